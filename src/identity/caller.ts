@@ -1,0 +1,52 @@
+import type { Workload } from '../inventory/model.ts';
+
+export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key'] as const;
+export type Credential = (typeof credentials)[number];
+
+/** What a verified credential says, before it becomes a Caller. Times are seconds since the epoch. */
+export interface CallerFacts {
+  readonly workload: Workload;
+  readonly credential: Credential;
+  /** base64url SHA-256 of the DER certificate (RFC 8705 `x5t#S256`), or of the token's canonical content. */
+  readonly thumbprint: string;
+  /** Start of the credential's life. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** The verified claims of the token that named the caller; null for a certificate. */
+  readonly claims: Readonly<Record<string, unknown>> | null;
+}
+
+/**
+ * The workload whose credential this request proved. Holding one is the proof: only identity/ makes it, after the
+ * credential was verified and the inventory knew the workload (test/imports.test.ts pins who calls `proven`).
+ */
+export class Caller {
+  readonly workload: Workload;
+  readonly credential: Credential;
+  readonly thumbprint: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly claims: Readonly<Record<string, unknown>> | null;
+  #proof = true;
+
+  private constructor(facts: CallerFacts) {
+    this.workload = facts.workload;
+    this.credential = facts.credential;
+    this.thumbprint = facts.thumbprint;
+    this.issuedAt = facts.issuedAt;
+    this.expiresAt = facts.expiresAt;
+    this.claims = facts.claims;
+    void this.#proof;
+    Object.freeze(this);
+  }
+
+  /** Only after verification: identity/identify.ts is the one caller. */
+  static proven(facts: CallerFacts): Caller {
+    return new Caller(facts);
+  }
+
+  /** The caller proved possession of a private key in the handshake (X.509-SVID); a bearer credential proves none. */
+  get possession(): boolean {
+    return this.credential === 'x509-svid';
+  }
+}

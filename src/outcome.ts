@@ -1,0 +1,60 @@
+/** gRPC status codes that a denial may carry inside CheckResponse (google.rpc.Code). Never 0: Envoy reads 0 as allow. */
+const INVALID_ARGUMENT = 3;
+const PERMISSION_DENIED = 7;
+const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
+
+/** What stands in the response for one reason. `title` is public and fixed; the private detail goes to the log and audit. */
+export interface ReasonRow {
+  /** google.rpc.Code inside CheckResponse.status. */
+  readonly status: number;
+  /** The HTTP status that the caller sees. */
+  readonly http: number;
+  /** One sentence for the caller, with nothing private in it. */
+  readonly title: string;
+}
+
+const malformed = (title: string): ReasonRow => ({ status: INVALID_ARGUMENT, http: 400, title });
+const unauthenticated = (title: string): ReasonRow => ({ status: UNAUTHENTICATED, http: 401, title });
+const forbidden = (title: string): ReasonRow => ({ status: PERMISSION_DENIED, http: 403, title });
+const unavailable = (title: string): ReasonRow => ({ status: UNAVAILABLE, http: 503, title });
+
+/**
+ * The only table of reasons. The key is the reason code: it stands in the problem body, in the audit record and as a
+ * metric label. A reason enters with the code that returns it, a line in docs/reasons.md and a golden case.
+ * 401 only where an HTTP challenge exists; a certificate that fails has none, so it is 403.
+ */
+export const reasons = {
+  request_malformed: malformed('The request cannot be read'),
+  identity_missing: forbidden('No credential was presented'),
+  identity_spiffe_id_malformed: forbidden('The SPIFFE ID is not well formed'),
+  caller_unregistered: forbidden('The caller is not in the inventory'),
+  policy_no_permit: forbidden('No policy permits this'),
+  policy_forbidden: forbidden('A policy forbids this'),
+  policy_error: forbidden('A policy could not be evaluated'),
+  internal: unavailable('The decision could not be made'),
+} as const satisfies Record<string, ReasonRow>;
+
+void unauthenticated;
+
+export type Reason = keyof typeof reasons;
+
+/** An HTTP header of the denial, such as a challenge. */
+export type ResponseHeader = readonly [name: string, value: string];
+
+/**
+ * An expected denial, returned and never thrown. `detail` is private: it goes to the log and to the audit record, never
+ * to the caller. `headers` are added to the denial (WWW-Authenticate, DPoP-Nonce).
+ */
+export class Refusal {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly headers: readonly ResponseHeader[];
+
+  constructor(reason: Reason, detail: string, headers: readonly ResponseHeader[] = []) {
+    this.reason = reason;
+    this.detail = detail;
+    this.headers = headers;
+    Object.freeze(this);
+  }
+}

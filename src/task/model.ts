@@ -1,0 +1,34 @@
+import type { Workload } from '../inventory/model.ts';
+
+/** A task that is merely said in plain headers. Never a Task. */
+export interface Declared {
+  readonly id: string;
+  readonly purpose: string;
+}
+
+/** 1 signed only, 2 signed and bound to a caller who proved possession, 3 bound and used once. */
+export type Assurance = 1 | 2 | 3;
+
+/** The bounded piece of work that a request belongs to, as a verified token states it. Times are seconds since the epoch. */
+export interface Task {
+  readonly id: string;
+  /** A purpose of the inventory. */
+  readonly purpose: string;
+  readonly assurance: Assurance;
+  readonly scopes: readonly string[];
+  readonly issuer: string;
+  readonly subject: string | null;
+  readonly expiresAt: number;
+  /** `sha256:` and the hex digest of the token's canonical content. */
+  readonly token: string;
+}
+
+/** The workloads through which a task was handed on: originator first, caller last. Without a token, the caller alone. */
+export type Chain = readonly [Workload, ...Workload[]];
+
+/** Why, and through whom. */
+export interface Why {
+  readonly task: Task | null;
+  readonly declared: Declared | null;
+  readonly chain: Chain;
+}
