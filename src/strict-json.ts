@@ -1,0 +1,261 @@
+/** A value of RFC 8259 JSON. `N` is how numbers are held. Objects have no prototype, and nothing in them is inherited. */
+export type JsonValue<N = number> = null | boolean | string | N | readonly JsonValue<N>[] | JsonObject<N>;
+
+/** A JSON object: frozen, without a prototype (so a member `__proto__` or `toString` is a member like any other). */
+export interface JsonObject<N = number> {
+  readonly [name: string]: JsonValue<N>;
+}
+
+/** Numbers read exactly: what a double cannot hold as an integer is a bigint. */
+export type ExactNumber = number | bigint;
+
+export interface StrictJsonOptions {
+  /** How deep arrays and objects may nest; a scalar has depth 0. Default 32. */
+  readonly maxDepth?: number;
+}
+
+const DEFAULT_MAX_DEPTH = 32;
+/** BigInt() takes more than linear time, and nothing that we read has longer integers (64 bits are 20 digits). */
+const MAX_INTEGER_CHARS = 40;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+/** The characters of a string up to the next quote, backslash or control character. */
+const PLAIN = /[^"\\\u0000-\u001f]*/y;
+
+/** Why a text is not strict JSON: what is wrong and where. The caller of the parser gives it a reason code. */
+export class JsonFault {
+  readonly detail: string;
+
+  constructor(detail: string) {
+    this.detail = detail;
+    Object.freeze(this);
+  }
+}
+
+/**
+ * The value of a JSON text by the full grammar of RFC 8259, and by I-JSON (RFC 7493) wherever RFC 8259 leaves two
+ * readings: a member that is repeated in one object (compared after unescaping), a lone surrogate, and a number that no
+ * double holds are faults. An integer literal beyond 2^53-1 is a fault; see `parseExactJson`. Whatever nests deeper than
+ * `maxDepth` is a fault. Objects and arrays are frozen. Never throws; time is linear in the text.
+ */
+export function parseStrictJson(text: string, options: StrictJsonOptions = {}): JsonValue | JsonFault {
+  return parse(text, options, refuseBigInteger);
+}
+
+/**
+ * As `parseStrictJson`, but an integer literal beyond 2^53-1 is read exactly, as a bigint: a SPIFFE bundle's sequence
+ * number has at least 64 bits (SPIFFE Trust Domain and Bundle, section 4.1.1).
+ */
+export function parseExactJson(text: string, options: StrictJsonOptions = {}): JsonValue<ExactNumber> | JsonFault {
+  return parse<ExactNumber>(text, options, BigInt);
+}
+
+/** The text that UTF-8 bytes stand for, or a fault: no replacement characters, and a byte order mark is not skipped. */
+export function decodeUtf8(bytes: Uint8Array): string | JsonFault {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return new JsonFault('not valid UTF-8');
+  }
+}
+
+/** `parseStrictJson` of UTF-8 bytes; invalid UTF-8 and a byte order mark are faults (RFC 8259 section 8.1). */
+export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptions = {}): JsonValue | JsonFault {
+  const text = decodeUtf8(bytes);
+  return text instanceof JsonFault ? text : parseStrictJson(text, options);
+}
+
+/** `parseExactJson` of UTF-8 bytes. */
+export function parseExactJsonBytes(
+  bytes: Uint8Array,
+  options: StrictJsonOptions = {},
+): JsonValue<ExactNumber> | JsonFault {
+  const text = decodeUtf8(bytes);
+  return text instanceof JsonFault ? text : parseExactJson(text, options);
+}
+
+/** Whether a parsed value is an object; neither an array nor null is one. */
+export function isJsonObject<N extends ExactNumber>(value: JsonValue<N> | undefined): value is JsonObject<N> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refuseBigInteger(): never {
+  throw new Stop('an integer beyond 2^53-1');
+}
+
+function parse<N extends ExactNumber>(
+  text: string,
+  options: StrictJsonOptions,
+  bigInteger: (literal: string) => N,
+): JsonValue<N | number> | JsonFault {
+  if (!text.isWellFormed()) return new JsonFault('a lone surrogate in the text');
+  const parser = new Parser<N>(text, options.maxDepth ?? DEFAULT_MAX_DEPTH, bigInteger);
+  try {
+    return parser.document();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    return new JsonFault(`${error.what} at ${position(text, parser.at)}`);
+  }
+}
+
+/** Ends the descent at the first fault; never leaves this file. */
+class Stop {
+  readonly what: string;
+
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+function position(text: string, at: number): string {
+  const before = text.slice(0, at);
+  const line = before.split('\n').length;
+  return `line ${line}, column ${at - before.lastIndexOf('\n')}`;
+}
+
+/** Recursive descent, as deep as `maxDepth` at most. `at` is the next character to read. */
+class Parser<N extends ExactNumber> {
+  readonly #text: string;
+  readonly #maxDepth: number;
+  readonly #bigInteger: (literal: string) => N;
+  at = 0;
+
+  constructor(text: string, maxDepth: number, bigInteger: (literal: string) => N) {
+    this.#text = text;
+    this.#maxDepth = maxDepth;
+    this.#bigInteger = bigInteger;
+  }
+
+  document(): JsonValue<N | number> {
+    const value = this.#value(0);
+    this.#space();
+    if (this.at !== this.#text.length) throw new Stop('something after the value');
+    return value;
+  }
+
+  #value(depth: number): JsonValue<N | number> {
+    this.#space();
+    switch (this.#text[this.at]) {
+      case '{':
+        return this.#object(depth + 1);
+      case '[':
+        return this.#array(depth + 1);
+      case '"':
+        return this.#string();
+      case 't':
+        return this.#literal('true', true);
+      case 'f':
+        return this.#literal('false', false);
+      case 'n':
+        return this.#literal('null', null);
+      default:
+        return this.#number();
+    }
+  }
+
+  #object(depth: number): JsonObject<N | number> {
+    this.#enter(depth);
+    const object: Record<string, JsonValue<N | number>> = Object.create(null);
+    if (this.#skip('}')) return Object.freeze(object);
+    do {
+      this.#space();
+      const start = this.at;
+      if (this.#text[this.at] !== '"') throw new Stop('a member name is missing');
+      const name = this.#string();
+      if (Object.hasOwn(object, name)) {
+        this.at = start;
+        throw new Stop(`the member ${JSON.stringify(name.slice(0, 64))} is repeated`);
+      }
+      if (!this.#skip(':')) throw new Stop('a colon is missing');
+      object[name] = this.#value(depth);
+    } while (this.#skip(','));
+    if (!this.#skip('}')) throw new Stop('an object does not end here');
+    return Object.freeze(object);
+  }
+
+  #array(depth: number): readonly JsonValue<N | number>[] {
+    this.#enter(depth);
+    const items: JsonValue<N | number>[] = [];
+    if (this.#skip(']')) return Object.freeze(items);
+    do items.push(this.#value(depth));
+    while (this.#skip(','));
+    if (!this.#skip(']')) throw new Stop('an array does not end here');
+    return Object.freeze(items);
+  }
+
+  #enter(depth: number): void {
+    if (depth > this.#maxDepth) throw new Stop(`nested deeper than ${this.#maxDepth}`);
+    this.at++;
+  }
+
+  #string(): string {
+    const start = this.at++;
+    let escaped = false;
+    for (;;) {
+      PLAIN.lastIndex = this.at;
+      PLAIN.test(this.#text);
+      this.at = PLAIN.lastIndex;
+      const end = this.#text[this.at];
+      if (end === undefined) throw new Stop('a string does not end');
+      if (end === '"') break;
+      if (end !== '\\') throw new Stop('a control character in a string');
+      escaped = true;
+      this.at = Math.min(this.at + 2, this.#text.length);
+    }
+    this.at++;
+    return escaped ? this.#unescape(start) : this.#text.slice(start + 1, this.at - 1);
+  }
+
+  #unescape(start: number): string {
+    let value: string;
+    try {
+      value = JSON.parse(this.#text.slice(start, this.at));
+    } catch {
+      this.at = start;
+      throw new Stop('a bad escape in the string');
+    }
+    if (value.isWellFormed()) return value;
+    this.at = start;
+    throw new Stop('a lone surrogate in the string');
+  }
+
+  #number(): number | N {
+    NUMBER.lastIndex = this.at;
+    const match = NUMBER.exec(this.#text);
+    if (match === null) throw new Stop(this.at === this.#text.length ? 'the text ends early' : 'not a JSON value');
+    const [literal, fraction, exponent] = match;
+    const value = Number(literal);
+    if (!Number.isFinite(value)) throw new Stop('a number that no double holds');
+    const integer = fraction === undefined && exponent === undefined;
+    if (integer && !Number.isSafeInteger(value)) return this.#big(literal);
+    this.at = NUMBER.lastIndex;
+    return value;
+  }
+
+  #big(literal: string): N {
+    if (literal.length > MAX_INTEGER_CHARS) throw new Stop(`an integer of more than ${MAX_INTEGER_CHARS} digits`);
+    const value = this.#bigInteger(literal);
+    this.at += literal.length;
+    return value;
+  }
+
+  #literal<T extends boolean | null>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.at)) throw new Stop('not a JSON value');
+    this.at += word.length;
+    return value;
+  }
+
+  #skip(char: string): boolean {
+    this.#space();
+    if (this.#text[this.at] !== char) return false;
+    this.at++;
+    return true;
+  }
+
+  #space(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      this.at++;
+    }
+  }
+}
