@@ -26,12 +26,17 @@ const unavailable = (title: string): ReasonRow => ({ status: UNAVAILABLE, http: 
  */
 export const reasons = {
   request_malformed: malformed('The request cannot be read'),
+  request_header_repeated: malformed('A header that must be single is repeated'),
+  request_header_unclean: malformed('A header is not clean text'),
+  request_header_not_a_number: malformed('A header is not the number that it is declared to be'),
   identity_missing: forbidden('No credential was presented'),
   identity_spiffe_id_malformed: forbidden('The SPIFFE ID is not well formed'),
   caller_unregistered: forbidden('The caller is not in the inventory'),
   policy_no_permit: forbidden('No policy permits this'),
   policy_forbidden: forbidden('A policy forbids this'),
   policy_error: forbidden('A policy could not be evaluated'),
+  approval_required: forbidden('A person must approve this first'),
+  overloaded: unavailable('The sidecar cannot answer in time'),
   internal: unavailable('The decision could not be made'),
 } as const satisfies Record<string, ReasonRow>;
 

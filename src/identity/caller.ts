@@ -1,4 +1,5 @@
 import type { Workload } from '../inventory/model.ts';
+import type { SpiffeId } from '../spiffe-id.ts';
 
 export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key'] as const;
 export type Credential = (typeof credentials)[number];
@@ -14,6 +15,8 @@ export interface CallerFacts {
   readonly expiresAt: number;
   /** The verified claims of the token that named the caller; null for a certificate. */
   readonly claims: Readonly<Record<string, unknown>> | null;
+  /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
+  readonly proxy: SpiffeId | null;
 }
 
 /**
@@ -27,6 +30,7 @@ export class Caller {
   readonly issuedAt: number;
   readonly expiresAt: number;
   readonly claims: Readonly<Record<string, unknown>> | null;
+  readonly proxy: SpiffeId | null;
   #proof = true;
 
   private constructor(facts: CallerFacts) {
@@ -36,6 +40,7 @@ export class Caller {
     this.issuedAt = facts.issuedAt;
     this.expiresAt = facts.expiresAt;
     this.claims = facts.claims;
+    this.proxy = facts.proxy;
     void this.#proof;
     Object.freeze(this);
   }

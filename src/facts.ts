@@ -1,0 +1,88 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { Caller } from './identity/caller.ts';
+import type { CheckInput } from './input.ts';
+import { Refusal } from './outcome.ts';
+
+/** A header that policies may read, as the config declares it. */
+export interface PolicyHeader {
+  readonly name: string;
+  readonly type: 'string' | 'long';
+}
+
+/** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
+export interface Facts {
+  readonly client: string | null;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly inNetworks: boolean | null;
+  readonly credentialAge: number | null;
+  readonly approvals: ReadonlySet<string>;
+  readonly risk: number | null;
+  readonly signals: ReadonlySet<string>;
+}
+
+const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
+const NOTHING: ReadonlySet<string> = new Set();
+
+/**
+ * Gathers the facts of one request. A declared header that is there but cannot be used (repeated, not clean text, not
+ * the number it is declared to be) refuses: leaving it out could hide it from a policy that forbids by it.
+ */
+export function gatherFacts(
+  input: CheckInput,
+  caller: Caller,
+  declared: readonly PolicyHeader[],
+  now: number,
+): Facts | Refusal {
+  const headers = new Map<string, string>();
+  const numbers = new Map<string, number>();
+  for (const { name, type } of declared) {
+    const [value, ...more] = input.headers.all(name);
+    if (value === undefined) continue;
+    if (more.length > 0) return new Refusal('request_header_repeated', `${name} appears ${more.length + 1} times`);
+    if (input.headers.unclean.has(name)) return new Refusal('request_header_unclean', `${name} is not clean text`);
+    if (type === 'string') {
+      headers.set(name, value);
+      continue;
+    }
+    const number = plainNumber(value);
+    if (number === null) return new Refusal('request_header_not_a_number', `${name} is not a plain decimal number`);
+    numbers.set(name, number);
+  }
+  const client = caller.proxy === null ? input.source.address : null;
+  return {
+    client,
+    headers,
+    numbers,
+    inNetworks: inNetworks(client, caller.workload.networks),
+    credentialAge: Math.max(0, Math.floor(now / 1000) - caller.issuedAt),
+    approvals: NOTHING,
+    risk: null,
+    signals: NOTHING,
+  };
+}
+
+/** A decimal number in the safe range without sign, blank, exponent or leading zero; everything else is null. */
+export function plainNumber(text: string): number | null {
+  if (!PLAIN_DIGITS.test(text)) return null;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : null;
+}
+
+const blockLists = new WeakMap<readonly string[], BlockList>();
+
+/** Whether the client's address lies in one of the CIDR blocks; null where either is unknown. */
+function inNetworks(client: string | null, networks: readonly string[] | null): boolean | null {
+  if (client === null || networks === null) return null;
+  let list = blockLists.get(networks);
+  if (list === undefined) {
+    list = new BlockList();
+    for (const network of networks) {
+      const [address = '', bits = ''] = network.split('/');
+      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+      list.addSubnet(address, bits === '' ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+    }
+    blockLists.set(networks, list);
+  }
+  return list.check(client, isIPv6(client) ? 'ipv6' : 'ipv4');
+}

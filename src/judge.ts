@@ -1,0 +1,67 @@
+import type { Facts } from './facts.ts';
+import type { Caller } from './identity/caller.ts';
+import type { CheckInput } from './input.ts';
+import type { Target, Workload } from './inventory/model.ts';
+import { Refusal } from './outcome.ts';
+import { Permit } from './policy/permit.ts';
+import type { HopVerdict, Question, Role } from './policy/question.ts';
+import type { Why } from './task/model.ts';
+
+/** One hop of the chain with Cedar's answer about it. */
+export interface JudgedHop {
+  readonly workload: Workload;
+  readonly role: Role;
+  readonly verdict: HopVerdict;
+}
+
+/**
+ * Asks Cedar about every hop by itself, with the whole chain in the context of each, so that no hop gains from another.
+ * A fact of the caller's own connection (address, age of its credential) is known of the caller alone.
+ */
+export function judge(
+  decide: (question: Question) => HopVerdict,
+  input: CheckInput,
+  target: Target,
+  caller: Caller,
+  why: Why,
+  facts: Facts,
+  now: number,
+): readonly JudgedHop[] {
+  const last = why.chain.length - 1;
+  return why.chain.map((hop, index) => {
+    const isCaller = index === last;
+    const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
+    const verdict = decide({
+      ...facts,
+      now,
+      hop,
+      role,
+      target,
+      credential: isCaller ? caller.credential : 'delegated',
+      chain: why.chain,
+      task: why.task,
+      declared: why.declared,
+      query: input.query,
+      inNetworks: isCaller ? facts.inNetworks : null,
+      credentialAge: isCaller ? facts.credentialAge : null,
+    });
+    return { workload: hop, role, verdict };
+  });
+}
+
+/** All hops must be permitted. The first hop that is not decides the reason, an evaluation error before all else. */
+export function conclude(hops: readonly JudgedHop[]): Permit | Refusal {
+  const failed = hops.find(({ verdict }) => verdict.result === 'error');
+  if (failed !== undefined) {
+    const faults = failed.verdict.errors.map(({ policy, message }) => `${policy}: ${message}`).join('; ');
+    return new Refusal('policy_error', `${describe(failed)}: ${faults}`);
+  }
+  const denied = hops.find(({ verdict }) => verdict.result !== 'allow');
+  if (denied === undefined) return Permit.from(hops.map(({ verdict }) => verdict));
+  const { forbids, approvals } = denied.verdict;
+  if (approvals.length > 0) return new Refusal('approval_required', `${describe(denied)} needs ${approvals.join(', ')}`);
+  if (forbids.length > 0) return new Refusal('policy_forbidden', `${describe(denied)}: ${forbids.join(', ')}`);
+  return new Refusal('policy_no_permit', `${describe(denied)} has no permit`);
+}
+
+const describe = ({ role, workload }: JudgedHop): string => `${role} ${workload.id.text}`;
