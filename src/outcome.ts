@@ -35,6 +35,7 @@ export const reasons = {
   policy_no_permit: forbidden('No policy permits this'),
   policy_forbidden: forbidden('A policy forbids this'),
   policy_error: forbidden('A policy could not be evaluated'),
+  policy_input_invalid: forbidden('The request cannot be expressed in policy'),
   approval_required: forbidden('A person must approve this first'),
   overloaded: unavailable('The sidecar cannot answer in time'),
   internal: unavailable('The decision could not be made'),

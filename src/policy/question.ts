@@ -1,5 +1,6 @@
 import type { Credential } from '../identity/caller.ts';
 import type { Target, Workload } from '../inventory/model.ts';
+import type { Refusal } from '../outcome.ts';
 import type { Chain, Declared, Task } from '../task/model.ts';
 
 export type Role = 'originator' | 'intermediary' | 'caller';
@@ -56,4 +57,6 @@ export interface HopVerdict {
   readonly shadow: readonly ShadowFinding[];
   /** Approvals that determining forbids ask for (`@approval`), when every determining forbid carries one. */
   readonly approvals: readonly string[];
+  /** Why Cedar could not be asked, when `result` is `error` and no policy is to blame. */
+  readonly failure: Refusal | null;
 }

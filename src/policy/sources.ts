@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { SourceFile } from './place.ts';
+
+/** A header that policies may read: as text through `context.headers`, or as a number through `context.numbers`. */
+export interface DeclaredHeader {
+  readonly name: string;
+  readonly type: 'string' | 'long';
+}
+
+/** A shipped guardrail that is switched off: for a stated reason, until the end of a stated day (UTC). */
+export interface DisabledGuardrail {
+  readonly id: string;
+  readonly because: string;
+  /** `2026-12-31` */
+  readonly until: string;
+}
+
+/** The part of the configuration that belongs to a snapshot: a change of it is a new revision. */
+export interface PolicySettings {
+  readonly headers: readonly DeclaredHeader[];
+  readonly disabledGuardrails: readonly DisabledGuardrail[];
+  /** Trust domains whose bundles are configured; literals of other domains are misspelt. */
+  readonly trustDomains: readonly string[];
+  /** Those of them that are ours. */
+  readonly ownTrustDomains: readonly string[];
+  /** Cedar's warnings (a policy that can never apply) are reported instead of refused. */
+  readonly allowWarnings: boolean;
+}
+
+/** Everything that a snapshot is made of, as text. Files are sorted by name; names are relative to their folder. */
+export interface Sources {
+  readonly schema: SourceFile;
+  readonly guardrails: readonly SourceFile[];
+  /** The operators' own `*.cedarschema`. */
+  readonly schemas: readonly SourceFile[];
+  /** The operators' `*.cedar`, those of `teams/TEAM/` included. */
+  readonly policies: readonly SourceFile[];
+  /** The operators' `tests/*.yaml`. */
+  readonly tests: readonly SourceFile[];
+  readonly inventory: SourceFile;
+  readonly settings: PolicySettings;
+}
+
+/** SHA-256 (hex) over all that decides: the same sources have the same revision wherever they stand. */
+export function revisionOf(sources: Sources): string {
+  const { settings } = sources;
+  const canonical = JSON.stringify([
+    sources.schema.text,
+    ...[sources.guardrails, sources.schemas, sources.policies, sources.tests].map((files) =>
+      files.map(({ file, text }) => [file, text]).toSorted(byName),
+    ),
+    sources.inventory.text,
+    settings.headers.map(({ name, type }) => [name, type]).toSorted(byName),
+    settings.disabledGuardrails.map(({ id, because, until }) => [id, because, until]).toSorted(byName),
+    settings.trustDomains.toSorted(),
+    settings.ownTrustDomains.toSorted(),
+    settings.allowWarnings,
+  ]);
+  return createHash('sha256').update(canonical).digest('hex');
+}
+
+function byName(a: readonly string[], b: readonly string[]): number {
+  const [left = '', right = ''] = [a[0], b[0]];
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
