@@ -3,7 +3,7 @@ import type { Caller } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
 import type { Target, Workload } from './inventory/model.ts';
 import { Refusal } from './outcome.ts';
-import { Permit } from './policy/permit.ts';
+import { type Enforcement, Permit } from './policy/permit.ts';
 import type { HopVerdict, Question, Role } from './policy/question.ts';
 import type { Why } from './task/model.ts';
 
@@ -49,19 +49,14 @@ export function judge(
   });
 }
 
-/** All hops must be permitted. The first hop that is not decides the reason, an evaluation error before all else. */
-export function conclude(hops: readonly JudgedHop[]): Permit | Refusal {
-  const failed = hops.find(({ verdict }) => verdict.result === 'error');
-  if (failed !== undefined) {
-    const faults = failed.verdict.errors.map(({ policy, message }) => `${policy}: ${message}`).join('; ');
-    return new Refusal('policy_error', `${describe(failed)}: ${faults}`);
-  }
-  const denied = hops.find(({ verdict }) => verdict.result !== 'allow');
-  if (denied === undefined) return Permit.from(hops.map(({ verdict }) => verdict));
-  const { forbids, approvals } = denied.verdict;
-  if (approvals.length > 0) return new Refusal('approval_required', `${describe(denied)} needs ${approvals.join(', ')}`);
-  if (forbids.length > 0) return new Refusal('policy_forbidden', `${describe(denied)}: ${forbids.join(', ')}`);
-  return new Refusal('policy_no_permit', `${describe(denied)} has no permit`);
+/** All hops must be permitted; the refusal names the hops that were not. */
+export function conclude(hops: readonly JudgedHop[], enforcement: Enforcement): Permit | Refusal {
+  const outcome = Permit.from(
+    hops.map(({ verdict }) => verdict),
+    enforcement,
+  );
+  if (outcome instanceof Permit) return outcome;
+  const refused = hops.filter(({ verdict }) => verdict.result !== 'allow');
+  const names = refused.map(({ role, workload }) => `${role} ${workload.id.text}`).join(', ');
+  return new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);
 }
-
-const describe = ({ role, workload }: JudgedHop): string => `${role} ${workload.id.text}`;

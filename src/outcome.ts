@@ -26,6 +26,11 @@ const unavailable = (title: string): ReasonRow => ({ status: UNAVAILABLE, http: 
  */
 export const reasons = {
   request_malformed: malformed('The request cannot be read'),
+  request_host_not_served: malformed('This host is not served here'),
+  request_host_unknown: malformed('This host is not in the inventory'),
+  request_method_not_allowed: malformed('The method is not allowed for this resource'),
+  request_path_ambiguous: malformed('The path can be read in two ways'),
+  request_too_large: malformed('The request is too large'),
   request_header_repeated: malformed('A header that must be single is repeated'),
   request_header_unclean: malformed('A header is not clean text'),
   request_header_not_a_number: malformed('A header is not the number that it is declared to be'),
@@ -37,6 +42,7 @@ export const reasons = {
   policy_error: forbidden('A policy could not be evaluated'),
   policy_input_invalid: forbidden('The request cannot be expressed in policy'),
   approval_required: forbidden('A person must approve this first'),
+  audit_unavailable: unavailable('The decision could not be recorded'),
   overloaded: unavailable('The sidecar cannot answer in time'),
   internal: unavailable('The decision could not be made'),
 } as const satisfies Record<string, ReasonRow>;

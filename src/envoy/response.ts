@@ -1,15 +1,6 @@
+import type { Admission } from '../admission.ts';
 import { type Reason, type Refusal, reasons } from '../outcome.ts';
-import type { CheckResponseMessage, HeaderValueOption } from './messages.ts';
-
-/** What an allow tells the upstream, and what it takes away from the request. */
-export interface Admission {
-  /** Headers that are set upstream; a client's own copies are overwritten. */
-  readonly set: readonly (readonly [name: string, value: string])[];
-  /** Headers that must not reach the upstream. Never one that is also set: Envoy removes after it sets. */
-  readonly remove: readonly string[];
-  /** Headers added to the response that the caller gets (DPoP-Nonce). */
-  readonly toCaller: readonly (readonly [name: string, value: string])[];
-}
+import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
 
 /** What ties the response, and Envoy's access log, to the audit record. */
 export interface Stamp {
@@ -22,9 +13,7 @@ export interface Stamp {
 const PROBLEM_TYPE = 'urn:cedar-ext-authz:reasons#';
 const OK = 0;
 const OVERWRITE_IF_EXISTS_OR_ADD = 2;
-
-/** Names that only this sidecar may say to an upstream. */
-export const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
+const APPEND_IF_EXISTS_OR_ADD = 0;
 
 /**
  * The one recipe that every Envoy version reads as "replace": `append: false` for those that know only `append`,
@@ -37,20 +26,21 @@ const replace = ([key, value]: readonly [string, string]): HeaderValueOption => 
   keep_empty_value: true,
 });
 
-/** The explicit allow. Own headers that are not set are removed, and so are the underscore twins of all of them. */
+/** In a denial Envoy first removes every header that is named, then adds each: a repeated challenge stays apart. */
+const add = ([key, value]: readonly [string, string]): HeaderValueOption => ({
+  header: { key, value },
+  append: { value: true },
+  append_action: APPEND_IF_EXISTS_OR_ADD,
+  keep_empty_value: true,
+});
+
+/** The explicit allow. */
 export function allowResponse(admission: Admission, stamp: Stamp): CheckResponseMessage {
-  const set = new Set(admission.set.map(([name]) => name));
-  const remove = new Set(admission.remove);
-  for (const name of ownHeaders) {
-    remove.add(name);
-    remove.add(name.replaceAll('-', '_'));
-  }
-  for (const name of set) remove.delete(name);
   return {
-    status: { code: OK },
+    status: { code: OK, message: 'permitted' },
     ok_response: {
       headers: admission.set.map(replace),
-      headers_to_remove: [...remove],
+      headers_to_remove: [...admission.remove],
       response_headers_to_add: admission.toCaller.map(replace),
     },
     dynamic_metadata: metadata(stamp, 'allow', 'permitted'),
@@ -71,25 +61,20 @@ export function denyResponse(refusal: Refusal, stamp: Stamp): CheckResponseMessa
     status: { code: row.status, message: refusal.reason },
     denied_response: {
       status: { code: row.http },
-      headers: [['content-type', 'application/problem+json'] as const, ...refusal.headers].map(
-        ([key, value]): HeaderValueOption => ({ header: { key, value }, append: { value: true }, keep_empty_value: true }),
-      ),
+      headers: [['content-type', 'application/problem+json'] as const, ...refusal.headers].map(add),
       body: JSON.stringify(body),
     },
     dynamic_metadata: metadata(stamp, 'deny', refusal.reason),
   };
 }
 
-/** What `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:…)%` shows. proto-loader's Struct is written camelCase. */
-function metadata(stamp: Stamp, result: 'allow' | 'deny', reason: Reason | 'permitted') {
-  const text = (stringValue: string) => ({ stringValue });
-  return {
-    fields: {
-      decision: text(stamp.decision),
-      result: text(result),
-      reason: text(reason),
-      ...(stamp.seq === null ? {} : { seq: { numberValue: stamp.seq } }),
-      ...(stamp.hash === null ? {} : { hash: text(stamp.hash) }),
-    },
-  };
+/** What `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:…)%` shows in Envoy's access log. */
+function metadata({ decision, seq, hash }: Stamp, result: 'allow' | 'deny', reason: Reason | 'permitted'): Struct {
+  return toStruct({
+    decision,
+    result,
+    reason,
+    ...(seq === null ? {} : { seq }),
+    ...(hash === null ? {} : { hash }),
+  });
 }

@@ -1,0 +1,56 @@
+import type { Caller } from './identity/caller.ts';
+import type { Target } from './inventory/model.ts';
+import type { Why } from './task/model.ts';
+
+/** What an allow tells the upstream, and what it takes away from the request. */
+export interface Admission {
+  /** Headers that are set upstream; a client's own copies are overwritten. */
+  readonly set: readonly (readonly [name: string, value: string])[];
+  /** Headers that must not reach the upstream. Never one that is also set: Envoy removes after it sets. */
+  readonly remove: readonly string[];
+  /** Headers added to the response that the caller gets (DPoP-Nonce). */
+  readonly toCaller: readonly (readonly [name: string, value: string])[];
+}
+
+/** Names that only this sidecar may say to an upstream. */
+export const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
+
+/** Headers that carry credentials of the mesh, besides `authorization` and the declared task. */
+const meshCredentials = [
+  'txn-token',
+  'dpop',
+  'workload-identity-token',
+  'workload-proof-token',
+  'x-forwarded-client-cert',
+] as const;
+
+/**
+ * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
+ * otherwise; to an external host nothing of ours, the own headers included. An `authorization` that is the
+ * application's is none of ours and stays.
+ */
+export function admit(
+  { resource }: Target,
+  caller: Caller,
+  why: Why,
+  taskHeaders: readonly string[],
+  decision: string,
+): Admission {
+  const ours = [...meshCredentials, ...taskHeaders];
+  if (resource.host.authorization === 'ours') ours.push('authorization');
+  if (resource.external) return { set: [], remove: withTwins([...ours, ...ownHeaders]), toCaller: [] };
+  const set: [string, string][] = [
+    ['x-authz-caller', caller.workload.id.text],
+    ['x-authz-decision', decision],
+  ];
+  if (why.task !== null) set.push(['x-authz-task', why.task.id]);
+  const said = new Set(set.map(([name]) => name));
+  const { forward } = resource.host;
+  const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
+  return { set, remove: withTwins([...ownHeaders, ...stopped]).filter((name) => !said.has(name)), toCaller: [] };
+}
+
+/** Each name with its underscore spelling: some servers read `x_authz_caller` as `x-authz-caller`. */
+const withTwins = (names: readonly string[]): readonly string[] => [
+  ...new Set(names.flatMap((name) => [name, name.replaceAll('-', '_')])),
+];

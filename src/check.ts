@@ -1,0 +1,70 @@
+import { type Admission, admit } from './admission.ts';
+import { type Facts, gatherFacts, type PolicyHeader } from './facts.ts';
+import type { Caller } from './identity/caller.ts';
+import type { CheckInput } from './input.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import type { Target } from './inventory/model.ts';
+import { conclude, type JudgedHop, judge } from './judge.ts';
+import { Refusal } from './outcome.ts';
+import type { Enforcement, Permit } from './policy/permit.ts';
+import type { Snapshot } from './policy/snapshot.ts';
+import type { Why } from './task/model.ts';
+
+/** What became known on the way, as far as the way was gone: what the audit record is built from. */
+export interface Trail {
+  readonly snapshot?: Snapshot;
+  readonly target?: Target;
+  readonly caller?: Caller;
+  readonly why?: Why;
+  readonly facts?: Facts;
+  readonly hops?: readonly JudgedHop[];
+}
+
+/** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
+export type Decision =
+  | { readonly outcome: Permit; readonly admission: Admission; readonly trail: Trail }
+  | { readonly outcome: Refusal; readonly trail: Trail };
+
+/** The stages, built by app.ts. Each takes what the one before proved, and the clock. */
+export interface Stages {
+  readonly serves: readonly string[];
+  readonly enforcement: Enforcement;
+  readonly policyHeaders: readonly PolicyHeader[];
+  readonly taskHeaders: readonly string[];
+  readonly identify: (input: CheckInput, target: Target, known: Inventory, now: number) => Promise<Caller | Refusal>;
+  readonly readTask: (
+    input: CheckInput,
+    target: Target,
+    caller: Caller,
+    known: Inventory,
+    now: number,
+  ) => Promise<Why | Refusal>;
+}
+
+/** The way of one request, from what was read to what is decided. `now` is in milliseconds since the epoch. */
+export async function check(
+  input: CheckInput,
+  snapshot: Snapshot,
+  stages: Stages,
+  decision: string,
+  now: number,
+): Promise<Decision> {
+  const known = snapshot.inventory;
+  const target = known.locate(input, { serves: stages.serves });
+  if (target instanceof Refusal) return { outcome: target, trail: { snapshot } };
+
+  const caller = await stages.identify(input, target, known, now);
+  if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, target } };
+
+  const why = await stages.readTask(input, target, caller, known, now);
+  if (why instanceof Refusal) return { outcome: why, trail: { snapshot, target, caller } };
+
+  const facts = gatherFacts(input, caller, stages.policyHeaders, now);
+  if (facts instanceof Refusal) return { outcome: facts, trail: { snapshot, target, caller, why } };
+
+  const hops = judge(snapshot.decide, input, target, caller, why, facts, now);
+  const outcome = conclude(hops, stages.enforcement);
+  const trail = { snapshot, target, caller, why, facts, hops };
+  if (outcome instanceof Refusal) return { outcome, trail };
+  return { outcome, admission: admit(target, caller, why, stages.taskHeaders, decision), trail };
+}

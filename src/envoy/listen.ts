@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, lstat, rename, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Server, ServerCredentials } from '@grpc/grpc-js';
+
+/** Where the check port listens. */
+export type CheckAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
+
+/** Read and write for the owner and the group: whoever may connect can send anyone's certificate. */
+const SOCKET_MODE = 0o660;
+
+/**
+ * Binds the server and returns the address as clients write it, with how to take it away again. A Unix socket is bound
+ * under a temporary name, given its mode, and renamed into place, so that it is never there with another mode. A
+ * leftover socket file is replaced; one that answers belongs to a live instance and is an error.
+ */
+export async function listen(
+  server: Server,
+  address: CheckAddress,
+  credentials: ServerCredentials,
+): Promise<{ readonly target: string; readonly remove: () => Promise<void> }> {
+  if ('host' in address) {
+    const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+    const port = await bind(server, `${host}:${address.port}`, credentials);
+    return { target: `${host}:${port}`, remove: async () => {} };
+  }
+  const path = address.socket;
+  const found = await lstat(path).catch(() => null);
+  if (found !== null && !found.isSocket())
+    throw new Error(`${path} exists and is not a socket; remove it or listen elsewhere`);
+  if (found !== null && (await answers(path))) {
+    throw new Error(`${path} is served by another instance; stop it first, or listen elsewhere`);
+  }
+  const temporary = `${path}.${randomUUID().slice(0, 8)}`;
+  await rm(temporary, { force: true });
+  await bind(server, `unix:${temporary}`, credentials);
+  await chmod(temporary, SOCKET_MODE);
+  await rename(temporary, path);
+  const own = await lstat(path);
+  const remove = async () => {
+    const now = await lstat(path).catch(() => null);
+    if (now?.ino === own.ino) await rm(path, { force: true });
+  };
+  return { target: `unix:${path}`, remove };
+}
+
+function bind(server: Server, target: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(target, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+/** Whether something accepts connections on the socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

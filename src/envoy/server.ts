@@ -1,0 +1,89 @@
+import { Server, type ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import type { CheckInput } from '../input.ts';
+import { Refusal } from '../outcome.ts';
+import type { RunningHandler } from './handler.ts';
+import { createHealth } from './health.ts';
+import { type CheckAddress, listen } from './listen.ts';
+import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+
+export interface ServerLimits {
+  /** The largest CheckRequest that is read; a larger one is refused in the handler, as a denial. */
+  readonly requestBytes: number;
+  /** Streams that one connection may have open. */
+  readonly concurrentStreams: number;
+  /** Memory that one HTTP/2 session may use, in MB. */
+  readonly sessionMemoryMb: number;
+}
+
+export interface CheckServer {
+  /** The address as a gRPC client writes it. */
+  readonly target: string;
+  setServing(serving: boolean): void;
+  /** NOT_SERVING, GOAWAY, answers to what is in flight, then closed; what is not answered within `graceMs` is cut. */
+  drain(graceMs: number): Promise<void>;
+}
+
+const HEALTH_NAMES = ['', 'envoy.service.auth.v3.Authorization'];
+/** Above our own limit, so that what is too large is denied in the handler; a gRPC error could become an allow. */
+const TRANSPORT_FACTOR = 64;
+
+/**
+ * The check port: Envoy's Authorization service and gRPC health. Every Check is answered with a message; the callback is
+ * called exactly once, and never with an error.
+ */
+export async function serveChecks(
+  address: CheckAddress,
+  credentials: ServerCredentials,
+  limits: ServerLimits,
+  handler: RunningHandler,
+  read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal,
+): Promise<CheckServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
+    'grpc.max_concurrent_streams': limits.concurrentStreams,
+    'grpc-node.max_session_memory': limits.sessionMemoryMb,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.http2.min_ping_interval_without_data_ms': 5_000,
+  });
+  const health = createHealth(HEALTH_NAMES);
+  server.addService(healthService, health.service);
+  server.addService(authorization, {
+    Check: (call: ServerUnaryCall<ReceivedCheck, CheckResponseMessage>, done: sendUnaryData<CheckResponseMessage>) => {
+      const message = call.request;
+      const large = message.bytes.length > limits.requestBytes;
+      const deadline = call.getDeadline();
+      handler
+        .handle({
+          read: () =>
+            large
+              ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
+              : read(message, null),
+          deadline: deadline instanceof Date ? deadline.getTime() : deadline,
+        })
+        .then((response) => done(null, response));
+    },
+  });
+  const { target, remove } = await listen(server, address, credentials);
+  return {
+    target,
+    setServing: health.set,
+    drain: async (graceMs) => {
+      health.set(false);
+      await closed(server, graceMs);
+      await remove();
+    },
+  };
+}
+
+function closed(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import type { Decision } from './check.ts';
+import type { CheckInput } from './input.ts';
+import { Refusal } from './outcome.ts';
+
+/** What is known of one Check besides its decision. */
+export interface Occasion {
+  readonly decision: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly microseconds: number;
+  readonly input: CheckInput | null;
+  readonly decided: Decision;
+}
+
+/**
+ * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens and certificates appear
+ * as digests only; what was never reached is null.
+ */
+export function toRecord({ decision, time, microseconds, input, decided }: Occasion) {
+  const { outcome, trail } = decided;
+  const { target, caller, why, facts, hops, snapshot } = trail;
+  const refusal = outcome instanceof Refusal ? outcome : null;
+  const task = why?.task ?? null;
+  return {
+    time: new Date(time).toISOString(),
+    decision,
+    result: refusal === null ? ('allow' as const) : ('deny' as const),
+    reason: refusal?.reason ?? ('permitted' as const),
+    detail: refusal?.detail ?? null,
+    caller:
+      caller === undefined
+        ? null
+        : {
+            id: caller.workload.id.text,
+            owner: caller.workload.owner,
+            kind: caller.workload.kind,
+            credential: caller.credential,
+            fingerprint: `sha256:${Buffer.from(caller.thumbprint, 'base64url').toString('hex')}`,
+            proxy: caller.proxy?.text ?? null,
+          },
+    task:
+      task === null
+        ? null
+        : {
+            id: task.id,
+            purpose: task.purpose,
+            assurance: task.assurance,
+            scopes: task.scopes,
+            issuer: task.issuer,
+            subject: task.subject,
+            token: task.token,
+          },
+    hops: (hops ?? []).map(({ workload, role, verdict }) => ({
+      id: workload.id.text,
+      role,
+      result: verdict.result,
+      permits: verdict.permits,
+      forbids: verdict.forbids,
+    })),
+    action: target?.action ?? input?.method ?? null,
+    resource:
+      target === undefined
+        ? null
+        : {
+            id: target.resource.id,
+            api: target.resource.apis.at(-1) ?? null,
+            owner: target.resource.owner,
+            sensitivity: target.resource.sensitivity,
+          },
+    facts: {
+      client: facts?.client ?? null,
+      query: input?.query ?? null,
+      declared: why?.declared ?? null,
+      secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
+      approvals: [...(facts?.approvals ?? [])].sort(),
+      risk: facts?.risk ?? null,
+      signals: [...(facts?.signals ?? [])].sort(),
+      headers: Object.fromEntries(facts?.headers ?? []),
+      numbers: Object.fromEntries(facts?.numbers ?? []),
+      inNetworks: facts?.inNetworks ?? null,
+      credentialAge: facts?.credentialAge ?? null,
+    },
+    request: {
+      id: input?.id ?? null,
+      peer: input?.checkPeer ?? null,
+      method: input?.method ?? null,
+      host: input?.host ?? null,
+      path: input?.path ?? null,
+    },
+    policy: {
+      revision: snapshot?.revision ?? null,
+      errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
+      shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
+    },
+    micros: { total: microseconds },
+  };
+}
