@@ -1,0 +1,132 @@
+import type { Action, Sensitivity } from './model.ts';
+import type { Report } from './report.ts';
+import { type ApiEntry, sensitivities } from './schema.ts';
+import { contains, parseTemplate, type Template, ties } from './template.ts';
+
+/** An api with all that it takes from the apis around it. */
+export interface Api {
+  /** `host/name`. */
+  readonly id: string;
+  readonly name: string;
+  readonly template: Template;
+  readonly sensitivity: Sensitivity;
+  /** What only reads elsewhere changes something here. */
+  readonly writes: boolean;
+  /** A POST to its own path only reads. */
+  readonly readsByPost: boolean;
+  readonly methods: ReadonlySet<Action> | null;
+  readonly scopes: readonly string[] | null;
+  readonly owner: string | null;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly lower: boolean;
+}
+
+export function rank(name: (typeof sensitivities)[number]): Sensitivity {
+  return sensitivities.indexOf(name) as Sensitivity;
+}
+
+/** The highest of them, 0 (public) where there are none. */
+export function most(values: readonly Sensitivity[]): Sensitivity {
+  return Math.max(0, ...values) as Sensitivity;
+}
+
+/**
+ * Reads the apis of one host, outer ones first, and reports what contradicts: a bad template, two that tie, a name used
+ * twice, and whatever an api lowers of what is around it without `lower: true`.
+ */
+export function compileApis(
+  host: string,
+  base: Sensitivity,
+  entries: readonly ApiEntry[],
+  caseInsensitive: boolean,
+  report: Report,
+): Api[] {
+  const names = new Set<string>();
+  const read: { index: number; entry: ApiEntry; template: Template }[] = [];
+  for (const [index, entry] of entries.entries()) {
+    if (names.has(entry.name))
+      report([index, 'name'], `another api of this host is called '${entry.name}'; rename one`);
+    names.add(entry.name);
+    const template = parseTemplate(entry.path);
+    if (typeof template === 'string') {
+      report([index, 'path'], template);
+      continue;
+    }
+    if (caseInsensitive && !template.segments.every((s) => 'param' in s || s.literal === s.literal.toLowerCase())) {
+      report([index, 'path'], 'the host is caseInsensitive and paths are compared in lower case; write this one so');
+      continue;
+    }
+    for (const other of read) {
+      if (ties(other.template, template)) {
+        report(
+          [index, 'path'],
+          `neither this nor '${other.template.text}' (${other.entry.name}) is the more specific where both hold; change one`,
+        );
+      }
+    }
+    read.push({ index, entry, template });
+  }
+  // Whatever contains a template is shorter or has fewer literals, so it is compiled before it.
+  read.sort((a, b) => specificity(a.template) - specificity(b.template));
+  const apis: Api[] = [];
+  for (const { index, entry, template } of read) {
+    const around = innermost(apis.filter((api) => contains(api.template, template)));
+    const at: Report = (path, message) => report([index, ...path], message);
+    apis.push(compileApi(host, base, entry, template, around, at));
+  }
+  return apis;
+}
+
+/** More segments first, then more literals. */
+export function specificity(template: Template): number {
+  return template.segments.length * 1024 + template.segments.filter((segment) => 'literal' in segment).length;
+}
+
+/** Those that contain none of the others. */
+export function innermost(apis: readonly Api[]): readonly Api[] {
+  return apis.filter((api) => !apis.some((other) => other !== api && contains(api.template, other.template)));
+}
+
+function compileApi(
+  host: string,
+  base: Sensitivity,
+  entry: ApiEntry,
+  template: Template,
+  around: readonly Api[],
+  report: Report,
+): Api {
+  const outer = around.length === 0 ? base : most(around.map((api) => api.sensitivity));
+  const stated = entry.sensitivity === undefined ? outer : rank(entry.sensitivity);
+  const lower = entry.lower === true;
+  const outerWrites = around.some((api) => api.writes);
+  const lowersEffect = outerWrites && entry.effect === 'read';
+  if (lower && stated >= outer && !lowersEffect) report(['lower'], "nothing is lowered here; remove 'lower'");
+  if (!lower && stated < outer) {
+    report(
+      ['sensitivity'],
+      `what is around it is ${sensitivities[outer]}; raise it, or add 'lower: true' if that is meant`,
+    );
+  }
+  if (!lower && lowersEffect)
+    report(['effect'], "what is around it says 'effect: write'; add 'lower: true' if reading is meant");
+  if (entry.effect === 'read') {
+    for (const method of entry.methods ?? []) {
+      if (method === 'PUT' || method === 'PATCH' || method === 'DELETE' || method === 'CONNECT') {
+        report(['effect'], `a ${method} never only reads; give it an api of its own, or remove 'effect: read'`);
+      }
+    }
+  }
+  return {
+    id: `${host}/${entry.name}`,
+    name: entry.name,
+    template,
+    sensitivity: stated,
+    writes: lowersEffect ? false : outerWrites || entry.effect === 'write',
+    readsByPost: entry.effect === 'read',
+    methods: entry.methods === undefined ? null : new Set(entry.methods),
+    scopes: entry.scopes === undefined ? null : Object.freeze([...new Set(entry.scopes)].toSorted()),
+    owner: entry.owner ?? null,
+    labels: new Map(Object.entries(entry.labels ?? {})),
+    lower,
+  };
+}

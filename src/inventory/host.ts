@@ -1,0 +1,212 @@
+import { Refusal } from '../outcome.ts';
+import { type Api, compileApis, innermost, most, rank, specificity } from './apis.ts';
+import { carelessly, lowerPath } from './fold.ts';
+import type { Action, Host, Resource, Sensitivity, Target } from './model.ts';
+import { readActions, writeActions } from './model.ts';
+import type { Report } from './report.ts';
+import { Routes } from './routes.ts';
+import type { HostEntry } from './schema.ts';
+
+/** What of a request decides which resource it names and what it would do there. `path` is decoded. */
+export interface Access {
+  readonly host: string;
+  readonly path: string;
+  readonly method: string;
+  readonly upgrade: boolean;
+  readonly grpc: boolean;
+}
+
+/**
+ * The scopes of a path that no api names, on a host whose apis ask for scopes: a text that no token can carry (a scope
+ * has no spaces, RFC 6749 section 3.3), so that a token limited to scopes does not reach beyond the apis.
+ */
+const UNNAMED_SCOPES: readonly string[] = Object.freeze(['no api names this path']);
+
+const actions: ReadonlySet<string> = new Set([...readActions, ...writeActions]);
+const reads: ReadonlySet<string> = new Set(readActions);
+
+/** A host of the inventory with its apis. */
+export class HostBook {
+  readonly host: Host;
+  readonly apis: readonly Api[];
+  readonly servedBy: ReadonlySet<string>;
+  readonly #owner: string | null;
+  readonly #labels: ReadonlyMap<string, string>;
+  readonly #scopes: readonly string[];
+  readonly #most: Sensitivity;
+  readonly #unnamedScopes: readonly string[];
+  readonly #caseInsensitive: boolean;
+  readonly #routes = new Routes<Api>();
+  readonly #careless = new Routes<Api>();
+
+  constructor(entry: HostEntry, host: Host, base: Sensitivity, apis: readonly Api[]) {
+    this.host = host;
+    this.apis = apis;
+    this.servedBy = new Set(entry.servedBy);
+    this.#owner = entry.owner ?? null;
+    this.#labels = new Map(Object.entries(entry.labels ?? {}));
+    this.#scopes = Object.freeze([...new Set(entry.scopes ?? [])].toSorted());
+    this.#most = most([base, ...apis.map((api) => api.sensitivity)]);
+    const asks = apis.some((api) => api.scopes !== null && api.scopes.length > 0);
+    this.#unnamedScopes = entry.scopes === undefined && asks ? UNNAMED_SCOPES : this.#scopes;
+    this.#caseInsensitive = entry.caseInsensitive ?? false;
+    for (const api of apis) {
+      this.#routes.add(api.template, api);
+      const segments = api.template.segments.map((s) => ('param' in s ? s : { literal: carelessly(s.literal) }));
+      this.#careless.add({ text: api.template.text, segments }, api);
+    }
+  }
+
+  /** The resource that the path names and the action that the method is there, or why the request is refused. */
+  target(access: Access): Target | Refusal {
+    const path = this.#caseInsensitive ? lowerPath(access.path) : access.path;
+    if (path === null) {
+      return new Refusal(
+        'request_path_ambiguous',
+        'the host is case-insensitive and the path holds a cased letter outside ASCII',
+      );
+    }
+    const segments = split(path);
+    if (segments === null) return new Refusal('request_malformed', 'the path is not canonical');
+    const matches = this.#routes
+      .matching(segments)
+      .toSorted((a, b) => specificity(a.template) - specificity(b.template));
+    const nested = matches.filter(
+      (api, index) => matches[index + 1]?.template.segments.length !== api.template.segments.length,
+    );
+    const action = actionOf(access, matches, nested, segments.length);
+    if (action instanceof Refusal) return action;
+    return Object.freeze({
+      resource: this.#resource(path, segments, matches, nested),
+      action,
+      effect: reads.has(action) ? 'read' : 'write',
+    });
+  }
+
+  #resource(path: string, segments: readonly string[], matches: readonly Api[], nested: readonly Api[]): Resource {
+    return Object.freeze({
+      id: this.host.name + path,
+      host: this.host,
+      path,
+      apis: Object.freeze(nested.map((api) => api.id)),
+      params: paramsOf(nested, segments),
+      owner: lastStated(nested, (api) => api.owner) ?? this.#owner,
+      sensitivity: this.#sensitivity(segments, matches),
+      external: this.host.external,
+      scopes: nested.length === 0 ? this.#unnamedScopes : (lastStated(nested, (api) => api.scopes) ?? this.#scopes),
+      labels:
+        nested.length === 0
+          ? this.#labels
+          : new Map([this.#labels, ...nested.map((api) => api.labels)].flatMap((m) => [...m])),
+    });
+  }
+
+  /** Never less than what a server that folds case, or drops `;x`, would serve for this path. */
+  #sensitivity(segments: readonly string[], matches: readonly Api[]): Sensitivity {
+    const folded = this.#careless.matching(segments.map(carelessly)).filter((api) => !matches.includes(api));
+    return most([this.#around(matches), ...folded.map((api) => api.sensitivity)]);
+  }
+
+  /** A path that no api names is as sensitive as the most sensitive thing that the host lists. */
+  #around(matches: readonly Api[]): Sensitivity {
+    if (matches.length === 0) return this.#most;
+    return most(innermost(matches).map((api) => api.sensitivity));
+  }
+}
+
+function lastStated<T>(apis: readonly Api[], read: (api: Api) => T | null): T | null {
+  return apis.reduce<T | null>((found, api) => read(api) ?? found, null);
+}
+
+/** The segments of a path, without the empty one that a trailing slash leaves; null for one that is not canonical. */
+function split(path: string): readonly string[] | null {
+  if (!path.startsWith('/') || !path.isWellFormed()) return null;
+  const segments = path.slice(1).split('/');
+  if (segments.at(-1) === '') segments.pop();
+  return segments.some((segment) => segment === '' || segment === '.' || segment === '..') ? null : segments;
+}
+
+function paramsOf(nested: readonly Api[], segments: readonly string[]): ReadonlyMap<string, string> {
+  const params = new Map<string, string>();
+  for (const api of nested) {
+    for (const [index, segment] of api.template.segments.entries()) {
+      const value = segments[index];
+      if ('param' in segment && value !== undefined) params.set(segment.param, value);
+    }
+  }
+  return params;
+}
+
+/**
+ * The action that a request is at a path. A gRPC call is a POST, an upgrade is CONNECT (one check opens a tunnel), a POST
+ * to the own path of an api that only reads is QUERY, and what only reads elsewhere is POST where the inventory says that
+ * it writes.
+ */
+function actionOf(access: Access, matches: readonly Api[], nested: readonly Api[], depth: number): Action | Refusal {
+  const method = access.upgrade ? 'CONNECT' : access.method;
+  if (!isAction(method)) return new Refusal('request_method_not_allowed', 'the method is none of the known ones');
+  if (access.grpc && !access.upgrade && method !== 'POST') {
+    return new Refusal('request_method_not_allowed', `a gRPC call is a POST, not a ${method}`);
+  }
+  const listed = lastStated(nested, (api) => api.methods);
+  if (listed !== null && !listed.has(method)) {
+    return new Refusal('request_method_not_allowed', `the api ${nested.at(-1)?.id ?? ''} does not list ${method}`);
+  }
+  const writes = innermost(matches).some((api) => api.writes);
+  if (writes) return reads.has(method) ? 'POST' : method;
+  const own = nested.at(-1);
+  const queries = method === 'POST' && own !== undefined && own.readsByPost && own.template.segments.length === depth;
+  return queries ? 'QUERY' : method;
+}
+
+function isAction(method: string): method is Action {
+  return actions.has(method);
+}
+
+const HOST =
+  /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?$/;
+
+/** Reads one host, and reports what contradicts in it. */
+export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Report): HostBook {
+  if (!HOST.test(entry.host)) {
+    report(
+      ['host'],
+      `'${entry.host}' never arrives so; write the host in lower case, without scheme, trailing dot or path`,
+    );
+  } else if (/:(?:80|443)$/.test(entry.host))
+    report(['host'], "the scheme's default port is dropped from what arrives; remove it");
+  const external = entry.external ?? false;
+  if (external && entry.authorization === 'ours') {
+    report(
+      ['authorization'],
+      "the Authorization header of an external host is the application's; remove it, or write 'app'",
+    );
+  }
+  if (entry.origin !== undefined && !isOrigin(entry.origin)) {
+    report(['origin'], 'an origin is a scheme and a host, such as https://api.example');
+  }
+  for (const [name] of Object.entries(entry.labels ?? {})) reportLabel(name, ['labels', name], report);
+  for (const [index, api] of (entry.apis ?? []).entries()) {
+    for (const name of Object.keys(api.labels ?? {})) reportLabel(name, ['apis', index, 'labels', name], report);
+  }
+  const base = entry.sensitivity === undefined ? unlisted : rank(entry.sensitivity);
+  const at: Report = (path, message) => report(['apis', ...path], message);
+  const apis = compileApis(entry.host, base, entry.apis ?? [], entry.caseInsensitive ?? false, at);
+  const host: Host = Object.freeze({
+    name: entry.host,
+    audience: entry.audience ?? null,
+    authorization: external ? 'app' : (entry.authorization ?? 'ours'),
+    external,
+    forward: entry.forward === undefined ? null : Object.freeze([...entry.forward]),
+    origin: entry.origin ?? null,
+  });
+  return new HostBook(entry, host, base, apis);
+}
+
+function reportLabel(name: string, path: readonly PropertyKey[], report: Report): void {
+  if (name.startsWith('param.')) report(path, "labels that begin with 'param.' are the route's parameters; rename it");
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text;
+}

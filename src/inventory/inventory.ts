@@ -1,0 +1,106 @@
+import type { CheckInput } from '../input.ts';
+import { Refusal } from '../outcome.ts';
+import type { SpiffeId } from '../spiffe-id.ts';
+import type { Access, HostBook } from './host.ts';
+import type { Target, Workload } from './model.ts';
+import type { Purposes } from './purposes.ts';
+import { vouch } from './vouch.ts';
+import type { EntryListing, Workloads } from './workloads.ts';
+
+/** Every name that a policy may use as a literal. Hosts and `host/name` of apis included; all closed lists. */
+export interface KnownNames {
+  readonly teams: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly purposes: ReadonlySet<string>;
+  readonly approvals: ReadonlySet<string>;
+  readonly signals: ReadonlySet<string>;
+  readonly scopes: ReadonlySet<string>;
+  readonly hosts: ReadonlySet<string>;
+  readonly apis: ReadonlySet<string>;
+  readonly workloadLabels: ReadonlySet<string>;
+  /** Labels of hosts and apis, and the parameters of templates as `param.NAME`. */
+  readonly resourceLabels: ReadonlySet<string>;
+  /** Trust domains of workload entries. */
+  readonly trustDomains: ReadonlySet<string>;
+}
+
+export interface InventoryParts {
+  readonly workloads: Workloads;
+  readonly hosts: ReadonlyMap<string, HostBook>;
+  readonly purposes: Purposes;
+  readonly known: KnownNames;
+  readonly content: string;
+}
+
+/**
+ * Which workloads exist, who owns each, and what each resource is. Immutable: part of a snapshot, and swapped with it.
+ * Only loadInventory makes one, from a file without a problem.
+ */
+export class Inventory {
+  readonly known: KnownNames;
+  /** What decides, as canonical text: two inventories with the same content judge alike. For the snapshot's revision. */
+  readonly content: string;
+  readonly entries: readonly EntryListing[];
+  readonly hosts: ReadonlyMap<string, HostBook>;
+  readonly #workloads: Workloads;
+  readonly #purposes: Purposes;
+  readonly #servedBy: ReadonlyMap<string, readonly string[]>;
+
+  private constructor(parts: InventoryParts) {
+    this.known = parts.known;
+    this.content = parts.content;
+    this.entries = parts.workloads.listing;
+    this.hosts = parts.hosts;
+    this.#workloads = parts.workloads;
+    this.#purposes = parts.purposes;
+    this.#servedBy = servedBy(parts.hosts);
+    Object.freeze(this);
+  }
+
+  /** Only from checked parts: inventory/load.ts is the one caller. */
+  static loaded(parts: InventoryParts): Inventory {
+    return new Inventory(parts);
+  }
+
+  /** What the longest entry that holds says of the workload; `caller_unregistered` where none holds. */
+  workload(id: SpiffeId): Workload | Refusal {
+    return this.#workloads.find(id);
+  }
+
+  /** The workload that a verified token of this issuer with this subject is; null where no entry names the two. */
+  credential(issuer: string, subject: string): SpiffeId | null {
+    return this.#workloads.credential(issuer, subject);
+  }
+
+  /** All wider purposes that this one belongs to, without itself; null when it is no purpose of the inventory. */
+  widerPurposes(purpose: string): readonly string[] | null {
+    return this.#purposes.get(purpose) ?? null;
+  }
+
+  /**
+   * The resource and the action of a request whose host somebody vouches for. `serves` are the names that the config says
+   * this Envoy serves. Refusals: `request_host_not_served`, and those of `target`.
+   */
+  locate(input: CheckInput, options: { readonly serves: readonly string[] }): Target | Refusal {
+    const refusal = vouch(input, { serves: options.serves, servedBy: this.#servedBy });
+    return refusal ?? this.target(input);
+  }
+
+  /**
+   * The resource and the action, whoever vouches for the host: for policy tests and tools. Refusals: `request_host_unknown`
+   * (the inventory does not list the host), `request_method_not_allowed`, `request_path_ambiguous`, `request_malformed`.
+   */
+  target(access: Access): Target | Refusal {
+    const host = this.hosts.get(access.host);
+    if (host === undefined) return new Refusal('request_host_unknown', 'the inventory lists no such host');
+    return host.target(access);
+  }
+}
+
+function servedBy(hosts: ReadonlyMap<string, HostBook>): ReadonlyMap<string, readonly string[]> {
+  const served = new Map<string, string[]>();
+  for (const [name, { servedBy: ids }] of hosts) {
+    for (const id of ids) served.set(id, [...(served.get(id) ?? []), name]);
+  }
+  return served;
+}

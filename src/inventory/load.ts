@@ -1,0 +1,185 @@
+import type { z } from 'zod';
+import { Refusal } from '../outcome.ts';
+import { SpiffeId } from '../spiffe-id.ts';
+import { rank } from './apis.ts';
+import { canonicalJson } from './canonical.ts';
+import { compileHost, type HostBook } from './host.ts';
+import { Inventory, type KnownNames } from './inventory.ts';
+import { type Problem, sortProblems } from './problem.ts';
+import { compilePurposes } from './purposes.ts';
+import type { Report } from './report.ts';
+import {
+  type HostEntry,
+  hostSchema,
+  type InventoryFile,
+  inventorySchema,
+  type WorkloadEntry,
+  workloadSchema,
+} from './schema.ts';
+import { compileWorkloads, type Placed } from './workloads.ts';
+import { readYaml, type YamlFile } from './yaml.ts';
+
+export interface LoadOptions {
+  /** Trust domains whose bundle the config marks `ours`: a workload of any other is external, whatever the file says. */
+  readonly ownTrustDomains: ReadonlySet<string>;
+}
+
+/**
+ * The inventory that the text of an inventory file states, or every problem of it with its place and what to do. Strict:
+ * unknown and repeated keys, names that are nowhere listed and contradictions are problems. Never throws. `file` is only
+ * shown.
+ */
+export function loadInventory(text: string, file: string, options: LoadOptions): Inventory | Problem[] {
+  const yaml = readYaml(text, file);
+  if (Array.isArray(yaml)) return yaml;
+  const problems: Problem[] = [];
+  const report: Report = (path, message) => {
+    problems.push(yaml.problem(path, withPath(path, message)));
+  };
+  const shape = inventorySchema.safeParse(yaml.value);
+  if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));
+  const estate = shape.success ? wholeEstate(shape.data) : readableEstate(yaml.value);
+
+  const purposes = compilePurposes(estate.purposes, report);
+  const workloads = compileWorkloads(estate.workloads, options.ownTrustDomains, report);
+  const hosts = compileHosts(estate, report);
+  checkOwners(estate, report);
+  if (problems.length > 0 || !shape.success) return sortProblems(problems);
+  return Inventory.loaded({
+    workloads,
+    hosts,
+    purposes,
+    known: knownNames(shape.data, hosts),
+    content: canonicalJson({ file: shape.data, own: [...options.ownTrustDomains].toSorted() }),
+  });
+}
+
+/** What could be read of the file, so that one report names all problems and not only those of its shape. */
+interface Estate {
+  readonly teams: ReadonlySet<string> | null;
+  readonly purposes: NonNullable<InventoryFile['purposes']>;
+  readonly unlisted: NonNullable<InventoryFile['unlisted']>;
+  readonly workloads: readonly Placed<WorkloadEntry>[];
+  readonly hosts: readonly Placed<HostEntry>[];
+}
+
+const DEFAULT_UNLISTED = { sensitivity: 'restricted' } as const;
+
+function wholeEstate(file: InventoryFile): Estate {
+  return {
+    teams: new Set(file.teams),
+    purposes: file.purposes ?? {},
+    unlisted: file.unlisted ?? DEFAULT_UNLISTED,
+    workloads: file.workloads.map((entry, index) => ({ index, entry })),
+    hosts: file.resources.map((entry, index) => ({ index, entry })),
+  };
+}
+
+function readableEstate(value: unknown): Estate {
+  const section = (name: string): unknown =>
+    typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
+  const { teams, purposes, unlisted } = inventorySchema.shape;
+  const readableTeams = teams.safeParse(section('teams'));
+  return {
+    teams: readableTeams.success ? new Set(readableTeams.data) : null,
+    purposes: purposes.safeParse(section('purposes')).data ?? {},
+    unlisted: unlisted.safeParse(section('unlisted')).data ?? DEFAULT_UNLISTED,
+    workloads: readable(section('workloads'), workloadSchema),
+    hosts: readable(section('resources'), hostSchema),
+  };
+}
+
+function readable<S extends z.ZodType>(list: unknown, schema: S): Placed<z.output<S>>[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item: unknown, index) => {
+    const parsed = schema.safeParse(item);
+    return parsed.success ? [{ index, entry: parsed.data }] : [];
+  });
+}
+
+function compileHosts(estate: Estate, report: Report): ReadonlyMap<string, HostBook> {
+  const hosts = new Map<string, HostBook>();
+  const unlisted = rank(estate.unlisted.sensitivity);
+  for (const { index, entry } of estate.hosts) {
+    const at: Report = (path, message) => report(['resources', index, ...path], message);
+    if (hosts.has(entry.host)) at(['host'], `the host '${entry.host}' is listed already; put its apis together`);
+    for (const [position, text] of (entry.servedBy ?? []).entries()) {
+      const id = SpiffeId.parse(text);
+      if (id instanceof Refusal)
+        at(['servedBy', position], `not a SPIFFE ID: ${id.detail}; write spiffe://trust-domain/path`);
+    }
+    hosts.set(entry.host, compileHost(entry, unlisted, at));
+  }
+  return hosts;
+}
+
+function checkOwners({ teams, workloads, hosts }: Estate, report: Report): void {
+  if (teams === null) return;
+  const check = (owner: string | undefined, path: readonly PropertyKey[]) => {
+    if (owner !== undefined && !teams.has(owner)) {
+      report([...path, 'owner'], `no team is called '${owner}'; list it under teams, or correct it`);
+    }
+  };
+  for (const { index, entry } of workloads) check(entry.owner, ['workloads', index]);
+  for (const { index, entry } of hosts) {
+    check(entry.owner, ['resources', index]);
+    for (const [position, api] of (entry.apis ?? []).entries())
+      check(api.owner, ['resources', index, 'apis', position]);
+  }
+}
+
+function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostBook>): KnownNames {
+  const entries = file.resources.flatMap((host) => [host, ...(host.apis ?? [])]);
+  const apis = [...hosts.values()].flatMap((host) => host.apis);
+  const params = apis.flatMap(({ template }) =>
+    template.segments.flatMap((s) => ('param' in s ? [`param.${s.param}`] : [])),
+  );
+  return Object.freeze({
+    teams: new Set(file.teams),
+    groups: new Set(file.workloads.flatMap((entry) => entry.groups ?? [])),
+    purposes: new Set(Object.keys(file.purposes ?? {})),
+    approvals: new Set(file.approvals),
+    signals: new Set(file.signals),
+    scopes: new Set(entries.flatMap((entry) => entry.scopes ?? [])),
+    hosts: new Set(hosts.keys()),
+    apis: new Set(apis.map((api) => api.id)),
+    workloadLabels: new Set(file.workloads.flatMap((entry) => Object.keys(entry.labels ?? {}))),
+    resourceLabels: new Set([...entries.flatMap((entry) => Object.keys(entry.labels ?? {})), ...params]),
+    trustDomains: new Set(
+      file.workloads.flatMap((entry) => {
+        const id = SpiffeId.parse(entry.id ?? entry.under ?? '');
+        return id instanceof Refusal ? [] : [id.trustDomain];
+      }),
+    ),
+  });
+}
+
+function shapeProblems(error: z.ZodError, yaml: YamlFile): Problem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => {
+        const path = [...issue.path, key];
+        return yaml.problem(path, withPath(path, 'no such key; remove it, or correct its spelling'), true);
+      });
+    }
+    return [yaml.problem(issue.path, withPath(issue.path, sentence(issue)))];
+  });
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
+    return `missing; state it (${issue.expected})`;
+  if (issue.code === 'invalid_type' && issue.expected === 'string') return 'not a text; put it in quotes';
+  if (issue.code === 'invalid_value')
+    return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  return issue.message;
+}
+
+function withPath(path: readonly PropertyKey[], message: string): string {
+  const text = path.reduce<string>((all, step) => {
+    if (typeof step === 'number') return `${all}[${step}]`;
+    return all === '' ? String(step) : `${all}.${String(step)}`;
+  }, '');
+  return text === '' ? message : `${text}: ${message}`;
+}

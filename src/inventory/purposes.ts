@@ -1,0 +1,40 @@
+import type { Report } from './report.ts';
+import type { InventoryFile } from './schema.ts';
+
+/** For every purpose all the wider ones that it belongs to, without itself, sorted. */
+export type Purposes = ReadonlyMap<string, readonly string[]>;
+
+/** Resolves the hierarchy. A wider purpose that is not listed, and a purpose that belongs to itself, are problems. */
+export function compilePurposes(stated: NonNullable<InventoryFile['purposes']>, report: Report): Purposes {
+  const direct = new Map(Object.entries(stated).map(([name, entry]) => [name, entry.in ?? []]));
+  for (const [name, wider] of direct) {
+    for (const [index, parent] of wider.entries()) {
+      if (!direct.has(parent)) {
+        report(
+          ['purposes', name, 'in', index],
+          `no purpose is called '${parent}'; list it under purposes, or correct it`,
+        );
+      }
+    }
+  }
+  const all = new Map<string, readonly string[]>();
+  for (const name of direct.keys()) {
+    const wider = reachable(name, direct);
+    if (wider.has(name)) {
+      report(['purposes', name], `the purpose '${name}' belongs to itself; remove the circle from its 'in'`);
+    }
+    all.set(name, Object.freeze([...wider].toSorted()));
+  }
+  return all;
+}
+
+function reachable(from: string, direct: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const seen = new Set<string>();
+  const open = [...(direct.get(from) ?? [])];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    open.push(...(direct.get(name) ?? []));
+  }
+  return seen;
+}

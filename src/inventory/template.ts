@@ -1,0 +1,63 @@
+/** A route template: whole segments, each a literal or a parameter. It holds for its path and for all below. */
+export interface Template {
+  readonly text: string;
+  readonly segments: readonly Segment[];
+}
+
+export type Segment = { readonly literal: string } | { readonly param: string };
+
+const PARAM = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
+
+/**
+ * Reads `/api/invoices/{invoice}`; `/` alone is the whole host. A fault is returned as text that says what to do: a
+ * spelling that other routers read differently (`:id`, `*`, a parameter inside a segment) would be inert here.
+ */
+export function parseTemplate(text: string): Template | string {
+  if (!text.startsWith('/')) return "a template begins with '/'";
+  if (text === '/') return { text, segments: [] };
+  const segments: Segment[] = [];
+  const params = new Set<string>();
+  for (const part of text.slice(1).split('/')) {
+    const fault = segmentFault(part);
+    if (fault !== null) return fault;
+    const param = PARAM.exec(part)?.[1];
+    if (param === undefined) segments.push({ literal: part });
+    else if (params.has(param)) return `the parameter '${param}' stands twice; give each its own name`;
+    else segments.push({ param });
+    if (param !== undefined) params.add(param);
+  }
+  return { text, segments };
+}
+
+function segmentFault(part: string): string | null {
+  if (part === '') return "an empty segment or a trailing '/'; remove it, a template holds with and without one";
+  if (part === '.' || part === '..') return 'a dot segment never arrives; write the plain path';
+  if (PARAM.test(part)) return null;
+  if (/[{}]/.test(part)) return `'${part}' is no whole-segment parameter; write {name}, letters, digits and '_' only`;
+  if (part.startsWith(':')) return `'${part}' would be a literal; write {${part.slice(1)}}`;
+  if (part.includes('*')) return "'*' is no wildcard here: a template holds for all below; remove it";
+  if (part.includes('%')) return "paths are compared decoded; write the character itself instead of '%XX'";
+  if (/[\\?#\u0000-\u001f\u007f]/.test(part)) return `'${part}' holds a character that no path can hold; remove it`;
+  return null;
+}
+
+/** Every path that `inner` holds for, `outer` holds for too. True of a template and itself. */
+export function contains(outer: Template, inner: Template): boolean {
+  return (
+    outer.segments.length <= inner.segments.length &&
+    outer.segments.every((segment, index) => {
+      const other = inner.segments[index];
+      return 'param' in segment || (other !== undefined && 'literal' in other && other.literal === segment.literal);
+    })
+  );
+}
+
+/** Two templates of one length that share a path, neither of which is the more specific. */
+export function ties(a: Template, b: Template): boolean {
+  if (a.segments.length !== b.segments.length) return false;
+  if (contains(a, b) !== contains(b, a)) return false;
+  return a.segments.every((segment, index) => {
+    const other = b.segments[index];
+    return other === undefined || 'param' in segment || 'param' in other || segment.literal === other.literal;
+  });
+}

@@ -1,0 +1,114 @@
+import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
+import { type Problem, sortProblems } from './problem.ts';
+
+/** Bytes of text that are read at most: some hundred thousand workloads. */
+const MAX_TEXT = 32 * 1024 * 1024;
+
+export type DataPath = readonly PropertyKey[];
+
+/** A YAML file as plain data, with the place of every value in it. */
+export interface YamlFile {
+  readonly value: unknown;
+  /** A problem at the value (or, with `key`, at the key) that `path` leads to; at the nearest parent where it is absent. */
+  problem(path: DataPath, message: string, key?: boolean): Problem;
+}
+
+/**
+ * Reads one YAML 1.2 document (core schema) in one way only: a repeated key, an alias, an anchor, a tag, a merge key, a
+ * key that is no text, or a second document is a problem, and so is the key `__proto__`. Never throws.
+ */
+export function readYaml(text: string, file: string): YamlFile | Problem[] {
+  if (text.length > MAX_TEXT)
+    return [{ file, line: 1, column: 1, message: `longer than ${MAX_TEXT} characters; split the estate` }];
+  try {
+    return read(text, file);
+  } catch (error) {
+    // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
+    const why = error instanceof Error ? error.message : String(error);
+    return [{ file, line: 1, column: 1, message: `cannot be read as YAML (${why}); write plain, shallow YAML` }];
+  }
+}
+
+function read(text: string, file: string): YamlFile | Problem[] {
+  const lines = new LineCounter();
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    version: '1.2',
+    schema: 'core',
+  });
+  const document = 'empty' in documents ? undefined : documents[0];
+  if (document === undefined || document.contents === null) {
+    return [{ file, line: 1, column: 1, message: 'the file is empty; state at least teams, workloads and resources' }];
+  }
+  const problems: Problem[] = [];
+  const second = documents[1];
+  if (second !== undefined) {
+    problems.push({
+      ...place(second.range[0]),
+      message: 'a second document begins here; keep one document in one file',
+    });
+  }
+  for (const fault of [...document.errors, ...document.warnings]) {
+    problems.push({ ...place(fault.pos[0]), message: fault.message.split('\n')[0] ?? fault.message });
+  }
+  visit(document, {
+    Alias: (_, node) => {
+      problems.push({ ...place(start(node)), message: 'an alias; write the value out, aliases are not read' });
+    },
+    Node: (_, node) => {
+      if ('anchor' in node && node.anchor !== undefined) {
+        problems.push({
+          ...place(start(node)),
+          message: `the anchor '&${node.anchor}'; remove it, aliases are not read`,
+        });
+      }
+      if (node.tag !== undefined) {
+        problems.push({ ...place(start(node)), message: `the tag '${node.tag}'; remove it, tags are not read` });
+      }
+    },
+    Pair: (_, pair) => {
+      const key = pair.key;
+      const name = isScalar(key) ? key.value : undefined;
+      const at = place(isNode(key) ? start(key) : 0);
+      if (typeof name !== 'string') problems.push({ ...at, message: 'a key that is no text; quote it' });
+      else if (name === '__proto__' || name === '<<')
+        problems.push({ ...at, message: `the key '${name}' is not read; remove it` });
+    },
+  });
+  if (problems.length > 0) return sortProblems(problems);
+  const root: Node = document.contents;
+  return {
+    value: document.toJS(),
+    problem: (path, message, key = false) => ({ ...place(offsetOf(root, path, key)), message }),
+  };
+}
+
+function offsetOf(root: Node, path: DataPath, wantKey: boolean): number {
+  let node: unknown = root;
+  let offset = start(root);
+  for (const [index, step] of path.entries()) {
+    const pair = isMap(node)
+      ? node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === step)
+      : undefined;
+    const last = index === path.length - 1;
+    if (pair !== undefined) {
+      node = pair.value;
+      if (last && wantKey && isNode(pair.key)) return start(pair.key);
+      if (!isNode(node) || start(node) === 0) return isNode(pair.key) ? start(pair.key) : offset;
+    } else if (isNode(node) && 'get' in node && typeof step === 'number') {
+      node = (node as { get(key: unknown, keepScalar: boolean): unknown }).get(step, true);
+      if (!isNode(node)) return offset;
+    } else return offset;
+    offset = start(node as Node);
+  }
+  return offset;
+}
+
+function start(node: Node): number {
+  return node.range?.[0] ?? 0;
+}
