@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import type { Issued } from './ca.ts';
+
+export interface Ask {
+  readonly port: number;
+  /** The client's certificate; null to present none. */
+  readonly svid: Issued | null;
+  /** Intermediates that are sent after it. */
+  readonly chain?: readonly Issued[];
+  readonly host: string;
+  readonly method?: string;
+  readonly path: string;
+  /** A list sends the header once for each value. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+  readonly ms: number;
+  /** The reason of a problem document of ours; null when the body is none. */
+  readonly reason: string | null;
+  /** The decision id of a problem document of ours. */
+  readonly decision: string | null;
+}
+
+/**
+ * One request over a new mutual-TLS connection. The server's certificate is not verified: the client is the tester.
+ * An upgrade that is granted is answered with status 101 and closed. A failed handshake rejects.
+ */
+export async function ask(what: Ask): Promise<Answer> {
+  const start = performance.now();
+  const { svid } = what;
+  const cert =
+    svid === null ? {} : { key: svid.pkcs8Pem, cert: [svid, ...(what.chain ?? [])].map((one) => one.pem).join('') };
+  const sending = request({
+    ...cert,
+    host: '127.0.0.1',
+    port: what.port,
+    rejectUnauthorized: false,
+    agent: false,
+    method: what.method ?? 'GET',
+    path: what.path,
+    headers: { host: what.host, ...what.headers } as Record<string, string | string[]>,
+  });
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
+    sending.once('error', reject);
+    sending.once('response', resolve);
+    sending.once('upgrade', (message, socket) => {
+      socket.destroy();
+      resolve(message);
+    });
+  });
+  sending.end(what.body);
+  const message = await response;
+  const body = message.statusCode === 101 ? '' : await text(message);
+  const problem = readProblem(body);
+  return {
+    status: message.statusCode ?? 0,
+    headers: message.headers,
+    body,
+    ms: performance.now() - start,
+    reason: problem?.reason ?? null,
+    decision: problem?.decision ?? null,
+  };
+}
+
+/** The headers that make a GET over HTTP/1.1 a WebSocket upgrade. */
+export const websocketHeaders = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+} as const;
+
+async function text(message: IncomingMessage): Promise<string> {
+  let body = '';
+  message.setEncoding('utf8');
+  message.on('data', (part: string) => {
+    body += part;
+  });
+  await once(message, 'end');
+  return body;
+}
+
+function readProblem(body: string): { readonly reason: string; readonly decision: string } | null {
+  if (!body.startsWith('{')) return null;
+  const parsed = JSON.parse(body) as { reason?: unknown; decision?: unknown };
+  return typeof parsed.reason === 'string' ? { reason: parsed.reason, decision: String(parsed.decision) } : null;
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pemBundle, TestCa } from './ca.ts';
+import { ask, websocketHeaders } from './client.ts';
+import { connectionManager, type Envoy, envoyConfigs, readEnvoyConfig, startEnvoy, writeEnvoyCerts } from './envoy.ts';
+import { findEnvoy } from './envoy-binary.ts';
+import { removeFolder, temporaryFolder } from './folder.ts';
+import { run } from './run.ts';
+import { startUpstream, type Upstream } from './upstream.ts';
+
+const ca = TestCa.root('prod.example');
+const svid = ca.svid('spiffe://prod.example/ns/payments/sa/envoy');
+const client = ca.svid('spiffe://prod.example/ns/payments/sa/api');
+const dir = temporaryFolder();
+let upstream: Upstream;
+
+before(async () => {
+  upstream = await startUpstream();
+});
+after(async () => {
+  await upstream.close();
+  removeFolder(dir);
+});
+
+for (const config of envoyConfigs) {
+  test(`envoy --mode validate accepts envoy/${config}.yaml as it stands`, async () => {
+    writeEnvoyCerts(dir, svid, pemBundle(ca));
+    const file = join(import.meta.dirname, '..', '..', 'envoy', `${config}.yaml`);
+    await run(await findEnvoy(), ['--mode', 'validate', '--disable-hot-restart', '-c', file], { cwd: dir });
+  });
+}
+
+test('uds.yaml differs from tcp.yaml in the address of the sidecar alone', () => {
+  const [tcp, uds] = [readEnvoyConfig('tcp'), readEnvoyConfig('uds')];
+  sidecarEndpoint(tcp).address = sidecarEndpoint(uds).address;
+  assert.deepEqual(uds, tcp);
+});
+
+test('test-permissive.yaml differs from tcp.yaml in the validation of clients and in the host alone', () => {
+  const [tcp, permissive] = [readEnvoyConfig('tcp'), readEnvoyConfig('test-permissive')];
+  for (const tree of [tcp, permissive]) {
+    delete tree.static_resources.listeners[0]!.filter_chains[0]!.transport_socket;
+    const host = connectionManager(tree).route_config.virtual_hosts[0]!;
+    host.domains = [];
+    delete host.typed_per_filter_config;
+  }
+  assert.deepEqual(permissive, tcp);
+});
+
+test('with nobody at the check port every request is refused, and none reaches the service', async () => {
+  const envoy = await start('tcp');
+  try {
+    const answer = await ask({ port: envoy.port, svid: client, host: 'payments.internal', path: '/api/invoices/1' });
+    assert.equal(answer.status, 503);
+    assert.equal((await ask({ port: envoy.port, svid: client, host: 'other.internal', path: '/' })).status, 404);
+    const upgrade = { port: envoy.port, svid: client, host: 'payments.internal', path: '/', headers: websocketHeaders };
+    assert.equal((await ask(upgrade)).status, 503);
+    await assert.rejects(ask({ port: envoy.port, svid: null, host: 'payments.internal', path: '/' }));
+    const line = await envoy.accessLine(({ path }) => path === '/api/invoices/1');
+    assert.equal(line.details, 'ext_authz_error');
+    assert.equal(line.peer, 'spiffe://prod.example/ns/payments/sa/api');
+    assert.deepEqual(upstream.seen, []);
+  } finally {
+    await envoy.stop();
+  }
+});
+
+test('test-permissive.yaml lets any certificate in, and none at all', async () => {
+  const envoy = await start('test-permissive');
+  try {
+    const stranger = TestCa.root('prod.example').svid('spiffe://prod.example/ns/payments/sa/api');
+    const expired = ca.svid('spiffe://prod.example/a', { notBefore: ca.now - 7_200_000, notAfter: ca.now - 3_600_000 });
+    for (const shown of [stranger, expired, null]) {
+      assert.equal((await ask({ port: envoy.port, svid: shown, host: 'anything.example', path: '/' })).status, 503);
+    }
+  } finally {
+    await envoy.stop();
+  }
+});
+
+async function start(config: 'tcp' | 'test-permissive'): Promise<Envoy> {
+  const check = { socket: join(dir, 'nobody.sock') };
+  return await startEnvoy({ config, dir, svid, bundlePem: pemBundle(ca), check, upstream: upstream.port });
+}
+
+function sidecarEndpoint(tree: ReturnType<typeof readEnvoyConfig>) {
+  const cluster = tree.static_resources.clusters.find(({ name }) => name === 'cedar-ext-authz');
+  return cluster!.load_assignment.endpoints[0]!.lb_endpoints[0]!.endpoint;
+}

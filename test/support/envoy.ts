@@ -1,0 +1,193 @@
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { Issued } from './ca.ts';
+import { findEnvoy } from './envoy-binary.ts';
+import { Program } from './process.ts';
+import { until } from './until.ts';
+
+export const envoyConfigs = ['tcp', 'uds', 'test-permissive'] as const;
+/** A file of envoy/, without its ending. */
+export type EnvoyConfig = (typeof envoyConfigs)[number];
+
+/** Where the sidecar answers, as Envoy is told. */
+export type CheckTarget = { readonly port: number } | { readonly socket: string };
+
+export interface EnvoySetup {
+  readonly config: EnvoyConfig;
+  /** A temporary folder, in which Envoy gets a working directory of its own. */
+  readonly dir: string;
+  /** Envoy's own certificate, and the PEM bundle of each trust domain that it validates clients against. */
+  readonly svid: Issued;
+  readonly bundlePem: string;
+  readonly check: CheckTarget;
+  /** Port of the service behind it, on loopback. */
+  readonly upstream: number;
+  /** A change that this test needs, made to the parsed configuration. */
+  readonly edit?: (config: EnvoyTree) => void;
+}
+
+/** The parts of a shipped configuration that the tests change; the rest passes through as it stands in the file. */
+export interface EnvoyTree {
+  admin: { address: SocketAddress };
+  static_resources: {
+    listeners: { address: SocketAddress; filter_chains: FilterChain[] }[];
+    clusters: {
+      name: string;
+      load_assignment: { endpoints: { lb_endpoints: { endpoint: { address: unknown } }[] }[] };
+    }[];
+  };
+}
+
+interface FilterChain {
+  transport_socket?: unknown;
+  filters: { name: string; typed_config: ConnectionManager }[];
+}
+
+/** The HTTP connection manager, as far as tests change it. */
+export interface ConnectionManager {
+  forward_client_cert_details: string;
+  set_current_client_cert_details: Record<string, boolean>;
+  http_filters: { name: string; typed_config: Record<string, unknown> }[];
+  route_config: { virtual_hosts: VirtualHost[] };
+  [more: string]: unknown;
+}
+
+interface VirtualHost {
+  name: string;
+  domains: string[];
+  routes: Record<string, unknown>[];
+  typed_per_filter_config?: Record<string, { check_settings?: { context_extensions: Record<string, string> } }>;
+}
+
+interface SocketAddress {
+  socket_address: { address: string; port_value: number };
+}
+
+const envoyDir = join(import.meta.dirname, '..', '..', 'envoy');
+
+/** A shipped configuration, parsed. */
+export function readEnvoyConfig(config: EnvoyConfig): EnvoyTree {
+  return parse(readFileSync(join(envoyDir, `${config}.yaml`), 'utf8')) as EnvoyTree;
+}
+
+/** The one connection manager of a shipped configuration. */
+export function connectionManager(tree: EnvoyTree): ConnectionManager {
+  return tree.static_resources.listeners[0]!.filter_chains[0]!.filters[0]!.typed_config;
+}
+
+/** Writes certs/ as the shipped configurations expect it below Envoy's working directory. */
+export function writeEnvoyCerts(dir: string, svid: Issued, bundlePem: string): void {
+  const certs = join(dir, 'certs');
+  mkdirSync(certs, { recursive: true });
+  writeFileSync(join(certs, 'envoy.pem'), svid.pem);
+  writeFileSync(join(certs, 'envoy.key'), svid.pkcs8Pem, { mode: 0o600 });
+  writeFileSync(join(certs, 'prod.example.pem'), bundlePem);
+}
+
+/** A line of the access log, as the shipped configurations write it. Absent values are null. */
+export type AccessLine = Readonly<Record<string, string | number | null>>;
+
+/** A real Envoy that serves a shipped configuration on loopback. */
+export class Envoy {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly #program: Program;
+
+  constructor(program: Program, port: number, adminPort: number) {
+    this.#program = program;
+    this.port = port;
+    this.adminPort = adminPort;
+  }
+
+  /** The access log so far. */
+  accessLog(): readonly AccessLine[] {
+    return this.#program.stdout.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as AccessLine);
+  }
+
+  /** Waits for an access-log line that fits; Envoy flushes them about once a second. */
+  accessLine(fits: (line: AccessLine) => boolean): Promise<AccessLine> {
+    return until('the access-log line', () => this.accessLog().find(fits));
+  }
+
+  /** Waits until the cluster has a healthy endpoint, or none. */
+  clusterHealth(cluster: string, healthy: boolean): Promise<boolean> {
+    return until(`${cluster} ${healthy ? 'healthy' : 'unhealthy'}`, async () => {
+      const value = await this.stat(`cluster.${cluster}.membership_healthy`);
+      return value > 0 === healthy ? true : null;
+    });
+  }
+
+  /** A counter or gauge by its exact name. */
+  async stat(name: string): Promise<number> {
+    const filter = `^${name.replaceAll('.', '\\.')}$`;
+    const text = await this.#admin(`/stats?filter=${encodeURIComponent(filter)}`);
+    const value = /: (\d+)\s*$/.exec(text);
+    if (value === null) throw new Error(`Envoy has no stat ${name}`);
+    return Number(value[1]);
+  }
+
+  async #admin(path: string): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`);
+    return await response.text();
+  }
+
+  stop(): Promise<number> {
+    return this.#program.stop();
+  }
+}
+
+/** Starts Envoy with a shipped configuration on ports of its own choice, and waits until it listens. */
+export async function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
+  const dir = mkdtempSync(join(setup.dir, 'envoy-'));
+  writeEnvoyCerts(dir, setup.svid, setup.bundlePem);
+  const config = join(dir, 'envoy.json');
+  writeFileSync(config, JSON.stringify(place(setup)));
+  const adminFile = join(dir, 'admin-address');
+  const args = ['-c', config, '--admin-address-path', adminFile, '--disable-hot-restart', '--concurrency', '1'];
+  const program = new Program('envoy', await findEnvoy(), [...args, '--log-level', 'warning'], { cwd: dir });
+  try {
+    const adminPort = await until('the admin port of Envoy', async () => {
+      program.assertRunning();
+      return /:(\d+)\s*$/.exec(await readFile(adminFile, 'utf8').catch(() => ''))?.[1];
+    });
+    const port = await until('the listener of Envoy', () => listenerPort(program, adminPort));
+    return new Envoy(program, port, Number(adminPort));
+  } catch (error) {
+    await program.stop('SIGKILL');
+    throw new Error(`Envoy did not start:\n${program.tail()}`, { cause: error });
+  }
+}
+
+async function listenerPort(program: Program, adminPort: string): Promise<number | null> {
+  program.assertRunning();
+  const admin = `http://127.0.0.1:${adminPort}`;
+  if ((await fetch(`${admin}/ready`)).status !== 200) return null;
+  const listeners = (await (await fetch(`${admin}/listeners?format=json`)).json()) as {
+    listener_statuses?: { local_address: SocketAddress }[];
+  };
+  const port = listeners.listener_statuses?.[0]?.local_address.socket_address.port_value;
+  return port === undefined || port === 0 ? null : port;
+}
+
+function place(setup: EnvoySetup): EnvoyTree {
+  const tree = readEnvoyConfig(setup.config);
+  tree.admin.address.socket_address.port_value = 0;
+  const { socket_address } = tree.static_resources.listeners[0]!.address;
+  socket_address.address = '127.0.0.1';
+  socket_address.port_value = 0;
+  endpointOf(tree, 'service').address = loopback(setup.upstream);
+  endpointOf(tree, 'cedar-ext-authz').address =
+    'socket' in setup.check ? { pipe: { path: setup.check.socket } } : loopback(setup.check.port);
+  setup.edit?.(tree);
+  return tree;
+}
+
+function endpointOf(tree: EnvoyTree, cluster: string): { address: unknown } {
+  const found = tree.static_resources.clusters.find(({ name }) => name === cluster);
+  if (found === undefined) throw new Error(`the configuration has no cluster ${cluster}`);
+  return found.load_assignment.endpoints[0]!.lb_endpoints[0]!.endpoint;
+}
+
+const loopback = (port: number): SocketAddress => ({ socket_address: { address: '127.0.0.1', port_value: port } });
