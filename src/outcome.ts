@@ -36,6 +36,19 @@ export const reasons = {
   request_header_not_a_number: malformed('A header is not the number that it is declared to be'),
   identity_missing: forbidden('No credential was presented'),
   identity_spiffe_id_malformed: forbidden('The SPIFFE ID is not well formed'),
+  identity_token_malformed: unauthenticated('The token cannot be read'),
+  identity_token_algorithm: unauthenticated('The token is signed with an algorithm that is not accepted here'),
+  identity_token_type: unauthenticated('The token is not of the type that belongs here'),
+  identity_token_key_unknown: unauthenticated('The key that signed the token is not known'),
+  identity_token_keys_stale: unauthenticated('The keys of the issuer could not be read for too long'),
+  identity_token_signature: unauthenticated('The signature of the token does not hold'),
+  identity_token_expired: unauthenticated('The token has expired'),
+  identity_token_not_yet_valid: unauthenticated('The token is not valid yet'),
+  identity_token_lifetime: unauthenticated('The token lives longer than is accepted here'),
+  identity_token_audience: unauthenticated('The token was issued for another audience'),
+  identity_token_issuer: unauthenticated('The issuer of the token is not known'),
+  identity_token_subject: unauthenticated('The token does not name a workload'),
+  identity_token_bound: unauthenticated('The token is bound to a key that this request did not prove'),
   caller_unregistered: forbidden('The caller is not in the inventory'),
   policy_no_permit: forbidden('No policy permits this'),
   policy_forbidden: forbidden('A policy forbids this'),
@@ -46,8 +59,6 @@ export const reasons = {
   overloaded: unavailable('The sidecar cannot answer in time'),
   internal: unavailable('The decision could not be made'),
 } as const satisfies Record<string, ReasonRow>;
-
-void unauthenticated;
 
 export type Reason = keyof typeof reasons;
 

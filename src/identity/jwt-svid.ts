@@ -1,0 +1,80 @@
+import { Refusal } from '../outcome.ts';
+import { SpiffeId } from '../spiffe-id.ts';
+import type { JsonObject } from '../strict-json.ts';
+import { type JwsProfile, type UnverifiedJws, verifyWithKeySet } from './jws.ts';
+import { standardAlgorithms } from './jws-algorithms.ts';
+import { checkAudience, checkBearer, checkTimes } from './jws-claims.ts';
+import { TokenFault } from './jws-fault.ts';
+import type { KeySet } from './key-set.ts';
+import { identityRefusal } from './token-refusal.ts';
+import { type TokenFacts, tokenFacts } from './verified-token.ts';
+
+/** JWT-SVID section 2: the algorithms of its table, and `typ` absent, `JWT` or `JOSE`. */
+const profile: JwsProfile = { algorithms: standardAlgorithms, types: [null, 'jwt', 'jose'] };
+
+/** The JWT authorities of one trust domain, or why there are none to believe (unknown domain, stale bundle). */
+export interface JwtAuthorities {
+  jwtKeys(trustDomain: string, now: number): KeySet | Refusal;
+}
+
+export interface JwtSvidRules {
+  /** The audience of the host that is asked for; an empty one accepts nothing. */
+  readonly audience: string;
+  readonly maxLifetimeSeconds: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** base64url SHA-256 of the caller's certificate, for a token that is bound to it; null when none was proven. */
+  readonly certificateThumbprint: string | null;
+}
+
+/** A JWT-SVID that was verified. Holding one is the proof: `verifyJwtSvid` alone makes it. */
+export class VerifiedJwtSvid implements TokenFacts {
+  readonly id: SpiffeId;
+  readonly thumbprint: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly claims: JsonObject;
+  #proof = true;
+
+  private constructor(id: SpiffeId, facts: TokenFacts) {
+    this.id = id;
+    this.thumbprint = facts.thumbprint;
+    this.issuedAt = facts.issuedAt;
+    this.expiresAt = facts.expiresAt;
+    this.claims = facts.claims;
+    void this.#proof;
+    Object.freeze(this);
+  }
+
+  /**
+   * Verifies a JWT-SVID (JWT-SVID sections 2 to 5): `sub` is a SPIFFE ID with a path; the signature holds under a JWT
+   * authority of *that id's* trust domain, whatever `iss` says; `exp`, `nbf`, `iat` and the lifetime; `aud` names the
+   * audience; it is not bound to a key that was not proven. The refusals are `identity_token_…`, or that of the
+   * authorities.
+   */
+  static async verify(
+    token: UnverifiedJws,
+    authorities: JwtAuthorities,
+    rules: JwtSvidRules,
+  ): Promise<VerifiedJwtSvid | Refusal> {
+    const id = subject(token);
+    if (id instanceof TokenFault) return identityRefusal(id);
+    const keys = authorities.jwtKeys(id.trustDomain, rules.now);
+    if (keys instanceof Refusal) return keys;
+    const jws = await verifyWithKeySet(token, profile, keys);
+    if (jws instanceof TokenFault) return identityRefusal(jws);
+    const times = checkTimes(jws.claims, rules);
+    if (times instanceof TokenFault) return identityRefusal(times);
+    const fault = checkAudience(jws.claims, rules.audience) ?? checkBearer(jws.claims, rules.certificateThumbprint);
+    return fault === null ? new VerifiedJwtSvid(id, tokenFacts(jws, times)) : identityRefusal(fault);
+  }
+}
+
+/** `sub` is part of what is signed: it is believed only once the signature held. */
+function subject(token: UnverifiedJws): SpiffeId | TokenFault {
+  const { sub } = token.unverifiedClaims;
+  if (typeof sub !== 'string') return new TokenFault('subject', 'sub is not a string');
+  const id = SpiffeId.parse(sub);
+  if (id instanceof Refusal) return new TokenFault('subject', `sub is no SPIFFE ID: ${id.detail}`);
+  return id.path === '' ? new TokenFault('subject', 'sub is the id of a trust domain, not of a workload') : id;
+}

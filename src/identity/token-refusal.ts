@@ -1,0 +1,26 @@
+import { type Reason, Refusal, type ResponseHeader } from '../outcome.ts';
+import type { TokenFault, TokenFaultKind } from './jws-fault.ts';
+
+/** RFC 6750 section 3.1: a token was presented and is not good, whatever the fault. */
+const CHALLENGE: readonly ResponseHeader[] = [['www-authenticate', 'Bearer error="invalid_token"']];
+
+const reasonOf = {
+  malformed: 'identity_token_malformed',
+  algorithm: 'identity_token_algorithm',
+  type: 'identity_token_type',
+  key_unknown: 'identity_token_key_unknown',
+  keys_stale: 'identity_token_keys_stale',
+  signature: 'identity_token_signature',
+  expired: 'identity_token_expired',
+  not_yet_valid: 'identity_token_not_yet_valid',
+  lifetime: 'identity_token_lifetime',
+  audience: 'identity_token_audience',
+  issuer: 'identity_token_issuer',
+  subject: 'identity_token_subject',
+  bound: 'identity_token_bound',
+} as const satisfies Record<TokenFaultKind, Reason>;
+
+/** The refusal of a request whose identity token has this fault: `identity_token_…`, with the challenge of RFC 6750. */
+export function identityRefusal(fault: TokenFault): Refusal {
+  return new Refusal(reasonOf[fault.kind], fault.detail, CHALLENGE);
+}
