@@ -1,5 +1,5 @@
 import { type Admission, admit } from './admission.ts';
-import { type Facts, gatherFacts, type PolicyHeader } from './facts.ts';
+import { type Facts, gatherFacts } from './facts.ts';
 import type { Caller } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
 import type { Inventory } from './inventory/inventory.ts';
@@ -12,7 +12,7 @@ import type { Why } from './task/model.ts';
 
 /** What became known on the way, as far as the way was gone: what the audit record is built from. */
 export interface Trail {
-  readonly snapshot?: Snapshot;
+  readonly snapshot?: Snapshot<Inventory>;
   readonly target?: Target;
   readonly caller?: Caller;
   readonly why?: Why;
@@ -29,7 +29,6 @@ export type Decision =
 export interface Stages {
   readonly serves: readonly string[];
   readonly enforcement: Enforcement;
-  readonly policyHeaders: readonly PolicyHeader[];
   readonly taskHeaders: readonly string[];
   readonly identify: (input: CheckInput, target: Target, known: Inventory, now: number) => Promise<Caller | Refusal>;
   readonly readTask: (
@@ -44,7 +43,7 @@ export interface Stages {
 /** The way of one request, from what was read to what is decided. `now` is in milliseconds since the epoch. */
 export async function check(
   input: CheckInput,
-  snapshot: Snapshot,
+  snapshot: Snapshot<Inventory>,
   stages: Stages,
   decision: string,
   now: number,
@@ -59,10 +58,10 @@ export async function check(
   const why = await stages.readTask(input, target, caller, known, now);
   if (why instanceof Refusal) return { outcome: why, trail: { snapshot, target, caller } };
 
-  const facts = gatherFacts(input, caller, stages.policyHeaders, now);
+  const facts = gatherFacts(input, caller, snapshot.headers, now);
   if (facts instanceof Refusal) return { outcome: facts, trail: { snapshot, target, caller, why } };
 
-  const hops = judge(snapshot.decide, input, target, caller, why, facts, now);
+  const hops = judge(snapshot, input, target, caller, why, facts, now);
   const outcome = conclude(hops, stages.enforcement);
   const trail = { snapshot, target, caller, why, facts, hops };
   if (outcome instanceof Refusal) return { outcome, trail };

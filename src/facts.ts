@@ -2,12 +2,7 @@ import { BlockList, isIPv6 } from 'node:net';
 import type { Caller } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
 import { Refusal } from './outcome.ts';
-
-/** A header that policies may read, as the config declares it. */
-export interface PolicyHeader {
-  readonly name: string;
-  readonly type: 'string' | 'long';
-}
+import type { DeclaredHeader } from './policy/sources.ts';
 
 /** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
 export interface Facts {
@@ -31,7 +26,7 @@ const NOTHING: ReadonlySet<string> = new Set();
 export function gatherFacts(
   input: CheckInput,
   caller: Caller,
-  declared: readonly PolicyHeader[],
+  declared: readonly DeclaredHeader[],
   now: number,
 ): Facts | Refusal {
   const headers = new Map<string, string>();

@@ -19,7 +19,7 @@ export interface JudgedHop {
  * A fact of the caller's own connection (address, age of its credential) is known of the caller alone.
  */
 export function judge(
-  decide: (question: Question) => HopVerdict,
+  snapshot: { decide(question: Question): HopVerdict },
   input: CheckInput,
   target: Target,
   caller: Caller,
@@ -31,7 +31,7 @@ export function judge(
   return why.chain.map((hop, index) => {
     const isCaller = index === last;
     const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
-    const verdict = decide({
+    const verdict = snapshot.decide({
       ...facts,
       now,
       hop,

@@ -7,8 +7,8 @@ import type { Question } from './question.ts';
 
 /** Where the hierarchy of purposes comes from: the inventory. */
 export interface Purposes {
-  /** Every purpose that this one is in, itself left out. */
-  purposeAncestors(purpose: string): readonly string[];
+  /** Every purpose that this one is in, itself left out; null when it is none. */
+  widerPurposes(purpose: string): readonly string[] | null;
 }
 
 /** The entities that some policy names, by type: only these ancestors are worth sending. */
@@ -135,7 +135,7 @@ function purposeEntity(purpose: string, named: Named, purposes: Purposes): Entit
   return {
     uid: uid('Purpose', purpose),
     attrs: {},
-    parents: [...only(named, 'Purpose', purposes.purposeAncestors(purpose))],
+    parents: [...only(named, 'Purpose', purposes.widerPurposes(purpose) ?? [])],
   };
 }
 
