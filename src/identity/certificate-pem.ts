@@ -1,0 +1,84 @@
+import { Refusal } from '../outcome.ts';
+
+/** The longest certificate text of one request, URL-encoded. */
+const MAX_TEXT = 65_536;
+/** A leaf and the intermediates that may come with it. */
+const MAX_BLOCKS = 17;
+const BOUNDARY = /^-----(BEGIN|END) ([A-Z0-9 ]+)-----$/;
+const LABEL = 'CERTIFICATE';
+
+/** Why a text is not PEM as it is read here. */
+export class PemFault {
+  readonly detail: string;
+
+  constructor(detail: string) {
+    this.detail = detail;
+    Object.freeze(this);
+  }
+}
+
+/**
+ * The DER of each certificate in a text as Envoy writes it into `source.certificate` and into XFCC `Cert` and `Chain`:
+ * PEM with the label CERTIFICATE, in the order of the text, at least one and at most 17, percent-encoded by RFC 3986
+ * (`+` is a plus). Anything else between or around the blocks refuses with `identity_svid_encoding`.
+ */
+export function decodePemText(urlEncoded: string): readonly Uint8Array[] | Refusal {
+  if (urlEncoded.length > MAX_TEXT) return refuse(`longer than ${MAX_TEXT} characters`);
+  const text = percentDecoded(urlEncoded);
+  if (text === null) return refuse('not percent-encoded text');
+  const blocks = readPem(text, false);
+  if (blocks instanceof PemFault) return refuse(blocks.detail);
+  if (blocks.length > MAX_BLOCKS) return refuse(`more than ${MAX_BLOCKS} certificates`);
+  return blocks;
+}
+
+function percentDecoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The DER of each CERTIFICATE block of a PEM text (RFC 7468), in order; canonical base64 only. Other labels are faults,
+ * and so is a text without a block. `explanatory` admits lines of other text outside the blocks (RFC 7468 section 2).
+ */
+export function readPem(text: string, explanatory: boolean): readonly Uint8Array[] | PemFault {
+  const blocks: Uint8Array[] = [];
+  let body: string[] | null = null;
+  for (const raw of text.split('\n')) {
+    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+    const boundary = BOUNDARY.exec(line);
+    if (boundary === null) {
+      if (body !== null) body.push(line);
+      else if (line.startsWith('-----')) return new PemFault('a broken boundary line');
+      else if (line !== '' && !explanatory) return new PemFault('text outside of a block');
+      continue;
+    }
+    const [, kind, label] = boundary;
+    if (label !== LABEL) return new PemFault('a block that is no certificate');
+    if ((kind === 'BEGIN') !== (body === null)) return new PemFault('boundary lines that do not match');
+    if (body === null) {
+      body = [];
+      continue;
+    }
+    const der = canonicalBase64(body.join(''));
+    if (der === null) return new PemFault('a block that is not canonical base64');
+    blocks.push(der);
+    body = null;
+  }
+  if (body !== null) return new PemFault('a block that does not end');
+  if (blocks.length === 0) return new PemFault('no certificate');
+  return blocks;
+}
+
+/** The octets of a base64 text that is exactly how its octets are encoded (RFC 4648 section 3.5), else null; not empty. */
+export function canonicalBase64(text: string): Uint8Array | null {
+  const octets = Buffer.from(text, 'base64');
+  return octets.length > 0 && octets.toString('base64') === text ? octets : null;
+}
+
+function refuse(detail: string): Refusal {
+  return new Refusal('identity_svid_encoding', detail);
+}

@@ -1,0 +1,88 @@
+import { DerReader, fail, isConstructed, printable, tags } from './der.ts';
+
+/** The forms of GeneralName (RFC 5280 section 4.2.1.6) by the number of their tag. */
+export const forms = {
+  other: 0,
+  email: 1,
+  dns: 2,
+  x400: 3,
+  directory: 4,
+  edi: 5,
+  uri: 6,
+  ip: 7,
+  registered: 8,
+} as const;
+export type Form = (typeof forms)[keyof typeof forms];
+
+/** One GeneralName. `text` holds e-mail, DNS and URI names, printable ASCII throughout; the others have `octets` alone. */
+export interface GeneralName {
+  readonly form: Form;
+  readonly text: string;
+  readonly octets: Uint8Array;
+}
+
+/** A certificate with more names is refused: matching costs names times constraints. */
+const MAX_NAMES = 64;
+const CONTEXT = 0x80;
+const EMAIL_ADDRESS = '2a864886f70d010901';
+
+const constructedForms: ReadonlySet<number> = new Set([forms.other, forms.x400, forms.directory, forms.edi]);
+const textForms: ReadonlySet<number> = new Set([forms.email, forms.dns, forms.uri]);
+
+/** One GeneralName: a known form, in the primitive or constructed encoding that is its own. */
+export function readGeneralName(from: DerReader): GeneralName {
+  const tag = from.next;
+  if (tag === null) fail('a name is missing');
+  const form = tag & 0x1f;
+  if ((tag & 0xc0) !== CONTEXT || form > forms.registered) fail('a name is of no known form');
+  if (isConstructed(tag) !== constructedForms.has(form)) fail('a name has the wrong encoding');
+  const octets = from.content(tag, 'a name');
+  const text = textForms.has(form) ? printable(octets, 'a name') : '';
+  return { form: form as Form, text, octets };
+}
+
+/** GeneralNames of a SubjectAltName (RFC 5280 section 4.2.1.6): at least one, and no more than MAX_NAMES. */
+export function readGeneralNames(from: DerReader): readonly GeneralName[] {
+  const list = from.enter(tags.sequence, 'the list of names');
+  from.end('the list of names');
+  const names: GeneralName[] = [];
+  while (list.next !== null) {
+    if (names.length === MAX_NAMES) fail(`there are more than ${MAX_NAMES} names`);
+    const name = readGeneralName(list);
+    if (name.form === forms.ip && name.octets.length !== 4 && name.octets.length !== 16)
+      fail('an IP address is broken');
+    names.push(name);
+  }
+  if (names.length === 0) fail('the list of names is empty');
+  return names;
+}
+
+/** What is needed of a distinguished name. Two names are the same when their `der` is, byte for byte. */
+export interface DistinguishedName {
+  /** The whole element. */
+  readonly der: Uint8Array;
+  readonly empty: boolean;
+  /** Has an emailAddress attribute, to which e-mail constraints apply as well (RFC 5280 section 4.2.1.10). */
+  readonly email: boolean;
+}
+
+/** Name (RFC 5280 section 4.1.2.4), whose attribute values are strings: what nests is refused. */
+export function readDistinguishedName(from: DerReader, what: string): DistinguishedName {
+  const der = from.whole(tags.sequence, what);
+  const rdns = new DerReader(der).enter(tags.sequence, what);
+  const empty = rdns.next === null;
+  let email = false;
+  while (rdns.next !== null) {
+    const attributes = rdns.enter(tags.set, what);
+    if (attributes.next === null) fail(`${what} has an empty part`);
+    while (attributes.next !== null) {
+      const attribute = attributes.enter(tags.sequence, what);
+      if (attribute.oid(what) === EMAIL_ADDRESS) email = true;
+      const tag = attribute.next;
+      if (tag !== null && isConstructed(tag)) fail(`${what} has a value that is no string`);
+      attribute.any(what);
+      attribute.end(what);
+    }
+  }
+  return { der, empty, email };
+}
