@@ -7,17 +7,18 @@ export interface DeclaredHeader {
   readonly type: 'string' | 'long';
 }
 
-/** A shipped guardrail that is switched off: for a stated reason, until the end of a stated day (UTC). */
+/** A guardrail that is switched off, for a stated reason and time. */
 export interface DisabledGuardrail {
   readonly id: string;
   readonly because: string;
-  /** `2026-12-31` */
-  readonly until: string;
+  /** Milliseconds since the epoch; from then on the guardrail holds again. */
+  readonly untilMs: number;
 }
 
 /** The part of the configuration that belongs to a snapshot: a change of it is a new revision. */
 export interface PolicySettings {
   readonly headers: readonly DeclaredHeader[];
+  /** Those whose time has not passed. */
   readonly disabledGuardrails: readonly DisabledGuardrail[];
   /** Trust domains whose bundles are configured; literals of other domains are misspelt. */
   readonly trustDomains: readonly string[];
@@ -51,7 +52,7 @@ export function revisionOf(sources: Sources): string {
     ),
     sources.inventory.text,
     settings.headers.map(({ name, type }) => [name, type]).toSorted(byName),
-    settings.disabledGuardrails.map(({ id, because, until }) => [id, because, until]).toSorted(byName),
+    settings.disabledGuardrails.map(({ id, because, untilMs }) => [id, because, String(untilMs)]).toSorted(byName),
     settings.trustDomains.toSorted(),
     settings.ownTrustDomains.toSorted(),
     settings.allowWarnings,

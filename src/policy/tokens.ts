@@ -15,7 +15,7 @@ export interface TokenFault {
 
 const BLANK = /(?:\s|\/\/[^\n]*)+/y;
 const TOKEN =
-  /([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|("(?:[^"\\]|\\[^])*")|(::|==|!=|<=|>=|&&|\|\||[@(){}[\];:,.<>=+\-*!?%/|&])/y;
+  /([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|("(?:[^"\\]|\\[\s\S])*")|(::|==|!=|<=|>=|&&|\|\||[@(){}[\];:,.<>=+\-*!?%/|&])/y;
 const KINDS = ['word', 'number', 'string', 'sign'] as const;
 
 /** The tokens of Cedar text (docs.cedarpolicy.com, grammar): comments and blanks are left out. Linear, never throws. */
@@ -49,16 +49,19 @@ export function stringValue(token: Token): string | null {
   const inner = token.text.slice(1, -1);
   if (!inner.includes('\\')) return inner;
   let known = true;
-  const value = inner.replace(/\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]{1,6})\}|([^]))/g, (_, hex, code, simple) => {
-    if (simple !== undefined) {
-      const plain = SIMPLE_ESCAPES.get(simple);
-      if (plain === undefined) known = false;
-      return plain ?? '';
-    }
-    const point = Number.parseInt(hex ?? code, 16);
-    if (!(point <= 0x10ffff)) known = false;
-    return known ? String.fromCodePoint(point) : '';
-  });
+  const value = inner.replace(
+    /\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]{1,6})\}|([\s\S]))/g,
+    (_, hex, code, simple) => {
+      if (simple !== undefined) {
+        const plain = SIMPLE_ESCAPES.get(simple);
+        if (plain === undefined) known = false;
+        return plain ?? '';
+      }
+      const point = Number.parseInt(hex ?? code, 16);
+      if (!(point <= 0x10ffff)) known = false;
+      return known ? String.fromCodePoint(point) : '';
+    },
+  );
   return known ? value : null;
 }
 

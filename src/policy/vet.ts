@@ -61,7 +61,7 @@ export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
   const schema = [sources.schema, ...sources.schemas].map((file) => file.text).join('\n');
   const validated = validate(cedar, sources.schema, schema, parsed);
   if (validated.problems.length > 0) return sortProblems(validated.problems);
-  const isShadow = (policy: ParsedPolicy): boolean => policy.json.annotations?.['mode'] === 'shadow';
+  const isShadow = (policy: ParsedPolicy): boolean => policy.json.annotations?.mode === 'shadow';
   return {
     schema,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
@@ -71,7 +71,7 @@ export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
       file: policy.source.file,
       effect: policy.json.effect,
       shadow: isShadow(policy),
-      approval: policy.json.annotations?.['approval'] ?? null,
+      approval: policy.json.annotations?.approval ?? null,
       guardrail: policy.guardrail,
     })),
     named: namedBy(parsed),

@@ -1,0 +1,254 @@
+import { EventEmitter } from 'node:events';
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Inventory } from '../inventory/inventory.ts';
+import { formatProblem, type Problem } from '../inventory/problem.ts';
+import type { Engine } from './engine.ts';
+import { type Loaded, loadSnapshot } from './load.ts';
+import { type PolicyPaths, type Reading, readSources } from './read.ts';
+import type { Snapshot } from './snapshot.ts';
+import { type PolicySettings, revisionOf } from './sources.ts';
+
+export interface HolderOptions {
+  readonly paths: PolicyPaths;
+  readonly settings: PolicySettings;
+  readonly engine: Engine;
+  /** Milliseconds since the epoch: decides which disabled guardrails hold again. */
+  readonly clock: () => number;
+  /** Milliseconds between two looks at the files where no watcher reports; default 5 s. */
+  readonly pollMs?: number;
+}
+
+/** What is served, and how the last attempt to load went. Times are milliseconds since the epoch. */
+export interface HolderStatus {
+  readonly revision: string | null;
+  readonly loadedAt: number | null;
+  /** What is wrong with the files as they stand now; empty when they are served. */
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  readonly lastAttemptAt: number | null;
+}
+
+/** Told after each attempt to load what the files hold now. */
+export interface HolderEvents {
+  loaded: [snapshot: Snapshot<Inventory>];
+  refused: [problems: readonly Problem[]];
+}
+
+/** A snapshot that stays loaded until it is released. Every check takes one and releases it when it has answered. */
+export interface Lease {
+  readonly snapshot: Snapshot<Inventory>;
+  release(): void;
+}
+
+interface Held {
+  readonly loaded: Loaded;
+  leases: number;
+  retired: boolean;
+}
+
+/** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
+const SETTLE_MS = 40;
+const SETTLE_READINGS = 25;
+const POLL_MS = 5000;
+/** Slots that a snapshot may need: its enforced and its shadowed policies. */
+const SLOTS_NEEDED = 2;
+
+/**
+ * Keeps the snapshot that the files hold: loads it at the start, watches the folders for changes, and swaps in what passed.
+ * What did not pass is reported, and the last good snapshot stays. Whole directories are watched (a ConfigMap swaps a
+ * symlink in them, editors rename), and looked at from time to time where no event comes.
+ */
+export class SnapshotHolder {
+  readonly events = new EventEmitter<HolderEvents>();
+  readonly #options: HolderOptions;
+  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #released = new EventEmitter<{ slot: [] }>();
+  readonly #timer: NodeJS.Timeout;
+  #held: Held | null = null;
+  #seen = '';
+  #status: HolderStatus = { revision: null, loadedAt: null, problems: [], warnings: [], lastAttemptAt: null };
+  #running: Promise<void> | null = null;
+  #again = false;
+  #closed = false;
+
+  private constructor(options: HolderOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), options.pollMs ?? POLL_MS).unref();
+  }
+
+  /** Resolves after the first attempt to load; `status` tells whether it succeeded. */
+  static async open(options: HolderOptions): Promise<SnapshotHolder> {
+    const holder = new SnapshotHolder(options);
+    await holder.refresh();
+    return holder;
+  }
+
+  /** The snapshot that new checks get, or null while none could be loaded. Not to be decided by: see `checkout`. */
+  current(): Snapshot<Inventory> | null {
+    return this.#held?.loaded.snapshot ?? null;
+  }
+
+  /** The current snapshot, kept loaded until the lease is released; null while none could be loaded. */
+  checkout(): Lease | null {
+    const held = this.#held;
+    if (held === null) return null;
+    held.leases++;
+    let released = false;
+    return {
+      snapshot: held.loaded.snapshot,
+      release: () => {
+        if (released) return;
+        released = true;
+        held.leases--;
+        this.#unloadIfDone(held);
+      },
+    };
+  }
+
+  status(): HolderStatus {
+    return this.#status;
+  }
+
+  /** Looks at the files now; resolves when what they hold was served or refused. */
+  async refresh(): Promise<void> {
+    this.#look();
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Ends the watching. The current snapshot stays usable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    this.#released.emit('slot');
+    await this.#running;
+  }
+
+  #look(): void {
+    if (this.#closed) return;
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#running = this.#attempt().finally(() => {
+      this.#running = null;
+      if (this.#again) this.#look();
+    });
+  }
+
+  async #attempt(): Promise<void> {
+    const reading = await this.#settledReading();
+    if (reading === null || this.#closed) return;
+    const seen = fingerprint(reading);
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const { sources } = reading;
+    if (Array.isArray(sources)) return this.#refuse(sources);
+    await this.#slotsFree();
+    if (this.#closed) return;
+    const loaded = await loadSnapshot(this.#options.engine, sources);
+    if (!('problems' in loaded)) return this.#install(loaded);
+    // The next look tries again.
+    if (loaded.transient) this.#seen = 'to be tried again';
+    this.#refuse(loaded.problems);
+  }
+
+  /** Two readings in a row that agree, or null while the files keep changing (the next event looks again). */
+  async #settledReading(): Promise<Reading | null> {
+    let reading = await this.#read();
+    if (this.#seen === '') return reading;
+    for (let i = 0; i < SETTLE_READINGS; i++) {
+      const before = fingerprint(reading);
+      if (before === this.#seen) return reading;
+      await delay(SETTLE_MS);
+      reading = await this.#read();
+      if (fingerprint(reading) === before) return reading;
+    }
+    this.#again = true;
+    return null;
+  }
+
+  async #read(): Promise<Reading> {
+    const { paths, settings, clock } = this.#options;
+    const now = clock();
+    const disabledGuardrails = settings.disabledGuardrails.filter(({ untilMs }) => now < untilMs);
+    const reading = await readSources(paths, { ...settings, disabledGuardrails });
+    this.#watch(reading.directories);
+    return reading;
+  }
+
+  #watch(directories: readonly string[]): void {
+    if (this.#closed) return;
+    // A folder that was replaced by another of the same name is another one: a watcher follows the folder, not the name.
+    const wanted = new Map(directories.map((path) => [inode(path), path]));
+    for (const [key, watcher] of this.#watchers) {
+      if (wanted.has(key)) continue;
+      watcher.close();
+      this.#watchers.delete(key);
+    }
+    for (const [key, path] of wanted) {
+      if (this.#watchers.has(key)) continue;
+      try {
+        const watcher = watch(path, { persistent: false }, () => this.#look());
+        watcher.on('error', () => {
+          watcher.close();
+          this.#watchers.delete(key);
+        });
+        this.#watchers.set(key, watcher);
+      } catch {
+        // It cannot be watched (absent, or too many watches): the regular look finds what changes.
+      }
+    }
+  }
+
+  async #slotsFree(): Promise<void> {
+    while (!this.#closed && this.#options.engine.freeSlots < SLOTS_NEEDED) {
+      await new Promise<void>((resolve) => this.#released.once('slot', resolve));
+    }
+  }
+
+  #install(loaded: Loaded): void {
+    const previous = this.#held;
+    const now = this.#options.clock();
+    this.#held = { loaded, leases: 0, retired: false };
+    this.#status = {
+      revision: loaded.snapshot.revision,
+      loadedAt: now,
+      lastAttemptAt: now,
+      problems: [],
+      warnings: loaded.warnings,
+    };
+    if (previous !== null) {
+      previous.retired = true;
+      this.#unloadIfDone(previous);
+    }
+    this.events.emit('loaded', loaded.snapshot);
+  }
+
+  #refuse(problems: readonly Problem[]): void {
+    this.#status = { ...this.#status, problems, lastAttemptAt: this.#options.clock() };
+    this.events.emit('refused', problems);
+  }
+
+  #unloadIfDone(held: Held): void {
+    if (!held.retired || held.leases > 0) return;
+    held.loaded.unload();
+    this.#released.emit('slot');
+  }
+}
+
+function inode(path: string): string {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return path;
+  }
+}
+
+function fingerprint({ sources }: Reading): string {
+  return Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
+}

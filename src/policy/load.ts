@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Inventory } from '../inventory/inventory.ts';
+import { loadInventory } from '../inventory/load.ts';
+import type { Problem } from '../inventory/problem.ts';
+import type { Engine } from './engine.ts';
+import { Snapshot } from './snapshot.ts';
+import { revisionOf, type Sources } from './sources.ts';
+import type { Vetted } from './vet.ts';
+
+/** A snapshot in its engine slots. `unload` gives them back, once no check holds the snapshot. */
+export interface Loaded {
+  readonly snapshot: Snapshot<Inventory>;
+  readonly warnings: readonly Problem[];
+  readonly unload: () => void;
+}
+
+/** Sources that were not loaded. `transient`: not for what they hold, so the same sources may pass later. */
+export interface Rejection {
+  readonly problems: readonly Problem[];
+  readonly transient: boolean;
+}
+
+/** Time within which sources are judged; ten thousand policies take a few seconds. */
+const VET_TIMEOUT_MS = 60_000;
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? './vet-worker.ts' : './vet-worker.js', import.meta.url);
+
+/**
+ * Judges sources in a throw-away worker thread and loads them into free slots of the engine, or says what is wrong with
+ * them. The serving instance sees only text that passed: a trap, a hang or a lack of memory ends the worker alone.
+ */
+export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Loaded | Rejection> {
+  const vetted = await vetApart(sources);
+  if ('problems' in vetted) return vetted;
+  const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
+    ownTrustDomains: new Set(sources.settings.ownTrustDomains),
+  });
+  if (Array.isArray(inventory)) return { problems: inventory, transient: false };
+  const { schema } = vetted;
+  const enforced = engine.load({ schema, policies: vetted.enforced });
+  if (typeof enforced === 'string') return transient(enforced);
+  const shadows = Object.keys(vetted.shadowed).length > 0;
+  const shadowed = shadows ? engine.load({ schema, policies: vetted.shadowed }) : null;
+  if (typeof shadowed === 'string') {
+    engine.free(enforced);
+    return transient(shadowed);
+  }
+  const snapshot = new Snapshot({
+    revision: revisionOf(sources),
+    inventory,
+    headers: sources.settings.headers,
+    vetted,
+    engine,
+    enforced,
+    shadowed,
+  });
+  const unload = (): void => {
+    engine.free(enforced);
+    if (shadowed !== null) engine.free(shadowed);
+  };
+  return { snapshot, warnings: vetted.warnings, unload };
+}
+
+/** The verdict of a worker of its own, with memory and time bounded. */
+async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
+  const worker = new Worker(WORKER, { workerData: sources, resourceLimits: { maxOldGenerationSizeMb: 1024 } });
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), VET_TIMEOUT_MS);
+  try {
+    const [verdict] = await Promise.race([
+      once(worker, 'message', { signal: stop.signal }),
+      once(worker, 'exit', { signal: stop.signal }).then(() => {
+        throw new Error('the worker ended without a verdict');
+      }),
+    ]);
+    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as Vetted);
+  } catch (error) {
+    const why = stop.signal.aborted ? `took more than ${VET_TIMEOUT_MS} ms` : messageOf(error);
+    return transient(`cannot be judged safely (${why}); make them smaller or simpler`);
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+    await worker.terminate();
+  }
+}
+
+function transient(message: string): Rejection {
+  return { problems: [{ file: 'policies', line: 1, column: 1, message }], transient: true };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
