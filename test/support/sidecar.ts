@@ -1,0 +1,127 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from './ports.ts';
+import { Program } from './process.ts';
+import { until } from './until.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+/** One line of the audit file, as far as tests look at it. */
+export interface AuditLine {
+  readonly seq: number;
+  readonly decision?: string;
+  readonly result?: 'allow' | 'deny';
+  readonly reason?: string;
+  readonly caller?: { readonly id: string } | null;
+  readonly policy?: { readonly revision: string | null };
+  readonly [more: string]: unknown;
+}
+
+/** The configuration of a sidecar that runs in `dir`. Ports and the audit file are the harness's; the rest is the test's. */
+export interface SidecarSetup {
+  readonly dir: string;
+  /** TCP on loopback instead of a Unix socket in `dir`. */
+  readonly tcp?: boolean;
+  /** The configuration file without `listen` and `audit`. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** The product itself, started as an operator starts it: `serve --config FILE`. It can be killed and started again. */
+export class Sidecar {
+  readonly check: { readonly port: number } | { readonly socket: string };
+  readonly configFile: string;
+  readonly auditFile: string;
+  readonly statusPort: number;
+  #program: Program | null = null;
+
+  private constructor(setup: SidecarSetup, checkPort: number, statusPort: number) {
+    this.check = setup.tcp === true ? { port: checkPort } : { socket: join(setup.dir, 'check.sock') };
+    this.configFile = join(setup.dir, 'config.yaml');
+    this.auditFile = join(setup.dir, 'audit.jsonl');
+    this.statusPort = statusPort;
+    const check = 'port' in this.check ? `127.0.0.1:${checkPort}` : `unix://${this.check.socket}`;
+    const config = {
+      ...setup.config,
+      listen: { check, status: `127.0.0.1:${statusPort}` },
+      audit: { sinks: [{ file: { path: this.auditFile } }] },
+    };
+    // JSON is YAML.
+    writeFileSync(this.configFile, JSON.stringify(config, null, 2));
+  }
+
+  /** Starts it and waits until it is ready. */
+  static async start(setup: SidecarSetup): Promise<Sidecar> {
+    const sidecar = new Sidecar(setup, setup.tcp === true ? await freePort() : 0, await freePort());
+    await sidecar.start();
+    return sidecar;
+  }
+
+  /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
+  async start(): Promise<void> {
+    const program = new Program('the sidecar', process.execPath, [main, 'serve', '--config', this.configFile]);
+    this.#program = program;
+    try {
+      await until('readiness of the sidecar', async () => {
+        if (program.exitCode !== null) return 'ended';
+        return (await this.status('/readyz')).status === 200 ? 'ready' : null;
+      });
+      program.assertRunning();
+    } catch (error) {
+      await program.stop('SIGKILL');
+      throw new Error(`the sidecar did not start:\n${program.tail()}`, { cause: error });
+    }
+  }
+
+  /** A request to the status port. */
+  status(path: '/healthz' | '/readyz' | '/status' | '/metrics'): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.statusPort}${path}`);
+  }
+
+  /** The value of one series of /metrics, written as it stands there (`name{label="x"}`); 0 when it is not there yet. */
+  async metric(series: string): Promise<number> {
+    const line = (await (await this.status('/metrics')).text())
+      .split('\n')
+      .find((text) => text.startsWith(`${series} `));
+    return line === undefined ? 0 : Number(line.slice(series.length + 1));
+  }
+
+  /** The audit file so far, boot lines included. */
+  audit(): readonly AuditLine[] {
+    const lines = readFileSync(this.auditFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as AuditLine);
+  }
+
+  /** The audit line of a decision, which is there before its answer leaves. */
+  auditOf(decision: string | null): AuditLine {
+    const found = this.audit().find((line) => line.decision === decision && decision !== null);
+    if (found === undefined) throw new Error(`no audit line of decision ${decision}`);
+    return found;
+  }
+
+  /** What it wrote to standard error since its last start, line by line. */
+  get log(): readonly string[] {
+    return this.#program?.stderr ?? [];
+  }
+
+  get pid(): number {
+    return this.#program?.pid ?? -1;
+  }
+
+  /** SIGTERM; the exit code. */
+  stop(): Promise<number> {
+    return this.#end('SIGTERM');
+  }
+
+  /** SIGKILL: as if the machine had taken it away. */
+  kill(): Promise<number> {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
+    const program = this.#program;
+    this.#program = null;
+    return program === null ? 0 : await program.stop(signal);
+  }
+}
