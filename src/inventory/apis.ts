@@ -67,7 +67,7 @@ export function compileApis(
     read.push({ index, entry, template });
   }
   // Whatever contains a template is shorter or has fewer literals, so it is compiled before it.
-  read.sort((a, b) => specificity(a.template) - specificity(b.template));
+  read.sort((a, b) => a.template.rank - b.template.rank);
   const apis: Api[] = [];
   for (const { index, entry, template } of read) {
     const around = innermost(apis.filter((api) => contains(api.template, template)));
@@ -77,13 +77,9 @@ export function compileApis(
   return apis;
 }
 
-/** More segments first, then more literals. */
-export function specificity(template: Template): number {
-  return template.segments.length * 1024 + template.segments.filter((segment) => 'literal' in segment).length;
-}
-
 /** Those that contain none of the others. */
 export function innermost(apis: readonly Api[]): readonly Api[] {
+  if (apis.length < 2) return apis;
   return apis.filter((api) => !apis.some((other) => other !== api && contains(api.template, other.template)));
 }
 

@@ -1,11 +1,12 @@
 import { Refusal } from '../outcome.ts';
-import { type Api, compileApis, innermost, most, rank, specificity } from './apis.ts';
+import { type Api, compileApis, innermost, most, rank } from './apis.ts';
 import { carelessly, lowerPath } from './fold.ts';
 import type { Action, Host, Resource, Sensitivity, Target } from './model.ts';
 import { readActions, writeActions } from './model.ts';
 import type { Report } from './report.ts';
 import { Routes } from './routes.ts';
 import type { HostEntry } from './schema.ts';
+import { template } from './template.ts';
 
 /** What of a request decides which resource it names and what it would do there. `path` is decoded. */
 export interface Access {
@@ -21,6 +22,9 @@ export interface Access {
  * has no spaces, RFC 6749 section 3.3), so that a token limited to scopes does not reach beyond the apis.
  */
 const UNNAMED_SCOPES: readonly string[] = Object.freeze(['no api names this path']);
+
+/** What no server folds into something else. */
+const PLAIN = /^[a-z0-9._/-]*$/;
 
 const actions: ReadonlySet<string> = new Set([...readActions, ...writeActions]);
 const reads: ReadonlySet<string> = new Set(readActions);
@@ -38,6 +42,8 @@ export class HostBook {
   readonly #caseInsensitive: boolean;
   readonly #routes = new Routes<Api>();
   readonly #careless = new Routes<Api>();
+  /** No template holds a character that folds, so a plain path matches the same both ways. */
+  readonly #plain: boolean;
 
   constructor(entry: HostEntry, host: Host, base: Sensitivity, apis: readonly Api[]) {
     this.host = host;
@@ -50,10 +56,11 @@ export class HostBook {
     const asks = apis.some((api) => api.scopes !== null && api.scopes.length > 0);
     this.#unnamedScopes = entry.scopes === undefined && asks ? UNNAMED_SCOPES : this.#scopes;
     this.#caseInsensitive = entry.caseInsensitive ?? false;
+    this.#plain = apis.every((api) => api.template.segments.every((s) => 'param' in s || PLAIN.test(s.literal)));
     for (const api of apis) {
       this.#routes.add(api.template, api);
       const segments = api.template.segments.map((s) => ('param' in s ? s : { literal: carelessly(s.literal) }));
-      this.#careless.add({ text: api.template.text, segments }, api);
+      this.#careless.add(template(api.template.text, segments), api);
     }
   }
 
@@ -68,9 +75,7 @@ export class HostBook {
     }
     const segments = split(path);
     if (segments === null) return new Refusal('request_malformed', 'the path is not canonical');
-    const matches = this.#routes
-      .matching(segments)
-      .toSorted((a, b) => specificity(a.template) - specificity(b.template));
+    const matches = this.#routes.matching(segments).sort((a, b) => a.template.rank - b.template.rank);
     const nested = matches.filter(
       (api, index) => matches[index + 1]?.template.segments.length !== api.template.segments.length,
     );
@@ -91,7 +96,7 @@ export class HostBook {
       apis: Object.freeze(nested.map((api) => api.id)),
       params: paramsOf(nested, segments),
       owner: lastStated(nested, (api) => api.owner) ?? this.#owner,
-      sensitivity: this.#sensitivity(segments, matches),
+      sensitivity: this.#sensitivity(path, segments, matches),
       external: this.host.external,
       scopes: nested.length === 0 ? this.#unnamedScopes : (lastStated(nested, (api) => api.scopes) ?? this.#scopes),
       labels:
@@ -102,7 +107,8 @@ export class HostBook {
   }
 
   /** Never less than what a server that folds case, or drops `;x`, would serve for this path. */
-  #sensitivity(segments: readonly string[], matches: readonly Api[]): Sensitivity {
+  #sensitivity(path: string, segments: readonly string[], matches: readonly Api[]): Sensitivity {
+    if (this.#plain && PLAIN.test(path)) return this.#around(matches);
     const folded = this.#careless.matching(segments.map(carelessly)).filter((api) => !matches.includes(api));
     return most([this.#around(matches), ...folded.map((api) => api.sensitivity)]);
   }

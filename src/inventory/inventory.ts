@@ -4,7 +4,7 @@ import type { SpiffeId } from '../spiffe-id.ts';
 import type { Access, HostBook } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
-import { vouch } from './vouch.ts';
+import { type Vouched, vouch } from './vouch.ts';
 import type { EntryListing, Workloads } from './workloads.ts';
 
 /** Every name that a policy may use as a literal. Hosts and `host/name` of apis included; all closed lists. */
@@ -23,6 +23,9 @@ export interface KnownNames {
   /** Trust domains of workload entries. */
   readonly trustDomains: ReadonlySet<string>;
 }
+
+/** What `locate` reads of a request; a CheckInput has it all. */
+export type Located = Pick<CheckInput, keyof Access | keyof Vouched>;
 
 export interface InventoryParts {
   readonly workloads: Workloads;
@@ -81,7 +84,7 @@ export class Inventory {
    * The resource and the action of a request whose host somebody vouches for. `serves` are the names that the config says
    * this Envoy serves. Refusals: `request_host_not_served`, and those of `target`.
    */
-  locate(input: CheckInput, options: { readonly serves: readonly string[] }): Target | Refusal {
+  locate(input: Located, options: { readonly serves: readonly string[] }): Target | Refusal {
     const refusal = vouch(input, { serves: options.serves, servedBy: this.#servedBy });
     return refusal ?? this.target(input);
   }

@@ -162,7 +162,7 @@ function shapeProblems(error: z.ZodError, yaml: YamlFile): Problem[] {
         return yaml.problem(path, withPath(path, 'no such key; remove it, or correct its spelling'), true);
       });
     }
-    return [yaml.problem(issue.path, withPath(issue.path, sentence(issue)))];
+    return [yaml.problem(issue.path, withPath(issue.path, sentence(issue)), issue.code === 'invalid_key')];
   });
 }
 

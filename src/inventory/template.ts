@@ -2,6 +2,8 @@
 export interface Template {
   readonly text: string;
   readonly segments: readonly Segment[];
+  /** Rises with the segments, then with the literals among them: what contains a template ranks below it. */
+  readonly rank: number;
 }
 
 export type Segment = { readonly literal: string } | { readonly param: string };
@@ -14,7 +16,7 @@ const PARAM = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
  */
 export function parseTemplate(text: string): Template | string {
   if (!text.startsWith('/')) return "a template begins with '/'";
-  if (text === '/') return { text, segments: [] };
+  if (text === '/') return template(text, []);
   const segments: Segment[] = [];
   const params = new Set<string>();
   for (const part of text.slice(1).split('/')) {
@@ -26,7 +28,13 @@ export function parseTemplate(text: string): Template | string {
     else segments.push({ param });
     if (param !== undefined) params.add(param);
   }
-  return { text, segments };
+  return template(text, segments);
+}
+
+/** A template of segments that are known to be sound. */
+export function template(text: string, segments: readonly Segment[]): Template {
+  const literals = segments.filter((segment) => 'literal' in segment).length;
+  return { text, segments, rank: segments.length * 4096 + literals };
 }
 
 function segmentFault(part: string): string | null {

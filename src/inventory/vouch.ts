@@ -1,6 +1,9 @@
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 
+/** What of a request tells who vouches for its host. */
+export type Vouched = Pick<CheckInput, 'host' | 'destinationPrincipal' | 'extensions'>;
+
 /** Who may say that this Envoy serves a host. */
 export interface Vouchers {
   /** The names that the config says this Envoy serves. */
@@ -14,7 +17,7 @@ export interface Vouchers {
  * only name in `serves`, else the only host that `destination.principal` serves. A route that names another host than the
  * caller is read neither way.
  */
-export function vouch(input: CheckInput, vouchers: Vouchers): Refusal | null {
+export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
   const routed = input.extensions.get('host');
   if (routed !== undefined) {
     return routed === input.host ? null : unserved(`the route serves ${routed}`);

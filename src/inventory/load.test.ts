@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inventoryOf, problemsIn, problemsOf } from '../../test/support/inventory.ts';
+import { loadInventory } from './load.ts';
+
+const good = `teams: [payments]
+approvals: [resource-owner]
+purposes:
+  reconcile-invoices: { in: [finance] }
+  finance: {}
+workloads:
+  - id: spiffe://prod.example/ns/agents/sa/billing-agent
+    owner: payments
+    kind: agent
+resources:
+  - host: payments.internal
+    owner: payments
+`;
+
+const faults: [name: string, find: string, replace: string, problem: RegExp][] = [
+  ['an unknown key', '    kind: agent', '    knid: agent', /^inventory.yaml:9:5: workloads\[0\].knid: no such key/],
+  ['a key twice', '    kind: agent', '    kind: agent\n    kind: job', /^inventory.yaml:10:5: Map keys must be unique/],
+  [
+    'a value outside its list',
+    'kind: agent',
+    'kind: robot',
+    /^inventory.yaml:9:11: workloads\[0\].kind: must be "agent" or/,
+  ],
+  [
+    'a number for a name',
+    'owner: payments\n    kind',
+    'owner: 7\n    kind',
+    /^inventory.yaml:8:12: workloads\[0\].owner: not a text/,
+  ],
+  ['a missing section', 'teams: [payments]\n', '', /^inventory.yaml:1:1: teams: missing/],
+  ['a missing key', '- host: payments.internal\n    ', '- ', /^inventory.yaml:11:5: resources\[0\].host: missing/],
+  [
+    'a wider purpose that is not listed',
+    'in: [finance]',
+    'in: [finanec]',
+    /^inventory.yaml:4:30: .*no purpose is called 'finanec'/,
+  ],
+  [
+    'a team that is not listed',
+    'teams: [payments]',
+    'teams: [payment]',
+    /^inventory.yaml:8:12: .*no team is called 'payments'/,
+  ],
+  ['an alias', 'finance: {}', 'finance: &a {}\n  other: *a', /^inventory.yaml:5:15: the anchor/],
+  ['a tag', 'owner: payments\n    kind', 'owner: !!str payments\n    kind', /^inventory.yaml:8:18: the tag/],
+  ['a merge key', 'finance: {}', 'finance: {}\n  <<: {}', /^inventory.yaml:6:3: the key '<<' is not read/],
+  [
+    'the key __proto__',
+    'finance: {}',
+    'finance: {}\n  __proto__: {}',
+    /^inventory.yaml:6:3: the key '__proto__' is not read/,
+  ],
+  ['a key that is no text', 'finance: {}', 'finance: {}\n  7: {}', /^inventory.yaml:6:3: a key that is no text/],
+  ['a second document', 'teams:', '--- {}\n---\nteams:', /a second document begins here/],
+  ['broken YAML', 'teams: [payments]', 'teams: [payments', /^inventory.yaml:\d+:\d+: /],
+  [
+    'a name with a slash',
+    'teams: [payments]',
+    'teams: [payments, a/b]',
+    /^inventory.yaml:1:19: teams\[1\]: a name is letters/,
+  ],
+  [
+    'a purpose with a space',
+    'finance: {}',
+    'finance: {}\n  "a b": {}',
+    /^inventory.yaml:6:3: purposes\.a b: a purpose is letters/,
+  ],
+];
+
+test('the positive control of the faults below loads', () => {
+  assert.ok(!Array.isArray(loadInventory(good, 'inventory.yaml', { ownTrustDomains: new Set() })));
+});
+
+for (const [name, find, replace, problem] of faults) {
+  test(`${name} is a problem that names its place`, () => {
+    const text = good.replace(find, replace);
+    assert.notEqual(text, good);
+    assert.match(problemsIn(text)[0] ?? '', problem);
+  });
+}
+
+test('one report holds the problems of every part, in the order of the file', () => {
+  const text = good
+    .replace('in: [finance]', 'in: [finanec]')
+    .replace('kind: agent', 'kind: robot')
+    .replace('host: payments.internal\n    owner: payments', 'host: Payments.internal\n    owner: nobody');
+  assert.deepEqual(
+    problemsIn(text).map((problem) => problem.split(' ')[0]),
+    ['inventory.yaml:4:30:', 'inventory.yaml:9:11:', 'inventory.yaml:11:11:', 'inventory.yaml:12:12:'],
+  );
+});
+
+test('an empty file, a list and a scalar are problems, not crashes', () => {
+  for (const text of ['', '# nothing\n', '---\n', '[]', '7', 'null', '"x"'])
+    assert.ok(problemsIn(text).length > 0, text);
+});
+
+test('hostile text is refused, never thrown', () => {
+  for (const text of [
+    '['.repeat(100_000),
+    '{"a":'.repeat(50_000),
+    `a: &a [*a]`,
+    '\u0000',
+    '%YAML 9.9\n---\n{}',
+    `${'- '.repeat(20_000)}x`,
+  ]) {
+    assert.ok(problemsIn(text).length > 0, text.slice(0, 20));
+  }
+  assert.match(problemsIn(`${good}#${'x'.repeat(33 * 1024 * 1024)}`)[0] ?? '', /split the estate/);
+});
+
+test('a circle of purposes is a problem; wider purposes are found over any distance', () => {
+  const circle = problemsOf({ purposes: { a: { in: ['b'] }, b: { in: ['a'] }, c: { in: ['a'] } } });
+  assert.equal(circle.filter((problem) => /belongs to itself/.test(problem)).length, 2);
+  const inventory = inventoryOf({ purposes: { a: { in: ['b', 'c'] }, b: { in: ['d'] }, c: { in: ['d'] }, d: {} } });
+  assert.deepEqual(inventory.widerPurposes('a'), ['b', 'c', 'd']);
+  assert.deepEqual(inventory.widerPurposes('d'), []);
+  assert.equal(inventory.widerPurposes('toString'), null);
+});
+
+test('what a policy may name is listed', () => {
+  const { known } = inventoryOf({
+    approvals: ['resource-owner'],
+    signals: ['burst'],
+    purposes: { finance: {} },
+    workloads: [{ id: 'spiffe://prod.example/a', owner: 'payments', groups: ['g'], labels: { pci: 'true' } }],
+    resources: [
+      { host: 'h', scopes: ['s'], labels: { tier: '1' }, apis: [{ name: 'x', path: '/x/{id}', scopes: ['t'] }] },
+    ],
+  });
+  assert.deepEqual(Object.fromEntries(Object.entries(known).map(([name, set]) => [name, [...set]])), {
+    teams: ['payments', 'platform'],
+    groups: ['g'],
+    purposes: ['finance'],
+    approvals: ['resource-owner'],
+    signals: ['burst'],
+    scopes: ['s', 't'],
+    hosts: ['h'],
+    apis: ['h/x'],
+    workloadLabels: ['pci'],
+    resourceLabels: ['tier', 'param.id'],
+    trustDomains: ['prod.example'],
+  });
+});
+
+test('content is the same for the same meaning, and another for another', () => {
+  const content = (text: string, own: string[] = []) => {
+    const loaded = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set(own) });
+    assert.ok(!Array.isArray(loaded));
+    return loaded.content;
+  };
+  const base = content(good);
+  assert.equal(content(`# a comment\n${good.replace('[payments]', '["payments"]')}`), base);
+  const moved = good.replace('    owner: payments\n    kind: agent', '    kind: agent\n    owner: payments');
+  assert.notEqual(moved, good);
+  assert.equal(content(moved), base);
+  assert.notEqual(content(good.replace('kind: agent', 'kind: job')), base);
+  assert.notEqual(content(good, ['prod.example']), base);
+});
+
+test('an inventory of ten thousand workloads loads', () => {
+  const workloads = Array.from({ length: 10_000 }, (_, n) => ({
+    id: `spiffe://prod.example/w/${n}`,
+    owner: 'payments',
+    kind: 'job',
+  }));
+  assert.equal(inventoryOf({ workloads }).entries.length, 10_000);
+});
