@@ -1,0 +1,34 @@
+import type { Fault } from './problem.ts';
+import type { Config } from './schema.ts';
+
+/** The sections that could be read; a section with faults of its own is absent. */
+export type Readable = { readonly [K in keyof Config]?: Config[K] };
+
+/** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
+export function contradictions(config: Readable): Fault[] {
+  return [...unknownTrustDomains(config), ...strayProxies(config)];
+}
+
+function unknownTrustDomains({ task, identity }: Readable): Fault[] {
+  if (task === undefined || identity === undefined) return [];
+  const faults: Fault[] = [];
+  for (const [at, issuer] of task.issuers.entries()) {
+    for (const [which, domain] of issuer.trustDomains.entries()) {
+      if (Object.hasOwn(identity.trustDomains, domain)) continue;
+      const message =
+        'is not under identity.trustDomains, so none of its workloads can be a caller; add it there, or drop it here';
+      faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
+    }
+  }
+  return faults;
+}
+
+function strayProxies({ identity }: Readable): Fault[] {
+  const faults: Fault[] = [];
+  for (const [at, proxy] of (identity?.forwarded.trustedProxies ?? []).entries()) {
+    if (Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain)) continue;
+    const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
+    faults.push({ path: ['identity', 'forwarded', 'trustedProxies', at, 'id'], message });
+  }
+  return faults;
+}

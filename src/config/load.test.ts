@@ -1,0 +1,353 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isConfig, loadConfig } from './load.ts';
+import { formatProblem } from './problem.ts';
+import type { Config } from './schema.ts';
+
+const FILE = '/etc/authz/config.yaml';
+const SMALLEST = 'identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./prod.pem } } } }\n';
+
+function good(text: string, env: Record<string, string> = {}): Config {
+  const config = loadConfig(text, FILE, env);
+  if (!isConfig(config)) assert.fail(config.map(formatProblem).join('\n'));
+  return config;
+}
+
+function problems(text: string, env: Record<string, string> = {}): string[] {
+  const result = loadConfig(text, FILE, env);
+  assert.ok(!isConfig(result), 'the configuration was accepted');
+  return result.map(formatProblem);
+}
+
+/** The one problem of the smallest configuration with some lines below it. */
+function fault(lines: string, env: Record<string, string> = {}): string {
+  const found = problems(SMALLEST + lines, env);
+  assert.equal(found.length, 1, found.join('\n'));
+  return found[0]!;
+}
+
+test('the configuration that the design shows is read, with units, defaults and absolute paths', () => {
+  const config = good(`
+listen:
+  check: unix:///run/cedar-ext-authz/check.sock
+  status: 127.0.0.1:9192
+  control: off
+serves: [payments.internal]
+identity:
+  trustDomains:
+    prod.example: { ours: true, bundle: { file: ./bundles/prod.example.json }, maxStale: 24h }
+  maxLifetime: { x509: 24h, jwt: 1h }
+  forwarded: { mode: sanitize-set, hop: 0, trustedProxies: [] }
+task:
+  headers: { id: x-task-id, purpose: x-task-purpose }
+  issuers:
+    - { issuer: https://tts.prod.example, kind: txn-token, audience: prod.example, jwks: { file: ./jwks.json }, maxLifetime: 10m, purposeClaim: /tctx/purpose, trustDomains: [prod.example], purposes: [finance] }
+chain:   { maxDepth: 4 }
+policy:  { folder: ./policies, inventory: ./inventory.yaml, guardrails: { disable: [] }, headers: [{ name: x-data-class }, { name: x-amount, type: long }] }
+state:   { store: memory }
+audit:   { sinks: [{ stdout: {} }], onFailure: deny }
+limits:  { concurrentChecks: 256, requestBytes: 1MiB, headerBytes: 64KiB }
+`);
+  assert.deepEqual(config.listen.check, { kind: 'unix', path: '/run/cedar-ext-authz/check.sock' });
+  assert.deepEqual(config.listen.status, { kind: 'tcp', host: '127.0.0.1', port: 9192, loopback: true });
+  assert.deepEqual(config.identity.trustDomains['prod.example'], {
+    ours: true,
+    bundle: { file: '/etc/authz/bundles/prod.example.json' },
+    maxStaleMs: 86_400_000,
+  });
+  assert.deepEqual(config.identity.maxLifetime, { x509Ms: 86_400_000, jwtMs: 3_600_000 });
+  const [issuer] = config.task.issuers;
+  assert.ok(issuer?.kind === 'txn-token');
+  assert.deepEqual(issuer.keys, { from: 'file', path: '/etc/authz/jwks.json' });
+  assert.deepEqual(issuer.purposeClaim, ['tctx', 'purpose']);
+  assert.equal(issuer.maxLifetimeMs, 600_000);
+  assert.equal(config.limits.requestBytes, 1_048_576);
+  assert.deepEqual(config.policy.headers[1], { name: 'x-amount', type: 'long' });
+});
+
+test('every unsafe choice is off unless it is made', () => {
+  const config = good(SMALLEST);
+  assert.equal(config.listen.unsafePlaintext, false);
+  assert.equal(config.identity.unsafeTrustEnvoyValidation, false);
+  assert.equal(config.policy.unsafeObserveOnly, false);
+  assert.equal(config.policy.unsafeIgnoreWarnings, false);
+  assert.equal(config.audit.onFailure, 'deny');
+  assert.match(config.policy.guardrails.folder, /cedar\/guardrails$/);
+});
+
+test('all problems stand in one report, each with its line, its key and what to do', () => {
+  const found = problems(`listen: { statsu: 127.0.0.1:9192 }
+serves: [Payments.internal]
+identity:
+  trustDomains:
+    prod.example: { ours: true, bundle: { file: a }, maxStale: 24 hours }
+limits: { requestBytes: 1MB }
+task:
+  issuers:
+    - { kind: jwt-svid, trustDomains: [else.example], purposes: [p], idClaim: /id, purposeClaim: /p }
+`);
+  assert.deepEqual(
+    found.map((line) => line.replace(/: (is not|write|must).*/, '')),
+    [
+      '/etc/authz/config.yaml:1:11: listen.statsu',
+      '/etc/authz/config.yaml:2:10: serves[0]',
+      '/etc/authz/config.yaml:5:54: identity.trustDomains["prod.example"].maxStale',
+      '/etc/authz/config.yaml:6:11: limits.requestBytes',
+    ],
+  );
+  assert.match(found[0]!, /the keys are check, status, control, unsafePlaintext$/);
+  assert.match(found[2]!, /write a number and ms, s, m, h or d, such as 10m$/);
+});
+
+test('what is missing is said to be missing', () => {
+  assert.deepEqual(problems(''), [`${FILE}: identity: is missing, and has no default`]);
+  assert.match(problems('identity: { trustDomains: { a.b: { ours: true } } }')[0]!, /\["a.b"\]\.bundle: is missing/);
+});
+
+for (const [name, lines, wanted] of [
+  ['a check port off loopback', 'listen: { check: 0.0.0.0:9191 }', /listen.check: .*unsafePlaintext$/],
+  [
+    'an IPv4 loopback in IPv6 clothes',
+    'listen: { check: "[::ffff:127.0.0.1]:9191" }',
+    /listen.check: .*off the loopback/,
+  ],
+  ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
+  ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],
+  ['a socket path beyond the limit', `listen: { check: unix:///${'x'.repeat(107)} }`, /listen.check: .*107 bytes/],
+  ['a host that is a URL', 'serves: [https://a.example]', /serves\[0\]: is not a host/],
+  ['a host with a trailing dot', 'serves: [a.example.]', /serves\[0\]: is not a host/],
+  ['a host twice', 'serves: [a.example, a.example]', /serves\[1\]: stands twice/],
+  ['a key without a value', 'limits:', /limits: is not a mapping/],
+  ['a number that is none', 'limits: { concurrentChecks: 2.5 }', /whole number between 1 and 65536$/],
+  ['header bytes beyond the request', 'limits: { headerBytes: 2MiB }', /limits.headerBytes: is larger than/],
+  ['a number that is a word', 'limits: { concurrentChecks: many }', /whole number between 1 and 65536$/],
+  ['a status that is no address', 'listen: { status: 9192 }', /listen.status: is not a text; write IP:port or off/],
+  [
+    'an unknown key of the task headers',
+    'task: { headers: { ids: x-t } }',
+    /headers.ids: is not a key here; the keys are id, purpose$/,
+  ],
+  ['a queue without bound', 'audit: { queue: 100000000 }', /audit.queue: must be a whole number/],
+  ['no sink', 'audit: { sinks: [] }', /audit.sinks: is empty/],
+  [
+    'a sink of two kinds',
+    'audit: { sinks: [{ stdout: {}, file: { path: a } }] }',
+    /audit.sinks\[0\]: needs exactly one/,
+  ],
+  [
+    'one file for two sinks',
+    'audit: { sinks: [{ file: { path: a } }, { file: { path: ./a } }] }',
+    /sinks\[1\]: stands twice/,
+  ],
+  ['a failure mode that is none', 'audit: { onFailure: allow }', /must be one of deny, unsafeAllow$/],
+  ['a store that is not there', 'state: { store: valkey }', /state.store: must be one of memory$/],
+  [
+    'a credential as policy header',
+    'policy: { headers: [{ name: authorization }] }',
+    /headers\[0\].name: holds a credential/,
+  ],
+  ['our own header as policy header', 'policy: { headers: [{ name: x-authz-caller }] }', /only this sidecar writes/],
+  ['an underscore in a header', 'policy: { headers: [{ name: x_amount }] }', /without underscores/],
+  [
+    'a guardrail disabled for ever',
+    'policy: { guardrails: { disable: [{ id: a, because: b }] } }',
+    /until: is missing/,
+  ],
+  [
+    'a day that is none',
+    'policy: { guardrails: { disable: [{ id: a, because: b, until: 2026-02-30 }] } }',
+    /is not a day/,
+  ],
+  ['one header for id and purpose', 'task: { headers: { id: x-t, purpose: x-t } }', /purpose: is the header of the id/],
+  ['an alias', 'serves: &a [a.example]\nrequest: *a', /is an alias/],
+  ['a key twice', 'chain: {}\nchain: {}', /must be unique/],
+  ['a tag', 'chain: !thing {}', /Unresolved tag/],
+  ['the key that JavaScript cannot hold', '__proto__: {}', /__proto__ is not a key/],
+  [
+    'an issuer without an audience',
+    'task: { issuers: [{ kind: txn-token, issuer: i, audience: "", jwks: { file: f }, trustDomains: [prod.example], purposes: [p] }] }',
+    /audience: is empty/,
+  ],
+  [
+    'an issuer of no trust domain',
+    'task: { issuers: [{ kind: jwt-svid, idClaim: /i, purposeClaim: /p, trustDomains: [], purposes: [p] }] }',
+    /trustDomains: is empty/,
+  ],
+  [
+    'an issuer of an unknown trust domain',
+    'task: { issuers: [{ kind: jwt-svid, idClaim: /i, purposeClaim: /p, trustDomains: [x.example], purposes: [p] }] }',
+    /issuers\[0\].trustDomains\[0\]: is not under/,
+  ],
+] as const) {
+  test(`refused: ${name}`, () => {
+    assert.match(fault(lines), wanted);
+  });
+}
+
+const IDENTITY = 'identity:\n  trustDomains: { prod.example: { ours: true, bundle: { file: a } } }\n';
+const proxy = (mode: string) => `{ id: spiffe://prod.example/gw, mode: ${mode} }`;
+
+for (const [name, lines, wanted] of [
+  [
+    'this Envoy forwards what the client sent',
+    '  forwarded: { mode: forward-only }',
+    /forwarded.mode: lets the client/,
+  ],
+  [
+    'this Envoy forwards even without TLS',
+    '  forwarded: { mode: always-forward-only }',
+    /forwarded.mode: lets the client/,
+  ],
+  [
+    'a proxy forwards what the client sent',
+    `  forwarded: { mode: append-forward, hop: 1, trustedProxies: [${proxy('forward-only')}] }`,
+    /trustedProxies\[0\].mode: lets the client/,
+  ],
+  [
+    'a hop that Envoy replaces',
+    `  forwarded: { mode: sanitize-set, hop: 1, trustedProxies: [${proxy('sanitize-set')}] }`,
+    /hop: reads a second element/,
+  ],
+  [
+    'a hop that nobody writes',
+    '  forwarded: { mode: append-forward, hop: 1 }',
+    /hop: reads an element that no trusted proxy writes/,
+  ],
+  [
+    'two hops through proxies that replace',
+    `  forwarded: { mode: append-forward, hop: 2, trustedProxies: [${proxy('sanitize-set')}] }`,
+    /hop: needs a trusted proxy in mode append-forward/,
+  ],
+  [
+    'a proxy of an unknown trust domain',
+    '  forwarded: { mode: append-forward, hop: 1, trustedProxies: [{ id: spiffe://x.example/gw, mode: sanitize-set }] }',
+    /trustedProxies\[0\].id: lies in a trust domain/,
+  ],
+  [
+    'keys from two places',
+    '  oidc: [{ issuer: https://i, jwks: { file: f }, discovery: true }]',
+    /oidc\[0\]: needs exactly one of jwks/,
+  ],
+  ['keys from nowhere', '  oidc: [{ issuer: https://i }]', /oidc\[0\]: needs exactly one of jwks/],
+  [
+    'keys over plain HTTP',
+    '  oidc: [{ issuer: i, jwks: { url: http://keys.example/ } }]',
+    /url: would be fetched without TLS/,
+  ],
+  [
+    'discovery over plain HTTP',
+    '  oidc: [{ issuer: http://idp.example, discovery: true }]',
+    /issuer: cannot be discovered/,
+  ],
+  [
+    'an issuer twice',
+    '  oidc: [{ issuer: i, jwks: { file: f } }, { issuer: i, jwks: { file: g } }]',
+    /oidc\[1\]: stands twice/,
+  ],
+  ['no algorithm', '  oidc: [{ issuer: i, jwks: { file: f }, algorithms: [] }]', /algorithms: is empty/],
+  [
+    'an algorithm that proves nothing',
+    '  oidc: [{ issuer: i, jwks: { file: f }, algorithms: [HS256] }]',
+    /algorithms\[0\]: must be one of/,
+  ],
+] as const) {
+  test(`refused in identity: ${name}`, () => {
+    const found = problems(IDENTITY + lines);
+    assert.equal(found.length, 1, found.join('\n'));
+    assert.match(found[0]!, wanted);
+  });
+}
+
+test('B29: an audience that is empty is no audience, and stops the start', () => {
+  const found = problems(`${IDENTITY}  oidc: [{ issuer: i, jwks: { file: f }, audience: "" }]`);
+  assert.match(found.join(), /oidc\[0\].audience: is empty/);
+  assert.match(
+    problems(`${IDENTITY}  oidc: [{ issuer: i, jwks: { file: f }, audience: [] }]`).join(),
+    /audience: is not a text/,
+  );
+  const [issuer] = good(`${IDENTITY}  oidc: [{ issuer: i, jwks: { file: f }, audience: ours }]`).identity.oidc;
+  assert.equal(issuer?.audience, 'ours');
+});
+
+test('B18: hops behind proxies that append are read', () => {
+  const lines = `  forwarded: { mode: append-forward, hop: 1, trustedProxies: [${proxy('sanitize-set')}] }`;
+  const { forwarded } = good(IDENTITY + lines).identity;
+  assert.equal(forwarded.hop, 1);
+  assert.equal(forwarded.trustedProxies[0]?.id.text, 'spiffe://prod.example/gw');
+});
+
+test('a trust domain of ours is needed, and its name must be one', () => {
+  assert.match(
+    problems('identity: { trustDomains: { a.b: { bundle: { file: f } } } }').join(),
+    /no trust domain of ours/,
+  );
+  assert.match(problems('identity: { trustDomains: {} }').join(), /no trust domain of ours/);
+  assert.match(
+    problems('identity: { trustDomains: { A.b: { ours: true, bundle: { file: f } } } }').join(),
+    /is not a trust domain/,
+  );
+});
+
+/** How a variable is named in the file. */
+const variable = (name: string) => `\${${name}}`;
+
+test('placeholders are filled from the environment that is handed in, as values only', () => {
+  const [host, many] = [variable('HOST'), variable('MANY')];
+  const file = `{ file: { path: "a-$${host}-${host}" } }`;
+  const lines = `serves: ["${host}"]\nlimits: { concurrentChecks: "${many}" }\nlisten: { unsafePlaintext: "${variable('YES')}" }\naudit: { sinks: [${file}] }\n`;
+  const config = good(SMALLEST + lines, { HOST: 'a.example', MANY: '7', YES: 'true' });
+  assert.deepEqual(config.serves, ['a.example']);
+  assert.equal(config.limits.concurrentChecks, 7);
+  assert.equal(config.listen.unsafePlaintext, true);
+  assert.deepEqual(config.audit.sinks, [{ to: 'file', path: `/etc/authz/a-${host}-a.example` }]);
+  assert.match(fault(`serves: ["${host}"]`), /:2:10: needs the environment variable HOST, which is not set$/);
+  assert.match(fault(`serves: ["${variable('toString')}"]`), /needs the environment variable toString/);
+  assert.match(fault('serves: ["${HO"]', { HO: 'x' }), /begins no placeholder/);
+  assert.match(problems(`${SMALLEST}serves: [${host}]`)[0]!, /inside \{ \} or \[ \] in quotes/);
+  const injected = 'a.example]\nlisten: { unsafePlaintext: true }';
+  assert.match(fault(`serves: ["${host}"]`, { HOST: injected }), /control character/);
+});
+
+test('a value from the environment never shows in a problem', () => {
+  const line = fault(`serves: ["${variable('SECRET')}"]\n`, { SECRET: 'hunter2 hunter2' });
+  assert.doesNotMatch(line, /hunter2/);
+});
+
+test('no text makes the loader throw', () => {
+  const words = [
+    'identity',
+    ': ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '\n',
+    '  ',
+    '- ',
+    'a.b',
+    '&a',
+    '*a',
+    '!!x',
+    '${',
+    '}',
+    '"',
+    "'",
+    '#',
+    '|',
+    '%',
+    '\u0000',
+    '?',
+    'null',
+    '1',
+  ];
+  const text = fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ unit: 'binary', maxLength: 4 })), {
+    maxLength: 30,
+  });
+  fc.assert(
+    fc.property(text, (parts) => {
+      loadConfig(parts.join(''), FILE, {});
+    }),
+    { numRuns: 300 },
+  );
+});
