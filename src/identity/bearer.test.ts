@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jwtSvid, makeKey, oidcToken } from '../../test/support/tokens.ts';
+import type { Headers } from '../input.ts';
+import { Refusal } from '../outcome.ts';
+import { type AuthorizationRules, readAuthorization } from './bearer.ts';
+
+const now = Date.UTC(2026, 0, 1);
+const key = makeKey();
+const issuers = new Set(['https://cluster.example']);
+const svid = jwtSvid({ key, now, sub: 'spiffe://example.org/a', aud: 'x' });
+const configured = oidcToken({ key, now, iss: 'https://cluster.example', sub: 's', aud: 'x' });
+const foreign = oidcToken({ key, now, iss: 'https://users.example', sub: 'alice', aud: 'x' });
+
+const headers = (...values: string[]): Headers => ({
+  all: (name) => (name === 'authorization' ? values : []),
+  names: ['authorization'],
+  unclean: new Set(),
+});
+
+function read(authorization: AuthorizationRules['authorization'], ...values: string[]): string {
+  const result = readAuthorization(headers(...values), { authorization, issuers });
+  if (result === null) return 'nobody';
+  if (result instanceof Refusal) return result.reason;
+  return `${result.scheme} of ${result.issuer ?? 'a SPIFFE ID'}`;
+}
+
+test('what is ours is ours on any host: a configured issuer first, then a SPIFFE ID', () => {
+  const both = jwtSvid(
+    { key, now, sub: 'spiffe://example.org/a', aud: 'x' },
+    { claims: { iss: 'https://cluster.example' } },
+  );
+  for (const host of ['ours', 'app'] as const) {
+    assert.equal(read(host, `Bearer ${svid}`), 'bearer of a SPIFFE ID');
+    assert.equal(read(host, `Bearer ${configured}`), 'bearer of https://cluster.example');
+    assert.equal(read(host, `Bearer ${both}`), 'bearer of https://cluster.example');
+    assert.equal(read(host, `dpop ${configured}`), 'dpop of https://cluster.example');
+    assert.equal(read(host), 'nobody');
+  }
+});
+
+test('a sub that only looks like a SPIFFE ID is still ours to refuse', () => {
+  const token = jwtSvid({ key, now, sub: 'spiffe://Example.org/a', aud: 'x' });
+  assert.equal(read('app', `Bearer ${token}`), 'bearer of a SPIFFE ID');
+});
+
+test('an issuer that is not a string, or named like a property, is nobody', () => {
+  for (const iss of [['https://cluster.example'], '__proto__', 7]) {
+    const token = oidcToken({ key, now, iss: '', sub: 's', aud: 'x' }, { claims: { iss } });
+    assert.equal(read('ours', `Bearer ${token}`), 'identity_token_issuer');
+  }
+});
+
+const strangers: readonly [string, string, string][] = [
+  ['a token of an unknown issuer', `Bearer ${foreign}`, 'identity_token_issuer'],
+  ['an opaque token', 'Bearer abc', 'identity_token_malformed'],
+  ['Basic', 'Basic dXNlcjpwYXNz', 'identity_token_malformed'],
+  ['a scheme without a token', 'Bearer', 'identity_token_malformed'],
+  ['an empty header', '', 'identity_token_malformed'],
+  ['two spaces', `Bearer  ${svid}`, 'identity_token_malformed'],
+  ['a tab', `Bearer\t${svid}`, 'identity_token_malformed'],
+  ['two tokens in one header', `Bearer ${svid},Bearer ${svid}`, 'identity_token_malformed'],
+  ['a token and more', `Bearer ${svid} x`, 'identity_token_malformed'],
+  ['a bare token', svid, 'identity_token_malformed'],
+  ['a padded token', `Bearer ${svid}==`, 'identity_token_malformed'],
+  ['a replacement character', `Bearer ${svid}\ufffd`, 'identity_token_malformed'],
+];
+for (const [what, value, reason] of strangers)
+  test(`${what}: refused where the header is ours, left alone where it is the app's`, () => {
+    assert.equal(read('ours', value), reason);
+    assert.equal(read('app', value), 'nobody');
+  });
+
+test('two Authorization headers are refused on any host, even when they are equal', () => {
+  for (const host of ['ours', 'app'] as const)
+    assert.equal(read(host, `Bearer ${svid}`, `Bearer ${svid}`), 'request_header_repeated');
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jwk, type Mutation, makeKey, oidcToken } from '../../test/support/tokens.ts';
+import { Refusal } from '../outcome.ts';
+import type { JsonValue } from '../strict-json.ts';
+import { UnverifiedJws } from './jws.ts';
+import { standardAlgorithms } from './jws-algorithms.ts';
+import { TokenFault } from './jws-fault.ts';
+import { KeySet } from './key-set.ts';
+import type { KeySource } from './key-source.ts';
+import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
+
+const now = Date.UTC(2026, 0, 1);
+const ISS = 'https://cluster.example';
+const SUB = 'system:serviceaccount:agents:billing';
+const AUD = 'spiffe://example.org/payments';
+const key = makeKey('ES256', 'k1');
+const set = KeySet.of([jwk(key, { use: 'sig' }) as JsonValue], 'jwks');
+
+/** A source that holds these keys and counts how often it was asked for others. */
+function sourceOf(keys: KeySet | TokenFault): KeySource & { asked: number } {
+  return {
+    asked: 0,
+    current: () => keys,
+    refreshSoon() {
+      this.asked++;
+    },
+  };
+}
+
+async function verify(mutation: Mutation, issuer: Partial<OidcIssuer> = {}) {
+  const token = UnverifiedJws.decodeUnverified(oidcToken({ key, now, iss: ISS, sub: SUB, aud: AUD }, mutation));
+  assert.ok(token instanceof UnverifiedJws);
+  return VerifiedOidcToken.verify(
+    token,
+    { issuer: ISS, keys: sourceOf(set), algorithms: standardAlgorithms, maxLifetimeSeconds: 3600, ...issuer },
+    { audience: AUD, now, certificateThumbprint: null },
+  );
+}
+
+test('a good token proves issuer and subject', async () => {
+  const verified = await verify({});
+  assert.ok(verified instanceof VerifiedOidcToken);
+  assert.deepEqual([verified.issuer, verified.subject, verified.claims.iss], [ISS, SUB, ISS]);
+});
+
+const mutations: readonly [string, string, Mutation][] = [
+  ['another issuer', 'identity_token_issuer', { claims: { iss: 'https://cluster.example/' } }],
+  ['no issuer', 'identity_token_issuer', { claims: { iss: undefined } }],
+  ['no subject', 'identity_token_subject', { claims: { sub: undefined } }],
+  ['an empty subject', 'identity_token_subject', { claims: { sub: '' } }],
+  ['an access token', 'identity_token_type', { header: { typ: 'at+jwt' } }],
+  ['another key', 'identity_token_signature', { signWith: makeKey() }],
+  ['B29: no expiry', 'identity_token_expired', { claims: { exp: undefined } }],
+  ['B29: another audience', 'identity_token_audience', { claims: { aud: ['other'] } }],
+  ['a life of a day', 'identity_token_lifetime', { claims: { exp: now / 1000 + 86_400 } }],
+  ['bound to a key', 'identity_token_bound', { claims: { cnf: { jkt: 'x' } } }],
+];
+for (const [what, expected, mutation] of mutations)
+  test(`OIDC token, ${what}: ${expected}`, async () => {
+    const refusal = await verify(mutation);
+    assert.ok(refusal instanceof Refusal, 'the token was accepted');
+    assert.equal(refusal.reason, expected, refusal.detail);
+  });
+
+test('the algorithms of the issuer hold', async () => {
+  const refusal = await verify({}, { algorithms: ['RS256'] });
+  assert.ok(refusal instanceof Refusal && refusal.reason === 'identity_token_algorithm');
+});
+
+test('keys that are stale refuse', async () => {
+  const refusal = await verify({}, { keys: sourceOf(new TokenFault('keys_stale', 'too old')) });
+  assert.ok(refusal instanceof Refusal && refusal.reason === 'identity_token_keys_stale');
+});
+
+test('B33: an unknown kid asks the source for news, a bad signature does not', async () => {
+  const keys = sourceOf(set);
+  await verify({ signWith: makeKey() }, { keys });
+  assert.equal(keys.asked, 0);
+  const refusal = await verify({ header: { kid: 'new' } }, { keys });
+  assert.ok(refusal instanceof Refusal && refusal.reason === 'identity_token_key_unknown');
+  assert.equal(keys.asked, 1);
+});
