@@ -1,0 +1,112 @@
+import { hash } from 'node:crypto';
+import type { CheckInput, Forwarded, Headers, Peer } from '../input.ts';
+import { Refusal } from '../outcome.ts';
+import { guardHeaders } from './guard.ts';
+import { readHeaders } from './headers.ts';
+import { canonicalAddress, canonicalHost } from './host.ts';
+import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './messages.ts';
+import { type RequestTarget, readTarget } from './path.ts';
+import { type HopOptions, parseXfcc, selectHop } from './xfcc.ts';
+
+export interface RequestOptions {
+  /** Read a run of slashes in the path as one; only right behind an Envoy with `merge_slashes`. */
+  readonly mergeSlashes: boolean;
+  /** The most that names and values of all headers may hold together, in bytes. */
+  readonly headerBytes: number;
+  /** Lower-case names of the headers that decide something: task headers and those that policies read. */
+  readonly singleHeaders: readonly string[];
+  readonly forwarded: HopOptions & { readonly maxBytes?: number };
+}
+
+/** Who asks: the SPIFFE ID of the client of the check port under mutual TLS, else null. */
+export interface RequestMeta {
+  readonly checkPeer: string | null;
+}
+
+const METHOD = /^[A-Z][A-Z0-9_-]{0,31}$/;
+const GRPC = /^application\/grpc(?:[+;, \t]|$)/i;
+
+/**
+ * Reads one CheckRequest in the only way that it can be read, or refuses it with a `request_*` reason. Nothing is believed
+ * or looked up here; only Envoy's contract (envoy.service.auth.v3.AttributeContext) and HTTP (RFC 9110, RFC 9112) are
+ * applied. Never throws; time is linear in the size of the message.
+ */
+export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: RequestOptions): CheckInput | Refusal {
+  if (message.request === null) return new Refusal('request_malformed', `not a CheckRequest: ${message.fault}`);
+  const attributes = message.request.attributes;
+  const http = attributes?.request?.http ?? null;
+  if (attributes === null || http === null) return new Refusal('request_without_http', 'the check has no HTTP part');
+  const unnamed = methodFault(http);
+  if (unnamed !== null) return unnamed;
+  const headers = readHeaders(http, options.headerBytes);
+  if (headers instanceof Refusal) return headers;
+  const guarded = guardHeaders(headers, options.singleHeaders);
+  if (guarded !== null) return guarded;
+  const place = readPlace(http, headers, options.mergeSlashes);
+  if (place instanceof Refusal) return place;
+  return {
+    ...place,
+    id: http.id,
+    digest: hash('sha256', message.bytes, 'hex'),
+    checkPeer: meta.checkPeer,
+    source: readPeer(attributes.source),
+    forwarded: readForwarded(headers, options.forwarded),
+    destinationPrincipal: attributes.destination?.principal ?? '',
+    method: http.method,
+    upgrade: headers.all('upgrade').length > 0 || headers.all(':protocol').length > 0,
+    grpc: headers.all('content-type').some((type) => GRPC.test(type)),
+    headers,
+    extensions: new Map(Object.entries(attributes.context_extensions)),
+  };
+}
+
+/** CONNECT names a host and no resource (RFC 9110 section 9.3.6); Envoy hands over an extended CONNECT as a GET. */
+function methodFault({ method }: HttpRequestMessage): Refusal | null {
+  if (method === 'CONNECT') return new Refusal('request_connect', 'the method is CONNECT');
+  return METHOD.test(method) ? null : new Refusal('request_method_malformed', 'the method is not in upper case');
+}
+
+type Place = RequestTarget & { readonly scheme: string; readonly host: string };
+
+/** Where the request goes. Envoy says it twice, in fields and in pseudo-headers; saying it differently is refused. */
+function readPlace(http: HttpRequestMessage, headers: Headers, mergeSlashes: boolean): Place | Refusal {
+  const twice = [
+    [':method', http.method],
+    [':path', http.path],
+    [':authority', http.host],
+    [':scheme', http.scheme],
+  ] as const;
+  const disagreeing = twice.find(([name, field]) => headers.all(name).some((value) => value !== field));
+  if (disagreeing !== undefined) return ambiguous(`${disagreeing[0]} is not what the request's own field says`);
+  if (!['', 'http', 'https'].includes(http.scheme)) return new Refusal('request_scheme_unknown', 'no HTTP scheme');
+  const target = readTarget(http.path, { mergeSlashes, bangIsReplacement: http.header_map === null });
+  if (target instanceof Refusal) return target;
+  if (http.fragment !== '' || (http.query !== '' && http.query !== target.query)) {
+    return ambiguous('query or fragment are not what the path says');
+  }
+  const host = canonicalHost(http.host, http.scheme);
+  if (host instanceof Refusal) return host;
+  if (headers.all('host').some((other) => canonicalHost(other, http.scheme) !== host)) {
+    return ambiguous('the host header is not the authority');
+  }
+  return { ...target, scheme: http.scheme, host };
+}
+
+function readPeer(peer: PeerMessage | null): Peer {
+  return {
+    address: canonicalAddress(peer?.address?.socket_address?.address ?? ''),
+    principal: peer?.principal ?? '',
+    certificate: peer?.certificate ?? '',
+  };
+}
+
+function readForwarded(headers: Headers, options: RequestOptions['forwarded']): Forwarded | Refusal | null {
+  const values = headers.all('x-forwarded-client-cert');
+  if (values.length === 0) return null;
+  const elements = parseXfcc(values, options.maxBytes);
+  return elements instanceof Refusal ? elements : selectHop(elements, options);
+}
+
+function ambiguous(detail: string): Refusal {
+  return new Refusal('request_target_ambiguous', detail);
+}
