@@ -1,4 +1,6 @@
 import type { Workload } from '../inventory/model.ts';
+import type { ResponseHeader } from '../outcome.ts';
+import type { PendingClaim } from '../state/commit.ts';
 
 /** A task that is merely said in plain headers. Never a Task. */
 export interface Declared {
@@ -9,8 +11,14 @@ export interface Declared {
 /** 1 signed only, 2 signed and bound to a caller who proved possession, 3 bound and used once. */
 export type Assurance = 1 | 2 | 3;
 
+/** The kinds of token that state a task. */
+export const taskSources = ['txn-token', 'access-token', 'jwt-svid'] as const;
+export type TaskSource = (typeof taskSources)[number];
+
 /** The bounded piece of work that a request belongs to, as a verified token states it. Times are seconds since the epoch. */
 export interface Task {
+  /** The kind of token that states it. State is keyed by source, issuer and id together. */
+  readonly source: TaskSource;
   readonly id: string;
   /** A purpose of the inventory. */
   readonly purpose: string;
@@ -18,6 +26,7 @@ export interface Task {
   readonly scopes: readonly string[];
   readonly issuer: string;
   readonly subject: string | null;
+  readonly issuedAt: number;
   readonly expiresAt: number;
   /** `sha256:` and the hex digest of the token's canonical content. */
   readonly token: string;
@@ -31,4 +40,8 @@ export interface Why {
   readonly task: Task | null;
   readonly declared: Declared | null;
   readonly chain: Chain;
+  /** What this request uses up, if it is permitted: for `commit` of state/. */
+  readonly claims: readonly PendingClaim[];
+  /** Headers that the caller gets with an allow (DPoP-Nonce). */
+  readonly responseHeaders: readonly ResponseHeader[];
 }
