@@ -17,7 +17,7 @@ export interface BundleContent {
   readonly unreadable: readonly string[];
   /** `spiffe_sequence`; null where the document states none. */
   readonly sequence: bigint | null;
-  /** When to read the source again, in seconds, clamped; see `clampRefreshHint`. */
+  /** When to read the source again, in seconds, between 30 s and an hour. */
   readonly refreshSeconds: number;
 }
 
@@ -103,7 +103,7 @@ export class BundleSnapshot {
     if (state === undefined) return new Refusal('identity_trust_domain_unknown', trustDomain);
     if (state.bundle === null || state.freshAt === null) return new Refusal('identity_bundle_absent', trustDomain);
     const age = now - state.freshAt;
-    if (age > state.maxStaleMs) return new Refusal('identity_bundle_stale', `${trustDomain}, ${age} ms old`);
+    if (!(age <= state.maxStaleMs)) return new Refusal('identity_bundle_stale', `${trustDomain}, ${age} ms old`);
     return state.bundle;
   }
 

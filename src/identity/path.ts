@@ -41,8 +41,9 @@ export function validatePath(
   options: PathOptions,
 ): Path | Refusal {
   const seconds = Math.floor(now / 1000);
-  if (seconds > leaf.notAfter) return refuse('expired', `it ended at ${leaf.notAfter}`);
-  if (seconds < leaf.notBefore) return refuse('not_yet_valid', `it begins at ${leaf.notBefore}`);
+  // Written so that a clock without a number refuses: every comparison with NaN is false.
+  if (!(seconds <= leaf.notAfter)) return refuse('expired', `it ended at ${leaf.notAfter}`);
+  if (!(seconds >= leaf.notBefore)) return refuse('not_yet_valid', `it begins at ${leaf.notBefore}`);
   const { unknownCritical } = leaf.extensions;
   if (unknownCritical !== null) return refuse('critical_extension', `the extension ${unknownCritical}`);
   if (!servesUsage(leaf, options.usage)) return refuse('extended_key_usage', `not for a ${options.usage}`);
@@ -81,7 +82,7 @@ class Search {
   /** The path completed to an anchor, or null when that cannot be; depth first. */
   #extend(path: Path): Path | null {
     for (const issuer of this.#issuersOf(path.at(-1)!)) {
-      if (path.some((certificate) => sameEntity(certificate, issuer))) continue;
+      if (path.slice(1).some((above) => sameEntity(above, issuer))) continue;
       const anchor = this.#anchors.includes(issuer);
       const fault = this.#checkIssuer(issuer, path, anchor);
       if (fault !== null) {

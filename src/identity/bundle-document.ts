@@ -1,0 +1,208 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { Refusal } from '../outcome.ts';
+import { trustDomainFault } from '../spiffe-id.ts';
+import {
+  type ExactNumber,
+  isJsonObject,
+  JsonFault,
+  type JsonObject,
+  type JsonValue,
+  parseExactJson,
+} from '../strict-json.ts';
+import type { BundleContent, JwtAuthority } from './bundle.ts';
+import { Certificate } from './certificate.ts';
+import { canonicalBase64, PemFault, readPem } from './certificate-pem.ts';
+
+type Json = JsonValue<ExactNumber>;
+type Jwk = JsonObject<ExactNumber>;
+
+/** Seconds between two reads of a source: the document's hint, held between a minimum and a maximum. */
+const DEFAULT_REFRESH = 300;
+const MIN_REFRESH = 30;
+const MAX_REFRESH = 3600;
+const MAX_KEYS = 1024;
+/** Members of private and symmetric keys (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). */
+const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+/** Key types that are known; a key of another type is ignored (SPIFFE Trust Domain and Bundle, section 4.2.1). */
+const KEY_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA']);
+
+/** Why a bundle document is not taken. */
+export class BundleFault {
+  readonly detail: string;
+
+  constructor(detail: string) {
+    this.detail = detail;
+    Object.freeze(this);
+  }
+}
+
+/**
+ * The bundle of `trustDomain` in a file: a SPIFFE bundle document, a map of bundles (`trust_domains`), or PEM. Null when
+ * the file is a map that does not have the trust domain: it was withdrawn.
+ */
+export function parseBundleFile(trustDomain: string, text: string): BundleContent | null | BundleFault {
+  if (!/^\s*\{/.test(text)) return parsePemBundle(text);
+  const document = parseObject(text);
+  if (document instanceof BundleFault) return document;
+  if (!Object.hasOwn(document, 'trust_domains')) return readBundle(document);
+  const map = readBundleMap(document);
+  return map instanceof BundleFault ? map : (map.get(trustDomain) ?? null);
+}
+
+/** A SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4): `keys` is required, and may be empty. */
+export function parseSpiffeBundle(text: string): BundleContent | BundleFault {
+  const document = parseObject(text);
+  return document instanceof BundleFault ? document : readBundle(document);
+}
+
+/** A map of SPIFFE bundles by trust domain. One bundle that is bad spoils the map: it is one document. */
+export function parseBundleMap(text: string): ReadonlyMap<string, BundleContent> | BundleFault {
+  const document = parseObject(text);
+  return document instanceof BundleFault ? document : readBundleMap(document);
+}
+
+/** PEM certificates, at least one of which can be read; text between the blocks is passed over. */
+export function parsePemBundle(text: string): BundleContent | BundleFault {
+  const blocks = readPem(text, true);
+  if (blocks instanceof PemFault) return new BundleFault(blocks.detail);
+  const roots = readRoots(blocks);
+  return roots instanceof BundleFault ? roots : { ...empty, ...roots };
+}
+
+/**
+ * The JWT authorities of one trust domain as the Workload API's stream has them: a JWK set whose keys state no `use`,
+ * since nothing else is in it (SPIFFE Workload API, section 6.2.2).
+ */
+export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
+  const document = parseObject(text);
+  if (document instanceof BundleFault) return document;
+  const keys = readKeys(document);
+  if (keys instanceof BundleFault) return keys;
+  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === undefined || use === 'jwt-svid'));
+  return jwtAuthorities instanceof BundleFault ? jwtAuthorities : { ...empty, jwtAuthorities };
+}
+
+const empty: BundleContent = {
+  x509Authorities: [],
+  jwtAuthorities: [],
+  unreadable: [],
+  sequence: null,
+  refreshSeconds: DEFAULT_REFRESH,
+};
+
+function parseObject(text: string): Jwk | BundleFault {
+  const value = parseExactJson(text);
+  if (value instanceof JsonFault) return new BundleFault(value.detail);
+  return isJsonObject(value) ? value : new BundleFault('not a JSON object');
+}
+
+function readBundleMap(document: Jwk): ReadonlyMap<string, BundleContent> | BundleFault {
+  const domains = document.trust_domains;
+  if (!isJsonObject(domains)) return new BundleFault('trust_domains is no object');
+  const map = new Map<string, BundleContent>();
+  for (const [name, value] of Object.entries(domains)) {
+    const wrong = trustDomainFault(name);
+    if (wrong !== null) return new BundleFault(`trust_domains: ${wrong}`);
+    const bundle = isJsonObject(value) ? readBundle(value) : new BundleFault('not an object');
+    if (bundle instanceof BundleFault) return new BundleFault(`${name}: ${bundle.detail}`);
+    map.set(name, bundle);
+  }
+  return map;
+}
+
+function readBundle(document: Jwk): BundleContent | BundleFault {
+  const keys = readKeys(document);
+  if (keys instanceof BundleFault) return keys;
+  const blocks: Uint8Array[] = [];
+  for (const key of keys.filter(({ use, x5c }) => use === 'x509-svid' && x5c !== undefined)) {
+    const der = readX5c(key);
+    if (der instanceof BundleFault) return der;
+    blocks.push(der);
+  }
+  const roots = blocks.length === 0 ? {} : readRoots(blocks);
+  if (roots instanceof BundleFault) return roots;
+  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === 'jwt-svid'));
+  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  const sequence = readSequence(document.spiffe_sequence);
+  if (sequence instanceof BundleFault) return sequence;
+  const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
+  if (refreshSeconds instanceof BundleFault) return refreshSeconds;
+  return { ...empty, ...roots, jwtAuthorities, sequence, refreshSeconds };
+}
+
+/** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
+function readKeys(document: Jwk): readonly Jwk[] | BundleFault {
+  const { keys } = document;
+  if (!Array.isArray(keys)) return new BundleFault('keys is no array');
+  if (keys.length > MAX_KEYS) return new BundleFault(`more than ${MAX_KEYS} keys`);
+  const known: Jwk[] = [];
+  for (const key of keys as readonly Json[]) {
+    if (!isJsonObject(key)) return new BundleFault('a key is no object');
+    if (SECRET_MEMBERS.some((member) => Object.hasOwn(key, member))) return new BundleFault('a key holds a secret');
+    if (KEY_TYPES.has(key.kty)) known.push(key);
+  }
+  return known;
+}
+
+/** The one certificate of an X.509 authority, whose key is the key that stands beside it. */
+function readX5c(key: Jwk): Uint8Array | BundleFault {
+  const { x5c } = key;
+  if (!Array.isArray(x5c) || x5c.length !== 1)
+    return new BundleFault('an x509-svid key has not exactly one certificate');
+  const [text] = x5c as readonly Json[];
+  const der = typeof text === 'string' ? canonicalBase64(text) : null;
+  if (der === null) return new BundleFault('an x5c is not canonical base64');
+  const certificate = Certificate.parse(der);
+  if (certificate instanceof Certificate && !isKeyOf(certificate, key))
+    return new BundleFault('an x509-svid key is not the key of its certificate');
+  return der;
+}
+
+function isKeyOf(certificate: Certificate, key: Jwk): boolean {
+  try {
+    const stated = createPublicKey({ key: key as JsonWebKey, format: 'jwk' });
+    return certificate.key?.equals(stated) ?? false;
+  } catch {
+    return false;
+  }
+}
+
+/** A root that cannot be read does not spoil the others, but none that can be read is a bad update, not a revocation. */
+function readRoots(
+  blocks: readonly Uint8Array[],
+): { readonly x509Authorities: readonly Certificate[]; readonly unreadable: readonly string[] } | BundleFault {
+  const x509Authorities: Certificate[] = [];
+  const unreadable: string[] = [];
+  for (const [i, der] of blocks.entries()) {
+    const root = Certificate.parse(der);
+    if (root instanceof Refusal) unreadable.push(`root ${i + 1}: ${root.detail}`);
+    else x509Authorities.push(root);
+  }
+  if (x509Authorities.length === 0) return new BundleFault(`no root can be read: ${unreadable.join('; ')}`);
+  return { x509Authorities, unreadable };
+}
+
+function readJwtKeys(keys: readonly Jwk[]): readonly JwtAuthority[] | BundleFault {
+  const authorities: JwtAuthority[] = [];
+  for (const jwk of keys) {
+    const { kid } = jwk;
+    if (typeof kid !== 'string' || kid === '') return new BundleFault('a jwt-svid key has no kid');
+    authorities.push(Object.freeze({ kid, jwk }));
+  }
+  return authorities;
+}
+
+function readSequence(value: Json | undefined): bigint | null | BundleFault {
+  if (value === undefined) return null;
+  const integer = typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
+  if (!integer || value < 0) return new BundleFault('spiffe_sequence is no sequence number');
+  return BigInt(value);
+}
+
+/** Held between both ends, so that no hint makes a source spin or never be read again. */
+function readRefreshHint(value: Json | undefined): number | BundleFault {
+  if (value === undefined) return DEFAULT_REFRESH;
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    return new BundleFault('spiffe_refresh_hint is no number');
+  return Math.min(Math.max(Number(value), MIN_REFRESH), MAX_REFRESH);
+}
