@@ -50,7 +50,7 @@ export function gatherFacts(
     headers,
     numbers,
     inNetworks: inNetworks(client, caller.workload.networks),
-    credentialAge: Math.max(0, Math.floor(now / 1000) - caller.issuedAt),
+    credentialAge: caller.issuedAt === null ? null : Math.max(0, Math.floor(now / 1000) - caller.issuedAt),
     approvals: NOTHING,
     risk: null,
     signals: NOTHING,

@@ -35,7 +35,7 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
             owner: caller.workload.owner,
             kind: caller.workload.kind,
             credential: caller.credential,
-            fingerprint: `sha256:${Buffer.from(caller.thumbprint, 'base64url').toString('hex')}`,
+            fingerprint: fingerprint(caller.thumbprint),
             proxy: caller.proxy?.text ?? null,
           },
     task:
@@ -95,3 +95,6 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
     micros: { total: microseconds },
   };
 }
+
+const fingerprint = (thumbprint: string | null): string | null =>
+  thumbprint === null ? null : `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;

@@ -8,11 +8,14 @@ export type Credential = (typeof credentials)[number];
 export interface CallerFacts {
   readonly workload: Workload;
   readonly credential: Credential;
-  /** base64url SHA-256 of the DER certificate (RFC 8705 `x5t#S256`), or of the token's canonical content. */
-  readonly thumbprint: string;
+  /**
+   * base64url SHA-256 of the DER certificate (RFC 8705 `x5t#S256`), or of the token's canonical content. Null, as are the
+   * times, where Envoy's word alone names the caller.
+   */
+  readonly thumbprint: string | null;
   /** Start of the credential's life. */
-  readonly issuedAt: number;
-  readonly expiresAt: number;
+  readonly issuedAt: number | null;
+  readonly expiresAt: number | null;
   /** The verified claims of the token that named the caller; null for a certificate. */
   readonly claims: Readonly<Record<string, unknown>> | null;
   /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
@@ -26,9 +29,9 @@ export interface CallerFacts {
 export class Caller {
   readonly workload: Workload;
   readonly credential: Credential;
-  readonly thumbprint: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
+  readonly thumbprint: string | null;
+  readonly issuedAt: number | null;
+  readonly expiresAt: number | null;
   readonly claims: Readonly<Record<string, unknown>> | null;
   readonly proxy: SpiffeId | null;
   #proof = true;

@@ -1,0 +1,122 @@
+import type { CheckInput } from '../input.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Host, Target } from '../inventory/model.ts';
+import { Refusal } from '../outcome.ts';
+import { SpiffeId } from '../spiffe-id.ts';
+import { readAuthorization } from './bearer.ts';
+import type { BundleSnapshot } from './bundle.ts';
+import { Caller, type Credential } from './caller.ts';
+import { TokenFault } from './jws-fault.ts';
+import { jwtAuthorities } from './jwt-authorities.ts';
+import { VerifiedJwtSvid } from './jwt-svid.ts';
+import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
+import { type PeerRules, presentedSvid } from './peer.ts';
+import { identityRefusal } from './token-refusal.ts';
+import type { TokenFacts } from './verified-token.ts';
+import type { VerifiedSvid } from './x509-svid.ts';
+
+export interface IdentityRules extends PeerRules {
+  readonly bundles: () => BundleSnapshot;
+  /** Issuers of workload tokens, by their exact `iss`. */
+  readonly oidc: ReadonlyMap<string, OidcIssuer>;
+  /** Issuers of task tokens: their tokens say why, never who. */
+  readonly taskIssuers: ReadonlySet<string>;
+  readonly maxTokenLifetimeSeconds: number;
+  /** `source.principal` alone names the caller where Envoy sends no certificate. */
+  readonly unsafeTrustEnvoyValidation: boolean;
+}
+
+/** A token that named a workload. */
+interface Named {
+  readonly id: SpiffeId;
+  readonly credential: Credential;
+  readonly facts: TokenFacts;
+}
+
+/**
+ * Who calls: the one maker of a Caller. A certificate and a token that name different workloads refuse, and so does a
+ * workload that the inventory does not know: every machine consumer has an owner.
+ */
+export async function identify(
+  input: CheckInput,
+  { resource }: Target,
+  known: Inventory,
+  rules: IdentityRules,
+  now: number,
+): Promise<Caller | Refusal> {
+  const bundles = rules.bundles();
+  const presented = presentedSvid(input, rules, bundles, now);
+  if (presented instanceof Refusal) return presented;
+  const { svid, proxy } = presented;
+  const token = await namedByToken(input, resource.host, known, rules, bundles, svid, now);
+  if (token instanceof Refusal) return token;
+  if (svid !== null && token !== null && svid.id.text !== token.id.text) {
+    return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
+  }
+  const id = svid?.id ?? token?.id ?? envoysWord(input, rules, proxy);
+  if (id === null) return missing(input);
+  if (id instanceof Refusal) return id;
+  const workload = known.workload(id);
+  if (workload instanceof Refusal) return workload;
+  return Caller.proven({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+}
+
+function facts(svid: VerifiedSvid | null, token: Named | null) {
+  if (svid !== null) {
+    const { thumbprint, notBefore: issuedAt, notAfter: expiresAt } = svid;
+    return { credential: 'x509-svid' as const, thumbprint, issuedAt, expiresAt };
+  }
+  if (token === null) return { credential: 'x509-svid' as const, thumbprint: null, issuedAt: null, expiresAt: null };
+  const { thumbprint, issuedAt, expiresAt } = token.facts;
+  return { credential: token.credential, thumbprint, issuedAt, expiresAt };
+}
+
+/** The workload that an identity token names; null where there is none, or where it is the application's. */
+async function namedByToken(
+  { headers }: CheckInput,
+  host: Host,
+  known: Inventory,
+  rules: IdentityRules,
+  bundles: BundleSnapshot,
+  svid: VerifiedSvid | null,
+  now: number,
+): Promise<Named | null | Refusal> {
+  const issuers = { has: (issuer: string) => rules.oidc.has(issuer) || rules.taskIssuers.has(issuer) };
+  const presented = readAuthorization(headers, { authorization: host.authorization, issuers });
+  if (presented === null || presented instanceof Refusal) return presented;
+  const { scheme, token, issuer } = presented;
+  if (issuer !== null && !rules.oidc.has(issuer)) return null;
+  if (scheme !== 'bearer') return identityRefusal(new TokenFault('type', 'an identity token is a Bearer token'));
+  const common = { audience: host.audience ?? '', now, certificateThumbprint: svid?.thumbprint ?? null };
+  const oidc = issuer === null ? undefined : rules.oidc.get(issuer);
+  if (oidc === undefined) {
+    const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
+    const verified = await VerifiedJwtSvid.verify(token, jwtAuthorities(bundles), { ...common, maxLifetimeSeconds });
+    if (verified instanceof Refusal) return verified;
+    return { id: verified.id, credential: 'jwt-svid', facts: verified };
+  }
+  const verified = await VerifiedOidcToken.verify(token, oidc, common);
+  if (verified instanceof Refusal) return verified;
+  const id = known.credential(verified.issuer, verified.subject);
+  if (id === null) return new Refusal('caller_unregistered', `no workload has the subject ${verified.subject}`);
+  return { id, credential: 'oidc', facts: verified };
+}
+
+/** What Envoy says of the peer without showing a certificate: believed only under the unsafe choice, and never of a proxy. */
+function envoysWord(input: CheckInput, rules: IdentityRules, proxy: SpiffeId | null): SpiffeId | null | Refusal {
+  const { principal, certificate } = input.source;
+  if (!rules.unsafeTrustEnvoyValidation || proxy !== null || certificate !== '' || principal === '') return null;
+  const id = SpiffeId.parse(principal);
+  if (id instanceof Refusal) return id;
+  return rules.trustedProxies.has(id.text) ? null : id;
+}
+
+function missing({ source }: CheckInput): Refusal {
+  if (source.certificate === '' && source.principal !== '') {
+    return new Refusal(
+      'identity_certificate_missing',
+      'Envoy sends no certificate: set include_peer_certificate: true',
+    );
+  }
+  return new Refusal('identity_missing', 'neither a certificate nor a token names a workload');
+}

@@ -1,0 +1,96 @@
+import type { CheckInput, Forwarded, XfccElement } from '../input.ts';
+import { Refusal } from '../outcome.ts';
+import type { SpiffeId } from '../spiffe-id.ts';
+import type { BundleSnapshot } from './bundle.ts';
+import type { CertificateText, SvidVerifier } from './svid-cache.ts';
+import type { VerifiedSvid } from './x509-svid.ts';
+
+/** What the config says about the way between the caller and this Envoy. */
+export interface PeerRules {
+  readonly verifier: SvidVerifier;
+  /** SPIFFE IDs whose connections carry other workloads' requests, and whose XFCC is believed. */
+  readonly trustedProxies: ReadonlySet<string>;
+}
+
+/** Who connected, and through whom: `svid` is null when no certificate names a workload that may be a caller. */
+export interface Presented {
+  readonly svid: VerifiedSvid | null;
+  readonly proxy: SpiffeId | null;
+}
+
+/**
+ * The X.509-SVID of the workload that this request is from. The peer's own certificate, verified again whatever Envoy
+ * validated; or, when the verified peer is a trusted proxy, the XFCC element at the configured hop, where every element
+ * right of it names a trusted proxy by its certificate. A proxy is transport: never a caller itself.
+ */
+export function presentedSvid(
+  input: CheckInput,
+  rules: PeerRules,
+  bundles: BundleSnapshot,
+  now: number,
+): Presented | Refusal {
+  const { principal, certificate } = input.source;
+  if (certificate === '') return { svid: null, proxy: null };
+  const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
+  const forwarded = input.forwarded instanceof Refusal ? null : input.forwarded;
+  const peer = verify({ certificate, chain: nearest(forwarded)?.chain ?? null });
+  if (peer instanceof Refusal) return peer;
+  if (principal !== '' && principal !== peer.id.text) {
+    return new Refusal('identity_principal_mismatch', 'source.principal is not the id in source.certificate');
+  }
+  if (!rules.trustedProxies.has(peer.id.text)) return { svid: peer, proxy: null };
+  if (input.forwarded instanceof Refusal) return input.forwarded;
+  if (forwarded === null) return { svid: null, proxy: peer.id };
+  return behindProxies(forwarded, peer, rules, verify);
+}
+
+/** The element that this Envoy wrote about its own peer. */
+const nearest = (forwarded: Forwarded | null): XfccElement | null =>
+  forwarded === null ? null : (forwarded.nearer.at(-1) ?? forwarded.element);
+
+/** Walks from this Envoy towards the caller: each element must be about a trusted proxy before the next one is believed. */
+function behindProxies(
+  { element, nearer }: Forwarded,
+  peer: VerifiedSvid,
+  rules: PeerRules,
+  verify: (text: CertificateText) => VerifiedSvid | Refusal,
+): Presented | Refusal {
+  const elements = [element, ...nearer];
+  let writer: SpiffeId | null = null;
+  for (let at = elements.length - 1; at >= 0; at--) {
+    const each = elements[at] as XfccElement;
+    const svid = verifiedElement(each, verify);
+    if (svid instanceof Refusal) return svid;
+    if (at === elements.length - 1 && svid.thumbprint !== peer.thumbprint) {
+      return new Refusal('identity_xfcc_mismatch', 'the last element is not about the peer of this Envoy');
+    }
+    if (writer !== null && each.by.length > 0 && !each.by.includes(writer.text)) {
+      return new Refusal('identity_xfcc_mismatch', `By is not ${writer.text}, whose element follows`);
+    }
+    const isProxy = rules.trustedProxies.has(svid.id.text);
+    if (at === 0) return { svid: isProxy ? null : svid, proxy: peer.id };
+    if (!isProxy)
+      return new Refusal('identity_proxy_untrusted', `${svid.id.text} stands between and is no trusted proxy`);
+    writer = svid.id;
+  }
+  return { svid: null, proxy: peer.id };
+}
+
+/** The certificate of an element. A bare URI is refused: Envoy writes it without quotes, whatever is in it. */
+function verifiedElement(
+  { cert, chain, hash, uri }: XfccElement,
+  verify: (text: CertificateText) => VerifiedSvid | Refusal,
+): VerifiedSvid | Refusal {
+  if (cert === null && chain === null) {
+    return new Refusal('identity_xfcc_without_certificate', 'an element without Cert and Chain makes no caller');
+  }
+  const svid = verify({ certificate: cert, chain });
+  if (svid instanceof Refusal) return svid;
+  if (hash !== null && hash.toLowerCase() !== Buffer.from(svid.thumbprint, 'base64url').toString('hex')) {
+    return new Refusal('identity_xfcc_mismatch', 'Hash is not the hash of the certificate');
+  }
+  if (uri !== null && uri !== svid.id.text) {
+    return new Refusal('identity_xfcc_mismatch', 'URI is not the id in the certificate');
+  }
+  return svid;
+}
