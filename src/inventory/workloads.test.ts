@@ -107,6 +107,7 @@ const loosenings: [name: string, shorter: object, longer: object, stricter: obje
   ['external: true', { kind: 'job', external: true }, { external: false }, {}],
   ['relay: true', { kind: 'job', relay: true }, { relay: false }, {}],
   ['networks', { kind: 'job', networks: ['10.2.0.0/16'] }, { networks: ['10.0.0.0/8'] }, { networks: ['10.2.7.0/24'] }],
+  ['networks', { kind: 'job', networks: ['10.2.0.0/16'] }, { networks: ['10.2.0.0/8'] }, { networks: ['10.2.0.0/16'] }],
   ['networks', { kind: 'job', networks: ['10.2.0.0/16'] }, { networks: ['fd00::/8'] }, { networks: ['10.2.0.0/16'] }],
 ];
 
