@@ -9,9 +9,10 @@ import {
   type JsonValue,
   parseExactJson,
 } from '../strict-json.ts';
-import type { BundleContent, JwtAuthority } from './bundle.ts';
+import type { BundleContent } from './bundle.ts';
 import { Certificate } from './certificate.ts';
 import { canonicalBase64, PemFault, readPem } from './certificate-pem.ts';
+import { KeySet, type KeySetKind } from './key-set.ts';
 
 type Json = JsonValue<ExactNumber>;
 type Jwk = JsonObject<ExactNumber>;
@@ -78,13 +79,16 @@ export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
   if (document instanceof BundleFault) return document;
   const keys = readKeys(document);
   if (keys instanceof BundleFault) return keys;
-  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === undefined || use === 'jwt-svid'));
-  return jwtAuthorities instanceof BundleFault ? jwtAuthorities : { ...empty, jwtAuthorities };
+  const jwtKeys = readJwtKeys(
+    keys.filter(({ use }) => use === undefined || use === 'jwt-svid'),
+    'workload-api',
+  );
+  return jwtKeys instanceof BundleFault ? jwtKeys : { ...empty, jwtKeys, unreadable: ignoredKeys(jwtKeys) };
 }
 
 const empty: BundleContent = {
   x509Authorities: [],
-  jwtAuthorities: [],
+  jwtKeys: KeySet.of([], 'spiffe-bundle'),
   unreadable: [],
   sequence: null,
   refreshSeconds: DEFAULT_REFRESH,
@@ -119,15 +123,19 @@ function readBundle(document: Jwk): BundleContent | BundleFault {
     if (der instanceof BundleFault) return der;
     blocks.push(der);
   }
-  const roots = blocks.length === 0 ? {} : readRoots(blocks);
+  const roots = blocks.length === 0 ? empty : readRoots(blocks);
   if (roots instanceof BundleFault) return roots;
-  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === 'jwt-svid'));
-  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  const jwtKeys = readJwtKeys(
+    keys.filter(({ use }) => use === 'jwt-svid'),
+    'spiffe-bundle',
+  );
+  if (jwtKeys instanceof BundleFault) return jwtKeys;
   const sequence = readSequence(document.spiffe_sequence);
   if (sequence instanceof BundleFault) return sequence;
   const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
   if (refreshSeconds instanceof BundleFault) return refreshSeconds;
-  return { ...empty, ...roots, jwtAuthorities, sequence, refreshSeconds };
+  const unreadable = [...roots.unreadable, ...ignoredKeys(jwtKeys)];
+  return { x509Authorities: roots.x509Authorities, jwtKeys, unreadable, sequence, refreshSeconds };
 }
 
 /** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
@@ -182,14 +190,22 @@ function readRoots(
   return { x509Authorities, unreadable };
 }
 
-function readJwtKeys(keys: readonly Jwk[]): readonly JwtAuthority[] | BundleFault {
-  const authorities: JwtAuthority[] = [];
-  for (const jwk of keys) {
-    const { kid } = jwk;
-    if (typeof kid !== 'string' || kid === '') return new BundleFault('a jwt-svid key has no kid');
-    authorities.push(Object.freeze({ kid, jwk }));
+function readJwtKeys(keys: readonly Jwk[], kind: KeySetKind): KeySet | BundleFault {
+  const plain: JsonObject[] = [];
+  for (const key of keys) {
+    if (typeof key.kid !== 'string' || key.kid === '') return new BundleFault('a jwt-svid key has no kid');
+    if (!isPlain(key)) return new BundleFault('a jwt-svid key has an integer beyond 2^53');
+    plain.push(key);
   }
-  return authorities;
+  return KeySet.of(plain, kind);
+}
+
+function isPlain(key: Jwk): key is JsonObject {
+  return Object.values(key).every((member) => typeof member !== 'bigint');
+}
+
+function ignoredKeys({ ignored }: KeySet): readonly string[] {
+  return ignored.map(({ kid, why }) => `jwt-svid key ${kid}: ${why}`);
 }
 
 function readSequence(value: Json | undefined): bigint | null | BundleFault {

@@ -21,7 +21,7 @@ export interface BundleEvent {
   readonly result: 'updated' | 'unchanged' | 'withdrawn' | 'rejected';
   /** Of the bundle that is in force after it; null when there is none. */
   readonly revision: string | null;
-  /** What was wrong with a rejected one, and which roots of an accepted one could not be read. Empty when nothing. */
+  /** What was wrong with a rejected one, and what of an accepted one cannot be used. Empty when nothing. */
   readonly detail: string;
 }
 

@@ -3,17 +3,17 @@ import { Refusal } from '../outcome.ts';
 import type { JsonObject } from '../strict-json.ts';
 import type { Certificate } from './certificate.ts';
 
-/** A key of a trust domain that signs JWT-SVIDs. `jwk` is as the document had it, public members only. */
+/** A key of a trust domain that signs JWT-SVIDs: a JWK with `use` `jwt-svid` and no private member. */
 export interface JwtAuthority {
   readonly kid: string;
-  readonly jwk: JsonObject<number | bigint>;
+  readonly jwk: JsonObject;
 }
 
 /** What a bundle document says. Made by the parsers of bundle-document.ts. */
 export interface BundleContent {
   readonly x509Authorities: readonly Certificate[];
   readonly jwtAuthorities: readonly JwtAuthority[];
-  /** What each root that could not be read suffers from. */
+  /** What each root or key that cannot be used suffers from. */
   readonly unreadable: readonly string[];
   /** `spiffe_sequence`; null where the document states none. */
   readonly sequence: bigint | null;
@@ -57,9 +57,8 @@ function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities }: Bu
 }
 
 /** JSON with sorted members, for whatever the strict parser made. */
-function canonical(jwk: JsonObject<number | bigint>): string {
+function canonical(jwk: JsonObject): string {
   return JSON.stringify(jwk, (_name, value: unknown) => {
-    if (typeof value === 'bigint') return { bigint: value.toString() };
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
