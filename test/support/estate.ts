@@ -14,58 +14,35 @@ export const PAYMENTS = 'payments.internal';
 /** The SPIFFE ID of a workload of the example. */
 export const workload = (path: string): string => `spiffe://${TRUST_DOMAIN}${path}`;
 
-export interface EstateOptions {
-  readonly envoy: EnvoyConfig;
-  /** Over what the harness writes; one level deep. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  readonly editEnvoy?: (manager: ConnectionManager) => void;
-}
+/** Over what the harness writes into the sidecar's configuration; one level deep. */
+export type ConfigOverrides = Readonly<Record<string, unknown>>;
 
-/**
- * The whole picture, from real parts: the estate of cedar/example copied into a temporary folder, a CA for its trust
- * domain, a service, the sidecar, and Envoy in front.
- */
-export class Estate {
+/** The sidecar with a copy of cedar/example in a temporary folder, and a CA for its trust domain. */
+export class SidecarEstate {
   readonly dir: string;
   readonly ca: TestCa;
-  readonly upstream: Upstream;
   readonly sidecar: Sidecar;
-  readonly envoy: Envoy;
   /** The folder of policies that the sidecar watches: a copy, free to be edited. */
   readonly policies: string;
 
-  private constructor(dir: string, ca: TestCa, upstream: Upstream, sidecar: Sidecar, envoy: Envoy) {
+  private constructor(dir: string, ca: TestCa, sidecar: Sidecar) {
     this.dir = dir;
     this.ca = ca;
-    this.upstream = upstream;
     this.sidecar = sidecar;
-    this.envoy = envoy;
     this.policies = join(dir, 'policies');
   }
 
-  static async start(options: EstateOptions): Promise<Estate> {
+  static async start(options: { tcp?: boolean; config?: ConfigOverrides } = {}): Promise<SidecarEstate> {
     const dir = temporaryFolder();
-    const undo: (() => unknown)[] = [() => removeFolder(dir)];
     try {
       cpSync(example, dir, { recursive: true });
       const ca = TestCa.root(TRUST_DOMAIN);
       writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
-      const upstream = await startUpstream();
-      undo.unshift(() => upstream.close());
-      const sidecar = await Sidecar.start({ dir, tcp: options.envoy !== 'uds', config: sidecarConfig(options) });
-      undo.unshift(() => sidecar.kill());
-      const envoy = await startEnvoy({
-        config: options.envoy,
-        dir,
-        svid: ca.svid(workload('/ns/payments/sa/envoy')),
-        bundlePem: pemBundle(ca),
-        check: sidecar.check,
-        upstream: upstream.port,
-        ...(options.editEnvoy === undefined ? {} : { edit: (tree) => options.editEnvoy?.(connectionManager(tree)) }),
-      });
-      return new Estate(dir, ca, upstream, sidecar, envoy);
+      const config = { ...exampleConfig, ...options.config };
+      const sidecar = await Sidecar.start({ dir, config, ...(options.tcp === true ? { tcp: true } : {}) });
+      return new SidecarEstate(dir, ca, sidecar);
     } catch (error) {
-      for (const step of undo) await step();
+      removeFolder(dir);
       throw error;
     }
   }
@@ -75,21 +52,73 @@ export class Estate {
     return this.ca.svid(workload(path), parts);
   }
 
-  /** Stops everything and removes the folder. */
+  /** An Envoy in front of a service, asking this sidecar. */
+  async envoy(config: EnvoyConfig, upstream: Upstream, edit?: (manager: ConnectionManager) => void): Promise<Envoy> {
+    return await startEnvoy({
+      config,
+      dir: this.dir,
+      svid: this.svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] }),
+      bundlePem: pemBundle(this.ca),
+      check: this.sidecar.check,
+      upstream: upstream.port,
+      edit: (tree) => edit?.(connectionManager(tree)),
+    });
+  }
+
   async stop(): Promise<void> {
-    await this.envoy.stop();
     await this.sidecar.stop();
-    await this.upstream.close();
     removeFolder(this.dir);
   }
 }
 
-function sidecarConfig(options: EstateOptions): Record<string, unknown> {
-  return {
-    serves: [PAYMENTS],
-    request: { mergeSlashes: true },
-    identity: { trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './bundle.json' } } } },
-    policy: { folder: './policies', inventory: './inventory.yaml' },
-    ...options.config,
-  };
+/** A sidecar estate with a service and a real Envoy in front of it. */
+export class Estate {
+  readonly base: SidecarEstate;
+  readonly upstream: Upstream;
+  readonly envoy: Envoy;
+
+  private constructor(base: SidecarEstate, upstream: Upstream, envoy: Envoy) {
+    this.base = base;
+    this.upstream = upstream;
+    this.envoy = envoy;
+  }
+
+  static async start(options: { envoy: EnvoyConfig; config?: ConfigOverrides }): Promise<Estate> {
+    const overrides = options.config === undefined ? {} : { config: options.config };
+    const base = await SidecarEstate.start({ tcp: options.envoy === 'tcp', ...overrides });
+    const upstream = await startUpstream();
+    try {
+      return new Estate(base, upstream, await base.envoy(options.envoy, upstream));
+    } catch (error) {
+      await upstream.close();
+      await base.stop();
+      throw error;
+    }
+  }
+
+  get sidecar(): Sidecar {
+    return this.base.sidecar;
+  }
+
+  get ca(): TestCa {
+    return this.base.ca;
+  }
+
+  svid(path: string, parts: CertificateParts = {}): Issued {
+    return this.base.svid(path, parts);
+  }
+
+  /** Stops everything and removes the folder. */
+  async stop(): Promise<void> {
+    await this.envoy.stop();
+    await this.base.stop();
+    await this.upstream.close();
+  }
 }
+
+const exampleConfig = {
+  serves: [PAYMENTS],
+  request: { mergeSlashes: true },
+  identity: { trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './bundle.json' } } } },
+  policy: { folder: './policies', inventory: './inventory.yaml' },
+};

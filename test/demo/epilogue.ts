@@ -1,0 +1,64 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Estate, PAYMENTS } from '../support/estate.ts';
+import { finish } from '../support/run.ts';
+import type { AuditLine, Sidecar } from '../support/sidecar.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+/** What the audit file holds, whether its chain is whole, one denial spelled out, and what to try next. */
+export async function summary(sidecar: Sidecar): Promise<string> {
+  const lines = sidecar.audit();
+  const allows = lines.filter(({ result }) => result === 'allow').length;
+  const denials = lines.filter(({ result }) => result === 'deny');
+  const { code, stdout } = await finish(process.execPath, [main, 'audit', 'verify', sidecar.auditFile]);
+  const spelledOut = denials.find(({ reason }) => reason === 'policy_forbidden') ?? denials[0];
+  return [
+    '',
+    `The audit file holds ${lines.length} lines: ${allows} allows, ${denials.length} denials, ` +
+      `${lines.length - allows - denials.length} starts.`,
+    `audit verify: ${code === 0 ? stdout.trim() : `FAILED\n${stdout}`}`,
+    '',
+    ...(spelledOut === undefined ? [] : spellOut(spelledOut)),
+    '',
+    'Try next:',
+    '  npm run demo -- --keep         leave it running and print curl lines',
+    '  cedar/example/policies         the policies that decided; edit one, run the demo again',
+    '  README.md                      attach it to your own Envoy',
+  ].join('\n');
+}
+
+function spellOut(line: AuditLine): string[] {
+  const hops = line.hops as readonly { id: string; role: string; result: string; forbids: readonly string[] }[];
+  const facts = line.facts as { declared?: { id: string; purpose: string } | null };
+  const resource = line.resource as { id: string; sensitivity: number } | null;
+  const declared = facts.declared ? `only said: ${facts.declared.id} for ${facts.declared.purpose}` : 'none';
+  return [
+    `One denial spelled out (decision ${line.decision}, audit line ${line.seq}):`,
+    `  caller    ${line.caller?.id ?? 'nobody'}, proven by its certificate`,
+    `  task      ${declared}`,
+    `  wanted    ${line.action} ${resource?.id ?? ''} (sensitivity ${resource?.sensitivity ?? '?'})`,
+    ...hops.map(({ role, result, forbids }) => `  ${role.padEnd(9)} ${result}, forbidden by ${forbids.join(', ')}`),
+    `  policies  ${line.policy?.revision ?? ''}`,
+  ];
+}
+
+/** Writes a client's certificate beside the estate, and says how curl uses it. */
+export function curlLines(estate: Estate, workloadPath: string): string {
+  const client = estate.svid(workloadPath);
+  const [cert, key] = [join(estate.base.dir, 'client.pem'), join(estate.base.dir, 'client.key')];
+  writeFileSync(cert, client.pem);
+  writeFileSync(key, client.pkcs8Pem, { mode: 0o600 });
+  const { port } = estate.envoy;
+  const curl = `curl -sk --cert ${cert} --key ${key} --connect-to ${PAYMENTS}:443:127.0.0.1:${port} https://${PAYMENTS}`;
+  return [
+    '',
+    `Left running. As ${workloadPath}, with a certificate that lives one hour:`,
+    `  ${curl}/api/invoices/42`,
+    `  ${curl}/api/refunds -X POST`,
+    `  policies, reloaded when you save:  ${estate.base.policies}`,
+    `  audit:                             ${estate.sidecar.auditFile}`,
+    `  status:                            http://127.0.0.1:${estate.sidecar.statusPort}/status`,
+    'Stop with Ctrl-C.',
+  ].join('\n');
+}

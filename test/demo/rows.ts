@@ -1,0 +1,179 @@
+import { type Issued, TestCa } from '../support/ca.ts';
+import { type Answer, type Ask, ask, websocketHeaders } from '../support/client.ts';
+import type { Envoy } from '../support/envoy.ts';
+import { type Estate, PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';
+import type { Seen } from '../support/upstream.ts';
+
+/** What the rows are played on: the estate, and a second Envoy that lets every certificate through. */
+export interface Stage {
+  readonly estate: Estate;
+  /** Asks the same sidecar, and validates no client: what it refuses, the sidecar refuses. */
+  readonly openEnvoy: Envoy;
+}
+
+/** One line of the demo. */
+export interface Row {
+  readonly who: string;
+  readonly task: string;
+  readonly request: string;
+  /** What has to come: a status, and for a denial its reason; null where the sidecar is not there to give one. */
+  readonly expected: { readonly status: number; readonly reason: string | null };
+  readonly play: (stage: Stage) => Promise<Answer>;
+  /** What else has to hold of an answer, such as what reached the service. */
+  readonly also?: (seen: Seen | undefined) => boolean;
+}
+
+interface Request {
+  readonly method?: string;
+  readonly host?: string;
+  readonly path: string;
+  readonly headers?: NonNullable<Ask['headers']>;
+}
+
+export const LEDGER = '/ns/payments/sa/ledger';
+const AGENT = '/ns/agents/sa/billing-agent';
+const READER = '/ns/support/sa/reader';
+
+const declared = { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' };
+const allowed = { status: 200, reason: null };
+const denied = (reason: string, status = 403) => ({ status, reason });
+
+/** The request through the Envoy that validates clients, as a workload of the trust domain. */
+const as =
+  (path: string, request: Request) =>
+  ({ estate }: Stage): Promise<Answer> =>
+    send(estate.envoy, estate.svid(path), request);
+
+/** The request through the Envoy that lets every certificate in. */
+const unvalidated =
+  (certificate: (estate: Estate) => Issued | null, request: Request) =>
+  ({ estate, openEnvoy }: Stage): Promise<Answer> =>
+    send(openEnvoy, certificate(estate), request);
+
+function send(envoy: Envoy, svid: Issued | null, { host, ...request }: Request): Promise<Answer> {
+  return ask({ ...request, port: envoy.port, svid, host: host ?? PAYMENTS });
+}
+
+const invoice = { path: '/api/invoices/42' };
+const INVOICE = `GET ${invoice.path}`;
+const HOUR = 3_600_000;
+
+export const rows: readonly Row[] = [
+  { who: 'ledger (service)', task: '–', request: INVOICE, expected: allowed, play: as(LEDGER, invoice) },
+  {
+    who: 'billing-agent (agent)',
+    task: 'said: reconcile-invoices',
+    request: 'GET /api/status',
+    expected: allowed,
+    play: as(AGENT, { path: '/api/status', headers: declared }),
+  },
+  {
+    who: 'billing-agent (agent)',
+    task: 'said: reconcile-invoices',
+    request: INVOICE,
+    expected: denied('policy_forbidden'),
+    play: as(AGENT, { ...invoice, headers: declared }),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: 'POST /api/refunds',
+    expected: denied('approval_required'),
+    play: as(LEDGER, { method: 'POST', path: '/api/refunds' }),
+  },
+  {
+    who: 'reader (service)',
+    task: '–',
+    request: `${INVOICE} as WebSocket`,
+    expected: denied('policy_no_permit'),
+    play: as(READER, { ...invoice, headers: websocketHeaders }),
+  },
+  {
+    who: 'not in the inventory',
+    task: '–',
+    request: INVOICE,
+    expected: denied('caller_unregistered'),
+    play: as('/ns/shadow/sa/forgotten', invoice),
+  },
+  {
+    who: 'no certificate',
+    task: '–',
+    request: INVOICE,
+    expected: denied('identity_missing'),
+    play: unvalidated(() => null, invoice),
+  },
+  {
+    who: 'ledger, by another CA',
+    task: '–',
+    request: INVOICE,
+    expected: denied('identity_svid_untrusted'),
+    play: unvalidated(() => TestCa.root(TRUST_DOMAIN).svid(workload(LEDGER)), invoice),
+  },
+  {
+    who: 'ledger, expired',
+    task: '–',
+    request: INVOICE,
+    expected: denied('identity_svid_expired'),
+    play: unvalidated(
+      ({ ca }) => ca.svid(workload(LEDGER), { notBefore: ca.now - 2 * HOUR, notAfter: ca.now - HOUR }),
+      invoice,
+    ),
+  },
+  {
+    who: 'our CA, partner’s id',
+    task: '–',
+    request: INVOICE,
+    expected: denied('identity_trust_domain_unknown'),
+    play: unvalidated(({ ca }) => ca.svid(`spiffe://partner.example${LEDGER}`), invoice),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: `${INVOICE} at other.internal`,
+    expected: denied('request_host_not_served', 400),
+    play: unvalidated(({ ca }) => ca.svid(workload(LEDGER)), { ...invoice, host: 'other.internal' }),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: `${INVOICE} + x-authz-caller: admin`,
+    expected: allowed,
+    play: as(LEDGER, { ...invoice, headers: { 'x-authz-caller': workload('/admin') } }),
+    also: (seen) => saidCaller(seen) === workload(LEDGER),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: 'GET /api/status/..%2finvoices/42',
+    expected: { status: 400, reason: null },
+    play: as(LEDGER, { path: '/api/status/..%2finvoices/42' }),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: `${INVOICE}, sidecar killed`,
+    expected: { status: 503, reason: null },
+    play: async (stage) => {
+      await stage.estate.sidecar.kill();
+      return await as(LEDGER, invoice)(stage);
+    },
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: `${INVOICE}, sidecar back`,
+    expected: allowed,
+    play: async (stage) => {
+      const start = performance.now();
+      await stage.estate.sidecar.start();
+      await stage.estate.envoy.clusterHealth('cedar-ext-authz', true);
+      return { ...(await as(LEDGER, invoice)(stage)), ms: performance.now() - start };
+    },
+  },
+];
+
+/** The one `x-authz-caller` that reached the service; null when there is none, or more than one. */
+function saidCaller(seen: Seen | undefined): string | null {
+  const said = seen?.headers.filter(([name]) => name === 'x-authz-caller') ?? [];
+  return said.length === 1 ? said[0]![1] : null;
+}
