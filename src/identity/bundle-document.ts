@@ -1,6 +1,5 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { Refusal } from '../outcome.ts';
-import { trustDomainFault } from '../spiffe-id.ts';
 import {
   type ExactNumber,
   isJsonObject,
@@ -9,10 +8,10 @@ import {
   type JsonValue,
   parseExactJson,
 } from '../strict-json.ts';
-import type { BundleContent } from './bundle.ts';
+import type { BundleContent, JwtAuthority } from './bundle.ts';
 import { Certificate } from './certificate.ts';
 import { canonicalBase64, PemFault, readPem } from './certificate-pem.ts';
-import { KeySet, type KeySetKind } from './key-set.ts';
+import { KeySet } from './key-set.ts';
 
 type Json = JsonValue<ExactNumber>;
 type Jwk = JsonObject<ExactNumber>;
@@ -25,7 +24,7 @@ const MAX_KEYS = 1024;
 /** Members of private and symmetric keys (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 /** Key types that are known; a key of another type is ignored (SPIFFE Trust Domain and Bundle, section 4.2.1). */
-const KEY_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA']);
+const KEY_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA', 'OKP']);
 
 /** Why a bundle document is not taken. */
 export class BundleFault {
@@ -38,32 +37,25 @@ export class BundleFault {
 }
 
 /**
- * The bundle of `trustDomain` in a file: a SPIFFE bundle document, a map of bundles (`trust_domains`), or PEM. Null when
- * the file is a map that does not have the trust domain: it was withdrawn.
+ * The bundle of `trustDomain` in a file: a SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4; `keys` is
+ * required and may be empty), a map of them by trust domain (`trust_domains`), or PEM. Null when the file is a map that
+ * does not have the trust domain: it was withdrawn. What a map says of other trust domains is not looked at.
  */
 export function parseBundleFile(trustDomain: string, text: string): BundleContent | null | BundleFault {
-  if (!/^\s*\{/.test(text)) return parsePemBundle(text);
+  if (!/^\s*\{/.test(text)) return parsePem(text);
   const document = parseObject(text);
   if (document instanceof BundleFault) return document;
-  if (!Object.hasOwn(document, 'trust_domains')) return readBundle(document);
-  const map = readBundleMap(document);
-  return map instanceof BundleFault ? map : (map.get(trustDomain) ?? null);
-}
-
-/** A SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4): `keys` is required, and may be empty. */
-export function parseSpiffeBundle(text: string): BundleContent | BundleFault {
-  const document = parseObject(text);
-  return document instanceof BundleFault ? document : readBundle(document);
-}
-
-/** A map of SPIFFE bundles by trust domain. One bundle that is bad spoils the map: it is one document. */
-export function parseBundleMap(text: string): ReadonlyMap<string, BundleContent> | BundleFault {
-  const document = parseObject(text);
-  return document instanceof BundleFault ? document : readBundleMap(document);
+  const { trust_domains: map, keys } = document;
+  if (map === undefined) return readBundle(document);
+  if (keys !== undefined) return new BundleFault('both keys and trust_domains');
+  if (!isJsonObject(map)) return new BundleFault('trust_domains is no object');
+  const own = map[trustDomain];
+  if (own === undefined) return null;
+  return isJsonObject(own) ? readBundle(own) : new BundleFault('the bundle of the trust domain is no object');
 }
 
 /** PEM certificates, at least one of which can be read; text between the blocks is passed over. */
-export function parsePemBundle(text: string): BundleContent | BundleFault {
+function parsePem(text: string): BundleContent | BundleFault {
   const blocks = readPem(text, true);
   if (blocks instanceof PemFault) return new BundleFault(blocks.detail);
   const roots = readRoots(blocks);
@@ -79,16 +71,14 @@ export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
   if (document instanceof BundleFault) return document;
   const keys = readKeys(document);
   if (keys instanceof BundleFault) return keys;
-  const jwtKeys = readJwtKeys(
-    keys.filter(({ use }) => use === undefined || use === 'jwt-svid'),
-    'workload-api',
-  );
-  return jwtKeys instanceof BundleFault ? jwtKeys : { ...empty, jwtKeys, unreadable: ignoredKeys(jwtKeys) };
+  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === undefined || use === 'jwt-svid'));
+  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  return { ...empty, jwtAuthorities, unreadable: unusable(jwtAuthorities) };
 }
 
 const empty: BundleContent = {
   x509Authorities: [],
-  jwtKeys: KeySet.of([], 'spiffe-bundle'),
+  jwtAuthorities: [],
   unreadable: [],
   sequence: null,
   refreshSeconds: DEFAULT_REFRESH,
@@ -98,20 +88,6 @@ function parseObject(text: string): Jwk | BundleFault {
   const value = parseExactJson(text);
   if (value instanceof JsonFault) return new BundleFault(value.detail);
   return isJsonObject(value) ? value : new BundleFault('not a JSON object');
-}
-
-function readBundleMap(document: Jwk): ReadonlyMap<string, BundleContent> | BundleFault {
-  const domains = document.trust_domains;
-  if (!isJsonObject(domains)) return new BundleFault('trust_domains is no object');
-  const map = new Map<string, BundleContent>();
-  for (const [name, value] of Object.entries(domains)) {
-    const wrong = trustDomainFault(name);
-    if (wrong !== null) return new BundleFault(`trust_domains: ${wrong}`);
-    const bundle = isJsonObject(value) ? readBundle(value) : new BundleFault('not an object');
-    if (bundle instanceof BundleFault) return new BundleFault(`${name}: ${bundle.detail}`);
-    map.set(name, bundle);
-  }
-  return map;
 }
 
 function readBundle(document: Jwk): BundleContent | BundleFault {
@@ -125,17 +101,14 @@ function readBundle(document: Jwk): BundleContent | BundleFault {
   }
   const roots = blocks.length === 0 ? empty : readRoots(blocks);
   if (roots instanceof BundleFault) return roots;
-  const jwtKeys = readJwtKeys(
-    keys.filter(({ use }) => use === 'jwt-svid'),
-    'spiffe-bundle',
-  );
-  if (jwtKeys instanceof BundleFault) return jwtKeys;
+  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === 'jwt-svid'));
+  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
   const sequence = readSequence(document.spiffe_sequence);
   if (sequence instanceof BundleFault) return sequence;
   const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
   if (refreshSeconds instanceof BundleFault) return refreshSeconds;
-  const unreadable = [...roots.unreadable, ...ignoredKeys(jwtKeys)];
-  return { x509Authorities: roots.x509Authorities, jwtKeys, unreadable, sequence, refreshSeconds };
+  const unreadable = [...roots.unreadable, ...unusable(jwtAuthorities)];
+  return { x509Authorities: roots.x509Authorities, jwtAuthorities, unreadable, sequence, refreshSeconds };
 }
 
 /** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
@@ -190,21 +163,28 @@ function readRoots(
   return { x509Authorities, unreadable };
 }
 
-function readJwtKeys(keys: readonly Jwk[], kind: KeySetKind): KeySet | BundleFault {
-  const plain: JsonObject[] = [];
+/** Where they come from makes them JWT authorities; `use` says so to whoever reads the JWK alone. */
+function readJwtKeys(keys: readonly Jwk[]): readonly JwtAuthority[] | BundleFault {
+  const authorities: JwtAuthority[] = [];
   for (const key of keys) {
-    if (typeof key.kid !== 'string' || key.kid === '') return new BundleFault('a jwt-svid key has no kid');
+    const { kid } = key;
+    if (typeof kid !== 'string' || kid === '') return new BundleFault('a jwt-svid key has no kid');
     if (!isPlain(key)) return new BundleFault('a jwt-svid key has an integer beyond 2^53');
-    plain.push(key);
+    authorities.push(Object.freeze({ kid, jwk: Object.freeze({ ...key, use: 'jwt-svid' }) }));
   }
-  return KeySet.of(plain, kind);
+  return authorities;
 }
 
 function isPlain(key: Jwk): key is JsonObject {
   return Object.values(key).every((member) => typeof member !== 'bigint');
 }
 
-function ignoredKeys({ ignored }: KeySet): readonly string[] {
+/** Keys that verify nothing, such as weak ones: no reason to refuse the document, but one to be seen. */
+function unusable(authorities: readonly JwtAuthority[]): readonly string[] {
+  const { ignored } = KeySet.of(
+    authorities.map(({ jwk }) => jwk),
+    'spiffe-bundle',
+  );
   return ignored.map(({ kid, why }) => `jwt-svid key ${kid}: ${why}`);
 }
 

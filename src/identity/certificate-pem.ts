@@ -1,4 +1,5 @@
 import { Refusal } from '../outcome.ts';
+import { Certificate } from './certificate.ts';
 
 /** The longest certificate text of one request, URL-encoded. */
 const MAX_TEXT = 65_536;
@@ -71,6 +72,19 @@ export function readPem(text: string, explanatory: boolean): readonly Uint8Array
   if (body !== null) return new PemFault('a block that does not end');
   if (blocks.length === 0) return new PemFault('no certificate');
   return blocks;
+}
+
+/** The certificates of a PEM file, each of which must be readable: what an operator configures is used or refused. */
+export function readCertificates(text: string): readonly Certificate[] | PemFault {
+  const blocks = readPem(text, true);
+  if (blocks instanceof PemFault) return blocks;
+  const certificates: Certificate[] = [];
+  for (const [i, der] of blocks.entries()) {
+    const certificate = Certificate.parse(der);
+    if (certificate instanceof Refusal) return new PemFault(`certificate ${i + 1}: ${certificate.detail}`);
+    certificates.push(certificate);
+  }
+  return certificates;
 }
 
 /** The octets of a base64 text that is exactly how its octets are encoded (RFC 4648 section 3.5), else null; not empty. */
