@@ -1,7 +1,12 @@
+import { loadInventory } from '../inventory/load.ts';
 import { type Problem, sortProblems } from '../inventory/problem.ts';
 import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
-import type { SourceFile } from './place.ts';
+import { annotationProblems } from './lint/annotations.ts';
+import { limitProblems } from './lint/limits.ts';
+import { nameProblems } from './lint/names.ts';
+import { joinSchemas } from './lint/schemas.ts';
+import { teamProblems } from './lint/teams.ts';
 import type { Sources } from './sources.ts';
 import { type PolicyText, problemIn, splitPolicies } from './split.ts';
 import { literals } from './tokens.ts';
@@ -37,45 +42,103 @@ export interface ParsedPolicy extends PolicyText {
 }
 
 /**
- * Judges sources before anything is served from them: reads, lints, parses and validates in Cedar's strict mode. Runs on
- * an instance that is thrown away, since hostile text can kill one.
+ * Judges sources before anything is served from them: splits, lints, parses, and validates in Cedar's strict mode. Runs on
+ * an instance that is thrown away, since hostile text can kill one. Problems of one stage are reported together; a later
+ * stage builds on the earlier ones.
  */
 export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
-  const split = [
-    ...sources.guardrails.map((file) => ({ ...splitPolicies(file), guardrail: true })),
-    ...sources.policies.map((file) => ({ ...splitPolicies(file), guardrail: false })),
-  ];
-  const problems = split.flatMap((part) => part.problems);
-  const texts = split.flatMap((part) => part.policies.map((policy) => ({ ...policy, guardrail: part.guardrail })));
-  problems.push(...repeatedIds(texts));
-  const parsed: ParsedPolicy[] = [];
-  const faults: { policy: PolicyText; fault: CedarFault }[] = [];
-  for (const policy of texts) {
-    const answer = cedar.policyToJson(policy.text);
-    if (answer.type === 'success') parsed.push({ ...policy, json: answer.json });
-    else faults.push(...answer.errors.map((fault) => ({ policy, fault })));
-  }
-  problems.push(...diagnose(faults));
-  if (problems.length > 0) return sortProblems(problems);
+  const { settings } = sources;
+  const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
+    ownTrustDomains: new Set(settings.ownTrustDomains),
+  });
+  const schema = joinSchemas(cedar, sources.schema, sources.schemas);
+  const { texts, problems } = split(sources);
+  const { parsed, problems: unparsed } = parse(cedar, texts);
+  problems.push(...unparsed);
+  if (Array.isArray(inventory)) problems.push(...inventory);
+  if (Array.isArray(schema)) problems.push(...schema);
+  if (Array.isArray(inventory) || Array.isArray(schema) || problems.length > 0) return sortProblems(problems);
 
-  const schema = [sources.schema, ...sources.schemas].map((file) => file.text).join('\n');
-  const validated = validate(cedar, sources.schema, schema, parsed);
-  if (validated.problems.length > 0) return sortProblems(validated.problems);
-  const isShadow = (policy: ParsedPolicy): boolean => policy.json.annotations?.mode === 'shadow';
+  const { errors, warnings } = validate(cedar, schema, parsed);
+  problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
+  for (const policy of parsed) {
+    problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
+    problems.push(...nameProblems(policy, { inventory, settings }));
+  }
+  if (problems.length > 0) return sortProblems(problems);
   return {
     schema,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
     shadowed: program(parsed.filter(isShadow)),
-    policies: parsed.map((policy) => ({
-      id: policy.id,
-      file: policy.source.file,
-      effect: policy.json.effect,
-      shadow: isShadow(policy),
-      approval: policy.json.annotations?.approval ?? null,
-      guardrail: policy.guardrail,
-    })),
+    policies: parsed.map(factsOf),
     named: namedBy(parsed),
-    warnings: validated.warnings,
+    warnings,
+  };
+}
+
+/** All policies that hold: the guardrails without the disabled ones, and the operators'. */
+function split({ guardrails, policies, settings }: Sources): {
+  readonly texts: (PolicyText & { readonly guardrail: boolean })[];
+  readonly problems: Problem[];
+} {
+  const parts = [
+    ...guardrails.map((file) => ({ ...splitPolicies(file), guardrail: true })),
+    ...policies.map((file) => ({ ...splitPolicies(file), guardrail: false })),
+  ];
+  const all = parts.flatMap((part) => part.policies.map((policy) => ({ ...policy, guardrail: part.guardrail })));
+  const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
+  const shipped = new Set(all.filter((policy) => policy.guardrail).map((policy) => policy.id));
+  const unknown = [...disabled].filter((id) => !shipped.has(id));
+  return {
+    texts: all.filter((policy) => !policy.guardrail || !disabled.has(policy.id)),
+    problems: [
+      ...parts.flatMap((part) => part.problems),
+      ...repeatedIds(all),
+      ...all.flatMap(limitProblems),
+      ...unknown.map((id) => ({
+        file: 'config: policy.guardrails.disable',
+        line: 1,
+        column: 1,
+        message: `no guardrail is called '${id}'; correct it, or remove it`,
+      })),
+    ],
+  };
+}
+
+/** Only text within its limits is handed to Cedar. */
+function parse(
+  cedar: Cedar,
+  texts: readonly (PolicyText & { readonly guardrail: boolean })[],
+): { readonly parsed: ParsedPolicy[]; readonly problems: Problem[] } {
+  const parsed: ParsedPolicy[] = [];
+  const problems: Problem[] = [];
+  const faults: { policy: PolicyText; fault: CedarFault }[] = [];
+  for (const policy of texts) {
+    if (limitProblems(policy).length > 0) continue;
+    const slot = policy.tokens.find((token, i) => token.text === '?' && policy.tokens[i + 1]?.kind === 'word');
+    if (slot !== undefined) {
+      problems.push(problemIn(policy, slot.start, 'a template is not served; write the entity in place of the slot'));
+      continue;
+    }
+    const answer = cedar.policyToJson(policy.text);
+    if (answer.type === 'success') parsed.push({ ...policy, json: answer.json });
+    else faults.push(...answer.errors.map((fault) => ({ policy, fault })));
+  }
+  return { parsed, problems: [...problems, ...diagnose(faults)] };
+}
+
+function isShadow(policy: ParsedPolicy): boolean {
+  return policy.json.annotations?.mode === 'shadow';
+}
+
+function factsOf(policy: ParsedPolicy): PolicyFacts {
+  return {
+    id: policy.id,
+    file: policy.source.file,
+    effect: policy.json.effect,
+    shadow: isShadow(policy),
+    approval: policy.json.annotations?.approval ?? null,
+    guardrail: policy.guardrail,
   };
 }
 
@@ -92,15 +155,10 @@ function repeatedIds(policies: readonly PolicyText[]): Problem[] {
 
 function validate(
   cedar: Cedar,
-  schemaFile: SourceFile,
   schema: string,
   policies: readonly ParsedPolicy[],
-): { readonly problems: Problem[]; readonly warnings: Problem[] } {
+): { readonly errors: Problem[]; readonly warnings: Problem[] } {
   const answer = cedar.validate({ schema, policies: { staticPolicies: program(policies) } });
-  if (answer.type === 'failure') {
-    const message = answer.errors.map((fault) => fault.message).join('; ');
-    return { problems: [{ file: schemaFile.file, line: 1, column: 1, message }], warnings: [] };
-  }
   const byId = new Map(policies.map((policy) => [policy.id, policy]));
   const located = (found: readonly { policyId: string; error: CedarFault }[]) =>
     diagnose(
@@ -109,7 +167,11 @@ function validate(
         return policy === undefined ? [] : [{ policy, fault: error }];
       }),
     );
-  return { problems: located(answer.validationErrors), warnings: located(answer.validationWarnings) };
+  if (answer.type === 'failure') {
+    const message = answer.errors.map((fault) => fault.message).join('; ');
+    return { errors: [{ file: 'policies', line: 1, column: 1, message }], warnings: [] };
+  }
+  return { errors: located(answer.validationErrors), warnings: located(answer.validationWarnings) };
 }
 
 function program(policies: readonly PolicyText[]): Record<string, string> {

@@ -1,0 +1,50 @@
+import type { PolicyJson } from '../engine.ts';
+
+/** A node of Cedar's JSON policy format: its operator and what stands below. */
+export interface Node {
+  readonly operator: string;
+  readonly body: unknown;
+}
+
+/** Every expression node of the policy's conditions. Iterative, so that no depth can overflow the stack. */
+export function* expressions(policy: PolicyJson): Generator<Node> {
+  const open: unknown[] = policy.conditions.map((clause) => clause.body);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const node = nodeOf(next);
+    if (node !== null) yield node;
+    open.push(...Object.values(next));
+  }
+}
+
+/** The node that a value of the JSON format is, or null for the records that hold operands. */
+export function nodeOf(value: unknown): Node | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const [entry, ...more] = Object.entries(value);
+  return entry === undefined || more.length > 0 ? null : { operator: entry[0], body: entry[1] };
+}
+
+/** One operand of a node, `left` or `right`. */
+export function operand(node: Node, side: 'left' | 'right'): unknown {
+  return typeof node.body === 'object' && node.body !== null ? (node.body as Record<string, unknown>)[side] : undefined;
+}
+
+/** `context.task.scopes` for an expression that only walks from a variable, else null. */
+export function pathOf(expression: unknown): string | null {
+  const steps: string[] = [];
+  for (let node = nodeOf(expression); node !== null; node = nodeOf(operand(node, 'left'))) {
+    if (node.operator === 'Var') return [String(node.body), ...steps].join('.');
+    if (node.operator !== '.') return null;
+    steps.unshift(String((node.body as { attr?: unknown }).attr));
+  }
+  return null;
+}
+
+/** The strings that an expression is made of, when it is a string literal or a set of them; else none. */
+export function stringsOf(expression: unknown): readonly string[] {
+  const node = nodeOf(expression);
+  if (node?.operator === 'Set' && Array.isArray(node.body)) return node.body.flatMap((item) => stringsOf(item));
+  if (node?.operator !== 'Value') return [];
+  const values = Array.isArray(node.body) ? node.body : [node.body];
+  return values.filter((value) => typeof value === 'string');
+}

@@ -1,0 +1,195 @@
+import type { HostBook } from '../../inventory/host.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import { readActions, writeActions } from '../../inventory/model.ts';
+import type { Problem } from '../../inventory/problem.ts';
+import { Refusal } from '../../outcome.ts';
+import { SpiffeId } from '../../spiffe-id.ts';
+import type { PolicySettings } from '../sources.ts';
+import { problemIn } from '../split.ts';
+import { type Literal, literals, stringValue } from '../tokens.ts';
+import type { ParsedPolicy } from '../vet.ts';
+import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
+
+/** Where names come from: the inventory, and the policy part of the config. */
+export interface Names {
+  readonly inventory: Inventory;
+  readonly settings: PolicySettings;
+}
+
+/**
+ * Names that are nowhere listed. Strict validation accepts any id of an entity and any string, so a misspelt one makes a
+ * policy that never applies, and a forbid that never applies is a hole.
+ */
+export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
+  const problems: Problem[] = [];
+  for (const literal of literals(policy.tokens)) {
+    const fault = literalFault(literal, names);
+    if (fault !== null) problems.push(problemIn(policy, literal.offset, fault));
+  }
+  const { approval } = policy.json.annotations ?? {};
+  if (approval && !names.inventory.known.approvals.has(approval)) {
+    problems.push(problemIn(policy, placeOf(policy, approval), unlisted('approval', approval, 'approvals')));
+  }
+  for (const node of expressions(policy.json)) {
+    for (const { text, fault } of stringFaults(node, names)) {
+      problems.push(problemIn(policy, placeOf(policy, text), fault));
+    }
+  }
+  return problems;
+}
+
+/** What is wrong with an entity literal, and what to do; null when it names something. */
+function literalFault({ type, id }: Literal, { inventory, settings }: Names): string | null {
+  const { known } = inventory;
+  switch (type) {
+    case 'Mesh::Team':
+      return known.teams.has(id) ? null : unlisted('team', id, 'teams');
+    case 'Mesh::Group':
+      return known.groups.has(id) ? null : unlisted('group', id, "a workload's groups");
+    case 'Mesh::Purpose':
+      return known.purposes.has(id) ? null : unlisted('purpose', id, 'purposes');
+    case 'Mesh::Host':
+      return known.hosts.has(id) ? null : unlisted('host', id, 'resources');
+    case 'Mesh::Api':
+      return known.apis.has(id) ? null : unlisted('api', id, "the host's apis, and write it host/name");
+    case 'Mesh::TrustDomain':
+      return trustDomainFault(id, settings);
+    case 'Mesh::SpiffePath':
+      return spiffePathFault(id, inventory, settings);
+    case 'Mesh::Workload':
+      return workloadFault(id, inventory);
+    case 'Mesh::Path':
+      return pathFault(id, inventory, 'prefix');
+    case 'Mesh::Endpoint':
+      return pathFault(id, inventory, 'whole');
+    case 'Mesh::Headers':
+    case 'Mesh::Numbers':
+      return 'headers are reached through context.headers and context.numbers only';
+    default:
+      return null;
+  }
+}
+
+function trustDomainFault(name: string, { trustDomains }: PolicySettings): string | null {
+  if (trustDomains.includes(name)) return null;
+  return `no trust domain is called '${name}'; configure its bundle under identity.trustDomains, or correct it`;
+}
+
+function spiffePathFault(text: string, inventory: Inventory, settings: PolicySettings): string | null {
+  const id = SpiffeId.parse(text);
+  if (id instanceof Refusal) return `'${text}' is not canonical: ${id.detail}; write spiffe://trust-domain/path`;
+  if (id.path === '') return `'${text}' is a trust domain; write Mesh::TrustDomain::"${id.trustDomain}"`;
+  const domain = trustDomainFault(id.trustDomain, settings);
+  if (domain !== null) return domain;
+  const below = inventory.entries.some(({ entry }) => entry === text || entry.startsWith(`${text}/`));
+  if (below || !(inventory.workload(id) instanceof Refusal)) return null;
+  return `no workload of the inventory is '${text}' or below it; list one, or correct it`;
+}
+
+function workloadFault(text: string, inventory: Inventory): string | null {
+  const id = SpiffeId.parse(text);
+  if (id instanceof Refusal) return `'${text}' is not canonical: ${id.detail}; write spiffe://trust-domain/path`;
+  if (!(inventory.workload(id) instanceof Refusal)) return null;
+  return `no workload entry of the inventory holds for '${text}'; list it, or correct it`;
+}
+
+/** Characters that a decoded path never holds: what decodes to them is refused before policy. */
+const NEVER_IN_PATH = /[\u0000-\u001f\u007f%\\]/;
+
+function pathFault(text: string, inventory: Inventory, kind: 'prefix' | 'whole'): string | null {
+  const slash = text.indexOf('/');
+  const name = slash === -1 ? text : text.slice(0, slash);
+  const host = inventory.hosts.get(name);
+  if (host === undefined) return unlisted('host', name, 'resources');
+  const path = slash === -1 ? '' : text.slice(slash);
+  if (kind === 'prefix' && (path === '' || path === '/')) return `'${text}' is a host; write Mesh::Host::"${name}"`;
+  const canonical = canonicalPath(host, path);
+  if (canonical === null || NEVER_IN_PATH.test(path) || (kind === 'prefix' && path.endsWith('/'))) {
+    return `'${text}' is not canonical; write host/segment/segment, decoded, without a trailing slash or dot segments`;
+  }
+  if (canonical !== path) return `'${text}' is not canonical; write '${name}${canonical}'`;
+  return null;
+}
+
+/** The path as the host reads it, by whichever method some api takes there; null when it reads none. */
+function canonicalPath(host: HostBook, path: string): string | null {
+  for (const method of [...readActions, ...writeActions]) {
+    const target = host.target({ host: host.host.name, path, method, upgrade: false, grpc: false });
+    if (!(target instanceof Refusal)) return target.resource.path;
+  }
+  return null;
+}
+
+interface StringFault {
+  readonly text: string;
+  readonly fault: string;
+}
+
+/** Strings that stand for names: tags of headers, numbers and labels; approvals, signals and scopes. */
+function stringFaults(node: Node, { inventory, settings }: Names): StringFault[] {
+  const left = operand(node, 'left');
+  const right = operand(node, 'right');
+  const path = pathOf(left);
+  const check = (text: string, ok: boolean, fault: string): StringFault[] => (ok ? [] : [{ text, fault }]);
+  if (node.operator === 'hasTag' || node.operator === 'getTag') {
+    return stringsOf(right).flatMap((name) => {
+      if (path === 'context.headers') return check(name, isHeader(settings, name, 'string'), noHeader(name, 'string'));
+      if (path === 'context.numbers') return check(name, isHeader(settings, name, 'long'), noHeader(name, 'long'));
+      if (path === 'resource')
+        return check(
+          name,
+          inventory.known.resourceLabels.has(name),
+          unlisted('label or parameter of a resource', name, 'labels, or a template'),
+        );
+      if (path === 'principal' || path === 'context.chain.originator')
+        return check(
+          name,
+          inventory.known.workloadLabels.has(name),
+          unlisted('label of a workload', name, "a workload's labels"),
+        );
+      return [];
+    });
+  }
+  if (!SET_OPERATORS.has(node.operator)) return [];
+  const lists = CLOSED_LISTS.get(path ?? '') ?? CLOSED_LISTS.get(pathOf(right) ?? '');
+  if (lists === undefined) return [];
+  const { kind, names, where } = lists;
+  return [...stringsOf(left), ...stringsOf(right)].flatMap((text) =>
+    check(text, inventory.known[names].has(text), unlisted(kind, text, where)),
+  );
+}
+
+const SET_OPERATORS: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
+
+interface ClosedList {
+  readonly kind: string;
+  readonly names: 'approvals' | 'signals' | 'scopes';
+  readonly where: string;
+}
+
+const scopes: ClosedList = { kind: 'scope', names: 'scopes', where: "an api's scopes" };
+const CLOSED_LISTS: ReadonlyMap<string, ClosedList> = new Map([
+  ['context.approvals', { kind: 'approval', names: 'approvals', where: 'approvals' }],
+  ['context.signals', { kind: 'signal', names: 'signals', where: 'signals' }],
+  ['context.task.scopes', scopes],
+  ['resource.scopes', scopes],
+]);
+
+function isHeader(settings: PolicySettings, name: string, type: 'string' | 'long'): boolean {
+  return settings.headers.some((header) => header.name === name && header.type === type);
+}
+
+function noHeader(name: string, type: 'string' | 'long'): string {
+  return `the config lets no ${type === 'long' ? 'number' : 'text'} header '${name}' through; add { name: ${name}${
+    type === 'long' ? ', type: long' : ''
+  } } to policy.headers, or correct it`;
+}
+
+function unlisted(kind: string, name: string, where: string): string {
+  return `no ${kind} is called '${name}'; list it in the inventory under ${where}, or correct it`;
+}
+
+function placeOf(policy: ParsedPolicy, text: string): number {
+  const token = policy.tokens.find((candidate) => candidate.kind === 'string' && stringValue(candidate) === text);
+  return token?.start ?? 0;
+}

@@ -1,0 +1,39 @@
+import type { Problem } from '../../inventory/problem.ts';
+import type { PolicyJson } from '../engine.ts';
+import { problemIn } from '../split.ts';
+import type { ParsedPolicy } from '../vet.ts';
+
+/**
+ * Delegated authorship: what stands in `teams/TEAM/` reaches no farther than what the team owns. A permit there says
+ * `resource in Mesh::Team::"TEAM"` in its scope; a forbid that, or the same of its principal, so that a folder that was
+ * given away cannot stop the others.
+ */
+export function teamProblems(policy: ParsedPolicy, teams: ReadonlySet<string>): Problem[] {
+  if (policy.guardrail) return [];
+  const [folder, team, ...rest] = policy.source.file.split('/');
+  if (folder !== 'teams') return [];
+  if (team === undefined || rest.length === 0) {
+    return [problemIn(policy, 0, `${policy.source.file} stands in no team's folder; move it to teams/TEAM/`)];
+  }
+  if (!teams.has(team)) {
+    return [
+      problemIn(policy, 0, `no team is called '${team}'; list it in the inventory, or correct the folder's name`),
+    ];
+  }
+  const { effect, principal, resource } = policy.json;
+  if (isIn(resource, team) || (effect === 'forbid' && isIn(principal, team))) return [];
+  const wanted = `resource in Mesh::Team::"${team}"`;
+  const message =
+    effect === 'permit'
+      ? `a permit of a team reaches its own resources only; write ${wanted} in the scope, and what narrows it in when { }`
+      : `a forbid of a team reaches its own resources or workloads only; write ${wanted}, or the same of principal, in the scope`;
+  return [problemIn(policy, 0, message)];
+}
+
+function isIn(scope: PolicyJson['principal'] | PolicyJson['resource'], team: string): boolean {
+  const within = scope.op === 'in' ? scope : scope.op === 'is' ? scope.in : undefined;
+  if (within === undefined || !('entity' in within)) return false;
+  const { entity } = within;
+  const uid = '__entity' in entity ? entity.__entity : entity;
+  return uid.type === 'Mesh::Team' && uid.id === team;
+}
