@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
-import { isJsonObject, type JsonObject, type JsonValue } from '../strict-json.ts';
+import { type ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../strict-json.ts';
 import { decodeBase64url } from './base64url.ts';
 import { hasRocaFingerprint } from './jwk-roca.ts';
 import { algorithmRow, isJwsAlgorithm, type JwsAlgorithm } from './jws-algorithms.ts';
@@ -67,7 +67,7 @@ export class PublicJwk {
    * exponent that is even or below 65537, or with the ROCA fingerprint; a point that is not on its curve; an `alg` that
    * does not fit the key; `key_ops` without `verify`.
    */
-  static read(jwk: JsonValue): PublicJwk | JwkFault {
+  static read(jwk: JsonValue<ExactNumber>): PublicJwk | JwkFault {
     if (!isJsonObject(jwk)) return new JwkFault('not a JSON object');
     const leaked = PRIVATE_MEMBERS.find((member) => jwk[member] !== undefined);
     if (leaked !== undefined) return new JwkFault(`it holds the private member ${leaked}`);
@@ -106,7 +106,7 @@ export class PublicJwk {
 }
 
 /** The members that describe any key: `kid`, `use`, `alg`, `key_ops` (RFC 7517 sections 4.2 to 4.5). */
-function describe(jwk: JsonObject): Pick<KeyFacts, 'kid' | 'use' | 'algorithm'> | JwkFault {
+function describe(jwk: JsonObject<ExactNumber>): Pick<KeyFacts, 'kid' | 'use' | 'algorithm'> | JwkFault {
   const { kid, use, alg, key_ops: operations } = jwk;
   if (kid !== undefined && typeof kid !== 'string') return new JwkFault('kid is not a string');
   if (use !== undefined && typeof use !== 'string') return new JwkFault('use is not a string');
@@ -122,7 +122,7 @@ interface KeyShape extends Pick<KeyFacts, 'kty' | 'crv' | 'modulusBytes'> {
   readonly required: Readonly<Record<string, string>>;
 }
 
-function keyShape(jwk: JsonObject): KeyShape | JwkFault {
+function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   switch (jwk.kty) {
     case 'RSA':
       return rsaShape(jwk);
@@ -135,7 +135,7 @@ function keyShape(jwk: JsonObject): KeyShape | JwkFault {
   }
 }
 
-function rsaShape(jwk: JsonObject): KeyShape | JwkFault {
+function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   const n = uint(jwk.n);
   const e = uint(jwk.e);
   if (n === null || e === null) return new JwkFault('n or e is not canonical Base64urlUInt');
@@ -151,7 +151,7 @@ function rsaShape(jwk: JsonObject): KeyShape | JwkFault {
   return { kty: 'RSA', crv: null, modulusBytes: n.bytes.length, required: { e: e.text, kty: 'RSA', n: n.text } };
 }
 
-function ecShape(jwk: JsonObject): KeyShape | JwkFault {
+function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   const crv = jwk.crv;
   const size = typeof crv === 'string' ? COORDINATE_BYTES.get(crv) : undefined;
   if (typeof crv !== 'string' || size === undefined) return new JwkFault('crv is none of P-256, P-384, P-521');
@@ -161,7 +161,7 @@ function ecShape(jwk: JsonObject): KeyShape | JwkFault {
   return { kty: 'EC', crv, modulusBytes: null, required: { crv, kty: 'EC', x, y } };
 }
 
-function ed25519Shape(jwk: JsonObject): KeyShape | JwkFault {
+function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   if (jwk.crv !== 'Ed25519') return new JwkFault('crv is not Ed25519');
   const x = octets(jwk.x, 32);
   if (x === null) return new JwkFault('x is not 32 bytes of canonical base64url');
@@ -169,13 +169,13 @@ function ed25519Shape(jwk: JsonObject): KeyShape | JwkFault {
 }
 
 /** A Base64urlUInt (RFC 7518 section 2): minimal, so without a leading zero byte. */
-function uint(value: JsonValue | undefined): { text: string; bytes: Buffer } | null {
+function uint(value: JsonValue<ExactNumber> | undefined): { text: string; bytes: Buffer } | null {
   if (typeof value !== 'string' || value === '') return null;
   const bytes = decodeBase64url(value);
   return bytes === null || bytes[0] === 0 ? null : { text: value, bytes };
 }
 
-function octets(value: JsonValue | undefined, size: number): string | null {
+function octets(value: JsonValue<ExactNumber> | undefined, size: number): string | null {
   return typeof value === 'string' && decodeBase64url(value)?.length === size ? value : null;
 }
 

@@ -1,4 +1,4 @@
-import { isJsonObject, JsonFault, type JsonValue, parseStrictJsonBytes } from '../strict-json.ts';
+import { type ExactNumber, isJsonObject, JsonFault, type JsonValue, parseStrictJsonBytes } from '../strict-json.ts';
 import { JwkFault, PublicJwk } from './jwk.ts';
 import type { JwsAlgorithm } from './jws-algorithms.ts';
 import { TokenFault } from './jws-fault.ts';
@@ -48,7 +48,7 @@ export class KeySet {
   }
 
   /** The usable keys among JWKs that were parsed strictly. An empty set is a set: it verifies nothing. */
-  static of(jwks: readonly JsonValue[], kind: KeySetKind): KeySet {
+  static of(jwks: readonly JsonValue<ExactNumber>[], kind: KeySetKind): KeySet {
     const keys: PublicJwk[] = [];
     const ignored: IgnoredKey[] = [];
     for (const [index, jwk] of jwks.entries()) {
@@ -90,13 +90,13 @@ export function parseJwks(bytes: Uint8Array): KeySet | JwkFault {
   return set;
 }
 
-function readFor(jwk: JsonValue, kind: KeySetKind): PublicJwk | JwkFault {
+function readFor(jwk: JsonValue<ExactNumber>, kind: KeySetKind): PublicJwk | JwkFault {
   const key = PublicJwk.read(jwk);
   if (key instanceof JwkFault || uses[kind].includes(key.use)) return key;
   return new JwkFault(key.use === null ? 'it has no use' : `its use is ${JSON.stringify(key.use.slice(0, 32))}`);
 }
 
-function kidOf(jwk: JsonValue): string | null {
+function kidOf(jwk: JsonValue<ExactNumber>): string | null {
   const kid = isJsonObject(jwk) ? jwk.kid : undefined;
   return typeof kid === 'string' ? kid : null;
 }
