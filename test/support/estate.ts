@@ -1,7 +1,7 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleDocument, type CertificateParts, type Issued, pemBundle, TestCa } from './ca.ts';
-import { type ConnectionManager, connectionManager, type Envoy, type EnvoyConfig, startEnvoy } from './envoy.ts';
+import { type Envoy, type EnvoyConfig, type EnvoyTree, startEnvoy } from './envoy.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { Sidecar } from './sidecar.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
@@ -16,6 +16,13 @@ export const workload = (path: string): string => `spiffe://${TRUST_DOMAIN}${pat
 
 /** Over what the harness writes into the sidecar's configuration; one level deep. */
 export type ConfigOverrides = Readonly<Record<string, unknown>>;
+
+export interface EstateOptions {
+  readonly envoy: EnvoyConfig;
+  readonly config?: ConfigOverrides;
+  /** A change to Envoy's configuration. */
+  readonly edit?: (tree: EnvoyTree) => void;
+}
 
 /** The sidecar with a copy of cedar/example in a temporary folder, and a CA for its trust domain. */
 export class SidecarEstate {
@@ -53,7 +60,7 @@ export class SidecarEstate {
   }
 
   /** An Envoy in front of a service, asking this sidecar. */
-  async envoy(config: EnvoyConfig, upstream: Upstream, edit?: (manager: ConnectionManager) => void): Promise<Envoy> {
+  async envoy(config: EnvoyConfig, upstream: Upstream, edit?: (tree: EnvoyTree) => void): Promise<Envoy> {
     return await startEnvoy({
       config,
       dir: this.dir,
@@ -61,7 +68,7 @@ export class SidecarEstate {
       bundlePem: pemBundle(this.ca),
       check: this.sidecar.check,
       upstream: upstream.port,
-      edit: (tree) => edit?.(connectionManager(tree)),
+      ...(edit === undefined ? {} : { edit }),
     });
   }
 
@@ -83,12 +90,12 @@ export class Estate {
     this.envoy = envoy;
   }
 
-  static async start(options: { envoy: EnvoyConfig; config?: ConfigOverrides }): Promise<Estate> {
+  static async start(options: EstateOptions): Promise<Estate> {
     const overrides = options.config === undefined ? {} : { config: options.config };
     const base = await SidecarEstate.start({ tcp: options.envoy === 'tcp', ...overrides });
     const upstream = await startUpstream();
     try {
-      return new Estate(base, upstream, await base.envoy(options.envoy, upstream));
+      return new Estate(base, upstream, await base.envoy(options.envoy, upstream, options.edit));
     } catch (error) {
       await upstream.close();
       await base.stop();
@@ -116,9 +123,14 @@ export class Estate {
   }
 }
 
+/** The `identity` section of the example, with how x-forwarded-client-cert comes about. */
+export function exampleIdentity(forwarded: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './bundle.json' } } }, forwarded };
+}
+
 const exampleConfig = {
   serves: [PAYMENTS],
   request: { mergeSlashes: true },
-  identity: { trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './bundle.json' } } } },
+  identity: exampleIdentity({ mode: 'sanitize-set' }),
   policy: { folder: './policies', inventory: './inventory.yaml' },
 };
