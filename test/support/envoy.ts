@@ -35,6 +35,7 @@ export interface EnvoyTree {
     listeners: { address: SocketAddress; filter_chains: FilterChain[] }[];
     clusters: {
       name: string;
+      transport_socket?: unknown;
       load_assignment: { endpoints: { lb_endpoints: { endpoint: { address: unknown } }[] }[] };
     }[];
   };
