@@ -22,7 +22,7 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
   const refusal = outcome instanceof Refusal ? outcome : null;
   const task = why?.task ?? null;
   return {
-    time: new Date(time).toISOString(),
+    time,
     decision,
     result: refusal === null ? ('allow' as const) : ('deny' as const),
     reason: refusal?.reason ?? ('permitted' as const),
@@ -87,11 +87,14 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
       host: input?.host ?? null,
       path: input?.path ?? null,
     },
-    policy: {
-      revision: snapshot?.revision ?? null,
-      errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
-      shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
-    },
+    policy:
+      snapshot === undefined
+        ? null
+        : {
+            revision: snapshot.revision,
+            errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
+            shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
+          },
     micros: { total: microseconds },
   };
 }

@@ -24,12 +24,19 @@ export interface Concluded {
   readonly decided: Decision;
 }
 
+/** Where the audit line of a decision stands. */
+export interface Line {
+  readonly seq: number;
+  readonly hash: string;
+}
+
 export interface HandlerParts {
   readonly decide: (input: CheckInput, decision: string, now: number) => Promise<Decision>;
-  /** Resolves with the number and hash of the audit line once its sink has it; rejects when it cannot be written in time. */
-  readonly record: (concluded: Concluded, deadline: number) => Promise<{ seq: number; hash: string }>;
-  /** Whether an allow stands although its audit line could not be written. */
-  readonly unsafeAllowUnaudited: boolean;
+  /**
+   * Writes the audit line, and waits for its sink at most `waitMs`. Gives the line; or the refusal that an allow becomes
+   * when it cannot be recorded; or null when the answer goes out unrecorded.
+   */
+  readonly record: (concluded: Concluded, waitMs: number) => Promise<Line | Refusal | null>;
   readonly observe: (concluded: Concluded) => void;
   readonly onBug: (error: unknown, decision: string) => void;
   readonly clock: () => number;
@@ -40,6 +47,8 @@ export interface HandlerLimits {
   readonly concurrentChecks: number;
   /** How long before Envoy's deadline the answer must be under way, in milliseconds. */
   readonly marginMs: number;
+  /** The most that a check may take where Envoy gives it longer, in milliseconds. */
+  readonly deadlineMs: number;
 }
 
 /** Answers one Check. Never throws and never rejects: every path ends in an explicit CheckResponse. */
@@ -48,8 +57,6 @@ export type Handler = (call: CheckCall) => Promise<CheckResponseMessage>;
 export interface RunningHandler {
   readonly handle: Handler;
   readonly inflight: () => number;
-  /** Resolves when no check is in flight. */
-  readonly idle: () => Promise<void>;
 }
 
 /**
@@ -57,30 +64,26 @@ export interface RunningHandler {
  * line; the one catch turns a bug into a denial, a log line and a metric.
  */
 export function createHandler(parts: HandlerParts): RunningHandler {
+  const { limits } = parts;
   let inflight = 0;
-  const waiting: (() => void)[] = [];
 
   async function handle(call: CheckCall): Promise<CheckResponseMessage> {
     const decision = uuid();
     inflight++;
     try {
-      return await answer(call, decision, inflight > parts.limits.concurrentChecks);
+      return await answer(call, decision);
     } catch (error) {
       parts.onBug(error, decision);
-      return denyResponse(new Refusal('internal', 'a bug'), { decision, seq: null, hash: null });
+      return denyResponse(new Refusal('internal', 'a bug'), unrecorded(decision));
     } finally {
       inflight--;
-      if (inflight === 0) for (const wake of waiting.splice(0)) wake();
     }
   }
 
-  async function answer(call: CheckCall, decision: string, shed: boolean): Promise<CheckResponseMessage> {
+  async function answer(call: CheckCall, decision: string): Promise<CheckResponseMessage> {
     const time = parts.clock();
     const started = performance.now();
-    const read = call.read();
-    const input = read instanceof Refusal ? null : read;
-    const decided =
-      read instanceof Refusal ? refused(read) : await decideInTime(read, call.deadline, time, shed, decision);
+    const { input, decided } = await decide(call, decision, time);
     const conclude = (what: Decision): Concluded => ({
       decision,
       time,
@@ -89,48 +92,43 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       decided: what,
     });
     const concluded = conclude(decided);
-    const stamp = await recorded(concluded, call.deadline);
-    if (stamp !== null || decided.outcome instanceof Refusal || parts.unsafeAllowUnaudited) {
-      parts.observe(concluded);
-      return respond(decided, stamp ?? { decision, seq: null, hash: null });
+    const line = await parts.record(concluded, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
+    if (line instanceof Refusal) {
+      const answered = conclude({ outcome: line, trail: decided.trail });
+      parts.observe(answered);
+      return respond(answered.decided, unrecorded(decision));
     }
-    const outcome = new Refusal('audit_unavailable', 'no sink took the audit line');
-    const unaudited = conclude({ outcome, trail: decided.trail });
-    parts.observe(unaudited);
-    return respond(unaudited.decided, { decision, seq: null, hash: null });
+    parts.observe(concluded);
+    return respond(decided, line === null ? unrecorded(decision) : { decision, seq: line.seq, hash: line.hash });
   }
 
-  async function decideInTime(
-    input: CheckInput,
-    deadline: number,
-    now: number,
-    shed: boolean,
+  /** Reads and decides. A bug in either becomes a denial that is recorded like every other. */
+  async function decide(
+    call: CheckCall,
     decision: string,
-  ): Promise<Decision> {
-    if (shed) return overloaded(`more than ${parts.limits.concurrentChecks} checks at once`);
-    const left = deadline - now - parts.limits.marginMs;
-    if (left <= 0) return overloaded('no time was left when the check arrived');
-    const deciding = parts.decide(input, decision, now).catch((error: unknown): Decision => {
-      parts.onBug(error, decision);
-      return refused(new Refusal('internal', 'a bug'));
-    });
-    return Number.isFinite(left) ? within(deciding, left) : deciding;
-  }
-
-  async function recorded(concluded: Concluded, deadline: number): Promise<Stamp | null> {
+    now: number,
+  ): Promise<{ input: CheckInput | null; decided: Decision }> {
+    let input: CheckInput | null = null;
     try {
-      return { decision: concluded.decision, ...(await parts.record(concluded, deadline)) };
-    } catch {
-      return null;
+      const read = call.read();
+      if (read instanceof Refusal) return { input, decided: refused(read) };
+      input = read;
+      if (inflight > limits.concurrentChecks) {
+        return { input, decided: overloaded(`more than ${limits.concurrentChecks} checks at once`) };
+      }
+      const left = Math.min(call.deadline - now, limits.deadlineMs) - limits.marginMs;
+      if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
+      return { input, decided: await within(parts.decide(read, decision, now), left) };
+    } catch (error) {
+      parts.onBug(error, decision);
+      return { input, decided: refused(new Refusal('internal', 'a bug')) };
     }
   }
 
-  return {
-    handle,
-    inflight: () => inflight,
-    idle: () => (inflight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
-  };
+  return { handle, inflight: () => inflight };
 }
+
+const unrecorded = (decision: string): Stamp => ({ decision, seq: null, hash: null });
 
 const refused = (outcome: Refusal): Decision => ({ outcome, trail: {} });
 
@@ -140,7 +138,7 @@ const overloaded = (detail: string): Decision => refused(new Refusal('overloaded
 async function within(deciding: Promise<Decision>, ms: number): Promise<Decision> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Decision>((resolve) => {
-    timer = setTimeout(() => resolve(overloaded(`undecided after ${Math.round(ms)} ms`)), Math.min(ms, 2 ** 31 - 1));
+    timer = setTimeout(() => resolve(overloaded(`undecided after ${Math.round(ms)} ms`)), ms);
   });
   try {
     return await Promise.race([deciding, late]);

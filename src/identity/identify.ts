@@ -17,8 +17,8 @@ import type { VerifiedSvid } from './x509-svid.ts';
 
 export interface IdentityRules extends PeerRules {
   readonly bundles: () => BundleSnapshot;
-  /** Issuers of workload tokens, by their exact `iss`. */
-  readonly oidc: ReadonlyMap<string, OidcIssuer>;
+  /** Issuers of workload tokens, by their exact `iss`. Without an audience of its own, the host's is asked for. */
+  readonly oidc: ReadonlyMap<string, OidcIssuer & { readonly audience: string | null }>;
   /** Issuers of task tokens: their tokens say why, never who. */
   readonly taskIssuers: ReadonlySet<string>;
   readonly maxTokenLifetimeSeconds: number;
@@ -95,7 +95,10 @@ async function namedByToken(
     if (verified instanceof Refusal) return verified;
     return { id: verified.id, credential: 'jwt-svid', facts: verified };
   }
-  const verified = await VerifiedOidcToken.verify(token, oidc, common);
+  const verified = await VerifiedOidcToken.verify(token, oidc, {
+    ...common,
+    audience: oidc.audience ?? common.audience,
+  });
   if (verified instanceof Refusal) return verified;
   const id = known.credential(verified.issuer, verified.subject);
   if (id === null) return new Refusal('caller_unregistered', `no workload has the subject ${verified.subject}`);

@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import type { Config } from './config/schema.ts';
+import { type BundleEvent, BundleStore } from './identity/bundle-source.ts';
+import { BundleFile } from './identity/bundle-source-file.ts';
+import { Certificate } from './identity/certificate.ts';
+import { PemFault, readPem } from './identity/certificate-pem.ts';
+import { systemClock } from './identity/clock.ts';
+import type { IdentityRules } from './identity/identify.ts';
+import { JwksSource, type KeyEvent } from './identity/jwks-source.ts';
+import { SvidVerifier } from './identity/svid-cache.ts';
+import { Refusal } from './outcome.ts';
+
+/** Everything that proves callers, running: bundles and keys are read in the background. */
+export interface Identity {
+  readonly rules: IdentityRules;
+  readonly bundles: BundleStore;
+  readonly verifier: SvidVerifier;
+  /** What keeps the sidecar from being ready, one line each. */
+  notReady(now: number): readonly string[];
+  stop(): void;
+}
+
+export interface IdentityEvents {
+  readonly onBundle: (event: BundleEvent) => void;
+  readonly onKeys: (event: KeyEvent) => void;
+}
+
+/** Reads every bundle, key set and intermediate of the configuration once, and goes on reading them. */
+export async function startIdentity(
+  { identity, task, limits }: Config,
+  { onBundle, onKeys }: IdentityEvents,
+): Promise<Identity> {
+  const clock = systemClock;
+  const domains = Object.entries(identity.trustDomains);
+  const bundles = new BundleStore({
+    domains: domains.map(([name, { ours, maxStaleMs }]) => ({ name, ours, maxStaleMs })),
+    clock: clock.now,
+    onEvent: onBundle,
+  });
+  const files = domains.map(
+    ([trustDomain, { bundle, maxStaleMs }]) => new BundleFile({ trustDomain, file: bundle.file, maxStaleMs }),
+  );
+  await Promise.all(files.map((file) => file.start(bundles)));
+  const oidc = await Promise.all(
+    identity.oidc.map(async ({ issuer, audience, keys, maxStaleMs, algorithms, maxLifetimeMs, required }) => {
+      const source = await JwksSource.open({ issuer, origin: keys, maxStaleMs, clock, onEvent: onKeys });
+      return {
+        issuer,
+        source,
+        required,
+        rules: { issuer, audience, keys: source, algorithms, maxLifetimeSeconds: maxLifetimeMs / 1000 },
+      };
+    }),
+  );
+  const verifier = new SvidVerifier({
+    maxLifetimeSeconds: identity.maxLifetime.x509Ms / 1000,
+    intermediates: await readIntermediates(identity.intermediates),
+    limit: limits.rememberedCertificates,
+  });
+  return {
+    bundles,
+    verifier,
+    rules: {
+      verifier,
+      bundles: () => bundles.snapshot(),
+      trustedProxies: new Set(identity.forwarded.trustedProxies.map(({ id }) => id.text)),
+      oidc: new Map(oidc.map(({ issuer, rules }) => [issuer, rules])),
+      taskIssuers: new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]))),
+      maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
+      unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
+    },
+    notReady: (now) => [
+      ...bundles
+        .status(now)
+        .filter(({ ours, state }) => ours && state !== 'fresh')
+        .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${fault === null ? '' : `: ${fault}`}`),
+      ...oidc
+        .filter(({ required, source }) => required && source.status().state !== 'fresh')
+        .map(({ issuer }) => `the keys of ${issuer} are not there`),
+    ],
+    stop: () => {
+      for (const file of files) file.stop();
+      for (const { source } of oidc) source.close();
+    },
+  };
+}
+
+async function readIntermediates(files: readonly string[]): Promise<readonly Certificate[]> {
+  const certificates: Certificate[] = [];
+  for (const file of files) {
+    const blocks = readPem(await readFile(file, 'utf8'), true);
+    if (blocks instanceof PemFault) throw new Error(`${file}: ${blocks.detail}; it must hold intermediates as PEM`);
+    for (const der of blocks) {
+      const certificate = Certificate.parse(der);
+      if (certificate instanceof Refusal)
+        throw new Error(`${file}: an intermediate cannot be read: ${certificate.detail}`);
+      certificates.push(certificate);
+    }
+  }
+  return certificates;
+}
