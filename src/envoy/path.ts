@@ -25,9 +25,10 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const STRUCTURE = /[/\\%;]/;
 
 /**
- * Reads `:path` (RFC 3986 sections 2.4 and 3.3, RFC 9112 section 3.2) in the only way that every server would: what decodes
- * to `%`, a slash, a backslash, `;`, a dot segment or a control character is refused, and so is what only looks like these
- * to a server that folds Unicode (NFKC). A `%2e` inside a longer segment is a dot like any other. Time is linear.
+ * Reads `:path` (RFC 3986 sections 2.4 and 3.3, RFC 9112 section 3.2) in the only way that every server would. Refused is
+ * a `;`, since servlets cut a segment there, and what decodes to `%`, a slash, a backslash, a dot segment or a control
+ * character, and what only folds to these (NFKC). An encoded `;` is data (RFC 3986 section 2.2), unless it hides an empty
+ * segment or a dot segment; a `%2e` inside a longer segment is a dot like any other. Time is linear.
  */
 export function readTarget(target: string, options: PathOptions): RequestTarget | Refusal {
   if (target === '*') return new Refusal('request_path_asterisk', 'the target is *');
@@ -37,6 +38,7 @@ export function readTarget(target: string, options: PathOptions): RequestTarget 
   const rawPath = mark === -1 ? target : target.slice(0, mark);
   const query = mark === -1 ? null : target.slice(mark + 1);
   if (query !== null && CONTROL.test(query)) return ambiguous('the query holds a control character');
+  if (rawPath.includes(';')) return ambiguous('the path holds a semicolon');
   if (options.bangIsReplacement && rawPath.includes('!'))
     return ambiguous('a ! may stand for a byte that Envoy replaced');
   const decoded = decodeOnce(rawPath);
@@ -48,7 +50,7 @@ export function readTarget(target: string, options: PathOptions): RequestTarget 
 
 /** Undoes percent-encoding once, or refuses what is no URI path, or what would hide the structure of the path. */
 function decodeOnce(rawPath: string): string | Refusal {
-  if (!/[%\u0000-\u0020\u007f-\uffff\\;]/.test(rawPath)) return rawPath;
+  if (!/[%\u0000-\u0020\u007f-\uffff]/.test(rawPath)) return rawPath;
   const bytes = new Uint8Array(rawPath.length);
   let length = 0;
   for (let at = 0; at < rawPath.length; at++) {
@@ -74,10 +76,11 @@ function decodeOnce(rawPath: string): string | Refusal {
 /** What of a decoded path two servers could read differently, or null. */
 function pathFault(path: string): string | null {
   if (CONTROL.test(path)) return 'the path holds a control character';
-  if (/[\\;]/.test(path)) return 'the path holds a backslash or a semicolon';
+  if (path.includes('\\')) return 'the path holds a backslash';
   if (path.includes('//')) return 'a segment of the path is empty';
   for (const segment of path.slice(1).split('/')) {
     if (isDots(segment)) return 'a segment of the path is a dot segment';
+    if (segment.includes(';') && /^\.{0,2};/.test(segment)) return 'a segment of the path is nothing but a parameter';
     if (!/[\u0080-\uffff]/.test(segment)) continue;
     const folded = segment.normalize('NFKC');
     if (isDots(folded) || STRUCTURE.test(folded)) return 'a segment of the path folds to a dot segment or a separator';
