@@ -16,15 +16,9 @@ import {
 } from '../../test/support/tokens.ts';
 import type { JsonValue } from '../strict-json.ts';
 import { PublicJwk } from './jwk.ts';
-import {
-  type JwsProfile,
-  UnverifiedJws,
-  VerifiedJws,
-  verifyWithEmbeddedKey,
-  verifyWithKey,
-  verifyWithKeySet,
-} from './jws.ts';
+import { UnverifiedJws, VerifiedJws, verifyWithEmbeddedKey, verifyWithKey, verifyWithKeySet } from './jws.ts';
 import { standardAlgorithms } from './jws-algorithms.ts';
+import type { JwsProfile } from './jws-compact.ts';
 import { TokenFault, type TokenFaultKind } from './jws-fault.ts';
 import { KeySet } from './key-set.ts';
 

@@ -1,9 +1,10 @@
 import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import type { JsonObject } from '../strict-json.ts';
-import { type JwsProfile, type UnverifiedJws, verifyWithKeySet } from './jws.ts';
+import { type UnverifiedJws, verifyWithKeySet } from './jws.ts';
 import { standardAlgorithms } from './jws-algorithms.ts';
 import { checkAudience, checkBearer, checkTimes } from './jws-claims.ts';
+import type { JwsProfile } from './jws-compact.ts';
 import { TokenFault } from './jws-fault.ts';
 import type { KeySet } from './key-set.ts';
 import { identityRefusal } from './token-refusal.ts';

@@ -1,8 +1,9 @@
 import type { Refusal } from '../outcome.ts';
 import type { JsonObject } from '../strict-json.ts';
-import { type JwsProfile, type UnverifiedJws, verifyWithKeySet } from './jws.ts';
+import { type UnverifiedJws, verifyWithKeySet } from './jws.ts';
 import type { JwsAlgorithm } from './jws-algorithms.ts';
 import { checkAudience, checkBearer, checkTimes, requireText } from './jws-claims.ts';
+import type { JwsProfile } from './jws-compact.ts';
 import { TokenFault } from './jws-fault.ts';
 import type { KeySource } from './key-source.ts';
 import { identityRefusal } from './token-refusal.ts';
