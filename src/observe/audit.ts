@@ -1,0 +1,76 @@
+import { Refusal } from '../outcome.ts';
+import { Chain, type ChainOptions, type Pending, type Written } from './chain.ts';
+import { type AuditRecord, auditBody } from './record.ts';
+import type { AuditSink } from './sink.ts';
+
+export interface AuditOptions extends Omit<ChainOptions, 'sink'> {
+  /** At least one. */
+  readonly sinks: readonly AuditSink[];
+  /** What becomes of an allow that cannot be recorded in time. */
+  readonly onFailure: 'deny' | 'unsafeAllow';
+}
+
+/**
+ * The record of every decision: each sink holds a hash chain of its own, so that each can be verified by itself.
+ */
+export class Audit {
+  readonly #chains: readonly Chain[];
+  readonly #options: AuditOptions;
+
+  private constructor(chains: readonly Chain[], options: AuditOptions) {
+    this.#chains = chains;
+    this.#options = options;
+  }
+
+  /** Opens every sink and writes the first line of each. Throws when one of them cannot be written. */
+  static async start(options: AuditOptions): Promise<Audit> {
+    const chains: Chain[] = [];
+    for (const sink of options.sinks) chains.push(await Chain.start({ ...options, sink }));
+    return new Audit(chains, options);
+  }
+
+  /**
+   * Records one decision, and waits for every sink, but at most `waitMs` milliseconds. Gives the line of the first sink.
+   * An allow that is not in every sink by then becomes the refusal `audit_unavailable`, which is what has to be answered,
+   * and what is recorded in its place; a line that was begun and says allow is followed by one with `"event":"withdrawn"`.
+   * A denial, or an allow under `unsafeAllow`, gives null then: it is answered as it is, and recorded when the sink can.
+   * Never throws, never hangs.
+   */
+  async record(record: AuditRecord, waitMs: number): Promise<Written | Refusal | null> {
+    const body = auditBody(record);
+    const pending = this.#chains.map((chain) => chain.append(body));
+    const lines = await within(pending, waitMs);
+    if (lines !== null) return lines[0]!;
+    if (record.result === 'deny' || this.#options.onFailure === 'unsafeAllow') return null;
+    const detail = `the record of an allow could not be written within ${Math.round(waitMs)} ms`;
+    const instead = auditBody({ ...record, result: 'deny', reason: 'audit_unavailable', detail });
+    for (const [at, each] of pending.entries()) {
+      if (each.cancel()) this.#chains[at]!.append(instead);
+      else void this.#withdraw(record.decision, this.#chains[at]!, each);
+    }
+    return new Refusal('audit_unavailable', detail);
+  }
+
+  /** Writes what waits, at most `waitMs` milliseconds long, and closes the sinks. */
+  async close(waitMs: number): Promise<void> {
+    await within(
+      this.#chains.map((chain) => ({ done: chain.close().then(() => null) })),
+      waitMs,
+    );
+  }
+
+  async #withdraw(decision: string, chain: Chain, pending: Pending): Promise<void> {
+    const line = await pending.done;
+    if (line === null) return;
+    chain.note(this.#options.now(), decision, { event: 'withdrawn', of: line.seq, answered: 'audit_unavailable' });
+  }
+}
+
+/** The lines of all, or null when one failed or the time is over. */
+async function within(pending: readonly Pick<Pending, 'done'>[], waitMs: number): Promise<Written[] | null> {
+  const { promise: late, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), Math.max(0, waitMs));
+  const lines = await Promise.race([Promise.all(pending.map((each) => each.done)), late]);
+  clearTimeout(timer);
+  return lines?.every((line) => line !== null) ? lines : null;
+}

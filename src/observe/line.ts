@@ -1,0 +1,68 @@
+import { hash } from 'node:crypto';
+import { plainJson } from './text.ts';
+
+/** Where a line stands in its chain. */
+export interface Place {
+  /** The start of the sidecar that wrote it. */
+  readonly boot: string;
+  /** 1 for the first line of a boot, then without a gap. */
+  readonly seq: number;
+  /** `sha256:` and the hex digest of the line before it, without its line feed; null at the beginning of a file. */
+  readonly prev: string | null;
+}
+
+/** Bytes behind the last whole line that a start found: a write that was cut off. */
+export interface Torn {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** The line without its line feed: time, place, then the members of `json`, which is a JSON object that has some. */
+export function placed(time: number, place: Place, json: string): string {
+  const head = plainJson({ time: new Date(time).toISOString(), ...place });
+  return `${head.slice(0, -1)},${json.slice(1)}`;
+}
+
+/** The digest that the next line names as `prev`. */
+export function digest(line: string | Uint8Array): string {
+  return `sha256:${hash('sha256', line, 'hex')}`;
+}
+
+/** A line of the audit as it was read back. */
+export interface ReadLine extends Place {
+  readonly event: string | null;
+  readonly torn: Torn | null;
+  /** Records that a line with the event `lost` counts, else 0. */
+  readonly records: number;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The place of a line, or null when these bytes are no line of an audit. */
+export function readLine(bytes: Uint8Array): ReadLine | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(bytes));
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { boot, seq, prev, event = null, torn = null, records = 0 } = value as Record<string, unknown>;
+  if (typeof boot !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return null;
+  if (prev !== null && typeof prev !== 'string') return null;
+  if (event !== null && typeof event !== 'string') return null;
+  return {
+    boot,
+    seq: seq as number,
+    prev,
+    event,
+    torn: readTorn(torn),
+    records: Number.isSafeInteger(records) ? (records as number) : 0,
+  };
+}
+
+function readTorn(value: unknown): Torn | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { bytes, sha256 } = value as Record<string, unknown>;
+  return typeof bytes === 'number' && typeof sha256 === 'string' ? { bytes, sha256 } : null;
+}

@@ -1,0 +1,141 @@
+import { hash } from 'node:crypto';
+import type { Reason } from '../outcome.ts';
+import { plainJson } from './text.ts';
+
+/** One hop of the chain, as it was judged. Policy ids are those that decided. */
+export interface AuditHop {
+  readonly id: string;
+  readonly role: 'originator' | 'intermediary' | 'caller';
+  readonly result: 'allow' | 'deny' | 'error';
+  readonly permits: readonly string[];
+  readonly forbids: readonly string[];
+}
+
+/**
+ * What one check decided, and everything that it was decided from: enough to judge it again. Plain data; whatever was not
+ * known when the check ended is null. Tokens appear as digests only.
+ */
+export interface AuditRecord {
+  /** Milliseconds since the epoch: the clock of the check. */
+  readonly time: number;
+  /** The decision id, which also stands in the response. */
+  readonly decision: string;
+  readonly result: 'allow' | 'deny';
+  readonly reason: Reason | 'permitted';
+  /** The private detail of a refusal; null for an allow. */
+  readonly detail: string | null;
+  readonly caller: {
+    readonly id: string;
+    readonly owner: string;
+    readonly kind: string;
+    readonly credential: string;
+    /** Digest of the certificate or of the token's canonical content; null where Envoy's word alone named the caller. */
+    readonly fingerprint: string | null;
+    /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
+    readonly proxy: string | null;
+  } | null;
+  readonly task: {
+    readonly id: string;
+    readonly purpose: string;
+    readonly assurance: number;
+    readonly scopes: readonly string[];
+    readonly issuer: string;
+    readonly subject: string | null;
+    /** Digest of the token's canonical content. */
+    readonly token: string;
+  } | null;
+  /** Originator first, caller last. */
+  readonly hops: readonly AuditHop[];
+  readonly action: string | null;
+  readonly resource: {
+    readonly id: string;
+    /** The innermost route of the inventory that matched. */
+    readonly api: string | null;
+    readonly owner: string | null;
+    readonly sensitivity: number;
+  } | null;
+  /** What else policies could see. */
+  readonly facts: {
+    readonly client: string | null;
+    readonly query: string | null;
+    readonly declared: { readonly id: string; readonly purpose: string } | null;
+    /** Seconds until the task ends. */
+    readonly secondsLeft: number | null;
+    readonly inNetworks: boolean | null;
+    /** Seconds since the caller's credential was issued. */
+    readonly credentialAge: number | null;
+    readonly approvals: readonly string[];
+    readonly risk: number | null;
+    readonly signals: readonly string[];
+    readonly headers: Readonly<Record<string, string>>;
+    readonly numbers: Readonly<Record<string, number>>;
+  } | null;
+  /** The request as Envoy told it. Of method, host and path nothing is proven; they are null where it could not be read. */
+  readonly request: {
+    readonly id: string | null;
+    /** Who called the check port: a SPIFFE ID under mutual TLS. */
+    readonly peer: string | null;
+    readonly method: string | null;
+    readonly host: string | null;
+    readonly path: string | null;
+  };
+  /** Null when no snapshot was there. */
+  readonly policy: {
+    readonly revision: string;
+    readonly errors: readonly { readonly policy: string; readonly message: string }[];
+    readonly shadow: readonly { readonly policy: string; readonly would: string }[];
+  } | null;
+  /** Microseconds: `total`, and one entry for each stage that ran. */
+  readonly micros: Readonly<Record<string, number>>;
+}
+
+/** A record as the body of a line, without the members that place it in a chain. */
+export interface AuditBody {
+  readonly time: number;
+  readonly decision: string;
+  readonly json: string;
+}
+
+/** Longest line that is written whole; longer ones are clipped step by step. */
+const MAX_BODY = 32 * 1024;
+const CLIPS = [
+  { text: 2048, items: 128 },
+  { text: 256, items: 16 },
+] as const;
+
+/** Three base64url parts of which the first is a JSON object: a JWT, wherever it stands (RFC 7519 section 3). */
+const JWT = /eyJ[\w-]{10,}\.[\w-]+\.[\w-]*/g;
+
+/**
+ * The body of the line for a record. Any text that looks like a JWT is replaced by its digest, and what would make the
+ * line longer than 32 KiB is clipped, which the line says with `"clipped":true`.
+ */
+export function auditBody(record: AuditRecord): AuditBody {
+  const { time, decision, ...content } = record;
+  let json = plainJson({ decision, ...content });
+  for (const clip of CLIPS) {
+    if (json.length <= MAX_BODY) break;
+    json = plainJson({ ...(clipped({ decision, ...content }, clip) as object), clipped: true });
+  }
+  if (json.length > MAX_BODY) {
+    const { result, reason } = record;
+    json = plainJson({ decision: clipped(decision, CLIPS[1]), result, reason, clipped: true });
+  }
+  if (json.includes('eyJ')) json = json.replace(JWT, (token) => `jwt:sha256:${hash('sha256', token, 'hex')}`);
+  return { time, decision, json };
+}
+
+/** A copy in which long texts and lists are cut, each with the length that it had. */
+function clipped(value: unknown, most: { readonly text: number; readonly items: number }): unknown {
+  if (typeof value === 'string') {
+    return value.length <= most.text ? value : `${value.slice(0, most.text)}… (${value.length} characters)`;
+  }
+  if (Array.isArray(value)) {
+    const kept = value.slice(0, most.items).map((item) => clipped(item, most));
+    return value.length <= most.items ? kept : [...kept, `… (${value.length} items)`];
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value);
+  const kept = entries.slice(0, most.items).map(([key, member]) => [clipped(key, most), clipped(member, most)]);
+  return Object.fromEntries(kept);
+}
