@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { formatProblem } from '../src/inventory/problem.ts';
+import { Engine } from '../src/policy/engine.ts';
+import { loadSnapshot } from '../src/policy/load.ts';
+import { readSources } from '../src/policy/read.ts';
+import { testCases } from './support/cases.ts';
+
+const example = join(import.meta.dirname, '..', 'cedar', 'example');
+
+const { sources } = await readSources(
+  { folder: join(example, 'policies'), inventory: join(example, 'inventory.yaml') },
+  {
+    headers: [],
+    disabledGuardrails: [],
+    trustDomains: ['prod.example'],
+    ownTrustDomains: ['prod.example'],
+    allowWarnings: false,
+  },
+);
+if (Array.isArray(sources)) assert.fail(sources.map(formatProblem).join('\n'));
+const loaded = await loadSnapshot(new Engine(), sources);
+if ('problems' in loaded) assert.fail(loaded.problems.map(formatProblem).join('\n'));
+after(loaded.unload);
+const { snapshot } = loaded;
+
+suite('the example estate', () => {
+  test('loads with the shipped guardrails and without a warning', () => {
+    assert.deepEqual(loaded.warnings, []);
+  });
+
+  test('has ten workload entries of all four kinds, and three hosts', () => {
+    const { entries, hosts } = snapshot.inventory;
+    assert.equal(entries.length, 10);
+    assert.deepEqual(new Set(entries.map(({ kind }) => kind)), new Set(['agent', 'service', 'job', 'legacy']));
+    assert.equal(hosts.size, 3);
+  });
+
+  const deciding = new Set(sources.tests.flatMap((file) => testCases(file, snapshot).flatMap(({ by }) => by)));
+
+  test('shows each of its own policies deciding', () => {
+    const own = snapshot.policies.filter(({ guardrail }) => !guardrail).map(({ id }) => id);
+    assert.deepEqual(
+      own.filter((id) => !deciding.has(id)),
+      [],
+    );
+  });
+});

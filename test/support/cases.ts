@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Inventory } from '../../src/inventory/inventory.ts';
+import { formatProblem } from '../../src/inventory/problem.ts';
+import { type CaseResult, difference, readCases, runCase } from '../../src/policy/cases.ts';
+import type { SourceFile } from '../../src/policy/place.ts';
+import type { Snapshot } from '../../src/policy/snapshot.ts';
+
+/** Makes a test of each policy case of a file, and returns what the policies said. */
+export function testCases(file: SourceFile, snapshot: Snapshot<Inventory>): CaseResult[] {
+  const results: CaseResult[] = [];
+  for (const found of readCases(file, snapshot.inventory, snapshot.headers)) {
+    if (!('questions' in found)) assert.fail(formatProblem(found));
+    const result = runCase(found, (question) => snapshot.decide(question));
+    results.push(result);
+    test(`${file.file}: ${found.name}`, () => {
+      assert.equal(difference(found, result), null);
+    });
+  }
+  return results;
+}
