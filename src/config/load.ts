@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
-import { contradictions, type Readable } from './contradictions.ts';
+import { contradictions, type Readable } from './between-sections.ts';
 import { type Environment, readDocument } from './document.ts';
 import type { ConfigProblem, Fault } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';

@@ -237,6 +237,9 @@ export const lastDay = () =>
     return start + UNIT_MS.get('d')!;
   });
 
+/** Sameness of texts, for `list`. */
+export const self = (value: string): string => value;
+
 /** An object with these keys and no others. */
 export function section<S extends z.core.$ZodShape>(shape: S) {
   const known = Object.keys(shape);
@@ -247,6 +250,12 @@ export function section<S extends z.core.$ZodShape>(shape: S) {
     },
   });
 }
+
+/** A section that can be switched off: then the value is null. */
+export const orOff = <T extends z.ZodType<unknown, Record<string, unknown>>>(schema: T) =>
+  z
+    .union([z.literal('off'), schema], { error: 'must be off, or a mapping' })
+    .transform((value): z.output<T> | null => (value === 'off' ? null : value));
 
 /** A key that may be left out: then the value is null. */
 export const optional = <T extends z.ZodType>(schema: T) =>

@@ -6,7 +6,7 @@ export type Readable = { readonly [K in keyof Config]?: Config[K] };
 
 /** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
 export function contradictions(config: Readable): Fault[] {
-  return [...unknownTrustDomains(config), ...strayProxies(config)];
+  return [...unknownTrustDomains(config), ...sharedTrustDomains(config), ...strayProxies(config)];
 }
 
 function unknownTrustDomains({ task, identity }: Readable): Fault[] {
@@ -18,6 +18,22 @@ function unknownTrustDomains({ task, identity }: Readable): Fault[] {
       const message =
         'is not under identity.trustDomains, so none of its workloads can be a caller; add it there, or drop it here';
       faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
+    }
+  }
+  return faults;
+}
+
+/** JWT-SVIDs name no issuer, so the trust domain alone says which entry holds. */
+function sharedTrustDomains({ task }: Readable): Fault[] {
+  const faults: Fault[] = [];
+  const taken = new Set<string>();
+  for (const [at, issuer] of (task?.issuers ?? []).entries()) {
+    if (issuer.kind !== 'jwt-svid') continue;
+    for (const [which, domain] of issuer.trustDomains.entries()) {
+      const message =
+        'stands under another jwt-svid issuer too, so which one holds would be a matter of order; drop one';
+      if (taken.has(domain)) faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
+      taken.add(domain);
     }
   }
   return faults;

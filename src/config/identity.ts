@@ -1,0 +1,133 @@
+import * as z from 'zod';
+import { contradiction } from './contradiction.ts';
+import { checkKeys, keyShape, withKeys } from './issuer-keys.ts';
+import * as s from './scalars.ts';
+
+const oidcIssuer = (folder: string) =>
+  s
+    .section({
+      issuer: s.text().describe('The exact `iss` of its tokens'),
+      ...keyShape(folder),
+      audience: s
+        .optional(s.text())
+        .describe('The `aud` that its tokens must name; left out: the audience of the host that is called'),
+      maxLifetime: s.duration('1s').prefault('1h').describe('The longest life (`exp` less `iat`) of a token'),
+    })
+    .check(checkKeys)
+    .transform(withKeys);
+
+const forwardModes = ['sanitize', 'sanitize-set', 'append-forward', 'forward-only', 'always-forward-only'] as const;
+type BelievedMode = Exclude<(typeof forwardModes)[number], 'forward-only' | 'always-forward-only'>;
+
+/** Envoy's `forward_client_cert_details`; a mode that lets a client's own header through can never be believed. */
+const forwardMode = () =>
+  s.word(forwardModes).transform((mode, ctx): BelievedMode => {
+    if (mode !== 'forward-only' && mode !== 'always-forward-only') return mode;
+    const message =
+      'lets the client’s own x-forwarded-client-cert through, so nothing in it can be believed; set sanitize-set or append-forward in that Envoy';
+    ctx.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+
+const forwarded = () =>
+  s
+    .section({
+      mode: forwardMode()
+        .prefault('sanitize')
+        .meta({ title: 'sanitize, sanitize-set, append-forward' })
+        .describe('`forward_client_cert_details` of this Envoy'),
+      hop: s
+        .count(0, 15)
+        .prefault(0)
+        .describe(
+          'Which element of x-forwarded-client-cert names the caller, counted from the right; each element right of it names a trusted proxy',
+        ),
+      trustedProxies: s
+        .list(
+          s.section({
+            id: s.workloadId().describe('SPIFFE ID of the proxy'),
+            mode: forwardMode()
+              .meta({ title: 'sanitize, sanitize-set, append-forward' })
+              .describe('`forward_client_cert_details` of that proxy'),
+          }),
+          64,
+          (proxy) => proxy.id.text,
+        )
+        .prefault([])
+        .describe(
+          'Proxies whose x-forwarded-client-cert is believed; their own certificates are transport, never a caller',
+        ),
+    })
+    .check((ctx) => {
+      const { mode, hop, trustedProxies } = ctx.value;
+      if (hop === 0) return;
+      if (mode !== 'append-forward') {
+        contradiction(ctx, ['hop'], 'reads a second element, which Envoy only writes in mode append-forward');
+      }
+      const writers = trustedProxies.filter((proxy) => proxy.mode !== 'sanitize');
+      if (writers.length === 0) {
+        contradiction(
+          ctx,
+          ['hop'],
+          'reads an element that no trusted proxy writes; list the proxy with its mode, or set 0',
+        );
+      } else if (hop > 1 && writers.every((proxy) => proxy.mode !== 'append-forward')) {
+        contradiction(ctx, ['hop'], 'needs a trusted proxy in mode append-forward between the caller and this Envoy');
+      }
+    });
+
+/** The section `identity`: who can prove to be a caller. */
+export const identity = (folder: string) =>
+  s.section({
+    trustDomains: s
+      .mapping(
+        s.trustDomain(),
+        s
+          .section({
+            ours: s
+              .flag()
+              .prefault(false)
+              .describe('The trust domain is ours; workloads of every other one are external'),
+            bundle: s
+              .section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') })
+              .describe('Where its trust bundle is'),
+            maxStale: s
+              .duration('1s')
+              .prefault('24h')
+              .describe('Age since the last successful read of the bundle beyond which its workloads are refused'),
+          })
+          .transform(({ maxStale, ...rest }) => ({ ...rest, maxStaleMs: maxStale })),
+      )
+      .check((ctx) => {
+        if (Object.values(ctx.value).some((domain) => domain.ours)) return;
+        contradiction(
+          ctx,
+          [],
+          'holds no trust domain of ours, so nothing could ever be permitted; set ours: true on yours',
+        );
+      })
+      .describe('Trust domains by name, each with its own bundle; never pooled'),
+    intermediates: s
+      .list(s.path(folder), 64, s.self)
+      .prefault([])
+      .describe('PEM files with intermediate certificates that may complete a path'),
+    maxLifetime: s
+      .section({
+        x509: s.duration('1s').prefault('24h').describe('The longest life of an X.509-SVID'),
+        jwt: s.duration('1s').prefault('1h').describe('The longest life of a JWT-SVID'),
+      })
+      .transform(({ x509, jwt }) => ({ x509Ms: x509, jwtMs: jwt }))
+      .prefault({})
+      .describe('What lives longer is refused'),
+    forwarded: forwarded().prefault({}).describe('Callers behind trusted proxies (x-forwarded-client-cert)'),
+    oidc: s
+      .list(oidcIssuer(folder), 64, (issuer) => issuer.issuer)
+      .prefault([])
+      .describe(
+        'Issuers of workload tokens, such as Kubernetes service accounts; the inventory maps issuer and subject to a workload',
+      ),
+    unsafeTrustEnvoyValidation: s
+      .flag()
+      .prefault(false)
+      .describe('Believes `source.principal` without a certificate: whatever Envoy let through is a caller'),
+  });

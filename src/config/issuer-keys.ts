@@ -1,0 +1,70 @@
+import { type Context, contradiction } from './contradiction.ts';
+import * as s from './scalars.ts';
+
+/** Signatures that an issuer may use unless the configuration says otherwise. */
+export const RSA_AND_EC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'] as const;
+
+/** Signature algorithms, of which at least one is needed. */
+export const algorithms = () =>
+  s
+    .list(s.word([...RSA_AND_EC, 'EdDSA']), 16, s.self)
+    .min(1, { error: 'is empty, so no token could be accepted; leave the key out for the default' })
+    .prefault([...RSA_AND_EC])
+    .describe('Signature algorithms that are accepted');
+
+/** The keys of an issuer: a file, a URL, or discovery at the issuer's own address. */
+export type KeyOrigin =
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'url'; readonly url: string }
+  | { readonly from: 'discovery' };
+
+/** The keys of the configuration that say where an issuer's keys are, and which of them count. */
+export const keyShape = (folder: string) => ({
+  jwks: s
+    .optional(
+      s
+        .section({
+          file: s.optional(s.path(folder)).describe('A file with the JWK Set; read again when it changes'),
+          url: s.optional(s.fetchUrl()).describe('A URL of the JWK Set; refreshed in the background'),
+        })
+        .check((ctx) => {
+          if ((ctx.value.file === null) === (ctx.value.url === null))
+            contradiction(ctx, [], 'needs exactly one of file, url');
+        }),
+    )
+    .describe('Where the issuer’s keys are'),
+  discovery: s.flag().prefault(false).describe('Find the keys through the issuer’s OpenID or OAuth metadata'),
+  maxStale: s
+    .duration('1s')
+    .prefault('24h')
+    .describe('Age since the last successful read of the keys beyond which tokens of this issuer are refused'),
+  required: s.flag().prefault(true).describe('Not ready without these keys'),
+  algorithms: algorithms(),
+});
+
+interface KeyChoice {
+  readonly issuer: string;
+  readonly jwks: { readonly file: string | null; readonly url: string | null } | null;
+  readonly discovery: boolean;
+}
+
+/** An issuer names exactly one origin of its keys, and discovery needs an address. */
+export function checkKeys(ctx: Context & { value: KeyChoice }): void {
+  const { issuer, jwks, discovery } = ctx.value;
+  if ((jwks !== null) === discovery) contradiction(ctx, [], 'needs exactly one of jwks, discovery: true');
+  if (discovery && !s.isFetchable(issuer)) {
+    contradiction(ctx, ['issuer'], 'cannot be discovered: it is not an https URL; name the keys with jwks');
+  }
+}
+
+function keyOrigin({ jwks }: KeyChoice): KeyOrigin {
+  if (jwks?.file != null) return { from: 'file', path: jwks.file };
+  if (jwks?.url != null) return { from: 'url', url: jwks.url };
+  return { from: 'discovery' };
+}
+
+/** An issuer as the parts want it: one origin of its keys, and units in the names. */
+export function withKeys<I extends KeyChoice & { readonly maxStale: number; readonly maxLifetime: number }>(issuer: I) {
+  const { jwks, discovery, maxStale, maxLifetime, ...rest } = issuer;
+  return { ...rest, keys: keyOrigin(issuer), maxStaleMs: maxStale, maxLifetimeMs: maxLifetime };
+}

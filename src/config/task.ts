@@ -1,0 +1,128 @@
+import * as z from 'zod';
+import { contradiction } from './contradiction.ts';
+import { algorithms, checkKeys, keyShape, withKeys } from './issuer-keys.ts';
+import * as s from './scalars.ts';
+
+const issuerScope = {
+  trustDomains: s
+    .list(s.trustDomain(), 64, s.self)
+    .min(1, { error: 'is empty, so no caller could use its tokens' })
+    .describe('Trust domains whose workloads may hold its tokens'),
+  purposes: s
+    .list(s.text(), 256, s.self)
+    .min(1, { error: 'is empty, so no purpose could be stated' })
+    .describe('Purposes of the inventory that it may state, with all below them'),
+  maxLifetime: s.duration('1s').prefault('10m').describe('The longest life (`exp` less `iat`) of a token'),
+  maxAssurance: s
+    .count(1, 3)
+    .transform((most) => most as 1 | 2 | 3)
+    .prefault(3)
+    .describe('The most that its tokens can prove'),
+  propagation: s
+    .word(['exchanged', 'forwarded'])
+    .prefault('exchanged')
+    .describe('forwarded: a token travels on unchanged; the caller joins the chain, and assurance is at most 1'),
+  unsafeBearer: s
+    .flag()
+    .prefault(false)
+    .describe('Accepts tokens that are bound to nobody (assurance 1): a thief can use them'),
+};
+
+const taskClaims = {
+  idClaim: s.claim().describe('The claim that states the id of the task'),
+  purposeClaim: s.claim().describe('The claim that states the purpose'),
+};
+
+const taskIssuer = (folder: string) => {
+  const signing = { issuer: s.text().describe('The exact `iss` of its tokens'), ...keyShape(folder), ...issuerScope };
+  const kinds = [
+    s
+      .section({
+        kind: z.literal('txn-token').describe('Transaction Tokens, in the header `Txn-Token`'),
+        ...signing,
+        audience: s.text().describe('The `aud` of its tokens: the trust domain'),
+        purposeClaim: s.optional(s.claim()).describe('The claim that states the purpose; left out: the only scope'),
+        oldNames: s.flag().prefault(false).describe('Accepts the names of claims that drafts before 06 had'),
+      })
+      .check(checkKeys)
+      .transform(withKeys),
+    s
+      .section({
+        kind: z.literal('access-token').describe('OAuth access tokens (RFC 9068) with task claims'),
+        ...signing,
+        ...taskClaims,
+      })
+      .check(checkKeys)
+      .transform(withKeys),
+    s
+      .section({
+        kind: z.literal('jwt-svid').describe('JWT-SVIDs with task claims; keys come from the trust bundles'),
+        ...issuerScope,
+        ...taskClaims,
+      })
+      .transform(({ maxLifetime, ...rest }) => ({ ...rest, maxLifetimeMs: maxLifetime })),
+  ] as const;
+  return z.discriminatedUnion('kind', kinds, { error: 'must be one of txn-token, access-token, jwt-svid' });
+};
+
+const headers = () =>
+  s
+    .section({
+      id: s.headerName().prefault('x-task-id').describe('The header that states the id of a declared task'),
+      purpose: s.headerName().prefault('x-task-purpose').describe('The header that states its purpose'),
+    })
+    .check((ctx) => {
+      if (ctx.value.id === ctx.value.purpose) {
+        contradiction(ctx, ['purpose'], 'is the header of the id; name another one');
+      }
+    });
+
+const dpop = () =>
+  s
+    .section({
+      algorithms: algorithms(),
+      maxAge: s.duration('1s', '10m').prefault('60s').describe('How old a proof may be by its `iat`'),
+      nonce: s
+        .section({
+          required: s.flag().prefault(false).describe('Asks for a nonce of ours in each proof'),
+          lifetime: s.duration('1s', '1h').prefault('5m').describe('How long a nonce holds'),
+        })
+        .transform(({ required, lifetime }) => ({ required, lifetimeMs: lifetime }))
+        .prefault({})
+        .describe('Nonces (RFC 9449 section 9)'),
+    })
+    .transform(({ maxAge, ...rest }) => ({ ...rest, maxAgeMs: maxAge }));
+
+const wimse = () =>
+  s
+    .section({
+      algorithms: algorithms(),
+      maxWitLifetime: s.duration('1s').prefault('1h').describe('The longest life of a Workload Identity Token'),
+      maxProofLifetime: s.duration('1s', '10m').prefault('60s').describe('How far ahead the `exp` of a proof may lie'),
+    })
+    .transform(({ maxWitLifetime, maxProofLifetime, ...rest }) => ({
+      ...rest,
+      maxWitLifetimeMs: maxWitLifetime,
+      maxProofLifetimeMs: maxProofLifetime,
+    }));
+
+/** The section `task`: how a task is stated. */
+export const task = (folder: string) =>
+  s.section({
+    headers: s
+      .orOff(headers())
+      .prefault({})
+      .describe('Plain headers that declare a task without proof; off: none is read'),
+    issuers: s
+      .list(taskIssuer(folder), 64, (issuer) =>
+        issuer.kind === 'jwt-svid' ? `jwt-svid ${issuer.trustDomains.join(' ')}` : `${issuer.kind} ${issuer.issuer}`,
+      )
+      .prefault([])
+      .describe('Who may state a task in a signed token, and how far each is believed'),
+    dpop: dpop().prefault({}).describe('Proofs of possession by DPoP (RFC 9449)'),
+    wimse: s.orOff(wimse()).prefault('off').describe('Proofs of possession by WIMSE tokens; off: none is believed'),
+    resourceMetadata: s
+      .flag()
+      .prefault(false)
+      .describe('Challenges name the protected resource metadata of the host (RFC 9728), where its origin is known'),
+  });

@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Whether checks can be answered, and what is missing where they cannot. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, for a person; nothing private. */
+  readonly missing: readonly string[];
+}
+
+export interface StatusOptions {
+  /** IP address and port; port 0 takes a free one. */
+  readonly host: string;
+  readonly port: number;
+  readonly readiness: () => Readiness;
+  /** What `/status` shows: plain data without secrets. */
+  readonly status: () => unknown;
+  readonly metrics: () => Promise<{ readonly type: string; readonly body: string }>;
+  /** Told when one of these functions fails; the answer says no more than that it did. */
+  readonly failed: (path: string, error: unknown) => void;
+}
+
+/** The status port once it listens. */
+export interface StatusServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  type: 'application/json',
+  body: `${JSON.stringify(value, null, 2)}\n`,
+});
+
+type Page = (options: StatusOptions) => Answer | Promise<Answer>;
+
+const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
+  ['/healthz', () => json(200, { healthy: true })],
+  [
+    '/readyz',
+    ({ readiness }) => {
+      const { ready, missing } = readiness();
+      return json(ready ? 200 : 503, { ready, missing });
+    },
+  ],
+  ['/status', ({ status }) => json(200, status())],
+  [
+    '/metrics',
+    async ({ metrics }) => {
+      const { type, body } = await metrics();
+      return { status: 200, type, body };
+    },
+  ],
+]);
+
+/**
+ * Serves `/healthz`, `/readyz`, `/status` and `/metrics` over HTTP, for GET and HEAD alone. Nothing here changes anything,
+ * and no answer tells of an error more than that there was one. Resolves when the port listens; rejects when it cannot.
+ */
+export async function serveStatus(options: StatusOptions): Promise<StatusServer> {
+  const server = createServer(
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: 5000,
+      requestTimeout: 5000,
+      keepAliveTimeout: 5000,
+      connectionsCheckingInterval: 1000,
+    },
+    (request, response) => void answer(request, response, options),
+  );
+  server.maxConnections = 128;
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: StatusOptions): Promise<void> {
+  const path = (request.url ?? '').replace(/\?.*$/s, '');
+  const reading = request.method === 'GET' || request.method === 'HEAD';
+  const { status, type, body } = reading ? await page(path, options) : json(405, { error: 'only GET and HEAD' });
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    ...(reading ? {} : { allow: 'GET, HEAD', connection: 'close' }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+async function page(path: string, options: StatusOptions): Promise<Answer> {
+  const render = pages.get(path);
+  if (render === undefined) return json(404, { error: `not here; there are ${[...pages.keys()].join(', ')}` });
+  try {
+    return await render(options);
+  } catch (error) {
+    options.failed(path, error);
+    return json(500, { error: 'this page could not be made; the log says why' });
+  }
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
