@@ -6,7 +6,7 @@ import { Certificate } from './identity/certificate.ts';
 import { PemFault, readPem } from './identity/certificate-pem.ts';
 import { systemClock } from './identity/clock.ts';
 import type { IdentityRules } from './identity/identify.ts';
-import { JwksSource, type KeyEvent } from './identity/jwks-source.ts';
+import { JwksSource, type KeyEvent, type KeySourceStatus } from './identity/jwks-source.ts';
 import { SvidVerifier } from './identity/svid-cache.ts';
 import { Refusal } from './outcome.ts';
 
@@ -15,6 +15,7 @@ export interface Identity {
   readonly rules: IdentityRules;
   readonly bundles: BundleStore;
   readonly verifier: SvidVerifier;
+  keySources(): readonly KeySourceStatus[];
   /** What keeps the sidecar from being ready, one line each. */
   notReady(now: number): readonly string[];
   stop(): void;
@@ -69,6 +70,7 @@ export async function startIdentity(
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
       unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
     },
+    keySources: () => oidc.map(({ source }) => source.status()),
     notReady: (now) => [
       ...bundles
         .status(now)

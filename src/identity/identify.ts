@@ -7,7 +7,7 @@ import { readAuthorization } from './bearer.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { Caller, type Credential } from './caller.ts';
 import { TokenFault } from './jws-fault.ts';
-import { jwtAuthorities } from './jwt-authorities.ts';
+import { authoritiesOf } from './jwt-authorities.ts';
 import { VerifiedJwtSvid } from './jwt-svid.ts';
 import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
 import { type PeerRules, presentedSvid } from './peer.ts';
@@ -91,7 +91,7 @@ async function namedByToken(
   const oidc = issuer === null ? undefined : rules.oidc.get(issuer);
   if (oidc === undefined) {
     const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
-    const verified = await VerifiedJwtSvid.verify(token, jwtAuthorities(bundles), { ...common, maxLifetimeSeconds });
+    const verified = await VerifiedJwtSvid.verify(token, authoritiesOf(bundles), { ...common, maxLifetimeSeconds });
     if (verified instanceof Refusal) return verified;
     return { id: verified.id, credential: 'jwt-svid', facts: verified };
   }

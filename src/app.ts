@@ -1,0 +1,223 @@
+import type { Writable } from 'node:stream';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { startIdentity } from './app-identity.ts';
+import { identityEvents, measureAtScrape, metricsFor, observer, watchPolicy } from './app-telemetry.ts';
+import { check, type Decision, type Stages } from './check.ts';
+import type { Config } from './config/schema.ts';
+import { serveStatus } from './control/status.ts';
+import { createHandler } from './envoy/handler.ts';
+import { readRequest } from './envoy/request.ts';
+import { serveChecks } from './envoy/server.ts';
+import { systemClock } from './identity/clock.ts';
+import { identify } from './identity/identify.ts';
+import type { CheckInput } from './input.ts';
+import { formatProblem } from './inventory/problem.ts';
+import { Audit } from './observe/audit.ts';
+import { createLog, type Log } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
+import { FileSink, streamSink } from './observe/sink.ts';
+import { Refusal } from './outcome.ts';
+import { Engine } from './policy/engine.ts';
+import { SnapshotHolder } from './policy/holder.ts';
+import { toRecord } from './record.ts';
+import { readDeclared } from './task/declared.ts';
+
+/** What the process gives to the program; main.ts is the one place that knows the process. */
+export interface Surroundings {
+  readonly stdout: Writable;
+  /** Takes one line of the log, with its line feed. */
+  readonly log: (line: string) => void;
+  readonly version: string;
+}
+
+export interface App {
+  /** Where Envoy connects, as a gRPC client writes it. */
+  readonly check: string;
+  /** The port of the status pages; null when they are off. */
+  readonly statusPort: number | null;
+  /** Stops taking checks, answers those in flight, writes what waits, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** How long before Envoy's deadline an answer must be under way. */
+const MARGIN_MS = 10;
+/** How long the audit may take at the end to write what waits. */
+const AUDIT_FLUSH_MS = 5000;
+
+/** How often it is looked at whether time alone made something stale. */
+const READINESS_MS = 1000;
+
+/** Builds every part by hand, and serves. Throws when a port, a sink or a file of the configuration cannot be used. */
+export async function start(config: Config, { stdout, log: write, version }: Surroundings): Promise<App> {
+  const clock = systemClock;
+  const log = createLog({ level: config.log.level, write, now: clock.now });
+  const metrics = metricsFor(config);
+  const audit = await startAudit(config, stdout, version, log, metrics);
+  const identity = await startIdentity(config, identityEvents(log, metrics));
+  const engine = new Engine({
+    onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
+    onReplaced: (milliseconds) => {
+      metrics.engineRebuilt();
+      log.warn('the policy engine was replaced', { milliseconds: Math.round(milliseconds) });
+    },
+  });
+  const policy = await openPolicy(config, engine);
+  watchPolicy(policy, config, log, metrics);
+  const taskHeaders = Object.values(config.task.headers ?? {});
+  const stages: Stages = {
+    serves: config.serves,
+    enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
+    taskHeaders,
+    identify: (input, target, known, now) => identify(input, target, known, identity.rules, now),
+    readTask: async (input, _target, caller) => {
+      const declared = readDeclared(input.headers, config.task.headers);
+      if (declared instanceof Refusal) return declared;
+      return { task: null, declared, chain: [caller.workload], claims: [], responseHeaders: [] };
+    },
+  };
+  const handler = createHandler({
+    decide: (input, decision, now) => decideBySnapshot(policy, input, stages, decision, now),
+    record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
+    observe: observer(metrics),
+    onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
+    clock: clock.now,
+    limits: {
+      concurrentChecks: config.limits.concurrentChecks,
+      marginMs: MARGIN_MS,
+      deadlineMs: config.limits.deadlineMs,
+    },
+  });
+  measureAtScrape(metrics, identity, policy, handler.inflight, clock.now);
+  const requestOptions = {
+    mergeSlashes: config.request.mergeSlashes,
+    headerBytes: config.limits.headerBytes,
+    singleHeaders: [...taskHeaders, ...config.policy.headers.map(({ name }) => name)],
+    forwarded: config.identity.forwarded,
+  };
+  const server = await serveChecks(
+    config.listen.check.kind === 'unix' ? { socket: config.listen.check.path } : config.listen.check,
+    ServerCredentials.createInsecure(),
+    {
+      requestBytes: config.limits.requestBytes,
+      concurrentStreams: config.limits.streams,
+      sessionMemoryMb: Math.ceil(config.limits.sessionBytes / 2 ** 20),
+    },
+    handler,
+    (message, checkPeer) => readRequest(message, { checkPeer }, requestOptions),
+  );
+  let stopping = false;
+  const readiness = () => {
+    const missing = [
+      ...(stopping ? ['it is stopping'] : []),
+      ...(policy.current() === null ? ['no policy snapshot could be loaded'] : []),
+      ...identity.notReady(clock.now()),
+    ];
+    server.setServing(missing.length === 0);
+    return { ready: missing.length === 0, missing };
+  };
+  readiness();
+  const looking = setInterval(readiness, READINESS_MS);
+  const status =
+    config.listen.status === null
+      ? null
+      : await serveStatus({
+          ...config.listen.status,
+          readiness,
+          status: () => ({
+            version,
+            ...readiness(),
+            policy: describePolicy(policy),
+            trustDomains: identity.bundles.status(clock.now()),
+            issuers: identity.keySources(),
+          }),
+          metrics: () => metrics.scrape(),
+          failed: (path, error) => log.error('a status page failed', { path, error }),
+        });
+  log.info('serving', { check: server.target, status: status?.port ?? null, version });
+  return {
+    check: server.target,
+    statusPort: status?.port ?? null,
+    stop: async () => {
+      stopping = true;
+      readiness();
+      clearInterval(looking);
+      await server.drain(config.limits.drainMs);
+      await audit.close(AUDIT_FLUSH_MS);
+      await policy.close();
+      identity.stop();
+      engine.close();
+      await status?.close();
+      log.info('stopped');
+    },
+  };
+}
+
+function startAudit(config: Config, stdout: Writable, version: string, log: Log, metrics: Metrics): Promise<Audit> {
+  return Audit.start({
+    sinks: config.audit.sinks.map((sink) =>
+      sink.to === 'stdout' ? streamSink('stdout', stdout) : new FileSink(sink.path),
+    ),
+    queue: config.audit.queue,
+    onFailure: config.audit.onFailure,
+    now: systemClock.now,
+    start: { version },
+    report: (sink, result, records, cause) => {
+      metrics.audited(sink, result, records);
+      if (cause !== null) log.error('an audit sink failed', { sink, cause });
+    },
+  });
+}
+
+function describePolicy(policy: SnapshotHolder) {
+  const { problems, warnings, ...rest } = policy.status();
+  return { ...rest, problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
+}
+
+/**
+ * What is wrong with the files that a configuration names (bundles, keys, intermediates, policies, inventory), one line
+ * each; empty when a sidecar would be ready with them.
+ */
+export async function examine(config: Config): Promise<readonly string[]> {
+  const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {} });
+  const engine = new Engine();
+  const policy = await openPolicy(config, engine);
+  const { problems } = policy.status();
+  const found = [...identity.notReady(systemClock.now()), ...problems.map(formatProblem)];
+  identity.stop();
+  await policy.close();
+  engine.close();
+  return found;
+}
+
+function openPolicy({ policy, identity }: Config, engine: Engine): Promise<SnapshotHolder> {
+  const domains = Object.entries(identity.trustDomains);
+  return SnapshotHolder.open({
+    paths: { folder: policy.folder, inventory: policy.inventory, guardrails: policy.guardrails.folder },
+    settings: {
+      headers: policy.headers,
+      disabledGuardrails: policy.guardrails.disable,
+      trustDomains: domains.map(([name]) => name),
+      ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
+      allowWarnings: policy.unsafeIgnoreWarnings,
+    },
+    engine,
+    clock: systemClock.now,
+  });
+}
+
+/** One check, by the one snapshot that is current when it begins. */
+async function decideBySnapshot(
+  policy: SnapshotHolder,
+  input: CheckInput,
+  stages: Stages,
+  decision: string,
+  now: number,
+): Promise<Decision> {
+  const lease = policy.checkout();
+  if (lease === null) return { outcome: new Refusal('policy_unavailable', 'no snapshot could be loaded'), trail: {} };
+  try {
+    return await check(input, lease.snapshot, stages, decision, now);
+  } finally {
+    lease.release();
+  }
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { examine, start } from './app.ts';
+import { AUDIT_USAGE, auditCommand } from './cli/audit.ts';
+import { readConfig } from './cli/config.ts';
+import { DONE, FAILED, type Io, MISUSED, soleArgument } from './cli/io.ts';
+
+const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
+
+serve --config FILE                 answer Envoy's checks until SIGTERM
+check-config FILE                   read a configuration and all that it names, and serve nothing
+${AUDIT_USAGE}--version
+--help
+
+Exit codes: 0 done, 1 failed, 64 the command line or the configuration is wrong.
+`;
+
+const io: Io = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  env: process.env,
+};
+
+/** Runs one command line and returns the exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const [command = '--help', ...rest] = args;
+  switch (command) {
+    case 'serve':
+      return serve(rest);
+    case 'check-config':
+      return checkConfig(rest);
+    case 'audit':
+      return auditCommand(rest, io);
+    case '--version':
+      io.out(`cedar-ext-authz ${await packageVersion()} on Node ${process.version}\n`);
+      return DONE;
+    case '--help':
+    case '-h':
+      io.out(USAGE);
+      return DONE;
+    default:
+      return misuse(`there is no command ${JSON.stringify(command)}`);
+  }
+}
+
+function misuse(problem: string): number {
+  io.err(`${problem}\n\n${USAGE}`);
+  return MISUSED;
+}
+
+async function packageVersion(): Promise<string> {
+  const file = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const file = soleArgument(args, 'config');
+  if (file === null) return misuse('serve needs --config FILE');
+  const config = await readConfig(file, io);
+  if (typeof config === 'number') return config;
+  const stopping = stopSignal();
+  const app = await start(config, { stdout: process.stdout, log: io.err, version: await packageVersion() });
+  await stopping;
+  await app.stop();
+  return DONE;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as it does by default. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}
+
+async function checkConfig(args: readonly string[]): Promise<number> {
+  const file = soleArgument(args, 'config');
+  if (file === null) return misuse('check-config needs a FILE');
+  const config = await readConfig(file, io);
+  if (typeof config === 'number') return config;
+  const problems = await examine(config);
+  for (const problem of problems) io.err(`${problem}\n`);
+  if (problems.length > 0) return FAILED;
+  io.out(`${file}: good\n`);
+  return DONE;
+}
+
+process.exitCode = await run(process.argv.slice(2)).catch((error: unknown) => {
+  io.err(`${error instanceof Error ? error.message : String(error)}\n`);
+  return FAILED;
+});
