@@ -23,15 +23,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   envoy: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe'],
   control: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe'],
   app: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe', 'envoy', 'control', 'config'],
+  cli: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe', 'config'],
   main: [...base, 'inventory', 'identity', 'policy', 'observe', 'config', 'app', 'cli'],
 };
 
-/** Files beside `check.ts` that are steps of the decision. */
+/** Files beside `check.ts` and `app.ts` that are steps of them. */
 const partOf: Readonly<Record<string, string>> = {
   admission: 'check',
   facts: 'check',
   judge: 'check',
   record: 'check',
+  'app-identity': 'app',
+  'app-telemetry': 'app',
 };
 
 /** Packages that only some files may import. */
