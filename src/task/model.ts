@@ -40,6 +40,8 @@ export interface Why {
   readonly task: Task | null;
   readonly declared: Declared | null;
   readonly chain: Chain;
+  /** Every verified statement behind `task`: one, or two that agree. Revoking any of them ends the task. */
+  readonly backing: readonly Task[];
   /** What this request uses up, if it is permitted: for `commit` of state/. */
   readonly claims: readonly PendingClaim[];
   /** Headers that the caller gets with an allow (DPoP-Nonce). */

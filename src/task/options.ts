@@ -1,7 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { type JwsAlgorithm, standardAlgorithms } from '../identity/jws-algorithms.ts';
+import type { TokenFault } from '../identity/jws-fault.ts';
+import type { JwtAuthorities } from '../identity/jwt-svid.ts';
+import type { KeySet } from '../identity/key-set.ts';
+import type { KeySource } from '../identity/key-source.ts';
 import type { DeclaredHeaderNames } from './declared.ts';
+import type { Assurance } from './model.ts';
 
-/** What the config says about tasks. */
-export interface TaskOptions {
+/** The names of nested members that lead to a claim, outermost first. */
+export type ClaimPath = readonly string[];
+
+/** How far an issuer is believed, whatever its tokens say. */
+export interface IssuerScope {
+  /** Every workload of the chain lies in one of these. */
+  readonly trustDomains: readonly string[];
+  /** Purposes of the inventory that it may state, with all below them. */
+  readonly purposes: readonly string[];
+  /** From `iat` to `exp`. */
+  readonly maxLifetimeSeconds: number;
+  readonly maxAssurance: Assurance;
+  /** `forwarded`: a token travels on unchanged; the caller is appended to its chain, and assurance is at most 1. */
+  readonly propagation: 'exchanged' | 'forwarded';
+  /** Accepts tokens that are bound to nobody, with assurance 1. */
+  readonly unsafeBearer: boolean;
+}
+
+interface SigningIssuer {
+  /** Compared with `iss` byte by byte. */
+  readonly issuer: string;
+  readonly keys: KeySource;
+  readonly algorithms: readonly JwsAlgorithm[];
+}
+
+/** A Transaction Token Service. */
+export interface TxnTokenIssuer extends IssuerScope, SigningIssuer {
+  readonly kind: 'txn-token';
+  /** The trust domain that its tokens name in `aud`. */
+  readonly audience: string;
+  /** null: the purpose is the only scope, which then is no scope. */
+  readonly purposeClaim: ClaimPath | null;
+  /** Accepts `azd` for `tctx`, and `purp` or `purpose` for `scope`, as drafts before 06 had it. */
+  readonly oldNames: boolean;
+}
+
+/** An authorization server of access tokens by RFC 9068. They name the audience of the host that is called. */
+export interface AccessTokenIssuer extends IssuerScope, SigningIssuer {
+  readonly kind: 'access-token';
+  readonly idClaim: ClaimPath;
+  readonly purposeClaim: ClaimPath;
+}
+
+/** JWT-SVIDs with task claims, of the trust domains in the scope. They name the audience of the host that is called. */
+export interface JwtSvidIssuer extends IssuerScope {
+  readonly kind: 'jwt-svid';
+  readonly authorities: JwtAuthorities;
+  readonly idClaim: ClaimPath;
+  readonly purposeClaim: ClaimPath;
+}
+
+export type TaskIssuer = TxnTokenIssuer | AccessTokenIssuer | JwtSvidIssuer;
+
+/** Proofs by RFC 9449. */
+export interface DpopOptions {
+  readonly algorithms: readonly JwsAlgorithm[];
+  /** How old a proof may be by its `iat`, leeway not counted. */
+  readonly maxAgeSeconds: number;
+  readonly nonce: {
+    /** A proof without a nonce of ours is refused, and told one. */
+    readonly required: boolean;
+    /** At least 32 random bytes; sidecars that share it accept each other's nonces. */
+    readonly secret: Uint8Array;
+    readonly lifetimeSeconds: number;
+  };
+}
+
+/** Workload Identity Tokens and Workload Proof Tokens (WIMSE). */
+export interface WimseOptions {
+  /** The keys that sign WITs of one trust domain, or why there are none. `now` is in milliseconds. */
+  readonly witKeys: (trustDomain: string, now: number) => KeySet | TokenFault;
+  readonly algorithms: readonly JwsAlgorithm[];
+  readonly maxWitLifetimeSeconds: number;
+  /** How far ahead the `exp` of a proof may lie, leeway not counted. */
+  readonly maxProofLifetimeSeconds: number;
+}
+
+/** What holds for tasks. */
+export interface TaskRules {
   /** Where a task may be said in plain headers; null switches them off. */
   readonly headers: DeclaredHeaderNames | null;
+  readonly issuers: readonly TaskIssuer[];
+  /** Issuers of identity tokens, whose tokens in `Authorization` say who and never why. */
+  readonly identityIssuers: { has(issuer: string): boolean };
+  /** Workloads in a chain, the caller included. */
+  readonly maxDepth: number;
+  readonly dpop: DpopOptions;
+  /** null: no WIT is believed. */
+  readonly wimse: WimseOptions | null;
+  /** Challenges name the protected resource metadata of the host (RFC 9728 section 5.1), where its origin is configured. */
+  readonly resourceMetadata: boolean;
+}
+
+/** What the config says about tasks. Whatever is left out believes nobody. */
+export type TaskOptions = Pick<TaskRules, 'headers'> & Partial<TaskRules>;
+
+/** The rules with their defaults. The default secret of nonces is made at random: they then end with the process. */
+export function taskRules(options: TaskOptions): TaskRules {
+  return {
+    issuers: [],
+    identityIssuers: new Set(),
+    maxDepth: 4,
+    dpop: {
+      algorithms: standardAlgorithms,
+      maxAgeSeconds: 60,
+      nonce: { required: false, secret: randomBytes(32), lifetimeSeconds: 300 },
+    },
+    wimse: null,
+    resourceMetadata: false,
+    ...options,
+  };
 }

@@ -1,26 +1,79 @@
 import type { Caller } from '../identity/caller.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
 import type { CheckInput } from '../input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import { Refusal } from '../outcome.ts';
+import { agree } from './agree.ts';
+import { type BoundTask, bind } from './binding.ts';
+import { askingFor, authorizationCandidate, txnCandidate } from './candidate.ts';
 import { readDeclared } from './declared.ts';
 import type { Why } from './model.ts';
-import type { TaskOptions } from './options.ts';
+import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
+import { taskOptionProblems } from './options-check.ts';
+import { readPresented } from './presented.ts';
+import { readProofs } from './proofs.ts';
+import { tokenRefusal } from './token-refusal.ts';
+
+type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
 
 /** Finds out why a caller asks, and through whom. `now` is in milliseconds since the epoch. */
 export type ReadTask = (
   input: CheckInput,
   target: Target,
   caller: Caller,
-  known: Inventory,
+  known: Known,
   now: number,
 ) => Promise<Why | Refusal>;
 
-/** The stage that reads tasks, by these options. */
+/** The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts). */
 export function taskReader(options: TaskOptions): ReadTask {
-  return async (input, _target, caller) => {
-    const declared = readDeclared(input.headers, options.headers);
-    if (declared instanceof Refusal) return declared;
-    return { task: null, declared, chain: [caller.workload], claims: [], responseHeaders: [] };
+  const rules = taskRules(options);
+  const problems = taskOptionProblems(rules);
+  if (problems.length > 0) throw new Error(`tasks: ${problems.join('; ')}`);
+  return (input, target, caller, known, now) => readTask(input, target, caller, known, rules, now);
+}
+
+/**
+ * Reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
+ * be good: it is never taken for "no task". Nothing is used up here; `Why.claims` are for `commit`.
+ */
+async function readTask(
+  input: CheckInput,
+  { resource }: Target,
+  caller: Caller,
+  known: Known,
+  rules: TaskRules,
+  now: number,
+): Promise<Why | Refusal> {
+  const declared = readDeclared(input.headers, rules.headers);
+  if (declared instanceof Refusal) return declared;
+  const presented = readPresented(input.headers, resource.host, rules);
+  if (presented instanceof Refusal) return presented;
+  const asking = askingFor(presented, resource.host, rules);
+  const txn = await txnCandidate(presented, asking, rules, now);
+  if (txn instanceof Refusal) return txn;
+  const authorization = await authorizationCandidate(presented, asking, rules, now);
+  if (authorization instanceof Refusal) return authorization;
+  const candidates = [txn, authorization].filter((one) => one !== null);
+  const proofs = await readProofs(input, presented, candidates, asking, caller, rules, now);
+  if (proofs instanceof Refusal) return proofs;
+
+  const bound: BoundTask[] = [];
+  for (const one of candidates) {
+    const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
+    if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, asking);
+    if (outcome instanceof Refusal) return outcome;
+    bound.push(outcome);
+  }
+  const agreed = agree(bound, declared);
+  if (agreed instanceof Refusal) return agreed;
+  return {
+    task: agreed?.task ?? null,
+    declared,
+    chain: agreed?.chain ?? [caller.workload],
+    backing: bound.map(({ task }) => task),
+    claims: proofs.claims,
+    responseHeaders: proofs.responseHeaders,
   };
 }

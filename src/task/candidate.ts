@@ -1,0 +1,133 @@
+import type { PresentedToken } from '../identity/bearer.ts';
+import type { UnverifiedJws } from '../identity/jws.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
+import type { Host } from '../inventory/model.ts';
+import { Refusal } from '../outcome.ts';
+import { isJsonObject } from '../strict-json.ts';
+import type { Asking } from './challenge.ts';
+import { claimAt } from './claim-path.ts';
+import { type Confirmation, readConfirmation } from './confirmation.ts';
+import type { JwtSvidIssuer, TaskRules, TxnTokenIssuer } from './options.ts';
+import type { Presented } from './presented.ts';
+import { TaskToken, unverifiedSubject } from './task-token.ts';
+import { tokenRefusal } from './token-refusal.ts';
+
+/** A verified task token, with what is needed to bind it. */
+export interface Candidate {
+  readonly token: TaskToken;
+  /** As it stands in its header: what a proof hashes. */
+  readonly text: string;
+  readonly confirmation: Confirmation;
+  /** The scheme that it was presented with; null for a Transaction Token. */
+  readonly scheme: 'bearer' | 'dpop' | null;
+  readonly asking: Asking;
+}
+
+/** How refusals about this request's tokens ask for better ones. */
+export function askingFor(presented: Presented, host: Host, rules: TaskRules): Asking {
+  const { authorization } = presented;
+  const bound = authorization !== null && bindsToKey(authorization.token);
+  return {
+    scheme: bound || authorization?.scheme === 'dpop' ? 'dpop' : 'bearer',
+    host,
+    proofAlgorithms: rules.dpop.algorithms,
+    resourceMetadata: rules.resourceMetadata,
+  };
+}
+
+/**
+ * The Transaction Token of the request, verified; null when there is none. Its `iss` names the issuer; without one, the
+ * only issuer whose audience it names. Refusals: `task_txn_…`, `task_keys_stale`.
+ */
+export async function txnCandidate(
+  { txnToken, txnTokenText }: Presented,
+  asking: Asking,
+  rules: TaskRules,
+  now: number,
+): Promise<Candidate | null | Refusal> {
+  if (txnToken === null || txnTokenText === null) return null;
+  const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, asking);
+  if (txnToken instanceof TokenFault) return refuse(txnToken);
+  if (txnToken.header.typ !== 'txntoken+jwt')
+    return refuse(new TokenFault('type', 'what stands in txn-token is no Transaction Token'));
+  const issuer = txnIssuer(txnToken, rules);
+  if (issuer === null)
+    return refuse(new TokenFault('issuer', 'no issuer of Transaction Tokens is configured by this name'));
+  const token = await TaskToken.verifyTxnToken(txnToken, issuer, now);
+  if (token instanceof TokenFault) return refuse(token);
+  const confirmation = readConfirmation(token.claims);
+  if (confirmation instanceof TokenFault) return refuse(confirmation);
+  return { token, text: txnTokenText, confirmation, scheme: null, asking };
+}
+
+/**
+ * The task token in `Authorization`, verified; null when there is none, or when what stands there only says who calls: an
+ * identity token, or a JWT-SVID without any task claim. Refusals: `task_token_…`, `task_keys_stale`, and those of the
+ * JWT authorities.
+ */
+export async function authorizationCandidate(
+  { authorization }: Presented,
+  asking: Asking,
+  rules: TaskRules,
+  now: number,
+): Promise<Candidate | null | Refusal> {
+  if (authorization === null) return null;
+  const { issuer } = authorization;
+  if (issuer === null) return jwtSvidCandidate(authorization, asking, rules, now);
+  if (rules.identityIssuers.has(issuer) && authorization.token.header.typ !== 'at+jwt') return null;
+  const refuse = (fault: TokenFault) => tokenRefusal('access-token', fault, asking);
+  const entry = rules.issuers.find((one) => one.kind === 'access-token' && one.issuer === issuer);
+  if (entry?.kind !== 'access-token')
+    return refuse(new TokenFault('type', 'this issuer makes no tokens that belong in authorization'));
+  const audience = asking.host.audience ?? '';
+  const token = await TaskToken.verifyAccessToken(authorization.token, entry, audience, now);
+  return token instanceof TokenFault ? refuse(token) : candidate(token, authorization, asking);
+}
+
+async function jwtSvidCandidate(
+  authorization: PresentedToken,
+  asking: Asking,
+  rules: TaskRules,
+  now: number,
+): Promise<Candidate | null | Refusal> {
+  const subject = unverifiedSubject(authorization.token);
+  const entry = subject === null ? undefined : jwtSvidIssuer(rules, subject.trustDomain);
+  if (subject === null || entry === undefined || !statesTask(authorization.token, entry)) return null;
+  const audience = asking.host.audience ?? '';
+  const token = await TaskToken.verifyJwtSvid(authorization.token, entry, subject, audience, now);
+  if (token instanceof Refusal) return token;
+  return token instanceof TokenFault
+    ? tokenRefusal('jwt-svid', token, asking)
+    : candidate(token, authorization, asking);
+}
+
+function candidate(
+  token: TaskToken,
+  { token: { compact }, scheme }: PresentedToken,
+  asking: Asking,
+): Candidate | Refusal {
+  const confirmation = readConfirmation(token.claims);
+  if (confirmation instanceof TokenFault) return tokenRefusal(token.source, confirmation, asking);
+  return { token, text: compact.text, confirmation, scheme, asking };
+}
+
+function jwtSvidIssuer(rules: TaskRules, trustDomain: string): JwtSvidIssuer | undefined {
+  return rules.issuers.find(
+    (one): one is JwtSvidIssuer => one.kind === 'jwt-svid' && one.trustDomains.includes(trustDomain),
+  );
+}
+
+/** Half a task is one too: it must then be whole. */
+function statesTask({ unverifiedClaims }: UnverifiedJws, { idClaim, purposeClaim }: JwtSvidIssuer): boolean {
+  return claimAt(unverifiedClaims, idClaim) !== undefined || claimAt(unverifiedClaims, purposeClaim) !== undefined;
+}
+
+function txnIssuer({ unverifiedClaims: { iss, aud } }: UnverifiedJws, rules: TaskRules): TxnTokenIssuer | null {
+  const issuers = rules.issuers.filter((one): one is TxnTokenIssuer => one.kind === 'txn-token');
+  const named = issuers.filter((one) => (iss === undefined ? one.audience === aud : one.issuer === iss));
+  return named.length === 1 ? named[0]! : null;
+}
+
+function bindsToKey({ unverifiedClaims: { cnf } }: UnverifiedJws): boolean {
+  return isJsonObject(cnf) && cnf.jkt !== undefined;
+}

@@ -1,0 +1,40 @@
+import type { JwsAlgorithm } from '../identity/jws-algorithms.ts';
+import type { Host } from '../inventory/model.ts';
+import type { ResponseHeader } from '../outcome.ts';
+
+/** What a challenge needs to know about the request that it answers. */
+export interface Asking {
+  /** The scheme by which a better token is to be presented. */
+  readonly scheme: 'bearer' | 'dpop';
+  readonly host: Host;
+  /** The algorithms of proofs that are accepted (RFC 9449 section 7.1, `algs`). */
+  readonly proofAlgorithms: readonly JwsAlgorithm[];
+  readonly resourceMetadata: boolean;
+}
+
+type TokenError = 'invalid_token' | 'insufficient_scope';
+type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce';
+
+const METADATA_PATH = '/.well-known/oauth-protected-resource';
+
+/** `WWW-Authenticate` about a token in `Authorization`: RFC 6750 section 3, or RFC 9449 section 7.1 for a bound one. */
+export function tokenChallenge(asking: Asking, error: TokenError, scopes: readonly string[] = []): ResponseHeader {
+  const parameters: [string, string][] = [['error', error]];
+  if (scopes.length > 0) parameters.push(['scope', scopes.join(' ')]);
+  return header(asking, parameters);
+}
+
+/** `WWW-Authenticate` about a DPoP proof (RFC 9449 sections 7.1 and 9). */
+export function proofChallenge(asking: Asking, error: ProofError): ResponseHeader {
+  return header({ ...asking, scheme: 'dpop' }, [['error', error]]);
+}
+
+/** Values are our own words, scopes by their grammar and the origin of a host: none holds a quote or a backslash. */
+function header(asking: Asking, parameters: readonly (readonly [string, string])[]): ResponseHeader {
+  const all = [...parameters];
+  if (asking.scheme === 'dpop') all.push(['algs', asking.proofAlgorithms.join(' ')]);
+  const { origin } = asking.host;
+  if (asking.resourceMetadata && origin !== null) all.push(['resource_metadata', origin + METADATA_PATH]);
+  const text = all.map(([name, value]) => `${name}="${value}"`).join(', ');
+  return ['www-authenticate', `${asking.scheme === 'dpop' ? 'DPoP' : 'Bearer'} ${text}`];
+}

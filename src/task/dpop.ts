@@ -1,0 +1,135 @@
+import { type JwsProfile, UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey } from '../identity/jws.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
+import { type Reason, Refusal, type ResponseHeader } from '../outcome.ts';
+import type { PendingClaim } from '../state/commit.ts';
+import type { JsonObject } from '../strict-json.ts';
+import { type Asking, proofChallenge } from './challenge.ts';
+import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
+import type { DpopOptions } from './options.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, proofKey } from './proof.ts';
+import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
+
+const TYPES: JwsProfile['types'] = ['dpop+jwt'];
+const NONCE_HEADER = 'dpop-nonce';
+
+/** What a proof must be a proof of. */
+export interface DpopOccasion {
+  /** As received. */
+  readonly method: string;
+  /** Without the query, as Envoy sent it. */
+  readonly rawPath: string;
+  /** The token that it is presented with. */
+  readonly token: string;
+  /** The keys that the token names in `cnf`. */
+  readonly tokenKeys: readonly string[];
+  /** The SPIFFE ID of the caller: nonces are made for it. */
+  readonly caller: string;
+  readonly asking: Asking;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A DPoP proof that was verified, but not used up yet. Holding one is the proof of that: `DpopProof.verify` makes it. */
+export class DpopProof {
+  /** RFC 7638 thumbprint of the key of which possession was proven. */
+  readonly keyThumbprint: string;
+  readonly claim: PendingClaim;
+  /** A fresh nonce for the caller, where it is time for one. */
+  readonly responseHeaders: readonly ResponseHeader[];
+  #proof = true;
+
+  private constructor(keyThumbprint: string, claim: PendingClaim, responseHeaders: readonly ResponseHeader[]) {
+    this.keyThumbprint = keyThumbprint;
+    this.claim = claim;
+    this.responseHeaders = responseHeaders;
+    void this.#proof;
+    Object.freeze(this);
+  }
+
+  /**
+   * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
+   * is compared with the configured external origin of the host and the path. `ath` is always required, since a proof is
+   * only ever presented with a token. Refusals: `task_proof_…`, each with its challenge.
+   */
+  static async verify(text: string, occasion: DpopOccasion, options: DpopOptions): Promise<DpopProof | Refusal> {
+    const { asking, now } = occasion;
+    const refuse = (reason: Reason, detail: string) =>
+      new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
+
+    const jws = await verifySignature(text, options);
+    if (jws instanceof TokenFault) {
+      return refuse(jws.kind === 'signature' ? 'task_proof_signature' : 'task_proof_malformed', jws.detail);
+    }
+    const { claims, keyThumbprint } = jws;
+    const { iat, jti } = readTimeAndId(claims);
+    if (iat === null) return refuse('task_proof_malformed', 'iat is not an integer number of seconds');
+    if (jti === null) return refuse('task_proof_malformed', 'jti is not a text of 1 to 256 characters');
+    if (typeof claims.htm !== 'string') return refuse('task_proof_malformed', 'htm is not a string');
+    if (typeof claims.htu !== 'string') return refuse('task_proof_malformed', 'htu is not a string');
+
+    if (claims.htm !== occasion.method) return refuse('task_proof_method', 'htm is another method');
+    const { origin } = asking.host;
+    const target = expectedTargetUri(origin, occasion.rawPath);
+    if (origin === null || target === null)
+      return refuse('task_proof_target', 'the host has no origin that a proof could name');
+    if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
+
+    const owner = { caller: occasion.caller, origin };
+    const nonce = nonceState(claims, owner, options, now);
+    if (nonce === 'bad') {
+      const headers = [proofChallenge(asking, 'use_dpop_nonce'), nonceHeader(owner, options, now)];
+      return new Refusal('task_proof_nonce', 'the nonce is missing, too old or not ours', headers);
+    }
+    const outside = windowFault(claims, iat, options, now);
+    if (outside !== null) return refuse('task_proof_expired', outside);
+
+    if (claims.ath !== hashOf(occasion.token)) return refuse('task_proof_token', 'ath is not the hash of the token');
+    if (!occasion.tokenKeys.includes(keyThumbprint))
+      return refuse('task_proof_key', 'the token is not bound to the key of the proof');
+
+    const claim = {
+      key: proofKey('dpop', keyThumbprint, jti),
+      until: (iat + options.maxAgeSeconds + LEEWAY_SECONDS) * 1000,
+      ifReplayed: refuse('task_proof_replayed', 'this key used this jti before'),
+    };
+    const fresh = nonce === 'renew' ? [nonceHeader(owner, options, now)] : [];
+    return new DpopProof(keyThumbprint, Object.freeze(claim), fresh);
+  }
+}
+
+/** Checks 2 and 4 to 7: a JWS of this `typ` and of an accepted algorithm, under the public key that it carries. */
+async function verifySignature(text: string, { algorithms }: DpopOptions): Promise<VerifiedJws | TokenFault> {
+  const unverified = UnverifiedJws.decodeUnverified(text);
+  if (unverified instanceof TokenFault) return unverified;
+  return verifyWithEmbeddedKey(unverified, { algorithms, types: TYPES });
+}
+
+function readTimeAndId(claims: JsonObject): { iat: number | null; jti: string | null } {
+  const { iat } = claims;
+  return { iat: typeof iat === 'number' && Number.isSafeInteger(iat) ? iat : null, jti: jtiOf(claims) };
+}
+
+/** Check 10. A nonce that is there is judged even where none is asked for. */
+function nonceState(
+  { nonce }: JsonObject,
+  owner: NonceOwner,
+  options: DpopOptions,
+  now: number,
+): 'good' | 'renew' | 'bad' {
+  if (nonce === undefined) return options.nonce.required ? 'bad' : 'good';
+  return typeof nonce === 'string' ? judgeNonce(nonce, owner, options, now) : 'bad';
+}
+
+/** Check 11, and `exp` and `nbf` where the proof has them (RFC 7519 sections 4.1.4 and 4.1.5). */
+function windowFault({ exp, nbf }: JsonObject, iat: number, options: DpopOptions, now: number): string | null {
+  const seconds = now / 1000;
+  if (seconds > iat + options.maxAgeSeconds + LEEWAY_SECONDS) return 'iat is too long ago';
+  if (iat > seconds + LEEWAY_SECONDS) return 'iat lies in the future';
+  if (exp !== undefined && !(typeof exp === 'number' && seconds < exp + LEEWAY_SECONDS)) return 'exp has passed';
+  if (nbf !== undefined && !(typeof nbf === 'number' && nbf <= seconds + LEEWAY_SECONDS)) return 'nbf is to come';
+  return null;
+}
+
+function nonceHeader(owner: NonceOwner, options: DpopOptions, now: number): ResponseHeader {
+  return [NONCE_HEADER, makeNonce(owner, options, now)];
+}

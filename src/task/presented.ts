@@ -1,0 +1,81 @@
+import { type PresentedToken, readAuthorization } from '../identity/bearer.ts';
+import { UnverifiedJws } from '../identity/jws.ts';
+import type { TokenFault } from '../identity/jws-fault.ts';
+import type { Headers } from '../input.ts';
+import type { Host } from '../inventory/model.ts';
+import { Refusal } from '../outcome.ts';
+import { isJsonObject } from '../strict-json.ts';
+import { single } from './declared.ts';
+import type { TaskRules } from './options.ts';
+
+/** The headers that task tokens and proofs stand in, in lower case. */
+export const taskTokenHeaders = ['txn-token', 'dpop', 'workload-identity-token', 'workload-proof-token'] as const;
+
+/** Everything about tasks that a request carries. Nothing in it is verified. */
+export interface Presented {
+  readonly txnToken: UnverifiedJws | TokenFault | null;
+  readonly authorization: PresentedToken | null;
+  /** The token in `Authorization`, whoever it is for: what a proof calls the access token. */
+  readonly accessTokenText: string | null;
+  readonly txnTokenText: string | null;
+  /** A proof that is ours to judge. */
+  readonly dpop: string | null;
+  readonly wit: string | null;
+  readonly wpt: string | null;
+}
+
+/**
+ * Reads the headers, each at most once. Refusals: `request_header_repeated`, `request_header_unclean`, and those of
+ * `readAuthorization`.
+ */
+export function readPresented(headers: Headers, host: Host, rules: TaskRules): Presented | Refusal {
+  const values: (string | null)[] = [];
+  for (const name of taskTokenHeaders) {
+    const value = single(headers, name);
+    if (value instanceof Refusal) return value;
+    values.push(value);
+  }
+  const [txnTokenText = null, dpop = null, wit = null, wpt = null] = values;
+  const authorization = rules.issuers.length === 0 ? null : ourAuthorization(headers, host, rules);
+  if (authorization instanceof Refusal) return authorization;
+  const txnToken = txnTokenText === null ? null : UnverifiedJws.decodeUnverified(txnTokenText);
+  return {
+    txnToken,
+    authorization,
+    accessTokenText: accessTokenText(headers),
+    txnTokenText,
+    dpop: isOurProof(host, authorization, txnToken) ? dpop : null,
+    wit,
+    wpt,
+  };
+}
+
+function ourAuthorization(headers: Headers, host: Host, rules: TaskRules): PresentedToken | null | Refusal {
+  return readAuthorization(headers, {
+    authorization: host.authorization,
+    issuers: { has: (issuer) => rules.identityIssuers.has(issuer) || isTaskIssuer(rules, issuer) },
+  });
+}
+
+/** Whether some issuer of task tokens has this `iss`: a token of its in `Authorization` is ours to judge. */
+export function isTaskIssuer(rules: TaskRules, issuer: string): boolean {
+  return rules.issuers.some((entry) => entry.kind !== 'jwt-svid' && entry.issuer === issuer);
+}
+
+function accessTokenText(headers: Headers): string | null {
+  return /^(?:bearer|dpop) (\S+)$/i.exec(headers.all('authorization')[0] ?? '')?.[1] ?? null;
+}
+
+/** Where `Authorization` is the application's, a proof is its too, unless a token of ours asks for one. */
+function isOurProof(
+  host: Host,
+  authorization: PresentedToken | null,
+  txnToken: UnverifiedJws | TokenFault | null,
+): boolean {
+  if (host.authorization === 'ours' || authorization !== null) return true;
+  return txnToken instanceof UnverifiedJws && unverifiedKeys(txnToken).length > 0;
+}
+
+function unverifiedKeys({ unverifiedClaims: { cnf } }: UnverifiedJws): readonly string[] {
+  return isJsonObject(cnf) ? Object.keys(cnf).filter((member) => member === 'jkt' || member === 'jwk') : [];
+}

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { JsonObject } from '../strict-json.ts';
+
+/** How far the clocks of a caller and of this sidecar may be apart, in seconds. */
+export const LEEWAY_SECONDS = 5;
+/** A jti of more characters is no identifier but a load. */
+const MAX_JTI_CHARS = 256;
+
+/** base64url SHA-256 over the text of a token: `ath`, `wth`, `tth`, `oth`. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** The `jti` of a proof, or null when it is no text of 1 to 256 characters. */
+export function jtiOf({ jti }: JsonObject): string | null {
+  return typeof jti === 'string' && jti !== '' && jti.length <= MAX_JTI_CHARS ? jti : null;
+}
+
+/**
+ * What a proof is remembered by: its kind, the key that made it and its `jti`. Two callers may choose the same `jti`, and
+ * no spelling of a signature makes another proof.
+ */
+export function proofKey(kind: 'dpop' | 'wpt', keyThumbprint: string, jti: string): string {
+  return hashOf(JSON.stringify([kind, keyThumbprint, jti]));
+}

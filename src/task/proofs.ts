@@ -1,0 +1,125 @@
+import type { Caller } from '../identity/caller.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
+import type { CheckInput } from '../input.ts';
+import { Refusal, type ResponseHeader } from '../outcome.ts';
+import type { PendingClaim } from '../state/commit.ts';
+import type { ProvenKeys } from './binding.ts';
+import type { Candidate } from './candidate.ts';
+import { type Asking, proofChallenge } from './challenge.ts';
+import { DpopProof } from './dpop.ts';
+import type { TaskRules } from './options.ts';
+import type { Presented } from './presented.ts';
+import { tokenRefusal } from './token-refusal.ts';
+import { WorkloadProof } from './wimse.ts';
+
+const NO_KEYS: ProvenKeys = new Set();
+
+/** The proofs of a request, verified and not used up yet. */
+export class Proofs {
+  readonly claims: readonly PendingClaim[];
+  readonly responseHeaders: readonly ResponseHeader[];
+  readonly #dpop: { readonly proof: DpopProof; readonly token: Candidate } | null;
+  readonly #workload: WorkloadProof | null;
+
+  constructor(dpop: { readonly proof: DpopProof; readonly token: Candidate } | null, workload: WorkloadProof | null) {
+    this.#dpop = dpop;
+    this.#workload = workload;
+    this.claims = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
+    this.responseHeaders = dpop?.proof.responseHeaders ?? [];
+  }
+
+  /** The keys proven over this very token. */
+  over(token: Candidate): ProvenKeys {
+    const keys = new Set<string>();
+    if (this.#dpop?.token === token) keys.add(this.#dpop.proof.keyThumbprint);
+    if (this.#workload !== null) keys.add(this.#workload.keyThumbprint);
+    return keys.size === 0 ? NO_KEYS : keys;
+  }
+}
+
+/**
+ * Verifies whatever proofs of possession the request carries. A proof that is there must be good, whether a token asks
+ * for it or not. Refusals: `task_proof_…`, `task_wit_…`, `task_wpt_…`, `task_token_binding`.
+ */
+export async function readProofs(
+  input: CheckInput,
+  presented: Presented,
+  candidates: readonly Candidate[],
+  asking: Asking,
+  caller: Caller,
+  rules: TaskRules,
+  now: number,
+): Promise<Proofs | Refusal> {
+  const wrongScheme = schemeFault(presented, candidates, asking);
+  if (wrongScheme !== null) return wrongScheme;
+  let dpop: { proof: DpopProof; token: Candidate } | null = null;
+  if (presented.dpop !== null) {
+    const token = provenToken(candidates);
+    if (token === null || token.scheme === 'bearer')
+      return withChallenge(asking, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
+    const occasion = {
+      method: input.method,
+      rawPath: input.rawPath,
+      token: token.text,
+      tokenKeys: token.confirmation.keys,
+      caller: caller.workload.id.text,
+      asking,
+      now,
+    };
+    const proof = await DpopProof.verify(presented.dpop, occasion, rules.dpop);
+    if (proof instanceof Refusal) return proof;
+    dpop = { proof, token };
+  }
+  const workload = await readWorkloadProof(input, presented, asking, caller, rules, now);
+  return workload instanceof Refusal ? workload : new Proofs(dpop, workload);
+}
+
+/** The token that a DPoP proof is over: the one that names a key; of two, the one in `Authorization`. */
+function provenToken(candidates: readonly Candidate[]): Candidate | null {
+  const inOrder = candidates.toSorted((a, b) => Number(a.scheme === null) - Number(b.scheme === null));
+  return inOrder.find(({ confirmation }) => confirmation.keys.length > 0) ?? inOrder[0] ?? null;
+}
+
+/** RFC 9449 sections 7.1 and 7.2: the scheme DPoP comes with a proof, and a proof or a bound token with that scheme. */
+function schemeFault({ dpop }: Presented, candidates: readonly Candidate[], asking: Asking): Refusal | null {
+  const inAuthorization = candidates.find(({ scheme }) => scheme !== null);
+  if (inAuthorization === undefined) return null;
+  const { scheme, confirmation, token } = inAuthorization;
+  if (scheme === 'dpop' && dpop === null)
+    return withChallenge(asking, 'task_proof_missing', 'the scheme is DPoP and there is no proof');
+  if (scheme === 'bearer' && confirmation.dpop) {
+    const fault = new TokenFault('bound', 'it is bound to a key by DPoP and stands under the scheme Bearer');
+    return tokenRefusal(token.source, fault, asking);
+  }
+  return null;
+}
+
+async function readWorkloadProof(
+  input: CheckInput,
+  { wit, wpt, accessTokenText, txnTokenText }: Presented,
+  { host }: Asking,
+  caller: Caller,
+  rules: TaskRules,
+  now: number,
+): Promise<WorkloadProof | null | Refusal> {
+  if (wit === null && wpt === null) return null;
+  if (wpt === null) return new Refusal('task_wpt_missing', 'a WIT stands there without a WPT');
+  if (wit === null) return new Refusal('task_wit_invalid', 'a WPT stands there without a WIT');
+  if (rules.wimse === null)
+    return new Refusal('task_wit_invalid', 'no trust domain is configured whose WITs are believed');
+  const occasion = {
+    wit,
+    headers: input.headers,
+    accessToken: accessTokenText,
+    txnToken: txnTokenText,
+    host,
+    rawPath: input.rawPath,
+    caller,
+    now,
+  };
+  return WorkloadProof.verify(wpt, occasion, rules.wimse);
+}
+
+function withChallenge(asking: Asking, reason: 'task_proof_token' | 'task_proof_missing', detail: string): Refusal {
+  return new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
+}

@@ -1,0 +1,144 @@
+import type { Caller } from '../identity/caller.ts';
+import { JwkFault, PublicJwk } from '../identity/jwk.ts';
+import { type JwsProfile, UnverifiedJws, verifyWithKey, verifyWithKeySet } from '../identity/jws.ts';
+import { checkTimes } from '../identity/jws-claims.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
+import type { Headers } from '../input.ts';
+import type { Host } from '../inventory/model.ts';
+import { type Reason, Refusal } from '../outcome.ts';
+import type { PendingClaim } from '../state/commit.ts';
+import { isJsonObject, type JsonObject } from '../strict-json.ts';
+import type { WimseOptions } from './options.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, proofKey } from './proof.ts';
+import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
+import { unverifiedSubject } from './task-token.ts';
+
+const WIT_TYPES: JwsProfile['types'] = ['wit+jwt'];
+const WPT_TYPES: JwsProfile['types'] = ['wpt+jwt'];
+const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/;
+const MAX_OTHER_TOKENS = 8;
+
+/** What a workload proof must be a proof of. */
+export interface WptOccasion {
+  readonly wit: string;
+  readonly headers: Headers;
+  /** The token in `Authorization`, whoever it is for; null when there is none. */
+  readonly accessToken: string | null;
+  readonly txnToken: string | null;
+  readonly host: Host;
+  /** Without the query, as Envoy sent it. */
+  readonly rawPath: string;
+  readonly caller: Caller;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * A WIT and the WPT over it, both verified, the proof not used up yet. Holding one is the proof of that:
+ * `WorkloadProof.verify` makes it. It covers every token of the request.
+ */
+export class WorkloadProof {
+  /** RFC 7638 thumbprint of the key that the WIT binds to the caller. */
+  readonly keyThumbprint: string;
+  readonly claim: PendingClaim;
+  #proof = true;
+
+  private constructor(keyThumbprint: string, claim: PendingClaim) {
+    this.keyThumbprint = keyThumbprint;
+    this.claim = claim;
+    void this.#proof;
+    Object.freeze(this);
+  }
+
+  /**
+   * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
+   * of its `sub`, which is the caller, who proved that id by X.509-SVID; the WPT under the key of the WIT, over this
+   * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask.
+   */
+  static async verify(text: string, occasion: WptOccasion, options: WimseOptions): Promise<WorkloadProof | Refusal> {
+    const key = await verifyWit(occasion, options);
+    if (key instanceof Refusal) return key;
+    const unverified = UnverifiedJws.decodeUnverified(text);
+    if (unverified instanceof TokenFault) return new Refusal('task_wpt_malformed', unverified.detail);
+    const algorithm = key.algorithm;
+    if (algorithm === null) return new Refusal('task_wit_invalid', 'cnf.jwk names no alg');
+    const jws = await verifyWithKey(unverified, { algorithms: [algorithm], types: WPT_TYPES }, key);
+    if (jws instanceof TokenFault)
+      return new Refusal(jws.kind === 'signature' ? 'task_wpt_signature' : 'task_wpt_malformed', jws.detail);
+    const { claims } = jws;
+    const jti = jtiOf(claims);
+    if (jti === null) return new Refusal('task_wpt_malformed', 'jti is not a text of 1 to 256 characters');
+    const { exp } = claims;
+    if (typeof exp !== 'number' || !Number.isSafeInteger(exp))
+      return new Refusal('task_wpt_malformed', 'exp is not an integer number of seconds');
+    const wrong =
+      targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, occasion);
+    if (wrong !== null) return new Refusal(...wrong);
+    const claim = {
+      key: proofKey('wpt', key.thumbprint, jti),
+      until: (exp + LEEWAY_SECONDS) * 1000,
+      ifReplayed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
+    };
+    return new WorkloadProof(key.thumbprint, Object.freeze(claim));
+  }
+}
+
+type Wrong = [reason: Reason, detail: string];
+
+/** The key that the trust domain bound to the caller. A WIT without the caller's certificate beside it proves nothing. */
+async function verifyWit({ wit, caller, now }: WptOccasion, options: WimseOptions): Promise<PublicJwk | Refusal> {
+  const invalid = (detail: string) => new Refusal('task_wit_invalid', detail);
+  const unverified = UnverifiedJws.decodeUnverified(wit);
+  if (unverified instanceof TokenFault) return invalid(unverified.detail);
+  const subject = unverifiedSubject(unverified);
+  if (subject === null || subject.path === '') return invalid('sub is no SPIFFE ID of a workload');
+  const keys = options.witKeys(subject.trustDomain, now);
+  if (keys instanceof TokenFault) return invalid(keys.detail);
+  const jws = await verifyWithKeySet(unverified, { algorithms: options.algorithms, types: WIT_TYPES }, keys);
+  if (jws instanceof TokenFault) return invalid(jws.detail);
+  const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: options.maxWitLifetimeSeconds });
+  if (times instanceof TokenFault) return invalid(times.detail);
+  const { cnf } = jws.claims;
+  if (!isJsonObject(cnf) || Object.keys(cnf).join() !== 'jwk') return invalid('cnf is not a jwk alone');
+  const key = PublicJwk.read(cnf.jwk ?? null);
+  if (key instanceof JwkFault) return invalid(`cnf.jwk: ${key.detail}`);
+  if (!caller.possession || subject.text !== caller.workload.id.text)
+    return new Refusal('task_wit_of_another', 'the WIT is not that of the workload that the certificate names');
+  return key;
+}
+
+/** `aud` is one text: a proof that names two targets could be used at the other one. */
+function targetFault({ aud }: JsonObject, { host, rawPath }: WptOccasion): Wrong | null {
+  if (typeof aud !== 'string') return ['task_wpt_target', 'aud is not one text'];
+  const target = expectedTargetUri(host.origin, rawPath);
+  if (target === null) return ['task_wpt_target', 'the host has no origin that a proof could name'];
+  return normalTargetUri(aud) === target ? null : ['task_wpt_target', 'aud is another target URI'];
+}
+
+function windowFault(exp: number, options: WimseOptions, now: number): Wrong | null {
+  const seconds = now / 1000;
+  if (seconds >= exp + LEEWAY_SECONDS) return ['task_wpt_expired', 'exp has passed'];
+  if (exp > seconds + options.maxProofLifetimeSeconds + LEEWAY_SECONDS)
+    return ['task_wpt_expired', 'exp lies too far in the future'];
+  return null;
+}
+
+/** Every token beside the WPT is covered by it, and it covers nothing that is not there. */
+function tokensFault(claims: JsonObject, { wit, accessToken, txnToken, headers }: WptOccasion): Wrong | null {
+  const differs = (member: string, token: string | null) =>
+    claims[member] !== (token === null ? undefined : hashOf(token));
+  if (differs('wth', wit)) return ['task_wpt_token', 'wth is not the hash of the WIT'];
+  if (differs('ath', accessToken)) return ['task_wpt_token', 'ath is not the hash of the access token beside it'];
+  if (differs('tth', txnToken)) return ['task_wpt_token', 'tth is not the hash of the Transaction Token beside it'];
+  const { oth } = claims;
+  if (oth === undefined) return null;
+  if (!isJsonObject(oth)) return ['task_wpt_malformed', 'oth is not an object'];
+  const entries = Object.entries(oth);
+  if (entries.length > MAX_OTHER_TOKENS) return ['task_wpt_malformed', `oth has more than ${MAX_OTHER_TOKENS} entries`];
+  for (const [name, hash] of entries) {
+    const [value, ...more] = HEADER_NAME.test(name) ? headers.all(name) : [];
+    if (value === undefined || more.length > 0 || hash !== hashOf(value.trim()))
+      return ['task_wpt_token', 'oth does not hold for a header of the request'];
+  }
+  return null;
+}
