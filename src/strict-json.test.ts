@@ -52,8 +52,8 @@ test('a repeated member is a fault at any depth and in any spelling', () => {
 test('nothing is inherited: __proto__ is a member like any other', () => {
   const read = parseStrictJson('{"__proto__":{"admin":true}}') as Record<string, unknown>;
   assert.equal(Object.getPrototypeOf(read), null);
-  assert.equal(read['admin'], undefined);
-  assert.equal(read['toString'], undefined);
+  assert.equal(read.admin, undefined);
+  assert.equal(read.toString, undefined);
   assert.deepEqual(Object.keys(read), ['__proto__']);
 });
 
@@ -80,8 +80,12 @@ test('an integer beyond 2^53-1 is a fault, or exact, never rounded', () => {
   assert.equal(parseExactJson('9007199254740993'), 9007199254740993n);
   assert.equal(parseExactJson('-18446744073709551615'), -18446744073709551615n);
   assert.equal(parseExactJson('7'), 7);
-  assert.match(fault(parseExactJson('1'.repeat(1_000_000))), /more than 40 digits|no double/);
+  assert.match(fault(parseExactJson('1'.repeat(41))), /more than 40 digits/);
   assert.match(fault(parseExactJson('1e400')), /no double/);
+});
+
+test('a member name begins with a quote', () => {
+  for (const text of ['{x":1}', '{1:2}', '{"a":1,}', '{,"a":1}', "{'a':1}"]) fault(parseStrictJson(text));
 });
 
 test('bytes: invalid UTF-8 and a byte order mark are faults', () => {

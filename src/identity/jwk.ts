@@ -33,7 +33,6 @@ interface KeyFacts {
   readonly algorithm: JwsAlgorithm | null;
   readonly kty: string;
   readonly crv: string | null;
-  readonly modulusBytes: number | null;
   readonly thumbprint: string;
   readonly key: KeyObject;
 }
@@ -75,23 +74,18 @@ export class PublicJwk {
     if (described instanceof JwkFault) return described;
     const shape = keyShape(jwk);
     if (shape instanceof JwkFault) return shape;
-    const { kty, crv, modulusBytes, required } = shape;
+    const { kty, crv, required } = shape;
     const { algorithm } = described;
     if (algorithm !== null && !fits(algorithm, kty, crv)) return new JwkFault(`alg ${algorithm} does not fit the key`);
     const key = importKey(required);
     if (key instanceof JwkFault) return key;
-    return new PublicJwk({ ...described, kty, crv, modulusBytes, thumbprint: thumbprintOf(required), key });
+    return new PublicJwk({ ...described, kty, crv, thumbprint: thumbprintOf(required), key });
   }
 
   /** Whether this key may verify a signature of that algorithm. */
   supports(algorithm: JwsAlgorithm): boolean {
     if (this.algorithm !== null && this.algorithm !== algorithm) return false;
     return fits(algorithm, this.#facts.kty, this.#facts.crv);
-  }
-
-  /** How long a signature of that algorithm is under this key, in bytes. */
-  signatureBytes(algorithm: JwsAlgorithm): number | null {
-    return algorithmRow(algorithm).signatureBytes ?? this.#facts.modulusBytes;
   }
 
   /** The key as WebCrypto wants it, imported once for each algorithm. Only where `supports` says yes. */
@@ -117,7 +111,7 @@ function describe(jwk: JsonObject<ExactNumber>): Pick<KeyFacts, 'kid' | 'use' | 
   return { kid: kid ?? null, use: use ?? null, algorithm: alg ?? null };
 }
 
-interface KeyShape extends Pick<KeyFacts, 'kty' | 'crv' | 'modulusBytes'> {
+interface KeyShape extends Pick<KeyFacts, 'kty' | 'crv'> {
   /** The members that make the key, in the order of RFC 7638 section 3.2. */
   readonly required: Readonly<Record<string, string>>;
 }
@@ -148,7 +142,7 @@ function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   const exponent = BigInt(`0x${e.bytes.toString('hex')}`);
   if (exponent < MIN_RSA_EXPONENT || exponent % 2n === 0n) return new JwkFault('the exponent is even or below 65537');
   if (hasRocaFingerprint(modulus)) return new JwkFault('the modulus has the ROCA fingerprint (CVE-2017-15361)');
-  return { kty: 'RSA', crv: null, modulusBytes: n.bytes.length, required: { e: e.text, kty: 'RSA', n: n.text } };
+  return { kty: 'RSA', crv: null, required: { e: e.text, kty: 'RSA', n: n.text } };
 }
 
 function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
@@ -158,14 +152,14 @@ function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   const x = octets(jwk.x, size);
   const y = octets(jwk.y, size);
   if (x === null || y === null) return new JwkFault(`x or y is not ${size} bytes of canonical base64url`);
-  return { kty: 'EC', crv, modulusBytes: null, required: { crv, kty: 'EC', x, y } };
+  return { kty: 'EC', crv, required: { crv, kty: 'EC', x, y } };
 }
 
 function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
   if (jwk.crv !== 'Ed25519') return new JwkFault('crv is not Ed25519');
   const x = octets(jwk.x, 32);
   if (x === null) return new JwkFault('x is not 32 bytes of canonical base64url');
-  return { kty: 'OKP', crv: 'Ed25519', modulusBytes: null, required: { crv: 'Ed25519', kty: 'OKP', x } };
+  return { kty: 'OKP', crv: 'Ed25519', required: { crv: 'Ed25519', kty: 'OKP', x } };
 }
 
 /** A Base64urlUInt (RFC 7518 section 2): minimal, so without a leading zero byte. */

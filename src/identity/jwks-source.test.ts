@@ -194,7 +194,8 @@ test('one read at a time: what is asked for during a read is read after it', asy
 });
 
 test('closed, it gives up a read that is under way, and asks no more', async () => {
-  const { path, clock, source, requests } = await open(jwks('k'));
+  const seen: KeyEvent[] = [];
+  const { path, clock, source, requests } = await open(jwks('k'), { onEvent: (event) => seen.push(event) });
   const asked = new EventEmitter<{ request: [] }>();
   server.serve(path, () => asked.emit('request'));
   const request = once(asked, 'request');
@@ -204,7 +205,7 @@ test('closed, it gives up a read that is under way, and asks no more', async () 
   await source.close();
   clock.advance(HOUR);
   source.refreshSoon();
-  assert.deepEqual([requests(), clock.nextIn], [2, null]);
+  assert.deepEqual([requests(), clock.nextIn, seen.length], [2, null, 1]);
 });
 
 const metadata = (members: object = {}) => ({ issuer: server.url, jwks_uri: `${server.url}/discovered`, ...members });

@@ -106,7 +106,6 @@ export class JwksSource implements KeySource {
 
   /** Asks for a read, now or at the end of the cooldown. */
   refreshSoon(): void {
-    if (this.#abort.signal.aborted) return;
     if (this.#running !== null) {
       this.#asked = true;
       return;
@@ -140,12 +139,13 @@ export class JwksSource implements KeySource {
     await this.#running;
   }
 
-  #attempt(): Promise<void> {
+  async #attempt(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
     this.#running ??= this.#readOnce().finally(() => {
       this.#running = null;
       this.#plan();
     });
-    return this.#running;
+    await this.#running;
   }
 
   async #readOnce(): Promise<void> {
@@ -186,7 +186,6 @@ export class JwksSource implements KeySource {
 
   /** After an attempt: at once again if somebody asked meanwhile, soon after a failure, else at the usual time. */
   #plan(): void {
-    if (this.#abort.signal.aborted) return;
     const backoff = this.#cooldownMs * 2 ** Math.min(this.#failures, 20);
     if (this.#asked) this.refreshSoon();
     else this.#schedule(this.#failures === 0 ? this.#refreshMs : Math.min(backoff, this.#refreshMs));

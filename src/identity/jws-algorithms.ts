@@ -1,10 +1,8 @@
-/** What one JWS algorithm asks of its key and its signature (RFC 7518 section 3, RFC 8037 section 3.1). */
+/** What one JWS algorithm asks of its key (RFC 7518 section 3, RFC 8037 section 3.1). */
 interface AlgorithmRow {
   readonly kty: 'RSA' | 'EC' | 'OKP';
   /** Name of the curve; null for RSA. */
   readonly crv: string | null;
-  /** Bytes of a signature; null for RSA, where the modulus decides. */
-  readonly signatureBytes: number | null;
   /** How WebCrypto is told of the algorithm. */
   readonly importParams: Readonly<{ name: string; hash?: string; namedCurve?: string }>;
 }
@@ -12,13 +10,11 @@ interface AlgorithmRow {
 const rsa = (name: string, bits: number): AlgorithmRow => ({
   kty: 'RSA',
   crv: null,
-  signatureBytes: null,
   importParams: { name, hash: `SHA-${bits}` },
 });
-const ec = (crv: string, signatureBytes: number): AlgorithmRow => ({
+const ec = (crv: string): AlgorithmRow => ({
   kty: 'EC',
   crv,
-  signatureBytes,
   importParams: { name: 'ECDSA', namedCurve: crv },
 });
 
@@ -29,10 +25,10 @@ const rows = {
   PS256: rsa('RSA-PSS', 256),
   PS384: rsa('RSA-PSS', 384),
   PS512: rsa('RSA-PSS', 512),
-  ES256: ec('P-256', 64),
-  ES384: ec('P-384', 96),
-  ES512: ec('P-521', 132),
-  EdDSA: { kty: 'OKP', crv: 'Ed25519', signatureBytes: 64, importParams: { name: 'Ed25519' } },
+  ES256: ec('P-256'),
+  ES384: ec('P-384'),
+  ES512: ec('P-521'),
+  EdDSA: { kty: 'OKP', crv: 'Ed25519', importParams: { name: 'Ed25519' } },
 } as const satisfies Record<string, AlgorithmRow>;
 
 /** Every algorithm that a token may name at all: no symmetric one, no `none`. */

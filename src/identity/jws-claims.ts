@@ -48,7 +48,7 @@ export function checkTimes(claims: JsonObject, { now, maxLifetimeSeconds }: Time
 /**
  * Whether the token was meant for us (RFC 7519 section 4.1.3): null when `aud` is our audience, or an array of non-empty
  * strings that holds it. A missing, empty or differently shaped `aud` is the fault, and so is an audience of ours that
- * is empty: it is never "any".
+ * is empty, which no `aud` may hold: it is never "any".
  */
 export function checkAudience(claims: JsonObject, audience: string): TokenFault | null {
   const { aud } = claims;
@@ -56,7 +56,6 @@ export function checkAudience(claims: JsonObject, audience: string): TokenFault 
   if (!Array.isArray(values) || values.length === 0) return new TokenFault('audience', 'aud is missing or empty');
   if (!values.every((value) => typeof value === 'string' && value !== ''))
     return new TokenFault('audience', 'aud is not made of non-empty strings');
-  if (audience === '') return new TokenFault('audience', 'no audience of ours is configured');
   return values.includes(audience) ? null : new TokenFault('audience', 'aud does not name our audience');
 }
 

@@ -123,6 +123,7 @@ const mutations: readonly [string, TokenFaultKind, Mutation][] = [
   ['B31: crit and b64', 'malformed', { header: { crit: ['b64'], b64: false } }],
   ['B31: b64 alone', 'malformed', { header: { b64: false } }],
   ['B31: a key in the header', 'malformed', { header: { jwk: stranger.publicJwk }, signWith: stranger }],
+  ['B31: null for a key in the header', 'malformed', { header: { jwk: null } }],
   ['B31: jku', 'malformed', { header: { jku: 'http://127.0.0.1:1/jwks' } }],
   ['B31: x5u', 'malformed', { header: { x5u: 'http://127.0.0.1:1/x' } }],
   ['B31: x5c', 'malformed', { header: { x5c: ['AAAA'] } }],

@@ -120,7 +120,6 @@ export async function verifyWithEmbeddedKey(
   profile: JwsProfile,
 ): Promise<VerifiedJws | TokenFault> {
   const { embeddedJwk } = unverified.compact;
-  if (embeddedJwk === null) return new TokenFault('malformed', 'the header carries no key');
   const key = PublicJwk.read(embeddedJwk);
   if (key instanceof JwkFault) return new TokenFault('malformed', `the key in the header: ${key.detail}`);
   return VerifiedJws.verify(unverified, profile, [key]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { JwksServer } from '../../test/support/jwks-server.ts';
 import { jwk, type Mutation, makeKey, oidcToken } from '../../test/support/tokens.ts';
 import { Refusal } from '../outcome.ts';
 import type { JsonValue } from '../strict-json.ts';
@@ -80,4 +81,20 @@ test('B33: an unknown kid asks the source for news, a bad signature does not', a
   const refusal = await verify({ header: { kid: 'new' } }, { keys });
   assert.ok(refusal instanceof Refusal && refusal.reason === 'identity_token_key_unknown');
   assert.equal(keys.asked, 1);
+});
+
+test('B31: no address in a token is ever asked', async () => {
+  const listener = await JwksServer.start();
+  after(() => listener.stop());
+  listener.serve('/keys', { keys: [jwk(key)] });
+  const url = `${listener.url}/keys`;
+  const read = (mutation: Mutation) =>
+    UnverifiedJws.decodeUnverified(oidcToken({ key, now, iss: ISS, sub: SUB, aud: AUD }, mutation));
+  for (const header of [{ jku: url }, { x5u: url }, { jku: url, kid: 'k2' }]) {
+    const fault = read({ header });
+    assert.ok(fault instanceof TokenFault && fault.kind === 'malformed');
+  }
+  for (const mutation of [{ header: { kid: url } }, { claims: { iss: listener.url } }])
+    assert.ok((await verify(mutation)) instanceof Refusal);
+  assert.deepEqual(listener.requests, []);
 });
