@@ -122,15 +122,21 @@ export function word<const W extends readonly [string, ...string[]]>(words: W) {
 /** A file or folder; a relative path starts at the folder of the configuration file. The value is absolute. */
 export const path = (folder: string) => leaf('path', (value) => resolve(folder, value));
 
+/** Where a server listens over TCP. */
+export interface TcpAddress {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+  readonly loopback: boolean;
+}
+
 /** Where a server listens. */
-export type Address =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly loopback: boolean };
+export type Address = { readonly kind: 'unix'; readonly path: string } | TcpAddress;
 
 /** Longest path of a Unix socket on Linux (sun_path less its final zero byte). */
 const MAX_SOCKET_PATH = 107;
 
-function readTcp(value: string): Address | Wrong {
+function readTcp(value: string): TcpAddress | Wrong {
   const [, six, four, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(value) ?? [];
   const host = six ?? four;
   const port = Number(digits);

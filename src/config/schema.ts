@@ -36,7 +36,7 @@ const listen = (folder: string) =>
           'lies off the loopback address: whoever reaches it can send anyone’s certificate; use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
         contradiction(ctx, ['check'], message);
       }
-      if (status?.kind !== 'tcp' || check.kind !== 'tcp' || status.port === 0) return;
+      if (status === null || check.kind !== 'tcp' || status.port === 0) return;
       if (status.port === check.port)
         contradiction(ctx, ['status'], 'takes the port of listen.check; choose another one');
     });
