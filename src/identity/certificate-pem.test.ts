@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pem, TestCa, urlEncodedPem } from '../../test/support/ca.ts';
+import { Refusal } from '../outcome.ts';
+import { decodePemText, PemFault, readCertificates, readPem } from './certificate-pem.ts';
+
+const NOW = Date.UTC(2026, 10, 25);
+const ca = TestCa.root('prod.example', { now: NOW });
+const bytes = ca.certificate.der;
+const text = ca.certificate.pem;
+
+/** The octets have a plus and a slash in their base64. */
+const awkward = Buffer.from('fbefbefbffffff', 'hex');
+
+test('B19: a plus is a plus, however much of the text is escaped', () => {
+  const plain = pem(awkward);
+  assert.match(plain, /\+\+\+\/\/\//);
+  const onlySpaces = plain.replaceAll(' ', '%20').replaceAll('\n', '%0A');
+  for (const encoded of [plain, onlySpaces, encodeURIComponent(plain)]) {
+    assert.deepEqual(decodePemText(encoded), [awkward]);
+  }
+});
+
+test('several blocks are read in their order', () => {
+  const other = ca.intermediate().certificate;
+  assert.deepEqual(
+    decodePemText(urlEncodedPem(other, ca.certificate)),
+    [other.der, bytes].map((one) => Buffer.from(one)),
+  );
+});
+
+test('CRLF and blank lines are read', () => {
+  assert.deepEqual(decodePemText(encodeURIComponent(`\r\n${text.replaceAll('\n', '\r\n')}\n`)), [Buffer.from(bytes)]);
+});
+
+const body = Buffer.from(bytes).toString('base64');
+const wrap = (inner: string, label = 'CERTIFICATE') => `-----BEGIN ${label}-----\n${inner}\n-----END ${label}-----\n`;
+const faults: [what: string, encoded: string][] = [
+  ['nothing', ''],
+  ['a percent sign alone', `${encodeURIComponent(text)}%`],
+  ['bytes that are not UTF-8', `%ff${encodeURIComponent(text)}`],
+  ['text before the block', `x\n${text}`],
+  ['text after the block', `${text}x`],
+  ['another label', wrap(body, 'TRUSTED CERTIFICATE')],
+  ['a private key', wrap(body, 'PRIVATE KEY')],
+  ['a request for a certificate', wrap(body, 'CERTIFICATE REQUEST')],
+  ['labels that differ', text.replace('END CERTIFICATE', 'END X509 CRL')],
+  ['a block within a block', text.replace('-----\n', '-----\n-----BEGIN CERTIFICATE-----\n')],
+  ['an end without a beginning', `-----END CERTIFICATE-----\n${text}`],
+  ['a block that does not end', text.replace(/-----END.*\n/, '')],
+  ['a second block that does not end', `${text}-----BEGIN CERTIFICATE-----\n`],
+  ['a broken boundary', text.replace('-----BEGIN', '----BEGIN')],
+  ['a boundary in lower case', `-----begin x-----\n${text}`],
+  ['a header inside the block', wrap(`Proc-Type: 4\n\n${body}`)],
+  ['a space in the base64', wrap(`${body.slice(0, 8)} ${body.slice(8)}`)],
+  ['base64url', wrap('-_-_')],
+  ['bits beyond the last octet', wrap('AB==')],
+  ['no padding', wrap('AAA')],
+  ['an empty block', wrap('')],
+  ['more than 64 KiB', '\n'.repeat(65_537)],
+  ['18 certificates', text.repeat(18)],
+];
+for (const [what, encoded] of faults) {
+  test(`${what} is refused`, () => {
+    const got = decodePemText(encoded);
+    assert.ok(got instanceof Refusal);
+    assert.equal(got.reason, 'identity_svid_encoding');
+  });
+}
+
+test('17 certificates are read', () => {
+  const short = pem(awkward);
+  assert.equal((decodePemText(encodeURIComponent(short.repeat(17))) as readonly Uint8Array[]).length, 17);
+});
+
+test('a file may explain itself between the blocks, but not within', () => {
+  assert.equal((readPem(`# root of 2026\n${text}subject=CN = x\n${text}`, true) as readonly Uint8Array[]).length, 2);
+  assert.ok(readPem(text.replace('-----\n', '-----\nsubject=CN = x\n'), true) instanceof PemFault);
+  assert.ok(readPem(`-----BEGIN\n${text}`, true) instanceof PemFault);
+});
+
+test('each certificate of a configured file must be readable', () => {
+  assert.equal((readCertificates(text + text) as readonly unknown[]).length, 2);
+  const got = readCertificates(text + pem(awkward));
+  assert.ok(got instanceof PemFault);
+  assert.match(got.detail, /^certificate 2: /);
+  assert.ok(readCertificates('') instanceof PemFault);
+});
