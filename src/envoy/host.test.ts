@@ -54,11 +54,17 @@ test('B14: userinfo and everything else that is no host is refused', () => {
   }
 });
 
+test('a name of 253 characters is the longest', () => {
+  const longest = `${'a.'.repeat(126)}a`;
+  assert.equal(canonicalHost(longest, 'https'), longest);
+});
+
 test('only the default port of the scheme is dropped', () => {
   assert.equal(canonicalHost('a.example:80', 'http'), 'a.example');
   assert.equal(canonicalHost('a.example:443', 'http'), 'a.example:443');
   assert.equal(canonicalHost('a.example:80', 'https'), 'a.example:80');
   assert.equal(canonicalHost('a.example:443', ''), 'a.example:443');
+  assert.equal(canonicalHost('a.example:65535', 'https'), 'a.example:65535');
   assert.equal(canonicalHost('192.168.99.100:31380', 'http'), '192.168.99.100:31380');
 });
 

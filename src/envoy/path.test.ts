@@ -74,6 +74,12 @@ test('B12: what folds to dots or separators is refused; other letters outside AS
   }
 });
 
+test('marks may be combined, but not without end', () => {
+  const marks = (count: number) => `/a${encodeURIComponent('\u0315\u0300'.repeat(count / 2))}`;
+  assert.equal(reason(marks(30)), null);
+  assert.equal(reason(marks(32)), 'request_path_ambiguous');
+});
+
 test('B13: the query stands apart, and a fragment is refused', () => {
   assert.deepEqual(readTarget('/admin?x=1', strict), { path: '/admin', rawPath: '/admin', query: 'x=1' });
   assert.deepEqual(readTarget('/admin?/../public?', strict), {

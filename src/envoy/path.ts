@@ -22,6 +22,8 @@ const PERCENT = 0x25;
 const DELETE = 0x7f;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+/** Text has no such runs (UAX #15 section 13, Stream-Safe Text Format), and normalizing them takes quadratic time. */
+const MARKS = /\p{M}{31}/u;
 const STRUCTURE = /[/\\%;]/;
 
 /**
@@ -78,6 +80,7 @@ function pathFault(path: string): string | null {
   if (CONTROL.test(path)) return 'the path holds a control character';
   if (path.includes('\\')) return 'the path holds a backslash';
   if (path.includes('//')) return 'a segment of the path is empty';
+  if (MARKS.test(path)) return 'the path holds more than 30 combining marks in a row';
   for (const segment of path.slice(1).split('/')) {
     if (isDots(segment)) return 'a segment of the path is a dot segment';
     if (segment.includes(';') && /^\.{0,2};/.test(segment)) return 'a segment of the path is nothing but a parameter';

@@ -223,8 +223,20 @@ test('a header map that hides headers is refused', () => {
   }
 });
 
+test('an entry of header_map may carry its text in value alone', () => {
+  const pseudo = { ':method': 'GET', ':path': '/', ':authority': 'payments.internal', 'x-task-id': 't-1' };
+  const headers = Object.entries(pseudo).map(([key, value]) => ({ key, value }));
+  assert.deepEqual(read({ http: { header_map: { headers } } }).headers.all('x-task-id'), ['t-1']);
+});
+
 test('headers beyond the limit are refused', () => {
   const options = { ...requestOptions, headerBytes: 1000 };
+  const plain = ':method:path:authority:scheme'.length + 'GET/payments.internalhttps'.length;
+  const exact = 'a'.repeat(1000 - plain - 'x-a'.length);
+  for (const form of bothForms) {
+    assert.equal(refused({ form, headers: { 'x-a': exact } }, options), null, form);
+    assert.equal(refused({ form, headers: { 'x-a': `${exact}a` } }, options), 'request_headers_too_large', form);
+  }
   for (const form of bothForms) {
     assert.equal(refused({ form, headers: { 'x-a': 'a'.repeat(800) } }, options), null, form);
     const large = refused({ form, headers: { 'x-a': 'a'.repeat(1000) } }, options);

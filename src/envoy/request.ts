@@ -101,9 +101,7 @@ function readPeer(peer: PeerMessage | null): Peer {
 }
 
 function readForwarded(headers: Headers, options: RequestOptions['forwarded']): Forwarded | Refusal | null {
-  const values = headers.all('x-forwarded-client-cert');
-  if (values.length === 0) return null;
-  const elements = parseXfcc(values, options.maxBytes);
+  const elements = parseXfcc(headers.all('x-forwarded-client-cert'), options.maxBytes);
   return elements instanceof Refusal ? elements : selectHop(elements, options);
 }
 
