@@ -346,14 +346,16 @@ test('a failed write refuses its allows; when the sink is well again, the chain 
   sink.mode = 'fail';
   const both = await Promise.all([audit.record(auditRecord(), LONG), audit.record(auditRecord(), LONG)]);
   assert.ok(both.every((each) => each instanceof Refusal));
+  assert.ok((await audit.record(auditRecord(), LONG)) instanceof Refusal);
   sink.mode = 'pass';
   assert.ok(!((await audit.record(auditRecord(), LONG)) instanceof Refusal));
   await audit.close(LONG);
   const report = await sink.report();
-  assert.deepEqual([report.faults, report.lost, report.records, report.boots, report.unlinked], [[], 2, 2, 2, 0]);
+  assert.deepEqual([report.faults, report.lost, report.records, report.boots, report.unlinked], [[], 3, 2, 2, 0]);
   assert.deepEqual(reports, [
     ['hand', 'written', 1, null],
     ['hand', 'failed', 2, 'no space left'],
+    ['hand', 'failed', 1, null],
     ['hand', 'written', 1, null],
   ]);
 });

@@ -27,7 +27,7 @@ export interface ChainOptions {
   readonly now: () => number;
   /** Facts for the first line of a boot, such as the version. */
   readonly start: Readonly<Record<string, string>>;
-  /** Told how many records became lines, or did not, and why not. */
+  /** Told how many records became lines, or did not; `cause` says why not, once for each run of failures of one cause. */
   readonly report: (sink: string, result: 'written' | 'failed', records: number, cause: string | null) => void;
 }
 
@@ -56,6 +56,7 @@ export class Chain {
   #queue: Entry[] = [];
   #state: State | null = null;
   #lost = 0;
+  #cause: string | null = null;
   #flushing: Promise<void> | null = null;
 
   private constructor(options: ChainOptions) {
@@ -106,7 +107,10 @@ export class Chain {
   #drop(entries: readonly Entry[], cause: string): void {
     const records = entries.filter((entry) => entry.record).length;
     this.#lost += records;
-    if (records > 0) this.#options.report(this.#options.sink.name, 'failed', records, cause);
+    if (records > 0) {
+      this.#options.report(this.#options.sink.name, 'failed', records, cause === this.#cause ? null : cause);
+      this.#cause = cause;
+    }
     for (const entry of entries) entry.resolve(null);
   }
 
@@ -138,6 +142,7 @@ export class Chain {
     });
     await sink.append(`${lines.join('\n')}\n`);
     this.#lost -= lost;
+    this.#cause = null;
     const records = batch.filter((entry) => entry.record).length;
     if (records > 0) report(sink.name, 'written', records, null);
     for (const [at, entry] of batch.entries()) entry.resolve(written[at]!);
