@@ -126,9 +126,6 @@ export type CheckResponseMessage = {
   | { readonly ok_response: OkHttpResponse; readonly denied_response?: never }
 );
 
-/** grpc.health.v1.HealthCheckResponse.ServingStatus. */
-export const servingStatus = { UNKNOWN: 0, SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 } as const;
-
 const check = service('envoy.service.auth.v3.Authorization').Check as MethodDefinition<object, object>;
 
 /**

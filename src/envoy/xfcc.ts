@@ -1,8 +1,8 @@
 import type { Forwarded, XfccElement } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 
-/** Envoy's `forward_client_cert_details` of this Envoy: what it does to the header before the check. */
-export type ForwardMode = 'sanitize' | 'sanitize-set' | 'append-forward' | 'forward-only' | 'always-forward-only';
+/** `forward_client_cert_details` of this Envoy. The other modes let a client's own header through: the config refuses them. */
+export type ForwardMode = 'sanitize' | 'sanitize-set' | 'append-forward';
 
 export interface HopOptions {
   readonly mode: ForwardMode;
