@@ -63,7 +63,7 @@ export function durationMs(value: string): number | null {
 /** A duration within bounds, both themselves durations; the value is in milliseconds. */
 export function duration(least = '1ms', most = '366d') {
   const [from, to] = [durationMs(least)!, durationMs(most)!];
-  return leaf('duration', (value) => {
+  return leaf(`duration, ${least} to ${most}`, (value) => {
     const ms = durationMs(value);
     if (ms === null) return new Wrong('is not a duration; write a number and ms, s, m, h or d, such as 10m');
     return ms < from || ms > to ? new Wrong(`must lie between ${least} and ${most}`) : ms;
@@ -86,7 +86,7 @@ export function sizeBytes(value: string): number | null {
 /** A size within bounds, both themselves sizes; the value is in bytes. */
 export function size(least: string, most: string) {
   const [from, to] = [sizeBytes(least)!, sizeBytes(most)!];
-  return leaf('size', (value) => {
+  return leaf(`size, ${least} to ${most}`, (value) => {
     const bytes = sizeBytes(value);
     if (bytes === null) return new Wrong('is not a size; write a number and B, KiB or MiB, such as 64KiB');
     return bytes < from || bytes > to ? new Wrong(`must lie between ${least} and ${most}`) : bytes;
