@@ -1,6 +1,7 @@
 import type { Workload } from '../inventory/model.ts';
 import type { ResponseHeader } from '../outcome.ts';
 import type { PendingClaim } from '../state/commit.ts';
+import type { Asking } from './challenge.ts';
 
 /** A task that is merely said in plain headers. Never a Task. */
 export interface Declared {
@@ -44,6 +45,8 @@ export interface Why {
   readonly backing: readonly Task[];
   /** What this request uses up, if it is permitted: for `commit` of state/. */
   readonly claims: readonly PendingClaim[];
+  /** How a later denial asks for a better token. */
+  readonly asking: Asking;
   /** Headers that the caller gets with an allow (DPoP-Nonce). */
   readonly responseHeaders: readonly ResponseHeader[];
 }

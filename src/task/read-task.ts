@@ -73,6 +73,7 @@ async function readTask(
     declared,
     chain: agreed?.chain ?? [caller.workload],
     backing: bound.map(({ task }) => task),
+    asking,
     claims: proofs.claims,
     responseHeaders: proofs.responseHeaders,
   };

@@ -1,0 +1,20 @@
+import type { Target } from '../inventory/model.ts';
+import { Refusal } from '../outcome.ts';
+import { tokenChallenge } from './challenge.ts';
+import type { Why } from './model.ts';
+
+/** The guardrail that decides about scopes (cedar/guardrails/proof.cedar). */
+const SCOPE_GUARDRAIL = 'scoped-tokens-stay-in-their-scopes';
+/** RFC 6749 section 3.3: what no token can carry is not worth asking for. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/**
+ * A denial by the policies `forbids`, with the challenge `insufficient_scope` and the scopes that the resource asks for
+ * (RFC 6750 section 3.1) where the guardrail of scopes is among them. Any other denial stays as it is.
+ */
+export function askForScope(denial: Refusal, why: Why, { resource }: Target, forbids: readonly string[]): Refusal {
+  if (why.task === null || !forbids.includes(SCOPE_GUARDRAIL)) return denial;
+  const scopes = resource.scopes.filter((scope) => SCOPE.test(scope));
+  const challenge = tokenChallenge(why.asking, 'insufficient_scope', scopes);
+  return new Refusal(denial.reason, denial.detail, [...denial.headers, challenge]);
+}

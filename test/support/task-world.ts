@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Caller, type Credential } from '../../src/identity/caller.ts';
+import { standardAlgorithms } from '../../src/identity/jws-algorithms.ts';
+import { TokenFault } from '../../src/identity/jws-fault.ts';
+import { KeySet } from '../../src/identity/key-set.ts';
+import type { KeySource } from '../../src/identity/key-source.ts';
+import type { CheckInput, Headers } from '../../src/input.ts';
+import type { Inventory } from '../../src/inventory/inventory.ts';
+import type { Target } from '../../src/inventory/model.ts';
+import { Refusal } from '../../src/outcome.ts';
+import type { JsonValue } from '../../src/strict-json.ts';
+import type { Why } from '../../src/task/model.ts';
+import type {
+  AccessTokenIssuer,
+  IssuerScope,
+  JwtSvidIssuer,
+  TaskOptions,
+  TxnTokenIssuer,
+} from '../../src/task/options.ts';
+import { taskReader } from '../../src/task/read-task.ts';
+import { inventoryOf, targetOf, workloadOf } from './inventory.ts';
+import { accessToken, jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256, txnToken } from './tokens.ts';
+
+/** The workloads of the estate. */
+export const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+export const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
+export const THIEF = 'spiffe://prod.example/ns/agents/sa/thief';
+export const ERP = 'spiffe://prod.example/legacy/erp';
+export const PARTNER = 'spiffe://partner.example/ns/shop';
+
+export const NOW = Date.parse('2026-11-25T10:00:00Z');
+export const AUDIENCE = 'spiffe://prod.example/ns/payments/sa/api';
+export const ORIGIN = 'https://api.example';
+export const TTS = 'https://tts.prod.example';
+export const AS = 'https://as.prod.example';
+export const PATH = '/api/invoices/42';
+export const TARGET_URI = ORIGIN + PATH;
+
+const agent = (id: string, more: object = {}) => ({ id, owner: 'payments', kind: 'agent', external: false, ...more });
+
+export const inventory: Inventory = inventoryOf({
+  purposes: { 'reconcile-invoices': { in: ['finance'] }, finance: {}, support: {} },
+  workloads: [
+    agent(AGENT),
+    agent(ORCHESTRATOR, { relay: true }),
+    agent(THIEF),
+    { id: ERP, owner: 'payments', kind: 'legacy', credentials: [{ issuer: AS, subject: 'erp-sync' }] },
+    { id: PARTNER, owner: 'platform', kind: 'service', relay: false },
+  ],
+  resources: [
+    {
+      host: 'payments.internal',
+      audience: AUDIENCE,
+      origin: ORIGIN,
+      owner: 'payments',
+      sensitivity: 'confidential',
+      apis: [{ name: 'invoices', path: '/api/invoices/{invoice}', scopes: ['invoices', 'ledger'] }],
+    },
+    { host: 'no-origin.internal', audience: AUDIENCE, owner: 'payments' },
+    { host: 'no-audience.internal', origin: ORIGIN, owner: 'payments' },
+    { host: 'api.partner.example', owner: 'platform', external: true, origin: 'https://api.partner.example' },
+  ],
+});
+
+/** Keys of issuers and workloads. */
+export const keys = {
+  tts: makeKey('ES256', 'tts-1'),
+  as: makeKey('ES256', 'as-1'),
+  domain: makeKey('ES256', 'domain-1'),
+  wit: makeKey('ES256', 'wit-1'),
+  agent: makeKey('ES256', 'agent'),
+  thief: makeKey('ES256', 'thief'),
+} as const;
+
+/** A source that holds just this key. */
+export function sourceOf(key: SigningKey): KeySource {
+  const set = keySetOf(key);
+  return { current: () => set, refreshSoon: () => {} };
+}
+
+export function keySetOf(key: SigningKey, members = {}): KeySet {
+  const set = KeySet.of([jwk(key, members) as JsonValue], 'jwks');
+  assert.equal(set.ignored.length, 0);
+  return set;
+}
+
+const scope: IssuerScope = {
+  trustDomains: ['prod.example'],
+  purposes: ['finance'],
+  maxLifetimeSeconds: 600,
+  maxAssurance: 3,
+  propagation: 'exchanged',
+  unsafeBearer: false,
+};
+
+export const txnIssuer: TxnTokenIssuer = {
+  ...scope,
+  kind: 'txn-token',
+  issuer: TTS,
+  audience: 'prod.example',
+  keys: sourceOf(keys.tts),
+  algorithms: standardAlgorithms,
+  purposeClaim: ['tctx', 'purpose'],
+  oldNames: false,
+};
+
+export const accessIssuer: AccessTokenIssuer = {
+  ...scope,
+  kind: 'access-token',
+  issuer: AS,
+  keys: sourceOf(keys.as),
+  algorithms: standardAlgorithms,
+  idClaim: ['task', 'id'],
+  purposeClaim: ['task', 'purpose'],
+};
+
+export const svidIssuer: JwtSvidIssuer = {
+  ...scope,
+  kind: 'jwt-svid',
+  authorities: { jwtKeys: () => keySetOf(keys.domain) },
+  idClaim: ['task_id'],
+  purposeClaim: ['task_purpose'],
+};
+
+export const options = {
+  headers: { id: 'x-task-id', purpose: 'x-task-purpose' },
+  issuers: [txnIssuer, accessIssuer, svidIssuer],
+  identityIssuers: new Set(['https://idp.example']),
+  maxDepth: 4,
+  dpop: {
+    algorithms: standardAlgorithms,
+    maxAgeSeconds: 60,
+    nonce: { required: false, secret: Buffer.alloc(32, 7), lifetimeSeconds: 300 },
+  },
+  wimse: {
+    witKeys: (domain: string) =>
+      domain === 'prod.example' ? keySetOf(keys.wit) : new TokenFault('key_unknown', 'no such trust domain'),
+    algorithms: standardAlgorithms,
+    maxWitLifetimeSeconds: 86_400,
+    maxProofLifetimeSeconds: 60,
+  },
+  resourceMetadata: false,
+} satisfies TaskOptions;
+
+/** A Transaction Token for the agent: good, but for the mutation. */
+export function agentTxn(mutation: Mutation = {}): string {
+  return txnToken(
+    {
+      key: keys.tts,
+      now: NOW,
+      iss: TTS,
+      aud: 'prod.example',
+      txn: 't-42',
+      sub: 'user:4711',
+      scope: 'invoices',
+      workload: AGENT,
+    },
+    { ...mutation, claims: { tctx: { purpose: 'reconcile-invoices' }, ...mutation.claims } },
+  );
+}
+
+/** An access token for the agent. */
+export function agentAccess(mutation: Mutation = {}): string {
+  return accessToken(
+    { key: keys.as, now: NOW, iss: AS, sub: 'user:4711', aud: AUDIENCE, client: AGENT },
+    { ...mutation, claims: { task: { id: 't-42', purpose: 'reconcile-invoices' }, ...mutation.claims } },
+  );
+}
+
+/** A JWT-SVID of the agent with a task in it. */
+export function agentSvid(mutation: Mutation = {}): string {
+  const claims = { task_id: 't-42', task_purpose: 'reconcile-invoices', ...mutation.claims };
+  return jwtSvid({ key: keys.domain, now: NOW, sub: AGENT, aud: AUDIENCE }, { ...mutation, claims });
+}
+
+/** One request. What is left out is a GET of an invoice by the agent, who showed its X.509-SVID. */
+export interface Situation {
+  readonly caller?: string;
+  readonly credential?: Credential;
+  readonly thumbprint?: string;
+  readonly host?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly options?: Partial<TaskOptions>;
+  readonly now?: number;
+}
+
+export const CERTIFICATE = sha256('the certificate of the agent');
+
+/** What the stage that reads tasks makes of a request. */
+export function readWhy(situation: Situation = {}): Promise<Why | Refusal> {
+  const { host = 'payments.internal', method = 'GET', path = PATH, now = NOW } = situation;
+  const read = taskReader({ ...options, ...situation.options });
+  return read(inputOf(situation), target(host, method, path), callerOf(situation), inventory, now);
+}
+
+/** The same, which must be a Why. */
+export async function why(situation: Situation = {}): Promise<Why> {
+  const outcome = await readWhy(situation);
+  if (outcome instanceof Refusal) assert.fail(`${outcome.reason}: ${outcome.detail}`);
+  return outcome;
+}
+
+/** The same, which must be a refusal. */
+export async function refusal(situation: Situation = {}): Promise<Refusal> {
+  const outcome = await readWhy(situation);
+  assert.ok(outcome instanceof Refusal, 'the request was not refused');
+  return outcome;
+}
+
+/** Asserts that this request is refused for this reason, with a detail that tells the check. */
+export async function refuses(situation: Situation, reason: string, detail: RegExp = /./): Promise<void> {
+  const outcome = await refusal(situation);
+  assert.equal(outcome.reason, reason, outcome.detail);
+  assert.match(outcome.detail, detail);
+}
+
+function target(host: string, method: string, path: string): Target {
+  return targetOf(inventory, `${method} ${host}${path}`);
+}
+
+export function callerOf({ caller = AGENT, credential = 'x509-svid', thumbprint = CERTIFICATE }: Situation): Caller {
+  const seconds = Math.floor(NOW / 1000);
+  return Caller.proven({
+    workload: workloadOf(inventory, caller),
+    credential,
+    thumbprint,
+    issuedAt: seconds - 600,
+    expiresAt: seconds + 3000,
+    claims: null,
+    proxy: null,
+  });
+}
+
+export function headersOf(values: Situation['headers'] = {}): Headers {
+  const map = new Map<string, readonly string[]>();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) map.set(name, typeof value === 'string' ? [value] : value);
+  }
+  const unclean = new Set(
+    [...map].filter(([, all]) => all.some((value) => value.includes('\ufffd'))).map(([name]) => name),
+  );
+  return { all: (name) => map.get(name) ?? [], names: [...map.keys()], unclean };
+}
+
+function inputOf({ host = 'payments.internal', method = 'GET', path = PATH, headers }: Situation): CheckInput {
+  return {
+    id: randomUUID(),
+    digest: sha256(randomUUID()),
+    checkPeer: null,
+    source: { address: '10.0.0.9', principal: '', certificate: '' },
+    forwarded: null,
+    destinationPrincipal: '',
+    method,
+    scheme: 'https',
+    host,
+    path,
+    rawPath: path,
+    query: null,
+    upgrade: false,
+    grpc: false,
+    headers: headersOf(headers),
+    extensions: new Map(),
+  };
+}
