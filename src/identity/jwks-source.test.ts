@@ -203,6 +203,7 @@ test('closed, it gives up a read that is under way, and asks no more', async () 
   source.refreshSoon();
   await request;
   await source.close();
+  assert.equal(clock.nextIn, null);
   clock.advance(HOUR);
   source.refreshSoon();
   assert.deepEqual([requests(), clock.nextIn, seen.length], [2, null, 1]);
