@@ -3,13 +3,11 @@ import { Refusal } from '../outcome.ts';
 import type { HttpRequestMessage } from './messages.ts';
 
 const NAME = /^:?[0-9a-z!#$%&'*+.^_`|~-]+$/;
+/** Bytes that are no UTF-8 arrive as U+FFFD, in a string field as in a raw value. */
 const UNCLEAN = /[\u0000-\u001f\u007f-\u009f\ufffd]/;
 const NONE: readonly string[] = Object.freeze([]);
 /** Without these in the map, Envoy's `allowed_headers` is at work, and may hide a credential or a header that denies. */
 const witnesses = [':method', ':path', ':authority'];
-
-/** Bytes that are no UTF-8 become U+FFFD, which is never clean. */
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * The headers of the request, from `headers` or from `header_map` (encode_raw_headers), never from both. Refused: header
@@ -31,7 +29,7 @@ export function readHeaders(http: HttpRequestMessage, limit: number): Headers | 
     bytes += key.length + Math.max(value.length, raw_value.length);
     if (bytes > limit) break;
     if (value !== '' && raw_value.length > 0) return malformed('an entry of header_map has two values');
-    found.add(key, value === '' ? utf8.decode(raw_value) : value, false);
+    found.add(key, value === '' ? raw_value.toString('utf8') : value, false);
   }
   if (bytes > limit) return new Refusal('request_headers_too_large', `the headers hold more than ${limit} bytes`);
   const misnamed = found.names.find((name) => !NAME.test(name));
@@ -54,7 +52,7 @@ class HeaderTable implements Headers {
   }
 
   add(name: string, value: string, suspect: boolean): void {
-    if (suspect || UNCLEAN.test(value) || !value.isWellFormed()) this.unclean.add(name);
+    if (suspect || UNCLEAN.test(value)) this.unclean.add(name);
     const values = this.#values.get(name);
     if (values === undefined) this.#values.set(name, [value]);
     else values.push(value);

@@ -33,7 +33,7 @@ export interface PeerMessage {
 export interface HeaderValue {
   readonly key: string;
   readonly value: string;
-  readonly raw_value: Uint8Array;
+  readonly raw_value: Buffer;
 }
 
 /** envoy.service.auth.v3.AttributeContext.HttpRequest. */
@@ -51,7 +51,7 @@ export interface HttpRequestMessage {
   readonly size: string;
   readonly protocol: string;
   readonly body: string;
-  readonly raw_body: Uint8Array;
+  readonly raw_body: Buffer;
 }
 
 /** A google.protobuf.Value as proto-loader reads and writes it: camelCase, since its own descriptor of it is. */
@@ -134,7 +134,8 @@ const check = service('envoy.service.auth.v3.Authorization').Check as MethodDefi
  */
 export function decodeCheck(bytes: Uint8Array): ReceivedCheck {
   try {
-    return { request: check.requestDeserialize(bytes as Buffer) as CheckRequest, bytes };
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return { request: check.requestDeserialize(buffer) as CheckRequest, bytes };
   } catch (fault) {
     return { request: null, bytes, fault: fault instanceof Error ? fault.message : String(fault) };
   }
