@@ -38,7 +38,7 @@ export function admit(
 ): Admission {
   const ours = [...meshCredentials, ...taskHeaders];
   if (resource.host.authorization === 'ours') ours.push('authorization');
-  if (resource.external) return { set: [], remove: withTwins([...ours, ...ownHeaders]), toCaller: [] };
+  if (resource.external) return { set: [], remove: withTwins([...ours, ...ownHeaders]), toCaller: why.responseHeaders };
   const set: [string, string][] = [
     ['x-authz-caller', caller.workload.id.text],
     ['x-authz-decision', decision],
@@ -47,7 +47,11 @@ export function admit(
   const said = new Set(set.map(([name]) => name));
   const { forward } = resource.host;
   const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
-  return { set, remove: withTwins([...ownHeaders, ...stopped]).filter((name) => !said.has(name)), toCaller: [] };
+  return {
+    set,
+    remove: withTwins([...ownHeaders, ...stopped]).filter((name) => !said.has(name)),
+    toCaller: why.responseHeaders,
+  };
 }
 
 /** Each name with its underscore spelling: some servers read `x_authz_caller` as `x-authz-caller`. */

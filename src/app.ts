@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { startIdentity } from './app-identity.ts';
+import { startTasks } from './app-task.ts';
 import { identityEvents, measureAtScrape, metricsFor, observer, watchPolicy } from './app-telemetry.ts';
-import { check, type Decision, type Stages } from './check.ts';
+import { check, type Decision, type Occasion, type Stages } from './check.ts';
 import type { Config } from './config/schema.ts';
 import { serveStatus } from './control/status.ts';
 import { createHandler } from './envoy/handler.ts';
@@ -20,7 +21,8 @@ import { Refusal } from './outcome.ts';
 import { Engine } from './policy/engine.ts';
 import { SnapshotHolder } from './policy/holder.ts';
 import { toRecord } from './record.ts';
-import { readDeclared } from './task/declared.ts';
+import { commit } from './state/commit.ts';
+import { MemoryState } from './state/memory.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */
 export interface Surroundings {
@@ -54,6 +56,8 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
   const metrics = metricsFor(config);
   const audit = await startAudit(config, stdout, version, log, metrics);
   const identity = await startIdentity(config, identityEvents(log, metrics));
+  const tasks = await startTasks(config, identity, identityEvents(log, metrics).onKeys);
+  const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const engine = new Engine({
     onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
     onReplaced: (milliseconds) => {
@@ -69,14 +73,12 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders,
     identify: (input, target, known, now) => identify(input, target, known, identity.rules, now),
-    readTask: async (input, _target, caller) => {
-      const declared = readDeclared(input.headers, config.task.headers);
-      if (declared instanceof Refusal) return declared;
-      return { task: null, declared, chain: [caller.workload], claims: [], responseHeaders: [] };
-    },
+    readTask: tasks.read,
+    commit: async (claims, use, now) =>
+      clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),
   };
   const handler = createHandler({
-    decide: (input, decision, now) => decideBySnapshot(policy, input, stages, decision, now),
+    decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
     record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
     observe: observer(metrics),
     onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
@@ -111,6 +113,7 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
       ...(stopping ? ['it is stopping'] : []),
       ...(policy.current() === null ? ['no policy snapshot could be loaded'] : []),
       ...identity.notReady(clock.now()),
+      ...tasks.notReady(),
     ];
     server.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
@@ -128,7 +131,7 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
             ...readiness(),
             policy: describePolicy(policy),
             trustDomains: identity.bundles.status(clock.now()),
-            issuers: identity.keySources(),
+            issuers: [...identity.keySources(), ...tasks.keySources()],
           }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('a status page failed', { path, error }),
@@ -145,6 +148,7 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
       await audit.close(AUDIT_FLUSH_MS);
       await policy.close();
       identity.stop();
+      tasks.stop();
       engine.close();
       await status?.close();
       log.info('stopped');
@@ -210,13 +214,13 @@ async function decideBySnapshot(
   policy: SnapshotHolder,
   input: CheckInput,
   stages: Stages,
-  decision: string,
+  occasion: Occasion,
   now: number,
 ): Promise<Decision> {
   const lease = policy.checkout();
   if (lease === null) return { outcome: new Refusal('policy_unavailable', 'no snapshot could be loaded'), trail: {} };
   try {
-    return await check(input, lease.snapshot, stages, decision, now);
+    return await check(input, lease.snapshot, stages, occasion, now);
   } finally {
     lease.release();
   }

@@ -8,7 +8,10 @@ import { conclude, type JudgedHop, judge } from './judge.ts';
 import { Refusal } from './outcome.ts';
 import type { Enforcement, Permit } from './policy/permit.ts';
 import type { Snapshot } from './policy/snapshot.ts';
+import type { PendingClaim } from './state/commit.ts';
+import type { Use } from './state/model.ts';
 import type { Why } from './task/model.ts';
+import type { ReadTask } from './task/read-task.ts';
 
 /** What became known on the way, as far as the way was gone: what the audit record is built from. */
 export interface Trail {
@@ -31,13 +34,15 @@ export interface Stages {
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
   readonly identify: (input: CheckInput, target: Target, known: Inventory, now: number) => Promise<Caller | Refusal>;
-  readonly readTask: (
-    input: CheckInput,
-    target: Target,
-    caller: Caller,
-    known: Inventory,
-    now: number,
-  ) => Promise<Why | Refusal>;
+  readonly readTask: ReadTask;
+  /** Uses up, after the permit, what may be used once; null when the allow stands. */
+  readonly commit: (claims: readonly PendingClaim[], use: Use, now: number) => Promise<Refusal | null>;
+}
+
+/** This one Check: its id in the audit, and when Envoy stops waiting (milliseconds since the epoch). */
+export interface Occasion {
+  readonly decision: string;
+  readonly deadline: number;
 }
 
 /** The way of one request, from what was read to what is decided. `now` is in milliseconds since the epoch. */
@@ -45,7 +50,7 @@ export async function check(
   input: CheckInput,
   snapshot: Snapshot<Inventory>,
   stages: Stages,
-  decision: string,
+  occasion: Occasion,
   now: number,
 ): Promise<Decision> {
   const known = snapshot.inventory;
@@ -62,8 +67,13 @@ export async function check(
   if (facts instanceof Refusal) return { outcome: facts, trail: { snapshot, target, caller, why } };
 
   const hops = judge(snapshot, input, target, caller, why, facts, now);
-  const outcome = conclude(hops, stages.enforcement);
+  const verdict = conclude(hops, target, why, stages.enforcement);
   const trail = { snapshot, target, caller, why, facts, hops };
-  if (outcome instanceof Refusal) return { outcome, trail };
-  return { outcome, admission: admit(target, caller, why, stages.taskHeaders, decision), trail };
+  if (verdict instanceof Refusal) return { outcome: verdict, trail };
+
+  const { id: requestId, checkPeer, digest } = input;
+  const use = { requestId, checkPeer, digest, deadline: occasion.deadline, judgedBy: snapshot.revision };
+  const spent = await stages.commit(why.claims, use, now);
+  if (spent !== null) return { outcome: spent, trail };
+  return { outcome: verdict, admission: admit(target, caller, why, stages.taskHeaders, occasion.decision), trail };
 }

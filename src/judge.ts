@@ -6,6 +6,7 @@ import { Refusal } from './outcome.ts';
 import { type Enforcement, Permit } from './policy/permit.ts';
 import type { HopVerdict, Question, Role } from './policy/question.ts';
 import type { Why } from './task/model.ts';
+import { askForScope } from './task/scopes.ts';
 
 /** One hop of the chain with Cedar's answer about it. */
 export interface JudgedHop {
@@ -49,8 +50,13 @@ export function judge(
   });
 }
 
-/** All hops must be permitted; the refusal names the hops that were not. */
-export function conclude(hops: readonly JudgedHop[], enforcement: Enforcement): Permit | Refusal {
+/** All hops must be permitted; the refusal names the hops that were not, and asks for a scope where one is missing. */
+export function conclude(
+  hops: readonly JudgedHop[],
+  target: Target,
+  why: Why,
+  enforcement: Enforcement,
+): Permit | Refusal {
   const outcome = Permit.from(
     hops.map(({ verdict }) => verdict),
     enforcement,
@@ -58,5 +64,11 @@ export function conclude(hops: readonly JudgedHop[], enforcement: Enforcement): 
   if (outcome instanceof Permit) return outcome;
   const refused = hops.filter(({ verdict }) => verdict.result !== 'allow');
   const names = refused.map(({ role, workload }) => `${role} ${workload.id.text}`).join(', ');
-  return new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);
+  const denial = new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);
+  return askForScope(
+    denial,
+    why,
+    target,
+    refused.flatMap(({ verdict }) => verdict.forbids),
+  );
 }

@@ -139,14 +139,16 @@ const limits = () =>
         .duration('10ms', '1m')
         .prefault('1s')
         .describe('The most that a check may take; Envoy’s own deadline counts when it is shorter'),
-      connections: s.count(1, 65_536).prefault(256).describe('Connections to the check port'),
       streams: s.count(1, 65_536).prefault(1024).describe('Streams at one time on one connection'),
       sessionBytes: s.size('1MiB', '1024MiB').prefault('16MiB').describe('Memory of one connection'),
       rememberedCertificates: s
         .count(0, 1_000_000)
         .prefault(10_000)
         .describe('Verified certificates that are remembered'),
-      rememberedTokens: s.count(0, 1_000_000).prefault(10_000).describe('Verified tokens that are remembered'),
+      rememberedProofs: s
+        .count(1, 10_000_000)
+        .prefault(100_000)
+        .describe('Proofs of possession that are remembered as used; when it is full, the next one is refused'),
       drain: s.duration('0s', '10m').prefault('20s').describe('Time to answer what is in flight after SIGTERM'),
     })
     .check((ctx) => {

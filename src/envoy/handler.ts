@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { v7 as uuid } from 'uuid';
-import type { Decision } from '../check.ts';
+import type { Decision, Occasion } from '../check.ts';
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 import type { CheckResponseMessage } from './messages.ts';
@@ -31,7 +31,7 @@ export interface Line {
 }
 
 export interface HandlerParts {
-  readonly decide: (input: CheckInput, decision: string, now: number) => Promise<Decision>;
+  readonly decide: (input: CheckInput, occasion: Occasion, now: number) => Promise<Decision>;
   /**
    * Writes the audit line, and waits for its sink at most `waitMs`. Gives the line; or the refusal that an allow becomes
    * when it cannot be recorded; or null when the answer goes out unrecorded.
@@ -118,7 +118,7 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       }
       const left = Math.min(call.deadline - now, limits.deadlineMs) - limits.marginMs;
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
-      return { input, decided: await within(parts.decide(read, decision, now), left) };
+      return { input, decided: await within(parts.decide(read, { decision, deadline: now + left }, now), left) };
     } catch (error) {
       parts.onBug(error, decision);
       return { input, decided: refused(new Refusal('internal', 'a bug')) };

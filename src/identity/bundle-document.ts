@@ -79,6 +79,7 @@ export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
 const empty: BundleContent = {
   x509Authorities: [],
   jwtAuthorities: [],
+  witAuthorities: [],
   unreadable: [],
   sequence: null,
   refreshSeconds: DEFAULT_REFRESH,
@@ -103,12 +104,24 @@ function readBundle(document: Jwk): BundleContent | BundleFault {
   if (roots instanceof BundleFault) return roots;
   const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === 'jwt-svid'));
   if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  const witAuthorities = readJwtKeys(
+    keys.filter(({ use }) => use === 'wit-svid'),
+    'wit-svid',
+  );
+  if (witAuthorities instanceof BundleFault) return witAuthorities;
   const sequence = readSequence(document.spiffe_sequence);
   if (sequence instanceof BundleFault) return sequence;
   const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
   if (refreshSeconds instanceof BundleFault) return refreshSeconds;
   const unreadable = [...roots.unreadable, ...unusable(jwtAuthorities)];
-  return { x509Authorities: roots.x509Authorities, jwtAuthorities, unreadable, sequence, refreshSeconds };
+  return {
+    x509Authorities: roots.x509Authorities,
+    jwtAuthorities,
+    witAuthorities,
+    unreadable,
+    sequence,
+    refreshSeconds,
+  };
 }
 
 /** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
@@ -164,13 +177,16 @@ function readRoots(
 }
 
 /** Where they come from makes them JWT authorities; `use` says so to whoever reads the JWK alone. */
-function readJwtKeys(keys: readonly Jwk[]): readonly JwtAuthority[] | BundleFault {
+function readJwtKeys(
+  keys: readonly Jwk[],
+  use: 'jwt-svid' | 'wit-svid' = 'jwt-svid',
+): readonly JwtAuthority[] | BundleFault {
   const authorities: JwtAuthority[] = [];
   for (const key of keys) {
     const { kid } = key;
     if (typeof kid !== 'string' || kid === '') return new BundleFault('a jwt-svid key has no kid');
-    if (!isPlain(key)) return new BundleFault('a jwt-svid key has an integer beyond 2^53');
-    authorities.push(Object.freeze({ kid, jwk: Object.freeze({ ...key, use: 'jwt-svid' }) }));
+    if (!isPlain(key)) return new BundleFault(`a ${use} key has an integer beyond 2^53`);
+    authorities.push(Object.freeze({ kid, jwk: Object.freeze({ ...key, use }) }));
   }
   return authorities;
 }

@@ -13,6 +13,8 @@ export interface JwtAuthority {
 export interface BundleContent {
   readonly x509Authorities: readonly Certificate[];
   readonly jwtAuthorities: readonly JwtAuthority[];
+  /** Keys that sign Workload Identity Tokens (WIT-SVID): kept apart, since one kind of authority is never another. */
+  readonly witAuthorities: readonly JwtAuthority[];
   /** What each root or key that cannot be used suffers from. */
   readonly unreadable: readonly string[];
   /** `spiffe_sequence`; null where the document states none. */
@@ -29,6 +31,7 @@ export class TrustBundle implements BundleContent {
   readonly trustDomain: string;
   readonly x509Authorities: readonly Certificate[];
   readonly jwtAuthorities: readonly JwtAuthority[];
+  readonly witAuthorities: readonly JwtAuthority[];
   readonly unreadable: readonly string[];
   readonly sequence: bigint | null;
   readonly refreshSeconds: number;
@@ -39,6 +42,7 @@ export class TrustBundle implements BundleContent {
     this.trustDomain = trustDomain;
     this.x509Authorities = Object.freeze([...content.x509Authorities]);
     this.jwtAuthorities = Object.freeze([...content.jwtAuthorities]);
+    this.witAuthorities = Object.freeze([...content.witAuthorities]);
     this.unreadable = Object.freeze([...content.unreadable]);
     this.sequence = content.sequence;
     this.refreshSeconds = content.refreshSeconds;
@@ -48,11 +52,11 @@ export class TrustBundle implements BundleContent {
 }
 
 /** Every part is preceded by its length or a mark, so that no two contents have one text. */
-function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities }: BundleContent): string {
+function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities, witAuthorities }: BundleContent): string {
   const roots = x509Authorities.map((root) => root.thumbprint);
-  const keys = jwtAuthorities.map(({ kid, jwk }) => [kid, canonical(jwk)]);
+  const texts = (authorities: readonly JwtAuthority[]) => authorities.map(({ kid, jwk }) => [kid, canonical(jwk)]);
   return createHash('sha256')
-    .update(JSON.stringify([trustDomain, roots, keys]))
+    .update(JSON.stringify([trustDomain, roots, texts(jwtAuthorities), texts(witAuthorities)]))
     .digest('hex');
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { jwk, makeKey, makeRsaKey, thumbprint } from '../../test/support/tokens.ts';
 import type { JsonValue } from '../strict-json.ts';
 import { JwkFault, PublicJwk } from './jwk.ts';
@@ -87,6 +88,24 @@ for (const [what, members, pattern] of badKeys) test(`no key: ${what}`, () => as
 
 test('a number, null or an array is no key', () => {
   for (const value of [7, null, []]) assert.ok(PublicJwk.read(value) instanceof JwkFault);
+});
+
+test('whatever stands in a JWK, it is a key or a fault, never a throw', () => {
+  const value = fc.oneof(
+    fc.jsonValue({ maxDepth: 1 }),
+    fc.constantFrom('RSA', 'EC', 'OKP', 'P-256', 'Ed25519', 'AQAB'),
+  );
+  const members = fc.record(
+    Object.fromEntries(['kty', 'crv', 'x', 'y', 'n', 'e', 'alg', 'use', 'kid', 'key_ops'].map((name) => [name, value])),
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(ec, rsa, ed), members, (good, changed) => {
+      const found = read({ ...good, ...changed });
+      assert.ok(found instanceof PublicJwk || found instanceof JwkFault);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test('an ordinary modulus does not carry the ROCA fingerprint', () => {

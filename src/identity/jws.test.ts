@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   dpopProof,
   jwk,
@@ -151,6 +152,26 @@ const mutations: readonly [string, TokenFaultKind, Mutation][] = [
 ];
 for (const [what, kind, mutation] of mutations)
   test(`refused as ${kind}: ${what}`, async () => refused(good(mutation), kind));
+
+test('whatever text is presented, it is a token or a fault, never a throw', () => {
+  const part = fc.oneof(
+    fc.json().map((text) => Buffer.from(text).toString('base64url')),
+    fc
+      .record(
+        { alg: fc.jsonValue(), typ: fc.jsonValue(), kid: fc.jsonValue(), jwk: fc.jsonValue() },
+        { requiredKeys: [] },
+      )
+      .map((header) => Buffer.from(JSON.stringify(header)).toString('base64url')),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 4 }), (parts) => {
+      const read = UnverifiedJws.decodeUnverified(parts.join('.'));
+      assert.ok(read instanceof UnverifiedJws || read instanceof TokenFault);
+    }),
+    { numRuns: 1000 },
+  );
+});
 
 test('typ is compared without case and without application/, and parameters without meaning are ignored', async () => {
   for (const typ of ['AT+JWT', 'application/at+jwt', undefined]) await verified(good({ header: { typ } }));

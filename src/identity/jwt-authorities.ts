@@ -1,10 +1,12 @@
 import { Refusal } from '../outcome.ts';
 import type { BundleSnapshot, TrustBundle } from './bundle.ts';
+import { TokenFault } from './jws-fault.ts';
 import type { JwtAuthorities } from './jwt-svid.ts';
 import { KeySet } from './key-set.ts';
 
 /** Each bundle's keys are imported once: a bundle is frozen, and the next one is another object. */
-const keySets = new WeakMap<TrustBundle, KeySet>();
+const jwtKeySets = new WeakMap<TrustBundle, KeySet>();
+const witKeySets = new WeakMap<TrustBundle, KeySet>();
 
 /**
  * The JWT authorities of the bundles in force: the keys of exactly the trust domain that is asked for, or the refusal of
@@ -15,19 +17,28 @@ export function authoritiesOf(bundles: BundleSnapshot): JwtAuthorities {
   return {
     jwtKeys(trustDomain, now) {
       const bundle = bundles.bundleOf(trustDomain, now);
-      return bundle instanceof Refusal ? bundle : keySetOf(bundle);
+      if (bundle instanceof Refusal) return bundle;
+      return remembered(jwtKeySets, bundle, () => bundle.jwtAuthorities.map(({ jwk }) => jwk));
     },
   };
 }
 
-function keySetOf(bundle: TrustBundle): KeySet {
-  let keys = keySets.get(bundle);
-  if (keys === undefined) {
-    keys = KeySet.of(
-      bundle.jwtAuthorities.map(({ jwk }) => jwk),
-      'workload-api',
-    );
-    keySets.set(bundle, keys);
+/** The keys that sign the Workload Identity Tokens of a trust domain (WIT-SVID, `use: wit-svid`), or why there are none. */
+export function witKeysOf(bundles: BundleSnapshot, trustDomain: string, now: number): KeySet | TokenFault {
+  const bundle = bundles.bundleOf(trustDomain, now);
+  if (bundle instanceof Refusal) return new TokenFault('keys_stale', `${bundle.reason}: ${bundle.detail}`);
+  return remembered(witKeySets, bundle, () => bundle.witAuthorities.map(({ jwk: { use: _, ...key } }) => key));
+}
+
+function remembered(
+  sets: WeakMap<TrustBundle, KeySet>,
+  bundle: TrustBundle,
+  keys: () => Parameters<typeof KeySet.of>[0],
+): KeySet {
+  let set = sets.get(bundle);
+  if (set === undefined) {
+    set = KeySet.of(keys(), 'workload-api');
+    sets.set(bundle, set);
   }
-  return keys;
+  return set;
 }
