@@ -17,7 +17,8 @@ export interface StrictJsonOptions {
 const DEFAULT_MAX_DEPTH = 32;
 /** BigInt() takes more than linear time, and nothing that we read has longer integers (64 bits are 20 digits). */
 const MAX_INTEGER_CHARS = 40;
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const INTEGER = /^-?[0-9]+$/;
 /** The characters of a string up to the next quote, backslash or control character. */
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 
@@ -220,14 +221,14 @@ class Parser<N extends ExactNumber> {
 
   #number(): number | N {
     NUMBER.lastIndex = this.at;
-    const match = NUMBER.exec(this.#text);
-    if (match === null) throw new Stop(this.at === this.#text.length ? 'the text ends early' : 'not a JSON value');
-    const [literal, fraction, exponent] = match;
+    if (!NUMBER.test(this.#text))
+      throw new Stop(this.at === this.#text.length ? 'the text ends early' : 'not a JSON value');
+    const end = NUMBER.lastIndex;
+    const literal = this.#text.slice(this.at, end);
     const value = Number(literal);
     if (!Number.isFinite(value)) throw new Stop('a number that no double holds');
-    const integer = fraction === undefined && exponent === undefined;
-    if (integer && !Number.isSafeInteger(value)) return this.#big(literal);
-    this.at = NUMBER.lastIndex;
+    if (!Number.isSafeInteger(value) && INTEGER.test(literal)) return this.#big(literal);
+    this.at = end;
     return value;
   }
 
