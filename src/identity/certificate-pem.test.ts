@@ -47,6 +47,8 @@ const faults: [what: string, encoded: string][] = [
   ['labels that differ', text.replace('END CERTIFICATE', 'END X509 CRL')],
   ['a block within a block', text.replace('-----\n', '-----\n-----BEGIN CERTIFICATE-----\n')],
   ['an end without a beginning', `-----END CERTIFICATE-----\n${text}`],
+  ['two ends', text.replace('BEGIN', 'END')],
+  ['two beginnings', text.replace('END', 'BEGIN')],
   ['a block that does not end', text.replace(/-----END.*\n/, '')],
   ['a second block that does not end', `${text}-----BEGIN CERTIFICATE-----\n`],
   ['a broken boundary', text.replace('-----BEGIN', '----BEGIN')],
@@ -57,7 +59,7 @@ const faults: [what: string, encoded: string][] = [
   ['bits beyond the last octet', wrap('AB==')],
   ['no padding', wrap('AAA')],
   ['an empty block', wrap('')],
-  ['more than 64 KiB', '\n'.repeat(65_537)],
+  ['more than 64 KiB', text + '\n'.repeat(65_537)],
   ['18 certificates', text.repeat(18)],
 ];
 for (const [what, encoded] of faults) {

@@ -13,8 +13,6 @@ export const tags = {
 } as const;
 
 const CONSTRUCTED = 0x20;
-/** No certificate that we read is longer than 2^24 bytes, so a length has three octets at most. */
-const MAX_LENGTH_OCTETS = 3;
 
 /** Ends the reading of a structure at its first fault. Thrown by the reader, caught by `readDer`, seen nowhere else. */
 class DerFault {
@@ -160,10 +158,10 @@ export class DerReader {
     let length = bytes[at++]!;
     if (length >= 0x80) {
       const octets = length & 0x7f;
-      if (octets === 0 || octets > MAX_LENGTH_OCTETS) fail(`${what} has no definite length that is read here`);
       if (at + octets > this.#end) fail(`${what} ends early`);
       length = 0;
       for (let i = 0; i < octets; i++) length = length * 256 + bytes[at++]!;
+      // An indefinite length has no octets and reads as 0 here.
       if (length < 0x80 || length < 256 ** (octets - 1)) fail(`${what} has a length that is not minimal`);
     }
     const end = at + length;

@@ -207,6 +207,7 @@ const malformed: [what: string, constraints: Uint8Array, detail: RegExp][] = [
   ['a DNS base with a wildcard', permit(dnsName('*.example.org')), /DNS constraint/],
   ['a DNS base with a leading dot', permit(dnsName('.example.org')), /DNS constraint/],
   ['an IP base that is an address', permit(ipName([192, 0, 2, 1])), /IP constraint/],
+  ['an IP base of another length', exclude(ipName([192, 0, 255, 0])), /IP constraint/],
   ['an IP base with a torn mask', permit(ipName([192, 0, 2, 0, 255, 0, 255, 0])), /IP constraint/],
   ['an e-mail base with two signs', permit(emailName('a@b@example.org')), /e-mail constraint/],
 ];

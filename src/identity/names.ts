@@ -31,8 +31,7 @@ const textForms: ReadonlySet<number> = new Set([forms.email, forms.dns, forms.ur
 
 /** One GeneralName: a known form, in the primitive or constructed encoding that is its own. */
 export function readGeneralName(from: DerReader): GeneralName {
-  const tag = from.next;
-  if (tag === null) fail('a name is missing');
+  const tag = from.next ?? 0;
   const form = tag & 0x1f;
   if ((tag & 0xc0) !== CONTEXT || form > forms.registered) fail('a name is of no known form');
   if (isConstructed(tag) !== constructedForms.has(form)) fail('a name has the wrong encoding');

@@ -132,6 +132,10 @@ describe('signatures', () => {
   test('an algorithm of another family than the key', () => {
     assert.equal(judge({ leaf: root.svid(ID, { signWith: rsa.privateKey }) }), 'signature');
   });
+  test('an ECDSA signature under the name of an RSA algorithm', () => {
+    const algorithm = signatureAlgorithm(rsa.privateKey);
+    assert.equal(judge({ leaf: root.svid(ID, { algorithm }) }), 'signature');
+  });
   test('RSA throughout', () => {
     const ca = TestCa.root('prod.example', { now: NOW, keys: rsa });
     assert.equal(judge({ leaf: ca.svid(ID, { keys: rsa, hash: 'sha384' }), anchors: [ca] }), 2);

@@ -70,6 +70,8 @@ export interface CertificateParts {
   signWith?: KeyObject;
   /** The hash of the signature; default SHA-256 (SHA-384 and SHA-512 for the longer curves). */
   hash?: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  /** AlgorithmIdentifier as DER, in place of that of the signing key. */
+  algorithm?: Uint8Array;
   /** AlgorithmIdentifier inside the signed part, where it shall differ from the outer one. */
   innerAlgorithm?: Uint8Array;
   /** Replaces the signed part before it is signed. */
@@ -230,7 +232,7 @@ function build(parts: CertificateParts, issuer: Issued | null, now: number): Iss
   const keys = parts.keys ?? newKeys(parts.keyType ?? 'p256');
   const subject = name(parts.subject ?? 'subject');
   const signer = parts.signWith ?? (issuer ?? { keys }).keys.privateKey;
-  const algorithm = signatureAlgorithm(signer, parts.hash);
+  const algorithm = parts.algorithm ?? signatureAlgorithm(signer, parts.hash);
   const signed = der.sequence(
     der.explicit(0, der.integer(Buffer.from([2]))),
     parts.serialDer ?? der.integer(parts.serial ?? Buffer.concat([Buffer.from([0x40]), randomBytes(15)])),
