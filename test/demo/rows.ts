@@ -62,14 +62,14 @@ export const rows: readonly Row[] = [
   { who: 'ledger (service)', task: '–', request: INVOICE, expected: allowed, play: as(LEDGER, invoice) },
   {
     who: 'billing-agent (agent)',
-    task: 'said: reconcile-invoices',
+    task: 'reconcile-invoices (said)',
     request: 'GET /api/status',
     expected: allowed,
     play: as(AGENT, { path: '/api/status', headers: declared }),
   },
   {
     who: 'billing-agent (agent)',
-    task: 'said: reconcile-invoices',
+    task: 'reconcile-invoices (said)',
     request: INVOICE,
     expected: denied('policy_forbidden'),
     play: as(AGENT, { ...invoice, headers: declared }),
@@ -80,6 +80,13 @@ export const rows: readonly Row[] = [
     request: 'POST /api/refunds',
     expected: denied('approval_required'),
     play: as(LEDGER, { method: 'POST', path: '/api/refunds' }),
+  },
+  {
+    who: 'ledger (service)',
+    task: '–',
+    request: `${INVOICE} as WebSocket`,
+    expected: { status: 101, reason: null },
+    play: as(LEDGER, { ...invoice, headers: websocketHeaders }),
   },
   {
     who: 'reader (service)',
@@ -106,8 +113,8 @@ export const rows: readonly Row[] = [
     who: 'ledger, by another CA',
     task: '–',
     request: INVOICE,
-    expected: denied('identity_svid_untrusted'),
-    play: unvalidated(() => TestCa.root(TRUST_DOMAIN).svid(workload(LEDGER)), invoice),
+    expected: denied('identity_svid_issuer_unknown'),
+    play: unvalidated(() => TestCa.root(TRUST_DOMAIN, { subject: 'another' }).svid(workload(LEDGER)), invoice),
   },
   {
     who: 'ledger, expired',
@@ -129,14 +136,14 @@ export const rows: readonly Row[] = [
   {
     who: 'ledger (service)',
     task: '–',
-    request: `${INVOICE} at other.internal`,
+    request: `${INVOICE}, other host`,
     expected: denied('request_host_not_served', 400),
     play: unvalidated(({ ca }) => ca.svid(workload(LEDGER)), { ...invoice, host: 'other.internal' }),
   },
   {
     who: 'ledger (service)',
     task: '–',
-    request: `${INVOICE} + x-authz-caller: admin`,
+    request: `${INVOICE}, forged x-authz-caller`,
     expected: allowed,
     play: as(LEDGER, { ...invoice, headers: { 'x-authz-caller': workload('/admin') } }),
     also: (seen) => saidCaller(seen) === workload(LEDGER),

@@ -15,7 +15,7 @@ for (const envoy of ['tcp', 'uds'] as const) {
     estate = await Estate.start({ envoy });
     svid = estate.svid('/ns/payments/sa/ledger');
   });
-  after(() => estate.stop());
+  after(() => estate?.stop());
 
   test(`${envoy}: while the sidecar is away Envoy denies, and it serves again after the restart`, async (t) => {
     assert.equal((await read()).status, 200);

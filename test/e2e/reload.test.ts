@@ -8,9 +8,9 @@ import { Estate, PAYMENTS } from '../support/estate.ts';
 import { until } from '../support/until.ts';
 
 const forbid = `
-@id("nobody-reads-invoice-42")
+@id("nobody-reads-invoice-77")
 forbid (principal, action, resource)
-when { resource == Mesh::Endpoint::"payments.internal/api/invoices/42" };
+when { resource == Mesh::Endpoint::"payments.internal/api/invoices/77" };
 `;
 let estate: Estate;
 let svid: Issued;
@@ -19,9 +19,9 @@ before(async () => {
   estate = await Estate.start({ envoy: 'uds' });
   svid = estate.svid('/ns/payments/sa/ledger');
 });
-after(() => estate.stop());
+after(() => estate?.stop());
 
-const read = (): Promise<Answer> => ask({ port: estate.envoy.port, svid, host: PAYMENTS, path: '/api/invoices/42' });
+const read = (): Promise<Answer> => ask({ port: estate.envoy.port, svid, host: PAYMENTS, path: '/api/invoices/77' });
 const lastRevision = () => estate.sidecar.audit().findLast(({ result }) => result !== undefined)?.policy?.revision;
 const edit = (text: string): void => writeFileSync(join(estate.base.policies, 'edited.cedar'), text);
 
@@ -50,5 +50,5 @@ test('a broken edit keeps the last good policies, and shows in status, log and m
   assert.equal(lastRevision(), before);
   assert.ok(estate.sidecar.log.some((line) => line.includes('edited.cedar')));
   const metrics = await (await estate.sidecar.status('/metrics')).text();
-  assert.match(metrics, /^authz_policy_reloads_total\{result="(refused|failed|error|failure|bad)"\} [1-9]/m);
+  assert.match(metrics, /^authz_policy_reloads_total\{result="refused"\} [1-9]/m);
 });

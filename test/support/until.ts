@@ -6,7 +6,7 @@ const INTERVAL_MS = 20;
 export async function until<T>(
   what: string,
   probe: () => Promise<T | null | undefined> | T | null | undefined,
-  limitMs = 15_000,
+  limitMs = 30_000,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   let last: unknown = null;
