@@ -43,7 +43,8 @@ export interface XfccElement {
 
 /** The element of XFCC at the configured hop, and those that later proxies put right of it. */
 export interface Forwarded {
-  readonly element: XfccElement;
+  /** Null when there are fewer elements than the hop needs. */
+  readonly element: XfccElement | null;
   /** Left to right as received: the last was written by this Envoy, where this Envoy writes any. */
   readonly nearer: readonly XfccElement[];
 }
@@ -61,10 +62,10 @@ export interface CheckInput {
   readonly checkPeer: string | null;
   readonly source: Peer;
   /**
-   * XFCC at the configured hop; null when there is no such element. Believed only behind a trusted proxy, and so a
-   * header that cannot be read refuses only where it would be believed: the refusal stands here.
+   * XFCC at the configured hop. Believed only behind a trusted proxy, and so a header that cannot be read refuses only
+   * where it would be believed: the refusal stands here.
    */
-  readonly forwarded: Forwarded | Refusal | null;
+  readonly forwarded: Forwarded | Refusal;
   /** `destination.principal`: this Envoy's own identity, as Envoy says it. Empty when absent. */
   readonly destinationPrincipal: string;
   /** Method as received; lower-case letters were refused. */

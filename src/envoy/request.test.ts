@@ -36,7 +36,7 @@ test('a plain request is read whole', () => {
     id: '1',
     checkPeer: null,
     source: { address: '10.0.0.9', principal: 'spiffe://prod.example/a', certificate: '-----BEGIN%20' },
-    forwarded: null,
+    forwarded: { element: null, nearer: [] },
     destinationPrincipal: 'spiffe://prod.example/envoy',
     method: 'GET',
     scheme: 'https',
@@ -186,7 +186,7 @@ test('B09: what a caller says of itself stays a header', () => {
     attributes: { source: { principal: 'spiffe://example.org/agent/a' } },
   });
   assert.equal(input.source.principal, 'spiffe://example.org/agent/a');
-  assert.equal(input.forwarded, null);
+  assert.deepEqual(input.forwarded, { element: null, nearer: [] });
   assert.deepEqual(input.headers.all('x-agent-id'), ['b']);
 });
 
@@ -313,13 +313,19 @@ test('XFCC that cannot be read stands as a refusal, for those who would believe 
   const header = (value: string | readonly string[]) => ({ headers: { 'x-forwarded-client-cert': value } });
   for (const form of bothForms) {
     const { forwarded } = read({ form, ...header(['URI=a', 'URI=b']) });
-    assert.ok(forwarded !== null && !(forwarded instanceof Refusal));
-    assert.equal(forwarded.element.uri, 'b');
+    assert.ok(!(forwarded instanceof Refusal));
+    assert.equal(forwarded.element?.uri, 'b');
   }
   const { forwarded } = read(header('{"uri":"a"}'));
   assert.ok(forwarded instanceof Refusal && forwarded.reason === 'request_xfcc_json');
   const one = { ...requestOptions, forwarded: { mode: 'append-forward', hop: 1 } as const };
-  assert.equal(read(header('URI=a'), one).forwarded, null);
+  const short = read(header('URI=a'), one).forwarded;
+  assert.ok(!(short instanceof Refusal));
+  assert.equal(short.element, null);
+  assert.deepEqual(
+    short.nearer.map(({ uri }) => uri),
+    ['a'],
+  );
 });
 
 test('names of the language are names like any other', () => {

@@ -100,7 +100,7 @@ function readPeer(peer: PeerMessage | null): Peer {
   };
 }
 
-function readForwarded(headers: Headers, options: RequestOptions['forwarded']): Forwarded | Refusal | null {
+function readForwarded(headers: Headers, options: RequestOptions['forwarded']): Forwarded | Refusal {
   const elements = parseXfcc(headers.all('x-forwarded-client-cert'), options.maxBytes);
   return elements instanceof Refusal ? elements : selectHop(elements, options);
 }

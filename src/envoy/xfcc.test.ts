@@ -129,7 +129,7 @@ test('bytes, elements and pairs are bounded', () => {
   assert.ok(!(parseXfcc([`${long}a`], 64 * 1024) instanceof Refusal));
 });
 
-function hop(header: string, mode: ForwardMode, at: number): Forwarded | Refusal | null {
+function hop(header: string, mode: ForwardMode, at: number): Forwarded | Refusal {
   return selectHop(parse(header), { mode, hop: at });
 }
 
@@ -137,18 +137,16 @@ test('B18: hops are counted from the right, never from the left', () => {
   const header = 'URI=spiffe://example.org/admin,URI=spiffe://example.org/a,URI=spiffe://example.org/gw';
   const at = (index: number) => {
     const found = hop(header, 'append-forward', index);
-    return found === null || found instanceof Refusal
-      ? found
-      : [found.element.uri, ...found.nearer.map(({ uri }) => uri)];
+    return found instanceof Refusal ? found : [found.element?.uri ?? null, ...found.nearer.map(({ uri }) => uri)];
   };
   assert.deepEqual(at(0), ['spiffe://example.org/gw']);
   assert.deepEqual(at(1), ['spiffe://example.org/a', 'spiffe://example.org/gw']);
-  assert.equal(at(3), null);
+  assert.deepEqual(at(3), [null, 'spiffe://example.org/admin', 'spiffe://example.org/a', 'spiffe://example.org/gw']);
 });
 
 test('B18: more elements than the mode leaves were not written by this Envoy', () => {
   const only = hop('URI=a', 'sanitize-set', 0);
-  assert.ok(only !== null && !(only instanceof Refusal));
+  assert.ok(!(only instanceof Refusal) && only.element !== null);
   for (const [header, mode] of [
     ['URI=a,URI=b', 'sanitize-set'],
     ['URI=a', 'sanitize'],

@@ -48,17 +48,16 @@ export function parseXfcc(values: readonly string[], maxBytes = MAX_BYTES): read
 }
 
 /**
- * The element at the configured hop, counted from the right, with the elements right of it; null when there are fewer.
- * An element more than the mode allows means that the header did not come from this Envoy: `request_xfcc_mode`.
+ * The element at the configured hop, counted from the right, with the elements right of it; without it when there are
+ * fewer. An element more than the mode allows means that the header did not come from this Envoy: `request_xfcc_mode`.
  */
-export function selectHop(elements: readonly XfccElement[], { mode, hop }: HopOptions): Forwarded | Refusal | null {
+export function selectHop(elements: readonly XfccElement[], { mode, hop }: HopOptions): Forwarded | Refusal {
   const most = mode === 'sanitize' ? 0 : mode === 'sanitize-set' ? 1 : MAX_ELEMENTS;
   if (elements.length > most) {
     return new Refusal('request_xfcc_mode', `${elements.length} elements, but ${mode} leaves at most ${most}`);
   }
   const index = elements.length - 1 - hop;
-  const element = elements[index];
-  return element === undefined ? null : { element, nearer: elements.slice(index + 1) };
+  return { element: elements[index] ?? null, nearer: elements.slice(Math.max(index + 1, 0)) };
 }
 
 /** The element that begins at `start`; `end` is where its comma stands, or the end of the text. */

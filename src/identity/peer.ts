@@ -32,30 +32,29 @@ export function presentedSvid(
   const { principal, certificate } = input.source;
   if (certificate === '') return { svid: null, proxy: null };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
-  const forwarded = input.forwarded instanceof Refusal ? null : input.forwarded;
+  const { forwarded } = input;
   const peer = verify({ certificate, chain: nearest(forwarded)?.chain ?? null });
   if (peer instanceof Refusal) return peer;
   if (principal !== '' && principal !== peer.id.text) {
     return new Refusal('identity_principal_mismatch', 'source.principal is not the id in source.certificate');
   }
   if (!rules.trustedProxies.has(peer.id.text)) return { svid: peer, proxy: null };
-  if (input.forwarded instanceof Refusal) return input.forwarded;
-  if (forwarded === null) return { svid: null, proxy: peer.id };
-  return behindProxies(forwarded, peer, rules, verify);
+  if (forwarded instanceof Refusal) return forwarded;
+  const { element, nearer } = forwarded;
+  return element === null ? { svid: null, proxy: peer.id } : behindProxies([element, ...nearer], peer, rules, verify);
 }
 
 /** The element that this Envoy wrote about its own peer. */
-const nearest = (forwarded: Forwarded | null): XfccElement | null =>
-  forwarded === null ? null : (forwarded.nearer.at(-1) ?? forwarded.element);
+const nearest = (forwarded: Forwarded | Refusal): XfccElement | null =>
+  forwarded instanceof Refusal ? null : (forwarded.nearer.at(-1) ?? forwarded.element);
 
 /** Walks from this Envoy towards the caller: each element must be about a trusted proxy before the next one is believed. */
 function behindProxies(
-  { element, nearer }: Forwarded,
+  elements: readonly XfccElement[],
   peer: VerifiedSvid,
   rules: PeerRules,
   verify: (text: CertificateText) => VerifiedSvid | Refusal,
 ): Presented | Refusal {
-  const elements = [element, ...nearer];
   let writer: SpiffeId | null = null;
   for (let at = elements.length - 1; at >= 0; at--) {
     const each = elements[at] as XfccElement;

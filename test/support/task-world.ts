@@ -251,7 +251,7 @@ function inputOf({ host = 'payments.internal', method = 'GET', path = PATH, head
     digest: sha256(randomUUID()),
     checkPeer: null,
     source: { address: '10.0.0.9', principal: '', certificate: '' },
-    forwarded: null,
+    forwarded: { element: null, nearer: [] },
     destinationPrincipal: '',
     method,
     scheme: 'https',
