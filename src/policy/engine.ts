@@ -14,7 +14,7 @@ export type PolicyJson = Extract<ReturnType<Cedar['policyToJson']>, { type: 'suc
 /** What one slot holds: policies by their id, and the schema that directs how a call is read. */
 export interface Program {
   readonly schema: string | null;
-  readonly policies: Readonly<Record<string, string>>;
+  readonly policies: Readonly<Record<string, string | PolicyJson>>;
 }
 
 /** What Cedar said, or why it could not be asked. Ids are sorted, since Cedar's order changes from call to call. */

@@ -63,7 +63,9 @@ export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Lo
 
 /** The verdict of a worker of its own, with memory and time bounded. */
 async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
-  const worker = new Worker(WORKER, { workerData: sources, resourceLimits: { maxOldGenerationSizeMb: 1024 } });
+  // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
+  const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
+  const worker = new Worker(WORKER, { workerData: sources, resourceLimits });
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), VET_TIMEOUT_MS);
   try {

@@ -36,7 +36,8 @@ export class Permit {
   }
 }
 
-function refusalOf(verdicts: readonly HopVerdict[]): Refusal | null {
+/** Why not all hops were allowed; null when there is at least one and all were. */
+export function refusalOf(verdicts: readonly HopVerdict[]): Refusal | null {
   if (verdicts.length === 0) return new Refusal('internal', 'no hop was judged');
   const unjudged = verdicts.find((verdict) => verdict.failure !== null);
   if (unjudged?.failure) return unjudged.failure;

@@ -1,5 +1,5 @@
 import { loadInventory } from '../inventory/load.ts';
-import { type Problem, sortProblems } from '../inventory/problem.ts';
+import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
 import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
 import { annotationProblems } from './lint/annotations.ts';
@@ -10,6 +10,7 @@ import { teamProblems } from './lint/teams.ts';
 import type { Sources } from './sources.ts';
 import { type PolicyText, problemIn, splitPolicies } from './split.ts';
 import { literals } from './tokens.ts';
+import { tryOut } from './try-out.ts';
 import type { Named } from './vocabulary.ts';
 
 /** What is known of one policy beside its text. */
@@ -41,12 +42,15 @@ export interface ParsedPolicy extends PolicyText {
   readonly guardrail: boolean;
 }
 
+/** Evaluations of every condition before a snapshot is served. */
+const WARM_ROUNDS = 200;
+
 /**
- * Judges sources before anything is served from them: splits, lints, parses, and validates in Cedar's strict mode. Runs on
- * an instance that is thrown away, since hostile text can kill one. Problems of one stage are reported together; a later
+ * Judges sources before anything is served from them: splits, lints, parses, validates in Cedar's strict mode, runs the
+ * folder's own tests and tries every condition. Runs on an instance that is thrown away, since hostile text can kill one. Problems of one stage are reported together; a later
  * stage builds on the earlier ones.
  */
-export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
+export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): Vetted | Problem[] {
   const { settings } = sources;
   const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
     ownTrustDomains: new Set(settings.ownTrustDomains),
@@ -65,8 +69,8 @@ export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
     problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
     problems.push(...nameProblems(policy, { inventory, settings }));
   }
-  if (problems.length > 0) return sortProblems(problems);
-  return {
+  if (problems.length > 0) return sortProblems(onlyOnce(problems));
+  const vetted: Vetted = {
     schema,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
     shadowed: program(parsed.filter(isShadow)),
@@ -74,6 +78,12 @@ export function vet(sources: Sources, cedar: Cedar): Vetted | Problem[] {
     named: namedBy(parsed),
     warnings,
   };
+  const failed = tryOut(sources, inventory, vetted, parsed, warmRounds);
+  return failed.length > 0 ? failed : vetted;
+}
+
+function onlyOnce(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
 }
 
 /** All policies that hold: the guardrails without the disabled ones, and the operators'. */

@@ -151,7 +151,7 @@ function instant(now: number): string {
 }
 
 /** Cedar's `ip` refuses IPv4 addresses that are mapped into IPv6 (`::ffff:10.0.0.1`), so they are unmapped. */
-function unmapped(address: string): string {
+export function unmapped(address: string): string {
   if (!isIPv6(address)) return address;
   const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] ?? canonical;

@@ -27,11 +27,13 @@ export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
     if (fault !== null) problems.push(problemIn(policy, literal.offset, fault));
   }
   const { approval } = policy.json.annotations ?? {};
-  if (approval && !names.inventory.known.approvals.has(approval)) {
+  // A guardrail may name an approval that this estate cannot give: then nothing lifts it, which denies.
+  if (approval && !policy.guardrail && !names.inventory.known.approvals.has(approval)) {
     problems.push(problemIn(policy, placeOf(policy, approval), unlisted('approval', approval, 'approvals')));
   }
   for (const node of expressions(policy.json)) {
-    for (const { text, fault } of stringFaults(node, names)) {
+    for (const { text, fault, list } of stringFaults(node, names)) {
+      if (policy.guardrail && list === 'approvals') continue;
       problems.push(problemIn(policy, placeOf(policy, text), fault));
     }
   }
@@ -123,6 +125,8 @@ function canonicalPath(host: HostBook, path: string): string | null {
 interface StringFault {
   readonly text: string;
   readonly fault: string;
+  /** The closed list that the name is missing from, where it is one. */
+  readonly list?: ClosedList['names'];
 }
 
 /** Strings that stand for names: tags of headers, numbers and labels; approvals, signals and scopes. */
@@ -154,9 +158,9 @@ function stringFaults(node: Node, { inventory, settings }: Names): StringFault[]
   const lists = CLOSED_LISTS.get(path ?? '') ?? CLOSED_LISTS.get(pathOf(right) ?? '');
   if (lists === undefined) return [];
   const { kind, names, where } = lists;
-  return [...stringsOf(left), ...stringsOf(right)].flatMap((text) =>
-    check(text, inventory.known[names].has(text), unlisted(kind, text, where)),
-  );
+  return [...stringsOf(left), ...stringsOf(right)]
+    .filter((text) => !inventory.known[names].has(text))
+    .map((text) => ({ text, fault: unlisted(kind, text, where), list: names }));
 }
 
 const SET_OPERATORS: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);

@@ -4,6 +4,10 @@ import type { Cedar, CedarFault } from '../engine.ts';
 import { offsetOfByte, problemAt, type SourceFile } from '../place.ts';
 import { tokenize } from '../tokens.ts';
 
+const OURS = 'Mesh';
+const DECLARATIONS: ReadonlySet<string> = new Set(['entity', 'type', 'action']);
+const OPENING: ReadonlySet<string> = new Set(['{', '<', '[', '(']);
+const CLOSING: ReadonlySet<string> = new Set(['}', '>', ']', ')']);
 /** Nesting of a schema; thousands of levels kill an instance. */
 const MAX_DEPTH = 32;
 
@@ -13,56 +17,57 @@ const MAX_DEPTH = 32;
  * would hide built-in types from ours), nor put their actions into our groups.
  */
 export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly SourceFile[]): string | Problem[] {
-  const problems = theirs.flatMap((file) => ownProblems(cedar, file));
+  const problems = theirs.flatMap(shapeProblems);
   if (problems.length > 0) return problems;
   const joined = [ours, ...theirs].map((file) => file.text).join('\n');
   const before = cedar.schemaToJsonWithResolvedTypes(ours.text);
   const after = cedar.schemaToJsonWithResolvedTypes(joined);
   if (before.type === 'failure') return before.errors.map((fault) => schemaProblem(ours, fault));
   if (after.type === 'failure') return after.errors.map((fault) => joinedProblem(ours, theirs, fault));
-  if (!isDeepStrictEqual(before.json.Mesh, after.json.Mesh)) {
-    return theirs.map((file) =>
-      problemAt(file, 0, 'changes what a name of the Mesh namespace means; rename its types'),
-    );
+  for (const [name, namespace] of Object.entries(after.json)) {
+    if (name === OURS) continue;
+    for (const [action, { memberOf = [] }] of Object.entries(namespace.actions)) {
+      const group = memberOf.find((parent) => parent.type?.startsWith(`${OURS}::`) === true);
+      if (group === undefined) continue;
+      const message = `the action ${action} joins ${group.type}::"${group.id}"; our groups are closed`;
+      problems.push(...theirs.flatMap((file) => wordProblem(file, action, message)));
+    }
   }
-  return joined;
+  if (!isDeepStrictEqual(before.json[OURS], after.json[OURS])) {
+    problems.push(...theirs.map((file) => problemAt(file, 0, `changes what ${OURS} means; rename its types`)));
+  }
+  return problems.length > 0 ? problems : joined;
 }
 
-function ownProblems(cedar: Cedar, file: SourceFile): Problem[] {
+/** What can be seen without Cedar: only namespaces stand at the top, none of them ours, and nothing is nested deeply. */
+function shapeProblems(file: SourceFile): Problem[] {
   const tokens = tokenize(file.text);
   if ('message' in tokens) return [problemAt(file, tokens.offset, tokens.message)];
-  let depth = 0;
-  for (const { text, start } of tokens) {
-    if (['{', '<', '[', '('].includes(text) && ++depth > MAX_DEPTH)
-      return [problemAt(file, start, `nested deeper than ${MAX_DEPTH} brackets; name the inner types`)];
-    if (['}', '>', ']', ')'].includes(text)) depth--;
-  }
-  const parsed = cedar.schemaToJson(file.text);
-  if (parsed.type === 'failure') return parsed.errors.map((fault) => schemaProblem(file, fault));
-  const at = (word: string, message: string): Problem =>
-    problemAt(
-      file,
-      tokens.find((token) => token.text === word || token.text === JSON.stringify(word))?.start ?? 0,
-      message,
-    );
   const problems: Problem[] = [];
-  for (const [name, namespace] of Object.entries(parsed.json)) {
-    if (name === '') {
+  let depth = 0;
+  for (const [index, { text, start }] of tokens.entries()) {
+    if (CLOSING.has(text)) depth--;
+    else if (OPENING.has(text)) {
+      if (++depth > MAX_DEPTH)
+        return [problemAt(file, start, `nested deeper than ${MAX_DEPTH} brackets; name the inner types`)];
+    } else if (depth > 0) continue;
+    else if (DECLARATIONS.has(text) && tokens[index - 1]?.text !== '@') {
+      problems.push(problemAt(file, start, 'declares names outside a namespace; put them into one of your own'));
+    } else if (text === 'namespace' && tokens[index + 1]?.text === OURS) {
       problems.push(
-        problemAt(file, tokens[0]?.start ?? 0, 'declares names outside a namespace; put them into one of your own'),
+        problemAt(file, start, `the namespace ${OURS} is this product's contract; put your types into one of your own`),
       );
-    } else if (name === 'Mesh' || name.startsWith('Mesh::')) {
-      problems.push(
-        at('namespace', `the namespace ${name} is this product's contract; put your types into one of your own`),
-      );
-    }
-    for (const [action, declaration] of Object.entries(namespace.actions)) {
-      const group = declaration.memberOf?.find((parent) => parent.type?.startsWith('Mesh::') === true);
-      if (group !== undefined)
-        problems.push(at(action, `the action ${action} joins ${group.type}::"${group.id}"; our groups are closed`));
     }
   }
   return problems;
+}
+
+/** A problem where the word, or the string of it, stands in the file; none when it does not. */
+function wordProblem(file: SourceFile, word: string, message: string): Problem[] {
+  const tokens = tokenize(file.text);
+  if ('message' in tokens) return [];
+  const token = tokens.find(({ text }) => text === word || text === JSON.stringify(word));
+  return token === undefined ? [] : [problemAt(file, token.start, message)];
 }
 
 function schemaProblem(file: SourceFile, fault: CedarFault): Problem {

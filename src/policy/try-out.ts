@@ -1,0 +1,151 @@
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Workload } from '../inventory/model.ts';
+import { type Problem, sortProblems } from '../inventory/problem.ts';
+import { Refusal } from '../outcome.ts';
+import { SpiffeId } from '../spiffe-id.ts';
+import { difference, readCases, runCase } from './cases.ts';
+import { Engine, type PolicyJson, type Slot } from './engine.ts';
+import type { Question } from './question.ts';
+import { Snapshot } from './snapshot.ts';
+import type { Sources } from './sources.ts';
+import { problemIn } from './split.ts';
+import type { ParsedPolicy, Vetted } from './vet.ts';
+
+/**
+ * Runs vetted sources as they would be served: the folder's own tests must pass, and every condition is evaluated often
+ * enough to be compiled (some policies overflow the stack only then). Nothing here outlives the call.
+ */
+export function tryOut(
+  sources: Sources,
+  inventory: Inventory,
+  vetted: Vetted,
+  policies: readonly ParsedPolicy[],
+  warmRounds: number,
+): Problem[] {
+  const engine = new Engine({ throwBudget: 0 });
+  try {
+    const { schema, enforced, shadowed } = vetted;
+    const slots = [enforced, shadowed].map((program) => engine.load({ schema, policies: program }));
+    const fault = slots.find((slot) => typeof slot === 'string');
+    if (fault !== undefined) return [{ file: 'policies', line: 1, column: 1, message: String(fault) }];
+    const [enforcedSlot, shadowedSlot] = slots as [Slot, Slot];
+    const { headers } = sources.settings;
+    const snapshot = new Snapshot({
+      revision: '',
+      inventory,
+      headers,
+      vetted,
+      engine,
+      enforced: enforcedSlot,
+      shadowed: Object.keys(shadowed).length === 0 ? null : shadowedSlot,
+    });
+    const failed = failedCases(sources, inventory, snapshot);
+    return failed.length > 0 ? failed : warmUp(engine, inventory, vetted, policies, warmRounds);
+  } finally {
+    engine.close();
+  }
+}
+
+function failedCases(sources: Sources, inventory: Inventory, snapshot: Snapshot): Problem[] {
+  const problems: Problem[] = [];
+  for (const file of sources.tests) {
+    const cases = readCases(file, inventory, sources.settings.headers);
+    for (const found of cases) {
+      if (!('questions' in found)) {
+        problems.push(found);
+        continue;
+      }
+      const differs = difference(
+        found,
+        runCase(found, (question) => snapshot.decide(question)),
+      );
+      if (differs !== null) problems.push(found.problem(differs));
+    }
+  }
+  return sortProblems(problems);
+}
+
+/** Each policy by itself and with its scope opened, so that its conditions are evaluated whatever is asked. */
+function warmUp(
+  engine: Engine,
+  inventory: Inventory,
+  vetted: Vetted,
+  policies: readonly ParsedPolicy[],
+  rounds: number,
+): Problem[] {
+  const questions = rounds === 0 ? [] : probes(inventory);
+  const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy.json)]));
+  const slot = engine.load({ schema: vetted.schema, policies: opened });
+  if (typeof slot === 'string') return [{ file: 'policies', line: 1, column: 1, message: slot }];
+  const snapshot = new Snapshot({
+    revision: '',
+    inventory,
+    headers: [],
+    vetted,
+    engine,
+    enforced: slot,
+    shadowed: null,
+  });
+  for (let round = 0; round < rounds; round++) {
+    const question = questions[round % questions.length];
+    if (question === undefined) break;
+    const { failure } = snapshot.decide(question);
+    if (failure?.reason === 'internal') {
+      const where = policies.length === 1 ? policies[0] : undefined;
+      const message = `they break the engine when they are evaluated (${failure.detail}); make them simpler`;
+      return [where === undefined ? { file: 'policies', line: 1, column: 1, message } : problemIn(where, 0, message)];
+    }
+  }
+  return [];
+}
+
+function open(policy: PolicyJson): PolicyJson {
+  return { ...policy, principal: { op: 'All' }, action: { op: 'All' }, resource: { op: 'All' } };
+}
+
+/** Questions that a warm-up asks: a workload at each host, with and without a task. */
+function probes(inventory: Inventory): Question[] {
+  const hop = inventory.entries
+    .map(({ entry }) => SpiffeId.parse(entry))
+    .map((id) => (id instanceof Refusal ? id : inventory.workload(id)))
+    .find((found): found is Workload => !(found instanceof Refusal));
+  if (hop === undefined) return [];
+  const [purpose] = inventory.known.purposes;
+  return [...inventory.hosts.values()].slice(0, 8).flatMap((book) => {
+    const target = book.target({ host: book.host.name, path: '/', method: 'GET', upgrade: false, grpc: false });
+    if (target instanceof Refusal) return [];
+    const bare: Question = {
+      now: Date.UTC(2026, 0, 1),
+      hop,
+      role: 'caller',
+      credential: 'x509-svid',
+      target,
+      chain: [hop],
+      task: null,
+      declared: { id: 'declared', purpose: 'declared' },
+      client: '192.0.2.1',
+      query: 'query',
+      headers: new Map(),
+      numbers: new Map(),
+      inNetworks: false,
+      credentialAge: 1,
+      approvals: new Set(),
+      risk: 0,
+      signals: new Set(),
+    };
+    if (purpose === undefined) return [bare];
+    const task: Question['task'] = {
+      source: 'txn-token',
+      id: 'task',
+      purpose,
+      assurance: 2,
+      scopes: [],
+      issuer: 'https://issuer.example',
+      subject: 'subject',
+      issuedAt: Date.UTC(2026, 0, 1) / 1000,
+      expiresAt: Date.UTC(2026, 0, 1) / 1000 + 300,
+      token: 'sha256:',
+    };
+    return [bare, { ...bare, task }];
+  });
+}

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Inventory } from '../../src/inventory/inventory.ts';
+import type { Target, Workload } from '../../src/inventory/model.ts';
+import { formatProblem } from '../../src/inventory/problem.ts';
+import { Refusal } from '../../src/outcome.ts';
+import { Engine } from '../../src/policy/engine.ts';
+import { type Loaded, loadSnapshot } from '../../src/policy/load.ts';
+import type { SourceFile } from '../../src/policy/place.ts';
+import type { Question } from '../../src/policy/question.ts';
+import type { PolicySettings, Sources } from '../../src/policy/sources.ts';
+import { SpiffeId } from '../../src/spiffe-id.ts';
+import type { Task } from '../../src/task/model.ts';
+
+const schema: SourceFile = {
+  file: 'schema.cedarschema',
+  text: readFileSync(join(import.meta.dirname, '..', '..', 'cedar', 'schema.cedarschema'), 'utf8'),
+};
+
+/** A small estate with one of everything that a policy can name. */
+export const estate = `teams: [payments, platform, support]
+approvals: [resource-owner]
+signals: [burst]
+purposes:
+  reconcile-invoices: { in: [finance] }
+  finance: {}
+workloads:
+  - id: spiffe://prod.example/ns/agents/sa/billing-agent
+    owner: payments
+    kind: agent
+    external: false
+    groups: [finance-agents]
+    labels: { pci: "true" }
+  - id: spiffe://prod.example/ns/agents/sa/orchestrator
+    owner: platform
+    kind: agent
+    relay: true
+    external: false
+  - id: spiffe://prod.example/ns/payments/sa/api
+    owner: payments
+    kind: service
+    relay: false
+  - id: spiffe://partner.example/ns/shop
+    owner: support
+    kind: service
+    relay: false
+resources:
+  - host: payments.internal
+    owner: payments
+    sensitivity: confidential
+    labels: { tier: gold }
+    apis:
+      - name: invoices
+        path: /api/invoices/{invoice}
+        scopes: [invoices]
+      - name: refunds
+        path: /api/refunds
+        sensitivity: restricted
+        methods: [POST]
+  - host: docs.internal
+    owner: platform
+    sensitivity: public
+    caseInsensitive: true
+`;
+
+export const settings: PolicySettings = {
+  headers: [
+    { name: 'x-data-class', type: 'string' },
+    { name: 'x-amount', type: 'long' },
+  ],
+  disabledGuardrails: [],
+  trustDomains: ['prod.example', 'partner.example'],
+  ownTrustDomains: ['prod.example'],
+  allowWarnings: false,
+};
+
+/** Files by their names, as a policy folder holds them. */
+export type Files = Readonly<Record<string, string>>;
+
+/** Sources as if they had been read from a folder with these files, with the estate above unless stated otherwise. */
+export function sourcesOf(files: Files, parts: Partial<Sources> = {}): Sources {
+  const all = Object.entries(files).map(([file, text]) => ({ file, text }));
+  return {
+    schema,
+    guardrails: [],
+    schemas: all.filter(({ file }) => file.endsWith('.cedarschema')),
+    policies: all.filter(({ file }) => file.endsWith('.cedar')),
+    tests: all.filter(({ file }) => file.endsWith('.yaml')),
+    inventory: { file: 'inventory.yaml', text: estate },
+    settings,
+    ...parts,
+  };
+}
+
+/** A loaded snapshot, or an error that shows what was wrong with the sources. */
+export async function loaded(files: Files, parts: Partial<Sources> = {}, engine = new Engine()): Promise<Loaded> {
+  const result = await loadSnapshot(engine, sourcesOf(files, parts));
+  if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
+  return result;
+}
+
+/** A workload that the inventory knows. */
+export function workload(inventory: Inventory, id: string): Workload {
+  return known(inventory.workload(known(SpiffeId.parse(id))));
+}
+
+/** `GET payments.internal/api/invoices/1` as the inventory reads it. */
+export function target(inventory: Inventory, request: string): Target {
+  const [method = '', url = ''] = request.split(' ');
+  const slash = url.indexOf('/');
+  const access = { host: url.slice(0, slash), path: url.slice(slash), method, upgrade: false, grpc: false };
+  return known(inventory.target(access));
+}
+
+/** A question about the only hop of a request without a task; `changes` are what the test is about. */
+export function question(
+  inventory: Inventory,
+  caller: string,
+  request: string,
+  changes: Partial<Question> = {},
+): Question {
+  const hop = workload(inventory, caller);
+  return {
+    now: Date.UTC(2026, 10, 25, 10),
+    hop,
+    role: 'caller',
+    credential: 'x509-svid',
+    target: target(inventory, request),
+    chain: [hop],
+    task: null,
+    declared: null,
+    client: '10.0.0.7',
+    query: null,
+    headers: new Map(),
+    numbers: new Map(),
+    inNetworks: null,
+    credentialAge: 60,
+    approvals: new Set(),
+    risk: null,
+    signals: new Set(),
+    ...changes,
+  };
+}
+
+/** A task of assurance 2 for reconciling invoices, with ten minutes left at the time of `question`. */
+export function task(changes: Partial<Task> = {}): Task {
+  return {
+    source: 'txn-token',
+    id: 't-42',
+    purpose: 'reconcile-invoices',
+    assurance: 2,
+    scopes: [],
+    issuer: 'https://tts.prod.example',
+    subject: null,
+    issuedAt: Date.UTC(2026, 10, 25, 9, 59) / 1000,
+    expiresAt: Date.UTC(2026, 10, 25, 10, 10) / 1000,
+    token: 'sha256:00',
+    ...changes,
+  };
+}
+
+function known<T>(value: T | Refusal): T {
+  if (value instanceof Refusal) throw new Error(`${value.reason}: ${value.detail}`);
+  return value;
+}
