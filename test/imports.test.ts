@@ -34,6 +34,7 @@ const partOf: Readonly<Record<string, string>> = {
   judge: 'check',
   record: 'check',
   'app-identity': 'app',
+  'app-task': 'app',
   'app-telemetry': 'app',
 };
 
