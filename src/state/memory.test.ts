@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Refusal } from '../outcome.ts';
+import { commit, type PendingClaim } from './commit.ts';
+import { MemoryState } from './memory.ts';
+import type { State, Use } from './model.ts';
+
+const NOW = Date.parse('2026-11-25T10:00:00Z');
+const use: Use = {
+  requestId: '7',
+  checkPeer: 'spiffe://prod.example/envoy',
+  digest: 'd1',
+  deadline: NOW + 200,
+  judgedBy: 'r1',
+};
+const claim = (key: string, until = NOW + 60_000) => ({ key, until });
+const another = (n: number): Use => ({ ...use, requestId: `other-${n}` });
+const memory = (maxEntries = 1000) => new MemoryState({ maxEntries });
+
+test('10,000 concurrent uses of one proof: exactly one is fresh', async () => {
+  const state = memory();
+  const outcomes = await Promise.all(
+    Array.from({ length: 10_000 }, (_, n) => state.claim([claim('proof')], { ...use, requestId: String(n) }, NOW)),
+  );
+  assert.equal(outcomes.filter(({ result }) => result === 'fresh').length, 1);
+  assert.equal(outcomes.filter(({ result }) => result === 'replayed').length, 9_999);
+});
+
+test('Envoy’s retry of one Check gets the same answer again', async () => {
+  const state = memory();
+  const claims = [claim('a'), claim('b')];
+  assert.deepEqual(await state.claim(claims, use, NOW), { result: 'fresh' });
+  assert.deepEqual(await state.claim(claims, use, NOW), { result: 'same' });
+  assert.deepEqual(await state.claim(claims, { ...use, deadline: NOW + 400 }, NOW + 200), { result: 'same' });
+});
+
+for (const [name, changes, later] of [
+  ['another request', { requestId: '8' }, 0],
+  ['another check port client', { checkPeer: null }, 0],
+  ['other attributes', { digest: 'd2' }, 0],
+  ['another snapshot or other revocations', { judgedBy: 'r2' }, 0],
+  ['after the first deadline', { deadline: NOW + 1000 }, 201],
+] as const) {
+  test(`${name} is no retry`, async () => {
+    const state = memory();
+    await state.claim([claim('a')], use, NOW);
+    assert.equal((await state.claim([claim('a')], use, NOW)).result, 'same');
+    assert.equal((await state.claim([claim('a')], { ...use, ...changes }, NOW + later)).result, 'replayed');
+  });
+}
+
+test('a Check without an id, or without a deadline, has no retries', async () => {
+  for (const changes of [{ requestId: '' }, { deadline: Number.POSITIVE_INFINITY }]) {
+    const state = memory();
+    await state.claim([claim('a')], { ...use, ...changes }, NOW);
+    assert.equal((await state.claim([claim('a')], { ...use, ...changes }, NOW)).result, 'replayed');
+  }
+});
+
+test('all keys are claimed, or none', async () => {
+  const state = memory();
+  await state.claim([claim('a')], use, NOW);
+  assert.deepEqual(await state.claim([claim('b'), claim('a')], another(1), NOW), { result: 'replayed', key: 'a' });
+  assert.deepEqual(await state.claim([claim('b')], another(2), NOW), { result: 'fresh' });
+});
+
+test('a retry that wants more than it claimed before is none', async () => {
+  const state = memory();
+  await state.claim([claim('a')], use, NOW);
+  assert.equal((await state.claim([claim('a'), claim('b')], use, NOW)).result, 'replayed');
+});
+
+test('B36: a key is remembered for its whole window, to the last millisecond', async () => {
+  const state = memory();
+  await state.claim([claim('a', NOW + 14_500)], use, NOW);
+  assert.equal((await state.claim([claim('a', NOW + 14_500)], another(1), NOW + 14_500)).result, 'replayed');
+  assert.equal(state.load.entries, 1);
+  await state.claim([claim('b', NOW + 90_000)], another(2), NOW + 16_000);
+  assert.equal(state.load.entries, 1);
+});
+
+test('a full memory refuses, drops no live key, and recovers by itself', async () => {
+  const state = memory(2);
+  await state.claim([claim('a', NOW + 1000), claim('b', NOW + 5000)], use, NOW);
+  assert.equal((await state.claim([claim('c')], another(1), NOW)).result, 'unavailable');
+  assert.equal((await state.claim([claim('a')], another(2), NOW)).result, 'replayed');
+  assert.equal((await state.claim([claim('c')], another(3), NOW + 3000)).result, 'fresh');
+  assert.equal((await state.claim([claim('b')], another(4), NOW + 3000)).result, 'replayed');
+  assert.deepEqual(state.load, { entries: 2, limit: 2 });
+});
+
+test('a clock that goes back brings no used key back', async () => {
+  const state = memory();
+  await state.claim([claim('a', NOW + 1000)], use, NOW);
+  await state.claim([claim('z', NOW + 4_000_000)], another(1), NOW + 3_600_000);
+  assert.equal((await state.claim([claim('a', NOW + 1000)], another(2), NOW)).result, 'unavailable');
+});
+
+test('one key twice in one claim is no claim', async () => {
+  assert.equal((await memory().claim([claim('a'), claim('a')], use, NOW)).result, 'unavailable');
+});
+
+test('a window without an end is not claimed', async () => {
+  for (const until of [Number.NaN, Number.POSITIVE_INFINITY])
+    assert.equal((await memory().claim([claim('a', until)], use, NOW)).result, 'unavailable');
+});
+
+test('whatever the order of claims and the clock, no key is fresh twice within its window', async () => {
+  const step = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    window: fc.integer({ min: 0, max: 5000 }),
+    pass: fc.integer({ min: 0, max: 2500 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const state = memory();
+      const live = new Map<string, number>();
+      let now = NOW;
+      for (const [n, { key, window, pass }] of steps.entries()) {
+        now += pass;
+        const { result } = await state.claim([claim(key, now + window)], another(n), now);
+        const used = (live.get(key) ?? 0) >= now;
+        assert.ok(!(used && result === 'fresh'));
+        if (result === 'fresh') live.set(key, now + window);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+// commit
+
+const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed'): PendingClaim => ({
+  ...claim(key),
+  ifReplayed: new Refusal(reason, 'again'),
+});
+
+test('the second of two uses gets the answer of what was used', async () => {
+  const state = memory();
+  const claims = [pending('a', 'task_proof_replayed'), pending('b', 'task_wpt_replayed')];
+  assert.equal(await commit(state, claims, use, NOW), null);
+  assert.equal(await commit(state, claims, use, NOW), null);
+  assert.equal((await commit(state, claims, another(1), NOW))?.reason, 'task_proof_replayed');
+  assert.equal((await commit(state, claims.slice(1), another(1), NOW))?.reason, 'task_wpt_replayed');
+});
+
+test('what claims nothing asks no state', async () => {
+  const broken: State = { claim: () => Promise.reject(new Error('asked')) };
+  assert.equal(await commit(broken, [], use, NOW), null);
+});
+
+test('a state that cannot answer, or answers about something else, refuses', async () => {
+  const full: State = { claim: () => Promise.resolve({ result: 'unavailable', detail: 'full' }) };
+  const odd: State = { claim: () => Promise.resolve({ result: 'replayed', key: 'x' }) };
+  for (const state of [full, odd])
+    assert.equal((await commit(state, [pending('a', 'task_proof_replayed')], use, NOW))?.reason, 'state_unavailable');
+});

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  AGENT,
+  agentAccess,
+  keys,
+  NOW,
+  ORIGIN,
+  options,
+  refusal,
+  refuses,
+  type Situation,
+  TARGET_URI,
+  THIEF,
+  why,
+} from '../../test/support/task-world.ts';
+import {
+  dpopProof,
+  leftOverBits,
+  type Mutation,
+  makeKey,
+  otherSignature,
+  sha256,
+  thumbprint,
+} from '../../test/support/tokens.ts';
+import { judgeNonce, makeNonce } from './dpop-nonce.ts';
+import type { DpopOptions } from './options.ts';
+import { hashOf } from './proof.ts';
+
+const seconds = NOW / 1000;
+const token = agentAccess({ claims: { cnf: { jkt: thumbprint(keys.agent) } } });
+const proof = (mutation: Mutation = {}, nonce?: string) =>
+  dpopProof(
+    {
+      key: keys.agent,
+      now: NOW,
+      method: 'GET',
+      uri: TARGET_URI,
+      accessToken: token,
+      ...(nonce === undefined ? {} : { nonce }),
+    },
+    mutation,
+  );
+const send = (dpop: string | readonly string[] | undefined, more: Situation = {}): Situation => ({
+  ...more,
+  headers: { authorization: `DPoP ${token}`, dpop },
+});
+const dpopOptions = (changes: Partial<DpopOptions>) => ({ options: { dpop: { ...options.dpop, ...changes } } });
+const required = dpopOptions({ nonce: { ...options.dpop.nonce, required: true } });
+const challenge = (error: string) => [
+  'www-authenticate',
+  `DPoP error="${error}", algs="${options.dpop.algorithms.join(' ')}"`,
+];
+
+test('a good proof raises a bound task to assurance 3, and is to be used up', async () => {
+  const { task, claims, responseHeaders } = await why(send(proof()));
+  assert.equal(task?.assurance, 3);
+  assert.equal(claims.length, 1);
+  assert.equal(claims[0]?.until, NOW + 65_000);
+  assert.equal(claims[0]?.ifReplayed.reason, 'task_proof_replayed');
+  assert.deepEqual(claims[0]?.ifReplayed.headers, [challenge('invalid_dpop_proof')]);
+  assert.deepEqual(responseHeaders, []);
+});
+
+test('the digests of RFC 9449 come out', () => {
+  assert.equal(hashOf('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'), 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo');
+  const example = {
+    kty: 'EC',
+    x: 'l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs',
+    y: '9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA',
+    crv: 'P-256',
+  };
+  const { kid, algorithm, privateKey } = keys.agent;
+  assert.equal(
+    thumbprint({ kid, algorithm, privateKey, publicJwk: example }),
+    '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I',
+  );
+});
+
+/** The twelve checks of RFC 9449 section 4.3: each is one mutation of the good proof, which that check alone refuses. */
+const checks: readonly (readonly [name: string, mutation: Mutation, reason: string, detail: RegExp])[] = [
+  ['2: not a JWT', { respell: (text) => text.slice(0, text.lastIndexOf('.')) }, 'task_proof_malformed', /compact JWS/],
+  ['3: without jti', { claims: { jti: undefined } }, 'task_proof_malformed', /jti/],
+  ['3: without htm', { claims: { htm: undefined } }, 'task_proof_malformed', /htm/],
+  ['3: without htu', { claims: { htu: undefined } }, 'task_proof_malformed', /htu/],
+  ['3: without iat', { claims: { iat: undefined } }, 'task_proof_malformed', /iat/],
+  ['4: of another typ', { header: { typ: 'JWT' } }, 'task_proof_malformed', /typ/],
+  ['5: with alg none', { header: { alg: 'none' }, signature: () => Buffer.alloc(0) }, 'task_proof_malformed', /alg/],
+  ['5: with HS256', { header: { alg: 'HS256' } }, 'task_proof_malformed', /alg/],
+  ['6: signed with another key', { signWith: keys.thief }, 'task_proof_signature', /signature/],
+  [
+    '7: with the private key in it',
+    { header: { jwk: { ...keys.agent.publicJwk, d: 'AA' } } },
+    'task_proof_malformed',
+    /private member d/,
+  ],
+  ['7: without a key', { header: { jwk: undefined } }, 'task_proof_malformed', /key in the header|no key/],
+  ['8: for another method', { claims: { htm: 'POST' } }, 'task_proof_method', /htm/],
+  ['8: for the method in lower case', { claims: { htm: 'get' } }, 'task_proof_method', /htm/],
+  ['9: for another path', { claims: { htu: `${TARGET_URI}/` } }, 'task_proof_target', /another target/],
+  [
+    '9: for the internal host',
+    { claims: { htu: 'https://payments.internal/api/invoices/42' } },
+    'task_proof_target',
+    /another target/,
+  ],
+  ['9: for no URI', { claims: { htu: '/api/invoices/42' } }, 'task_proof_target', /another target/],
+  ['10: with a nonce that is not ours', { claims: { nonce: 'mine' } }, 'task_proof_nonce', /nonce/],
+  ['11: too old', { claims: { iat: seconds - 66 } }, 'task_proof_expired', /long ago/],
+  ['11: B36: from the future', { claims: { iat: seconds + 20 } }, 'task_proof_expired', /future/],
+  ['11: expired by its own word', { claims: { exp: seconds - 5 } }, 'task_proof_expired', /exp/],
+  ['11: not valid yet by its own word', { claims: { nbf: seconds + 6 } }, 'task_proof_expired', /nbf/],
+  ['12: B36: without ath', { claims: { ath: undefined } }, 'task_proof_token', /ath/],
+  ['12: over another token', { claims: { ath: sha256('another') } }, 'task_proof_token', /ath/],
+];
+for (const [name, mutation, reason, detail] of checks) {
+  test(`DPoP check ${name}`, async () => {
+    await why(send(proof()));
+    await refuses(send(proof(mutation)), reason, detail);
+  });
+}
+
+test('DPoP check 1: two proofs are refused', () => refuses(send([proof(), proof()]), 'request_header_repeated'));
+
+test('DPoP check 5: an algorithm that is not configured is refused', () =>
+  refuses(send(proof(), dpopOptions({ algorithms: ['RS256'] })), 'task_proof_malformed', /alg/));
+
+test('DPoP check 12: a thief’s own proof over a token is refused', async () => {
+  const own = dpopProof({ key: keys.thief, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: token });
+  await refuses(send(own), 'task_proof_key', /not bound/);
+  await refuses(send(own, { caller: THIEF }), 'task_proof_key');
+  await refuses(send(proof(), { caller: THIEF }), 'task_of_another');
+});
+
+test('B36: a jti is short, of any form, and one client’s jti is not another’s', async () => {
+  const one = { claims: { jti: '1' } };
+  await refuses(send(proof({ claims: { jti: 'x'.repeat(257) } })), 'task_proof_malformed', /jti/);
+  await refuses(send(proof({ claims: { jti: 'x'.repeat(1_048_576) } })), 'task_proof_malformed');
+  const other = makeKey();
+  const otherToken = agentAccess({ claims: { cnf: { jkt: thumbprint(other) } } });
+  const frame = { key: other, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: otherToken };
+  const [mine] = (await why(send(proof(one)))).claims;
+  const [theirs] = (await why({ headers: { authorization: `DPoP ${otherToken}`, dpop: dpopProof(frame, one) } }))
+    .claims;
+  assert.notEqual(mine?.key, theirs?.key);
+});
+
+test('S2: a proof in another spelling is the same proof, or none', async () => {
+  const text = proof();
+  const [first] = (await why(send(text))).claims;
+  const [second] = (await why(send(otherSignature(text)))).claims;
+  assert.equal(first?.key, second?.key);
+  await refuses(send(leftOverBits(text)), 'task_proof_malformed', /canonical/);
+});
+
+test('an iat that is no whole number is refused', async () => {
+  for (const iat of [seconds + 0.5, String(seconds), null, 2 ** 53])
+    await refuses(send(proof({ claims: { iat } })), 'task_proof_malformed');
+});
+
+test('a host without an origin takes no proof: the host that the caller wrote is no origin', async () => {
+  const htu = 'https://no-origin.internal/x';
+  await refuses(
+    send(proof({ claims: { htu } }), { host: 'no-origin.internal', path: '/x' }),
+    'task_proof_target',
+    /no origin/,
+  );
+});
+
+test('the scheme DPoP without a proof, a proof without a token, a token that is bound to no key: refused', async () => {
+  await refuses(send(undefined), 'task_proof_missing');
+  await refuses({ headers: { dpop: proof() } }, 'task_proof_token', /without a token/);
+  const free = agentAccess();
+  await refuses({ headers: { authorization: `Bearer ${free}`, dpop: proof() } }, 'task_proof_token', /without a token/);
+  const over = dpopProof({ key: keys.agent, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: free });
+  await refuses({ headers: { authorization: `DPoP ${free}`, dpop: over } }, 'task_proof_key');
+});
+
+test('where Authorization is the application’s, so is the proof', async () => {
+  const theirs = { authorization: 'DPoP abc', dpop: 'whatever' };
+  assert.equal((await why({ host: 'api.partner.example', path: '/', headers: theirs })).task, null);
+});
+
+test('every refusal of a proof is answered with the challenge of RFC 9449', async () => {
+  assert.deepEqual((await refusal(send(proof({ claims: { htm: 'POST' } })))).headers, [
+    challenge('invalid_dpop_proof'),
+  ]);
+  assert.deepEqual((await refusal(send(undefined))).headers, [challenge('invalid_dpop_proof')]);
+});
+
+// Nonces.
+
+const nonceOf = (headers: readonly (readonly [string, string])[]) =>
+  headers.find(([name]) => name === 'dpop-nonce')?.[1];
+
+test('where nonces are required, a proof without one is told one, and is good with it', async () => {
+  const told = await refusal(send(proof(), required));
+  assert.equal(told.reason, 'task_proof_nonce');
+  assert.deepEqual(told.headers[0], challenge('use_dpop_nonce'));
+  const nonce = nonceOf(told.headers);
+  assert.ok(nonce !== undefined);
+  assert.equal((await why(send(proof({}, nonce), required))).task?.assurance, 3);
+});
+
+test('a nonce is of use to the workload that it was made for, at its origin, unchanged', async () => {
+  const owner = { caller: AGENT, origin: ORIGIN };
+  const nonce = makeNonce(owner, options.dpop, NOW);
+  const [time, tag = ''] = nonce.split('.');
+  const judged = (text: string, changes = {}, rules: DpopOptions = options.dpop) =>
+    judgeNonce(text, { ...owner, ...changes }, rules, NOW);
+  assert.equal(judged(nonce), 'good');
+  assert.equal(judged(nonce, { caller: THIEF }), 'bad');
+  assert.equal(judged(nonce, { origin: 'https://other.example' }), 'bad');
+  assert.equal(judged(`${Number(time) + 1}.${tag}`), 'bad');
+  assert.equal(judged(`${time}.${tag.startsWith('A') ? 'B' : 'A'}${tag.slice(1)}`), 'bad');
+  assert.equal(judged(makeNonce(owner, options.dpop, NOW + 6000)), 'bad');
+  const otherSecret = { ...options.dpop, nonce: { ...options.dpop.nonce, secret: Buffer.alloc(32, 8) } };
+  assert.equal(judged(nonce, {}, otherSecret), 'bad');
+  await refuses(send(proof({}, makeNonce({ ...owner, caller: THIEF }, options.dpop, NOW))), 'task_proof_nonce');
+});
+
+test('a nonce ends, and before that the next one comes with an allow', async () => {
+  const brief = dpopOptions({ nonce: { ...options.dpop.nonce, required: true, lifetimeSeconds: 20 } });
+  const nonce = nonceOf((await refusal(send(proof(), brief))).headers) ?? '';
+  const at = (s: number) => send(proof({ claims: { iat: seconds + s } }, nonce), { ...brief, now: NOW + s * 1000 });
+  assert.deepEqual((await why(at(10))).responseHeaders, []);
+  const { responseHeaders } = await why(at(11));
+  const next = nonceOf(responseHeaders);
+  assert.ok(next !== undefined && next !== nonce);
+  assert.equal((await why(at(20))).task?.assurance, 3);
+  await refuses(at(21), 'task_proof_nonce');
+});
