@@ -71,7 +71,7 @@ export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
   if (document instanceof BundleFault) return document;
   const keys = readKeys(document);
   if (keys instanceof BundleFault) return keys;
-  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === undefined || use === 'jwt-svid'));
+  const jwtAuthorities = readTokenKeys(keys, 'jwt-svid', 'jwt-svid', undefined);
   if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
   return { ...empty, jwtAuthorities, unreadable: unusable(jwtAuthorities) };
 }
@@ -102,26 +102,17 @@ function readBundle(document: Jwk): BundleContent | BundleFault {
   }
   const roots = blocks.length === 0 ? empty : readRoots(blocks);
   if (roots instanceof BundleFault) return roots;
-  const jwtAuthorities = readJwtKeys(keys.filter(({ use }) => use === 'jwt-svid'));
+  const jwtAuthorities = readTokenKeys(keys, 'jwt-svid', 'jwt-svid');
   if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
-  const witAuthorities = readJwtKeys(
-    keys.filter(({ use }) => use === 'wit-svid'),
-    'wit-svid',
-  );
+  const witAuthorities = readTokenKeys(keys, 'wit-svid', 'wit-svid');
   if (witAuthorities instanceof BundleFault) return witAuthorities;
   const sequence = readSequence(document.spiffe_sequence);
   if (sequence instanceof BundleFault) return sequence;
   const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
   if (refreshSeconds instanceof BundleFault) return refreshSeconds;
-  const unreadable = [...roots.unreadable, ...unusable(jwtAuthorities)];
-  return {
-    x509Authorities: roots.x509Authorities,
-    jwtAuthorities,
-    witAuthorities,
-    unreadable,
-    sequence,
-    refreshSeconds,
-  };
+  const unreadable = [...roots.unreadable, ...unusable(jwtAuthorities), ...unusable(witAuthorities)];
+  const { x509Authorities } = roots;
+  return { x509Authorities, jwtAuthorities, witAuthorities, unreadable, sequence, refreshSeconds };
 }
 
 /** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
@@ -176,32 +167,28 @@ function readRoots(
   return { x509Authorities, unreadable };
 }
 
-/** Where they come from makes them JWT authorities; `use` says so to whoever reads the JWK alone. */
-function readJwtKeys(
+/** The keys that state one of these uses. Each is given the first: where they come from makes them what they are. */
+function readTokenKeys(
   keys: readonly Jwk[],
-  use: 'jwt-svid' | 'wit-svid' = 'jwt-svid',
+  use: 'jwt-svid' | 'wit-svid',
+  ...stated: readonly (Json | undefined)[]
 ): readonly JwtAuthority[] | BundleFault {
   const authorities: JwtAuthority[] = [];
-  for (const key of keys) {
+  for (const key of keys.filter((key) => stated.includes(key.use))) {
     const { kid } = key;
-    if (typeof kid !== 'string' || kid === '') return new BundleFault('a jwt-svid key has no kid');
-    if (!isPlain(key)) return new BundleFault(`a ${use} key has an integer beyond 2^53`);
+    if (typeof kid !== 'string' || kid === '') return new BundleFault(`a ${use} key has no kid`);
     authorities.push(Object.freeze({ kid, jwk: Object.freeze({ ...key, use }) }));
   }
   return authorities;
 }
 
-function isPlain(key: Jwk): key is JsonObject {
-  return Object.values(key).every((member) => typeof member !== 'bigint');
-}
-
 /** Keys that verify nothing, such as weak ones: no reason to refuse the document, but one to be seen. */
 function unusable(authorities: readonly JwtAuthority[]): readonly string[] {
   const { ignored } = KeySet.of(
-    authorities.map(({ jwk }) => jwk),
-    'spiffe-bundle',
+    authorities.map(({ jwk: { use: _, ...key } }) => key),
+    'workload-api',
   );
-  return ignored.map(({ kid, why }) => `jwt-svid key ${kid}: ${why}`);
+  return ignored.map(({ kid, why }) => `key ${kid}: ${why}`);
 }
 
 function readSequence(value: Json | undefined): bigint | null | BundleFault {

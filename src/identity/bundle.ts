@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Refusal } from '../outcome.ts';
-import type { JsonObject } from '../strict-json.ts';
+import type { ExactNumber, JsonObject } from '../strict-json.ts';
 import type { Certificate } from './certificate.ts';
 
-/** A key of a trust domain that signs JWT-SVIDs: a JWK with `use` `jwt-svid` and no private member. */
+/** A key of a trust domain that signs tokens: a JWK with `use` `jwt-svid` or `wit-svid` and no private member. */
 export interface JwtAuthority {
   readonly kid: string;
-  readonly jwk: JsonObject;
+  readonly jwk: JsonObject<ExactNumber>;
 }
 
 /** What a bundle document says. Made by the parsers of bundle-document.ts. */
@@ -51,7 +51,6 @@ export class TrustBundle implements BundleContent {
   }
 }
 
-/** Every part is preceded by its length or a mark, so that no two contents have one text. */
 function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities, witAuthorities }: BundleContent): string {
   const roots = x509Authorities.map((root) => root.thumbprint);
   const texts = (authorities: readonly JwtAuthority[]) => authorities.map(({ kid, jwk }) => [kid, canonical(jwk)]);
@@ -61,8 +60,9 @@ function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities, witA
 }
 
 /** JSON with sorted members, for whatever the strict parser made. */
-function canonical(jwk: JsonObject): string {
+function canonical(jwk: JsonObject<ExactNumber>): string {
   return JSON.stringify(jwk, (_name, value: unknown) => {
+    if (typeof value === 'bigint') return { bigint: `${value}` };
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   });

@@ -127,6 +127,12 @@ test('a presented certificate that cannot be read or is not needed is passed ove
   assert.equal(reason(verify(ca.svid(ID).der, { presented })), ID);
 });
 
+test('a path that is not found says which presented certificates could not be read', () => {
+  const got = verify(ca.intermediate().svid(ID).der, { presented: [Buffer.from('30', 'hex')] });
+  assert.ok(got instanceof Refusal);
+  assert.match(got.detail, /passed over as unreadable: the certificate ends early/);
+});
+
 test('16 intermediates are the most', () => {
   const presented = Array.from({ length: 16 }, () => ca.certificate.der);
   assert.equal(reason(verify(ca.svid(ID).der, { presented })), ID);

@@ -90,13 +90,20 @@ export class VerifiedSvid {
     const read = presented.intermediates.map((der) => Certificate.parse(der));
     const candidates = [...(options.intermediates ?? []), ...read.filter((one) => one instanceof Certificate)];
     const path = validatePath(leaf, candidates, bundle.x509Authorities, now, { usage: options.usage ?? 'client' });
-    if (path instanceof Refusal) return path;
+    if (path instanceof Refusal) return withUnread(path, read);
     return new VerifiedSvid(id, path, bundle.revision);
   }
 }
 
 /** See `VerifiedSvid.verify`. */
 export const verifyX509Svid = VerifiedSvid.verify;
+
+/** Says of a path that was not found what might have belonged to it, had it been readable. */
+function withUnread(refusal: Refusal, read: readonly (Certificate | Refusal)[]): Refusal {
+  const unread = read.filter((one) => one instanceof Refusal).map(({ detail }) => detail);
+  if (unread.length === 0) return refusal;
+  return new Refusal(refusal.reason, `${refusal.detail}; passed over as unreadable: ${unread.join('; ')}`);
+}
 
 /** The one URI name of a leaf, a SPIFFE ID with a path (X509-SVID sections 2 and 5.2). Other forms of name may be there. */
 function workloadId(leaf: Certificate): SpiffeId | Refusal {
