@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Issued, TestCa } from '../support/ca.ts';
-import { type Answer, type Ask, ask, websocketHeaders } from '../support/client.ts';
+import { type Answer, type Ask, ask, askHttp2, websocketHeaders } from '../support/client.ts';
 import { Estate, PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';
 
 /**
@@ -90,6 +90,26 @@ test('the service sees the proven caller, whatever the client wrote', async () =
     ours.filter(([name]) => name === 'x-authz-caller'),
     [['x-authz-caller', workload(LEDGER)]],
   );
+});
+
+test('a gRPC caller gets the denial as a status of its own', async () => {
+  const call = { port: estate.envoy.port, host: PAYMENTS, path: '/api/search' };
+  const headers = { 'content-type': 'application/grpc', te: 'trailers' };
+  const denied = await askHttp2({ ...call, svid: estate.svid(AGENT), headers });
+  assert.equal(denied[':status'], 200);
+  assert.equal(denied['grpc-status'], '7');
+  const allowed = await askHttp2({ ...call, svid: ledger, headers });
+  assert.equal(allowed['grpc-status'], undefined);
+  assert.equal(estate.upstream.seen.at(-1)?.url, '/api/search');
+});
+
+test('a WebSocket over HTTP/2 (extended CONNECT) is a write too', async () => {
+  const headers = { ':protocol': 'websocket', ':scheme': 'https' };
+  const call = { port: estate.envoy.port, host: PAYMENTS, method: 'CONNECT', path: INVOICE, headers };
+  const denied = await askHttp2({ ...call, svid: estate.svid('/ns/support/sa/reader') });
+  assert.equal(denied[':status'], 403);
+  assert.equal(estate.sidecar.audit().at(-1)?.reason, 'policy_no_permit');
+  assert.equal(estate.sidecar.audit().at(-1)?.action, 'CONNECT');
 });
 
 test('a header name with underscores never gets past Envoy', async () => {

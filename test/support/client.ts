@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { request } from 'node:https';
 import type { Issued } from './ca.ts';
 
@@ -91,4 +92,24 @@ function readProblem(body: string): { readonly reason: string; readonly decision
   if (!body.startsWith('{')) return null;
   const parsed = JSON.parse(body) as { reason?: unknown; decision?: unknown };
   return typeof parsed.reason === 'string' ? { reason: parsed.reason, decision: String(parsed.decision) } : null;
+}
+
+/** One HTTP/2 request over mutual TLS, as a gRPC caller makes it; the headers of the answer, trailers-only or not. */
+export async function askHttp2(what: Omit<Ask, 'chain' | 'body'>): Promise<IncomingHttpHeaders> {
+  const { svid } = what;
+  const session = connect(`https://127.0.0.1:${what.port}`, {
+    ...(svid === null ? {} : { key: svid.pkcs8Pem, cert: svid.pem }),
+    rejectUnauthorized: false,
+  });
+  try {
+    const stream = session.request(
+      { ':method': what.method ?? 'POST', ':path': what.path, ':authority': what.host, ...what.headers },
+      { endStream: true },
+    );
+    const [headers] = (await Promise.race([once(stream, 'response'), once(session, 'error')])) as [IncomingHttpHeaders];
+    stream.resume();
+    return headers;
+  } finally {
+    session.close();
+  }
 }

@@ -45,8 +45,13 @@ export async function startUpstream(): Promise<Upstream> {
     socket.once('data', (first) => {
       socket.pause();
       socket.unshift(first);
-      (first.toString('latin1').startsWith('PRI ') ? http2 : http1).emit('connection', socket);
-      socket.resume();
+      if (first.toString('latin1').startsWith('PRI ')) {
+        // It takes what was read off the socket by itself; a flowing socket would lose it.
+        http2.emit('connection', socket);
+      } else {
+        http1.emit('connection', socket);
+        socket.resume();
+      }
     });
   });
   server.listen(0, '127.0.0.1');
