@@ -10,7 +10,7 @@ export function taskOptionProblems(options: TaskRules): readonly string[] {
   const { dpop, wimse, headers, maxDepth } = options;
   const checks: readonly (readonly [boolean, string])[] = [
     [headers !== null && headers.id === headers.purpose, 'id and purpose are declared in one header'],
-    [!positive(maxDepth), 'maxDepth is no positive integer'],
+    [!(Number.isSafeInteger(maxDepth) && maxDepth > 0), 'maxDepth is no positive integer'],
     [dpop.algorithms.length === 0, 'dpop: algorithms is empty'],
     [!positive(dpop.maxAgeSeconds), 'dpop: maxAge is no positive number of seconds'],
     [!positive(dpop.nonce.lifetimeSeconds), 'dpop: the lifetime of nonces is no positive number of seconds'],
@@ -58,6 +58,6 @@ function doubles(issuers: readonly TaskIssuer[]): readonly string[] {
   return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
 }
 
-const positive = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+const positive = (value: number): boolean => Number.isFinite(value) && value > 0;
 
 const emptyList = (texts: readonly string[]): boolean => texts.length === 0 || texts.includes('');
