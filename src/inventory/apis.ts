@@ -77,10 +77,13 @@ export function compileApis(
   return apis;
 }
 
-/** Those that contain none of the others. */
+/** Those that contain none of the others. `apis` stand in the order of their ranks, so what is contained comes later. */
 export function innermost(apis: readonly Api[]): readonly Api[] {
-  if (apis.length < 2) return apis;
-  return apis.filter((api) => !apis.some((other) => other !== api && contains(api.template, other.template)));
+  const found: Api[] = [];
+  for (const api of apis.toReversed()) {
+    if (!found.some((inner) => contains(api.template, inner.template))) found.push(api);
+  }
+  return found;
 }
 
 function compileApi(

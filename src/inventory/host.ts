@@ -6,7 +6,6 @@ import { readActions, writeActions } from './model.ts';
 import type { Report } from './report.ts';
 import { Routes } from './routes.ts';
 import type { HostEntry } from './schema.ts';
-import { template } from './template.ts';
 
 /** What of a request decides which resource it names and what it would do there. `path` is decoded. */
 export interface Access {
@@ -41,7 +40,7 @@ export class HostBook {
   readonly #unnamedScopes: readonly string[];
   readonly #caseInsensitive: boolean;
   readonly #routes = new Routes<Api>();
-  readonly #careless = new Routes<Api>();
+  readonly #careless = new Routes<Api>(carelessly);
   /** No template holds a character that folds, so a plain path matches the same both ways. */
   readonly #plain: boolean;
 
@@ -59,8 +58,7 @@ export class HostBook {
     this.#plain = apis.every((api) => api.template.segments.every((s) => 'param' in s || PLAIN.test(s.literal)));
     for (const api of apis) {
       this.#routes.add(api.template, api);
-      const segments = api.template.segments.map((s) => ('param' in s ? s : { literal: carelessly(s.literal) }));
-      this.#careless.add(template(api.template.text, segments), api);
+      this.#careless.add(api.template, api);
     }
   }
 
@@ -109,7 +107,7 @@ export class HostBook {
   /** Never less than what a server that folds case, or drops `;x`, would serve for this path. */
   #sensitivity(path: string, segments: readonly string[], matches: readonly Api[]): Sensitivity {
     if (this.#plain && PLAIN.test(path)) return this.#around(matches);
-    const folded = this.#careless.matching(segments.map(carelessly)).filter((api) => !matches.includes(api));
+    const folded = this.#careless.matching(segments).filter((api) => !matches.includes(api));
     return most([this.#around(matches), ...folded.map((api) => api.sensitivity)]);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inventoryOf, problemsIn, problemsOf } from '../../test/support/inventory.ts';
-import { loadInventory } from './load.ts';
+import { inventoryOf, problemsIn, problemsOf, workloadOf } from '../../test/support/inventory.ts';
+import { loadInventory, restoreInventory } from './load.ts';
 
 const good = `teams: [payments]
 approvals: [resource-owner]
@@ -24,7 +24,7 @@ const faults: [name: string, find: string, replace: string, problem: RegExp][] =
     'a value outside its list',
     'kind: agent',
     'kind: robot',
-    /^inventory.yaml:9:11: workloads\[0\].kind: must be "agent" or/,
+    /^inventory.yaml:9:11: workloads\[0\].kind: write "agent" or/,
   ],
   [
     'a number for a name',
@@ -161,6 +161,18 @@ test('content is the same for the same meaning, and another for another', () => 
   assert.equal(content(moved), base);
   assert.notEqual(content(good.replace('kind: agent', 'kind: job')), base);
   assert.notEqual(content(good, ['prod.example']), base);
+});
+
+test('an inventory is restored from its content, and from nothing else', () => {
+  const loaded = loadInventory(good, 'inventory.yaml', { ownTrustDomains: new Set(['prod.example']) });
+  assert.ok(!Array.isArray(loaded));
+  const restored = restoreInventory(loaded.content);
+  assert.deepEqual(restored?.entries, loaded.entries);
+  assert.equal(restored?.content, loaded.content);
+  const agent = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+  assert.deepEqual(restored === null ? null : workloadOf(restored, agent), workloadOf(loaded, agent));
+  for (const text of ['', '{}', 'null']) assert.equal(restoreInventory(text), null);
+  assert.equal(restoreInventory(loaded.content.replace('"teams":["payments"]', '"teams":[]')), null);
 });
 
 test('an inventory of ten thousand workloads loads', () => {

@@ -1,10 +1,10 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import { rank } from './apis.ts';
 import { canonicalJson } from './canonical.ts';
 import { compileHost, type HostBook } from './host.ts';
-import { Inventory, type KnownNames } from './inventory.ts';
+import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import { compilePurposes } from './purposes.ts';
 import type { Report } from './report.ts';
@@ -16,8 +16,9 @@ import {
   type WorkloadEntry,
   workloadSchema,
 } from './schema.ts';
+import { shapeProblems, withPath } from './shape.ts';
 import { compileWorkloads, type Placed } from './workloads.ts';
-import { readYaml, type YamlFile } from './yaml.ts';
+import { readYaml } from './yaml.ts';
 
 export interface LoadOptions {
   /** Trust domains whose bundle the config marks `ours`: a workload of any other is external, whatever the file says. */
@@ -39,19 +40,50 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   const shape = inventorySchema.safeParse(yaml.value);
   if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));
   const estate = shape.success ? wholeEstate(shape.data) : readableEstate(yaml.value);
+  const parts = compile(estate, options.ownTrustDomains, report);
+  if (problems.length > 0 || !shape.success) return sortProblems(problems);
+  return inventoryOf(parts, shape.data, options.ownTrustDomains);
+}
 
+/**
+ * The inventory again from the `content` of one that was loaded, without reading YAML: a worker judges a file, and the
+ * thread that serves is not held up by reading it once more. Null when the text is no such content.
+ */
+export function restoreInventory(content: string): Inventory | null {
+  const restored = contentSchema.safeParse(jsonOf(content));
+  if (!restored.success) return null;
+  const { file, own } = restored.data;
+  const ownTrustDomains = new Set(own);
+  let sound = true;
+  const parts = compile(wholeEstate(file), ownTrustDomains, () => {
+    sound = false;
+  });
+  return sound ? inventoryOf(parts, file, ownTrustDomains) : null;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const contentSchema = z.strictObject({ file: inventorySchema, own: z.array(z.string()) });
+
+type Compiled = Pick<InventoryParts, 'workloads' | 'hosts' | 'purposes'>;
+
+function compile(estate: Estate, own: ReadonlySet<string>, report: Report): Compiled {
   const purposes = compilePurposes(estate.purposes, report);
-  const workloads = compileWorkloads(estate.workloads, options.ownTrustDomains, report);
+  const workloads = compileWorkloads(estate.workloads, own, report);
   const hosts = compileHosts(estate, report);
   checkOwners(estate, report);
-  if (problems.length > 0 || !shape.success) return sortProblems(problems);
-  return Inventory.loaded({
-    workloads,
-    hosts,
-    purposes,
-    known: knownNames(shape.data, hosts),
-    content: canonicalJson({ file: shape.data, own: [...options.ownTrustDomains].toSorted() }),
-  });
+  return { purposes, workloads, hosts };
+}
+
+function inventoryOf(parts: Compiled, file: InventoryFile, own: ReadonlySet<string>): Inventory {
+  const content = canonicalJson({ file, own: [...own].toSorted() });
+  return Inventory.loaded({ ...parts, known: knownNames(file, parts.hosts), content });
 }
 
 /** What could be read of the file, so that one report names all problems and not only those of its shape. */
@@ -152,34 +184,4 @@ function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostBook>): 
       }),
     ),
   });
-}
-
-function shapeProblems(error: z.ZodError, yaml: YamlFile): Problem[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => {
-        const path = [...issue.path, key];
-        return yaml.problem(path, withPath(path, 'no such key; remove it, or correct its spelling'), true);
-      });
-    }
-    return [yaml.problem(issue.path, withPath(issue.path, sentence(issue)), issue.code === 'invalid_key')];
-  });
-}
-
-function sentence(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
-    return `missing; state it (${issue.expected})`;
-  if (issue.code === 'invalid_type' && issue.expected === 'string') return 'not a text; put it in quotes';
-  if (issue.code === 'invalid_value')
-    return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
-  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
-  return issue.message;
-}
-
-function withPath(path: readonly PropertyKey[], message: string): string {
-  const text = path.reduce<string>((all, step) => {
-    if (typeof step === 'number') return `${all}[${step}]`;
-    return all === '' ? String(step) : `${all}.${String(step)}`;
-  }, '');
-  return text === '' ? message : `${text}: ${message}`;
 }

@@ -31,8 +31,7 @@ export function parseTemplate(text: string): Template | string {
   return template(text, segments);
 }
 
-/** A template of segments that are known to be sound. */
-export function template(text: string, segments: readonly Segment[]): Template {
+function template(text: string, segments: readonly Segment[]): Template {
   const literals = segments.filter((segment) => 'literal' in segment).length;
   return { text, segments, rank: segments.length * 4096 + literals };
 }
