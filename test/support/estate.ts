@@ -130,7 +130,6 @@ export function exampleIdentity(forwarded: Readonly<Record<string, unknown>>): R
 
 const exampleConfig = {
   serves: [PAYMENTS],
-  request: { mergeSlashes: true },
   identity: exampleIdentity({ mode: 'sanitize-set' }),
   policy: { folder: './policies', inventory: './inventory.yaml' },
 };

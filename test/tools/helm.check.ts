@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
+import { loadConfig } from '../../src/config/load.ts';
+import { formatProblem } from '../../src/config/problem.ts';
 import { goTool } from '../support/go-tool.ts';
 import { finish, run } from '../support/run.ts';
 
@@ -31,6 +33,15 @@ interface Manifest {
 for (const mode of modes) {
   test(`helm lint --strict passes in ${mode} mode`, async () => {
     await run(helm, ['lint', '--strict', chart, '-f', valuesOf(mode)]);
+  });
+
+  test(`the configuration of ${mode} mode is one that the sidecar reads`, async () => {
+    const text = kindOf(
+      (await render(mode)).filter(({ data }) => data?.['config.yaml']),
+      'ConfigMap',
+    ).data['config.yaml'];
+    const config = loadConfig(text ?? '', 'config.yaml', {});
+    assert.deepEqual(Array.isArray(config) ? config.map(formatProblem) : [], []);
   });
 
   test(`the container of ${mode} mode can do nothing that it need not`, async () => {
