@@ -175,11 +175,11 @@ test('an inventory is restored from its content, and from nothing else', () => {
   assert.equal(restoreInventory(loaded.content.replace('"teams":["payments"]', '"teams":[]')), null);
 });
 
-test('an inventory of ten thousand workloads loads', () => {
-  const workloads = Array.from({ length: 10_000 }, (_, n) => ({
+test('an inventory of two thousand workloads loads', () => {
+  const workloads = Array.from({ length: 2_000 }, (_, n) => ({
     id: `spiffe://prod.example/w/${n}`,
     owner: 'payments',
     kind: 'job',
   }));
-  assert.equal(inventoryOf({ workloads }).entries.length, 10_000);
+  assert.equal(inventoryOf({ workloads }).entries.length, 2_000);
 });
