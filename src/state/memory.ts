@@ -1,10 +1,5 @@
 import type { Claim, ClaimResult, State, Use } from './model.ts';
 
-interface Entry {
-  readonly until: number;
-  readonly use: Use;
-}
-
 const SECOND = 1000;
 
 /**
@@ -13,7 +8,10 @@ const SECOND = 1000;
  */
 export class MemoryState implements State {
   readonly #maxEntries: number;
-  readonly #entries = new Map<string, Entry>();
+  /** What is used, in windows that have not ended. */
+  readonly #used = new Set<string>();
+  /** The Checks that used it, for as long as Envoy may ask again. */
+  readonly #uses = new Map<string, Use>();
   /** Keys by the second in which their window ends, in whole seconds. */
   readonly #endings = new Map<number, string[]>();
   /** Windows that end before this second are forgotten. It never goes back, whatever the clock does. */
@@ -25,7 +23,7 @@ export class MemoryState implements State {
 
   /** How many keys are remembered, and how many may be. */
   get load(): { readonly entries: number; readonly limit: number } {
-    return { entries: this.#entries.size, limit: this.#maxEntries };
+    return { entries: this.#used.size, limit: this.#maxEntries };
   }
 
   claim(claims: readonly Claim[], use: Use, now: number): Promise<ClaimResult> {
@@ -37,7 +35,7 @@ export class MemoryState implements State {
     this.#forget(now);
     const keys = new Set(claims.map(({ key }) => key));
     if (keys.size < claims.length) return unavailable('one key is claimed twice at once');
-    const used = claims.filter(({ key }) => this.#entries.has(key));
+    const used = claims.filter(({ key }) => this.#used.has(key));
     const [first] = used;
     if (first !== undefined) {
       const retried = used.length === claims.length && used.every(({ key }) => this.#isRetry(key, use, now));
@@ -45,17 +43,16 @@ export class MemoryState implements State {
     }
     if (!claims.every(({ until }) => this.#isRemembered(until)))
       return unavailable('the window ended before what is remembered begins; did the clock go back?');
-    if (this.#entries.size + claims.length > this.#maxEntries)
+    if (this.#used.size + claims.length > this.#maxEntries)
       return unavailable(`more than ${this.#maxEntries} keys are remembered`);
-    for (const { key, until } of claims) this.#remember(key, { until, use });
+    for (const { key, until } of claims) this.#remember(key, until, use);
     return { result: 'fresh' };
   }
 
   /** Envoy's own retry of one Check is the same use, within the time in which Envoy still waits for the first answer. */
   #isRetry(key: string, use: Use, now: number): boolean {
-    const first = this.#entries.get(key)?.use;
-    if (first === undefined || use.requestId === '' || !Number.isFinite(first.deadline) || now > first.deadline)
-      return false;
+    const first = this.#uses.get(key);
+    if (first === undefined || now > first.deadline) return false;
     return (
       first.requestId === use.requestId &&
       first.checkPeer === use.checkPeer &&
@@ -68,9 +65,10 @@ export class MemoryState implements State {
     return Number.isFinite(until) && Math.ceil(until / SECOND) >= this.#forgottenBefore;
   }
 
-  #remember(key: string, entry: Entry): void {
-    this.#entries.set(key, entry);
-    const second = Math.ceil(entry.until / SECOND);
+  #remember(key: string, until: number, use: Use): void {
+    this.#used.add(key);
+    if (use.requestId !== '' && Number.isFinite(use.deadline)) this.#uses.set(key, use);
+    const second = Math.ceil(until / SECOND);
     const ending = this.#endings.get(second);
     if (ending === undefined) this.#endings.set(second, [key]);
     else ending.push(key);
@@ -83,9 +81,13 @@ export class MemoryState implements State {
     this.#forgottenBefore = second;
     for (const [end, keys] of this.#endings) {
       if (end >= second) continue;
-      for (const key of keys) this.#entries.delete(key);
+      for (const key of keys) {
+        this.#used.delete(key);
+        this.#uses.delete(key);
+      }
       this.#endings.delete(end);
     }
+    for (const [key, { deadline }] of this.#uses) if (now > deadline) this.#uses.delete(key);
   }
 }
 
