@@ -37,7 +37,7 @@ export interface Host {
   readonly authorization: 'ours' | 'app';
   /** The destination lies outside the mesh. */
   readonly external: boolean;
-  /** Credential headers that travel on after an allow, besides what the design says by default; null: the default. */
+  /** The credential headers that travel on after an allow; null: all inside the mesh, none outside. */
   readonly forward: readonly string[] | null;
   /** The external origin (`https://api.example`) that proofs of possession name; null where none is configured. */
   readonly origin: string | null;
@@ -51,11 +51,12 @@ export interface Resource {
   readonly path: string;
   /** `host/name`, outermost first, when a named route matched; several when apis nest. */
   readonly apis: readonly string[];
-  /** The parameters of the route template. */
+  /** The parameters of the route templates, the innermost value of a name. */
   readonly params: ReadonlyMap<string, string>;
   readonly owner: string | null;
   readonly sensitivity: Sensitivity;
   readonly external: boolean;
+  /** Of which a token that carries scopes needs one; a text that is no scope where none will do. */
   readonly scopes: readonly string[];
   readonly labels: ReadonlyMap<string, string>;
 }
