@@ -113,6 +113,7 @@ for (const [name, lines, wanted] of [
     /listen.check: .*off the loopback/,
   ],
   ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
+  ['a port that is none', 'listen: { check: 127.0.0.1:70000 }', /listen.check: is not an address/],
   ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],
   ['a socket path beyond the limit', `listen: { check: unix:///${'x'.repeat(107)} }`, /listen.check: .*107 bytes/],
   ['a host that is a URL', 'serves: [https://a.example]', /serves\[0\]: is not a host/],
@@ -168,6 +169,11 @@ for (const [name, lines, wanted] of [
     'an issuer without an audience',
     'task: { issuers: [{ kind: txn-token, issuer: i, audience: "", jwks: { file: f }, trustDomains: [prod.example], purposes: [p] }] }',
     /audience: is empty/,
+  ],
+  [
+    'a claim that is no pointer',
+    'task: { issuers: [{ kind: jwt-svid, idClaim: /i~2, purposeClaim: /p, trustDomains: [prod.example], purposes: [p] }] }',
+    /idClaim: is not a JSON pointer/,
   ],
   [
     'an issuer of no trust domain',
@@ -234,6 +240,16 @@ for (const [name, lines, wanted] of [
     'keys over plain HTTP',
     '  oidc: [{ issuer: i, jwks: { url: http://keys.example/ } }]',
     /url: would be fetched without TLS/,
+  ],
+  [
+    'keys with a user in the URL',
+    '  oidc: [{ issuer: i, jwks: { url: https://u@keys.example/ } }]',
+    /url: is not a URL that can be fetched/,
+  ],
+  [
+    'keys with a fragment in the URL',
+    '  oidc: [{ issuer: i, jwks: { url: "https://keys.example/#a" } }]',
+    /url: is not a URL that can be fetched/,
   ],
   [
     'discovery over plain HTTP',
@@ -304,6 +320,7 @@ test('placeholders are filled from the environment that is handed in, as values 
   assert.match(fault(`serves: ["${host}"]`), /:2:10: needs the environment variable HOST, which is not set$/);
   assert.match(fault(`serves: ["${variable('toString')}"]`), /needs the environment variable toString/);
   assert.match(fault('serves: ["${HO"]', { HO: 'x' }), /begins no placeholder/);
+  assert.match(fault(`"${host}": {}`, { HOST: 'chain' }), /is not a key here/);
   assert.match(problems(`${SMALLEST}serves: [${host}]`)[0]!, /inside \{ \} or \[ \] in quotes/);
   const injected = 'a.example]\nlisten: { unsafePlaintext: true }';
   assert.match(fault(`serves: ["${host}"]`, { HOST: injected }), /control character/);

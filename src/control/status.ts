@@ -93,7 +93,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     ...(reading ? {} : { allow: 'GET, HEAD', connection: 'close' }),
   });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  // For HEAD, node:http itself leaves out the body.
+  response.end(body);
 }
 
 async function page(path: string, options: StatusOptions): Promise<Answer> {

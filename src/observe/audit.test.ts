@@ -162,6 +162,18 @@ for (const [name, kind, line, change] of [
   ['the first line of a start taken out', 'start', 5, (lines: string[]) => lines.toSpliced(4, 1)],
   ['a line of an earlier start', 'writers', 6, (lines: string[]) => lines.toSpliced(5, 0, lines[3]!)],
   ['a start repeated', 'order', 6, (lines: string[]) => lines.toSpliced(5, 0, lines[4]!)],
+  [
+    'a start with another number',
+    'order',
+    5,
+    (lines: string[]) => lines.with(4, lines[4]!.replace('"seq":1', '"seq":2')),
+  ],
+  [
+    'a number that is none',
+    'unreadable',
+    3,
+    (lines: string[]) => lines.with(2, lines[2]!.replace('"seq":3', '"seq":0')),
+  ],
   ['a stranger’s line', 'unreadable', 3, (lines: string[]) => lines.toSpliced(2, 0, 'hello')],
   ['a stranger’s line before a restart', 'unreadable', 5, (lines: string[]) => lines.toSpliced(4, 0, 'hello')],
   ['an empty line', 'unreadable', 3, (lines: string[]) => lines.toSpliced(2, 0, '')],
@@ -245,7 +257,7 @@ test('a start that was cut off in its very first line does not stop the next one
 test('the last line is found behind any amount of torn bytes', async (t) => {
   const path = join(temporary(t), 'audit.log');
   await session(path, 1);
-  appendFileSync(path, 'x'.repeat(300_000));
+  appendFileSync(path, `${'x'.repeat(200_000)}\n${'x'.repeat(100_000)}`);
   await session(path, 1);
   const report = await verify(path);
   assert.deepEqual([report.faults, report.torn, report.records], [[], 1, 2]);
@@ -349,14 +361,19 @@ test('a failed write refuses its allows; when the sink is well again, the chain 
   assert.ok((await audit.record(auditRecord(), LONG)) instanceof Refusal);
   sink.mode = 'pass';
   assert.ok(!((await audit.record(auditRecord(), LONG)) instanceof Refusal));
+  assert.ok(!((await audit.record(auditRecord(), LONG)) instanceof Refusal));
+  sink.mode = 'fail';
+  assert.ok((await audit.record(auditRecord(), LONG)) instanceof Refusal);
   await audit.close(LONG);
   const report = await sink.report();
-  assert.deepEqual([report.faults, report.lost, report.records, report.boots, report.unlinked], [[], 3, 2, 2, 0]);
+  assert.deepEqual([report.faults, report.lost, report.records, report.boots, report.unlinked], [[], 3, 3, 2, 0]);
   assert.deepEqual(reports, [
     ['hand', 'written', 1, null],
     ['hand', 'failed', 2, 'no space left'],
     ['hand', 'failed', 1, null],
     ['hand', 'written', 1, null],
+    ['hand', 'written', 1, null],
+    ['hand', 'failed', 1, 'no space left'],
   ]);
 });
 
@@ -485,6 +502,10 @@ test('no record makes a line that holds a control or an invisible character, and
     }),
     { numRuns: 300 },
   );
+});
+
+test('DEL is escaped in a line that is otherwise plain', () => {
+  assert.match(auditBody(auditRecord({ detail: 'a\u007fb' })).json, /"detail":"a\\u007fb"/);
 });
 
 test('a token never stands in the audit, wherever it came from', () => {
