@@ -1,6 +1,6 @@
-import { BlockList, isIPv6 } from 'node:net';
 import type { Caller } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
+import { inNetworks } from './inventory/networks.ts';
 import { Refusal } from './outcome.ts';
 import type { DeclaredHeader } from './policy/sources.ts';
 
@@ -49,7 +49,7 @@ export function gatherFacts(
     client,
     headers,
     numbers,
-    inNetworks: inNetworks(client, caller.workload.networks),
+    inNetworks: inNetworks(caller.workload, client),
     credentialAge: caller.issuedAt === null ? null : Math.max(0, Math.floor(now / 1000) - caller.issuedAt),
     approvals: NOTHING,
     risk: null,
@@ -62,22 +62,4 @@ export function plainNumber(text: string): number | null {
   if (!PLAIN_DIGITS.test(text)) return null;
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : null;
-}
-
-const blockLists = new WeakMap<readonly string[], BlockList>();
-
-/** Whether the client's address lies in one of the CIDR blocks; null where either is unknown. */
-function inNetworks(client: string | null, networks: readonly string[] | null): boolean | null {
-  if (client === null || networks === null) return null;
-  let list = blockLists.get(networks);
-  if (list === undefined) {
-    list = new BlockList();
-    for (const network of networks) {
-      const [address = '', bits = ''] = network.split('/');
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-      list.addSubnet(address, bits === '' ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
-    }
-    blockLists.set(networks, list);
-  }
-  return list.check(client, isIPv6(client) ? 'ipv6' : 'ipv4');
 }
