@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { CheckResponseMessage } from '../../src/envoy/messages.ts';
+import { bundleDocument, TestCa } from './ca.ts';
+import { CheckClient, checkMessage } from './check-client.ts';
+import { exampleIdentity, PAYMENTS, TRUST_DOMAIN, workload } from './estate.ts';
+import { removeFolder, temporaryFolder } from './folder.ts';
+import { Sidecar } from './sidecar.ts';
+import { actClaim, TaskIssuer } from './task-issuer.ts';
+import { makeKey, otherSignature, thumbprint } from './tokens.ts';
+
+const AGENT = workload('/ns/agents/sa/billing-agent');
+const ORCHESTRATOR = workload('/ns/agents/sa/orchestrator');
+const AUDIENCE = workload('/ns/payments/sa/api');
+const ORIGIN = 'https://payments.example';
+const PATH = '/api/invoices/42';
+const URI = ORIGIN + PATH;
+
+const dir = temporaryFolder();
+const ca = TestCa.root(TRUST_DOMAIN);
+const issuer = new TaskIssuer(TRUST_DOMAIN);
+const holder = makeKey();
+const svids = new Map([AGENT, ORCHESTRATOR].map((id) => [id, ca.svid(id)]));
+let sidecar: Sidecar;
+let client: CheckClient;
+
+before(async () => {
+  cpSync(join(import.meta.dirname, '..', '..', 'cedar', 'example'), dir, { recursive: true });
+  const inventory = readFileSync(join(dir, 'inventory.yaml'), 'utf8');
+  const host = `  - host: ${PAYMENTS}\n`;
+  assert.ok(inventory.includes(host));
+  if (!inventory.includes('origin:'))
+    writeFileSync(join(dir, 'inventory.yaml'), inventory.replace(host, `${host}    origin: ${ORIGIN}\n`));
+  const bundle = bundleDocument([ca]);
+  writeFileSync(
+    join(dir, 'bundle.json'),
+    JSON.stringify({ ...bundle, keys: [...bundle.keys, ...issuer.bundleKeys()] }),
+  );
+  const config = {
+    serves: [PAYMENTS],
+    identity: exampleIdentity({ mode: 'sanitize-set' }),
+    policy: { folder: './policies', inventory: './inventory.yaml' },
+    task: issuer.configure(dir),
+  };
+  sidecar = await Sidecar.start({ dir, config });
+  client = new CheckClient(sidecar.check);
+});
+
+after(async () => {
+  client.close();
+  await sidecar.stop();
+  removeFolder(dir);
+});
+
+interface Asked {
+  readonly caller?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly id?: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function message({ caller = AGENT, method = 'GET', path = PATH, id = randomUUID(), headers }: Asked): Buffer {
+  const svid = svids.get(caller) ?? null;
+  return CheckClient.encode(checkMessage({ id, svid, principal: caller, method, host: PAYMENTS, path, headers }));
+}
+
+/** `permitted`, or the reason of the denial. */
+const reasonOf = ({ status }: CheckResponseMessage): string => status.message ?? '';
+const ask = async (asked: Asked) => reasonOf(await client.check(message(asked), 30_000));
+
+test('a task token opens to its holder what a declared task does not', async () => {
+  assert.equal(await ask({ headers: { 'txn-token': issuer.txnToken({ workload: AGENT }) } }), 'permitted');
+  const bearer = `Bearer ${issuer.accessToken(AUDIENCE, { workload: AGENT })}`;
+  assert.equal(await ask({ headers: { authorization: bearer } }), 'permitted');
+  const svid = `Bearer ${issuer.jwtSvid(AUDIENCE, { workload: AGENT })}`;
+  assert.equal(await ask({ headers: { authorization: svid } }), 'permitted');
+  const said = { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' };
+  assert.equal(await ask({ headers: said }), 'policy_forbidden');
+  assert.equal(await ask({ caller: ORCHESTRATOR, headers: { authorization: bearer } }), 'task_of_another');
+});
+
+test('every hop of a chain is judged: an orchestrator causes an access, and cannot make it', async () => {
+  const claims = { act: actClaim([ORCHESTRATOR, AGENT]) };
+  const handedOn = issuer.txnToken({ workload: AGENT, mutation: { claims } });
+  assert.equal(await ask({ headers: { 'txn-token': handedOn } }), 'permitted');
+  const own = issuer.txnToken({ workload: ORCHESTRATOR });
+  assert.match(await ask({ caller: ORCHESTRATOR, headers: { 'txn-token': own } }), /^policy_/);
+  const ledger = workload('/ns/support/sa/reader');
+  const without = issuer.txnToken({
+    workload: AGENT,
+    mutation: { claims: { act: actClaim([ledger, ORCHESTRATOR, AGENT]) } },
+  });
+  assert.match(await ask({ headers: { 'txn-token': without } }), /^policy_/);
+});
+
+test('a token with other scopes is denied, and told which would do', async () => {
+  const token = issuer.accessToken(AUDIENCE, { workload: AGENT, scope: 'refunds' });
+  const response = await client.check(message({ headers: { authorization: `Bearer ${token}` } }), 30_000);
+  assert.equal(reasonOf(response), 'policy_forbidden');
+  const header = response.denied_response?.headers.find(({ header: one }) => one?.key === 'www-authenticate');
+  assert.equal(header?.header?.value, 'Bearer error="insufficient_scope", scope="invoices"');
+});
+
+function dpopHeaders(uri = URI): Record<string, string> {
+  const cnf = { jkt: thumbprint(holder) };
+  const token = issuer.accessToken(AUDIENCE, { workload: AGENT, mutation: { claims: { cnf } } });
+  return { authorization: `DPoP ${token}`, dpop: issuer.dpopProof({ holder, method: 'GET', uri, token }) };
+}
+
+test('a proof works once, in whatever spelling; Envoy’s retry of the same Check gets the same answer', async () => {
+  const headers = dpopHeaders();
+  const first = message({ headers });
+  assert.equal(reasonOf(await client.check(first, 30_000)), 'permitted');
+  assert.equal(reasonOf(await client.check(first, 30_000)), 'permitted');
+  assert.equal(await ask({ headers }), 'task_proof_replayed');
+  assert.equal(await ask({ headers: { ...headers, dpop: otherSignature(headers.dpop ?? '') } }), 'task_proof_replayed');
+});
+
+test('a denied request uses up nothing', async () => {
+  const headers = dpopHeaders(`${ORIGIN}/api/refunds`);
+  for (let i = 0; i < 2; i++) assert.match(await ask({ path: '/api/refunds', headers }), /^policy_/);
+});
+
+test('of five hundred concurrent uses of one proof, one is permitted', async () => {
+  const headers = { ...dpopHeaders(), 'x-request-id': 'one' };
+  const outcomes: string[] = [];
+  for (let round = 0; round < 5; round++)
+    outcomes.push(...(await Promise.all(Array.from({ length: 100 }, () => ask({ headers })))));
+  assert.equal(outcomes.filter((outcome) => outcome === 'permitted').length, 1);
+  assert.equal(outcomes.filter((outcome) => outcome === 'task_proof_replayed').length, 499);
+});
+
+test('a WIT and its WPT over a Transaction Token work once', async () => {
+  const txnToken = issuer.txnToken({ workload: AGENT });
+  const headers = { 'txn-token': txnToken, ...issuer.workloadProof({ workload: AGENT, holder, uri: URI, txnToken }) };
+  assert.equal(await ask({ headers }), 'permitted');
+  assert.equal(await ask({ headers }), 'task_wpt_replayed');
+});
