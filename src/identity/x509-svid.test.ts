@@ -131,6 +131,8 @@ test('a path that is not found says which presented certificates could not be re
   const got = verify(ca.intermediate().svid(ID).der, { presented: [Buffer.from('30', 'hex')] });
   assert.ok(got instanceof Refusal);
   assert.match(got.detail, /passed over as unreadable: the certificate ends early/);
+  const alone = verify(ca.intermediate().svid(ID).der);
+  assert.doesNotMatch((alone as Refusal).detail, /passed over/);
 });
 
 test('16 intermediates are the most', () => {
