@@ -31,7 +31,11 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './vet-worker.ts' : './
  */
 export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Loaded | Rejection> {
   const vetted = await vetApart(sources);
-  if ('problems' in vetted) return vetted;
+  return 'problems' in vetted ? vetted : install(engine, sources, vetted);
+}
+
+/** Loads sources that were judged already, by `vet` or its worker. */
+export function install(engine: Engine, sources: Sources, vetted: Vetted): Loaded | Rejection {
   const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
     ownTrustDomains: new Set(sources.settings.ownTrustDomains),
   });

@@ -150,9 +150,17 @@ function instant(now: number): string {
   return Number.isFinite(now) && now >= 0 && now <= LAST_INSTANT ? new Date(now).toISOString() : `no instant: ${now}`;
 }
 
-/** Cedar's `ip` refuses IPv4 addresses that are mapped into IPv6 (`::ffff:10.0.0.1`), so they are unmapped. */
+/**
+ * The spelling of an address that Cedar's `ip` takes: IPv4 that is mapped into IPv6 (`::ffff:10.0.0.1`) is that IPv4
+ * address, and no other IPv6 address ends in dots.
+ */
 export function unmapped(address: string): string {
   if (!isIPv6(address)) return address;
   const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] ?? canonical;
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(canonical);
+  if (dotted === null) return canonical;
+  const [, head = '', ...bytes] = dotted;
+  if (head === '::ffff:') return bytes.join('.');
+  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
+  return `${head}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }

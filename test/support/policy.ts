@@ -4,11 +4,12 @@ import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Target, Workload } from '../../src/inventory/model.ts';
 import { formatProblem } from '../../src/inventory/problem.ts';
 import { Refusal } from '../../src/outcome.ts';
-import { Engine } from '../../src/policy/engine.ts';
-import { type Loaded, loadSnapshot } from '../../src/policy/load.ts';
+import { Engine, newInstance } from '../../src/policy/engine.ts';
+import { install, type Loaded } from '../../src/policy/load.ts';
 import type { SourceFile } from '../../src/policy/place.ts';
 import type { Question } from '../../src/policy/question.ts';
 import type { PolicySettings, Sources } from '../../src/policy/sources.ts';
+import { vet } from '../../src/policy/vet.ts';
 import { SpiffeId } from '../../src/spiffe-id.ts';
 import type { Task } from '../../src/task/model.ts';
 
@@ -92,9 +93,13 @@ export function sourcesOf(files: Files, parts: Partial<Sources> = {}): Sources {
   };
 }
 
-/** A loaded snapshot, or an error that shows what was wrong with the sources. */
-export async function loaded(files: Files, parts: Partial<Sources> = {}, engine = new Engine()): Promise<Loaded> {
-  const result = await loadSnapshot(engine, sourcesOf(files, parts));
+const cedar = newInstance();
+
+/** A loaded snapshot, or an error that shows what was wrong with the sources. Judged in this thread, without a warm-up. */
+export function loaded(files: Files, parts: Partial<Sources> = {}, engine = new Engine()): Loaded {
+  const sources = sourcesOf(files, parts);
+  const vetted = vet(sources, cedar, 0);
+  const result = Array.isArray(vetted) ? { problems: vetted } : install(engine, sources, vetted);
   if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
   return result;
 }

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { type Files, sourcesOf } from '../../test/support/policy.ts';
+import { formatProblem } from '../inventory/problem.ts';
+import { newInstance } from './engine.ts';
+import { vet } from './vet.ts';
+
+const cedar = newInstance();
+const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+
+const policies = `
+@id("finance-reads") @trusts_issuer_chain
+permit (principal, action in Mesh::Action::"read", resource)
+when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
+@id("docs") permit (principal, action, resource in Mesh::Host::"docs.internal");
+@id("big-writes") @approval("resource-owner")
+forbid (principal, action in Mesh::Action::"write", resource)
+when { context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") > 100 }
+unless { context.approvals.contains("resource-owner") };
+@id("relays-handed-on") forbid (principal, action, resource) when { principal.relay && context.role == Mesh::Role::"originator" && resource.sensitivity > 1 };
+`;
+
+function report(tests: string, more: Files = {}): string[] {
+  const verdict = vet(sourcesOf({ 'a.cedar': policies, 'tests/a.yaml': tests, ...more }), cedar, 0);
+  return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
+}
+
+const GOOD = `given:
+  caller: ${AGENT}
+  request: GET payments.internal/api/invoices/7?page=2
+cases:
+  - name: the agent reads invoices within its task
+    task: { purpose: reconcile-invoices }
+    expect: allow
+    by: [finance-reads]
+  - name: it reads nothing without one
+    expect: deny
+    by: []
+    reason: policy_no_permit
+  - name: a big write needs a person
+    request: POST docs.internal/x
+    headers: { x-amount: 101 }
+    expect: deny
+    by: [big-writes]
+    reason: approval_required
+  - name: who said yes
+    request: POST docs.internal/x
+    headers: { x-amount: 101 }
+    approvals: [resource-owner]
+    expect: allow
+    by: [docs]
+  - name: every hop is judged
+    through: [spiffe://prod.example/ns/agents/sa/orchestrator]
+    task: { purpose: finance }
+    expect: deny
+    by: [relays-handed-on]
+  - name: what the inventory refuses is denied by its reason
+    request: GET payments.internal/api/refunds
+    expect: deny
+    reason: request_method_not_allowed
+`;
+
+suite('policy tests', () => {
+  test('cases that hold pass', () => {
+    assert.deepEqual(report(GOOD), []);
+  });
+
+  const wrong: [what: string, from: string, to: string, place: string, says: string][] = [
+    [
+      'result',
+      'expect: allow\n    by: [finance-reads]',
+      'expect: deny',
+      '5:5',
+      'expected deny, got allow by finance-reads',
+    ],
+    [
+      'deciding policies',
+      'by: [finance-reads]',
+      'by: [docs]',
+      '5:5',
+      'expected allow by docs, got allow by finance-reads',
+    ],
+    [
+      'reason',
+      'reason: policy_no_permit',
+      'reason: policy_forbidden',
+      '9:5',
+      'expected deny (policy_forbidden), got deny (policy_no_permit)',
+    ],
+    ['key', 'approvals: [resource-owner]', 'approval: [resource-owner]', '22:5', "no such key 'approval'"],
+    ['purpose', 'purpose: finance }', 'purpose: finanse }', '25:5', "no purpose is called 'finanse'"],
+    [
+      'workload',
+      'agents/sa/orchestrator',
+      'agents/sa/orchestrater',
+      '25:5',
+      "the inventory knows no 'spiffe://prod.example/ns/agents/sa/orchestrater'",
+    ],
+    [
+      'header',
+      'headers: { x-amount: 101 }',
+      'headers: { x-amout: 101 }',
+      '13:5',
+      "the config lets no header 'x-amout' through",
+    ],
+    [
+      'kind of header',
+      'headers: { x-amount: 101 }',
+      'headers: { x-amount: "101" }',
+      '13:5',
+      "the header 'x-amount' is declared as long",
+    ],
+    ['request', 'POST docs.internal/x', 'POST docs.internal', '13:5', "'POST docs.internal' is no request"],
+  ];
+  for (const [what, from, to, place, says] of wrong) {
+    test(`a wrong ${what} refuses the folder, at its place`, () => {
+      assert.ok(GOOD.includes(from));
+      const problems = report(GOOD.replace(from, to));
+      assert.equal(problems.length, 1, problems.join('\n'));
+      assert.ok(problems[0]?.startsWith(`tests/a.yaml:${place}: `), problems[0]);
+      assert.ok(problems[0]?.includes(says), problems[0]);
+    });
+  }
+
+  test('a folder whose policies changed under its tests is refused', () => {
+    const problems = report(GOOD, { 'b.cedar': '@id("stop") forbid (principal, action, resource);' });
+    assert.equal(problems.length, 5, problems.join('\n'));
+  });
+
+  test('files that are no tests are refused', () => {
+    for (const text of [
+      '',
+      'cases: []',
+      'a',
+      'cases:\n  - name: x\n',
+      '- 1',
+      'cases: [{ name: x, expect: maybe }]',
+      '\t',
+    ]) {
+      assert.ok(report(text).length > 0, text);
+    }
+  });
+});
