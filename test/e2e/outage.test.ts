@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { Issued } from '../support/ca.ts';
 import { type Answer, ask } from '../support/client.ts';
 import { Estate, PAYMENTS } from '../support/estate.ts';
 import { until } from '../support/until.ts';
 
 for (const envoy of ['tcp', 'uds'] as const) {
+  describe(`the sidecar over ${envoy}`, () => outage(envoy));
+}
+
+function outage(envoy: 'tcp' | 'uds'): void {
   let estate: Estate;
   let svid: Issued;
 
@@ -17,8 +21,9 @@ for (const envoy of ['tcp', 'uds'] as const) {
   });
   after(() => estate?.stop());
 
-  test(`${envoy}: while the sidecar is away Envoy denies, and it serves again after the restart`, async (t) => {
-    assert.equal((await read()).status, 200);
+  test(`while the sidecar is away Envoy denies, and it serves again after the restart`, async (t) => {
+    const first = await read();
+    assert.equal(first.status, 200, first.body);
     await estate.sidecar.kill();
     const reached = estate.upstream.seen.length;
     assert.equal((await read()).status, 503);
@@ -33,7 +38,7 @@ for (const envoy of ['tcp', 'uds'] as const) {
     assert.equal(boots.length, 2);
   });
 
-  test(`${envoy}: SIGTERM ends the sidecar by itself, and Envoy denies`, async () => {
+  test(`SIGTERM ends the sidecar by itself, and Envoy denies`, async () => {
     assert.equal(await estate.sidecar.stop(), 0);
     assert.equal((await read()).status, 503);
   });

@@ -9,7 +9,7 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** A mixed load through gRPC: every answer right, no gRPC error, one audit line for each check, the chain whole. */
 export async function run(): Promise<SoakResult> {
-  const estate = await SidecarEstate.start({ config: { limits: { deadline: '30s' } } });
+  const estate = await SidecarEstate.start();
   const { sidecar } = estate;
   try {
     const { seconds, times, faults: wrong } = await load(sidecar, mixedLoad(estate.ca), (sent) => sent < CHECKS);

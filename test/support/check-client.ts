@@ -73,7 +73,7 @@ export class CheckClient {
     return method.requestSerialize(message);
   }
 
-  check(message: Buffer, timeoutMs = 5_000): Promise<CheckResponseMessage> {
+  check(message: Buffer, timeoutMs = 30_000): Promise<CheckResponseMessage> {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         method.path,

@@ -68,7 +68,7 @@ interface SocketAddress {
   socket_address: { address: string; port_value: number };
 }
 
-const PATIENT = '5s';
+const PATIENT = '20s';
 const envoyDir = join(import.meta.dirname, '..', '..', 'envoy');
 
 /** A shipped configuration, parsed. */

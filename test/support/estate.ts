@@ -132,4 +132,6 @@ const exampleConfig = {
   serves: [PAYMENTS],
   identity: exampleIdentity({ mode: 'sanitize-set' }),
   policy: { folder: './policies', inventory: './inventory.yaml' },
+  // A machine that runs every test at once may be slow, and none of the tests is about that.
+  limits: { deadline: '30s' },
 };
