@@ -2,7 +2,7 @@ import { type Context, contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
 
 /** Signatures that an issuer may use unless the configuration says otherwise. */
-export const RSA_AND_EC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'] as const;
+const RSA_AND_EC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'] as const;
 
 /** Signature algorithms, of which at least one is needed. */
 export const algorithms = () =>

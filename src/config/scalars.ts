@@ -54,7 +54,7 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Milliseconds of a duration such as `500ms`, `5s`, `10m`, `24h`, `7d`, or null when it is none. */
-export function durationMs(value: string): number | null {
+function durationMs(value: string): number | null {
   const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
   if (digits === undefined || unit === undefined) return null;
   return Number(digits) * UNIT_MS.get(unit)!;
@@ -77,7 +77,7 @@ const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Bytes of a size such as `512B`, `64KiB`, `1MiB`, or null when it is none. */
-export function sizeBytes(value: string): number | null {
+function sizeBytes(value: string): number | null {
   const [, digits, unit] = /^(\d{1,9})(B|KiB|MiB)$/.exec(value) ?? [];
   if (digits === undefined || unit === undefined) return null;
   return Number(digits) * UNIT_BYTES.get(unit)!;
