@@ -124,11 +124,3 @@ test('the status shows every trust domain with its state and age', () => {
   assert.deepEqual([partner?.state, partner?.freshAt, partner?.ours], ['absent', null, false]);
   assert.equal(bundles.status(NOW + HOUR + 1)[0]?.state, 'stale');
 });
-
-test('a trust domain is ours only when it is marked', () => {
-  const snapshot = store().bundles.snapshot();
-  assert.deepEqual(
-    ['ours.test', 'partner.test', 'nobody.test'].map((name) => snapshot.isOurs(name)),
-    [true, false, false],
-  );
-});

@@ -110,11 +110,6 @@ export class BundleSnapshot {
     return state.bundle;
   }
 
-  /** Whether the trust domain is marked as ours; an unknown one is not. */
-  isOurs(trustDomain: string): boolean {
-    return this.#domains.get(trustDomain)?.ours ?? false;
-  }
-
   /** Every configured trust domain, in the order of the configuration. */
   get domains(): readonly TrustDomainState[] {
     return [...this.#domains.values()];
