@@ -96,10 +96,13 @@ export function observer(metrics: Metrics): (concluded: Concluded) => void {
       reason: refusal?.reason ?? 'permitted',
       effect: trail.target?.effect ?? 'none',
       seconds: microseconds / 1e6,
-      stages: {},
+      stages: seconds(trail.micros ?? {}),
     });
     for (const { verdict } of trail.hops ?? []) {
       for (const { policy } of verdict.shadow) metrics.shadowDisagreed(policy);
     }
   };
 }
+
+const seconds = (micros: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.entries(micros).map(([stage, time]) => [stage, time / 1e6]));

@@ -10,12 +10,15 @@ import type { Enforcement, Permit } from './policy/permit.ts';
 import type { Snapshot } from './policy/snapshot.ts';
 import type { PendingClaim } from './state/commit.ts';
 import type { Use } from './state/model.ts';
+import { Stopwatch } from './stopwatch.ts';
 import type { Why } from './task/model.ts';
 import type { ReadTask } from './task/read-task.ts';
 
 /** What became known on the way, as far as the way was gone: what the audit record is built from. */
 export interface Trail {
   readonly snapshot?: Snapshot<Inventory>;
+  /** Microseconds of each stage that ran. */
+  readonly micros?: Stopwatch['micros'];
   readonly target?: Target;
   readonly caller?: Caller;
   readonly why?: Why;
@@ -57,23 +60,30 @@ export async function check(
   const target = known.locate(input, { serves: stages.serves });
   if (target instanceof Refusal) return { outcome: target, trail: { snapshot } };
 
+  const watch = new Stopwatch();
+  const { micros } = watch;
   const caller = await stages.identify(input, target, known, now);
-  if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, target } };
+  watch.lap('identity');
+  if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, micros, target } };
 
   const why = await stages.readTask(input, target, caller, known, now);
-  if (why instanceof Refusal) return { outcome: why, trail: { snapshot, target, caller } };
+  watch.lap('task');
+  if (why instanceof Refusal) return { outcome: why, trail: { snapshot, micros, target, caller } };
 
   const facts = gatherFacts(input, caller, snapshot.headers, now);
-  if (facts instanceof Refusal) return { outcome: facts, trail: { snapshot, target, caller, why } };
+  watch.lap('facts');
+  if (facts instanceof Refusal) return { outcome: facts, trail: { snapshot, micros, target, caller, why } };
 
   const hops = judge(snapshot, input, target, caller, why, facts, now);
   const verdict = conclude(hops, target, why, stages.enforcement);
-  const trail = { snapshot, target, caller, why, facts, hops };
+  watch.lap('policy');
+  const trail = { snapshot, micros, target, caller, why, facts, hops };
   if (verdict instanceof Refusal) return { outcome: verdict, trail };
 
   const { id: requestId, checkPeer, digest } = input;
   const use = { requestId, checkPeer, digest, deadline: occasion.deadline, judgedBy: snapshot.revision };
   const spent = await stages.commit(why.claims, use, now);
+  watch.lap('commit');
   if (spent !== null) return { outcome: spent, trail };
   return { outcome: verdict, admission: admit(target, caller, why, stages.taskHeaders, occasion.decision), trail };
 }

@@ -95,7 +95,7 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
             errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
             shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
           },
-    micros: { total: microseconds },
+    micros: { total: microseconds, ...trail.micros },
   };
 }
 

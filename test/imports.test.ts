@@ -33,6 +33,7 @@ const partOf: Readonly<Record<string, string>> = {
   facts: 'check',
   judge: 'check',
   record: 'check',
+  stopwatch: 'check',
   'app-identity': 'app',
   'app-task': 'app',
   'app-telemetry': 'app',
