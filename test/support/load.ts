@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { TestCa } from './ca.ts';
-import { CheckClient, checkMessage, type PlainRequest } from './check-client.ts';
-import { PAYMENTS, TRUST_DOMAIN, workload } from './estate.ts';
+import { type Issued, TestCa, urlEncodedPem } from './ca.ts';
+import { CheckClient } from './check-client.ts';
+import { checkBytes, type RequestShape } from './check-request.ts';
+import { TRUST_DOMAIN, workload } from './estate.ts';
 import type { Sidecar } from './sidecar.ts';
 
 const CONNECTIONS = 4;
@@ -9,7 +10,7 @@ const IN_FLIGHT = 16;
 
 /** A request, and whether it must be allowed. */
 export interface Shape {
-  readonly request: Omit<PlainRequest, 'id'>;
+  readonly request: RequestShape;
   readonly allow: boolean;
 }
 
@@ -35,7 +36,7 @@ export async function load(
     while (more(sent)) {
       const n = sent++;
       const shape = shapes[n % shapes.length]!;
-      const message = CheckClient.encode(checkMessage({ ...shape.request, id: String(n) }));
+      const message = checkBytes({ ...shape.request, http: { id: String(n) } });
       const start = performance.now();
       try {
         const { status } = await client.check(message);
@@ -55,28 +56,37 @@ export async function load(
 
 /** Allows and denials of every stage; among them certificates that were never seen before. */
 export function mixedLoad(ca: TestCa): readonly Shape[] {
-  const host = PAYMENTS;
   const ledger = workload('/ns/payments/sa/ledger');
   const agent = workload('/ns/agents/sa/billing-agent');
-  const [ledgerSvid, agentSvid] = [ca.svid(ledger), ca.svid(agent)];
-  const stranger = TestCa.root(TRUST_DOMAIN).svid(ledger);
   const unknown = workload('/ns/shadow/sa/forgotten');
-  const declared = { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' };
-  const by = { svid: ledgerSvid, principal: ledger, host };
+  const invoice = '/api/invoices/42';
+  const headers = { ...usualHeaders, 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' };
+  const byLedger = { headers: usualHeaders, attributes: connectionOf(ledger, ca.svid(ledger)) };
+  const byAgent = { headers, attributes: connectionOf(agent, ca.svid(agent)) };
+  const from = (id: string, svid: Issued | null): RequestShape => ({
+    path: invoice,
+    attributes: connectionOf(id, svid),
+  });
   return [
-    { request: { ...by, path: '/api/invoices/42' }, allow: true },
-    { request: { ...by, path: '/api/invoices/43?full=1' }, allow: true },
-    { request: { svid: agentSvid, principal: agent, host, path: '/api/status', headers: declared }, allow: true },
-    { request: { svid: agentSvid, principal: agent, host, path: '/api/invoices/1', headers: declared }, allow: false },
-    { request: { ...by, method: 'POST', path: '/api/refunds' }, allow: false },
-    { request: { ...by, path: '/api/%2e%2e/refunds' }, allow: false },
-    { request: { svid: null, principal: ledger, host, path: '/api/invoices/42' }, allow: false },
-    { request: { svid: stranger, principal: ledger, host, path: '/api/invoices/42' }, allow: false },
-    { request: { svid: ca.svid(unknown), principal: unknown, host, path: '/api/invoices/42' }, allow: false },
-    ...Array.from({ length: 40 }, (_, i): Shape => {
-      return { request: { ...by, svid: ca.svid(ledger), path: `/api/invoices/${i}` }, allow: true };
-    }),
+    { request: { ...byLedger, path: invoice }, allow: true },
+    { request: { ...byLedger, path: `${invoice}?full=1` }, allow: true },
+    { request: { ...byAgent, path: '/api/status' }, allow: true },
+    { request: { ...byAgent, path: invoice }, allow: false },
+    { request: { ...byLedger, method: 'POST', path: '/api/refunds' }, allow: false },
+    { request: { ...byLedger, path: '/api/%2e%2e/refunds' }, allow: false },
+    { request: from(ledger, null), allow: false },
+    { request: from(ledger, TestCa.root(TRUST_DOMAIN).svid(ledger)), allow: false },
+    { request: from(unknown, ca.svid(unknown)), allow: false },
+    ...Array.from({ length: 40 }, (): Shape => ({ request: from(ledger, ca.svid(ledger)), allow: true })),
   ];
+}
+
+const usualHeaders = { 'user-agent': 'load/1', accept: '*/*', 'x-forwarded-proto': 'https', 'accept-encoding': 'gzip' };
+
+/** What Envoy says of a connection. */
+function connectionOf(principal: string, svid: Issued | null): object {
+  const certificate = svid === null ? '' : urlEncodedPem(svid);
+  return { source: { address: { socket_address: { address: '127.0.0.1' } }, principal, certificate } };
 }
 
 /** The time below which this share of the answers came, with one decimal. */
