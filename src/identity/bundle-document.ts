@@ -11,6 +11,7 @@ import {
 import type { BundleContent, JwtAuthority } from './bundle.ts';
 import { Certificate } from './certificate.ts';
 import { canonicalBase64, PemFault, readPem } from './certificate-pem.ts';
+import { DerReader, fail, readDer, tags } from './der.ts';
 import { KeySet } from './key-set.ts';
 
 type Json = JsonValue<ExactNumber>;
@@ -60,6 +61,34 @@ function parsePem(text: string): BundleContent | BundleFault {
   if (blocks instanceof PemFault) return new BundleFault(blocks.detail);
   const roots = readRoots(blocks);
   return roots instanceof BundleFault ? roots : { ...empty, ...roots };
+}
+
+/**
+ * The X.509 authorities of one trust domain as the Workload API's stream has them: DER certificates one after another, at
+ * least one of which can be read (SPIFFE Workload API, section 5.2.2). No bytes are a fault, since there they mean that a
+ * mandatory field was left out.
+ */
+export function parseX509Authorities(bytes: Uint8Array): BundleContent | BundleFault {
+  const blocks = splitDer(bytes);
+  if (blocks instanceof BundleFault) return blocks;
+  if (blocks.length === 0) return new BundleFault('no certificates');
+  const roots = readRoots(blocks);
+  return roots instanceof BundleFault ? roots : { ...empty, ...roots };
+}
+
+/** DER certificates that stand one after another, apart; nothing is read inside them. */
+export function splitDer(bytes: Uint8Array): readonly Uint8Array[] | BundleFault {
+  return readDer(
+    () => {
+      const blocks: Uint8Array[] = [];
+      for (const reader = new DerReader(bytes); reader.next !== null; ) {
+        if (blocks.length === MAX_KEYS) fail(`there are more than ${MAX_KEYS} certificates`);
+        blocks.push(reader.whole(tags.sequence, 'a certificate'));
+      }
+      return blocks;
+    },
+    (detail) => new BundleFault(detail),
+  );
 }
 
 /**

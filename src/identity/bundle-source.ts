@@ -2,8 +2,11 @@ import { BundleSnapshot, type TrustBundle, type TrustDomainOptions, type TrustDo
 
 /** Where a source puts what it learns. A source knows nothing else of the program. */
 export interface BundleSink {
-  /** The complete state of one trust domain, read or received just now; null: it was withdrawn. */
-  accept(trustDomain: string, bundle: TrustBundle | null): void;
+  /**
+   * The complete state of one trust domain; null: it was withdrawn. `freshAt` (milliseconds) is when its oldest part was
+   * read or received, and now where it is left out.
+   */
+  accept(trustDomain: string, bundle: TrustBundle | null, freshAt?: number): void;
   /** A read or message that was no good: what was accepted before stays, and grows stale. `detail` is for the log. */
   reject(trustDomain: string, detail: string): void;
 }
@@ -70,10 +73,10 @@ export class BundleStore implements BundleSink {
     return this.#snapshot;
   }
 
-  accept(trustDomain: string, bundle: TrustBundle | null): void {
+  accept(trustDomain: string, bundle: TrustBundle | null, freshAt = this.#clock()): void {
     const before = this.#states.get(trustDomain);
     if (before === undefined) return;
-    this.#states.set(trustDomain, { ...before, bundle, freshAt: this.#clock() });
+    this.#states.set(trustDomain, { ...before, bundle, freshAt });
     this.#snapshot = new BundleSnapshot(this.#states.values());
     this.#faults.delete(trustDomain);
     const result =
