@@ -2,19 +2,14 @@ import type { Caller } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
 import { inNetworks } from './inventory/networks.ts';
 import { Refusal } from './outcome.ts';
+import type { Question } from './policy/question.ts';
 import type { DeclaredHeader } from './policy/sources.ts';
 
 /** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
-export interface Facts {
-  readonly client: string | null;
-  readonly headers: ReadonlyMap<string, string>;
-  readonly numbers: ReadonlyMap<string, number>;
-  readonly inNetworks: boolean | null;
-  readonly credentialAge: number | null;
-  readonly approvals: ReadonlySet<string>;
-  readonly risk: number | null;
-  readonly signals: ReadonlySet<string>;
-}
+export type Facts = Pick<
+  Question,
+  'client' | 'headers' | 'numbers' | 'inNetworks' | 'credentialAge' | 'approvals' | 'risk' | 'signals'
+>;
 
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
 const NOTHING: ReadonlySet<string> = new Set();
