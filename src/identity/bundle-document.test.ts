@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bundleDocument, newKeys, TestCa } from '../../test/support/ca.ts';
 import { type BundleContent, TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleFile, parseJwtAuthorities } from './bundle-document.ts';
+import { BundleFault, parseBundleFile, parseJwtAuthorities, parseX509Authorities } from './bundle-document.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const DOMAIN = 'example.org';
@@ -200,6 +200,30 @@ describe('a PEM file', () => {
     ['a block that does not end', ca.certificate.pem.replace(/-----END.*/, ''), /does not end/],
   ];
   for (const [what, text, detail] of faults) test(`${what} is refused`, () => fault(text, detail));
+});
+
+describe('X.509 authorities of the Workload API', () => {
+  const [one, two] = [ca.certificate.der, second.certificate.der];
+  const read = (...parts: Uint8Array[]) => {
+    const got = parseX509Authorities(Buffer.concat(parts));
+    return got instanceof BundleFault ? got.detail : got.x509Authorities.map((root) => root.thumbprint);
+  };
+  test('stand one after another', () => {
+    assert.deepEqual(read(one, two), [ca.certificate.thumbprint, second.certificate.thumbprint]);
+  });
+  test('keep the others when one cannot be read', () => {
+    assert.deepEqual(read(Buffer.from('3000', 'hex'), two), [second.certificate.thumbprint]);
+  });
+  test('of no bytes are refused', () => assert.equal(read(), 'no certificates'));
+  test('that end early are refused', () => assert.match(String(read(one, two.subarray(0, -1))), /ends early/));
+  test('with something else between them are refused', () => {
+    assert.match(String(read(one, Buffer.from('0500', 'hex'))), /is missing/);
+  });
+  test('are 1024 at most', () => {
+    const filler = Array<Uint8Array>(1023).fill(Buffer.from('3000', 'hex'));
+    assert.deepEqual(read(one, ...filler), [ca.certificate.thumbprint]);
+    assert.match(String(read(one, two, ...filler)), /more than 1024/);
+  });
 });
 
 describe('JWT authorities of the Workload API', () => {
