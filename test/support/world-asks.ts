@@ -1,0 +1,154 @@
+import { type Issued, urlEncodedPem } from './ca.ts';
+import {
+  accessToken,
+  dpopProof,
+  jwtSvid,
+  type Mutation,
+  oidcToken,
+  thumbprint,
+  txnToken,
+  wit as witToken,
+  wpt as wptToken,
+} from './tokens.ts';
+import { type Ask, type World, workload } from './world.ts';
+
+/** Requests of the mesh that are permitted as they stand; every parameter changes one thing about them. */
+export type AskOf = (world: World) => Ask;
+
+export const LEDGER = '/ns/payments/sa/ledger';
+export const READER = '/ns/support/sa/reader';
+export const AGENT = '/ns/agents/sa/billing-agent';
+export const ORCHESTRATOR = '/ns/agents/sa/orchestrator';
+export const TOOLS = '/ns/platform/sa/tool-server';
+export const GATEWAY = '/ns/edge/sa/gateway';
+
+export const INVOICE = '/api/invoices/42';
+export const EXPORT = '/api/exports/october';
+export const ORIGIN = 'https://payments.prod.example';
+export const AUDIENCE = workload('/ns/payments/sa/api');
+export const TTS = 'https://tts.prod.example';
+export const AS = 'https://as.prod.example';
+export const CI = 'https://ci.example';
+
+type Over = Partial<Ask>;
+type Headers = NonNullable<Ask['headers']>;
+
+const merged = (base: Ask, headers: Headers, over: Over): Ask => ({
+  ...base,
+  ...over,
+  headers: { ...headers, ...over.headers },
+});
+
+/** The ledger, a service, reads an invoice by its X.509-SVID. */
+export const ledgerReads =
+  (over: Over = {}): AskOf =>
+  (world) => ({ svid: world.svid(LEDGER), path: INVOICE, ...over });
+
+/** The same with this certificate, and with what x-forwarded-client-cert says of it. */
+export const ledgerShows =
+  (shown: (world: World) => { readonly leaf: Issued; readonly chain?: readonly Issued[] }): AskOf =>
+  (world) => {
+    const { leaf, chain } = shown(world);
+    const ask = { svid: leaf, path: INVOICE };
+    if (chain === undefined) return ask;
+    return { ...ask, headers: { 'x-forwarded-client-cert': `Chain="${urlEncodedPem(leaf, ...chain)}"` } };
+  };
+
+export const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
+
+/** A JWT-SVID of this workload for the payments service. */
+export const svidToken = (world: World, path: string, mutation: Mutation = {}): string =>
+  jwtSvid({ key: world.keys.domain, now: Date.now(), sub: workload(path), aud: AUDIENCE }, mutation);
+
+/** The reader, without a certificate, fetches an export by its JWT-SVID. */
+export const readerByToken =
+  (mutation: Mutation = {}, over: Over = {}): AskOf =>
+  (world) =>
+    merged({ svid: null, path: EXPORT }, bearer(svidToken(world, READER, mutation)), over);
+
+/** The same behind a trusted proxy, whose own certificate is transport. */
+export const readerBehindGateway =
+  (xfcc: (gateway: Issued) => string): AskOf =>
+  (world) => {
+    const gateway = world.svid(GATEWAY);
+    const headers = { 'x-forwarded-client-cert': xfcc(gateway) };
+    return { ...readerByToken({}, { headers })(world), svid: gateway };
+  };
+
+/** The deployment job announces a release by the token of its CI runner. */
+export const deployByToken =
+  (mutation: Mutation = {}): AskOf =>
+  (world) => {
+    const frame = { key: world.keys.ci, now: Date.now(), iss: CI, sub: 'repo:shop/deploy:ref:main', aud: AUDIENCE };
+    return { svid: null, method: 'POST', path: '/api/releases', headers: bearer(oidcToken(frame, mutation)) };
+  };
+
+/** A Transaction Token for the billing agent. */
+export const agentTxn = (world: World, mutation: Mutation = {}): string =>
+  txnToken(
+    {
+      key: world.keys.tts,
+      now: Date.now(),
+      iss: TTS,
+      aud: 'prod.example',
+      txn: 't-42',
+      sub: 'user:4711',
+      scope: 'invoices',
+      workload: workload(AGENT),
+    },
+    { ...mutation, claims: { tctx: { purpose: 'reconcile-invoices' }, ...mutation.claims } },
+  );
+
+/** The billing agent reads an invoice within a task that a Transaction Token states. */
+export const agentByTxn =
+  (mutation: Mutation = {}, over: Over = {}): AskOf =>
+  (world) =>
+    merged({ svid: world.svid(AGENT), path: INVOICE }, { 'txn-token': agentTxn(world, mutation) }, over);
+
+/** The same by a Transaction Token that the orchestrator handed on to it. */
+export const agentByChain =
+  (mutation: Mutation = {}): AskOf =>
+  (world) =>
+    agentByTxn({
+      ...mutation,
+      claims: { sub: workload(ORCHESTRATOR), act: { sub: workload(AGENT) }, ...mutation.claims },
+    })(world);
+
+const agentAccess = (world: World, mutation: Mutation): string =>
+  accessToken(
+    { key: world.keys.as, now: Date.now(), iss: AS, sub: 'user:4711', aud: AUDIENCE, client: workload(AGENT) },
+    {
+      ...mutation,
+      claims: { scope: 'invoices', task: { id: 't-42', purpose: 'reconcile-invoices' }, ...mutation.claims },
+    },
+  );
+
+/** The billing agent reads an invoice within a task that an access token states. */
+export const agentByAccess =
+  (mutation: Mutation = {}, over: Over = {}): AskOf =>
+  (world) =>
+    merged({ svid: world.svid(AGENT), path: INVOICE }, bearer(agentAccess(world, mutation)), over);
+
+/** The same with the token bound to a key of the agent's, and a DPoP proof of that key. */
+export const agentByDpop =
+  (proof: Mutation = {}, over: Over = {}): AskOf =>
+  (world) => {
+    const key = world.keys.agent;
+    const token = agentAccess(world, { claims: { cnf: { jkt: thumbprint(key) } } });
+    const frame = { key, now: Date.now(), method: 'GET', uri: ORIGIN + INVOICE, accessToken: token };
+    const headers = { authorization: `DPoP ${token}`, dpop: dpopProof(frame, proof) };
+    return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
+  };
+
+/** The billing agent by a Transaction Token, with a Workload Identity Token and a proof over both. */
+export const agentByWimse =
+  ({ wit = {}, wpt = {} }: { readonly wit?: Mutation; readonly wpt?: Mutation } = {}, over: Over = {}): AskOf =>
+  (world) => {
+    const now = Date.now();
+    const holder = world.keys.agent;
+    const txn = agentTxn(world);
+    const token = witToken({ key: world.keys.wit, now, sub: workload(AGENT), holder }, wit);
+    const proof = wptToken({ key: holder, now, uri: ORIGIN + INVOICE, wit: token, txnToken: txn }, wpt);
+    const headers = { 'txn-token': txn, 'workload-identity-token': token, 'workload-proof-token': proof };
+    return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
+  };

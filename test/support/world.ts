@@ -1,0 +1,208 @@
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough, type Writable } from 'node:stream';
+import { Client, credentials } from '@grpc/grpc-js';
+import { parse } from 'yaml';
+import { type App, start } from '../../src/app.ts';
+import { isConfig, loadConfig } from '../../src/config/load.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
+import { checkBytes, type RequestShape } from './check-request.ts';
+import { removeFolder, temporaryFolder } from './folder.ts';
+import { decodeResponse, type WireResponse } from './golden-wire.ts';
+import type { AuditLine } from './sidecar.ts';
+import { makeWorldKeys, type WorldKeys, writeTrust } from './world-keys.ts';
+
+const mesh = join(import.meta.dirname, '..', 'cases', 'mesh');
+const METHOD = '/envoy.service.auth.v3.Authorization/Check';
+/** Nothing here waits so long, unless it hangs. */
+const ANSWER_LIMIT_MS = 30_000;
+
+export const HOST = 'payments.internal';
+
+/** The SPIFFE ID of a workload of our trust domain. */
+export const workload = (path: string): string => `spiffe://prod.example${path}`;
+
+/** One request: how it looks, who sends it, and by which route it comes. */
+export interface Ask extends RequestShape {
+  /** What the connection's client showed; null: nothing. */
+  readonly svid: Issued | null;
+  /** `source.principal`, where Envoy says another one than the certificate; absent: empty. */
+  readonly principal?: string;
+  /** `source.certificate` as text, in place of the SVID's. */
+  readonly certificate?: string;
+  /** `source.address`; default 10.2.0.9. */
+  readonly address?: string;
+  /** `destination.principal`. */
+  readonly destination?: string;
+  /** `context_extensions` of the route. */
+  readonly route?: Readonly<Record<string, string>>;
+  /** `request.http.id`; default: a new one for each request, as Envoy has it. */
+  readonly id?: string;
+  /** Changes the finished message. */
+  readonly wire?: (message: Uint8Array) => Uint8Array;
+}
+
+/** What came back for one request, and what the audit says about it. */
+export interface Answer {
+  readonly bytes: Uint8Array;
+  readonly wire: WireResponse;
+  /** `permitted`, or the reason in the problem document. */
+  readonly reason: string;
+  /** The decision id, by dynamic metadata. */
+  readonly decision: string;
+  /** The last line of the audit that names the decision. */
+  readonly audit: AuditLine;
+}
+
+/** The configuration file as it was parsed, section by section. */
+export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits', Record<string, unknown>>;
+
+export interface WorldOptions {
+  /** Changes the configuration of the mesh. */
+  readonly edit?: (config: MeshConfig) => void;
+  readonly stdout?: Writable;
+  /** Changes the files before the sidecar starts. */
+  readonly prepare?: (folder: string, keys: WorldKeys) => void;
+}
+
+/** A check port as Envoy sees it, whoever serves it, and the audit file behind it. */
+export class CheckPort {
+  readonly #client: Client;
+  readonly #auditFile: string;
+
+  constructor(target: string, auditFile: string) {
+    this.#client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    this.#auditFile = auditFile;
+  }
+
+  async send(ask: Ask): Promise<Answer> {
+    const bytes = await this.call(encode(ask));
+    const wire = decodeResponse(bytes);
+    const decision = String(wire.metadata?.decision);
+    const audit = this.audit().findLast((line) => line.decision === decision);
+    if (audit === undefined) throw new Error(`no audit line of decision ${decision}`);
+    return { bytes, wire, reason: reasonOf(wire), decision, audit };
+  }
+
+  call(message: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const same = (bytes: Buffer) => bytes;
+      const options = { deadline: Date.now() + ANSWER_LIMIT_MS };
+      this.#client.makeUnaryRequest(METHOD, same, same, Buffer.from(message), options, (error, answer) =>
+        answer === undefined ? reject(error) : resolve(answer),
+      );
+    });
+  }
+
+  audit(): readonly AuditLine[] {
+    const lines = readFileSync(this.#auditFile, 'utf8').split('\n');
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as AuditLine);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+let made: WorldKeys | undefined;
+let counter = 0;
+
+/**
+ * The whole sidecar in this process, on a Unix socket in a temporary folder, with the mesh of test/cases/mesh: its
+ * inventory, its policies, and real keys and certificates made for this run.
+ */
+export class World {
+  readonly folder: string;
+  readonly keys: WorldKeys;
+  /** The log of the sidecar, line by line. */
+  readonly log: readonly string[];
+  readonly #app: App;
+  readonly #port: CheckPort;
+
+  private constructor(folder: string, keys: WorldKeys, log: readonly string[], app: App) {
+    this.folder = folder;
+    this.keys = keys;
+    this.log = log;
+    this.#app = app;
+    this.#port = new CheckPort(app.check, join(folder, 'audit.jsonl'));
+  }
+
+  static async start({ edit, stdout = new PassThrough(), prepare }: WorldOptions = {}): Promise<World> {
+    made ??= makeWorldKeys();
+    const folder = temporaryFolder();
+    try {
+      cpSync(mesh, folder, { recursive: true });
+      writeTrust(folder, made);
+      prepare?.(folder, made);
+      const log: string[] = [];
+      const app = await start(configOf(folder, edit), { stdout, log: (line) => log.push(line), version: 'test' });
+      return new World(folder, made, log, app);
+    } catch (error) {
+      removeFolder(folder);
+      throw error;
+    }
+  }
+
+  /** An SVID of a workload of our trust domain, by the path of its id. */
+  svid(path: string, parts: CertificateParts = {}): Issued {
+    return this.keys.ca.svid(workload(path), parts);
+  }
+
+  /** The answer to one request. A gRPC error rejects: none must ever come. */
+  send(ask: Ask): Promise<Answer> {
+    return this.#port.send(ask);
+  }
+
+  /** Any bytes to the check port; the bytes that come back. */
+  call(message: Uint8Array): Promise<Uint8Array> {
+    return this.#port.call(message);
+  }
+
+  /** The audit file, line by line, boot lines included. */
+  audit(): readonly AuditLine[] {
+    return this.#port.audit();
+  }
+
+  /** A page of the status port. */
+  async status(page: '/metrics' | '/readyz' | '/status'): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#app.statusPort}${page}`)).text();
+  }
+
+  async stop(): Promise<void> {
+    this.#port.close();
+    await this.#app.stop();
+    removeFolder(this.folder);
+  }
+}
+
+function configOf(folder: string, edit: WorldOptions['edit']) {
+  const file = join(folder, 'config.yaml');
+  const whole = parse(readFileSync(file, 'utf8')) as MeshConfig;
+  edit?.(whole);
+  const config = loadConfig(JSON.stringify(whole), file, {});
+  if (!isConfig(config)) throw new Error(config.map(formatProblem).join('\n'));
+  return config;
+}
+
+/** The CheckRequest as bytes. */
+export function encode(ask: Ask): Uint8Array {
+  const { svid, principal = '', address = '10.2.0.9', destination = '', route = {}, ...shape } = ask;
+  const certificate = ask.certificate ?? (svid === null ? '' : urlEncodedPem(svid));
+  const message = checkBytes({
+    host: HOST,
+    ...shape,
+    http: { id: ask.id ?? `check-${++counter}`, ...shape.http },
+    attributes: {
+      source: { address: { socket_address: { address, port_value: 40_000 } }, principal, certificate },
+      destination: { principal: destination },
+      context_extensions: route,
+      ...shape.attributes,
+    },
+  });
+  return ask.wire?.(message) ?? message;
+}
+
+function reasonOf({ denied }: WireResponse): string {
+  return denied === null ? 'permitted' : (JSON.parse(denied.body) as { reason: string }).reason;
+}
