@@ -108,7 +108,6 @@ export const reasons = {
   task_token_not_yet_valid: unauthenticated('The task token is not valid yet'),
   task_token_lifetime: unauthenticated('The task token lives longer than its issuer may grant'),
   task_token_audience: unauthenticated('The task token is meant for somebody else'),
-  task_token_issuer: unauthenticated('The task token is from an unknown issuer'),
   task_token_binding: unauthenticated('The task token is bound to another key or certificate'),
   task_txn_malformed: forbidden('The Transaction Token cannot be read'),
   task_txn_type: forbidden('The Transaction Token is of another kind than its header is for'),

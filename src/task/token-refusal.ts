@@ -17,7 +17,8 @@ const inAuthorization: ReasonOf = {
   not_yet_valid: 'task_token_not_yet_valid',
   lifetime: 'task_token_lifetime',
   audience: 'task_token_audience',
-  issuer: 'task_token_issuer',
+  // The entry was found by this very `iss`: nothing but a token that is taken for another's gets here.
+  issuer: 'task_token_malformed',
   subject: 'task_token_malformed',
   bound: 'task_token_binding',
 };
