@@ -1,62 +1,65 @@
 import type { Problem } from '../inventory/problem.ts';
 import { problemAt, type SourceFile } from './place.ts';
-import { stringValue, type Token, tokenize } from './tokens.ts';
+import { stringValue, type Token, type TokenFault, tokenize } from './tokens.ts';
 
 /** One policy as it stands in its file. */
-export interface PolicyText {
+export interface PolicyText extends Statement {
   /** The value of its `@id`. */
   readonly id: string;
   readonly source: SourceFile;
-  /** Where `text` begins in its file, in UTF-16 units. */
-  readonly start: number;
-  readonly text: string;
-  readonly tokens: readonly Token[];
 }
 
 /** A policy id stands in audit lines, metric labels and file names of tests. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+/** One policy of a text. `start` is where it begins, in UTF-16 units; its tokens count from there. */
+export interface Statement {
+  readonly start: number;
+  readonly text: string;
+  readonly tokens: readonly Token[];
+}
+
+/** The policies of Cedar text, each ended by its `;`. What follows the last `;` is one too: Cedar says what it lacks. */
+export function statements(text: string): readonly Statement[] | TokenFault {
+  const tokens = tokenize(text);
+  if ('message' in tokens) return tokens;
+  const found: Statement[] = [];
+  let first = 0;
+  for (const [index, token] of tokens.entries()) {
+    const start = tokens[first]?.start ?? 0;
+    if (token.text !== ';' && index < tokens.length - 1) continue;
+    found.push({
+      start,
+      text: text.slice(start, token.end),
+      tokens: tokens
+        .slice(first, index + 1)
+        .map((part) => ({ ...part, start: part.start - start, end: part.end - start })),
+    });
+    first = index + 1;
+  }
+  return found;
+}
+
 /**
- * The policies of one file, each ended by its `;`, with the id of its `@id` annotation: Cedar would number them by
- * position, so that a policy added at the top renames all others. Nothing is handed to Cedar here.
+ * The policies of one file with the id of each `@id` annotation: Cedar would number them by position, so that a policy
+ * added at the top renames all others. Nothing is handed to Cedar here.
  */
 export function splitPolicies(source: SourceFile): { readonly policies: PolicyText[]; readonly problems: Problem[] } {
-  const tokens = tokenize(source.text);
-  if ('message' in tokens) return { policies: [], problems: [problemAt(source, tokens.offset, tokens.message)] };
+  const parts = statements(source.text);
+  if ('message' in parts) return { policies: [], problems: [problemAt(source, parts.offset, parts.message)] };
   const policies: PolicyText[] = [];
   const problems: Problem[] = [];
-  let part: Token[] = [];
-  const take = (): void => {
-    const first = part[0];
-    const last = part.at(-1);
-    if (first === undefined || last === undefined) return;
-    const id = idOf(part);
+  for (const part of parts) {
+    const id = idOf(part.tokens);
     if (id === null) {
-      problems.push(problemAt(source, first.start, 'this policy has no id; write @id("a-name") before it'));
+      problems.push(problemAt(source, part.start, 'this policy has no id; write @id("a-name") before it'));
     } else if (!ID.test(id)) {
-      problems.push(
-        problemAt(
-          source,
-          first.start,
-          `the id ${JSON.stringify(id)} is no name; use letters, digits, '.', '_' and '-'`,
-        ),
-      );
+      const message = `the id ${JSON.stringify(id)} is no name; use letters, digits, '.', '_' and '-'`;
+      problems.push(problemAt(source, part.start, message));
     } else {
-      policies.push({
-        id,
-        source,
-        start: first.start,
-        text: source.text.slice(first.start, last.end),
-        tokens: part.map((t) => ({ ...t, start: t.start - first.start, end: t.end - first.start })),
-      });
+      policies.push({ id, source, ...part });
     }
-    part = [];
-  };
-  for (const token of tokens) {
-    part.push(token);
-    if (token.text === ';') take();
   }
-  take();
   return { policies, problems };
 }
 

@@ -43,7 +43,7 @@ export interface ParsedPolicy extends PolicyText {
 }
 
 /** Evaluations of every condition before a snapshot is served. */
-const WARM_ROUNDS = 200;
+const WARM_ROUNDS = 40;
 
 /**
  * Judges sources before anything is served from them: splits, lints, parses, validates in Cedar's strict mode, runs the
