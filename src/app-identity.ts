@@ -2,13 +2,12 @@ import { readFile } from 'node:fs/promises';
 import type { Config } from './config/schema.ts';
 import { type BundleEvent, BundleStore } from './identity/bundle-source.ts';
 import { BundleFile } from './identity/bundle-source-file.ts';
-import { Certificate } from './identity/certificate.ts';
-import { PemFault, readPem } from './identity/certificate-pem.ts';
+import type { Certificate } from './identity/certificate.ts';
+import { PemFault, readCertificates } from './identity/certificate-pem.ts';
 import { systemClock } from './identity/clock.ts';
 import type { IdentityRules } from './identity/identify.ts';
 import { JwksSource, type KeyEvent, type KeySourceStatus } from './identity/jwks-source.ts';
 import { SvidVerifier } from './identity/svid-cache.ts';
-import { Refusal } from './outcome.ts';
 
 /** Everything that proves callers, running: bundles and keys are read in the background. */
 export interface Identity {
@@ -90,14 +89,9 @@ export async function startIdentity(
 async function readIntermediates(files: readonly string[]): Promise<readonly Certificate[]> {
   const certificates: Certificate[] = [];
   for (const file of files) {
-    const blocks = readPem(await readFile(file, 'utf8'), true);
-    if (blocks instanceof PemFault) throw new Error(`${file}: ${blocks.detail}; it must hold intermediates as PEM`);
-    for (const der of blocks) {
-      const certificate = Certificate.parse(der);
-      if (certificate instanceof Refusal)
-        throw new Error(`${file}: an intermediate cannot be read: ${certificate.detail}`);
-      certificates.push(certificate);
-    }
+    const read = readCertificates(await readFile(file, 'utf8'));
+    if (read instanceof PemFault) throw new Error(`${file}: ${read.detail}; it must hold intermediates as PEM`);
+    certificates.push(...read);
   }
   return certificates;
 }
