@@ -20,6 +20,7 @@ import { FileSink, streamSink } from './observe/sink.ts';
 import { Refusal } from './outcome.ts';
 import { Engine } from './policy/engine.ts';
 import { SnapshotHolder } from './policy/holder.ts';
+import { policySettings } from './policy/sources.ts';
 import { toRecord } from './record.ts';
 import { commit } from './state/commit.ts';
 import { MemoryState } from './state/memory.ts';
@@ -193,17 +194,11 @@ export async function examine(config: Config): Promise<readonly string[]> {
   return found;
 }
 
-function openPolicy({ policy, identity }: Config, engine: Engine): Promise<SnapshotHolder> {
-  const domains = Object.entries(identity.trustDomains);
+function openPolicy(config: Config, engine: Engine): Promise<SnapshotHolder> {
+  const { folder, inventory, guardrails } = config.policy;
   return SnapshotHolder.open({
-    paths: { folder: policy.folder, inventory: policy.inventory, guardrails: policy.guardrails.folder },
-    settings: {
-      headers: policy.headers,
-      disabledGuardrails: policy.guardrails.disable,
-      trustDomains: domains.map(([name]) => name),
-      ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
-      allowWarnings: policy.unsafeIgnoreWarnings,
-    },
+    paths: { folder, inventory, guardrails: guardrails.folder },
+    settings: policySettings(config),
     engine,
     clock: systemClock.now,
   });

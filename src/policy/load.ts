@@ -65,8 +65,8 @@ export function install(engine: Engine, sources: Sources, vetted: Vetted): Loade
   return { snapshot, warnings: vetted.warnings, unload };
 }
 
-/** The verdict of a worker of its own, with memory and time bounded. */
-async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
+/** What `vet` says of sources, from a worker thread of its own with memory and time bounded. */
+export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
   // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
   const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
   const worker = new Worker(WORKER, { workerData: sources, resourceLimits });

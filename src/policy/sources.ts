@@ -28,6 +28,28 @@ export interface PolicySettings {
   readonly allowWarnings: boolean;
 }
 
+/** The parts of a configuration that policies are judged with. */
+export interface ConfiguredPolicy {
+  readonly policy: {
+    readonly headers: readonly DeclaredHeader[];
+    readonly guardrails: { readonly disable: readonly DisabledGuardrail[] };
+    readonly unsafeIgnoreWarnings: boolean;
+  };
+  readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly ours: boolean }>> };
+}
+
+/** The settings of a configuration, guardrails included whose time has passed. */
+export function policySettings({ policy, identity }: ConfiguredPolicy): PolicySettings {
+  const domains = Object.entries(identity.trustDomains);
+  return {
+    headers: policy.headers,
+    disabledGuardrails: policy.guardrails.disable,
+    trustDomains: domains.map(([name]) => name),
+    ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
+    allowWarnings: policy.unsafeIgnoreWarnings,
+  };
+}
+
 /** Everything that a snapshot is made of, as text. Files are sorted by name; names are relative to their folder. */
 export interface Sources {
   readonly schema: SourceFile;
