@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   AGENT,
+  AUDIENCE,
   accessIssuer,
   agentAccess,
   agentSvid,
@@ -19,7 +20,11 @@ import {
   why,
 } from '../../test/support/task-world.ts';
 import { type Mutation, mint, oidcToken } from '../../test/support/tokens.ts';
+import { UnverifiedJws } from '../identity/jws.ts';
+import { TokenFault } from '../identity/jws-fault.ts';
+import type { KeySource } from '../identity/key-source.ts';
 import { Refusal } from '../outcome.ts';
+import { TaskToken } from './task-token.ts';
 
 const seconds = NOW / 1000;
 const bearer = (token: string, more: object = {}) => ({ headers: { authorization: `Bearer ${token}` }, ...more });
@@ -152,6 +157,23 @@ test('authorities that are not to be had refuse with their own reason', async ()
     bearer(agentSvid(), { options: { issuers: [{ ...svidIssuer, authorities }] } }),
     'identity_token_keys_stale',
   );
+});
+
+test('B33: an unknown key asks for a refresh in the background, and keys that are too old refuse', async () => {
+  let refreshes = 0;
+  const source = { ...accessIssuer.keys, refreshSoon: () => void refreshes++ };
+  const from = (source: KeySource) => ({ options: { issuers: [{ ...accessIssuer, keys: source }] } });
+  await refuses(bearer(agentAccess({ header: { kid: 'new' } }), from(source)), 'task_token_key_unknown');
+  assert.equal(refreshes, 1);
+  const stale = { ...source, current: () => new TokenFault('keys_stale', 'never read') };
+  await refuses(bearer(agentAccess(), from(stale)), 'task_keys_stale');
+});
+
+test('the keys of an issuer verify its own tokens alone', async () => {
+  const token = UnverifiedJws.decodeUnverified(agentAccess({ claims: { iss: 'https://other.example' } }));
+  assert.ok(token instanceof UnverifiedJws);
+  const outcome = await TaskToken.verifyAccessToken(token, accessIssuer, AUDIENCE, NOW);
+  assert.ok(outcome instanceof TokenFault && outcome.kind === 'issuer');
 });
 
 test('an issuer that also issues identity tokens is told by the type', async () => {

@@ -83,19 +83,21 @@ test('a token that is bound by name outlives the rotation of the SVID', async ()
 });
 
 test('B35: a member of cnf that is not understood refuses, whatever else holds', async () => {
-  for (const cnf of [
-    { 'x5t#S256': CERTIFICATE, kid: 'k' },
-    { osc: {} },
-    {},
-    [],
-    'x',
-    { 'x5t#S256': `${CERTIFICATE}=` },
-    { jkt: 7 },
-    { jwk: { kty: 'oct', k: 'AA' } },
-    { jwk: { ...keys.agent.publicJwk, d: 'AA' } },
-  ]) {
-    await refuses(txn({ cnf }), 'task_txn_binding');
-    await refuses(txn({ cnf }, bearer), 'task_txn_binding');
+  for (const [cnf, detail] of [
+    [{ 'x5t#S256': CERTIFICATE, kid: 'k' }, /cnf\.kid is not understood/],
+    [{ osc: {} }, /cnf\.osc is not understood/],
+    [{}, /empty/],
+    [[], /no(t an)? object/],
+    ['x', /not an object/],
+    [{ 'x5t#S256': `${CERTIFICATE}=` }, /no SHA-256/],
+    [{ jkt: 7 }, /no SHA-256/],
+    [{ jwk: { kty: 'oct', k: 'AA' } }, /cnf\.jwk: .*private/],
+    [{ jwk: { ...keys.agent.publicJwk, d: 'AA' } }, /cnf\.jwk: .*private/],
+  ] as const) {
+    await refuses(txn({ cnf }), 'task_txn_binding', detail);
+    await refuses(txn({ cnf }, bearer), 'task_txn_binding', detail);
+    const authorization = `Bearer ${agentAccess({ claims: { cnf } })}`;
+    await refuses({ headers: { authorization } }, 'task_token_binding', detail);
   }
 });
 
@@ -166,6 +168,7 @@ test('an actor that can be read in two ways refuses', async () => {
     [{ sub: ORCHESTRATOR, iss: 'https://as.prod.example' }, /both an iss and a SPIFFE ID/],
     [{ sub: 'erp-sync', iss: 7 }, /iss/],
     [{ sub: ['a'] }, /sub/],
+    [{ sub: 'spiffe://prod.example/a/' }, /SPIFFE ID/],
     [{}, /sub/],
     [[], /not an object/],
     [null, /not an object/],
@@ -179,7 +182,7 @@ test('a chain is no longer than it may be, counted in workloads', async () => {
   const two = { options: { maxDepth: 2 } };
   assert.deepEqual(await ids(txn({ act }, two)), [ORCHESTRATOR, AGENT]);
   await refuses(txn({ act, sub: 'spiffe://prod.example/legacy/erp' }, two), 'chain_too_deep', /3 workloads/);
-  await refuses(txn({ act }, { options: { maxDepth: 1 } }), 'chain_too_deep');
+  await refuses(txn({ act }, { options: { maxDepth: 1 } }), 'chain_too_deep', /more than 1 actors/);
 });
 
 test('a workload that stands in the chain twice refuses', () =>

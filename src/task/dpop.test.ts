@@ -105,6 +105,7 @@ const checks: readonly (readonly [name: string, mutation: Mutation, reason: stri
     /another target/,
   ],
   ['9: for no URI', { claims: { htu: '/api/invoices/42' } }, 'task_proof_target', /another target/],
+  ['10: with a nonce that is no text', { claims: { nonce: 7 } }, 'task_proof_nonce', /nonce/],
   ['10: with a nonce that is not ours', { claims: { nonce: 'mine' } }, 'task_proof_nonce', /nonce/],
   ['11: too old', { claims: { iat: seconds - 66 } }, 'task_proof_expired', /long ago/],
   ['11: B36: from the future', { claims: { iat: seconds + 20 } }, 'task_proof_expired', /future/],
@@ -139,7 +140,10 @@ test('B36: a jti is short, of any form, and one client’s jti is not another’
   const other = makeKey();
   const otherToken = agentAccess({ claims: { cnf: { jkt: thumbprint(other) } } });
   const frame = { key: other, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: otherToken };
+  await refuses(send(proof({ claims: { jti: '' } })), 'task_proof_malformed', /jti/);
   const [mine] = (await why(send(proof(one)))).claims;
+  const [next] = (await why(send(proof({ claims: { jti: '2' } })))).claims;
+  assert.notEqual(mine?.key, next?.key);
   const [theirs] = (await why({ headers: { authorization: `DPoP ${otherToken}`, dpop: dpopProof(frame, one) } }))
     .claims;
   assert.notEqual(mine?.key, theirs?.key);
@@ -165,6 +169,12 @@ test('a host without an origin takes no proof: the host that the caller wrote is
     'task_proof_target',
     /no origin/,
   );
+});
+
+test('a path that has no normal form is no target, however the proof spells it', async () => {
+  const path = '/api/a|b';
+  const htu = `https://api.example${path}`;
+  await refuses(send(proof({ claims: { htu } }), { path }), 'task_proof_target', /no origin/);
 });
 
 test('the scheme DPoP without a proof, a proof without a token, a token that is bound to no key: refused', async () => {

@@ -71,7 +71,10 @@ export class DpopProof {
     const { origin } = asking.host;
     const target = expectedTargetUri(origin, occasion.rawPath);
     if (origin === null || target === null)
-      return refuse('task_proof_target', 'the host has no origin that a proof could name');
+      return refuse(
+        'task_proof_target',
+        'a proof can name no target: no origin is configured, or the path has no normal form',
+      );
     if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
 
     const owner = { caller: occasion.caller, origin };

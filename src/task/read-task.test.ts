@@ -37,6 +37,7 @@ test('a declared task that can be read in two ways, or in none, refuses', async 
   await refuses({ headers: { 'x-task-id': 't-42' } }, 'task_declared_malformed', /x-task-purpose is missing/);
   await refuses({ headers: { 'x-task-purpose': 'p' } }, 'task_declared_malformed', /x-task-id is missing/);
   await refuses({ headers: { ...said, 'x-task-id': ['t-1', 't-1'] } }, 'request_header_repeated');
+  await refuses({ headers: { ...said, 'x-task-purpose': ['p', 'p'] } }, 'request_header_repeated');
   for (const id of ['', ' t', 't,u', 't u', '"t"', 'ä', 'x'.repeat(257), '-t'])
     await refuses({ headers: { ...said, 'x-task-id': id } }, 'task_declared_malformed', /x-task-id is no identifier/);
 });
@@ -89,6 +90,11 @@ test('a proof raises the token that it is over, and no other one', async () => {
   const headers = { authorization: `DPoP ${access}`, dpop };
   assert.equal((await why({ headers })).task?.assurance, 3);
   assert.equal((await why({ headers: { ...headers, 'txn-token': agentTxn() } })).task?.assurance, 2);
+  const txn = agentTxn({ claims: { cnf: { jkt: thumbprint(keys.agent) } } });
+  const over = dpopProof({ key: keys.agent, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: txn });
+  const beside = { 'txn-token': txn, dpop: over };
+  assert.equal((await why({ headers: beside })).task?.assurance, 3);
+  assert.equal((await why({ headers: { ...beside, authorization: `Bearer ${agentAccess()}` } })).task?.assurance, 2);
 });
 
 test('a second task that is bad refuses, however good the first is', async () => {

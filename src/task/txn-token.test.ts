@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   AGENT,
+  AS,
   agentTxn,
   keys,
   NOW,
@@ -22,6 +23,7 @@ import type { JsonValue } from '../strict-json.ts';
 import type { TaskIssuer, TxnTokenIssuer } from './options.ts';
 
 const seconds = NOW / 1000;
+const scopes = (count: number) => Array.from({ length: count }, (_, n) => `s${n}`).join(' ');
 const withIssuer = (changes: Partial<TxnTokenIssuer>) => ({
   issuers: [{ ...txnIssuer, ...changes }] as readonly TaskIssuer[],
 });
@@ -67,6 +69,7 @@ const mutations: readonly (readonly [name: string, mutation: Mutation, reason: s
   ['without req_wl', { claims: { req_wl: undefined } }, 'task_txn_malformed', /req_wl/],
   ['with several requesting workloads', { claims: { req_wl: [AGENT] } }, 'task_txn_malformed', /req_wl/],
   ['with an id that is no identifier', { claims: { txn: 't 42' } }, 'task_txn_malformed', /txn is no identifier/],
+  ['with more scopes than any task needs', { claims: { scope: scopes(65) } }, 'task_txn_malformed', /64 scopes/],
   ['with a repeated scope', { claims: { scope: 'a a' } }, 'task_txn_malformed', /repeated/],
   ['with two spaces between scopes', { claims: { scope: 'a  b' } }, 'task_txn_malformed', /list of scopes/],
   ['without a purpose', { claims: { tctx: {} } }, 'task_txn_malformed', /states no purpose/],
@@ -114,6 +117,14 @@ test('S2: the other form of an ECDSA signature makes no other token', async () =
   const other = await why(send(otherSignature(token)));
   assert.notEqual(otherSignature(token), token);
   assert.equal(other.task?.token, (await why(send(token))).task?.token);
+});
+
+test('the type is looked at before the issuer, and an issuer of other tokens is none of these', async () => {
+  await refuses(
+    send(agentTxn({ header: { typ: 'at+jwt' }, claims: { iss: 'https://evil.example' } })),
+    'task_txn_type',
+  );
+  await refuses(send(agentTxn({ claims: { iss: AS }, signWith: keys.as })), 'task_txn_issuer');
 });
 
 test('two Transaction Tokens are refused, and so is one that is no clean text', async () => {

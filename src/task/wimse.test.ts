@@ -31,6 +31,7 @@ import { reasons } from '../outcome.ts';
 const seconds = NOW / 1000;
 const txn = agentTxn();
 const identity = wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent });
+const many = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`x-${n}`, sha256('x')]));
 const frame = { key: keys.agent, now: NOW, uri: TARGET_URI, wit: identity, txnToken: txn };
 const proof = (mutation: Mutation = {}) => wpt(frame, mutation);
 
@@ -81,6 +82,7 @@ const checks: readonly (readonly [name: string, mutation: Mutation, reason: stri
   ['with oth that is no object', { claims: { oth: 'x' } }, 'task_wpt_malformed', /oth/],
   ['with oth of a header that is not there', { claims: { oth: { 'x-token': sha256('x') } } }, 'task_wpt_token', /oth/],
   ['with oth in upper case', { claims: { oth: { 'Txn-Token': sha256(txn) } } }, 'task_wpt_token', /oth/],
+  ['with oth of too many headers', { claims: { oth: many } }, 'task_wpt_malformed', /more than 8/],
   ['S2: respelled', { respell: leftOverBits }, 'task_wpt_malformed', /canonical/],
 ];
 for (const [name, mutation, reason, detail] of checks) {

@@ -111,7 +111,8 @@ async function verifyWit({ wit, caller, now }: WptOccasion, options: WimseOption
 function targetFault({ aud }: JsonObject, { host, rawPath }: WptOccasion): Wrong | null {
   if (typeof aud !== 'string') return ['task_wpt_target', 'aud is not one text'];
   const target = expectedTargetUri(host.origin, rawPath);
-  if (target === null) return ['task_wpt_target', 'the host has no origin that a proof could name'];
+  if (target === null)
+    return ['task_wpt_target', 'a proof can name no target: no origin is configured, or the path has no normal form'];
   return normalTargetUri(aud) === target ? null : ['task_wpt_target', 'aud is another target URI'];
 }
 
