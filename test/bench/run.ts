@@ -1,36 +1,56 @@
-import { SidecarEstate } from '../support/estate.ts';
-import { cpuMs, load, mixedLoad, quantile, residentMb, type Shape } from '../support/load.ts';
+import { parseArgs } from 'node:util';
+import { assemble, type Contender, type Spent } from './contenders.ts';
 
-/** `npm run bench`: what one check costs, through gRPC on a Unix socket. Compare figures of one machine only. */
-const WARM_UP_SECONDS = 3;
-const SECONDS = 10;
+/**
+ * `npm run bench [-- --seconds N] [--rounds N]`: what one check costs, through gRPC on a Unix socket, beside what it
+ * cannot cost less than. Rounds alternate, so that what else the machine does meets all alike. CPU is that of the server
+ * process alone; compare figures of one run only.
+ */
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '3' }, rounds: { type: 'string', default: '5' } },
+});
+const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
 
-const estate = await SidecarEstate.start();
-const { sidecar } = estate;
-const all = mixedLoad(estate.ca);
-const rounds: readonly (readonly [name: string, shapes: readonly Shape[]])[] = [
-  ['one caller, allowed', all.slice(0, 1)],
-  ['one caller, refused by policy', all.slice(3, 4)],
-  ['mixed', all],
-];
+const contest = await assemble();
 try {
-  for (const [name, shapes] of rounds) {
-    await load(sidecar, shapes, during(WARM_UP_SECONDS));
-    const before = cpuMs(sidecar.pid);
-    const { seconds, times, faults } = await load(sidecar, shapes, during(SECONDS));
-    const micros = ((cpuMs(sidecar.pid) - before) * 1000) / times.length;
-    process.stdout.write(
-      `bench ${name}: ${Math.round(times.length / seconds)}/s, ${Math.round(micros)} CPU µs a check, ` +
-        `p50 ${quantile(times, 0.5)} ms, p99 ${quantile(times, 0.99)} ms, ` +
-        `${residentMb(sidecar.pid)} MB resident, ${faults.length} wrong\n`,
-    );
-    if (faults.length > 0) process.exitCode = 1;
+  const spent = new Map<Contender, Spent[]>(contest.contenders.map((contender) => [contender, []]));
+  // One round more than is counted: the first compiles.
+  for (let round = 0; round <= rounds; round++) {
+    for (const [contender, list] of spent) {
+      const one = await contender.busy(seconds);
+      if (round > 0) list.push(one);
+    }
+  }
+  const floor = micros([...spent.values()][0]!)[1]!;
+  for (const [{ name }, list] of spent) process.stdout.write(`bench ${name.padEnd(38)}${figures(list, floor)}\n`);
+  process.stdout.write(
+    `bench memory of the sidecar: ${contest.memoryMb()} MB resident, node ${process.versions.node}\n`,
+  );
+  const wrong = [...spent.values()].flat().reduce((sum, one) => sum + one.wrong, 0);
+  if (wrong > 0) {
+    process.stdout.write(`bench: ${wrong} answers were wrong\n`);
+    process.exitCode = 1;
   }
 } finally {
-  await estate.stop();
+  await contest.stop();
 }
 
-function during(seconds: number): () => boolean {
-  const end = performance.now() + seconds * 1000;
-  return () => performance.now() < end;
+/** Median with minimum and maximum, of CPU and of throughput. */
+function figures(list: readonly Spent[], floor: number): string {
+  const [lowest, median, highest] = micros(list) as [number, number, number];
+  const [slowest, usual, fastest] = spread(list.map((one) => one.checks / one.seconds)).map(Math.round);
+  return (
+    `${median.toFixed(1).padStart(6)} CPU µs (${lowest.toFixed(1)} to ${highest.toFixed(1)}), ` +
+    `${(median / floor).toFixed(2)} of the floor, ${usual}/s (${slowest} to ${fastest})`
+  );
+}
+
+function micros(list: readonly Spent[]): readonly number[] {
+  return spread(list.map((one) => (one.cpuMs * 1000) / one.checks));
+}
+
+/** Minimum, median and maximum. */
+function spread(values: readonly number[]): readonly [number, number, number] {
+  const sorted = values.toSorted((a, b) => a - b);
+  return [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
 }

@@ -81,10 +81,15 @@ export function mixedLoad(ca: TestCa): readonly Shape[] {
   ];
 }
 
-const usualHeaders = { 'user-agent': 'load/1', accept: '*/*', 'x-forwarded-proto': 'https', 'accept-encoding': 'gzip' };
+export const usualHeaders = {
+  'user-agent': 'load/1',
+  accept: '*/*',
+  'x-forwarded-proto': 'https',
+  'accept-encoding': 'gzip',
+};
 
 /** What Envoy says of a connection. */
-function connectionOf(principal: string, svid: Issued | null): object {
+export function connectionOf(principal: string, svid: Issued | null): object {
   const certificate = svid === null ? '' : urlEncodedPem(svid);
   return { source: { address: { socket_address: { address: '127.0.0.1' } }, principal, certificate } };
 }
