@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { startSpiffe } from './app-spiffe.ts';
 import type { Config } from './config/schema.ts';
 import { type BundleEvent, BundleStore } from './identity/bundle-source.ts';
-import { BundleFile } from './identity/bundle-source-file.ts';
 import type { Certificate } from './identity/certificate.ts';
 import { PemFault, readCertificates } from './identity/certificate-pem.ts';
 import { systemClock } from './identity/clock.ts';
 import type { IdentityRules } from './identity/identify.ts';
 import { JwksSource, type KeyEvent, type KeySourceStatus } from './identity/jwks-source.ts';
+import type { OwnIdentity, OwnIdentityEvent } from './identity/own-svid-source.ts';
 import { SvidVerifier } from './identity/svid-cache.ts';
 
 /** Everything that proves callers, running: bundles and keys are read in the background. */
@@ -15,6 +16,8 @@ export interface Identity {
   readonly bundles: BundleStore;
   readonly verifier: SvidVerifier;
   keySources(): readonly KeySourceStatus[];
+  /** The sidecar's own SVID; null where it needs none. */
+  readonly own: OwnIdentity | null;
   /** What keeps the sidecar from being ready, one line each. */
   notReady(now: number): readonly string[];
   stop(): void;
@@ -23,13 +26,13 @@ export interface Identity {
 export interface IdentityEvents {
   readonly onBundle: (event: BundleEvent) => void;
   readonly onKeys: (event: KeyEvent) => void;
+  readonly onOwnSvid: (event: OwnIdentityEvent) => void;
 }
 
 /** Reads every bundle, key set and intermediate of the configuration once, and goes on reading them. */
-export async function startIdentity(
-  { identity, task, limits }: Config,
-  { onBundle, onKeys }: IdentityEvents,
-): Promise<Identity> {
+export async function startIdentity(config: Config, events: IdentityEvents): Promise<Identity> {
+  const { identity, task, limits } = config;
+  const { onBundle, onKeys } = events;
   const clock = systemClock;
   const domains = Object.entries(identity.trustDomains);
   const bundles = new BundleStore({
@@ -37,10 +40,7 @@ export async function startIdentity(
     clock: clock.now,
     onEvent: onBundle,
   });
-  const files = domains.map(
-    ([trustDomain, { bundle, maxStaleMs }]) => new BundleFile({ trustDomain, file: bundle.file, maxStaleMs }),
-  );
-  await Promise.all(files.map((file) => file.start(bundles)));
+  const spiffe = await startSpiffe(config, bundles, events.onOwnSvid);
   const oidc = await Promise.all(
     identity.oidc.map(async ({ issuer, audience, keys, maxStaleMs, algorithms, maxLifetimeMs, required }) => {
       const source = await JwksSource.open({ issuer, origin: keys, maxStaleMs, clock, onEvent: onKeys });
@@ -69,6 +69,7 @@ export async function startIdentity(
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
       unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
     },
+    own: spiffe.own,
     keySources: () => oidc.map(({ source }) => source.status()),
     notReady: (now) => [
       ...bundles
@@ -78,9 +79,10 @@ export async function startIdentity(
       ...oidc
         .filter(({ required, source }) => required && source.status().state !== 'fresh')
         .map(({ issuer }) => `the keys of ${issuer} are not there`),
+      ...spiffe.notReady(now),
     ],
     stop: () => {
-      for (const file of files) file.stop();
+      spiffe.stop();
       for (const { source } of oidc) source.close();
     },
   };

@@ -33,6 +33,23 @@ export function identityEvents(log: Log, metrics: Metrics): IdentityEvents {
       if (refused) log.error('the keys of an issuer were refused; the last good ones stay', { issuer, detail });
       else if (result === 'updated') log.info('the keys of an issuer were read', { issuer, detail });
     },
+    onOwnSvid: ({ result, id, notAfter, detail }) => {
+      const until = notAfter === null ? null : new Date(notAfter * 1000).toISOString();
+      if (result === 'rotated') log.info('our own SVID was rotated', { id, until });
+      else if (result === 'withdrawn') log.error('our own SVID was withdrawn', { detail });
+      else log.error('no new SVID of our own came; the last one serves to its end', { id, until, detail });
+    },
+  };
+}
+
+/** Passes on one call a second, so that strangers cannot fill the log. */
+export function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (...args) => {
+    const now = performance.now();
+    if (now - last < 1000) return;
+    last = now;
+    run(...args);
   };
 }
 
@@ -81,6 +98,8 @@ export function measureAtScrape(
     for (const { name, freshAt } of identity.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
+    const notAfter = identity.own?.status(now).notAfter ?? null;
+    if (notAfter !== null) metrics.svidExpiry(notAfter - now / 1000);
     for (const { issuer, freshAt } of identity.keySources()) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
     }

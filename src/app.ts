@@ -1,14 +1,21 @@
 import type { Writable } from 'node:stream';
-import { ServerCredentials } from '@grpc/grpc-js';
-import { startIdentity } from './app-identity.ts';
+import { type Identity, startIdentity } from './app-identity.ts';
 import { startTasks } from './app-task.ts';
-import { identityEvents, measureAtScrape, metricsFor, observer, watchPolicy } from './app-telemetry.ts';
+import {
+  atMostOnceASecond,
+  identityEvents,
+  measureAtScrape,
+  metricsFor,
+  observer,
+  watchPolicy,
+} from './app-telemetry.ts';
 import { check, type Decision, type Occasion, type Stages } from './check.ts';
 import type { Config } from './config/schema.ts';
 import { serveStatus } from './control/status.ts';
 import { createHandler } from './envoy/handler.ts';
 import { readRequest } from './envoy/request.ts';
 import { serveChecks } from './envoy/server.ts';
+import type { CheckTls } from './envoy/tls.ts';
 import { systemClock } from './identity/clock.ts';
 import { identify } from './identity/identify.ts';
 import type { CheckInput } from './input.ts';
@@ -98,8 +105,9 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
     forwarded: config.identity.forwarded,
   };
   const server = await serveChecks(
-    config.listen.check.kind === 'unix' ? { socket: config.listen.check.path } : config.listen.check,
-    ServerCredentials.createInsecure(),
+    config.listen.check.kind === 'unix'
+      ? { socket: config.listen.check.path }
+      : { ...config.listen.check, tls: checkTls(config, identity, log) },
     {
       requestBytes: config.limits.requestBytes,
       concurrentStreams: config.limits.streams,
@@ -133,6 +141,7 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
             policy: describePolicy(policy),
             trustDomains: identity.bundles.status(clock.now()),
             issuers: [...identity.keySources(), ...tasks.keySources()],
+            ownSvid: identity.own?.status(clock.now()) ?? null,
           }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('a status page failed', { path, error }),
@@ -154,6 +163,25 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
       await status?.close();
       log.info('stopped');
     },
+  };
+}
+
+/** How the check port proves itself and its Envoys; null without `listen.tls`. */
+function checkTls(
+  { listen, identity: { maxLifetime } }: Config,
+  { own, bundles }: Identity,
+  log: Log,
+): CheckTls | null {
+  if (own === null) return null;
+  return {
+    ownSvid: (listener) => own.onChange(listener),
+    peers: new Set(listen.peers.map(({ text }) => text)),
+    bundles: () => bundles.snapshot(),
+    maxLifetimeSeconds: maxLifetime.x509Ms / 1000,
+    clock: systemClock,
+    onRefused: atMostOnceASecond((address, why) =>
+      log.warn('a connection to the check port was refused', { address, why }),
+    ),
   };
 }
 
@@ -183,7 +211,7 @@ function describePolicy(policy: SnapshotHolder) {
  * each; empty when a sidecar would be ready with them.
  */
 export async function examine(config: Config): Promise<readonly string[]> {
-  const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {} });
+  const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {}, onOwnSvid: () => {} });
   const engine = new Engine();
   const policy = await openPolicy(config, engine);
   const { problems } = policy.status();

@@ -35,6 +35,7 @@ const partOf: Readonly<Record<string, string>> = {
   record: 'check',
   stopwatch: 'check',
   'app-identity': 'app',
+  'app-spiffe': 'app',
   'app-task': 'app',
   'app-telemetry': 'app',
 };
@@ -43,7 +44,7 @@ const partOf: Readonly<Record<string, string>> = {
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   jose: ['identity/', 'task/'],
   '@cedar-policy/cedar-wasm': ['policy/engine.ts'],
-  '@grpc/grpc-js': ['envoy/', 'identity/workload-api', 'app.ts'],
+  '@grpc/grpc-js': ['envoy/', 'identity/workload-api'],
   '@grpc/proto-loader': ['envoy/messages.ts', 'identity/workload-api'],
   'prom-client': ['observe/'],
 };

@@ -6,7 +6,12 @@ export type Readable = { readonly [K in keyof Config]?: Config[K] };
 
 /** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
 export function contradictions(config: Readable): Fault[] {
-  return [...unknownTrustDomains(config), ...sharedTrustDomains(config), ...strayProxies(config)];
+  return [
+    ...unknownTrustDomains(config),
+    ...sharedTrustDomains(config),
+    ...strayProxies(config),
+    ...strayPeers(config),
+  ];
 }
 
 function unknownTrustDomains({ task, identity }: Readable): Fault[] {
@@ -45,6 +50,21 @@ function strayProxies({ identity }: Readable): Fault[] {
     if (Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain)) continue;
     const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
     faults.push({ path: ['identity', 'forwarded', 'trustedProxies', at, 'id'], message });
+  }
+  return faults;
+}
+
+function strayPeers({ listen, identity }: Readable): Fault[] {
+  if (listen === undefined || identity === undefined || listen.tls === null) return [];
+  const faults: Fault[] = [];
+  if (identity.workloadApi.socket === null) {
+    const message = 'needs the address of the SPIFFE agent; set identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
+    faults.push({ path: ['listen', 'tls'], message });
+  }
+  for (const [at, peer] of listen.peers.entries()) {
+    if (Object.hasOwn(identity.trustDomains, peer.trustDomain)) continue;
+    const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
+    faults.push({ path: ['listen', 'peers', at], message });
   }
   return faults;
 }

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { contradiction } from './contradiction.ts';
+import type { Environment } from './document.ts';
 import { checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import * as s from './scalars.ts';
+import { trustDomain } from './trust-domain.ts';
 
 const oidcIssuer = (folder: string) =>
   s
@@ -76,28 +78,33 @@ const forwarded = () =>
       }
     });
 
-/** The section `identity`: who can prove to be a caller. */
-export const identity = (folder: string) =>
+/** The SPIFFE agent, which the environment may name where the file does not. */
+const workloadApi = (env: Environment) =>
+  s
+    .section({
+      socket: s
+        .optional(s.workloadEndpoint())
+        .describe(
+          'Address of the SPIFFE agent; left out: that of the environment variable `SPIFFE_ENDPOINT_SOCKET`, where it is needed',
+        ),
+    })
+    .transform(({ socket }, ctx) => {
+      const named = env.SPIFFE_ENDPOINT_SOCKET ?? '';
+      if (socket !== null || named === '') return { socket };
+      const read = s.workloadEndpoint().safeParse(named);
+      if (read.success) return { socket: read.data };
+      const message = `SPIFFE_ENDPOINT_SOCKET ${read.error.issues[0]!.message}`;
+      ctx.addIssue({ code: 'custom', path: ['socket'], message });
+      return z.NEVER;
+    });
+
+const sections = (folder: string, env: Environment) =>
   s.section({
+    workloadApi: workloadApi(env)
+      .prefault({})
+      .describe('The SPIFFE agent that gives bundles and the sidecar’s own SVID'),
     trustDomains: s
-      .mapping(
-        s.trustDomain(),
-        s
-          .section({
-            ours: s
-              .flag()
-              .prefault(false)
-              .describe('The trust domain is ours; workloads of every other one are external'),
-            bundle: s
-              .section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') })
-              .describe('Where its trust bundle is'),
-            maxStale: s
-              .duration('1s')
-              .prefault('24h')
-              .describe('Age since the last successful read of the bundle beyond which its workloads are refused'),
-          })
-          .transform(({ maxStale, ...rest }) => ({ ...rest, maxStaleMs: maxStale })),
-      )
+      .mapping(s.trustDomain(), trustDomain(folder))
       .check((ctx) => {
         if (Object.values(ctx.value).some((domain) => domain.ours)) return;
         contradiction(
@@ -130,4 +137,17 @@ export const identity = (folder: string) =>
       .flag()
       .prefault(false)
       .describe('Believes `source.principal` without a certificate: whatever Envoy let through is a caller'),
+  });
+
+/** The section `identity`: who can prove to be a caller. `env` may name the SPIFFE agent. */
+export const identity = (folder: string, env: Environment) =>
+  sections(folder, env).check((ctx) => {
+    const { workloadApi, trustDomains } = ctx.value;
+    if (workloadApi.socket !== null) return;
+    for (const [name, { source }] of Object.entries(trustDomains)) {
+      if (source.from !== 'workloadApi') continue;
+      const message =
+        'needs the address of the SPIFFE agent; set identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
+      contradiction(ctx, ['trustDomains', name, 'workloadApi'], message);
+    }
   });

@@ -53,7 +53,7 @@ limits:  { concurrentChecks: 256, requestBytes: 1MiB, headerBytes: 64KiB }
   assert.deepEqual(config.listen.status, { kind: 'tcp', host: '127.0.0.1', port: 9192, loopback: true });
   assert.deepEqual(config.identity.trustDomains['prod.example'], {
     ours: true,
-    bundle: { file: '/etc/authz/bundles/prod.example.json' },
+    source: { from: 'file', path: '/etc/authz/bundles/prod.example.json' },
     maxStaleMs: 86_400_000,
   });
   assert.deepEqual(config.identity.maxLifetime, { x509Ms: 86_400_000, jwtMs: 3_600_000 });
@@ -96,13 +96,13 @@ task:
       '/etc/authz/config.yaml:6:11: limits.requestBytes',
     ],
   );
-  assert.match(found[0]!, /the keys are check, status, control, unsafePlaintext$/);
+  assert.match(found[0]!, /the keys are check, tls, peers, status, control, unsafePlaintext$/);
   assert.match(found[2]!, /write a number and ms, s, m, h or d, such as 10m$/);
 });
 
 test('what is missing is said to be missing', () => {
   assert.deepEqual(problems(''), [`${FILE}: identity: is missing, and has no default`]);
-  assert.match(problems('identity: { trustDomains: { a.b: { ours: true } } }')[0]!, /\["a.b"\]\.bundle: is missing/);
+  assert.match(problems('identity: { trustDomains: { a.b: { ours: true } } }')[0]!, /\["a.b"\]: needs exactly one of/);
 });
 
 for (const [name, lines, wanted] of [
@@ -112,6 +112,8 @@ for (const [name, lines, wanted] of [
     'listen: { check: "[::ffff:127.0.0.1]:9191" }',
     /listen.check: .*off the loopback/,
   ],
+  ['TLS on a Unix socket', 'listen: { tls: {}, peers: [spiffe://prod.example/e] }', /listen.tls: is for TCP/],
+  ['peers without TLS', 'listen: { check: 127.0.0.1:1, peers: [spiffe://prod.example/e] }', /peers: cannot be told/],
   ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
   ['a port that is none', 'listen: { check: 127.0.0.1:70000 }', /listen.check: is not an address/],
   ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],
@@ -367,4 +369,79 @@ test('no text makes the loader throw', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+const AGENT = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/spire/agent.sock' };
+const ENTRY = 'identity: { trustDomains: { prod.example: { ours: true, workloadApi: {} } } }\n';
+
+test('the SPIFFE agent is found through the variable that SPIFFE names, and the configuration overrides it', () => {
+  const { workloadApi, trustDomains } = good(ENTRY, AGENT).identity;
+  assert.deepEqual(workloadApi.socket, { kind: 'unix', path: '/run/spire/agent.sock' });
+  assert.deepEqual(trustDomains['prod.example']?.source, { from: 'workloadApi' });
+  const chosen = ENTRY.replace('identity: {', 'identity: { workloadApi: { socket: "tcp://127.0.0.1:8081" },');
+  const tcp = { kind: 'tcp', host: '127.0.0.1', port: 8081, loopback: true };
+  assert.deepEqual(good(chosen, AGENT).identity.workloadApi.socket, tcp);
+  assert.match(problems(ENTRY)[0]!, /workloadApi: needs the address of the SPIFFE agent/);
+  assert.equal(good(SMALLEST).identity.workloadApi.socket, null);
+});
+
+for (const socket of [
+  'unix:agent.sock',
+  'unix://run/agent.sock',
+  'unix:///run/agent.sock?x',
+  'unix:///run/%61gent.sock',
+  'tcp://localhost:8081',
+  'tcp://127.0.0.1:8081/path',
+  'tcp://127.0.0.1',
+  'tcp://10.0.0.1:8081',
+  'https://127.0.0.1:8081',
+  '/run/agent.sock',
+]) {
+  test(`refused as the address of a SPIFFE agent: ${socket}`, () => {
+    assert.match(
+      problems(ENTRY, { SPIFFE_ENDPOINT_SOCKET: socket })[0]!,
+      /workloadApi.socket: SPIFFE_ENDPOINT_SOCKET (is not the|would bring)/,
+    );
+  });
+}
+
+test('the check port leaves the loopback address only with TLS and named peers, or by the unsafe choice', () => {
+  const peers = 'peers: [spiffe://prod.example/envoy]';
+  const { listen } = good(`${SMALLEST}listen: { check: 0.0.0.0:9191, tls: {}, ${peers} }`, AGENT);
+  assert.deepEqual(
+    [listen.tls, listen.peers.map(({ text }) => text)],
+    [{ svid: null }, ['spiffe://prod.example/envoy']],
+  );
+  assert.match(fault('listen: { check: 0.0.0.0:9191, tls: {} }', AGENT), /peers: is empty/);
+  assert.match(
+    fault(`listen: { check: 0.0.0.0:9191, tls: {}, ${peers} }`),
+    /tls: needs the address of the SPIFFE agent/,
+  );
+  const stranger = 'peers: [spiffe://else.example/envoy]';
+  assert.match(fault(`listen: { check: 0.0.0.0:9191, tls: {}, ${stranger} }`, AGENT), /peers\[0\]: lies in a trust/);
+  const both = `listen: { check: 0.0.0.0:9191, unsafePlaintext: true, tls: {}, ${peers} }`;
+  assert.match(fault(both, AGENT), /unsafePlaintext: contradicts listen.tls/);
+});
+
+test('a bundle has one origin, and a bundle endpoint one way to prove itself', () => {
+  const domain = (text: string) => `identity: { trustDomains: { prod.example: { ours: true, ${text} } } }`;
+  const url = 'url: https://partner.example/bundle';
+  const sourceOf = (text: string) => good(domain(text)).identity.trustDomains['prod.example']?.source;
+  const web = sourceOf(`federation: { ${url}, profile: https_web }`);
+  assert.ok(web?.from === 'federation');
+  assert.deepEqual(web.profile, { kind: 'https_web', ca: null });
+  const spiffe = sourceOf(
+    `federation: { ${url}, profile: https_spiffe, endpointId: spiffe://prod.example/s, bootstrap: b }`,
+  );
+  assert.ok(spiffe?.from === 'federation' && spiffe.profile.kind === 'https_spiffe');
+  assert.deepEqual(
+    [spiffe.profile.endpoint.text, spiffe.profile.bootstrap],
+    ['spiffe://prod.example/s', '/etc/authz/b'],
+  );
+
+  const wrong = (text: string) => problems(domain(text)).join('\n');
+  assert.match(wrong(`bundle: { file: b }, federation: { ${url}, profile: https_web }`), /needs exactly one of/);
+  assert.match(wrong(`federation: { ${url}, profile: https_spiffe }`), /endpointId: is missing/);
+  assert.match(wrong(`federation: { ${url}, profile: https_web, bootstrap: b }`), /bootstrap: is for https_spiffe/);
+  assert.match(wrong('federation: { url: "http://127.0.0.1/b", profile: https_web }'), /url: is not an https URL/);
 });

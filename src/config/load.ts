@@ -7,14 +7,14 @@ import { type Config, configSchema } from './schema.ts';
 
 /**
  * Reads the text of a configuration file. `file` names it in problems, and relative paths in it start at its folder;
- * `env` fills the `${NAME}` placeholders. Gives the whole configuration, or every problem of the first step that has
+ * `env` fills the `${NAME}` placeholders and may name the SPIFFE agent. Gives the whole configuration, or every problem of the first step that has
  * any: the YAML and its placeholders, then all keys and values, with the contradictions between those that could be
  * read. Opens no file and no address.
  */
 export function loadConfig(text: string, file: string, env: Environment): Config | ConfigProblem[] {
   const document = readDocument(text, file, env);
   if (Array.isArray(document)) return document;
-  const schema = configSchema(dirname(resolve(file)));
+  const schema = configSchema(dirname(resolve(file)), env);
   const whole = schema.safeParse(document.value, { reportInput: true });
   const faults = whole.success
     ? contradictions(whole.data)

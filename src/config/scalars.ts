@@ -162,6 +162,25 @@ export function address(folder: string) {
   });
 }
 
+/**
+ * The address of a SPIFFE agent as `SPIFFE_ENDPOINT_SOCKET` has it (SPIFFE Workload Endpoint section 4): `unix:///path`, or
+ * `tcp://IP:port`. Keys come this way without TLS, so that TCP is taken on the loopback address alone.
+ */
+export const workloadEndpoint = () =>
+  leaf('unix:///path or tcp://IP:port', (value): Address | Wrong => {
+    const [, socket] = /^unix:(?:\/\/)?(\/[^/?#%][^?#%]*)$/.exec(value) ?? [];
+    if (socket !== undefined) {
+      if (Buffer.byteLength(socket) <= MAX_SOCKET_PATH) return { kind: 'unix', path: socket };
+      return new Wrong(`is a socket path longer than ${MAX_SOCKET_PATH} bytes; choose a shorter one`);
+    }
+    const tcp = value.startsWith('tcp://') ? readTcp(value.slice('tcp://'.length)) : null;
+    if (tcp === null || tcp instanceof Wrong || tcp.port === 0)
+      return new Wrong(
+        'is not the address of a SPIFFE agent; write unix:///run/spire/agent.sock or tcp://127.0.0.1:8081',
+      );
+    return tcp.loopback ? tcp : new Wrong('would bring keys over the network without TLS; use the Unix socket');
+  });
+
 /** A trust domain name (SPIFFE-ID section 2.1). */
 export const trustDomain = () =>
   leaf('trust domain', (value) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { contradiction } from './contradiction.ts';
+import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import * as s from './scalars.ts';
 import { task } from './task.ts';
@@ -15,8 +16,22 @@ const listen = (folder: string) =>
         .address(folder)
         .prefault('unix:///run/cedar-ext-authz/check.sock')
         .describe(
-          'Where Envoy asks. Whoever reaches it can send anyone’s certificate: a Unix socket (mode 0660), or TCP on the loopback address',
+          'Where Envoy asks. Whoever reaches it can send anyone’s certificate: a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
         ),
+      tls: s
+        .orOff(
+          s.section({
+            svid: s
+              .optional(s.workloadId())
+              .describe('The SPIFFE ID to serve as; left out: the default identity that the agent gives'),
+          }),
+        )
+        .prefault('off')
+        .describe('Mutual TLS on the check port, by the sidecar’s own SVID from the SPIFFE agent'),
+      peers: s
+        .list(s.workloadId(), 1024, (id) => id.text)
+        .prefault([])
+        .describe('With tls: the SPIFFE IDs that may ask, which are those of your Envoys'),
       status: s
         .tcpAddressOrOff()
         .prefault('127.0.0.1:9192')
@@ -30,12 +45,17 @@ const listen = (folder: string) =>
         ),
     })
     .check((ctx) => {
-      const { check, status, unsafePlaintext } = ctx.value;
-      if (check.kind === 'tcp' && !check.loopback && !unsafePlaintext) {
+      const { check, status, tls, peers, unsafePlaintext } = ctx.value;
+      if (check.kind === 'tcp' && !check.loopback && !unsafePlaintext && tls === null) {
         const message =
-          'lies off the loopback address: whoever reaches it can send anyone’s certificate; use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
+          'lies off the loopback address: whoever reaches it can send anyone’s certificate; set listen.tls and listen.peers, use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
         contradiction(ctx, ['check'], message);
       }
+      if (tls !== null && check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
+      if (tls !== null && peers.length === 0)
+        contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys');
+      if (tls === null && peers.length > 0) contradiction(ctx, ['peers'], 'cannot be told apart without listen.tls');
+      if (tls !== null && unsafePlaintext) contradiction(ctx, ['unsafePlaintext'], 'contradicts listen.tls; drop one');
       if (status === null || check.kind !== 'tcp' || status.port === 0) return;
       if (status.port === check.port)
         contradiction(ctx, ['status'], 'takes the port of listen.check; choose another one');
@@ -158,8 +178,8 @@ const limits = () =>
     })
     .transform(({ deadline, drain, ...rest }) => ({ ...rest, deadlineMs: deadline, drainMs: drain }));
 
-/** The one schema of the configuration file; relative paths start at `folder`. */
-export function configSchema(folder: string) {
+/** The one schema of the configuration file; relative paths start at `folder`, and `env` may name the SPIFFE agent. */
+export function configSchema(folder: string, env: Environment = {}) {
   return s.section({
     listen: listen(folder).prefault({}).describe('Where the sidecar listens'),
     serves: s
@@ -175,7 +195,7 @@ export function configSchema(folder: string) {
       })
       .prefault({})
       .describe('How requests are read'),
-    identity: identity(folder).describe('Who can prove to be a caller'),
+    identity: identity(folder, env).describe('Who can prove to be a caller'),
     task: task(folder).prefault({}).describe('How a task is stated'),
     chain: s
       .section({ maxDepth: s.count(1, 16).prefault(4).describe('Workloads in a chain, the caller included') })

@@ -1,28 +1,44 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, lstat, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import type { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Refusal } from '../outcome.ts';
+import { type CheckTls, listenTls } from './tls.ts';
 
 /** Where the check port listens. */
-export type CheckAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
+export type CheckAddress =
+  | { readonly socket: string }
+  | { readonly host: string; readonly port: number; readonly tls: CheckTls | null };
+
+/** A bound check port. */
+export interface Bound {
+  /** The address as clients write it. */
+  readonly target: string;
+  /** Who is on the other end of a call, by `call.getPeer()`: a SPIFFE ID under mutual TLS, else null. */
+  peerOf(address: string, now: number): string | null | Refusal;
+  /** Takes no more connections, where the server does not see to it. */
+  close(): void;
+  /** Takes the address away. */
+  remove(): Promise<void>;
+}
 
 /** Read and write for the owner and the group: whoever may connect can send anyone's certificate. */
 const SOCKET_MODE = 0o660;
 
 /**
- * Binds the server and returns the address as clients write it, with how to take it away again. A Unix socket is bound
- * under a temporary name, given its mode, and renamed into place, so that it is never there with another mode. A
- * leftover socket file is replaced; one that answers belongs to a live instance and is an error.
+ * Binds the server. A Unix socket is bound under a temporary name, given its mode, and renamed into place, so that it is
+ * never there with another mode. A leftover socket file is replaced; one that answers belongs to a live instance and is an
+ * error.
  */
-export async function listen(
-  server: Server,
-  address: CheckAddress,
-  credentials: ServerCredentials,
-): Promise<{ readonly target: string; readonly remove: () => Promise<void> }> {
+export async function listen(server: Server, address: CheckAddress): Promise<Bound> {
   if ('host' in address) {
     const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-    const port = await bind(server, `${host}:${address.port}`, credentials);
-    return { target: `${host}:${port}`, remove: async () => {} };
+    if (address.tls !== null) {
+      const { port, peerOf, close } = await listenTls(server, address.host, address.port, address.tls);
+      return { target: `${host}:${port}`, peerOf, close, remove: async () => {} };
+    }
+    const port = await bind(server, `${host}:${address.port}`);
+    return { ...plain, target: `${host}:${port}`, remove: async () => {} };
   }
   const path = address.socket;
   const found = await lstat(path).catch(() => null);
@@ -33,7 +49,7 @@ export async function listen(
   }
   const temporary = `${path}.${randomUUID().slice(0, 8)}`;
   await rm(temporary, { force: true });
-  await bind(server, `unix:${temporary}`, credentials);
+  await bind(server, `unix:${temporary}`);
   await chmod(temporary, SOCKET_MODE);
   await rename(temporary, path);
   const own = await lstat(path);
@@ -41,12 +57,16 @@ export async function listen(
     const now = await lstat(path).catch(() => null);
     if (now?.ino === own.ino) await rm(path, { force: true });
   };
-  return { target: `unix:${path}`, remove };
+  return { ...plain, target: `unix:${path}`, remove };
 }
 
-function bind(server: Server, target: string, credentials: ServerCredentials): Promise<number> {
+const plain = { peerOf: () => null, close: () => {} };
+
+function bind(server: Server, target: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(port) : reject(error),
+    );
   });
 }
 

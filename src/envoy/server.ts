@@ -1,9 +1,9 @@
-import { Server, type ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 import type { RunningHandler } from './handler.ts';
 import { createHealth } from './health.ts';
-import { type CheckAddress, listen } from './listen.ts';
+import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
 
 export interface ServerLimits {
@@ -23,6 +23,8 @@ export interface CheckServer {
   drain(graceMs: number): Promise<void>;
 }
 
+type Call = ServerUnaryCall<ReceivedCheck, CheckResponseMessage>;
+
 const HEALTH_NAMES = ['', 'envoy.service.auth.v3.Authorization'];
 /** Above our own limit, so that what is too large is denied in the handler; a gRPC error could become an allow. */
 const TRANSPORT_FACTOR = 64;
@@ -33,7 +35,6 @@ const TRANSPORT_FACTOR = 64;
  */
 export async function serveChecks(
   address: CheckAddress,
-  credentials: ServerCredentials,
   limits: ServerLimits,
   handler: RunningHandler,
   read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal,
@@ -46,31 +47,39 @@ export async function serveChecks(
     'grpc.http2.min_ping_interval_without_data_ms': 5_000,
   });
   const health = createHealth(HEALTH_NAMES);
+  let bound: Bound | null = null;
+  const peerOf = (call: Call) =>
+    bound === null ? new Refusal('internal', 'the port is not ready') : bound.peerOf(call.getPeer(), Date.now());
   server.addService(healthService, health.service);
   server.addService(authorization, {
-    Check: (call: ServerUnaryCall<ReceivedCheck, CheckResponseMessage>, done: sendUnaryData<CheckResponseMessage>) => {
+    Check: (call: Call, done: sendUnaryData<CheckResponseMessage>) => {
       const message = call.request;
       const large = message.bytes.length > limits.requestBytes;
       const deadline = call.getDeadline();
       handler
         .handle({
-          read: () =>
-            large
+          read: () => {
+            const checkPeer = peerOf(call);
+            if (checkPeer instanceof Refusal) return checkPeer;
+            return large
               ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
-              : read(message, null),
+              : read(message, checkPeer);
+          },
           deadline: deadline instanceof Date ? deadline.getTime() : deadline,
         })
         .then((response) => done(null, response));
     },
   });
-  const { target, remove } = await listen(server, address, credentials);
+  const port = await listen(server, address);
+  bound = port;
   return {
-    target,
+    target: port.target,
     setServing: health.set,
     drain: async (graceMs) => {
       health.set(false);
+      port.close();
       await closed(server, graceMs);
-      await remove();
+      await port.remove();
     },
   };
 }

@@ -55,6 +55,12 @@ export function parseBundleFile(trustDomain: string, text: string): BundleConten
   return isJsonObject(own) ? readBundle(own) : new BundleFault('the bundle of the trust domain is no object');
 }
 
+/** A SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4): `keys` is required and may be empty. */
+export function parseBundleDocument(text: string): BundleContent | BundleFault {
+  const document = parseObject(text);
+  return document instanceof BundleFault ? document : readBundle(document);
+}
+
 /** PEM certificates, at least one of which can be read; text between the blocks is passed over. */
 function parsePem(text: string): BundleContent | BundleFault {
   const blocks = readPem(text, true);

@@ -1,5 +1,4 @@
 import type { SpiffeId } from '../spiffe-id.ts';
-import type { Clock } from './clock.ts';
 import { type OwnSvid, OwnSvidFault, readOwnSvid } from './own-svid.ts';
 import type { WorkloadApi } from './workload-api.ts';
 import { streams } from './workload-api-messages.ts';
@@ -18,9 +17,6 @@ export interface OwnIdentityOptions {
   readonly api: WorkloadApi;
   /** The id to take; null takes the agent's default. */
   readonly wanted: SpiffeId | null;
-  readonly clock: Clock;
-  /** Called with each new SVID, and with null when it is withdrawn. */
-  readonly onChange: (svid: OwnSvid | null) => void;
   readonly onEvent: (event: OwnIdentityEvent) => void;
 }
 
@@ -40,6 +36,7 @@ export interface OwnIdentityStatus {
  */
 export class OwnIdentity {
   readonly #options: OwnIdentityOptions;
+  readonly #listeners: ((svid: OwnSvid | null) => void)[] = [];
   #svid: OwnSvid | null = null;
   #fault: string | null = null;
 
@@ -65,6 +62,13 @@ export class OwnIdentity {
     );
   }
 
+  /** Tells of the SVID in force now, and of each one after it; null when it is withdrawn. */
+  onChange(listener: (svid: OwnSvid | null) => void): void {
+    this.#listeners.push(listener);
+    listener(this.#svid);
+  }
+
+  /** At `now`, milliseconds. */
   status(now: number): OwnIdentityStatus {
     const svid = this.#svid;
     const state = svid === null ? 'absent' : now / 1000 <= svid.notAfter ? 'valid' : 'expired';
@@ -78,22 +82,25 @@ export class OwnIdentity {
   #take(svid: OwnSvid): void {
     this.#fault = null;
     if (svid.thumbprint === this.#svid?.thumbprint) return;
-    this.#svid = svid;
-    this.#options.onChange(svid);
+    this.#change(svid);
     this.#tell('rotated', '');
   }
 
   #drop(detail: string): void {
     this.#fault = detail;
-    if (this.#svid === null) return this.#tell('rejected', detail);
-    this.#svid = null;
-    this.#options.onChange(null);
-    this.#tell('withdrawn', detail);
+    const had = this.#svid !== null;
+    if (had) this.#change(null);
+    this.#tell(had ? 'withdrawn' : 'rejected', detail);
   }
 
   #reject(detail: string): void {
     this.#fault = detail;
     this.#tell('rejected', detail);
+  }
+
+  #change(svid: OwnSvid | null): void {
+    this.#svid = svid;
+    for (const listener of this.#listeners) listener(svid);
   }
 
   #tell(result: OwnIdentityEvent['result'], detail: string): void {

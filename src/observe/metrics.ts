@@ -46,6 +46,7 @@ export class Metrics {
   readonly #rebuilds;
   readonly #bundleAge;
   readonly #bundleReloads;
+  readonly #svidExpiry;
   readonly #keysAge;
   readonly #keyRefreshes;
   readonly #cacheEntries;
@@ -97,6 +98,7 @@ export class Metrics {
       'trust_domain',
       'result',
     ]);
+    this.#svidExpiry = gauge('authz_svid_expiry_seconds', 'Time until our own X.509-SVID expires; below 0 once it has');
     this.#keysAge = gauge('authz_issuer_keys_age_seconds', 'Time since the keys of the issuer were last read well', [
       'issuer',
     ]);
@@ -169,6 +171,10 @@ export class Metrics {
 
   bundleRead(trustDomain: string, result: 'loaded' | 'refused'): void {
     if (this.#names.trustDomains.has(trustDomain)) this.#bundleReloads.inc({ trust_domain: trustDomain, result });
+  }
+
+  svidExpiry(seconds: number): void {
+    this.#svidExpiry.set(seconds);
   }
 
   issuerKeysAge(issuer: string, seconds: number): void {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { ServerCredentials } from '@grpc/grpc-js';
 import type { Decision } from '../../../src/check.ts';
 import { createHandler } from '../../../src/envoy/handler.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
@@ -64,7 +63,6 @@ const internal: Scene = {
     });
     const server = await serveChecks(
       { socket: join(folder, 'check.sock') },
-      ServerCredentials.createInsecure(),
       { requestBytes: 65_536, concurrentStreams: 16, sessionMemoryMb: 1 },
       handler,
       (message, checkPeer) => readRequest(message, { checkPeer }, requestOptions),

@@ -1,0 +1,83 @@
+import type { SpiffeId } from '../spiffe-id.ts';
+import { contradiction } from './contradiction.ts';
+import * as s from './scalars.ts';
+
+/** How the server of a federation endpoint proves itself (SPIFFE Federation section 5.2). */
+export type FederationProfile =
+  | { readonly kind: 'https_web'; readonly ca: string | null }
+  | { readonly kind: 'https_spiffe'; readonly endpoint: SpiffeId; readonly bootstrap: string | null };
+
+/** Where the bundle of one trust domain comes from. Paths are absolute. */
+export type BundleOrigin =
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'workloadApi' }
+  | { readonly from: 'federation'; readonly url: string; readonly profile: FederationProfile };
+
+const federation = (folder: string) =>
+  s
+    .section({
+      url: s.fetchUrl().describe('Address of the bundle endpoint'),
+      profile: s
+        .word(['https_web', 'https_spiffe'])
+        .describe('How the endpoint proves itself: by a certificate of the web, or by an X.509-SVID'),
+      ca: s
+        .optional(s.path(folder))
+        .describe('https_web: PEM file of the authorities to believe in place of the machine’s own'),
+      endpointId: s.optional(s.workloadId()).describe('https_spiffe: the SPIFFE ID of the endpoint'),
+      bootstrap: s
+        .optional(s.path(folder))
+        .describe(
+          'https_spiffe: the bundle (SPIFFE bundle or PEM) that proves the endpoint the first time, where it serves its own trust domain',
+        ),
+    })
+    .check((ctx) => {
+      const { url, profile, ca, endpointId, bootstrap } = ctx.value;
+      if (!url.startsWith('https:')) contradiction(ctx, ['url'], 'is not an https URL');
+      if (profile === 'https_spiffe' && endpointId === null)
+        contradiction(ctx, ['endpointId'], 'is missing: it is what the certificate of the endpoint must name');
+      if (profile === 'https_spiffe' && ca !== null) contradiction(ctx, ['ca'], 'is for https_web; drop it');
+      if (profile === 'https_web' && endpointId !== null)
+        contradiction(ctx, ['endpointId'], 'is for https_spiffe; drop it');
+      if (profile === 'https_web' && bootstrap !== null)
+        contradiction(ctx, ['bootstrap'], 'is for https_spiffe; drop it');
+    })
+    .transform(({ url, ca, endpointId, bootstrap }) => ({
+      url,
+      profile: ((): FederationProfile => {
+        if (endpointId === null) return { kind: 'https_web', ca };
+        return { kind: 'https_spiffe', endpoint: endpointId, bootstrap };
+      })(),
+    }));
+
+/** One trust domain of the configuration. */
+export const trustDomain = (folder: string) =>
+  s
+    .section({
+      ours: s.flag().prefault(false).describe('The trust domain is ours; workloads of every other one are external'),
+      bundle: s
+        .optional(
+          s.section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') }),
+        )
+        .describe('Its trust bundle is in a file'),
+      workloadApi: s
+        .optional(s.section({}))
+        .describe('Its trust bundle comes from the SPIFFE agent, which federates; written `{}`'),
+      federation: s.optional(federation(folder)).describe('Its trust bundle comes from its bundle endpoint'),
+      maxStale: s
+        .duration('1s')
+        .prefault('24h')
+        .describe('Age since the last successful read of the bundle beyond which its workloads are refused'),
+    })
+    .check((ctx) => {
+      const { bundle, workloadApi, federation } = ctx.value;
+      if ([bundle, workloadApi, federation].filter((each) => each !== null).length !== 1)
+        contradiction(ctx, [], 'needs exactly one of bundle, workloadApi, federation');
+    })
+    .transform(({ bundle, federation, workloadApi: _, maxStale, ours }) => ({
+      ours,
+      source: ((): BundleOrigin => {
+        if (bundle !== null) return { from: 'file', path: bundle.file };
+        return federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };
+      })(),
+      maxStaleMs: maxStale,
+    }));

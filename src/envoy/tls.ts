@@ -1,0 +1,122 @@
+import { constants } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
+import type { BundleSnapshot } from '../identity/bundle.ts';
+import type { Clock } from '../identity/clock.ts';
+import type { OwnSvid } from '../identity/own-svid.ts';
+import { presentedBy } from '../identity/tls-peer.ts';
+import { Refusal } from '../outcome.ts';
+import { ProvenPeer } from './tls-peer.ts';
+
+const HANDSHAKE_MS = 5000;
+/** Envoys hold few connections, and a stranger is gone after the handshake. */
+const MAX_CONNECTIONS = 4096;
+/** How long what is in flight may take when a connection ends because its certificate does. */
+const DRAIN_MS = 10_000;
+const MAX_AGE_MS = 3_600_000;
+
+export interface CheckTls {
+  /** Tells of the sidecar's own SVID now, and whenever it changes; null: there is none, and nobody can connect. */
+  readonly ownSvid: (listener: (svid: OwnSvid | null) => void) => void;
+  /** The SPIFFE IDs that may ask. */
+  readonly peers: ReadonlySet<string>;
+  readonly bundles: () => BundleSnapshot;
+  /** The longest life of a peer's certificate, in seconds. */
+  readonly maxLifetimeSeconds: number;
+  readonly clock: Clock;
+  /** Told of each connection that was turned away: the address of the peer and why. */
+  readonly onRefused: (address: string, why: string) => void;
+}
+
+interface Connection {
+  readonly socket: TLSSocket;
+  readonly peer: ProvenPeer;
+  readonly injector: ConnectionInjector;
+}
+
+export interface TlsListener {
+  readonly port: number;
+  /** The SPIFFE ID on the other end of a call, by `call.getPeer()`, verified for `now`; or why there is none any more. */
+  peerOf(address: string, now: number): string | Refusal;
+  /** Takes no more connections; those that are there go on. */
+  close(): void;
+}
+
+/**
+ * The check port over mutual TLS. The peer's certificate is verified as an X.509-SVID to the bundle of its own trust domain
+ * before a byte of HTTP is read, and again when the bundles change; OpenSSL is given no roots, since roots in one store
+ * would vouch for one another's trust domains. A new own SVID holds for new connections and touches none that is open. A
+ * connection is asked to end (GOAWAY) when half of what its peer's certificate had left is over, so that none outlives it.
+ */
+export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
+  const connections = new Map<string, Connection>();
+  let served = false;
+  const tcp = createServer({
+    ...contextOptions(null),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: HANDSHAKE_MS,
+  });
+  tcp.maxConnections = MAX_CONNECTIONS;
+  tls.ownSvid((svid) => {
+    served = svid !== null;
+    tcp.setSecureContext(contextOptions(svid));
+  });
+  tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message));
+  tcp.on('secureConnection', (socket) => {
+    socket.on('error', () => socket.destroy());
+    const peer = served ? admit(socket, tls) : new Refusal('internal', 'the sidecar has no SVID of its own');
+    if (peer instanceof Refusal) {
+      tls.onRefused(addressOf(socket), `${peer.reason}: ${peer.detail}`);
+      socket.destroy();
+      return;
+    }
+    const address = addressOf(socket);
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const connection = { socket, peer, injector };
+    connections.set(address, connection);
+    const ageMs = Math.min(Math.max(peer.endsAt - tls.clock.now(), 0) / 2, MAX_AGE_MS);
+    const cancel = tls.clock.after(ageMs, () => injector.drain(DRAIN_MS));
+    socket.once('close', () => {
+      cancel();
+      if (connections.get(address) === connection) connections.delete(address);
+      injector.destroy();
+    });
+    injector.injectConnection(socket);
+  });
+  tcp.listen(port, host);
+  await once(tcp, 'listening');
+  return {
+    port: (tcp.address() as AddressInfo).port,
+    peerOf: (address, now) => {
+      const connection = connections.get(address);
+      if (connection === undefined) return new Refusal('internal', 'the connection of the check is gone');
+      const id = connection.peer.id(now);
+      if (id instanceof Refusal) connection.injector.drain(DRAIN_MS);
+      return id;
+    },
+    close: () => tcp.close(),
+  };
+}
+
+/** Without an SVID no handshake succeeds. Resumption is off: a resumed session shows no certificate. */
+function contextOptions(svid: OwnSvid | null): SecureContextOptions {
+  const common = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET } as const;
+  return svid === null ? common : { ...common, cert: svid.certificatesPem, key: svid.keyPem };
+}
+
+function admit(socket: TLSSocket, tls: CheckTls): ProvenPeer | Refusal {
+  const presented = presentedBy(socket);
+  if (presented === null) return new Refusal('identity_missing', 'the peer shows no certificate');
+  if (socket.isSessionReused()) return new Refusal('identity_missing', 'the session was resumed');
+  if (socket.alpnProtocol !== 'h2') return new Refusal('request_malformed', 'the peer does not speak HTTP/2');
+  return ProvenPeer.prove(presented, tls, tls.clock.now());
+}
+
+/** As `call.getPeer()` of grpc-js writes it. */
+function addressOf({ remoteAddress, remotePort }: TLSSocket): string {
+  return `${remoteAddress}:${remotePort}`;
+}
