@@ -53,7 +53,8 @@ const challenge = (error: string) => [
 ];
 
 test('a good proof raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, claims, responseHeaders } = await why(send(proof()));
+  const { task, claims, responseHeaders, consumed } = await why(send(proof()));
+  assert.deepEqual(consumed, ['authorization', 'dpop']);
   assert.equal(task?.assurance, 3);
   assert.equal(claims.length, 1);
   assert.equal(claims[0]?.until, NOW + 65_000);
@@ -188,7 +189,9 @@ test('the scheme DPoP without a proof, a proof without a token, a token that is 
 
 test('where Authorization is the application’s, so is the proof', async () => {
   const theirs = { authorization: 'DPoP abc', dpop: 'whatever' };
-  assert.equal((await why({ host: 'api.partner.example', path: '/', headers: theirs })).task, null);
+  const found = await why({ host: 'api.partner.example', path: '/', headers: theirs });
+  assert.equal(found.task, null);
+  assert.deepEqual(found.consumed, []);
 });
 
 test('every refusal of a proof is answered with the challenge of RFC 9449', async () => {

@@ -43,6 +43,11 @@ export interface Why {
   readonly chain: Chain;
   /** Every verified statement behind `task`: one, or two that agree. Revoking any of them ends the task. */
   readonly backing: readonly Task[];
+  /**
+   * Headers in which a credential of ours stood, in lower case: `authorization` where a task token was in it, `dpop`, the
+   * others. Whatever is the application's is not among them.
+   */
+  readonly consumed: readonly string[];
   /** What this request uses up, if it is permitted: for `commit` of state/. */
   readonly claims: readonly PendingClaim[];
   /** How a later denial asks for a better token. */

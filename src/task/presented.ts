@@ -9,7 +9,7 @@ import { single } from './declared.ts';
 import type { TaskRules } from './options.ts';
 
 /** The headers that task tokens and proofs stand in, in lower case. */
-export const taskTokenHeaders = ['txn-token', 'dpop', 'workload-identity-token', 'workload-proof-token'] as const;
+const taskTokenHeaders = ['txn-token', 'dpop', 'workload-identity-token', 'workload-proof-token'] as const;
 
 /** Everything about tasks that a request carries. Nothing in it is verified. */
 export interface Presented {
@@ -58,12 +58,24 @@ function ourAuthorization(headers: Headers, host: Host, rules: TaskRules): Prese
 }
 
 /** Whether some issuer of task tokens has this `iss`: a token of its in `Authorization` is ours to judge. */
-export function isTaskIssuer(rules: TaskRules, issuer: string): boolean {
+function isTaskIssuer(rules: TaskRules, issuer: string): boolean {
   return rules.issuers.some((entry) => entry.kind !== 'jwt-svid' && entry.issuer === issuer);
 }
 
 function accessTokenText(headers: Headers): string | null {
   return /^(?:bearer|dpop) (\S+)$/i.exec(headers.all('authorization')[0] ?? '')?.[1] ?? null;
+}
+
+/** The headers that a credential of ours stood in. `statesTask`: the token in `Authorization` is a task token. */
+export function consumedHeaders({ txnTokenText, dpop, wit, wpt }: Presented, statesTask: boolean): readonly string[] {
+  const found: readonly (readonly [string, boolean])[] = [
+    ['authorization', statesTask],
+    ['txn-token', txnTokenText !== null],
+    ['dpop', dpop !== null],
+    ['workload-identity-token', wit !== null],
+    ['workload-proof-token', wpt !== null],
+  ];
+  return found.filter(([, ours]) => ours).map(([name]) => name);
 }
 
 /** Where `Authorization` is the application's, a proof is its too, unless a token of ours asks for one. */

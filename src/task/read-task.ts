@@ -11,7 +11,7 @@ import { readDeclared } from './declared.ts';
 import type { Why } from './model.ts';
 import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
 import { taskOptionProblems } from './options-check.ts';
-import { readPresented } from './presented.ts';
+import { consumedHeaders, readPresented } from './presented.ts';
 import { readProofs } from './proofs.ts';
 import { tokenRefusal } from './token-refusal.ts';
 
@@ -74,6 +74,7 @@ async function readTask(
     chain: agreed?.chain ?? [caller.workload],
     backing: bound.map(({ task }) => task),
     asking,
+    consumed: consumedHeaders(presented, authorization !== null),
     claims: proofs.claims,
     responseHeaders: proofs.responseHeaders,
   };

@@ -49,7 +49,8 @@ const withWit = (mutation: Mutation) => {
 };
 
 test('a good pair raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, claims } = await why(send());
+  const { task, claims, consumed } = await why(send());
+  assert.deepEqual(consumed, ['txn-token', 'workload-identity-token', 'workload-proof-token']);
   assert.equal(task?.assurance, 3);
   assert.equal(claims.length, 1);
   assert.equal(claims[0]?.until, NOW + 65_000);

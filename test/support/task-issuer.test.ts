@@ -4,8 +4,9 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { CheckResponseMessage } from '../../src/envoy/messages.ts';
-import { bundleDocument, TestCa } from './ca.ts';
-import { CheckClient, checkMessage } from './check-client.ts';
+import { bundleDocument, TestCa, urlEncodedPem } from './ca.ts';
+import { CheckClient } from './check-client.ts';
+import { checkBytes } from './check-request.ts';
 import { exampleIdentity, PAYMENTS, TRUST_DOMAIN, workload } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { Sidecar } from './sidecar.ts';
@@ -23,7 +24,6 @@ const dir = temporaryFolder();
 const ca = TestCa.root(TRUST_DOMAIN);
 const issuer = new TaskIssuer(TRUST_DOMAIN);
 const holder = makeKey();
-const svids = new Map([AGENT, ORCHESTRATOR].map((id) => [id, ca.svid(id)]));
 let sidecar: Sidecar;
 let client: CheckClient;
 
@@ -63,14 +63,16 @@ interface Asked {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-function message({ caller = AGENT, method = 'GET', path = PATH, id = randomUUID(), headers }: Asked): Buffer {
-  const svid = svids.get(caller) ?? null;
-  return CheckClient.encode(checkMessage({ id, svid, principal: caller, method, host: PAYMENTS, path, headers }));
+const certificates = new Map([AGENT, ORCHESTRATOR].map((id) => [id, urlEncodedPem(ca.svid(id))]));
+
+function message({ caller = AGENT, method = 'GET', path = PATH, id = randomUUID(), headers }: Asked): Uint8Array {
+  const source = { principal: caller, certificate: certificates.get(caller) ?? '' };
+  return checkBytes({ method, path, host: PAYMENTS, headers, http: { id }, attributes: { source } });
 }
 
 /** `permitted`, or the reason of the denial. */
 const reasonOf = ({ status }: CheckResponseMessage): string => status.message ?? '';
-const ask = async (asked: Asked) => reasonOf(await client.check(message(asked), 30_000));
+const ask = async (asked: Asked) => reasonOf(await client.check(message(asked)));
 
 test('a task token opens to its holder what a declared task does not', async () => {
   assert.equal(await ask({ headers: { 'txn-token': issuer.txnToken({ workload: AGENT }) } }), 'permitted');
@@ -99,7 +101,7 @@ test('every hop of a chain is judged: an orchestrator causes an access, and cann
 
 test('a token with other scopes is denied, and told which would do', async () => {
   const token = issuer.accessToken(AUDIENCE, { workload: AGENT, scope: 'refunds' });
-  const response = await client.check(message({ headers: { authorization: `Bearer ${token}` } }), 30_000);
+  const response = await client.check(message({ headers: { authorization: `Bearer ${token}` } }));
   assert.equal(reasonOf(response), 'policy_forbidden');
   const header = response.denied_response?.headers.find(({ header: one }) => one?.key === 'www-authenticate');
   assert.equal(header?.header?.value, 'Bearer error="insufficient_scope", scope="invoices"');
@@ -114,8 +116,8 @@ function dpopHeaders(uri = URI): Record<string, string> {
 test('a proof works once, in whatever spelling; Envoy’s retry of the same Check gets the same answer', async () => {
   const headers = dpopHeaders();
   const first = message({ headers });
-  assert.equal(reasonOf(await client.check(first, 30_000)), 'permitted');
-  assert.equal(reasonOf(await client.check(first, 30_000)), 'permitted');
+  assert.equal(reasonOf(await client.check(first)), 'permitted');
+  assert.equal(reasonOf(await client.check(first)), 'permitted');
   assert.equal(await ask({ headers }), 'task_proof_replayed');
   assert.equal(await ask({ headers: { ...headers, dpop: otherSignature(headers.dpop ?? '') } }), 'task_proof_replayed');
 });
