@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type Reason, reasons } from '../../src/outcome.ts';
 import { type Answer, World } from '../support/world.ts';
-import { GATEWAY } from '../support/world-asks.ts';
+import { worlds } from '../support/world-kinds.ts';
 import type { ReasonCase } from './reasons/case.ts';
 import { identity } from './reasons/identity.ts';
 import { operation } from './reasons/operation.ts';
@@ -28,14 +28,8 @@ let mesh: World;
 let proxies: World;
 
 before(async () => {
-  mesh = await World.start();
-  proxies = await World.start({
-    edit: ({ identity: section }) => {
-      const trusted = [GATEWAY, '/ns/edge/sa/waypoint'].map((path) => `spiffe://prod.example${path}`);
-      const trustedProxies = trusted.map((id) => ({ id, mode: 'append-forward' }));
-      section.forwarded = { mode: 'append-forward', hop: 2, trustedProxies };
-    },
-  });
+  mesh = await World.start(worlds.mesh);
+  proxies = await World.start(worlds.proxies);
 });
 after(async () => {
   await mesh?.stop();

@@ -51,8 +51,9 @@ export interface Answer {
   readonly reason: string;
   /** The decision id, by dynamic metadata. */
   readonly decision: string;
-  /** The last line of the audit that names the decision. */
+  /** The last line of the audit that names the decision, and its text. */
   readonly audit: AuditLine;
+  readonly line: string;
 }
 
 /** The configuration file as it was parsed, section by section. */
@@ -80,9 +81,9 @@ export class CheckPort {
     const bytes = await this.call(encode(ask));
     const wire = decodeResponse(bytes);
     const decision = String(wire.metadata?.decision);
-    const audit = this.audit().findLast((line) => line.decision === decision);
-    if (audit === undefined) throw new Error(`no audit line of decision ${decision}`);
-    return { bytes, wire, reason: reasonOf(wire), decision, audit };
+    const line = this.#lines().findLast((text) => text.includes(decision));
+    if (line === undefined) throw new Error(`no audit line of decision ${decision}`);
+    return { bytes, wire, reason: reasonOf(wire), decision, audit: JSON.parse(line) as AuditLine, line };
   }
 
   call(message: Uint8Array): Promise<Uint8Array> {
@@ -96,8 +97,13 @@ export class CheckPort {
   }
 
   audit(): readonly AuditLine[] {
-    const lines = readFileSync(this.#auditFile, 'utf8').split('\n');
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as AuditLine);
+    return this.#lines().map((line) => JSON.parse(line) as AuditLine);
+  }
+
+  #lines(): readonly string[] {
+    return readFileSync(this.#auditFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
   }
 
   close(): void {

@@ -1,0 +1,23 @@
+import { type WorldOptions, workload } from './world.ts';
+
+const PROXIES = ['/ns/edge/sa/gateway', '/ns/edge/sa/waypoint'];
+
+/** The mesh, and the same mesh with another configuration. */
+export const worlds = {
+  mesh: {},
+  /** Requests come through two proxies, the gateway next to this Envoy. */
+  proxies: {
+    edit: ({ identity }) => {
+      const trustedProxies = PROXIES.map((path) => ({ id: workload(path), mode: 'append-forward' }));
+      identity.forwarded = { mode: 'append-forward', hop: 2, trustedProxies };
+    },
+  },
+  /** Nothing is refused by policy. */
+  'observe-only': {
+    edit: ({ policy }) => {
+      policy.unsafeObserveOnly = true;
+    },
+  },
+} as const satisfies Readonly<Record<string, WorldOptions>>;
+
+export type WorldName = keyof typeof worlds;
