@@ -5,12 +5,13 @@ import { examine, start } from './app.ts';
 import { AUDIT_USAGE, auditCommand } from './cli/audit.ts';
 import { readConfig } from './cli/config.ts';
 import { DONE, FAILED, type Io, MISUSED, soleArgument } from './cli/io.ts';
+import { POLICY_USAGE, policyCommand } from './cli/policy.ts';
 
 const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
 
 serve --config FILE                 answer Envoy's checks until SIGTERM
 check-config FILE                   read a configuration and all that it names, and serve nothing
-${AUDIT_USAGE}--version
+${POLICY_USAGE}${AUDIT_USAGE}--version
 --help
 
 Exit codes: 0 done, 1 failed, 64 the command line or the configuration is wrong.
@@ -30,6 +31,8 @@ async function run(args: readonly string[]): Promise<number> {
       return serve(rest);
     case 'check-config':
       return checkConfig(rest);
+    case 'policy':
+      return policyCommand(rest, io);
     case 'audit':
       return auditCommand(rest, io);
     case '--version':

@@ -1,0 +1,27 @@
+import { type ParseArgsConfig, type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { type Io, MISUSED } from './io.ts';
+
+type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ readonly options: O; readonly allowPositionals: true; readonly strict: true }>
+>;
+
+/** Options and other arguments of a command, or the exit code after the fault and the usage were printed. */
+export function readArguments<const O extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: O,
+  usage: string,
+  io: Io,
+): Parsed<O> | number {
+  try {
+    const config = { args: [...args], options, allowPositionals: true, strict: true } satisfies ParseArgsConfig;
+    return parseArgs(config) as Parsed<O>;
+  } catch (error) {
+    return misuse(error instanceof Error ? error.message : String(error), usage, io);
+  }
+}
+
+/** Says what is wrong with a command line, and how it is written. */
+export function misuse(problem: string, usage: string, io: Io): number {
+  io.err(`${problem}\n\n${usage}`);
+  return MISUSED;
+}

@@ -1,0 +1,53 @@
+import type { Problem } from '../inventory/problem.ts';
+import { newInstance } from '../policy/engine.ts';
+import { findIdle } from '../policy/tools/idle.ts';
+import { areRuns, runTests } from '../policy/tools/run-tests.ts';
+import { readPolicies } from '../policy/tools/texts.ts';
+import { readArguments } from './arguments.ts';
+import { DONE, FAILED, type Io } from './io.ts';
+import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';
+
+export const CHECK_USAGE = `policy check FOLDER [--inventory FILE] [--config FILE]
+  what a sidecar would do before it serves the folder: lint, strict validation, the folder's tests; then what the
+  estate leaves unused
+${FOLDER_USAGE}`;
+
+/** `policy check`: 0 when a sidecar would serve the folder, 1 with every problem at its place. */
+export async function policyCheck(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readArguments(args, FOLDER_OPTIONS, CHECK_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  const opened = await openFolder(parsed.positionals[0], parsed.values, CHECK_USAGE, io);
+  if (typeof opened === 'number') return opened;
+  const { sources, vetted, engine, loaded, place } = opened;
+  const runs = runTests(sources, loaded.snapshot);
+  if (!areRuns(runs)) return report(runs, place, io);
+  const outcomes = runs.flatMap((run) => run.outcomes);
+  const failed = outcomes.flatMap(({ stated, differs }) => (differs === null ? [] : [stated.problem(differs)]));
+  if (failed.length > 0) return report(failed, place, io);
+  const policies = readPolicies(sources, newInstance());
+  const idle = findIdle(policies, vetted, loaded.snapshot.inventory, engine);
+  if (typeof idle === 'string') {
+    io.err(`the engine gave up: ${idle}\n`);
+    return FAILED;
+  }
+  const remarks = [...loaded.warnings, ...shadowedForbids(policies), ...idle.policies];
+  for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
+  for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
+  const own = policies.filter(({ guardrail }) => !guardrail);
+  const shadowed = own.filter(({ shadow }) => shadow).length;
+  const counts = [
+    `${own.length} policies`,
+    ...(shadowed > 0 ? [`${shadowed} of them shadowed`] : []),
+    `${policies.length - own.length} guardrails`,
+    `${outcomes.length} tests`,
+  ];
+  io.out(`good: ${counts.join(', ')}; revision ${loaded.snapshot.revision.slice(0, 12)}\n`);
+  return DONE;
+}
+
+/** A forbid in shadow stops nothing: whoever shadowed an enforced one should see it. */
+function shadowedForbids(policies: ReturnType<typeof readPolicies>): Problem[] {
+  return policies
+    .filter(({ json, shadow }) => shadow && json.effect === 'forbid')
+    .map(({ id, remark }) => remark(`${id} is a forbid in shadow: it stops nothing yet`));
+}

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { systemClock } from '../identity/clock.ts';
+import { loadInventory } from '../inventory/load.ts';
+import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
+import { Engine } from '../policy/engine.ts';
+import { install, type Loaded, vetApart } from '../policy/load.ts';
+import { type PolicyPaths, readSources } from '../policy/read.ts';
+import { type PolicySettings, policySettings, type Sources } from '../policy/sources.ts';
+import type { Vetted } from '../policy/vet.ts';
+import { misuse } from './arguments.ts';
+import { readConfig } from './config.ts';
+import { FAILED, type Io } from './io.ts';
+
+/** What every command about a policy folder takes. */
+export const FOLDER_OPTIONS = {
+  inventory: { type: 'string' },
+  config: { type: 'string' },
+  ours: { type: 'string', multiple: true },
+} as const;
+
+export const FOLDER_USAGE = `  --inventory FILE   default: inventory.yaml beside FOLDER
+  --config FILE      the sidecar's configuration: headers, trust domains, disabled guardrails, where the rest stands
+  --ours NAME        without --config: a trust domain that is ours; needed where the inventory lists workloads of several
+`;
+
+export interface FolderValues {
+  readonly inventory?: string | undefined;
+  readonly config?: string | undefined;
+  readonly ours?: string[] | undefined;
+}
+
+/** A policy folder that passed everything but its own tests. */
+export interface Opened {
+  readonly sources: Sources;
+  readonly vetted: Vetted;
+  readonly engine: Engine;
+  readonly loaded: Loaded;
+  /** The path of a file of the snapshot as the user would write it, not its name inside the folder. */
+  readonly path: (file: string) => string;
+  /** A problem at such a path. */
+  readonly place: (problem: Problem) => string;
+}
+
+/**
+ * Opens a policy folder as the sidecar would, or gives the exit code after everything that is wrong with it was printed.
+ * Its own tests are left to the command.
+ */
+export async function openFolder(
+  folder: string | undefined,
+  values: FolderValues,
+  usage: string,
+  io: Io,
+): Promise<Opened | number> {
+  const where = await locate(folder, values, usage, io);
+  if (typeof where === 'number') return where;
+  const { paths, settings, path, place } = where;
+  const { sources } = await readSources(paths, settings);
+  if (Array.isArray(sources)) return report(sources, place, io);
+  const vetted = await vetApart({ ...sources, tests: [] });
+  if ('problems' in vetted) return report(vetted.problems, place, io);
+  const engine = new Engine();
+  const loaded = install(engine, sources, vetted);
+  if ('problems' in loaded) return report(loaded.problems, place, io);
+  return { sources, vetted, engine, loaded, path, place };
+}
+
+/** Prints problems, each at its place, and gives the exit code. */
+export function report(problems: readonly Problem[], place: Opened['place'], io: Io): number {
+  for (const problem of sortProblems(problems)) io.err(`${place(problem)}\n`);
+  return FAILED;
+}
+
+interface Where {
+  readonly paths: PolicyPaths;
+  readonly settings: PolicySettings;
+  readonly path: Opened['path'];
+  readonly place: Opened['place'];
+}
+
+async function locate(
+  folder: string | undefined,
+  values: FolderValues,
+  usage: string,
+  io: Io,
+): Promise<Where | number> {
+  if (values.config !== undefined) {
+    const config = await readConfig(values.config, io);
+    if (typeof config === 'number') return config;
+    const { policy } = config;
+    const shown = { folder: folder ?? policy.folder, inventory: values.inventory ?? policy.inventory };
+    const settings = policySettings(config);
+    const now = systemClock.now();
+    const disabledGuardrails = settings.disabledGuardrails.filter(({ untilMs }) => now < untilMs);
+    const guardrails = policy.guardrails.folder;
+    return where(shown, guardrails === undefined ? {} : { guardrails }, { ...settings, disabledGuardrails });
+  }
+  if (folder === undefined) return misuse('name the folder of policies, or --config FILE', usage, io);
+  const shown = { folder, inventory: values.inventory ?? join(dirname(folder), 'inventory.yaml') };
+  const domains = await trustDomains(shown.inventory);
+  const ours = values.ours ?? (domains.length === 1 ? domains : null);
+  if (ours === null && domains.length > 1) {
+    const names = domains.join(', ');
+    return misuse(`the inventory lists workloads of ${names}; say which are ours: --ours NAME`, usage, io);
+  }
+  return where(
+    shown,
+    {},
+    {
+      headers: [],
+      disabledGuardrails: [],
+      trustDomains: [...new Set([...domains, ...(ours ?? [])])],
+      ownTrustDomains: ours ?? [],
+      allowWarnings: false,
+    },
+  );
+}
+
+function where(
+  shown: { readonly folder: string; readonly inventory: string },
+  guardrails: { readonly guardrails?: string },
+  settings: PolicySettings,
+): Where {
+  const paths = { folder: resolve(shown.folder), inventory: resolve(shown.inventory), ...guardrails };
+  const path = (file: string): string => shownFile(file, shown);
+  const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
+  return { paths, settings, path, place };
+}
+
+/** Names inside a snapshot are relative to its folders: those of the user's own files become paths again. */
+function shownFile(file: string, shown: { readonly folder: string; readonly inventory: string }): string {
+  if (file === 'inventory.yaml') return shown.inventory;
+  const own =
+    /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('guardrails/') && !file.startsWith('/');
+  return own && file !== 'schema.cedarschema' ? join(shown.folder, file) : file;
+}
+
+/** Trust domains of the inventory's workloads; none where it cannot be read, which the loading of it reports. */
+async function trustDomains(file: string): Promise<readonly string[]> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const inventory = loadInventory(text, file, { ownTrustDomains: new Set() });
+  return Array.isArray(inventory) ? [] : [...inventory.known.trustDomains].toSorted();
+}
