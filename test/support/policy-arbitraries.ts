@@ -1,0 +1,219 @@
+import fc from 'fast-check';
+import type { Inventory } from '../../src/inventory/inventory.ts';
+import type { Workload } from '../../src/inventory/model.ts';
+import type { Question } from '../../src/policy/question.ts';
+import type { Chain } from '../../src/task/model.ts';
+import { target, task, workload } from './policy.ts';
+
+/** An estate whose names nest, overlap by prefix, and repeat across kinds. */
+export const differentialEstate = `teams: [payments, platform]
+approvals: [resource-owner]
+signals: [burst]
+purposes:
+  reconcile: { in: [finance] }
+  finance: { in: [business] }
+  business: {}
+workloads:
+  - { id: "spiffe://prod.example/ns/a/sa/x", owner: payments, kind: agent, external: false, groups: [g, h], labels: { pci: "true" } }
+  - { id: "spiffe://prod.example/ns/a/sa/xy", owner: platform, kind: service, relay: true }
+  - { id: "spiffe://prod.example/ns/a", owner: payments, kind: job, groups: [g] }
+  - { id: "spiffe://partner.example/ns/a/sa/x", owner: platform, kind: legacy, labels: { pci: "" } }
+resources:
+  - host: one.internal
+    owner: payments
+    sensitivity: internal
+    labels: { tier: gold }
+    apis:
+      - { name: a, path: "/a/{p}", scopes: [read] }
+      - { name: b, path: "/a/{p}/b", sensitivity: restricted }
+      - { name: c, path: /c, methods: [POST], effect: read }
+  - host: two.internal
+    sensitivity: public
+`;
+
+const workloads = [
+  'spiffe://prod.example/ns/a/sa/x',
+  'spiffe://prod.example/ns/a/sa/xy',
+  'spiffe://prod.example/ns/a',
+  'spiffe://partner.example/ns/a/sa/x',
+];
+const requests = [
+  'GET one.internal/',
+  'GET one.internal/a/7',
+  'PUT one.internal/a/7/b/more',
+  'GET one.internal/ab',
+  'POST one.internal/c',
+  'DELETE two.internal/a/b',
+  'GET two.internal/a/',
+];
+
+const principals = [
+  'principal',
+  ...workloads.map((id) => `principal == Mesh::Workload::"${id}"`),
+  'principal in Mesh::SpiffePath::"spiffe://prod.example/ns/a"',
+  'principal in Mesh::SpiffePath::"spiffe://prod.example/ns/a/sa"',
+  'principal in Mesh::TrustDomain::"prod.example"',
+  'principal in Mesh::Team::"payments"',
+  'principal in Mesh::Group::"g"',
+  'principal is Mesh::Workload in Mesh::Group::"h"',
+];
+const actions = [
+  'action',
+  'action == Mesh::Action::"GET"',
+  'action in Mesh::Action::"read"',
+  'action in [Mesh::Action::"write", Mesh::Action::"QUERY"]',
+];
+const resources = [
+  'resource',
+  'resource == Mesh::Endpoint::"one.internal/a/7"',
+  'resource in Mesh::Path::"one.internal/a"',
+  'resource in Mesh::Path::"one.internal/a/7"',
+  'resource in Mesh::Path::"two.internal/a/b"',
+  'resource in Mesh::Host::"one.internal"',
+  'resource in Mesh::Api::"one.internal/a"',
+  'resource in Mesh::Api::"one.internal/b"',
+  'resource is Mesh::Endpoint in Mesh::Team::"payments"',
+];
+
+/** Clauses that read everything a policy can read: well typed, so that strict validation passes, and some fail to evaluate. */
+const clauses = [
+  'true',
+  ...principals.slice(1).map((scope) => scope.replace(/ is Mesh::Workload in /, ' is Mesh::Workload && principal in ')),
+  ...resources.slice(1).map((scope) => scope.replace(/ is Mesh::Endpoint in /, ' is Mesh::Endpoint && resource in ')),
+  'principal in principal.owner',
+  'principal in principal.trustDomain',
+  'resource has owner && principal in resource.owner',
+  'resource has owner && resource in resource.owner',
+  'principal in [Mesh::Team::"platform", Mesh::Team::"payments"]',
+  'resource in [Mesh::Path::"one.internal/c", Mesh::Path::"two.internal/a"]',
+  'principal in context.chain.trustDomains',
+  'principal in context.chain.actors',
+  'context.chain.originator in principal.owner',
+  'context.chain.originator in Mesh::SpiffePath::"spiffe://prod.example/ns/a"',
+  'context.chain.originator in (if principal.relay then Mesh::Team::"payments" else Mesh::Team::"platform")',
+  'context.chain.originator.owner == principal.owner',
+  'context.chain.originator.hasTag("pci")',
+  'context.chain.trustDomains == [principal.trustDomain]',
+  'context.chain.actors.contains(principal)',
+  'context.chain.depth > 1',
+  'context.chain.external',
+  'principal.kind == Mesh::Kind::"agent"',
+  'principal.external',
+  'principal.relay',
+  'principal.hasTag("pci") && principal.getTag("pci") == "true"',
+  'resource.hasTag("tier")',
+  'resource.hasTag("param.p") && resource.getTag("param.p") == "7"',
+  'resource.sensitivity >= 2',
+  'resource.scopes.contains("read")',
+  'resource.path like "/a/*"',
+  'context has task && context.task.purpose in Mesh::Purpose::"business"',
+  'context has task && context.task.purpose in Mesh::Purpose::"finance"',
+  'context has task && context.task.purpose == Mesh::Purpose::"reconcile"',
+  'context has task && context.task.assurance >= resource.sensitivity',
+  'context has task && context.task.scopes.containsAny(resource.scopes)',
+  'context has task && context.task.secondsLeft > 60',
+  'context has declared && context.declared.purpose == "finance"',
+  'context has client && context.client.isInRange(ip("10.0.0.0/8"))',
+  'context has client && context.client.isIpv6()',
+  'context.now < datetime("2026-11-25T10:00:00Z")',
+  'context.credential == Mesh::Credential::"delegated"',
+  'context.role == Mesh::Role::"caller"',
+  'context has query && context.query like "*x*"',
+  'context.headers.hasTag("x-data-class") && context.headers.getTag("x-data-class") == "low"',
+  'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") > 10',
+  'context has inNetworks && context.inNetworks',
+  'context has credentialAge && context.credentialAge < 60',
+  'context.approvals.contains("resource-owner")',
+  'context has risk && context.risk < 50',
+  'context.signals.isEmpty()',
+];
+
+/** Fails to evaluate for a large amount. */
+const failing = 'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 0';
+
+const clause = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(...clauses) },
+  { weight: 1, arbitrary: fc.constant(failing) },
+);
+const condition = fc.oneof(
+  { weight: 5, arbitrary: clause },
+  { weight: 1, arbitrary: clause.map((a) => `!(${a})`) },
+  { weight: 1, arbitrary: fc.tuple(clause, clause).map(([a, b]) => `(${a}) || (${b})`) },
+  { weight: 1, arbitrary: fc.tuple(clause, clause).map(([a, b]) => `(${a}) && (${b})`) },
+  { weight: 1, arbitrary: fc.tuple(clause, clause, clause).map(([a, b, c]) => `if ${a} then ${b} else ${c}`) },
+);
+
+/** Half of the policies have an open scope and one clause: sets that are almost all dead find nothing. */
+const policy = fc.record({
+  effect: fc.constantFrom('permit', 'permit', 'forbid'),
+  scope: fc.oneof(
+    fc.constant('principal, action, resource'),
+    fc
+      .tuple(fc.constantFrom(...principals), fc.constantFrom(...actions), fc.constantFrom(...resources))
+      .map((s) => s.join(', ')),
+  ),
+  clauses: fc.array(fc.tuple(fc.constantFrom('when', 'unless'), condition), { maxLength: 2 }),
+  shadow: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
+});
+
+/** The text of a policy file: one to eight policies, some of them shadowed. */
+export const policyFile: fc.Arbitrary<string> = fc.array(policy, { minLength: 1, maxLength: 8 }).map((policies) =>
+  policies
+    .map(({ effect, scope, clauses: conditions, shadow }, index) => {
+      const annotations = `@id("p${index}") @trusts_issuer_chain${shadow ? ' @mode("shadow")' : ''}`;
+      return `${annotations}\n${effect} (${scope})${conditions.map(([kind, body]) => ` ${kind} { ${body} }`).join('')};`;
+    })
+    .join('\n'),
+);
+
+/** Any question that the estate admits. */
+export function questions(inventory: Inventory): fc.Arbitrary<Question> {
+  const anyWorkload = fc.constantFrom(...workloads.map((id) => workload(inventory, id)));
+  const anyTarget = fc.constantFrom(...requests.map((request) => target(inventory, request)));
+  return fc
+    .record({
+      now: fc.integer({ min: Date.UTC(2026, 10, 25, 9), max: Date.UTC(2026, 10, 25, 11) }),
+      chain: fc.uniqueArray(anyWorkload, { minLength: 1, maxLength: 3 }),
+      at: fc.nat(2),
+      target: anyTarget,
+      task: fc.option(
+        fc.record({
+          purpose: fc.constantFrom('reconcile', 'finance', 'business'),
+          assurance: fc.constantFrom(1 as const, 2 as const, 3 as const),
+          scopes: fc.subarray(['read', 'other']),
+          subject: fc.option(fc.string()),
+        }),
+      ),
+      declared: fc.option(fc.record({ id: fc.string(), purpose: fc.constantFrom('finance', '') })),
+      client: fc.option(
+        fc.oneof(
+          fc.ipV4(),
+          fc.ipV6(),
+          fc.ipV4().map((ip) => `::ffff:${ip}`),
+        ),
+      ),
+      query: fc.option(fc.string({ unit: 'grapheme' })),
+      headers: fc.subarray([['x-data-class', 'low']] as [string, string][]).map((entries) => new Map(entries)),
+      numbers: fc
+        .option(fc.constantFrom(0, 11, Number.MAX_SAFE_INTEGER))
+        .map((n) => new Map(n === null ? [] : [['x-amount', n]])),
+      inNetworks: fc.option(fc.boolean()),
+      credentialAge: fc.option(fc.nat(120)),
+      approvals: fc.subarray(['resource-owner']).map((list) => new Set(list)),
+      risk: fc.option(fc.nat(100)),
+      signals: fc.subarray(['burst']).map((list) => new Set(list)),
+    })
+    .map(({ chain: links, at, task: stated, ...rest }): Question => {
+      const chain = links as unknown as Chain;
+      const index = Math.min(at, chain.length - 1);
+      const caller = index === chain.length - 1;
+      return {
+        ...rest,
+        chain,
+        hop: chain[index] as Workload,
+        role: caller ? 'caller' : index === 0 ? 'originator' : 'intermediary',
+        credential: caller ? 'x509-svid' : 'delegated',
+        task: stated === null ? null : task(stated),
+      };
+    });
+}
