@@ -7,7 +7,7 @@ import { findEnvoy } from './envoy-binary.ts';
 import { Program } from './process.ts';
 import { until } from './until.ts';
 
-export const envoyConfigs = ['tcp', 'uds', 'test-permissive'] as const;
+export const envoyConfigs = ['tcp', 'uds', 'spire', 'test-permissive'] as const;
 /** A file of envoy/, without its ending. */
 export type EnvoyConfig = (typeof envoyConfigs)[number];
 
@@ -143,16 +143,21 @@ export class Envoy {
 }
 
 /** Starts Envoy with a shipped configuration on ports of its own choice, and waits until it listens. */
-export async function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
+export function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
   const dir = mkdtempSync(join(setup.dir, 'envoy-'));
   writeEnvoyCerts(dir, setup.svid, setup.bundlePem);
+  return runEnvoy(dir, place(setup));
+}
+
+/** Starts Envoy in `dir` with this configuration, and waits until it listens. `binary` is another copy of the program. */
+export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string): Promise<Envoy> {
   const config = join(dir, 'envoy.json');
-  writeFileSync(config, JSON.stringify(place(setup)));
+  writeFileSync(config, JSON.stringify(tree));
   const adminFile = join(dir, 'admin-address');
   const args = ['-c', config, '--admin-address-path', adminFile, '--disable-hot-restart', '--concurrency', '1'];
   const program = new Program(
     'envoy',
-    await findEnvoy(),
+    binary ?? (await findEnvoy()),
     [...args, '--log-level', 'warning', '--file-flush-interval-msec', '100'],
     { cwd: dir },
   );
@@ -180,7 +185,8 @@ async function listenerPort(program: Program, adminPort: string): Promise<number
   return port === undefined || port === 0 ? null : port;
 }
 
-function place(setup: EnvoySetup): EnvoyTree {
+/** A shipped configuration on loopback ports of Envoy's choice, with the addresses of this test. */
+export function place(setup: Pick<EnvoySetup, 'config' | 'check' | 'upstream' | 'edit'>): EnvoyTree {
   const tree = readEnvoyConfig(setup.config);
   tree.admin.address.socket_address.port_value = 0;
   const { socket_address } = tree.static_resources.listeners[0]!.address;
@@ -204,7 +210,7 @@ function allowSlowness(tree: EnvoyTree): void {
   authz!.typed_config.grpc_service!.timeout = PATIENT;
 }
 
-function endpointOf(tree: EnvoyTree, cluster: string): { address: unknown } {
+export function endpointOf(tree: EnvoyTree, cluster: string): { address: unknown } {
   const found = tree.static_resources.clusters.find(({ name }) => name === cluster);
   if (found === undefined) throw new Error(`the configuration has no cluster ${cluster}`);
   return found.load_assignment.endpoints[0]!.lb_endpoints[0]!.endpoint;
