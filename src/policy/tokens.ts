@@ -20,6 +20,8 @@ const KINDS = ['word', 'number', 'string', 'sign'] as const;
 
 /** The tokens of Cedar text (docs.cedarpolicy.com, grammar): comments and blanks are left out. Linear, never throws. */
 export function tokenize(text: string): readonly Token[] | TokenFault {
+  // Cedar throws on one instead of refusing it.
+  if (!text.isWellFormed()) return { offset: text.search(/\p{Surrogate}/u), message: 'a lone surrogate; remove it' };
   const tokens: Token[] = [];
   for (let at = 0; at < text.length; ) {
     BLANK.lastIndex = at;
