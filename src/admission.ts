@@ -15,19 +15,21 @@ export interface Admission {
 /** Names that only this sidecar may say to an upstream. */
 export const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
 
-/** Headers that carry credentials of the mesh, besides `authorization` and the declared task. */
+/** Headers that carry credentials of the mesh alone, besides the declared task. */
 const meshCredentials = [
   'txn-token',
-  'dpop',
   'workload-identity-token',
   'workload-proof-token',
   'x-forwarded-client-cert',
 ] as const;
 
+/** Headers that an application uses too, where the host says so. */
+const sharedCredentials = ['authorization', 'dpop'] as const;
+
 /**
  * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
- * otherwise; to an external host nothing of ours, the own headers included. An `authorization` that is the
- * application's is none of ours and stays.
+ * otherwise; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
+ * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them.
  */
 export function admit(
   { resource }: Target,
@@ -36,8 +38,9 @@ export function admit(
   taskHeaders: readonly string[],
   decision: string,
 ): Admission {
-  const ours = [...meshCredentials, ...taskHeaders];
-  if (resource.host.authorization === 'ours') ours.push('authorization');
+  const consumed = new Set([...why.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
+  const shared = sharedCredentials.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
+  const ours = [...meshCredentials, ...taskHeaders, ...shared];
   if (resource.external) return { set: [], remove: withTwins([...ours, ...ownHeaders]), toCaller: why.responseHeaders };
   const set: [string, string][] = [
     ['x-authz-caller', caller.workload.id.text],
