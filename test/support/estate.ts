@@ -22,7 +22,11 @@ export interface EstateOptions {
   readonly config?: ConfigOverrides;
   /** A change to Envoy's configuration. */
   readonly edit?: (tree: EnvoyTree) => void;
+  readonly prepare?: Prepare;
 }
+
+/** Changes the files beside the configuration, before the sidecar reads them; what it returns overrides as `config` does. */
+export type Prepare = (dir: string, ca: TestCa) => ConfigOverrides;
 
 /** The sidecar with a copy of cedar/example in a temporary folder, and a CA for its trust domain. */
 export class SidecarEstate {
@@ -39,13 +43,15 @@ export class SidecarEstate {
     this.policies = join(dir, 'policies');
   }
 
-  static async start(options: { tcp?: boolean; config?: ConfigOverrides } = {}): Promise<SidecarEstate> {
+  static async start(
+    options: { tcp?: boolean; config?: ConfigOverrides; prepare?: Prepare } = {},
+  ): Promise<SidecarEstate> {
     const dir = temporaryFolder();
     try {
       cpSync(example, dir, { recursive: true });
       const ca = TestCa.root(TRUST_DOMAIN);
       writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
-      const config = { ...exampleConfig, ...options.config };
+      const config = { ...exampleConfig, ...options.prepare?.(dir, ca), ...options.config };
       const sidecar = await Sidecar.start({ dir, config, ...(options.tcp === true ? { tcp: true } : {}) });
       return new SidecarEstate(dir, ca, sidecar);
     } catch (error) {
@@ -91,11 +97,11 @@ export class Estate {
   }
 
   static async start(options: EstateOptions): Promise<Estate> {
-    const overrides = options.config === undefined ? {} : { config: options.config };
-    const base = await SidecarEstate.start({ tcp: options.envoy === 'tcp', ...overrides });
+    const { envoy, edit, ...rest } = options;
+    const base = await SidecarEstate.start({ tcp: envoy === 'tcp', ...rest });
     const upstream = await startUpstream();
     try {
-      return new Estate(base, upstream, await base.envoy(options.envoy, upstream, options.edit));
+      return new Estate(base, upstream, await base.envoy(envoy, upstream, edit));
     } catch (error) {
       await upstream.close();
       await base.stop();

@@ -1,0 +1,141 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { workload } from './estate.ts';
+import { TaskIssuer } from './task-issuer.ts';
+import { jwk, jwtSvid, leftOverBits, type Mutation, makeKey, type SigningKey, thumbprint } from './tokens.ts';
+
+/** The audiences of the two hosts in the inventory. */
+export const AUDIENCES = {
+  payments: workload('/ns/payments/sa/api'),
+  crm: workload('/ns/support/sa/crm'),
+} as const;
+
+/** An issuer of access tokens that names nobody, marked unsafeBearer; and one whose Transaction Tokens travel on. */
+const LOOSE = 'https://console.prod.example';
+const FORWARDING = 'https://edge-tts.prod.example';
+/** Longer than any token here lives. */
+const LONG_AGO_MS = 600_000;
+
+type Claims = Readonly<Record<string, unknown>>;
+export type Headers = Readonly<Record<string, string | readonly string[]>>;
+
+/** What may differ in a token: claims, and whether it was issued so long ago that it ended. */
+export interface Change {
+  readonly claims?: Claims;
+  readonly ended?: boolean;
+  readonly purpose?: string;
+}
+
+/** Every credential that a workload of the estate may hold, and a thief may take. */
+export class ThiefTokens {
+  readonly issuer: TaskIssuer;
+  /** The key of the workload that proofs are made with, and that of the thief. */
+  readonly holder = makeKey();
+  readonly thief = makeKey();
+  readonly #loose = makeKey();
+  readonly #forwarding = makeKey();
+
+  constructor(trustDomain: string) {
+    this.issuer = new TaskIssuer(trustDomain);
+  }
+
+  /** Writes the keys of all issuers, and returns the `task` section that believes them. */
+  configure(dir: string): Record<string, unknown> {
+    const scope = { trustDomains: [this.issuer.trustDomain, 'partner.example'] };
+    const task = this.issuer.configure(dir, scope) as { issuers: { kind: string }[] };
+    for (const [name, key] of [
+      ['loose', this.#loose],
+      ['forwarding', this.#forwarding],
+    ] as const)
+      writeFileSync(join(dir, `${name}.json`), JSON.stringify({ keys: [jwk(key)] }));
+    const like = (kind: string) => task.issuers.find((issuer) => issuer.kind === kind);
+    task.issuers.push(
+      { ...like('access-token')!, ...{ issuer: LOOSE, jwks: { file: './loose.json' }, unsafeBearer: true } },
+      {
+        ...like('txn-token')!,
+        ...{ issuer: FORWARDING, jwks: { file: './forwarding.json' }, propagation: 'forwarded' },
+      },
+    );
+    return task;
+  }
+
+  /** A Transaction Token that names the workload. */
+  txn(workload: string, change: Change = {}): string {
+    return this.issuer.txnToken({ workload, ...shapeOf(change) });
+  }
+
+  /** The same, of the issuer whose tokens travel on unchanged. */
+  forwarded(workload: string, change: Change = {}): string {
+    return this.issuer.txnToken({ workload, ...shapeOf(change, FORWARDING, this.#forwarding) });
+  }
+
+  /** An access token of the client; one that is no SPIFFE ID and not in the inventory names nobody. */
+  access(client: string, change: Change = {}): string {
+    return this.issuer.accessToken(AUDIENCES.payments, { workload: client, scope: 'invoices', ...shapeOf(change) });
+  }
+
+  /** An access token that names nobody, of the issuer that is marked unsafeBearer. */
+  bearer(change: Change = {}): string {
+    const shape = { workload: 'console', scope: 'invoices', ...shapeOf(change, LOOSE, this.#loose) };
+    return this.issuer.accessToken(AUDIENCES.payments, shape);
+  }
+
+  /** A JWT-SVID of the workload that says who it is and nothing else. */
+  identity(workload: string, { claims = {}, ended = false }: Change = {}): string {
+    const frame = { key: this.issuer.keys.svid, now: clock(ended), sub: workload, aud: AUDIENCES.payments };
+    return jwtSvid(frame, { claims });
+  }
+
+  /** A JWT-SVID of the workload with a task in it. */
+  taskSvid(workload: string, change: Change = {}): string {
+    return this.issuer.jwtSvid(AUDIENCES.payments, { workload, scope: 'invoices', ...shapeOf(change) });
+  }
+
+  /** An access token that is bound to the workload's name and to the holder's key. */
+  keyBound(workload: string, { claims = {}, ...change }: Change = {}): string {
+    return this.access(workload, { ...change, claims: { cnf: { jkt: thumbprint(this.holder) }, ...claims } });
+  }
+
+  /** The token under the scheme DPoP with a proof of the holder's key for this request. */
+  withDpop(token: string, path: string, change: { ended?: boolean; key?: SigningKey; method?: string } = {}): Headers {
+    const { ended = false, key = this.holder, method = 'GET' } = change;
+    const frame = { holder: key, method, uri: uriOf(path), token, now: clock(ended) };
+    return { authorization: `DPoP ${token}`, dpop: this.issuer.dpopProof(frame) };
+  }
+
+  /** The WIT of the workload and a WPT over it and the tokens beside it, for this request. */
+  withWpt(
+    workload: string,
+    tokens: { readonly txnToken?: string; readonly accessToken?: string },
+    path: string,
+    change: { ended?: boolean; key?: SigningKey; uri?: string; signWith?: SigningKey } = {},
+  ): Headers {
+    const { key: holder = this.holder, uri = uriOf(path), signWith, ended = false } = change;
+    const frame = { workload, holder, uri, ...tokens };
+    const exp = ended ? { claims: { exp: Math.floor(clock(true) / 1000) } } : {};
+    const proof = this.issuer.workloadProof(frame, { ...exp, ...(signWith === undefined ? {} : { signWith }) });
+    return tokens.txnToken === undefined ? proof : { 'txn-token': tokens.txnToken, ...proof };
+  }
+}
+
+/** The token with other claims under its old signature. */
+export function altered(token: string, claims: Claims): string {
+  const [header, payload = '', signature] = token.split('.');
+  const changed = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), ...claims };
+  return [header, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
+}
+
+/** The token with its signature in another spelling of the same bytes. */
+export const respelled = (token: string): string => leftOverBits(token);
+
+export const uriOf = (path: string, host = 'payments.internal'): string => `https://${host}${path}`;
+
+const clock = (ended: boolean): number => Date.now() - (ended ? LONG_AGO_MS : 0);
+
+function shapeOf({ claims = {}, ended = false, purpose }: Change, iss?: string, key?: SigningKey) {
+  const mutation: Mutation =
+    iss === undefined || key === undefined
+      ? { claims }
+      : { header: { kid: key.kid }, claims: { iss, ...claims }, signWith: key };
+  return { mutation, now: clock(ended), ...(purpose === undefined ? {} : { purpose }) };
+}
