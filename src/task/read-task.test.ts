@@ -117,6 +117,8 @@ test('a denial for want of a scope asks for the scopes of the resource, under it
   ]);
   assert.equal(askForScope(denial, found, target, ['another']), denial);
   assert.equal(askForScope(denial, await why(), target, [guardrail]), denial);
+  const handedOn = await why({ headers: { 'txn-token': agentTxn({ claims: { scope: 'other' } }) } });
+  assert.equal(askForScope(denial, handedOn, target, [guardrail]), denial);
   const unnamed = askForScope(denial, found, targetOf(inventory, 'GET payments.internal/other'), [guardrail]);
   assert.deepEqual(unnamed.headers, [['www-authenticate', 'Bearer error="insufficient_scope"']]);
 });

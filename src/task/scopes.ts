@@ -10,10 +10,12 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /**
  * A denial by the policies `forbids`, with the challenge `insufficient_scope` and the scopes that the resource asks for
- * (RFC 6750 section 3.1) where the guardrail of scopes is among them. Any other denial stays as it is.
+ * (RFC 6750 section 3.1) where the guardrail of scopes is among them. Any other denial stays as it is, and so does one
+ * about a Transaction Token alone, which is not presented by any scheme.
  */
 export function askForScope(denial: Refusal, why: Why, { resource }: Target, forbids: readonly string[]): Refusal {
-  if (why.task === null || !forbids.includes(SCOPE_GUARDRAIL)) return denial;
+  const presented = why.backing.some(({ source }) => source !== 'txn-token');
+  if (!presented || !forbids.includes(SCOPE_GUARDRAIL)) return denial;
   const scopes = resource.scopes.filter((scope) => SCOPE.test(scope));
   const challenge = tokenChallenge(why.asking, 'insufficient_scope', scopes);
   return new Refusal(denial.reason, denial.detail, [...denial.headers, challenge]);
