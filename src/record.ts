@@ -20,13 +20,14 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
   const { outcome, trail } = decided;
   const { target, caller, why, facts, hops, snapshot } = trail;
   const refusal = outcome instanceof Refusal ? outcome : null;
+  const observed = 'admission' in decided ? decided.outcome.observed : null;
   const task = why?.task ?? null;
   return {
     time,
     decision,
     result: refusal === null ? ('allow' as const) : ('deny' as const),
     reason: refusal?.reason ?? ('permitted' as const),
-    detail: refusal?.detail ?? null,
+    detail: (refusal ?? observed)?.detail ?? null,
     caller:
       caller === undefined
         ? null
@@ -83,6 +84,7 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
     request: {
       id: input?.id ?? null,
       peer: input?.checkPeer ?? null,
+      from: input?.source.address ?? null,
       method: input?.method ?? null,
       host: input?.host ?? null,
       path: input?.path ?? null,
@@ -94,6 +96,7 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
             revision: snapshot.revision,
             errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
             shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
+            observed: observed?.reason ?? null,
           },
     micros: { total: microseconds, ...trail.micros },
   };

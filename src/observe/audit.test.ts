@@ -492,7 +492,7 @@ test('no record makes a line that holds a control or an invisible character, and
   fc.assert(
     fc.property(hostile, hostile, (path, detail) => {
       const { json } = auditBody(
-        auditRecord({ detail, request: { id: null, peer: null, method: null, host: null, path } }),
+        auditRecord({ detail, request: { id: null, peer: null, from: null, method: null, host: null, path } }),
       );
       assert.doesNotMatch(json, /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\ufeff]/);
       assert.ok(json.isWellFormed());
@@ -510,7 +510,7 @@ test('DEL is escaped in a line that is otherwise plain', () => {
 
 test('a token never stands in the audit, wherever it came from', () => {
   const token = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.c2ln`;
-  const request = { id: null, peer: null, method: 'GET', host: 'a.example', path: `/x/${token}` };
+  const request = { id: null, peer: null, from: null, method: 'GET', host: 'a.example', path: `/x/${token}` };
   const { json } = auditBody(auditRecord({ detail: `bad token ${token}`, request }));
   assert.ok(!json.includes(token));
   assert.match(JSON.parse(json).detail, /^bad token jwt:sha256:[0-9a-f]{64}$/);

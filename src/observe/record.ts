@@ -22,7 +22,7 @@ export interface AuditRecord {
   readonly decision: string;
   readonly result: 'allow' | 'deny';
   readonly reason: Reason | 'permitted';
-  /** The private detail of a refusal; null for an allow. */
+  /** The private detail of a refusal, be it only observed; null for any other allow. */
   readonly detail: string | null;
   readonly caller: {
     readonly id: string;
@@ -75,6 +75,8 @@ export interface AuditRecord {
     readonly id: string | null;
     /** Who called the check port: a SPIFFE ID under mutual TLS. */
     readonly peer: string | null;
+    /** IP address of the TCP peer, be it the caller or a proxy. */
+    readonly from: string | null;
     readonly method: string | null;
     readonly host: string | null;
     readonly path: string | null;
@@ -84,6 +86,8 @@ export interface AuditRecord {
     readonly revision: string;
     readonly errors: readonly { readonly policy: string; readonly message: string }[];
     readonly shadow: readonly { readonly policy: string; readonly would: string }[];
+    /** Why this allow would have been refused, were it not for `unsafeObserveOnly`; null for every other outcome. */
+    readonly observed: Reason | null;
   } | null;
   /** Microseconds: `total`, and one entry for each stage that ran. */
   readonly micros: Readonly<Record<string, number>>;

@@ -39,8 +39,15 @@ export function auditRecord(change: Partial<AuditRecord> = {}): AuditRecord {
       headers: {},
       numbers: {},
     },
-    request: { id: 'r-1', peer: null, method: 'GET', host: 'payments.internal', path: '/api/invoices/42' },
-    policy: { revision: 'sha256:4be1', errors: [], shadow: [] },
+    request: {
+      id: 'r-1',
+      peer: null,
+      from: '10.0.0.9',
+      method: 'GET',
+      host: 'payments.internal',
+      path: '/api/invoices/42',
+    },
+    policy: { revision: 'sha256:4be1', errors: [], shadow: [], observed: null },
     micros: { total: 412, identity: 8, policy: 61 },
     ...change,
   };
