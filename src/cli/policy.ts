@@ -1,5 +1,8 @@
 import { type Io, MISUSED } from './io.ts';
 import { CHECK_USAGE, policyCheck } from './policy-check.ts';
+import { EXPLAIN_USAGE, policyExplain } from './policy-explain.ts';
+import { policyReach, REACH_USAGE } from './policy-reach.ts';
+import { policyReplay, REPLAY_USAGE } from './policy-replay.ts';
 import { policyTest, TEST_USAGE } from './policy-test.ts';
 
 type Command = (args: readonly string[], io: Io) => Promise<number>;
@@ -7,10 +10,13 @@ type Command = (args: readonly string[], io: Io) => Promise<number>;
 const COMMANDS: Readonly<Record<string, readonly [run: Command, usage: string]>> = {
   check: [policyCheck, CHECK_USAGE],
   test: [policyTest, TEST_USAGE],
+  explain: [policyExplain, EXPLAIN_USAGE],
+  replay: [policyReplay, REPLAY_USAGE],
+  reach: [policyReach, REACH_USAGE],
 };
 
-export const POLICY_USAGE = `policy check|test                  what a folder of policies holds, and what it would decide
-                                    (policy VERB --help)
+export const POLICY_USAGE = `policy check|test|explain|replay|reach
+                                    what a folder of policies holds, decides and would change (policy VERB --help)
 `;
 
 /** `policy VERB …`: the tools for whoever writes policies. */

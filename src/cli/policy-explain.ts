@@ -1,0 +1,199 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { systemClock } from '../identity/clock.ts';
+import { Refusal } from '../outcome.ts';
+import { newInstance } from '../policy/engine.ts';
+import { refusalOf } from '../policy/permit.ts';
+import type { HopVerdict, Question } from '../policy/question.ts';
+import { questionsOf, type Stated } from '../policy/stated.ts';
+import { type Audited, readAudited, type Unjudged } from '../policy/tools/audited.ts';
+import { type Account, type Clause, explain } from '../policy/tools/explain.ts';
+import { readPolicies } from '../policy/tools/texts.ts';
+import { misuse, readArguments } from './arguments.ts';
+import { DONE, FAILED, type Io } from './io.ts';
+import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
+import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
+
+export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
+policy explain FOLDER --audit FILE --decision ID
+  what each policy says to one request, and which part of which condition decided
+  --all              forbids too whose conditions fail, and policies about other requests
+  --json             as JSON
+  --upgrade          the request asks for a WebSocket or another tunnel
+${STATED_USAGE}${FOLDER_USAGE}`;
+
+const OPTIONS = {
+  ...FOLDER_OPTIONS,
+  ...STATED_OPTIONS,
+  caller: { type: 'string' },
+  request: { type: 'string' },
+  upgrade: { type: 'boolean' },
+  audit: { type: 'string' },
+  decision: { type: 'string' },
+  all: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
+
+/** `policy explain`: 0 when the request could be explained, whatever is decided. */
+export async function policyExplain(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readArguments(args, OPTIONS, EXPLAIN_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  const { values, positionals } = parsed;
+  const { audit, decision, caller, request } = values;
+  const fromAudit = audit !== undefined && decision !== undefined;
+  if (
+    fromAudit === (caller !== undefined || request !== undefined) ||
+    (audit === undefined) !== (decision === undefined)
+  ) {
+    return misuse('state --caller and --request, or --audit and --decision', EXPLAIN_USAGE, io);
+  }
+  const opened = await openFolder(positionals[0], values, EXPLAIN_USAGE, io);
+  if (typeof opened === 'number') return opened;
+  const { snapshot } = opened.loaded;
+  const { headers } = snapshot;
+  let stated: Stated | string;
+  if (fromAudit) {
+    const found = await findDecision(audit, decision, opened);
+    if (typeof found === 'string') return fail(found, io);
+    if ('why' in found) return fail(`decision ${decision} cannot be judged again: ${found.why} (${found.reason})`, io);
+    const { result, reason } = found.verdict;
+    const same =
+      found.revision === snapshot.revision ? 'by these policies' : 'by other policies, inventory or settings';
+    if (values.json !== true) io.out(`audit: ${result} (${reason}), ${same}\n`);
+    stated = found.stated;
+  } else {
+    stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, headers, systemClock.now());
+    if (typeof stated === 'string') return misuse(stated, EXPLAIN_USAGE, io);
+  }
+  const questions = questionsOf(stated, snapshot.inventory, headers);
+  if (typeof questions === 'string') return fail(questions, io);
+  if (questions instanceof Refusal)
+    return fail(`refused by the inventory: ${questions.reason}, ${questions.detail}`, io);
+  return show(questions, opened, values, io);
+}
+
+function fail(message: string, io: Io): number {
+  io.err(`${message}\n`);
+  return FAILED;
+}
+
+async function findDecision(file: string, decision: string, { loaded }: Opened): Promise<Audited | Unjudged | string> {
+  try {
+    for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
+      if (!line.includes(decision)) continue;
+      const found = readAudited(line, loaded.snapshot.headers);
+      if (found.decision === decision) return found;
+    }
+  } catch (error) {
+    return `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there`;
+  }
+  return `${file}: no line tells of the decision ${decision}`;
+}
+
+interface Shown {
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+function show(questions: readonly Question[], opened: Opened, { all, json }: Shown, io: Io): number {
+  const { sources, vetted, engine, loaded } = opened;
+  const cedar = newInstance();
+  const policies = readPolicies(sources, cedar);
+  const purposes = loaded.snapshot.inventory;
+  const accounts = explain(policies, questions, { vetted, purposes, engine, cedar });
+  if (typeof accounts === 'string') return fail(`Cedar could not be asked: ${accounts}`, io);
+  const verdicts = questions.map((question) => loaded.snapshot.decide(question));
+  const refusal = refusalOf(verdicts);
+  const hops = questions.map((question, index) => {
+    const said = (accounts[index] ?? []).filter((account) => all === true || isTelling(account));
+    return {
+      question,
+      verdict: verdicts[index] as HopVerdict,
+      said,
+      aside: (accounts[index]?.length ?? 0) - said.length,
+    };
+  });
+  if (json === true) {
+    io.out(
+      `${JSON.stringify({ result: refusal === null ? 'allow' : 'deny', reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) }, null, 2)}\n`,
+    );
+    return DONE;
+  }
+  io.out(`${requestText(questions)}\n`);
+  for (const hop of hops) io.out(`\n${hopText(hop, opened)}\n`);
+  io.out(`\n${refusal === null ? 'allow' : `deny (${refusal.reason}): ${refusal.detail}`}\n`);
+  return DONE;
+}
+
+interface Hop {
+  readonly question: Question;
+  readonly verdict: HopVerdict;
+  readonly said: readonly Account[];
+  /** Policies that are left out. */
+  readonly aside: number;
+}
+
+/** Decides, or came close: a forbid whose condition fails, and whatever is about other requests, tells little. */
+function isTelling({ result, policy }: Account): boolean {
+  if (result === 'condition') return policy.json.effect === 'permit' || policy.shadow;
+  return result !== 'scope';
+}
+
+const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
+
+function requestText([question]: readonly Question[]): string {
+  if (question === undefined) return '';
+  const { target, task } = question;
+  const { resource } = target;
+  const api = resource.apis.at(-1) ?? 'no api names it';
+  const why = task === null ? 'no task' : `task for ${task.purpose}, assurance ${task.assurance}`;
+  return `${target.action} ${resource.id} (${api}, ${LEVELS[resource.sensitivity]}); ${why}`;
+}
+
+function hopText({ question, verdict, said, aside }: Hop, opened: Opened): string {
+  const lines = [
+    `${question.role} ${question.hop.id.text} (${question.hop.kind}, ${question.credential}): ${verdict.result}`,
+  ];
+  for (const account of said.toSorted((a, b) => rank(a) - rank(b))) {
+    const { policy } = account;
+    const { file, line } = policy.remark('');
+    const shadow = policy.shadow ? ' in shadow' : '';
+    lines.push(`  ${saying(account)}${shadow}  ${policy.id}  ${opened.path(file)}:${line}`);
+    lines.push(...account.clauses.flatMap(clauseLines));
+  }
+  if (aside > 0) lines.push(`  ${aside} other policies say nothing here (--all shows why)`);
+  return lines.join('\n');
+}
+
+/** What decides first, then permits that came close, then the rest. */
+function rank({ result, policy }: Account): number {
+  if (result === 'error' || (result === 'applies' && policy.json.effect === 'forbid')) return 0;
+  if (result === 'applies') return 1;
+  if (result === 'condition') return policy.json.effect === 'permit' ? 2 : 3;
+  return 4;
+}
+
+function saying({ result, policy, scope }: Account): string {
+  if (result === 'applies') return `${policy.json.effect}s`;
+  if (result === 'error') return 'errs';
+  return result === 'scope' ? `is about another ${scope}` : `does not ${policy.json.effect}`;
+}
+
+function clauseLines({ kind, result, part, values, error }: Clause): string[] {
+  const what = result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} errs at`;
+  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is not there' : `is ${value}`}`);
+  return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
+}
+
+function hopJson({ question, verdict, said }: Hop, { path }: Opened) {
+  return {
+    id: question.hop.id.text,
+    role: question.role,
+    result: verdict.result,
+    policies: said.map(({ policy, result, scope, clauses }) => {
+      const { file, line } = policy.remark('');
+      const { id, shadow, json } = policy;
+      return { id, effect: json.effect, shadow, file: path(file), line, result, scope, clauses };
+    }),
+  };
+}

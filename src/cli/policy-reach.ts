@@ -1,0 +1,66 @@
+import { systemClock } from '../identity/clock.ts';
+import { newInstance } from '../policy/engine.ts';
+import { type Reached, reach } from '../policy/tools/reach.ts';
+import { readPolicies } from '../policy/tools/texts.ts';
+import { misuse, readArguments } from './arguments.ts';
+import { DONE, FAILED, type Io } from './io.ts';
+import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
+import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
+import { table } from './table.ts';
+
+export const REACH_USAGE = `policy reach WORKLOAD --in FOLDER [facts]
+  all that a workload could do with these facts: its blast radius, by api and effect
+  --json             as JSON
+${STATED_USAGE}${FOLDER_USAGE}`;
+
+const OPTIONS = {
+  ...FOLDER_OPTIONS,
+  ...STATED_OPTIONS,
+  in: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+/** `policy reach`: 0 when it could be told, whatever can be reached. */
+export async function policyReach(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readArguments(args, OPTIONS, REACH_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  const { values, positionals } = parsed;
+  const [caller, ...more] = positionals;
+  if (caller === undefined || more.length > 0) return misuse('name one workload by its SPIFFE ID', REACH_USAGE, io);
+  const opened = await openFolder(values.in, values, REACH_USAGE, io);
+  if (typeof opened === 'number') return opened;
+  const { sources, vetted, engine, loaded } = opened;
+  const { snapshot } = loaded;
+  const stated = statedBy(values, { caller }, snapshot.headers, systemClock.now());
+  if (typeof stated === 'string') return misuse(stated, REACH_USAGE, io);
+  const policies = readPolicies(sources, newInstance());
+  const reached = reach(stated, { policies, vetted, snapshot, engine });
+  if (typeof reached === 'string') {
+    io.err(`${reached}\n`);
+    return FAILED;
+  }
+  if (values.json === true) io.out(`${JSON.stringify({ caller, reached }, null, 2)}\n`);
+  else io.out(`${shown(reached)}\n`);
+  return DONE;
+}
+
+const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
+
+function shown(reached: readonly Reached[]): string {
+  if (reached.length === 0) return 'Nothing, whatever else is true.';
+  const rows = reached.map(({ api, named, effect, sensitivity, actions, when, by }) => [
+    named ? api : `${api} (no api)`,
+    effect,
+    LEVELS[sensitivity],
+    when,
+    actions.join(' '),
+    because(when, by),
+  ]);
+  return table([['api', 'effect', 'sensitivity', 'when', 'actions', 'by'], ...rows]);
+}
+
+function because(when: Reached['when'], by: readonly string[]): string {
+  if (when === 'now') return by.join(', ');
+  if (when === 'approval') return `needs the approval ${by.join(', ')}`;
+  return by.length === 0 ? 'a permit asks for other facts' : `${by.join(', ')} may let it pass`;
+}

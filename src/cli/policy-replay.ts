@@ -1,0 +1,66 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { type Change, type Replay, Replayer } from '../policy/tools/replay.ts';
+import { misuse, readArguments } from './arguments.ts';
+import { DONE, FAILED, type Io } from './io.ts';
+import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
+import { table } from './table.ts';
+
+export const REPLAY_USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]
+  judges the decisions of an audit file again, and tells which would change; exit code 1 when some would
+  --json             as JSON
+${FOLDER_USAGE}`;
+
+const OPTIONS = { ...FOLDER_OPTIONS, with: { type: 'string' }, json: { type: 'boolean' } } as const;
+
+/** `policy replay`: 0 when every past decision stays, 1 when some would change, as diff does it. */
+export async function policyReplay(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readArguments(args, OPTIONS, REPLAY_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  const { values, positionals } = parsed;
+  const [audit, ...more] = positionals;
+  if (audit === undefined || more.length > 0) return misuse('name one audit file', REPLAY_USAGE, io);
+  const opened = await openFolder(values.with, values, REPLAY_USAGE, io);
+  if (typeof opened === 'number') return opened;
+  const { snapshot } = opened.loaded;
+  const replayer = new Replayer(snapshot);
+  try {
+    for await (const line of createInterface({ input: createReadStream(audit, 'utf8'), crlfDelay: Infinity })) {
+      if (line !== '') replayer.add(line);
+    }
+  } catch (error) {
+    io.err(`${audit}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there\n`);
+    return FAILED;
+  }
+  const replay = replayer.result();
+  io.out(values.json === true ? `${JSON.stringify(replay, null, 2)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
+  return replay.changes.length === 0 ? DONE : FAILED;
+}
+
+function text(audit: string, replay: Replay, revision: string): string {
+  const { judged, sameRevision, changes, inexact, shadow, left } = replay;
+  const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 12)}`];
+  if (sameRevision > 0) lines.push(`  ${sameRevision} of them were judged by it then`);
+  if (left['before policy'] > 0) lines.push(`  ${left['before policy']} more were refused before policies were asked`);
+  if (left['not exact'] > 0)
+    lines.push(`  ${left['not exact']} more cannot be judged again: their lines were cut or redacted`);
+  if (left.unreadable > 0) lines.push(`  ${left.unreadable} lines are no audit lines`);
+  if (inexact > 0) lines.push(`  ${inexact} changed although nothing did: report this, their lines lack something`);
+  const would = changes.reduce((sum, { count }) => sum + count, 0);
+  lines.push('', would === 0 ? 'None would change.' : `${would} would change:`);
+  if (would > 0) {
+    const heading = ['count', 'caller', 'request', 'then', 'now', 'by', 'such as'];
+    lines.push(table([heading, ...changes.map(row)], '  '));
+  }
+  if (shadow.length > 0) {
+    lines.push('', 'What policies in shadow would change, were they enforced:');
+    const rows = shadow.map(({ policy, would, count }) => [String(count), would, policy]);
+    lines.push(table([['count', 'would', 'policy'], ...rows], '  '));
+  }
+  return lines.join('\n');
+}
+
+function row({ caller, action, what, before, now, count, decision }: Change): string[] {
+  const said = ({ result, reason }: Change['before']): string => (result === 'allow' ? 'allow' : `deny (${reason})`);
+  return [String(count), caller, `${action} ${what}`, said(before), said(now), now.by.join(', ') || '–', decision];
+}

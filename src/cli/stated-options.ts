@@ -1,0 +1,83 @@
+import type { DeclaredHeader } from '../policy/sources.ts';
+import { type Stated, statedSchema } from '../policy/stated.ts';
+
+/** The facts of a request on a command line, but caller and request themselves. */
+export const STATED_OPTIONS = {
+  through: { type: 'string', multiple: true },
+  credential: { type: 'string' },
+  task: { type: 'string' },
+  assurance: { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  declared: { type: 'string' },
+  header: { type: 'string', multiple: true },
+  client: { type: 'string' },
+  'credential-age': { type: 'string' },
+  approval: { type: 'string', multiple: true },
+  risk: { type: 'string' },
+  signal: { type: 'string', multiple: true },
+  at: { type: 'string' },
+} as const;
+
+export const STATED_USAGE = `  --through ID …     the workloads that handed the task on, the originator first
+  --credential KIND  x509-svid (default), jwt-svid, oidc, api-key
+  --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …
+  --declared PURPOSE the purpose of a task that is merely said
+  --header NAME=VALUE …, --client ADDRESS, --credential-age SECONDS, --approval NAME …, --risk 0..100, --signal NAME …
+  --at TIME          when, as 2026-11-25T10:00:00Z; default: now
+`;
+
+export type StatedValues = { readonly [name in keyof typeof STATED_OPTIONS]?: string | string[] | undefined };
+
+/** The facts that options state, or what is wrong with one of them. `now` in milliseconds since the epoch. */
+export function statedBy(
+  values: StatedValues,
+  more: { readonly caller?: string | undefined; readonly request?: string | undefined; readonly upgrade?: boolean },
+  headers: readonly DeclaredHeader[],
+  now: number,
+): Stated | string {
+  const { task, declared } = values;
+  if (task === undefined && (values.assurance !== undefined || values.scope !== undefined)) {
+    return '--assurance and --scope describe a --task';
+  }
+  const parsed = statedSchema.safeParse({
+    ...more,
+    through: values.through,
+    credential: values.credential,
+    task:
+      task === undefined ? undefined : { purpose: task, assurance: numeral(values.assurance), scopes: values.scope },
+    declared: declared === undefined ? undefined : { id: 'declared', purpose: declared },
+    headers: headersBy(values.header, headers),
+    client: values.client,
+    credentialAge: numeral(values['credential-age']),
+    approvals: values.approval,
+    risk: numeral(values.risk),
+    signals: values.signal,
+    at: values.at ?? new Date(now).toISOString(),
+  });
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  return `--${OPTION_OF[String(issue?.path[0])] ?? String(issue?.path[0])}: ${issue?.message}`;
+}
+
+const OPTION_OF: Readonly<Record<string, string>> = {
+  credentialAge: 'credential-age',
+  approvals: 'approval',
+  signals: 'signal',
+  headers: 'header',
+};
+
+/** The number that a text writes in plain digits; any other text stays one, which the schema refuses. */
+function numeral(text: string | string[] | undefined): number | string | undefined {
+  if (Array.isArray(text)) return undefined;
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+function headersBy(texts: string | string[] | undefined, declared: readonly DeclaredHeader[]) {
+  if (!Array.isArray(texts)) return undefined;
+  const pairs = texts.map((text) => {
+    const equals = text.indexOf('=');
+    const [name, value] = equals === -1 ? [text, ''] : [text.slice(0, equals).toLowerCase(), text.slice(equals + 1)];
+    return [name, declared.find((header) => header.name === name)?.type === 'long' ? numeral(value) : value] as const;
+  });
+  return Object.fromEntries(pairs);
+}

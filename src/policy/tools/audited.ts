@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import { credentials } from '../../identity/caller.ts';
+import type { DeclaredHeader } from '../sources.ts';
+import type { Stated } from '../stated.ts';
+
+const text = z.string();
+const names = z.array(text);
+
+/** What a replay reads of an audit line; whatever else stands there is left alone. */
+const lineSchema = z.looseObject({
+  time: z.iso.datetime(),
+  decision: text,
+  result: z.enum(['allow', 'deny']),
+  reason: text,
+  clipped: z.literal(true).optional(),
+  caller: z.looseObject({ id: text, credential: z.enum(credentials) }).nullish(),
+  task: z
+    .looseObject({
+      id: text,
+      purpose: text,
+      assurance: z.literal([1, 2, 3]),
+      scopes: names,
+      issuer: text,
+      subject: text.nullable(),
+    })
+    .nullish(),
+  hops: z
+    .array(z.looseObject({ id: text, result: z.enum(['allow', 'deny', 'error']), permits: names, forbids: names }))
+    .optional(),
+  action: text.nullish(),
+  facts: z
+    .looseObject({
+      client: text.nullable(),
+      query: text.nullable(),
+      declared: z.object({ id: text, purpose: text }).nullable(),
+      secondsLeft: z.int().nullable(),
+      approvals: names,
+      risk: z.int().nullable(),
+      signals: names,
+      headers: z.record(text, text),
+      numbers: z.record(text, z.int()),
+      credentialAge: z.int().nullable(),
+    })
+    .nullish(),
+  request: z.looseObject({ method: text.nullable(), host: text.nullable(), path: text.nullable() }).optional(),
+  policy: z.looseObject({ revision: text }).nullish(),
+});
+
+/** A past decision of policies, as its audit line tells it. */
+export interface Audited {
+  readonly decision: string;
+  readonly caller: string;
+  readonly stated: Stated;
+  /** What policies said then, whatever became of the answer afterwards. */
+  readonly verdict: {
+    readonly result: 'allow' | 'deny';
+    readonly reason: string;
+    readonly by: readonly string[];
+  };
+  readonly revision: string;
+}
+
+/** A line that tells of no decision of policies that could be judged again, and why. */
+export interface Unjudged {
+  readonly decision: string | null;
+  readonly why: 'no check' | 'unreadable' | 'before policy' | 'not exact';
+  readonly reason: string;
+}
+
+/** A digest that stands in place of a token, wherever one stood in a text. */
+const REDACTED = /jwt:sha256:[0-9a-f]{64}/;
+
+/**
+ * What one audit line tells of a decision. Only a line from which the same questions can be put again counts: one that was
+ * clipped, or in whose query or headers a token was replaced by its digest, does not. Headers that are not declared are
+ * left out: policies cannot read them.
+ */
+export function readAudited(line: string, headers: readonly DeclaredHeader[]): Audited | Unjudged {
+  const value = jsonOf(line);
+  if (typeof value !== 'object' || value === null)
+    return { decision: null, why: 'unreadable', reason: 'no JSON object' };
+  if (!('decision' in value)) return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
+  const parsed = lineSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { decision: null, why: 'unreadable', reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+  }
+  const { decision, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
+  if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped' };
+  const last = hops?.at(-1);
+  if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
+    return { decision, why: 'before policy', reason };
+  }
+  const { method, host, path } = request;
+  if (method === null || host === null || path === null) return { decision, why: 'not exact', reason: 'no request' };
+  if ([facts.query ?? '', ...Object.values(facts.headers)].some((said) => REDACTED.test(said))) {
+    return { decision, why: 'not exact', reason: 'a token stood in the query or in a header' };
+  }
+  const result = hops.every((hop) => hop.result === 'allow') ? 'allow' : 'deny';
+  const by = hops.flatMap((hop) => (result === 'allow' ? hop.permits : hop.forbids));
+  const declared = new Map(headers.map((header) => [header.name, header.type]));
+  return {
+    decision,
+    caller: last.id,
+    stated: {
+      caller: last.id,
+      through: hops.slice(0, -1).map(({ id }) => id),
+      request: { method, host, path, query: facts.query },
+      // CONNECT itself is refused before policy, so it is the action of upgrades alone.
+      upgrade: action === 'CONNECT',
+      credential: caller.credential,
+      declared: facts.declared,
+      headers: {
+        ...only(facts.headers, (name) => declared.get(name) === 'string'),
+        ...only(facts.numbers, (name) => declared.get(name) === 'long'),
+      },
+      client: facts.client ?? undefined,
+      at: time,
+      credentialAge: facts.credentialAge,
+      approvals: facts.approvals,
+      risk: facts.risk ?? undefined,
+      signals: facts.signals,
+      task: task ? { ...task, subject: task.subject ?? undefined, secondsLeft: facts.secondsLeft ?? 0 } : null,
+    },
+    verdict: {
+      result,
+      reason: result === 'allow' ? 'permitted' : policyReason(reason, by),
+      by: [...new Set(by)].toSorted(),
+    },
+    revision: policy.revision,
+  };
+}
+
+/** The reason of policies, where a line carries another because something else happened to the answer. */
+function policyReason(reason: string, forbids: readonly string[]): string {
+  if (reason.startsWith('policy_') || reason === 'approval_required') return reason;
+  return forbids.length > 0 ? 'policy_forbidden' : 'policy_no_permit';
+}
+
+function only<T>(values: Readonly<Record<string, T>>, keep: (name: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => keep(name)));
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,141 @@
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Action, Sensitivity } from '../../inventory/model.ts';
+import { Refusal } from '../../outcome.ts';
+import type { Engine, Slot } from '../engine.ts';
+import { nodeOf } from '../lint/ast.ts';
+import { refusalOf } from '../permit.ts';
+import type { HopVerdict, Question } from '../question.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { questionsOf, type Stated } from '../stated.ts';
+import type { Vetted } from '../vet.ts';
+import { cedarCall } from '../vocabulary.ts';
+import { boundPolicy, type Expression } from './bound.ts';
+import { type ReadPath, readPath } from './paths.ts';
+import { sampleTargets } from './samples.ts';
+import type { ReadPolicy } from './texts.ts';
+
+/** One thing that a workload can reach. */
+export interface Reached {
+  /** `host/name` of the innermost api, or `host` where no api names the path. */
+  readonly api: string;
+  readonly named: boolean;
+  readonly effect: 'read' | 'write';
+  readonly sensitivity: Sensitivity;
+  readonly actions: readonly Action[];
+  /** `now`: with these facts. `approval`: once a person approved. `perhaps`: with facts that were not stated. */
+  readonly when: 'now' | 'approval' | 'perhaps';
+  /** Permits for `now`; approvals that are missing; what stands against it for `perhaps` (forbids; none: no permit holds). */
+  readonly by: readonly string[];
+}
+
+export interface Reaching {
+  readonly policies: readonly ReadPolicy[];
+  readonly vetted: Vetted;
+  readonly snapshot: Snapshot<Inventory>;
+  readonly engine: Engine;
+}
+
+/**
+ * All that a caller could do with the facts that are stated: its blast radius. Nothing that could be allowed is left out:
+ * what policies say of facts that are not stated (headers, the path below an api, the time) may hold in its favour, and
+ * what only that would allow is `perhaps`. A string says why nothing can be told.
+ */
+export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Reaching): readonly Reached[] | string {
+  const open = unstated(stated);
+  const unknown = (expression: Expression): boolean => readsUnknown(expression, open);
+  const bounded = policies
+    .filter(({ shadow }) => !shadow)
+    .map(({ id, json }) => [id, boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown)] as const);
+  const slot = engine.load({ schema: vetted.schema, policies: Object.fromEntries(bounded) });
+  if (typeof slot === 'string') return slot;
+  try {
+    const found = new Map<string, Reached>();
+    for (const { line, upgrade } of sampleTargets(snapshot.inventory, vetted.named)) {
+      const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
+      if (typeof questions === 'string') return questions;
+      if (questions instanceof Refusal) continue;
+      const verdicts = questions.map((question) => snapshot.decide(question));
+      const way = wayOf(verdicts, () => questions.every((question) => possible(question, slot)));
+      if (way !== null) add(found, questions, way);
+    }
+    return [...found.values()].toSorted(byApi);
+  } finally {
+    engine.free(slot);
+  }
+
+  function possible(question: Question, upper: Slot): boolean {
+    const answer = engine.ask(upper, cedarCall(question, vetted.named, snapshot.inventory));
+    // A policy that errs here errs for lack of a fact, or for good: it is no promise that the request is refused.
+    return answer.kind !== 'answered' || answer.decision === 'allow' || answer.errors.length > 0;
+  }
+}
+
+type Way = Pick<Reached, 'when' | 'by'>;
+
+function wayOf(verdicts: readonly HopVerdict[], possible: () => boolean): Way | null {
+  const refusal = refusalOf(verdicts);
+  const all = (of: (verdict: HopVerdict) => readonly string[]) => [...new Set(verdicts.flatMap(of))].toSorted();
+  if (refusal === null) return { when: 'now', by: all(({ permits }) => permits) };
+  if (!possible()) return null;
+  // An approval helps only where some permit waits behind the forbid: Cedar does not say so, the upper bound does.
+  if (refusal.reason === 'approval_required') return { when: 'approval', by: all(({ approvals }) => approvals) };
+  return { when: 'perhaps', by: all(({ forbids }) => forbids) };
+}
+
+function add(found: Map<string, Reached>, questions: readonly Question[], way: Way): void {
+  const target = questions[0]?.target;
+  if (target === undefined) return;
+  const { resource, action, effect } = target;
+  const api = resource.apis.at(-1);
+  const row = { api: api ?? resource.host.name, named: api !== undefined, effect, sensitivity: resource.sensitivity };
+  const key = JSON.stringify([row, way]);
+  const actions = new Set(found.get(key)?.actions).add(action);
+  found.set(key, { ...row, ...way, actions: [...actions] });
+}
+
+function byApi(a: Reached, b: Reached): number {
+  const [left, right] = [a, b].map(({ api, named, effect, when }) => `${api} ${named ? 0 : 1} ${effect} ${when}`);
+  return (left ?? '') < (right ?? '') ? -1 : 1;
+}
+
+/** Paths of the context that the facts leave open. */
+function unstated({ client, credentialAge, declared, risk, signals, task }: Stated): readonly string[] {
+  const open = ['query', 'headers', 'numbers', 'approvals', 'now'];
+  if (client === undefined) open.push('client', 'inNetworks');
+  if (credentialAge === undefined) open.push('credentialAge');
+  if (declared === undefined) open.push('declared');
+  if (risk === undefined) open.push('risk');
+  if (signals === undefined) open.push('signals');
+  if (!task) return open;
+  open.push('task.id', 'task.issuer', 'task.subject', 'task.secondsLeft');
+  return task.scopes === undefined ? [...open, 'task.scopes'] : open;
+}
+
+/** Whether an expression reads what is open, or of a resource what the inventory does not tell: its path, parameters. */
+function readsUnknown(expression: Expression, open: readonly string[]): boolean {
+  const parts: unknown[] = [expression];
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (typeof part !== 'object' || part === null) continue;
+    const path = readPath(part);
+    if (path !== null) {
+      if (isOpen(path, open)) return true;
+      continue;
+    }
+    const operator = nodeOf(part)?.operator;
+    if (operator === 'hasTag' || operator === 'getTag') return true;
+    const type = (part as { readonly __entity?: { readonly type?: unknown } }).__entity?.type;
+    if (type === 'Mesh::Endpoint' || type === 'Mesh::Path') return true;
+    parts.push(...Object.values(part));
+  }
+  return false;
+}
+
+function isOpen({ variable, attributes, tag, presence }: ReadPath, open: readonly string[]): boolean {
+  if (variable === 'resource') return attributes[0] === 'path' || (tag?.startsWith('param.') ?? false);
+  if (variable !== 'context') return false;
+  const path = attributes.join('.');
+  if (path === '') return true;
+  return open.some(
+    (name) => path === name || path.startsWith(`${name}.`) || (!presence && name.startsWith(`${path}.`)),
+  );
+}

@@ -1,0 +1,127 @@
+import type { Inventory } from '../../inventory/inventory.ts';
+import { Refusal } from '../../outcome.ts';
+import { refusalOf } from '../permit.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { questionsOf } from '../stated.ts';
+import { type Audited, readAudited, type Unjudged } from './audited.ts';
+
+/** What policies say of a request. */
+export interface Verdict {
+  readonly result: 'allow' | 'deny';
+  readonly reason: string;
+  /** The deciding policies, sorted. */
+  readonly by: readonly string[];
+}
+
+/** Past decisions that would change in the same way. */
+export interface Change {
+  readonly caller: string;
+  readonly action: string;
+  /** The innermost api, or the resource where no api names it. */
+  readonly what: string;
+  readonly before: Omit<Verdict, 'by'>;
+  readonly now: Verdict;
+  readonly count: number;
+  /** The first of them. */
+  readonly decision: string;
+}
+
+/** What shadowed policies would have changed, were they enforced. */
+export interface ShadowChange {
+  readonly policy: string;
+  readonly would: 'allow' | 'deny' | 'error';
+  readonly count: number;
+}
+
+export interface Replay {
+  /** Decisions that were judged again. */
+  readonly judged: number;
+  /** Those of them that were judged by exactly these policies, inventory and settings. */
+  readonly sameRevision: number;
+  readonly changes: readonly Change[];
+  /** Changes among decisions of the same revision: the line does not hold all that decided. */
+  readonly inexact: number;
+  readonly shadow: readonly ShadowChange[];
+  /** Lines that could not be judged again, by why. */
+  readonly left: Readonly<Record<Unjudged['why'], number>>;
+}
+
+/** Judges the decisions of an audit again, one line after the other, in memory that grows with the kinds of change only. */
+export class Replayer {
+  readonly #snapshot: Snapshot<Inventory>;
+  readonly #changes = new Map<string, Change>();
+  readonly #shadow = new Map<string, ShadowChange>();
+  readonly #left: Record<Unjudged['why'], number> = {
+    'no check': 0,
+    unreadable: 0,
+    'before policy': 0,
+    'not exact': 0,
+  };
+  #judged = 0;
+  #sameRevision = 0;
+  #inexact = 0;
+
+  constructor(snapshot: Snapshot<Inventory>) {
+    this.#snapshot = snapshot;
+  }
+
+  add(line: string): void {
+    const audited = readAudited(line, this.#snapshot.headers);
+    if ('why' in audited) {
+      this.#left[audited.why]++;
+      return;
+    }
+    this.#judged++;
+    const same = audited.revision === this.#snapshot.revision;
+    if (same) this.#sameRevision++;
+    const { verdict: now, action, what } = this.#judge(audited);
+    const { result, reason } = audited.verdict;
+    if (result === now.result && reason === now.reason) return;
+    if (same) this.#inexact++;
+    const { caller, decision } = audited;
+    const change = { caller, action, what, before: { result, reason }, now, count: 1, decision };
+    const key = JSON.stringify([caller, action, what, result, reason, now]);
+    const known = this.#changes.get(key);
+    this.#changes.set(key, known === undefined ? change : { ...known, count: known.count + 1 });
+  }
+
+  result(): Replay {
+    return {
+      judged: this.#judged,
+      sameRevision: this.#sameRevision,
+      changes: [...this.#changes.values()].toSorted((a, b) => b.count - a.count),
+      inexact: this.#inexact,
+      shadow: [...this.#shadow.values()].toSorted((a, b) => b.count - a.count),
+      left: this.#left,
+    };
+  }
+
+  #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } {
+    const { inventory, headers } = this.#snapshot;
+    const questions = questionsOf(stated, inventory, headers);
+    const line = typeof stated.request === 'object' ? stated.request : null;
+    const asked = { action: line?.method ?? '', what: `${line?.host ?? ''}${line?.path ?? ''}` };
+    // A name that is no longer known: the caller, a workload of the chain, or the purpose.
+    if (typeof questions === 'string') return { ...asked, verdict: { result: 'deny', reason: questions, by: [] } };
+    if (questions instanceof Refusal) {
+      return { ...asked, verdict: { result: 'deny', reason: questions.reason, by: [] } };
+    }
+    const verdicts = questions.map((question) => this.#snapshot.decide(question));
+    for (const { policy, would } of verdicts.flatMap(({ shadow }) => shadow)) {
+      const key = `${policy} ${would}`;
+      this.#shadow.set(key, { policy, would, count: (this.#shadow.get(key)?.count ?? 0) + 1 });
+    }
+    const refusal = refusalOf(verdicts);
+    const by = verdicts.flatMap((verdict) => (refusal === null ? verdict.permits : verdict.forbids));
+    const target = questions[0]?.target;
+    return {
+      action: target?.action ?? asked.action,
+      what: target?.resource.apis.at(-1) ?? asked.what,
+      verdict: {
+        result: refusal === null ? 'allow' : 'deny',
+        reason: refusal?.reason ?? 'permitted',
+        by: [...new Set(by)].toSorted(),
+      },
+    };
+  }
+}
