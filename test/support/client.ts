@@ -2,14 +2,19 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { request } from 'node:https';
-import type { Issued } from './ca.ts';
+
+/** What a client shows in a handshake: its certificate, intermediates with it or not, and its key. */
+export interface Shown {
+  readonly pem: string;
+  readonly pkcs8Pem: string;
+}
 
 export interface Ask {
   readonly port: number;
   /** The client's certificate; null to present none. */
-  readonly svid: Issued | null;
+  readonly svid: Shown | null;
   /** Intermediates that are sent after it. */
-  readonly chain?: readonly Issued[];
+  readonly chain?: readonly Shown[];
   readonly host: string;
   readonly method?: string;
   readonly path: string;

@@ -24,6 +24,10 @@ export interface SidecarSetup {
   readonly dir: string;
   /** TCP on loopback instead of a Unix socket in `dir`. */
   readonly tcp?: boolean;
+  /** With `tcp`: the address to listen on, where it is not loopback. */
+  readonly host?: string;
+  /** More of the section `listen`. */
+  readonly listen?: Readonly<Record<string, unknown>>;
   /** The configuration file without `listen` and `audit`. */
   readonly config: Readonly<Record<string, unknown>>;
 }
@@ -41,10 +45,10 @@ export class Sidecar {
     this.configFile = join(setup.dir, 'config.yaml');
     this.auditFile = join(setup.dir, 'audit.jsonl');
     this.statusPort = statusPort;
-    const check = 'port' in this.check ? `127.0.0.1:${checkPort}` : `unix://${this.check.socket}`;
+    const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
       ...setup.config,
-      listen: { check, status: `127.0.0.1:${statusPort}` },
+      listen: { ...setup.listen, check, status: `127.0.0.1:${statusPort}` },
       audit: { sinks: [{ file: { path: this.auditFile } }] },
     };
     // JSON is YAML.

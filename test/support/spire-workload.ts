@@ -1,16 +1,11 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Shown } from './client.ts';
 import { goTool } from './go-tool.ts';
 import { type Finished, finish } from './run.ts';
 import type { Spire } from './spire.ts';
 import { programAs } from './spire.ts';
 import { until } from './until.ts';
-
-/** What a client shows in a handshake. */
-export interface Shown {
-  readonly pem: string;
-  readonly pkcs8Pem: string;
-}
 
 /**
  * A workload of a live SPIRE: a copy of `spire-agent` at a path of its own, by which the agent attests it, and which asks
