@@ -5,6 +5,8 @@ import { findEnvoy } from '../support/envoy-binary.ts';
 import { Estate } from '../support/estate.ts';
 import type { AuditLine } from '../support/sidecar.ts';
 import { curlLines, summary } from './epilogue.ts';
+import { playReuse } from './reuse.ts';
+import { printMatrix } from './reuse-print.ts';
 import { LEDGER, type Row, rows, type Stage } from './rows.ts';
 import { table } from './table.ts';
 
@@ -29,10 +31,15 @@ try {
     ),
   );
   say(await summary(estate.sidecar));
+  say('\nEvery credential will be reused. What becomes of it (docs/reuse.md says how each cell is played):\n');
+  const reuse = await playReuse();
+  say(printMatrix(reuse));
   if (values.keep) await keepRunning();
   const right = played.filter((one) => one.right).length;
+  const cellsRight = reuse.filter(({ wrong }) => wrong === null).length;
   say(`\ndemo: ${right} of ${rows.length} right`);
-  process.exitCode = right === rows.length ? 0 : 1;
+  say(`reuse: ${cellsRight} of ${reuse.length} cells right`);
+  process.exitCode = right === rows.length && cellsRight === reuse.length ? 0 : 1;
 } finally {
   await openEnvoy.stop();
   await estate.stop();

@@ -145,7 +145,7 @@ function withThiefsKey({ der, keys, subject }: Issued): Issued {
 }
 
 const certificateRow: Row = {
-  name: 'X.509-SVID, certificate alone',
+  name: 'X.509-SVID, no key',
   what: 'The ledger’s certificate. It is no secret: its holder shows it to everyone.',
   control: { how: 'the ledger reads a confidential resource', play: showing(({ svids }) => svids.ledger) },
   cells: {
@@ -189,7 +189,7 @@ const certificateRow: Row = {
 const agent = ({ svids }: ThiefEstate): Issued => svids.agent;
 
 const keyRow: Row = {
-  name: 'X.509-SVID with its key',
+  name: 'X.509-SVID with key',
   what: 'Certificate and key of billing-agent: the thief is the workload until the certificate ends, and still has no task.',
   control: { how: 'billing-agent reads the public status page', play: showing(agent, places.status) },
   cells: {

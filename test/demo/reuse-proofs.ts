@@ -33,7 +33,7 @@ const dpop =
     tokens.withDpop(tokens.keyBound(ids.agent), path, change);
 
 const dpopRow: Row = {
-  name: 'DPoP-bound token, its proof',
+  name: 'DPoP-bound',
   what: 'An access token with `cnf.jkt` that names billing-agent, and a captured DPoP proof.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(dpop()) },
   cells: {
@@ -106,17 +106,29 @@ const dpopRow: Row = {
 };
 
 const keyRow: Row = {
-  name: 'key-bound token, its proof',
+  name: 'key-bound, no name',
   what: 'The same token without a name: a key alone binds nobody, since whoever captures a request holds the proof too.',
   control: { how: 'billing-agent reads an internal resource', play: keyAlone('agent', places.exports) },
   cells: {
-    'another workload': works('by the thief, before it was used', keyAlone('thief', places.exports), {
-      ...keptFrom('the same at a confidential resource', keyAlone('thief', places.invoice), PROOF),
-    }),
+    'another workload': works(
+      'by the thief, before it was used',
+      keyAlone('thief', places.exports),
+      keptFrom('the same at a confidential resource', keyAlone('thief', places.invoice), PROOF),
+    ),
+    'after expiry': refused(
+      'the token holds, the proof is old',
+      keyAlone('agent', places.exports, { ended: true }),
+      'task_proof_expired',
+    ),
     'other method': refused(
       'POST with a proof for GET',
-      posted(keyAlone('agent', places.exports, 'GET')),
-      'request_method_not_allowed',
+      (estate) => ({ ...keyAlone('agent', places.claims)(estate), method: 'POST' }),
+      'task_proof_method',
+    ),
+    'other resource': refused(
+      'with a proof for another path',
+      (estate) => ({ ...keyAlone('agent', places.exports)(estate), path: places.claims }),
+      'task_proof_target',
     ),
     'replayed as it was': refusedAfter(
       'after it was used',
@@ -124,9 +136,16 @@ const keyRow: Row = {
       keyAlone('agent', places.exports),
       'task_proof_replayed',
     ),
-    'one hop further': works('by the tool server', keyAlone('tools', places.exports), {
-      ...keptFrom('the same at a confidential resource', keyAlone('tools', places.invoice), PROOF),
-    }),
+    'one hop further': works(
+      'by the tool server',
+      keyAlone('tools', places.exports),
+      keptFrom('the same at a confidential resource', keyAlone('tools', places.invoice), PROOF),
+    ),
+    'thief’s own proof': refused(
+      'a proof of the thief’s key',
+      (estate) => keyAlone('agent', places.exports, { key: estate.tokens.thief })(estate),
+      'task_proof_key',
+    ),
     'proof left out': refused(
       'the token as a mere bearer token',
       (estate) => ({ as: estate.svids.agent, path: places.exports, headers: bearer(tokenOfKey(estate)) }),
@@ -139,16 +158,12 @@ function tokenOfKey({ tokens }: ThiefEstate): string {
   return tokens.access('console', { claims: { cnf: { jkt: thumbprint(tokens.holder) } } });
 }
 
-function keyAlone(person: 'agent' | 'thief' | 'tools', path: string, method = 'GET'): Play {
+function keyAlone(person: 'agent' | 'thief' | 'tools', path: string, change: DpopChange = {}): Play {
   return (estate) => ({
     as: estate.svids[person],
     path,
-    headers: estate.tokens.withDpop(tokenOfKey(estate), path, { method }),
+    headers: estate.tokens.withDpop(tokenOfKey(estate), path, change),
   });
-}
-
-function posted(play: Play): Play {
-  return (estate) => ({ ...play(estate), method: 'POST' });
 }
 
 type WptChange = Parameters<ThiefEstate['tokens']['withWpt']>[3];
@@ -158,7 +173,7 @@ const wpt =
     tokens.withWpt(ids.agent, { txnToken: tokens.txn(ids.agent) }, path, change);
 
 const wptRow: Row = {
-  name: 'WPT-protected token',
+  name: 'WPT-protected',
   what: 'A Transaction Token of billing-agent with its WIT and a captured WPT.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(wpt()) },
   cells: {
@@ -246,7 +261,7 @@ const captured =
   };
 
 const capturedRow: Row = {
-  name: 'all headers of a request',
+  name: 'all captured headers',
   what: 'Everything that billing-agent sent: declared task, Transaction Token, DPoP-bound token, both proofs, WIT.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(captured()) },
   cells: {

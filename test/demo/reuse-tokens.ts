@@ -77,7 +77,7 @@ const postWithoutProof = (kind: TokenKind): Cell =>
   refused('POST', posted(use(kind, { purpose: 'issue-refunds' }, { path: places.claims })), 'policy_forbidden', WRITES);
 
 const bearerRow: Row = {
-  name: 'unbound token, unsafeBearer',
+  name: 'unbound, unsafeBearer',
   what: 'An access token that names no workload, of an issuer that is marked `unsafeBearer`.',
   control: { how: 'billing-agent reads an internal resource', play: use(bearerToken) },
   cells: {
@@ -98,7 +98,7 @@ const unboundToken: TokenKind = {
 const namedToken: TokenKind = { ...unboundToken, mint: ({ tokens }, change) => tokens.access(ids.agent, change) };
 
 const unboundRow: Row = {
-  name: 'unbound token',
+  name: 'unbound',
   what: 'The same of an issuer that is not marked: one that names its holder is permitted, one that names nobody is not.',
   control: { how: 'billing-agent with a token that names it', play: use(namedToken) },
   cells: {
@@ -135,7 +135,7 @@ const certificateToken: TokenKind = {
 };
 
 const certificateRow: Row = {
-  name: 'certificate-bound token',
+  name: 'certificate-bound',
   what: 'An access token with `cnf.x5t#S256`, the hash of billing-agent’s certificate, that names no workload.',
   control: { how: 'billing-agent reads a confidential resource', play: use(certificateToken) },
   cells: {
@@ -163,7 +163,7 @@ const nameToken: TokenKind = {
 };
 
 const nameRow: Row = {
-  name: 'SPIFFE-bound token',
+  name: 'SPIFFE-bound',
   what: 'A Transaction Token that names billing-agent in `req_wl`.',
   control: { how: 'billing-agent reads a confidential resource', play: use(nameToken) },
   cells: {
@@ -195,7 +195,7 @@ const chainToken: TokenKind = {
 };
 
 const chainRow: Row = {
-  name: 'delegated token of a chain',
+  name: 'delegated, of a chain',
   what: 'A Transaction Token with nested `act`: the orchestrator handed the task to billing-agent.',
   control: { how: 'billing-agent, for the orchestrator, reads a confidential resource', play: use(chainToken) },
   cells: {
@@ -245,7 +245,7 @@ const forwardedToken: TokenKind = {
 };
 
 const forwardedRow: Row = {
-  name: 'forwarded token',
+  name: 'forwarded',
   what: 'A Transaction Token of billing-agent that travels on unchanged: its issuer says `propagation: forwarded`. The tool server uses it.',
   control: { how: 'the tool server, for billing-agent, reads an internal resource', play: use(forwardedToken) },
   cells: {

@@ -1,0 +1,29 @@
+import type { Cell, Denial, PlayedCell } from './reuse-matrix.ts';
+import { printMatrix, rowsOf } from './reuse-print.ts';
+
+/** The part of docs/reuse.md that is written by what ran: the matrix, and each row cell by cell. */
+export function reusePage(played: readonly PlayedCell[]): string {
+  const sections = rowsOf(played).map((row) => {
+    const lines = played
+      .filter((one) => one.row === row)
+      .map(({ column, cell, got }) => `| ${column} | ${cell.how} | ${answer(cell, got)} |`);
+    return [
+      `### ${row.name}`,
+      row.what,
+      `Rightful use: ${row.control.how}.`,
+      '',
+      '| reuse | how | answer |',
+      '|---|---|---|',
+      ...lines,
+    ].join('\n');
+  });
+  return ['```text', printMatrix(played), '```', '', `## Cell by cell`, '', sections.join('\n\n'), ''].join('\n');
+}
+
+function answer({ expected }: Cell, got: string): string {
+  if ('reason' in expected) return denial(expected);
+  return `${got}; ${expected.kept.how}: ${denial(expected.kept)}`;
+}
+
+const denial = ({ reason, by }: Denial): string =>
+  reason === 'handshake' ? 'the TLS handshake fails' : `\`${reason}\`${by === undefined ? '' : ` (${by})`}`;
