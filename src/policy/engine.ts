@@ -62,6 +62,7 @@ const SOUND_AFTER = 100;
 export class Engine {
   readonly #slots: (Slot | null)[] = Array<Slot | null>(SLOTS).fill(null);
   readonly #options: EngineOptions;
+  readonly #prepared = new Set<Slot>();
   #cedar: Cedar | null = newInstance();
   #throws = 0;
   #answers = 0;
@@ -81,7 +82,7 @@ export class Engine {
     if (this.#cedar === null) this.#rebuild();
     if (this.#cedar === null) return 'the engine is being replaced';
     const slot: Slot = Object.freeze({ name: `slot${index}`, program });
-    const fault = this.#guarded((cedar) => preparse(cedar, slot));
+    const fault = this.#guarded((cedar) => this.#prepare(cedar, slot));
     if (fault !== null) return typeof fault === 'string' ? fault : fault.message;
     this.#slots[index] = slot;
     return slot;
@@ -90,7 +91,9 @@ export class Engine {
   /** Gives the slot back; its snapshot must not be asked again (it would be answered `unavailable`). */
   free(slot: Slot): void {
     const index = this.#slots.indexOf(slot);
-    if (index !== -1) this.#slots[index] = null;
+    if (index === -1) return;
+    this.#slots[index] = null;
+    this.#prepared.delete(slot);
   }
 
   get freeSlots(): number {
@@ -111,13 +114,25 @@ export class Engine {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
     if (!this.#slots.includes(slot)) return { kind: 'unavailable', message: 'the snapshot is no longer loaded' };
-    return this.#guarded((cedar) => answerOf(askCedar(cedar, slot, call)));
+    return this.#guarded((cedar) => {
+      const unprepared = this.#prepare(cedar, slot);
+      if (unprepared !== null) return { kind: 'unavailable', message: unprepared };
+      return answerOf(askCedar(cedar, slot, call));
+    });
   }
 
   /** Stops a replacement that is under way. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** Parses the slot's program, unless this instance knows it: a new one learns what is asked of it, and no more. */
+  #prepare(cedar: Cedar, slot: Slot): string | null {
+    if (this.#prepared.has(slot)) return null;
+    const fault = preparse(cedar, slot);
+    if (fault === null) this.#prepared.add(slot);
+    return fault;
   }
 
   #guarded<T>(use: (cedar: Cedar) => T): T | Extract<Answer, { kind: 'unavailable' }> {
@@ -152,16 +167,12 @@ export class Engine {
   #rebuild(): void {
     this.close();
     try {
-      const cedar = newInstance();
-      for (const slot of this.#slots) {
-        const fault = slot === null ? null : preparse(cedar, slot);
-        if (fault !== null) throw new Error(fault);
-      }
-      this.#cedar = cedar;
+      this.#cedar = newInstance();
     } catch {
       this.#schedule();
       return;
     }
+    this.#prepared.clear();
     this.#throws = 0;
     this.#answers = 0;
     this.#rebuilds++;
