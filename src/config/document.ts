@@ -24,6 +24,16 @@ const PLACEHOLDER = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{/g;
  * take too. Returns every problem of this step.
  */
 export function readDocument(text: string, file: string, env: Environment): ConfigDocument | ConfigProblem[] {
+  try {
+    return read(text, file, env);
+  } catch (error) {
+    // The parser recurses over nesting: a hostile file ends in a RangeError, which is a problem like any other.
+    const why = error instanceof Error ? error.message : String(error);
+    return [{ file, line: 0, column: 0, path: '', message: `cannot be read as YAML (${why}); write shallow YAML` }];
+  }
+}
+
+function read(text: string, file: string, env: Environment): ConfigDocument | ConfigProblem[] {
   const lines = new LineCounter();
   const at = (offset: number | undefined, path: string, message: string): ConfigProblem => {
     if (offset === undefined) return { file, line: 0, column: 0, path, message };

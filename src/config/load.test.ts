@@ -445,3 +445,8 @@ test('a bundle has one origin, and a bundle endpoint one way to prove itself', (
   assert.match(wrong(`federation: { ${url}, profile: https_web, bootstrap: b }`), /bootstrap: is for https_spiffe/);
   assert.match(wrong('federation: { url: "http://127.0.0.1/b", profile: https_web }'), /url: is not an https URL/);
 });
+
+test('nesting that the parser cannot follow is a problem, not a crash', () => {
+  const [found] = problems(`${'- '.repeat(4000)}a\n`);
+  assert.match(found!, /^\/etc\/authz\/config\.yaml: .*write shallow YAML/);
+});
