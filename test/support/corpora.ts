@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 
 /** The folder of the outside corpora: `$CORPORA_DIR`, else `../shared/corpora` beside the project. */
 export const corporaDir = resolve(
-  process.env['CORPORA_DIR'] ?? join(import.meta.dirname, '..', '..', '..', 'shared', 'corpora'),
+  process.env.CORPORA_DIR ?? join(import.meta.dirname, '..', '..', '..', 'shared', 'corpora'),
 );
 
 /** Whether a corpus is there. Absent with `CI=true` is an error, since a gate that skips is no gate. */
 export function hasCorpus(name: string): boolean {
   const there = existsSync(join(corporaDir, name));
-  if (!there && process.env['CI'] === 'true')
+  if (!there && process.env.CI === 'true')
     throw new Error(`corpus ${name} is absent from ${corporaDir}, and CI=true`);
   return there;
 }
