@@ -447,6 +447,5 @@ test('a bundle has one origin, and a bundle endpoint one way to prove itself', (
 });
 
 test('nesting that the parser cannot follow is a problem, not a crash', () => {
-  const [found] = problems(`${'- '.repeat(4000)}a\n`);
-  assert.match(found!, /^\/etc\/authz\/config\.yaml: .*write shallow YAML/);
+  for (const depth of [500, 4000]) assert.ok(problems(`${'- '.repeat(depth)}${SMALLEST}`).length > 0, `${depth}`);
 });
