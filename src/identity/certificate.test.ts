@@ -109,6 +109,13 @@ describe('fields', () => {
     ],
     ['an empty issuer', { issuerDer: name('') }, /issuer is empty/],
     ['an issuer attribute that nests', { issuerDer: nameOf(der.sequence(der.utf8('x'))) }, /no string/],
+    ['an issuer attribute that is a number', { issuerDer: nameOf(der.integer(Buffer.from([1]))) }, /no string/],
+    ['an issuer attribute without a value', { issuerDer: nameOf() }, /no string/],
+    ['a UTF8String that is no UTF-8', { issuerDer: nameOf(string(0x0c, 'c328')) }, /broken text/],
+    ['a PrintableString outside of ASCII', { issuerDer: nameOf(string(0x13, 'e9')) }, /broken text/],
+    ['a BMPString of half a character', { issuerDer: nameOf(string(0x1e, '006100')) }, /broken text/],
+    ['a BMPString with half a surrogate pair', { issuerDer: nameOf(string(0x1e, 'd800')) }, /broken text/],
+    ['a BIT STRING without its first octet', { issuerDer: nameOf(string(0x03, '')) }, /broken text/],
     ['an issuer with an empty part', { issuerDer: der.sequence(der.setOf()) }, /empty part/],
     ['an issuer attribute with two values', { issuerDer: nameOf(der.utf8('x'), der.utf8('y')) }, /follows the issuer/],
     [
@@ -131,6 +138,18 @@ describe('fields', () => {
     ['an empty subject with names that are not critical', { subject: '', sanCritical: false }, /subject is empty/],
     ['a certificate that is too long', { dns: ['x'.repeat(33_000)] }, /longer than/],
   ];
+  const strings: readonly (readonly [kind: string, tag: number, hex: string])[] = [
+    ['a UTF8String', 0x0c, 'c3a9'],
+    ['a PrintableString', 0x13, '61'],
+    ['a TeletexString', 0x14, 'e9'],
+    ['an IA5String', 0x16, '61'],
+    ['a BMPString', 0x1e, '00e9'],
+    ['a BIT STRING', 0x03, '00ff'],
+  ];
+  for (const [kind, tag, hex] of strings) {
+    test(`${kind} in the issuer is read`, () =>
+      assert.ok(parse({ issuerDer: nameOf(string(tag, hex)) }) instanceof Certificate));
+  }
   for (const [text, parts, detail] of bad) {
     test(`${text} is refused`, () => refusal(parts, 'identity_svid_malformed', detail));
   }
@@ -418,6 +437,10 @@ function only(oid: '2.5.29.19', value: Uint8Array): CertificateParts {
 
 function usage(hex: string): CertificateParts {
   return { keyUsage: null, extensions: [extension('2.5.29.15', true, der.tlv(3, Buffer.from(hex, 'hex')))] };
+}
+
+function string(tag: number, hex: string): Uint8Array {
+  return der.tlv(tag, Buffer.from(hex, 'hex'));
 }
 
 function nameOf(...values: Uint8Array[]): Uint8Array {

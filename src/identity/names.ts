@@ -1,3 +1,4 @@
+import { isAscii, isUtf8 } from 'node:buffer';
 import { DerReader, fail, isConstructed, printable, tags } from './der.ts';
 
 /** The forms of GeneralName (RFC 5280 section 4.2.1.6) by the number of their tag. */
@@ -28,6 +29,17 @@ const EMAIL_ADDRESS = '2a864886f70d010901';
 
 const constructedForms: ReadonlySet<number> = new Set([forms.other, forms.x400, forms.directory, forms.edi]);
 const textForms: ReadonlySet<number> = new Set([forms.email, forms.dns, forms.uri]);
+
+/** The strings of ITU-T X.520 by their tag, and what their octets must be. UniversalString is not among them: nobody writes it. */
+const stringKinds: ReadonlyMap<number, (octets: Uint8Array) => boolean> = new Map([
+  [0x0c, isUtf8], // UTF8String
+  [0x12, isAscii], // NumericString
+  [0x13, isAscii], // PrintableString
+  [0x14, () => true], // TeletexString
+  [0x16, isAscii], // IA5String
+  [0x1e, isUtf16], // BMPString
+  [0x03, ([unused = 8]) => unused < 8], // BIT STRING, of a unique identifier
+]);
 
 /** One GeneralName: a known form, in the primitive or constructed encoding that is its own. */
 export function readGeneralName(from: DerReader): GeneralName {
@@ -65,7 +77,10 @@ export interface DistinguishedName {
   readonly email: boolean;
 }
 
-/** Name (RFC 5280 section 4.1.2.4), whose attribute values are strings: what nests is refused. */
+/**
+ * Name (RFC 5280 section 4.1.2.4), whose attribute values are strings of a kind that X.520 knows, and are what they say:
+ * OpenSSL refuses to read a certificate with a UTF8String that is no UTF-8.
+ */
 export function readDistinguishedName(from: DerReader, what: string): DistinguishedName {
   const der = from.whole(tags.sequence, what);
   const rdns = new DerReader(der).enter(tags.sequence, what);
@@ -77,11 +92,15 @@ export function readDistinguishedName(from: DerReader, what: string): Distinguis
     while (attributes.next !== null) {
       const attribute = attributes.enter(tags.sequence, what);
       if (attribute.oid(what) === EMAIL_ADDRESS) email = true;
-      const tag = attribute.next;
-      if (tag !== null && isConstructed(tag)) fail(`${what} has a value that is no string`);
-      attribute.any(what);
+      const isString = stringKinds.get(attribute.next ?? 0);
+      if (isString === undefined) fail(`${what} has a value that is no string`);
+      if (!isString(attribute.content(attribute.next ?? 0, what))) fail(`${what} has a value that is broken text`);
       attribute.end(what);
     }
   }
   return { der, empty, email };
+}
+
+function isUtf16(octets: Uint8Array): boolean {
+  return octets.length % 2 === 0 && Buffer.from(octets).swap16().toString('utf16le').isWellFormed();
 }
