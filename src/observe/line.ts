@@ -36,10 +36,13 @@ export interface ReadLine extends Place {
   readonly records: number;
 }
 
+const OPENING_BRACE = 0x7b;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The place of a line, or null when these bytes are no line of an audit. */
 export function readLine(bytes: Uint8Array): ReadLine | null {
+  // A file of blank lines would otherwise cost an exception for each.
+  if (bytes[0] !== OPENING_BRACE) return null;
   let value: unknown;
   try {
     value = JSON.parse(utf8.decode(bytes));
