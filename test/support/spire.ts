@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestCa } from './ca.ts';
 import { goTool } from './go-tool.ts';
@@ -91,14 +91,19 @@ spire-agent() { ${agent} "$@" -socketPath ${this.agentSocket}; }
 `;
   }
 
+  /** Starts the agent; one that has joined before knows who it is, as a restarted agent does. */
   async startAgent(): Promise<void> {
-    const bundle = join(this.dir, 'bootstrap.pem');
-    writeFileSync(bundle, await this.server('bundle', 'show'));
-    const token = /Token: (\S+)/.exec(await this.server('token', 'generate', '-spiffeID', this.#nodeId))?.[1] ?? '';
     const config = join(this.dir, 'agent.conf');
-    writeFileSync(config, this.#agentConfig(bundle));
+    const args = ['run', '-config', config];
+    if (!existsSync(config)) {
+      const bundle = join(this.dir, 'bootstrap.pem');
+      writeFileSync(bundle, await this.server('bundle', 'show'));
+      writeFileSync(config, this.#agentConfig(bundle));
+      const token = /Token: (\S+)/.exec(await this.server('token', 'generate', '-spiffeID', this.#nodeId))?.[1] ?? '';
+      args.push('-joinToken', token);
+    }
     const binary = await goTool('spire-agent');
-    const agent = new Program('spire-agent', binary, ['run', '-config', config, '-joinToken', token]);
+    const agent = new Program('spire-agent', binary, args);
     this.#agent = agent;
     await until(
       'the agent',
@@ -196,7 +201,7 @@ ${root === undefined ? '' : this.#upstreamAuthority(root)}}
 }
 plugins {
   NodeAttestor "join_token" { plugin_data {} }
-  KeyManager "memory" { plugin_data {} }
+  KeyManager "disk" { plugin_data { directory = "${join(this.dir, 'agent-data')}" } }
   WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }
 }
 `;
