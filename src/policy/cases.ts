@@ -23,7 +23,7 @@ const caseSchema = statedSchema.extend({
 });
 
 /** The file format of policy tests: `tests/*.yaml` beside the policies. `given` holds for every case that says nothing else. */
-export const casesSchema = z.strictObject({
+const casesSchema = z.strictObject({
   given: statedSchema.optional(),
   cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
 });
