@@ -88,3 +88,14 @@ export interface CheckInput {
   /** `context_extensions` of the route: trusted Envoy configuration. */
   readonly extensions: ReadonlyMap<string, string>;
 }
+
+/** What a request that could not be read says of itself, as it stands in the message. Good for the audit record alone. */
+export interface Told {
+  readonly id: string | null;
+  /** The IP address of the TCP peer in its canonical text. */
+  readonly from: string | null;
+  readonly method: string | null;
+  readonly host: string | null;
+  /** Without the query, and not decoded. */
+  readonly path: string | null;
+}

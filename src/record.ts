@@ -1,5 +1,5 @@
 import type { Decision } from './check.ts';
-import type { CheckInput } from './input.ts';
+import type { CheckInput, Told } from './input.ts';
 import { Refusal } from './outcome.ts';
 
 /** What is known of one Check besides its decision. */
@@ -9,6 +9,7 @@ export interface Occasion {
   readonly time: number;
   readonly microseconds: number;
   readonly input: CheckInput | null;
+  readonly told: Told | null;
   readonly decided: Decision;
 }
 
@@ -16,12 +17,13 @@ export interface Occasion {
  * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens and certificates appear
  * as digests only; what was never reached is null.
  */
-export function toRecord({ decision, time, microseconds, input, decided }: Occasion) {
+export function toRecord({ decision, time, microseconds, input, told, decided }: Occasion) {
   const { outcome, trail } = decided;
   const { target, caller, why, facts, hops, snapshot } = trail;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'admission' in decided ? decided.outcome.observed : null;
   const task = why?.task ?? null;
+  const said = input ?? told;
   return {
     time,
     decision,
@@ -82,12 +84,12 @@ export function toRecord({ decision, time, microseconds, input, decided }: Occas
       credentialAge: facts?.credentialAge ?? null,
     },
     request: {
-      id: input?.id ?? null,
+      id: said?.id ?? null,
       peer: input?.checkPeer ?? null,
-      from: input?.source.address ?? null,
-      method: input?.method ?? null,
-      host: input?.host ?? null,
-      path: input?.path ?? null,
+      from: input?.source.address ?? told?.from ?? null,
+      method: said?.method ?? null,
+      host: said?.host ?? null,
+      path: said?.path ?? null,
     },
     policy:
       snapshot === undefined

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { v7 as uuid } from 'uuid';
 import type { Decision, Occasion } from '../check.ts';
-import type { CheckInput } from '../input.ts';
+import type { CheckInput, Told } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 import type { CheckResponseMessage } from './messages.ts';
 import { allowResponse, denyResponse, type Stamp } from './response.ts';
@@ -10,6 +10,8 @@ import { allowResponse, denyResponse, type Stamp } from './response.ts';
 export interface CheckCall {
   /** Reads the request, or says why it cannot be read. */
   readonly read: () => CheckInput | Refusal;
+  /** What the request says of itself where it cannot be read. */
+  readonly told: () => Told;
   /** When Envoy stops waiting, in milliseconds since the epoch; Infinity where it set no deadline. */
   readonly deadline: number;
 }
@@ -21,6 +23,8 @@ export interface Concluded {
   readonly time: number;
   readonly microseconds: number;
   readonly input: CheckInput | null;
+  /** Where there is no input. */
+  readonly told: Told | null;
   readonly decided: Decision;
 }
 
@@ -89,6 +93,7 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       time,
       microseconds: Math.round((performance.now() - started) * 1000),
       input,
+      told: input === null ? call.told() : null,
       decided: what,
     });
     const concluded = conclude(decided);

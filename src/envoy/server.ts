@@ -5,6 +5,7 @@ import type { RunningHandler } from './handler.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+import { toldBy } from './told.ts';
 
 export interface ServerLimits {
   /** The largest CheckRequest that is read; a larger one is refused in the handler, as a denial. */
@@ -65,6 +66,7 @@ export async function serveChecks(
               ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
               : read(message, checkPeer);
           },
+          told: () => toldBy(message),
           deadline: deadline instanceof Date ? deadline.getTime() : deadline,
         })
         .then((response) => done(null, response));

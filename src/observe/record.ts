@@ -70,7 +70,7 @@ export interface AuditRecord {
     readonly headers: Readonly<Record<string, string>>;
     readonly numbers: Readonly<Record<string, number>>;
   } | null;
-  /** The request as Envoy told it. Of method, host and path nothing is proven; they are null where it could not be read. */
+  /** The request as Envoy told it. Of method, host and path nothing is proven; where it could not be read, they stand here as they came. */
   readonly request: {
     readonly id: string | null;
     /** Who called the check port: a SPIFFE ID under mutual TLS. */
