@@ -79,7 +79,13 @@ export const readerBehindGateway =
 export const deployByToken =
   (mutation: Mutation = {}): AskOf =>
   (world) => {
-    const frame = { key: world.keys.ci, now: Date.now(), iss: CI, sub: 'repo:shop/deploy:ref:main', aud: 'prod.example' };
+    const frame = {
+      key: world.keys.ci,
+      now: Date.now(),
+      iss: CI,
+      sub: 'repo:shop/deploy:ref:main',
+      aud: 'prod.example',
+    };
     return { svid: null, method: 'POST', path: '/api/releases', headers: bearer(oidcToken(frame, mutation)) };
   };
 
