@@ -156,7 +156,7 @@ const limits = () =>
       requestBytes: s.size('4KiB', '64MiB').prefault('1MiB').describe('Size of one CheckRequest'),
       headerBytes: s.size('1KiB', '16MiB').prefault('64KiB').describe('Size of all headers of one request'),
       deadline: s
-        .duration('10ms', '1m')
+        .duration('20ms', '1m')
         .prefault('1s')
         .describe('The most that a check may take; Envoy’s own deadline counts when it is shorter'),
       streams: s.count(1, 65_536).prefault(1024).describe('Streams at one time on one connection'),
