@@ -96,7 +96,7 @@ export const operation = {
     output.release();
     return { good: await first, bad: await second };
   }),
-  audit_unavailable: scene({ deadline: '200ms' }, async (world, output) => {
+  audit_unavailable: scene({ deadline: '1s' }, async (world, output) => {
     const good = await world.send(ledgerReads()(world));
     output.hold();
     const bad = await world.send(ledgerReads()(world));
