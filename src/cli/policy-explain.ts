@@ -167,10 +167,10 @@ function hopText({ question, verdict, said, aside }: Hop, opened: Opened): strin
 
 /** What decides first, then permits that came close, then the rest. */
 function rank({ result, policy }: Account): number {
-  if (result === 'error' || (result === 'applies' && policy.json.effect === 'forbid')) return 0;
-  if (result === 'applies') return 1;
-  if (result === 'condition') return policy.json.effect === 'permit' ? 2 : 3;
-  return 4;
+  if (result === 'error') return 0;
+  if (result === 'applies') return policy.json.effect === 'forbid' ? 1 : 2;
+  if (result === 'condition') return policy.json.effect === 'permit' ? 3 : 4;
+  return 5;
 }
 
 function saying({ result, policy, scope }: Account): string {

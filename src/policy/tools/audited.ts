@@ -79,7 +79,8 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
     return { decision: null, why: 'unreadable', reason: 'no JSON object' };
-  if (!('decision' in value)) return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
+  if ('event' in value && !('decision' in value))
+    return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

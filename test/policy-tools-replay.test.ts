@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { askOf, readGolden } from './support/golden.ts';
+import { policyCli, writeFiles } from './support/policy-cli.ts';
+import { World } from './support/world.ts';
+import { worlds } from './support/world-kinds.ts';
+
+/** The world of the golden cases, after it answered all of them. */
+let world: World;
+let lines: readonly string[];
+
+before(async () => {
+  world = await World.start(worlds.mesh);
+  const folder = join(import.meta.dirname, 'cases', 'golden');
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
+    const golden = readGolden(readFileSync(join(folder, file), 'utf8'));
+    if (golden.world === 'mesh') await world.send(askOf(golden, world));
+  }
+  lines = world.audit().map((line) => JSON.stringify(line));
+});
+after(() => world?.stop());
+
+interface Replayed {
+  readonly judged: number;
+  readonly sameRevision: number;
+  readonly inexact: number;
+  readonly changes: readonly {
+    readonly caller: string;
+    readonly before: { readonly result: string };
+    readonly now: { readonly result: string; readonly reason: string; readonly by: readonly string[] };
+    readonly count: number;
+  }[];
+  readonly shadow: readonly { readonly policy: string; readonly would: string; readonly count: number }[];
+  readonly left: Readonly<Record<string, number>>;
+}
+
+async function replay(audit = 'audit.jsonl', config = 'config.yaml') {
+  const { code, stdout, stderr } = await policyCli(
+    'replay',
+    join(world.folder, audit),
+    '--config',
+    join(world.folder, config),
+    '--json',
+  );
+  assert.equal(stderr, '');
+  return { code, replayed: JSON.parse(stdout) as Replayed };
+}
+
+const reachedPolicy = (line: string): boolean => (JSON.parse(line).hops ?? []).length > 0;
+
+/** A copy of the folder's policies with another file in it, and a configuration that names it. */
+function otherPolicies(name: string, files: Readonly<Record<string, string>>): string {
+  const policies = Object.fromEntries(
+    readdirSync(join(world.folder, 'policies')).map((file) => [
+      `${name}/${file}`,
+      readFileSync(join(world.folder, 'policies', file), 'utf8'),
+    ]),
+  );
+  const more = Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, text]));
+  const config = readFileSync(join(world.folder, 'config.yaml'), 'utf8');
+  writeFiles(world.folder, {
+    ...policies,
+    ...more,
+    [`${name}.yaml`]: config.replace('folder: ./policies', `folder: ./${name}`),
+  });
+  return `${name}.yaml`;
+}
+
+suite('policy replay', () => {
+  test('by the same policies every past decision is what it was, whatever its kind', async () => {
+    const { code, replayed } = await replay();
+    const judged = lines.filter(reachedPolicy).length;
+    assert.ok(judged > 15);
+    assert.deepEqual(replayed.changes, []);
+    assert.deepEqual([replayed.judged, replayed.sameRevision, replayed.inexact], [judged, judged, 0]);
+    assert.equal(replayed.left['before policy'], lines.length - 1 - judged);
+    assert.equal(code, 0);
+  });
+
+  test('tells what another policy would change, and what one in shadow would', async () => {
+    const config = otherPolicies('stricter', {
+      'more.cedar': `@id("no-agents") forbid (principal, action, resource) when { principal.kind == Mesh::Kind::"agent" };
+@id("nobody") @mode("shadow") forbid (principal, action, resource);`,
+    });
+    const { code, replayed } = await replay('audit.jsonl', config);
+    assert.equal(code, 1);
+    assert.equal(replayed.sameRevision, 0);
+    const flipped = replayed.changes.filter(({ before, now }) => before.result !== now.result);
+    assert.ok(flipped.length > 0);
+    for (const { before, now } of flipped) {
+      assert.deepEqual([before.result, now.result, now.reason], ['allow', 'deny', 'policy_forbidden']);
+      assert.ok(now.by.includes('no-agents'));
+    }
+    const wereAllowed = lines.filter(
+      (line) =>
+        JSON.parse(line).result === 'allow' &&
+        JSON.parse(line).hops.some(({ id }: { id: string }) => /agents|tool-server/.test(id)),
+    ).length;
+    assert.equal(
+      flipped.reduce((sum, { count }) => sum + count, 0),
+      wereAllowed,
+    );
+    const shadow = replayed.shadow.find(({ policy }) => policy === 'nobody');
+    assert.equal(shadow?.would, 'deny');
+    assert.ok(shadow.count > 0);
+  });
+
+  test('a workload that has left the inventory is refused now', async () => {
+    const config = otherPolicies('fewer', {});
+    const inventory = readFileSync(join(world.folder, 'inventory.yaml'), 'utf8');
+    const entry = /\n {2}- id: spiffe:\/\/prod\.example\/ns\/payments\/sa\/ledger\n(?: {4}.*\n)*/;
+    assert.match(inventory, entry);
+    writeFiles(world.folder, { 'fewer-inventory.yaml': inventory.replace(entry, '\n') });
+    writeFiles(world.folder, {
+      [config]: readFileSync(join(world.folder, config), 'utf8').replace('./inventory.yaml', './fewer-inventory.yaml'),
+      'fewer/payments.cedar': readFileSync(join(world.folder, 'policies/payments.cedar'), 'utf8').replace(
+        /@id\("[^"]*"\)[^;]*sa\/ledger"[^;]*;/g,
+        '',
+      ),
+    });
+    const { replayed } = await replay('audit.jsonl', config);
+    const gone = replayed.changes.filter(({ caller }) => caller.endsWith('/sa/ledger'));
+    assert.ok(gone.length > 0);
+    for (const { now } of gone) assert.match(now.reason, /^the inventory knows no 'spiffe:/);
+  });
+
+  test('a line that does not hold all that decided is told, not guessed', async () => {
+    const judged = lines.find(reachedPolicy)!;
+    const change = (edit: (line: Record<string, unknown>) => void): string => {
+      const line = JSON.parse(judged) as Record<string, unknown>;
+      edit(line);
+      return JSON.stringify(line);
+    };
+    const facts = JSON.parse(judged).facts as object;
+    const query = `token=jwt:sha256:${'0'.repeat(64)}`;
+    const audit = [
+      lines[0]!,
+      judged,
+      change((line) => {
+        line.clipped = true;
+      }),
+      change((line) => {
+        line.facts = { ...facts, query };
+      }),
+      change((line) => {
+        line.facts = { ...facts, headers: { 'x-data-class': query } };
+      }),
+      change((line) => {
+        line.hops = [];
+      }),
+      change((line) => {
+        line.hops = 'none';
+      }),
+      '{"time":',
+      '[]',
+      'null',
+    ];
+    writeFileSync(join(world.folder, 'parts.jsonl'), `${audit.join('\n')}\n`);
+    const { replayed } = await replay('parts.jsonl');
+    assert.equal(replayed.judged, 1);
+    assert.deepEqual(replayed.left, { 'no check': 1, unreadable: 4, 'before policy': 1, 'not exact': 3 });
+  });
+
+  test('a decision that comes out otherwise by the same revision is called out', async () => {
+    const allowed = lines.find((line) => reachedPolicy(line) && JSON.parse(line).result === 'allow')!;
+    const lacking = JSON.parse(allowed) as { hops: { result: string; permits: string[] }[]; caller: object };
+    lacking.hops[0]!.result = 'deny';
+    writeFileSync(join(world.folder, 'lacking.jsonl'), `${JSON.stringify(lacking)}\n`);
+    const { replayed } = await replay('lacking.jsonl');
+    assert.equal(replayed.inexact, 1);
+  });
+
+  test('an audit that is not there fails', async () => {
+    const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot be read \(ENOENT\)/);
+  });
+});
+
+suite('policy explain by an audit line', () => {
+  const explain = (decision: string) =>
+    policyCli(
+      ...['explain', '--config', join(world.folder, 'config.yaml')],
+      ...['--audit', join(world.folder, 'audit.jsonl'), '--decision', decision],
+    );
+
+  test('tells why, hop by hop', async () => {
+    const line = lines.find((text) => (JSON.parse(text).hops ?? []).length === 3)!;
+    const { decision, hops } = JSON.parse(line) as { decision: string; hops: { id: string; role: string }[] };
+    const { code, stdout } = await explain(decision);
+    assert.equal(code, 0);
+    assert.match(stdout, /^audit: \w+ \(\w+\), by these policies\n/);
+    const told = [...stdout.matchAll(/^(originator|intermediary|caller) (\S+) /gm)].map(([, role, id]) => ({
+      id,
+      role,
+    }));
+    assert.deepEqual(
+      told,
+      hops.map(({ id, role }) => ({ id, role })),
+    );
+  });
+
+  test('a decision that never reached policy has its own reason', async () => {
+    const line = lines.find((text) => JSON.parse(text).reason?.startsWith('identity_'))!;
+    const { decision, reason } = JSON.parse(line) as { decision: string; reason: string };
+    const { code, stderr } = await explain(decision);
+    assert.equal(code, 1);
+    assert.equal(stderr, `decision ${decision} cannot be judged again: before policy (${reason})\n`);
+    assert.match((await explain('01994c00-0000-7000-8000-000000000000')).stderr, /no line tells of the decision/);
+  });
+});
