@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type FSWatcher, statSync, watch } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Inventory } from '../inventory/inventory.ts';
 import { formatProblem, type Problem } from '../inventory/problem.ts';
@@ -51,6 +52,10 @@ interface Held {
 const SETTLE_MS = 40;
 const SETTLE_READINGS = 25;
 const POLL_MS = 5000;
+/** What stands for the files until the next look, when they are to be loaded though they did not change. */
+const TRY_AGAIN = 'to be tried again';
+/** Our kinds of files, and whatever may be a folder. */
+const OURS = /\.(cedar|cedarschema|ya?ml)$|^[^.]+$/;
 /** Slots that a snapshot may need: its enforced and its shadowed policies. */
 const SLOTS_NEEDED = 2;
 
@@ -127,16 +132,27 @@ export class SnapshotHolder {
   }
 
   #look(): void {
-    if (this.#closed) return;
-    if (this.#running !== null) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#running = this.#attempt().finally(() => {
+    this.#again = true;
+    if (this.#closed || this.#running !== null) return;
+    this.#running = this.#run().finally(() => {
       this.#running = null;
-      if (this.#again) this.#look();
     });
+  }
+
+  /** One attempt at a time, until nothing asked for another meanwhile. Busy folders are looked at now and then only. */
+  async #run(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      try {
+        await this.#attempt();
+      } catch (error) {
+        // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
+        this.#seen = TRY_AGAIN;
+        const message = error instanceof Error ? error.message : String(error);
+        this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
+      }
+      if (this.#again) await delay(SETTLE_MS);
+    }
   }
 
   async #attempt(): Promise<void> {
@@ -151,8 +167,7 @@ export class SnapshotHolder {
     if (this.#closed) return;
     const loaded = await loadSnapshot(this.#options.engine, sources);
     if (!('problems' in loaded)) return this.#install(loaded);
-    // The next look tries again.
-    if (loaded.transient) this.#seen = 'to be tried again';
+    if (loaded.transient) this.#seen = TRY_AGAIN;
     this.#refuse(loaded.problems);
   }
 
@@ -192,7 +207,9 @@ export class SnapshotHolder {
     for (const [key, path] of wanted) {
       if (this.#watchers.has(key)) continue;
       try {
-        const watcher = watch(path, { persistent: false }, () => this.#look());
+        const watcher = watch(path, { persistent: false }, (_, name) => {
+          if (name === null || this.#concerns(name)) this.#look();
+        });
         watcher.on('error', () => {
           watcher.close();
           this.#watchers.delete(key);
@@ -204,8 +221,15 @@ export class SnapshotHolder {
     }
   }
 
+  /** Whether a change of this name may be one of ours: an audit log that grows in the same folder is none. */
+  #concerns(name: string): boolean {
+    return name === basename(this.#options.paths.inventory) || name.startsWith('..') || OURS.test(name);
+  }
+
   async #slotsFree(): Promise<void> {
     while (!this.#closed && this.#options.engine.freeSlots < SLOTS_NEEDED) {
+      const waiting = 'waits for checks that still hold older snapshots; it is served when they are done';
+      this.#status = { ...this.#status, problems: [atStart(waiting)], lastAttemptAt: this.#options.clock() };
       await new Promise<void>((resolve) => this.#released.once('slot', resolve));
     }
   }
@@ -238,6 +262,10 @@ export class SnapshotHolder {
     held.loaded.unload();
     this.#released.emit('slot');
   }
+}
+
+function atStart(message: string): Problem {
+  return { file: 'policies', line: 1, column: 1, message };
 }
 
 function inode(path: string): string {
