@@ -9,6 +9,7 @@ export function contradictions(config: Readable): Fault[] {
   return [
     ...unknownTrustDomains(config),
     ...sharedTrustDomains(config),
+    ...sharedIssuers(config),
     ...strayProxies(config),
     ...strayPeers(config),
   ];
@@ -40,6 +41,18 @@ function sharedTrustDomains({ task }: Readable): Fault[] {
       if (taken.has(domain)) faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
       taken.add(domain);
     }
+  }
+  return faults;
+}
+
+/** A token in `Authorization` says who or why by its issuer: one that did both would be read in two ways. */
+function sharedIssuers({ task, identity }: Readable): Fault[] {
+  const identityIssuers = new Set(identity?.oidc.map(({ issuer }) => issuer));
+  const faults: Fault[] = [];
+  for (const [at, issuer] of (task?.issuers ?? []).entries()) {
+    if (issuer.kind !== 'access-token' || !identityIssuers.has(issuer.issuer)) continue;
+    const message = 'stands under identity.oidc too, so its tokens could say who as well as why; drop one';
+    faults.push({ path: ['task', 'issuers', at, 'issuer'], message });
   }
   return faults;
 }

@@ -449,3 +449,23 @@ test('a bundle has one origin, and a bundle endpoint one way to prove itself', (
 test('nesting that the parser cannot follow is a problem, not a crash', () => {
   for (const depth of [500, 4000]) assert.ok(problems(`${'- '.repeat(depth)}${SMALLEST}`).length > 0, `${depth}`);
 });
+
+test('an issuer says who or why, not both', () => {
+  const oidc = '[{ issuer: https://idp.example, jwks: { file: ./idp.json } }]';
+  const issuer = (name: string) => `
+task:
+  issuers:
+    - kind: access-token
+      issuer: ${name}
+      jwks: { file: ./as.json }
+      trustDomains: [prod.example]
+      purposes: [finance]
+      idClaim: /task/id
+      purposeClaim: /task/purpose
+`;
+  const identity = SMALLEST.replace(' } }\n', ` }, oidc: ${oidc} }\n`);
+  good(identity + issuer('https://as.example'));
+  const [found, ...more] = problems(identity + issuer('https://idp.example'));
+  assert.deepEqual(more, []);
+  assert.match(found!, /task\.issuers\[0\]\.issuer: stands under identity\.oidc too/);
+});
