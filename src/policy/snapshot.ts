@@ -22,7 +22,7 @@ export interface SnapshotParts<I extends Purposes> {
  * one check reads of policy comes from one snapshot.
  */
 export class Snapshot<I extends Purposes = Purposes> {
-  /** SHA-256 (hex) over all sources: two decisions with one revision were judged alike. */
+  /** `sha256:` and the hex digest over all sources: two decisions with one revision were judged alike. */
   readonly revision: string;
   readonly inventory: I;
   /** The headers that policies may read. */

@@ -64,7 +64,7 @@ export interface Sources {
   readonly settings: PolicySettings;
 }
 
-/** SHA-256 (hex) over all that decides: the same sources have the same revision wherever they stand. */
+/** `sha256:` and the hex digest over all that decides: the same sources have the same revision wherever they stand. */
 export function revisionOf(sources: Sources): string {
   const { settings } = sources;
   const canonical = JSON.stringify([
@@ -79,7 +79,7 @@ export function revisionOf(sources: Sources): string {
     settings.ownTrustDomains.toSorted(),
     settings.allowWarnings,
   ]);
-  return createHash('sha256').update(canonical).digest('hex');
+  return `sha256:${createHash('sha256').update(canonical).digest('hex')}`;
 }
 
 function byName(a: readonly string[], b: readonly string[]): number {
