@@ -9,6 +9,8 @@ export interface PolicyText extends Statement {
   readonly source: SourceFile;
 }
 
+/** A file with more has one fault: it is no policy file. Each costs a look at the text, to say where it is. */
+const MAX_PROBLEMS = 100;
 /** A policy id stands in audit lines, metric labels and file names of tests. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
@@ -50,6 +52,7 @@ export function splitPolicies(source: SourceFile): { readonly policies: PolicyTe
   const policies: PolicyText[] = [];
   const problems: Problem[] = [];
   for (const part of parts) {
+    if (problems.length === MAX_PROBLEMS) break;
     const id = idOf(part.tokens);
     if (id === null) {
       problems.push(problemAt(source, part.start, 'this policy has no id; write @id("a-name") before it'));

@@ -291,6 +291,10 @@ suite('lint', () => {
     );
   });
 
+  test('a file of a thousand faults is reported by its first hundred', () => {
+    assert.equal(report({ 'a.cedar': ';'.repeat(1000) }).length, 100);
+  });
+
   test('templates are refused where the slot stands', () => {
     const text = '@id("t") permit (principal == ?principal, action, resource);';
     assert.deepEqual(report({ 'a.cedar': text }), [
