@@ -37,12 +37,13 @@ export interface ReadLine extends Place {
 }
 
 const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The place of a line, or null when these bytes are no line of an audit. */
 export function readLine(bytes: Uint8Array): ReadLine | null {
-  // A file of blank lines would otherwise cost an exception for each.
-  if (bytes[0] !== OPENING_BRACE) return null;
+  // A file that is no audit would otherwise cost an exception for each line.
+  if (bytes[0] !== OPENING_BRACE || bytes.at(-1) !== CLOSING_BRACE) return null;
   let value: unknown;
   try {
     value = JSON.parse(utf8.decode(bytes));
