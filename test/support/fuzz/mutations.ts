@@ -11,6 +11,63 @@ interface Edit {
   readonly times: number;
 }
 
+export const jsonPieces = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  ':',
+  ',',
+  '\\',
+  '\\u',
+  '\\ud800',
+  '1e999',
+  '9007199254740993',
+  '-',
+  '0',
+  'null',
+  '"kid":',
+  '"__proto__":',
+  '\ufeff',
+];
+export const yamlPieces = [
+  '\n',
+  '  ',
+  '\t',
+  ': ',
+  '- ',
+  '&a ',
+  '*a ',
+  '<<: ',
+  '|',
+  '{',
+  '[',
+  '"',
+  "'",
+  '# ',
+  '!!js ',
+  '? ',
+  '%',
+  '---',
+];
+export const uriPieces = [
+  'spiffe://',
+  'https://',
+  '/',
+  '.',
+  '..',
+  '%2e',
+  '%41',
+  '?',
+  '#',
+  '@',
+  ':',
+  'A',
+  '\u0000',
+  'é',
+];
+
 /** Good inputs with a few edits: pieces put in, parts cut out, copied elsewhere, or repeated until the input is large. */
 export function mutatedText(good: readonly string[], pieces: readonly string[]): fc.Arbitrary<string> {
   const edit: fc.Arbitrary<Edit> = fc.record({

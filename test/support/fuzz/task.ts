@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey, verifyWithKeySet } from '../../../src/identity/jws.ts';
+import { TokenFault } from '../../../src/identity/jws-fault.ts';
+import { Refusal } from '../../../src/outcome.ts';
+import type { Why } from '../../../src/task/model.ts';
+import { normalTargetUri } from '../../../src/task/target-uri.ts';
+import {
+  AGENT,
+  agentAccess,
+  agentSvid,
+  agentTxn,
+  keySetOf,
+  keys,
+  NOW,
+  ORCHESTRATOR,
+  readWhy,
+  TARGET_URI,
+} from '../task-world.ts';
+import { dpopProof, type Mutation, mint, thumbprint, wit, wpt } from '../tokens.ts';
+import { jsonPieces, mutatedText, uriPieces } from './mutations.ts';
+import { type Parser, parser } from './parser.ts';
+import { mutatedTree } from './tree.ts';
+
+const tokenPieces = ['.', '=', '-', '_', '+', '/', 'A', 'e30', ' '];
+const proofFrame = { key: keys.agent, now: NOW, method: 'GET', uri: TARGET_URI };
+const proof = dpopProof(proofFrame);
+const txn = agentTxn();
+const boundToKey = agentAccess({ claims: { cnf: { jkt: thumbprint(keys.agent) } } });
+const identity = wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent });
+
+/** Tokens whose claims and header were edited before their issuer signed them. */
+const edited = (token: string): fc.Arbitrary<Mutation> => {
+  const [header, payload] = token
+    .split('.')
+    .slice(0, 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()));
+  return fc.record({
+    headerText: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(JSON.stringify(header)) },
+      { weight: 1, arbitrary: mutatedTree([header]).map(textOf) },
+    ),
+    payloadText: fc.oneof(
+      { weight: 8, arbitrary: mutatedTree([payload, ...handedOn(payload)]).map(textOf) },
+      { weight: 1, arbitrary: mutatedText([JSON.stringify(payload)], jsonPieces) },
+    ),
+  });
+};
+const textOf = (tree: unknown): string => JSON.stringify(tree) ?? '';
+const handedOn = (payload: object): object[] => [
+  { ...payload, sub: ORCHESTRATOR, act: { sub: AGENT } },
+  { ...payload, sub: 'user:4711', act: { sub: AGENT, act: { sub: ORCHESTRATOR } } },
+  { ...payload, cnf: { jkt: thumbprint(keys.agent) } },
+];
+
+/** What reads tokens, proofs and tasks. */
+export const taskParsers: readonly Parser[] = [
+  parser(
+    'token',
+    mutatedText([txn, agentAccess(), agentSvid()], tokenPieces),
+    async (text) => {
+      const token = UnverifiedJws.decodeUnverified(text);
+      if (token instanceof TokenFault) return token;
+      return await verifyWithKeySet(token, { types: ['txntoken+jwt'], algorithms: ['ES256'] }, keySetOf(keys.tts));
+    },
+    (verified, text) => isToken(verified, text, txn),
+  ),
+  parser(
+    'token with its own key',
+    mutatedText([proof], tokenPieces),
+    async (text) => {
+      const token = UnverifiedJws.decodeUnverified(text);
+      if (token instanceof TokenFault) return token;
+      return await verifyWithEmbeddedKey(token, { types: ['dpop+jwt'], algorithms: ['ES256'] });
+    },
+    (verified, text) => isToken(verified, text, proof),
+  ),
+  parser(
+    'Transaction Token',
+    edited(txn),
+    (mutation) => readWhy({ headers: { 'txn-token': agentTxn(mutation) } }),
+    (why) => isTask(why, 2),
+  ),
+  parser(
+    'access token',
+    edited(agentAccess()),
+    (mutation) => readWhy({ headers: { authorization: `Bearer ${agentAccess(mutation)}` } }),
+    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 2)),
+  ),
+  parser(
+    'JWT-SVID with a task',
+    edited(agentSvid()),
+    (mutation) => readWhy({ headers: { authorization: `Bearer ${agentSvid(mutation)}` } }),
+    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 2)),
+  ),
+  parser(
+    'DPoP proof',
+    edited(dpopProof({ ...proofFrame, accessToken: boundToKey })),
+    (mutation) => {
+      const dpop = dpopProof({ ...proofFrame, accessToken: boundToKey }, mutation);
+      return readWhy({ headers: { authorization: `DPoP ${boundToKey}`, dpop } });
+    },
+    (why) => isTask(why, 3) && isProven(why),
+  ),
+  parser(
+    'workload proof',
+    edited(wpt({ ...proofFrame, wit: identity, txnToken: txn })),
+    (mutation) => {
+      const over = wpt({ ...proofFrame, wit: identity, txnToken: txn }, mutation);
+      return readWhy({
+        headers: { 'txn-token': txn, 'workload-identity-token': identity, 'workload-proof-token': over },
+      });
+    },
+    (why) => isTask(why, 3) && isProven(why),
+  ),
+  parser(
+    'workload identity token',
+    edited(identity).map((mutation) => wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent }, mutation)),
+    (token) => {
+      const over = wpt({ ...proofFrame, wit: token, txnToken: txn });
+      return readWhy({
+        headers: { 'txn-token': txn, 'workload-identity-token': token, 'workload-proof-token': over },
+      });
+    },
+    (why) => isTask(why, 3) && isProven(why),
+  ),
+  parser(
+    'headers of tasks',
+    fc.dictionary(
+      fc.constantFrom(
+        'txn-token',
+        'authorization',
+        'dpop',
+        'workload-identity-token',
+        'workload-proof-token',
+        'x-task-id',
+        'x-task-purpose',
+      ),
+      fc.oneof(
+        mutatedText(
+          [txn, proof, identity, `Bearer ${boundToKey}`, `DPoP ${boundToKey}`, 't-42'],
+          [...tokenPieces, ','],
+        ),
+        mutatedTree([{ typ: 'dpop+jwt', alg: 'ES256' }]).map((header) =>
+          mint(keys.agent, {}, {}, { headerText: textOf(header) }),
+        ),
+      ),
+      { maxKeys: 4 },
+    ),
+    (headers) => readWhy({ headers }),
+    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 3)),
+  ),
+  parser(
+    'target URI',
+    mutatedText(['https://payments.internal/api/invoices/42?x=1#y', 'HTTP://A:80'], uriPieces),
+    normalTargetUri,
+    (normal) => {
+      if (normal === null) return false;
+      assert.equal(normalTargetUri(normal), normal, 'the normal form is its own');
+      return true;
+    },
+  ),
+];
+
+/** Nothing verifies but the very text that was signed. */
+function isToken(verified: VerifiedJws | TokenFault, text: string, signed: string): boolean {
+  if (verified instanceof TokenFault) return false;
+  assert.equal(text, signed);
+  return true;
+}
+
+/** Whatever a token says, the caller ends the chain, and assurance is no more than its kind can give. */
+function isTask(why: Why | Refusal, most: number): boolean {
+  if (why instanceof Refusal) return false;
+  assert.ok(why.task !== null && why.task.assurance <= most);
+  assert.equal(why.chain.at(-1)?.id.text, AGENT);
+  assert.ok(why.task.expiresAt * 1000 > NOW);
+  return true;
+}
+
+function isProven(why: Why | Refusal): boolean {
+  return !(why instanceof Refusal) && why.claims.length > 0;
+}
