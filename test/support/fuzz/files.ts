@@ -91,7 +91,8 @@ export const fileParsers: readonly Parser[] = [
     (config, text) => {
       if (isConfig(config)) return true;
       assert.ok(config.length > 0);
-      for (const { line } of config) assert.ok(line >= 1 && line <= text.split('\n').length);
+      // Line 0: the file as a whole.
+      for (const { line } of config) assert.ok(line >= 0 && line <= text.split('\n').length);
       return false;
     },
   ),
