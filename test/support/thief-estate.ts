@@ -24,7 +24,6 @@ export const places = {
   /** Restricted: asks for a proof that is used once. */
   payout: '/api/payouts/7',
   otherPayout: '/api/payouts/8',
-  refunds: '/api/refunds',
   /** Of the other host; internal. */
   ticket: '/tickets/7',
 } as const;
@@ -138,7 +137,8 @@ export class ThiefEstate {
     >;
   }
 
-  static async start(config: ConfigOverrides = {}): Promise<ThiefEstate> {
+  /** `task` is merged into the section that believes the estate's tokens; all else overrides as `config` does. */
+  static async start({ task, ...config }: ConfigOverrides & { readonly task?: object } = {}): Promise<ThiefEstate> {
     const tokens = new ThiefTokens(TRUST_DOMAIN);
     const partnerCa = TestCa.root('partner.example');
     const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
@@ -150,7 +150,11 @@ export class ThiefEstate {
       writeFileSync(join(dir, 'partner.json'), JSON.stringify(bundleDocument([partnerCa])));
       const { trustDomains, ...identity } = exampleIdentity({ mode: 'sanitize-set' });
       const domains = { ...(trustDomains as object), 'partner.example': { bundle: { file: './partner.json' } } };
-      return { serves: [], identity: { ...identity, trustDomains: domains }, task: tokens.configure(dir) };
+      return {
+        serves: [],
+        identity: { ...identity, trustDomains: domains },
+        task: { ...tokens.configure(dir), ...task },
+      };
     };
     return new ThiefEstate(await SidecarEstate.start({ prepare, config }), tokens, partnerCa);
   }
