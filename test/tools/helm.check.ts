@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
-import { loadConfig } from '../../src/config/load.ts';
+import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { goTool } from '../support/go-tool.ts';
 import { finish, run } from '../support/run.ts';
 
@@ -36,12 +37,7 @@ for (const mode of modes) {
   });
 
   test(`the configuration of ${mode} mode is one that the sidecar reads`, async () => {
-    const text = kindOf(
-      (await render(mode)).filter(({ data }) => data?.['config.yaml']),
-      'ConfigMap',
-    ).data['config.yaml'];
-    const config = loadConfig(text ?? '', 'config.yaml', {});
-    assert.deepEqual(Array.isArray(config) ? config.map(formatProblem) : [], []);
+    configOf(await render(mode));
   });
 
   test(`the container of ${mode} mode can do nothing that it need not`, async () => {
@@ -89,8 +85,27 @@ test('in central mode only the named peers reach the check port', async () => {
   );
 });
 
+test('central mode serves mutual TLS to the named peers, with the SVID of the SPIFFE agent', async () => {
+  const config = configOf(await render('central'));
+  assert.deepEqual(config.listen.tls, { svid: null });
+  assert.deepEqual(
+    config.listen.peers.map(({ text }) => text),
+    ['spiffe://prod.example/ns/payments/sa/envoy'],
+  );
+  assert.equal(config.listen.unsafePlaintext, false);
+  const { volumeMounts } = sidecarOf(await render('central'));
+  assert.ok(volumeMounts.some(({ mountPath }) => mountPath === '/spiffe-workload-api'));
+});
+
+test('central mode is in plaintext only by the unsafe word, and then without the agent', async () => {
+  const plain = await render('central', ['--set', 'unsafePlaintext=true']);
+  assert.equal(configOf(plain).listen.unsafePlaintext, true);
+  assert.ok(!sidecarOf(plain).volumeMounts.some(({ name }) => name === 'spiffe-workload-api'));
+});
+
 const refused: readonly (readonly [why: string, mode: 'sidecar' | 'central', set: string])[] = [
-  ['central mode without unsafePlaintext', 'central', 'unsafePlaintext=false'],
+  ['central mode that names no peer', 'central', 'central.peers=null'],
+  ['a peer that is no SPIFFE ID', 'central', 'central.peers={envoy}'],
   ['central mode that admits everyone', 'central', 'central.allowFrom=null'],
   ['an address of the operator in place of the mode', 'sidecar', 'config.listen.check=0.0.0.0:9191'],
   ['an unknown value', 'sidecar', 'sidecar.envoyContaner=proxy'],
@@ -107,8 +122,16 @@ for (const [why, mode, set] of refused) {
 
 const valuesOf = (mode: string): string => join(chart, 'ci', `${mode}-values.yaml`);
 
-async function render(mode: string): Promise<readonly Manifest[]> {
-  const text = await run(helm, ['template', 'edge', chart, '-f', valuesOf(mode)]);
+/** The configuration that a rendered chart holds, as the sidecar reads it. */
+function configOf(manifests: readonly Manifest[]): Config {
+  const holding = manifests.filter(({ data }) => data?.['config.yaml']);
+  const config = loadConfig(kindOf(holding, 'ConfigMap').data['config.yaml'] ?? '', 'config.yaml', {});
+  if (!isConfig(config)) assert.fail(config.map(formatProblem).join('\n'));
+  return config;
+}
+
+async function render(mode: string, more: readonly string[] = []): Promise<readonly Manifest[]> {
+  const text = await run(helm, ['template', 'edge', chart, '-f', valuesOf(mode), ...more]);
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 

@@ -21,19 +21,33 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{/* Not empty where the check port serves mutual TLS. */}}
+{{- define "cedar.overTls" -}}
+{{- if and (eq .Values.mode "central") (not .Values.unsafePlaintext) -}}true{{- end -}}
+{{- end }}
+
 {{/* The configuration file: what the chart knows, with .Values.config merged over it. */}}
 {{- define "cedar.config" -}}
 {{- $bundle := printf "/etc/cedar-ext-authz/bundles/%s.%s" .Values.trustDomain .Values.bundleFormat -}}
 {{- $listen := dict "check" "unix:///run/cedar-ext-authz/check.sock" "status" "0.0.0.0:9192" -}}
 {{- if eq .Values.mode "central" -}}
 {{- $_ := set $listen "check" "0.0.0.0:9191" -}}
+{{- if .Values.unsafePlaintext -}}
 {{- $_ := set $listen "unsafePlaintext" true -}}
+{{- else -}}
+{{- $_ := set $listen "tls" dict -}}
+{{- $_ := set $listen "peers" .Values.central.peers -}}
+{{- end -}}
 {{- end -}}
 {{- $domain := dict "ours" true "bundle" (dict "file" $bundle) -}}
+{{- $identity := dict "trustDomains" (dict .Values.trustDomain $domain) -}}
+{{- if include "cedar.overTls" . -}}
+{{- $_ := set $identity "workloadApi" (dict "socket" (printf "unix:///spiffe-workload-api/%s" .Values.spiffe.socket)) -}}
+{{- end -}}
 {{- $base := dict
   "listen" $listen
   "serves" .Values.serves
-  "identity" (dict "trustDomains" (dict .Values.trustDomain $domain))
+  "identity" $identity
   "policy" (dict "folder" "/etc/cedar-ext-authz/policies" "inventory" "/etc/cedar-ext-authz/inventory/inventory.yaml")
   "audit" (dict "sinks" (list (dict "stdout" dict)))
 -}}
@@ -78,6 +92,9 @@ volumeMounts:
   - { name: cedar-policies, mountPath: /etc/cedar-ext-authz/policies, readOnly: true }
   - { name: cedar-inventory, mountPath: /etc/cedar-ext-authz/inventory, readOnly: true }
   - { name: cedar-bundles, mountPath: /etc/cedar-ext-authz/bundles, readOnly: true }
+  {{- if include "cedar.overTls" .root }}
+  - { name: spiffe-workload-api, mountPath: /spiffe-workload-api, readOnly: true }
+  {{- end }}
 {{- end }}
 
 {{- define "cedar.volumes" -}}
@@ -85,4 +102,7 @@ volumeMounts:
 - { name: cedar-policies, configMap: { name: {{ .Values.policies.configMap }} } }
 - { name: cedar-inventory, configMap: { name: {{ .Values.inventory.configMap }} } }
 - { name: cedar-bundles, configMap: { name: {{ .Values.bundles.configMap }} } }
+{{- if include "cedar.overTls" . }}
+- { name: spiffe-workload-api, csi: { driver: {{ .Values.spiffe.csiDriver }}, readOnly: true } }
+{{- end }}
 {{- end }}
