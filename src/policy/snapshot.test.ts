@@ -373,7 +373,7 @@ suite('a snapshot', () => {
   test('has the revision of what it was made of', () => {
     const revision = (...args: Parameters<typeof loaded>) => loaded(...args).snapshot.revision;
     const first = revision(files);
-    assert.match(first, /^[0-9a-f]{64}$/);
+    assert.match(first, /^sha256:[0-9a-f]{64}$/);
     assert.equal(revision(files), first);
     const others = [
       revision({ 'b.cedar': permitAll }),
