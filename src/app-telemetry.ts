@@ -24,7 +24,8 @@ export function identityEvents(log: Log, metrics: Metrics): IdentityEvents {
     onBundle: ({ trustDomain, result, revision, detail }) => {
       const refused = result === 'rejected';
       metrics.bundleRead(trustDomain, refused ? 'refused' : 'loaded');
-      if (refused) log.error('a trust bundle was refused; the last good one stays', { trustDomain, revision, detail });
+      const what = revision === null ? 'there is no trust bundle' : 'no new trust bundle came; the last good one stays';
+      if (refused) log.error(what, { trustDomain, revision, detail });
       else if (result !== 'unchanged') log.info(`a trust bundle was ${result}`, { trustDomain, revision, detail });
     },
     onKeys: ({ issuer, result, detail }) => {

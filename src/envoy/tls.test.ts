@@ -182,9 +182,9 @@ describe('the check port over mutual TLS', () => {
     assert.equal(client.goaway, false);
   });
 
-  test('a connection is asked to end when half of what its certificate had left is over, and what is in flight is answered', async () => {
+  test('a connection is asked to end when three quarters of what its certificate had left are over, and what is in flight is answered', async () => {
     const client = await port.open(envoy({ notAfter: port.clock.now() + 10 * MINUTE }));
-    port.clock.advance(4.9 * MINUTE);
+    port.clock.advance(7.4 * MINUTE);
     assert.match(await said(client), /policy_no_permit/);
     assert.equal(client.goaway, false);
     const inFlight = client.begin();

@@ -15,7 +15,9 @@ const HANDSHAKE_MS = 5000;
 const MAX_CONNECTIONS = 4096;
 /** How long what is in flight may take when a connection ends because its certificate does. */
 const DRAIN_MS = 10_000;
-const MAX_AGE_MS = 3_600_000;
+/** What a connection may live of the time that its peer's certificate had left, and at most. */
+const LIFE_SHARE = 0.75;
+const MAX_AGE_MS = 86_400_000;
 
 export interface CheckTls {
   /** Tells of the sidecar's own SVID now, and whenever it changes; null: there is none, and nobody can connect. */
@@ -48,7 +50,8 @@ export interface TlsListener {
  * The check port over mutual TLS. The peer's certificate is verified as an X.509-SVID to the bundle of its own trust domain
  * before a byte of HTTP is read, and again when the bundles change; OpenSSL is given no roots, since roots in one store
  * would vouch for one another's trust domains. A new own SVID holds for new connections and touches none that is open. A
- * connection is asked to end (GOAWAY) when half of what its peer's certificate had left is over, so that none outlives it.
+ * connection is asked to end (GOAWAY) when three quarters of what its peer's certificate had left are over: an Envoy that
+ * renews its connections by itself never comes so far.
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
@@ -78,7 +81,7 @@ export async function listenTls(server: Server, host: string, port: number, tls:
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     const connection = { socket, peer, injector };
     connections.set(address, connection);
-    const ageMs = Math.min(Math.max(peer.endsAt - tls.clock.now(), 0) / 2, MAX_AGE_MS);
+    const ageMs = Math.min(Math.max(peer.endsAt - tls.clock.now(), 0) * LIFE_SHARE, MAX_AGE_MS);
     const cancel = tls.clock.after(ageMs, () => injector.drain(DRAIN_MS));
     socket.once('close', () => {
       cancel();

@@ -79,8 +79,9 @@ export class BundleStore implements BundleSink {
     this.#states.set(trustDomain, { ...before, bundle, freshAt });
     this.#snapshot = new BundleSnapshot(this.#states.values());
     this.#faults.delete(trustDomain);
-    const result =
-      bundle === null ? 'withdrawn' : bundle.revision === before.bundle?.revision ? 'unchanged' : 'updated';
+    const known = before.freshAt !== null;
+    const unchanged = known && bundle?.revision === before.bundle?.revision;
+    const result = unchanged ? 'unchanged' : bundle === null ? 'withdrawn' : 'updated';
     const detail = bundle === null ? '' : bundle.unreadable.join('; ');
     this.#onEvent({ trustDomain, result, revision: bundle?.revision ?? null, detail });
   }

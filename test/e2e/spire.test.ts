@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Answer, ask, type Shown } from '../support/client.ts';
-import type { Envoy, EnvoyTree } from '../support/envoy.ts';
+import type { Envoy } from '../support/envoy.ts';
 import { PAYMENTS } from '../support/estate.ts';
 import { runDocumented } from '../support/spire-docs.ts';
-import { PARTNER, SpireEstate } from '../support/spire-estate.ts';
+import { acceptAnyCertificate, PARTNER, SpireEstate } from '../support/spire-estate.ts';
 import { SpireWorkload } from '../support/spire-workload.ts';
 import { until } from '../support/until.ts';
 
@@ -114,14 +114,3 @@ describe('SPIRE, two trust domains', () => {
 
 const kidOf = (token: string): unknown =>
   (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: unknown }).kid;
-
-/** Envoy hands every certificate on, and asks for none: what is refused then, the sidecar refuses. */
-function acceptAnyCertificate(tree: EnvoyTree): void {
-  const socket = tree.static_resources.listeners[0]!.filter_chains[0]!.transport_socket as {
-    typed_config: { require_client_certificate: boolean; common_tls_context: Record<string, unknown> };
-  };
-  socket.typed_config.require_client_certificate = false;
-  const context = socket.typed_config.common_tls_context;
-  delete context.validation_context_sds_secret_config;
-  context.validation_context = { trust_chain_verification: 'ACCEPT_UNTRUSTED' };
-}

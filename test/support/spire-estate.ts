@@ -19,6 +19,8 @@ export interface SpireEstateOptions {
   readonly spire?: Omit<SpireOptions, 'trustDomain' | 'dir'>;
   /** `maxStale` of our own trust domain; that of docs/spire.md where it is left out. */
   readonly maxStale?: string;
+  /** A change to Envoy's configuration. */
+  readonly edit?: (tree: EnvoyTree) => void;
   /** With a second trust domain, whose server has an upstream authority. */
   readonly partner?: boolean;
 }
@@ -71,7 +73,8 @@ export class SpireEstate {
       started.push(() => sidecar.stop());
       const upstream = await startUpstream();
       started.push(() => upstream.close());
-      const envoy = await startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary });
+      const { edit = () => {} } = options;
+      const envoy = await startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary, edit });
       return new SpireEstate({ dir, spire, partner, partnerRoot, ledger, sidecar, upstream, envoy, envoyBinary });
     } catch (error) {
       for (const stop of started.reverse()) await stop();
@@ -179,4 +182,15 @@ async function startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary, edi
   const envoy = await runEnvoy(mkdtempSync(join(dir, 'envoy-')), tree, envoyBinary);
   await envoy.clusterHealth('cedar-ext-authz', true);
   return envoy;
+}
+
+/** Envoy hands every certificate on, and asks for none: what is refused then, the sidecar refuses. */
+export function acceptAnyCertificate(tree: EnvoyTree): void {
+  const socket = tree.static_resources.listeners[0]!.filter_chains[0]!.transport_socket as {
+    typed_config: { require_client_certificate: boolean; common_tls_context: Record<string, unknown> };
+  };
+  socket.typed_config.require_client_certificate = false;
+  const context = socket.typed_config.common_tls_context;
+  delete context.validation_context_sds_secret_config;
+  context.validation_context = { trust_chain_verification: 'ACCEPT_UNTRUSTED' };
 }
