@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { isConfig, loadConfig } from '../../src/config/load.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { finish } from '../support/run.ts';
+import { type Block, blocks, type Page, page, pages, prose, repository } from './markdown.ts';
+
+/** Which file plays the fenced blocks of a page: those that are no drawing. */
+const played: readonly { readonly page: string; readonly info: RegExp; readonly by: string }[] = [
+  { page: 'README.md', info: /^(sh|cedar|json|text)$/, by: 'test/docs/readme.test.ts' },
+  { page: 'README.md', info: /^yaml$/, by: 'test/docs/attach.test.ts' },
+  { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
+  { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
+  { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
+  { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
+  { page: 'docs/spire.md', info: /^(sh|yaml) \w+$/, by: 'test/support/spire-docs.ts' },
+  { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
+];
+/** Each command line of the README, and what runs it. */
+const commands: ReadonlyMap<string, string> = new Map([
+  ['npm ci', '.ci/run'],
+  ['npm test', 'package.json'],
+  ['npm run demo', 'test/docs/readme.test.ts'],
+  ['npm run demo -- --keep', 'test/docs/readme.test.ts'],
+  ['grep DECISION audit.jsonl', 'test/docs/readme.test.ts'],
+  ['npm run authz -- audit verify audit.jsonl', 'test/docs/readme.test.ts'],
+]);
+const isDrawing = ({ info, text }: Block): boolean => info === '' && text.includes('▶');
+const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+
+for (const { file, text } of pages()) {
+  test(`every block of ${file} is played by a test`, () => {
+    const snippets = blocks(text).filter((block) => !isDrawing(block));
+    const rows = played.filter((row) => row.page === file);
+    const idle = snippets.filter(({ info }) => !rows.some((row) => row.info.test(info)));
+    assert.deepEqual(
+      idle.map(({ info, text }) => `${info}: ${text.split('\n')[0]}`),
+      [],
+    );
+    for (const { info, by } of rows) {
+      assert.ok(read(by).includes(basename(file)), `${by} reads ${file}`);
+      assert.ok(
+        snippets.some((block) => info.test(block.info)),
+        `${file} has a block ${info}`,
+      );
+    }
+  });
+}
+
+test('each command line of the README is one that something runs', () => {
+  const lines = blocks(page('README.md').text).flatMap(({ info, text }) =>
+    info === 'sh' ? text.trim().split('\n') : [],
+  );
+  assert.deepEqual(
+    lines.filter((line) => !commands.has(line)),
+    [],
+  );
+  for (const [line, by] of commands) {
+    assert.ok(lines.includes(line), `the README has ${line}`);
+    assert.ok(existsSync(join(repository, by)), by);
+  }
+});
+
+test('commands that are merely mentioned are there', async () => {
+  const { stdout: usage } = await finish(process.execPath, [join(repository, 'src', 'main.ts'), '--help']);
+  const absent = pages().flatMap((one) => mentions(one).filter((command) => !isThere(command, usage)));
+  assert.deepEqual(absent, []);
+});
+
+test('the guardrail that docs/controls.md disables is one, and the configuration takes it', () => {
+  const [snippet] = blocks(page('docs/controls.md').text).filter(({ info }) => info === 'yaml');
+  const { policy } = parse(snippet?.text ?? '') as { policy: { guardrails: { disable: { id: string }[] } } };
+  const identity = { trustDomains: { 'prod.example': { ours: true, bundle: { file: './bundle.json' } } } };
+  const whole = { serves: ['a.internal'], identity, policy: { folder: './p', inventory: './i.yaml', ...policy } };
+  const config = loadConfig(JSON.stringify(whole), 'config.yaml', {});
+  assert.deepEqual(isConfig(config) ? [] : config.map(formatProblem), []);
+  const guardrails = ['behaviour', 'boundaries', 'legacy', 'proof', 'writes'].map((name) =>
+    read(`cedar/guardrails/${name}.cedar`),
+  );
+  for (const { id } of policy.guardrails.disable) assert.ok(guardrails.join('').includes(`@id("${id}")`), id);
+});
+
+function read(file: string): string {
+  return readFileSync(join(repository, file), 'utf8');
+}
+
+/** Commands in code letters. */
+function mentions({ text }: Page): readonly string[] {
+  const found = prose(text).matchAll(/`((?:[A-Z_]+=\S+ )*(?:npm|node|cedar-ext-authz) [^`]+)`/g);
+  return [...found].map(([, command = '']) => command.replace(/^(?:[A-Z_]+=\S+ )+/, ''));
+}
+
+function isThere(command: string, usage: string): boolean {
+  const [program, ...words] = command.split(/\s+/);
+  if (program === 'node') return words.some((word) => /\.ts$/.test(word) && existsSync(join(repository, word)));
+  if (program === 'cedar-ext-authz') return usage.includes(`\n${words[0]} `);
+  const [script = '', dashes, name = ''] = words.filter((word) => word !== 'run' && word !== '--silent');
+  if (script === 'ci') return true;
+  if (scripts[script] === undefined) return false;
+  if (dashes === undefined || name === '' || name === 'NAME' || name.startsWith('--')) return true;
+  if (script === 'authz') return usage.includes(`\n${name} `);
+  return ['soak', 'conformance'].includes(script) && existsSync(join(repository, 'test', script, `${name}.ts`));
+}
