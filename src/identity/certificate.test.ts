@@ -299,6 +299,24 @@ describe('names', () => {
     ['65 names', { dns: Array.from({ length: 65 }, (_, i) => `h${i}`) }, /more than 64/],
     ['a constructed URI', names(der.tlv(0xa6, der.implicit(6, ID))), /wrong encoding/],
     ['a primitive directory name', names(der.implicit(4, 'x')), /wrong encoding/],
+    ['an X.400 address', names(der.explicit(3, der.utf8('x'))), /nobody writes/],
+    ['an EDI party', names(der.explicit(5, der.implicit(1, 'x'))), /nobody writes/],
+    ['a name of another form that is none', names(der.tlv(0xa0, Buffer.from('payments'))), /another form is missing/],
+    ['a name of another form without a value', names(der.explicit(0, der.oid('1.2.3'))), /value .* is missing/],
+    ['a name of another form with an empty value', names(otherName(der.explicit(0))), /value .* is missing/],
+    [
+      'a name of another form with two values',
+      names(otherName(der.explicit(0, der.nothing, der.nothing))),
+      /follows the value/,
+    ],
+    [
+      'a name of another form with more',
+      names(otherName(der.explicit(0, der.nothing), der.nothing)),
+      /follows a name of another/,
+    ],
+    ['a directory name that is none', names(der.explicit(4, der.nothing)), /directory name is missing/],
+    ['two directory names in one', names(der.explicit(4, name('x'), name('y'))), /follows a directory name/],
+    ['a registered name that is no identifier', names(der.implicit(8, Buffer.from([0x2a, 0x80]))), /broken identifier/],
     ['a form of tag 9', names(der.implicit(9, 'x')), /no known form/],
     ['a universal tag', names(der.tlv(0x16, Buffer.from(ID))), /no known form/],
     ['a NUL in a URI', { uris: [`${ID}\0.evil.test`] }, /not printable/],
@@ -311,7 +329,7 @@ describe('names', () => {
   }
   test('every form of name may stand beside the URI', () => {
     const others = [
-      der.explicit(0, der.oid('1.2.3')),
+      otherName(der.explicit(0, der.utf8('x'))),
       der.implicit(1, 'a@b'),
       der.implicit(2, 'a'),
       der.explicit(4, name('x')),
@@ -437,6 +455,10 @@ function only(oid: '2.5.29.19', value: Uint8Array): CertificateParts {
 
 function usage(hex: string): CertificateParts {
   return { keyUsage: null, extensions: [extension('2.5.29.15', true, der.tlv(3, Buffer.from(hex, 'hex')))] };
+}
+
+function otherName(...value: readonly Uint8Array[]): Uint8Array {
+  return der.explicit(0, der.oid('1.2.3'), ...value);
 }
 
 function string(tag: number, hex: string): Uint8Array {

@@ -127,14 +127,7 @@ export class DerReader {
 
   /** OBJECT IDENTIFIER as the hex text of its content: one identifier has one DER encoding, so texts compare. */
   oid(what: string): string {
-    const content = this.content(tags.oid, what);
-    if (content.length === 0 || content.at(-1)! >= 0x80) fail(`${what} is a broken identifier`);
-    let fresh = true;
-    for (const byte of content) {
-      if (fresh && byte === 0x80) fail(`${what} is not a minimal identifier`);
-      fresh = byte < 0x80;
-    }
-    return hex(content);
+    return identifier(this.content(tags.oid, what), what);
   }
 
   /** BIT STRING: the count of unused bits, which are all zero (X.690 section 11.2.1), and the octets. */
@@ -177,6 +170,17 @@ export function isConstructed(tag: number): boolean {
 
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** The content of an OBJECT IDENTIFIER (X.690 section 8.19) as hex text. */
+export function identifier(content: Uint8Array, what: string): string {
+  if (content.length === 0 || content.at(-1)! >= 0x80) fail(`${what} is a broken identifier`);
+  let fresh = true;
+  for (const byte of content) {
+    if (fresh && byte === 0x80) fail(`${what} is not a minimal identifier`);
+    fresh = byte < 0x80;
+  }
+  return hex(content);
 }
 
 /** Text of bytes between space and tilde: IA5String without control characters. */

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { DerReader, fail, isConstructed, printable, tags } from './der.ts';
+import { DerReader, fail, identifier, isConstructed, printable, tags } from './der.ts';
 
 /** The forms of GeneralName (RFC 5280 section 4.2.1.6) by the number of their tag. */
 export const forms = {
@@ -25,6 +25,7 @@ export interface GeneralName {
 /** A certificate with more names is refused: matching costs names times constraints. */
 const MAX_NAMES = 64;
 const CONTEXT = 0x80;
+const VALUE = 0xa0;
 const EMAIL_ADDRESS = '2a864886f70d010901';
 
 const constructedForms: ReadonlySet<number> = new Set([forms.other, forms.x400, forms.directory, forms.edi]);
@@ -41,7 +42,11 @@ const stringKinds: ReadonlyMap<number, (octets: Uint8Array) => boolean> = new Ma
   [0x03, ([unused = 8]) => unused < 8], // BIT STRING, of a unique identifier
 ]);
 
-/** One GeneralName: a known form, in the primitive or constructed encoding that is its own. */
+/**
+ * One GeneralName: a known form, in the primitive or constructed encoding that is its own, and well formed even where it
+ * is not looked at: one that is not lets OpenSSL read none of the names beside it. X.400 addresses and EDI parties are
+ * refused, since nobody writes them.
+ */
 export function readGeneralName(from: DerReader): GeneralName {
   const tag = from.next ?? 0;
   const form = tag & 0x1f;
@@ -49,7 +54,32 @@ export function readGeneralName(from: DerReader): GeneralName {
   if (isConstructed(tag) !== constructedForms.has(form)) fail('a name has the wrong encoding');
   const octets = from.content(tag, 'a name');
   const text = textForms.has(form) ? printable(octets, 'a name') : '';
+  checkUnread(form as Form, octets);
   return { form: form as Form, text, octets };
+}
+
+function checkUnread(form: Form, octets: Uint8Array): void {
+  const inside = new DerReader(octets);
+  switch (form) {
+    case forms.other: {
+      inside.oid('a name of another form');
+      const value = inside.enter(VALUE, 'the value of a name of another form');
+      value.any('the value of a name of another form');
+      value.end('the value of a name of another form');
+      inside.end('a name of another form');
+      break;
+    }
+    case forms.directory:
+      readDistinguishedName(inside, 'a directory name');
+      inside.end('a directory name');
+      break;
+    case forms.registered:
+      identifier(octets, 'a registered name');
+      break;
+    case forms.x400:
+    case forms.edi:
+      fail('a name is of a form that nobody writes');
+  }
 }
 
 /** GeneralNames of a SubjectAltName (RFC 5280 section 4.2.1.6): at least one, and no more than MAX_NAMES. */
