@@ -55,15 +55,22 @@ export function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void
 }
 
 /** Tells of snapshots, the one that was loaded at the start included. */
-export function watchPolicy(policy: SnapshotHolder, config: Config, log: Log, metrics: Metrics): void {
+export function watchPolicy(
+  policy: SnapshotHolder,
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+  clock: () => number,
+): void {
   const loaded = () => {
     const { revision, warnings } = policy.status();
     if (revision === null) return;
     const shadows = policy.current()?.policies.filter(({ shadow }) => shadow) ?? [];
     metrics.snapshot(
       revision,
-      config.policy.guardrails.disable.length,
+      config.policy.guardrails.disable.filter(({ untilMs }) => clock() < untilMs).length,
       shadows.map(({ id }) => id),
+      shadows.filter(({ effect }) => effect === 'forbid').length,
     );
     metrics.reloaded('loaded');
     log.info('a policy snapshot is in force', { revision, warnings: warnings.map(formatProblem) });

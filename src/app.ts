@@ -74,7 +74,7 @@ export async function start(config: Config, { stdout, log: write, version }: Sur
     },
   });
   const policy = await openPolicy(config, engine);
-  watchPolicy(policy, config, log, metrics);
+  watchPolicy(policy, config, log, metrics, clock.now);
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,

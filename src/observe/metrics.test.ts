@@ -38,30 +38,35 @@ test('policies that could not be evaluated and shed checks have counters of thei
   const all = metrics();
   all.decided(check({ result: 'deny', reason: 'policy_error' }));
   all.decided(check({ result: 'deny', reason: 'overloaded', effect: 'none' }));
+  all.decided(check({ result: 'deny', reason: 'task_proof_replayed', effect: 'read' }));
   const found = await series(all);
+  assert.equal(found.get('authz_replays_total'), 1);
   assert.equal(found.get('authz_policy_errors_total'), 1);
   assert.equal(found.get('authz_shed_total'), 1);
 });
 
 test('only the snapshot that decides is shown, with its shadowed policies alone', async () => {
   const all = metrics();
-  all.snapshot('sha256:01', 1, ['old']);
+  all.snapshot('sha256:01', 1, ['old'], 0);
   all.shadowDisagreed('old');
-  all.snapshot('sha256:02', 0, ['new']);
+  all.snapshot('sha256:02', 0, ['new'], 1);
   all.shadowDisagreed('old');
   all.shadowDisagreed('new');
-  const names = [...(await series(all)).keys()].filter((name) => /snapshot_info|shadow/.test(name));
+  const found = await series(all);
+  const names = [...found.keys()].filter((name) => /snapshot_info|shadow/.test(name));
   assert.deepEqual(names, [
     'authz_shadow_disagreements_total{policy="new"}',
     'authz_policy_snapshot_info{revision="sha256:02"}',
+    'authz_shadowed_forbids',
   ]);
+  assert.equal(found.get('authz_shadowed_forbids'), 1);
 });
 
 test('a shadowed policy keeps its count over a reload that keeps the policy', async () => {
   const all = metrics();
-  all.snapshot('sha256:01', 0, ['p']);
+  all.snapshot('sha256:01', 0, ['p'], 0);
   all.shadowDisagreed('p');
-  all.snapshot('sha256:02', 0, ['p']);
+  all.snapshot('sha256:02', 0, ['p'], 0);
   assert.equal((await series(all)).get('authz_shadow_disagreements_total{policy="p"}'), 1);
 });
 

@@ -43,6 +43,7 @@ export class Metrics {
   readonly #reloads;
   readonly #policyErrors;
   readonly #guardrailsDisabled;
+  readonly #shadowedForbids;
   readonly #rebuilds;
   readonly #bundleAge;
   readonly #bundleReloads;
@@ -54,6 +55,7 @@ export class Metrics {
   readonly #audit;
   readonly #inflight;
   readonly #shed;
+  readonly #replays;
 
   /** `process: false` leaves out prom-client's metrics of the Node process. */
   constructor(names: MetricNames, options: { readonly process: boolean } = { process: true }) {
@@ -90,6 +92,10 @@ export class Metrics {
     this.#reloads = counter('authz_policy_reloads_total', 'Attempts to load a changed snapshot', ['result']);
     this.#policyErrors = counter('authz_policy_errors_total', 'Checks refused because a policy could not be evaluated');
     this.#guardrailsDisabled = gauge('authz_guardrails_disabled', 'Guardrails that the config disables');
+    this.#shadowedForbids = gauge(
+      'authz_shadowed_forbids',
+      'Forbids that are only recorded, since they are in shadow mode',
+    );
     this.#rebuilds = counter('authz_engine_rebuilds_total', 'Times that the policy engine was replaced');
     this.#bundleAge = gauge('authz_trust_bundle_age_seconds', 'Time since the trust bundle was last read well', [
       'trust_domain',
@@ -111,6 +117,7 @@ export class Metrics {
     this.#audit = counter('authz_audit_records_total', 'Audit records by what became of them', ['sink', 'result']);
     this.#inflight = gauge('authz_inflight_checks', 'Checks that are being answered');
     this.#shed = counter('authz_shed_total', 'Checks refused because the sidecar had too much to do');
+    this.#replays = counter('authz_replays_total', 'Checks refused because a proof was used before');
     if (options.process) collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -125,6 +132,7 @@ export class Metrics {
     }
     if (known === 'policy_error') this.#policyErrors.inc();
     if (known === 'overloaded') this.#shed.inc();
+    if (known.endsWith('_replayed')) this.#replays.inc();
   }
 
   /** The checks that are being answered now. */
@@ -133,13 +141,14 @@ export class Metrics {
   }
 
   /**
-   * A snapshot decides from now on. `shadows` are its shadowed policies: only they get a series, and those of the last
-   * snapshot lose theirs.
+   * A snapshot decides from now on. `shadows` are its shadowed policies, `shadowedForbids` of them forbids: only they get a
+   * series, and those of the last snapshot lose theirs.
    */
-  snapshot(revision: string, guardrailsDisabled: number, shadows: readonly string[]): void {
+  snapshot(revision: string, guardrailsDisabled: number, shadows: readonly string[], shadowedForbids: number): void {
     this.#snapshotInfo.reset();
     this.#snapshotInfo.set({ revision }, 1);
     this.#guardrailsDisabled.set(guardrailsDisabled);
+    this.#shadowedForbids.set(shadowedForbids);
     const kept = new Set(shadows);
     for (const policy of this.#shadows) if (!kept.has(policy)) this.#shadow.remove({ policy });
     for (const policy of kept) if (!this.#shadows.has(policy)) this.#shadow.inc({ policy }, 0);
