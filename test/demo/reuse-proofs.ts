@@ -1,5 +1,5 @@
 import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { AUDIENCES, altered, type Headers, uriOf } from '../support/thief-tokens.ts';
+import { AUDIENCES, type Headers, uriOf } from '../support/thief-tokens.ts';
 import type { Attempt } from '../support/thief-way.ts';
 import { otherSignature, thumbprint } from '../support/tokens.ts';
 import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
@@ -19,10 +19,9 @@ const sameFirst = (_: ThiefEstate, attempt: Attempt): Attempt => attempt;
 
 /** Headers in which the other valid form of the ECDSA signature stands for that of the proof. */
 const flipped =
-  (...names: readonly string[]) =>
+  (name: string) =>
   (_: ThiefEstate, attempt: Attempt): Attempt => {
-    const headers = { ...attempt.headers };
-    for (const name of names) headers[name] = otherSignature(String(headers[name]));
+    const headers = { ...attempt.headers, [name]: otherSignature(String(attempt.headers?.[name])) };
     return { ...attempt, headers };
   };
 
@@ -80,12 +79,13 @@ const dpopRow: Row = {
     ),
     'one hop further': refused('by the tool server', by('tools', withHeaders(dpop())), 'task_of_another'),
     'invented chain': refused(
-      'an actor written into the token',
-      withHeaders(({ tokens }) => {
-        const token = altered(tokens.keyBound(ids.agent), { act: { sub: ids.agent, act: { sub: ids.ledger } } });
-        return tokens.withDpop(token, places.payout);
+      'another token under the proof: one of a chain',
+      withHeaders((estate) => {
+        const act = { sub: ids.agent, act: { sub: ids.orchestrator } };
+        const token = estate.tokens.keyBound(ids.agent, { claims: { act } });
+        return { ...dpop()(estate), authorization: `DPoP ${token}` };
       }),
-      'task_token_signature',
+      'task_proof_token',
     ),
     'forged header beside': refused(
       'plain headers declare another task',
@@ -147,8 +147,11 @@ const keyRow: Row = {
       'task_proof_key',
     ),
     'proof left out': refused(
-      'the token as a mere bearer token',
-      (estate) => ({ as: estate.svids.agent, path: places.exports, headers: bearer(tokenOfKey(estate)) }),
+      'a token with `cnf.jwk`, as a mere bearer token',
+      ({ tokens, svids }) => {
+        const token = tokens.access('console', { claims: { cnf: { jwk: tokens.holder.publicJwk } } });
+        return { as: svids.agent, path: places.exports, headers: bearer(token) };
+      },
       'task_token_binding',
     ),
   },
@@ -248,6 +251,8 @@ const wptRow: Row = {
   },
 };
 
+const WIT = 'workload-identity-token';
+
 const captured =
   (ended = false) =>
   ({ tokens }: ThiefEstate): Headers => {
@@ -288,11 +293,13 @@ const capturedRow: Row = {
       'task_token_audience',
     ),
     'replayed as it was': refusedAfter('after it arrived', sameFirst, withHeaders(captured()), 'task_proof_replayed'),
-    'respelled signature': refusedAfter(
-      'both proofs with s for n − s',
-      flipped('dpop', 'workload-proof-token'),
-      withHeaders(captured()),
-      'task_proof_replayed',
+    'respelled signature': refused(
+      'the WIT with s for n − s, which the proof does not cover',
+      withHeaders((estate) => {
+        const all = captured()(estate);
+        return { ...all, [WIT]: otherSignature(String(all[WIT])) };
+      }),
+      'task_wpt_token',
     ),
     'one hop further': refused('by the tool server', by('tools', withHeaders(captured())), 'task_wit_of_another'),
     'forged header beside': refused(

@@ -121,6 +121,11 @@ const unboundRow: Row = {
     'respelled signature': leaseCells(unboundToken)['respelled signature']!,
     'one hop further': refused('by the tool server', use(unboundToken, {}, { as: tools }), 'task_unbound'),
     'invented chain': leaseCells(unboundToken)['invented chain']!,
+    'forged header beside': refused(
+      'in the header of Transaction Tokens',
+      (estate) => ({ as: estate.svids.agent, path: places.exports, headers: txn(unboundToken.mint(estate)) }),
+      'task_txn_type',
+    ),
     'thief’s own proof': refused('a DPoP proof of the thief’s key over it', thiefsDpop(unboundToken), 'task_proof_key'),
   },
 };
@@ -201,6 +206,11 @@ const chainRow: Row = {
   cells: {
     ...leaseCells(chainToken),
     'another workload': refused('by the thief', use(chainToken, {}, { as: thief }), 'task_of_another'),
+    'other purpose': refused(
+      'for a purpose that its issuer may not state',
+      use(chainToken, { purpose: 'answer-tickets' }),
+      'task_purpose',
+    ),
     'other method': { ...write, play: posted(use(chainToken)) },
     'other host': refused('at the other host', atCrm(use(chainToken)), 'policy_no_permit'),
     'replayed as it was': lease(chainToken),
@@ -223,13 +233,13 @@ const chainRow: Row = {
       'task_txn_signature',
     ),
     'shortened chain': refused(
-      'the orchestrator left out',
-      (estate) => ({
-        as: estate.svids.agent,
+      'by the orchestrator itself, which may cause the access and not make it, with a token of its own',
+      ({ tokens, svids }) => ({
+        as: svids.orchestrator,
         path: places.invoice,
-        headers: txn(altered(chainToken.mint(estate), { act: undefined })),
+        headers: txn(tokens.txn(ids.orchestrator)),
       }),
-      'task_txn_signature',
+      'policy_no_permit',
     ),
     'thief’s own proof': refused('the thief’s WIT and WPT over it', thiefsWpt(chainToken), 'task_wit_of_another'),
     'proof left out': refused('without the certificate', use(chainToken, {}, { as: nobody }), 'identity_missing'),

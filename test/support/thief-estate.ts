@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { bundleDocument, type Issued, TestCa } from './ca.ts';
@@ -144,6 +144,8 @@ export class ThiefEstate {
     const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
       writeInventory(dir);
       writeFileSync(join(dir, 'policies', 'thief.cedar'), policies);
+      // They are about the example, and one of them would keep a mutated guardrail from being loaded.
+      rmSync(join(dir, 'policies', 'tests'), { recursive: true });
       const bundle = bundleDocument([ca]);
       const keys = [...bundle.keys, ...tokens.issuer.bundleKeys()];
       writeFileSync(join(dir, 'bundle.json'), JSON.stringify({ ...bundle, keys }));
