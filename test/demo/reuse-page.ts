@@ -1,4 +1,4 @@
-import type { Cell, Denial, PlayedCell } from './reuse-matrix.ts';
+import type { Cell, PlayedCell } from './reuse-matrix.ts';
 import { printMatrix, rowsOf } from './reuse-print.ts';
 
 /** The part of docs/reuse.md that is written by what ran: the matrix, and each row cell by cell. */
@@ -21,9 +21,11 @@ export function reusePage(played: readonly PlayedCell[]): string {
 }
 
 function answer({ expected }: Cell, got: string): string {
-  if ('reason' in expected) return denial(expected);
+  if ('reason' in expected) return denial({ reason: got, by: expected.by });
   return `${got}; ${expected.kept.how}: ${denial(expected.kept)}`;
 }
 
-const denial = ({ reason, by }: Denial): string =>
-  reason === 'handshake' ? 'the TLS handshake fails' : `\`${reason}\`${by === undefined ? '' : ` (${by})`}`;
+function denial({ reason, by }: { readonly reason: string; readonly by?: string | undefined }): string {
+  if (reason === 'handshake') return 'the TLS handshake fails';
+  return `\`${reason}\`${by === undefined ? '' : ` (${by})`}`;
+}
