@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Estate, PAYMENTS } from '../support/estate.ts';
+import { PAYMENTS } from '../support/estate.ts';
 import { finish } from '../support/run.ts';
 import type { AuditLine, Sidecar } from '../support/sidecar.ts';
+import type { DemoEstate } from './rows.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
@@ -23,6 +24,7 @@ export async function summary(sidecar: Sidecar): Promise<string> {
     '',
     'Try next:',
     '  npm run demo -- --keep         leave it running and print curl lines',
+    '  npm run demo -- --spire        the same with certificates from a real SPIRE (built once, about ten minutes)',
     '  cedar/example/policies         the policies that decided; edit one, run the demo again',
     '  README.md                      attach it to your own Envoy',
   ].join('\n');
@@ -43,10 +45,16 @@ function spellOut(line: AuditLine): string[] {
   ];
 }
 
+/** Where a demo that is left running keeps what its user may look at. */
+export interface Kept {
+  readonly dir: string;
+  readonly policies: string;
+}
+
 /** Writes a client's certificate beside the estate, and says how curl uses it. */
-export function curlLines(estate: Estate, workloadPath: string): string {
-  const client = estate.svid(workloadPath);
-  const [cert, key] = [join(estate.base.dir, 'client.pem'), join(estate.base.dir, 'client.key')];
+export async function curlLines(estate: DemoEstate, { dir, policies }: Kept, workloadPath: string): Promise<string> {
+  const client = await estate.svid(workloadPath);
+  const [cert, key] = [join(dir, 'client.pem'), join(dir, 'client.key')];
   writeFileSync(cert, client.pem);
   writeFileSync(key, client.pkcs8Pem, { mode: 0o600 });
   const { port } = estate.envoy;
@@ -56,7 +64,7 @@ export function curlLines(estate: Estate, workloadPath: string): string {
     `Left running. As ${workloadPath}, with a certificate that lives one hour:`,
     `  ${curl}/api/invoices/42`,
     `  ${curl}/api/refunds -X POST`,
-    `  policies, reloaded when you save:  ${estate.base.policies}`,
+    `  policies, reloaded when you save:  ${policies}`,
     `  audit:                             ${estate.sidecar.auditFile}`,
     `  status:                            http://127.0.0.1:${estate.sidecar.statusPort}/status`,
     'Stop with Ctrl-C.',

@@ -1,12 +1,24 @@
-import { type Issued, TestCa } from '../support/ca.ts';
-import { type Answer, type Ask, ask, websocketHeaders } from '../support/client.ts';
+import { TestCa } from '../support/ca.ts';
+import { type Answer, type Ask, ask, type Shown, websocketHeaders } from '../support/client.ts';
 import type { Envoy } from '../support/envoy.ts';
-import { type Estate, PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';
-import type { Seen } from '../support/upstream.ts';
+import { PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import type { Seen, Upstream } from '../support/upstream.ts';
+
+/** The example with its parts running, whoever issues the certificates. */
+export interface DemoEstate {
+  readonly envoy: Envoy;
+  readonly sidecar: Sidecar;
+  readonly upstream: Upstream;
+  /** The root of the trust domain. */
+  readonly ca: TestCa;
+  /** The SVID of a workload of the trust domain, by the path of its id. */
+  svid(path: string): Shown | Promise<Shown>;
+}
 
 /** What the rows are played on: the estate, and a second Envoy that lets every certificate through. */
 export interface Stage {
-  readonly estate: Estate;
+  readonly estate: DemoEstate;
   /** Asks the same sidecar, and validates no client: what it refuses, the sidecar refuses. */
   readonly openEnvoy: Envoy;
 }
@@ -31,26 +43,26 @@ interface Request {
 }
 
 export const LEDGER = '/ns/payments/sa/ledger';
-const AGENT = '/ns/agents/sa/billing-agent';
-const READER = '/ns/support/sa/reader';
+export const AGENT = '/ns/agents/sa/billing-agent';
+export const READER = '/ns/support/sa/reader';
 
 const declared = { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' };
-const allowed = { status: 200, reason: null };
-const denied = (reason: string, status = 403) => ({ status, reason });
+export const allowed = { status: 200, reason: null };
+export const denied = (reason: string, status = 403) => ({ status, reason });
 
 /** The request through the Envoy that validates clients, as a workload of the trust domain. */
 const as =
   (path: string, request: Request) =>
-  ({ estate }: Stage): Promise<Answer> =>
-    send(estate.envoy, estate.svid(path), request);
+  async ({ estate }: Stage): Promise<Answer> =>
+    send(estate.envoy, await estate.svid(path), request);
 
 /** The request through the Envoy that lets every certificate in. */
-const unvalidated =
-  (certificate: (estate: Estate) => Issued | null, request: Request) =>
+export const unvalidated =
+  (certificate: (estate: DemoEstate) => Shown | null, request: Request) =>
   ({ estate, openEnvoy }: Stage): Promise<Answer> =>
     send(openEnvoy, certificate(estate), request);
 
-function send(envoy: Envoy, svid: Issued | null, { host, ...request }: Request): Promise<Answer> {
+export function send(envoy: Envoy, svid: Shown | null, { host, ...request }: Request): Promise<Answer> {
   return ask({ ...request, port: envoy.port, svid, host: host ?? PAYMENTS });
 }
 
@@ -127,11 +139,11 @@ export const rows: readonly Row[] = [
     ),
   },
   {
-    who: 'our CA, partner’s id',
+    who: 'our CA, stranger’s id',
     task: '–',
     request: INVOICE,
     expected: denied('identity_trust_domain_unknown'),
-    play: unvalidated(({ ca }) => ca.svid(`spiffe://partner.example${LEDGER}`), invoice),
+    play: unvalidated(({ ca }) => ca.svid(`spiffe://stranger.example${LEDGER}`), invoice),
   },
   {
     who: 'ledger (service)',
