@@ -45,7 +45,10 @@ suite('policy check', () => {
       `${file}:1:1: note: posts-status can never apply: nothing of the inventory takes such a request`,
       `${file}:3:1: note: legacy-agents can never apply: it is about no workload of the inventory`,
     ]);
-    assert.match(stdout, /\ngood: 19 policies, 1 of them shadowed, 14 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/);
+    assert.match(
+      stdout,
+      /\ngood: 19 policies, 1 of them in shadow, 14 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+    );
   });
 
   test('workloads that nothing is permitted are listed, and no other', async () => {
@@ -223,7 +226,7 @@ ${before.stdout.trimEnd().split('\n').at(-1)}
     );
     assert.match(before.stdout, /\n\d+ passed, 2 failed\n$/);
     const updated = await policyCli('test', policies, '--update');
-    assert.match(updated.stdout, /more\.yaml: 2 cases updated\n/);
+    assert.match(updated.stdout, /more\.yaml: 2 updated\n/);
     assert.equal(readFileSync(file, 'utf8'), right);
     const again = await policyCli('test', policies);
     assert.equal(again.code, 0);

@@ -36,13 +36,17 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
   const own = policies.filter(({ guardrail }) => !guardrail);
   const shadowed = own.filter(({ shadow }) => shadow).length;
   const counts = [
-    `${own.length} policies`,
-    ...(shadowed > 0 ? [`${shadowed} of them shadowed`] : []),
-    `${policies.length - own.length} guardrails`,
-    `${outcomes.length} tests`,
+    count(own.length, 'policy', 'policies'),
+    ...(shadowed > 0 ? [`${shadowed} of them in shadow`] : []),
+    count(policies.length - own.length, 'guardrail', 'guardrails'),
+    count(outcomes.length, 'test', 'tests'),
   ];
-  io.out(`good: ${counts.join(', ')}; revision ${loaded.snapshot.revision.slice(0, 12)}\n`);
+  io.out(`good: ${counts.join(', ')}; revision ${loaded.snapshot.revision.slice(0, 19)}\n`);
   return DONE;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 /** A forbid in shadow stops nothing: whoever shadowed an enforced one should see it. */

@@ -39,7 +39,7 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
 
 function text(audit: string, replay: Replay, revision: string): string {
   const { judged, sameRevision, changes, inexact, shadow, left } = replay;
-  const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 12)}`];
+  const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 19)}`];
   if (sameRevision > 0) lines.push(`  ${sameRevision} of them were judged by it then`);
   if (left['before policy'] > 0) lines.push(`  ${left['before policy']} more were refused before policies were asked`);
   if (left['not exact'] > 0)

@@ -49,7 +49,7 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
     if (values.update === true && wrong.length > 0) {
       const path = opened.path(run.source.file);
       await writeFile(path, updateCases(run.source.text, run.outcomes));
-      io.out(`${path}: ${wrong.length} cases updated\n`);
+      io.out(`${path}: ${wrong.length} updated\n`);
       passed += wrong.length;
     } else {
       failed += wrong.length;

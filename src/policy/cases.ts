@@ -28,6 +28,11 @@ const casesSchema = z.strictObject({
   cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
 });
 
+/** The same as JSON Schema, for editors: docs/policy-tests.schema.json. */
+export function casesJsonSchema(): string {
+  return `${JSON.stringify(z.toJSONSchema(casesSchema, { io: 'input' }), null, 2)}\n`;
+}
+
 /** One case, ready to be judged. */
 export interface PolicyCase {
   readonly name: string;

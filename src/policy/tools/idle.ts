@@ -5,9 +5,10 @@ import type { Engine, PolicyJson } from '../engine.ts';
 import type { Question } from '../question.ts';
 import type { Vetted } from '../vet.ts';
 import { cedarCall } from '../vocabulary.ts';
-import { boundPolicy, type Expression, type Unknown } from './bound.ts';
+import { boundPolicy } from './bound.ts';
 import { sampleTargets, sampleWorkloads } from './samples.ts';
 import type { ReadPolicy } from './texts.ts';
+import { mentions, readsUnknown } from './unknown.ts';
 
 /** What an estate leaves unused. */
 export interface Idle {
@@ -74,18 +75,12 @@ function onlyPrincipal(policy: PolicyJson): PolicyJson {
 
 /** The policy as far as it speaks of action and resource alone. */
 function onlyTarget(policy: PolicyJson): PolicyJson {
-  const part = boundPolicy(policy, 'upper', (expression) => mentions(expression, ['principal', 'context']));
+  const part = boundPolicy(
+    policy,
+    'upper',
+    (expression) => mentions(expression, ['principal']) || readsUnknown(expression, ['']),
+  );
   return { ...part, effect: 'permit', principal: OPEN };
-}
-
-function mentions(expression: Expression, variables: readonly string[]): ReturnType<Unknown> {
-  const open: unknown[] = [expression];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    if ('Var' in next && variables.includes(String(next.Var))) return true;
-    open.push(...Object.values(next));
-  }
-  return false;
 }
 
 interface Asked {

@@ -2,7 +2,6 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { Action, Sensitivity } from '../../inventory/model.ts';
 import { Refusal } from '../../outcome.ts';
 import type { Engine, Slot } from '../engine.ts';
-import { nodeOf } from '../lint/ast.ts';
 import { refusalOf } from '../permit.ts';
 import type { HopVerdict, Question } from '../question.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -10,9 +9,9 @@ import { questionsOf, type Stated } from '../stated.ts';
 import type { Vetted } from '../vet.ts';
 import { cedarCall } from '../vocabulary.ts';
 import { boundPolicy, type Expression } from './bound.ts';
-import { type ReadPath, readPath } from './paths.ts';
 import { sampleTargets } from './samples.ts';
 import type { ReadPolicy } from './texts.ts';
+import { readsUnknown } from './unknown.ts';
 
 /** One thing that a workload can reach. */
 export interface Reached {
@@ -109,33 +108,4 @@ function unstated({ client, credentialAge, declared, risk, signals, task }: Stat
   if (!task) return open;
   open.push('task.id', 'task.issuer', 'task.subject', 'task.secondsLeft');
   return task.scopes === undefined ? [...open, 'task.scopes'] : open;
-}
-
-/** Whether an expression reads what is open, or of a resource what the inventory does not tell: its path, parameters. */
-function readsUnknown(expression: Expression, open: readonly string[]): boolean {
-  const parts: unknown[] = [expression];
-  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
-    if (typeof part !== 'object' || part === null) continue;
-    const path = readPath(part);
-    if (path !== null) {
-      if (isOpen(path, open)) return true;
-      continue;
-    }
-    const operator = nodeOf(part)?.operator;
-    if (operator === 'hasTag' || operator === 'getTag') return true;
-    const type = (part as { readonly __entity?: { readonly type?: unknown } }).__entity?.type;
-    if (type === 'Mesh::Endpoint' || type === 'Mesh::Path') return true;
-    parts.push(...Object.values(part));
-  }
-  return false;
-}
-
-function isOpen({ variable, attributes, tag, presence }: ReadPath, open: readonly string[]): boolean {
-  if (variable === 'resource') return attributes[0] === 'path' || (tag?.startsWith('param.') ?? false);
-  if (variable !== 'context') return false;
-  const path = attributes.join('.');
-  if (path === '') return true;
-  return open.some(
-    (name) => path === name || path.startsWith(`${name}.`) || (!presence && name.startsWith(`${path}.`)),
-  );
 }
