@@ -109,7 +109,10 @@ describe('our own SVID from the agent', () => {
 
   test('B26: it is dropped when the agent denies it, and when it issues another one alone', async () => {
     agent.refuse('FetchX509SVID', status.PERMISSION_DENIED);
-    await eventually('the drop', () => current === null);
+    await eventually('the drop', () => {
+      clock.advance(1000);
+      return current === null;
+    });
     assert.equal(own.status(ca.now).state, 'absent');
     agent.say('FetchX509SVID', { svids: [x509Svid(ID, ca.svid(ID))] });
     await eventually('the return', () => {

@@ -213,11 +213,12 @@ describe('trust bundles from the Workload API', () => {
 
   test('B26: PermissionDenied drops what was known, five times over, and a good answer brings it back', async () => {
     await world.source.start(world.store);
-    const before = world.agent.opened('FetchX509Bundles');
     world.agent.refuse('FetchX509Bundles', status.PERMISSION_DENIED, 'no identity issued');
-    await world.until('the drop', () => world.state().state === 'absent');
+    const stood = await world.advanceUntil('the drop', () => world.state().state === 'absent');
+    assert.ok(stood <= 7000, `${stood} ms`);
     assert.equal(world.reason(ca), 'identity_bundle_absent');
     assert.equal(world.kids(), 'identity_bundle_absent');
+    const before = world.agent.opened('FetchX509Bundles');
     const took = await world.advanceUntil('five refusals', () => world.agent.opened('FetchX509Bundles') === before + 5);
     assert.ok(took >= (1 + 2 + 4 + 8) * 1000, `${took} ms`);
     assert.match(world.state().fault ?? '', /PERMISSION_DENIED: no identity issued/);
@@ -225,6 +226,23 @@ describe('trust bundles from the Workload API', () => {
     world.agent.say('FetchX509Bundles', x509Bundles({ 'prod.example': [ca], 'partner.example': [partnerCa] }));
     await world.advanceUntil('the return', () => world.state().state === 'fresh');
     assert.equal(world.reason(ca), null);
+  });
+
+  test('a denial that does not stand changes nothing: an agent has no identity for a moment while it replaces SVIDs', async () => {
+    await world.source.start(world.store);
+    const before = world.agent.opened('FetchX509Bundles');
+    world.agent.refuse('FetchX509Bundles', status.PERMISSION_DENIED);
+    await world.until('the retry', () => {
+      world.clock.advance(100);
+      return world.agent.opened('FetchX509Bundles') > before;
+    });
+    assert.equal(world.reason(ca), null);
+    world.agent.say('FetchX509Bundles', x509Bundles({ 'prod.example': [ca, nextCa], 'partner.example': [partnerCa] }));
+    await world.advanceUntil('the news', () => world.state().x509Authorities === 2);
+    assert.deepEqual(
+      world.events.filter(({ result }) => result === 'withdrawn'),
+      [],
+    );
   });
 
   test('InvalidArgument is not asked again, and what was known serves until it is too old', async () => {

@@ -6,6 +6,12 @@ const LEAST_DELAY_MS = 1000;
 const MOST_DELAY_MS = 30_000;
 /** A stream that says nothing at all for so long is given up: an agent answers at once, if only with a refusal. */
 const FIRST_MESSAGE_MS = 10_000;
+/**
+ * A denial after a good message is believed when it stands for so long: while SPIRE replaces SVIDs of a tainted authority,
+ * its agent knows no identity for a moment, and says so.
+ */
+const DENIAL_MS = 5000;
+const ASK_AGAIN_MS = 250;
 /** How often the wall clock is looked at. Timers stand still while a machine sleeps, and the wall clock does not. */
 const TICK_MS = 1000;
 
@@ -27,7 +33,7 @@ export interface WorkloadStreamOptions<M> {
 /**
  * One stream of the Workload API that is kept open for good: reopened when it ends, after errors with a delay that grows
  * from 1 s to 30 s and starts over with each good message, and confirmed from time to time. Only `refused` and
- * `unsupported` end it (SPIFFE Workload API section 5.3).
+ * `unsupported` end it (SPIFFE Workload API section 5.3). `denied` is passed on once it has stood for 5 s.
  */
 export class WorkloadStream<M> {
   readonly #options: WorkloadStreamOptions<M>;
@@ -36,6 +42,10 @@ export class WorkloadStream<M> {
   /** The stream that has yet to speak. */
   #pending: StreamCall | null = null;
   #failures = 0;
+  /** When the denial began that has not been passed on yet. */
+  #deniedSince: number | null = null;
+  /** Whether what the last good message said still stands. */
+  #holds = false;
   #spokeAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
   #cancelRetry: (() => void) | null = null;
@@ -91,6 +101,8 @@ export class WorkloadStream<M> {
       this.#pending = null;
     }
     this.#failures = 0;
+    this.#deniedSince = null;
+    this.#holds = true;
     this.#spokeAt = this.#options.clock.now();
     this.#options.onMessage(message);
     this.#firstOutcome.resolve();
@@ -112,6 +124,16 @@ export class WorkloadStream<M> {
   #fail(fault: StreamFault): void {
     if (this.#stopped) return;
     this.#clear();
+    if (fault.kind === 'denied' && this.#holds) {
+      const now = this.#options.clock.now();
+      this.#deniedSince ??= now;
+      if (Math.abs(now - this.#deniedSince) < DENIAL_MS) {
+        this.#retryIn(ASK_AGAIN_MS);
+        return;
+      }
+      this.#holds = false;
+    }
+    this.#deniedSince = null;
     this.#stopped = fault.kind === 'refused' || fault.kind === 'unsupported';
     if (this.#stopped) this.#cancelTick();
     else this.#retryIn(Math.min(LEAST_DELAY_MS * 2 ** this.#failures, MOST_DELAY_MS));
