@@ -9,6 +9,9 @@ export const SCOPES = 'scoped-tokens-stay-in-their-scopes';
 export const WRITES = 'agents-write-only-in-a-task';
 export const BEARERS = 'bearers-stay-below-confidential';
 
+/** Whose certificate is shown; null: nobody's. */
+export type Shown = (estate: ThiefEstate) => Issued | null;
+
 /** A kind of task token, and who may use it where. */
 export interface TokenKind {
   readonly mint: (estate: ThiefEstate, change?: Change) => string;
@@ -50,11 +53,7 @@ export const svidReasons = {
 
 /** The rightful use of a token, with what differs. */
 export const use =
-  (
-    kind: TokenKind,
-    change: Change = {},
-    more: { as?: (estate: ThiefEstate) => Issued | null; path?: string } = {},
-  ): Play =>
+  (kind: TokenKind, change: Change = {}, more: { as?: Shown; path?: string } = {}): Play =>
   (estate) => ({
     as: (more.as ?? kind.holder)(estate),
     path: more.path ?? kind.place,

@@ -1,23 +1,25 @@
+import { chainRows } from './reuse-chains.ts';
 import { identityRows } from './reuse-identity.ts';
 import type { Row } from './reuse-matrix.ts';
 import { proofRows } from './reuse-proofs.ts';
 import { tokenRows } from './reuse-tokens.ts';
+import { wptRows } from './reuse-wpt.ts';
 
 /** What a thief may hold, the weakest first. */
 export const rows: readonly Row[] = [
   identityRows.declaredRow,
   tokenRows.bearerRow,
   tokenRows.unboundRow,
-  tokenRows.forwardedRow,
+  chainRows.forwardedRow,
   proofRows.keyRow,
   identityRows.jwtSvidRow,
   tokenRows.taskSvidRow,
   tokenRows.certificateRow,
   tokenRows.nameRow,
-  tokenRows.chainRow,
+  chainRows.chainRow,
   proofRows.dpopRow,
-  proofRows.wptRow,
-  proofRows.capturedRow,
+  wptRows.wptRow,
+  wptRows.capturedRow,
   identityRows.certificateRow,
   identityRows.keyRow,
 ];

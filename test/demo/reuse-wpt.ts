@@ -1,0 +1,166 @@
+import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
+import { type Headers, uriOf } from '../support/thief-tokens.ts';
+import { otherSignature } from '../support/tokens.ts';
+import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
+import { type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
+import { by, flipped, sameFirst, withHeaders } from './reuse-proofs.ts';
+
+type WptChange = Parameters<ThiefEstate['tokens']['withWpt']>[3];
+const wpt =
+  (change: WptChange = {}, path: string = places.payout) =>
+  ({ tokens }: ThiefEstate): Headers =>
+    tokens.withWpt(ids.agent, { txnToken: tokens.txn(ids.agent) }, path, change);
+
+const wptRow: Row = {
+  name: 'WPT-protected',
+  what: 'A Transaction Token of billing-agent with its WIT and a captured WPT.',
+  control: { how: 'billing-agent reads a restricted resource', play: withHeaders(wpt()) },
+  cells: {
+    'another workload': refused(
+      'by the thief, before it was used',
+      by('thief', withHeaders(wpt())),
+      'task_wit_of_another',
+    ),
+    'after expiry': refused('the token holds, the proof ended', withHeaders(wpt({ ended: true })), 'task_wpt_expired'),
+    'other purpose': refused(
+      'with a proof for a resource that asks for issue-refunds',
+      withHeaders(wpt({}, places.claims), { path: places.claims }),
+      'policy_no_permit',
+    ),
+    'other method': refused(
+      'POST, which a WPT does not speak of: the policies do',
+      withHeaders(wpt({}, places.invoice), { method: 'POST', path: places.invoice }),
+      'policy_no_permit',
+    ),
+    'other resource': refused(
+      'at the next payout',
+      withHeaders(wpt(), { path: places.otherPayout }),
+      'task_wpt_target',
+    ),
+    'other host': refused(
+      'at the other host',
+      withHeaders(wpt(), { host: CRM, path: places.payout }),
+      'task_wpt_target',
+    ),
+    'other audience': refused(
+      'a proof for the other host',
+      withHeaders(wpt({ uri: uriOf(places.payout, CRM) })),
+      'task_wpt_target',
+    ),
+    'replayed as it was': refusedAfter('after it was used', sameFirst, withHeaders(wpt()), 'task_wpt_replayed'),
+    'respelled signature': refusedAfter(
+      'the proof, used already, with s for n − s',
+      flipped('workload-proof-token'),
+      withHeaders(wpt()),
+      'task_wpt_replayed',
+    ),
+    'one hop further': refused('by the tool server', by('tools', withHeaders(wpt())), 'task_wit_of_another'),
+    'invented chain': refused(
+      'another token under the proof: one of a chain',
+      withHeaders((estate) => ({
+        ...wpt()(estate),
+        'txn-token': estate.tokens.txn(ids.agent, {
+          claims: { act: { sub: ids.agent, act: { sub: ids.orchestrator } } },
+        }),
+      })),
+      'task_wpt_token',
+    ),
+    'forged header beside': refused(
+      'an access token of the same task, which the proof does not cover',
+      withHeaders((estate) => ({ ...wpt()(estate), ...bearer(estate.tokens.access(ids.agent)) })),
+      'task_wpt_token',
+    ),
+    'thief’s own proof': refused(
+      'a WPT of the thief’s key over the WIT',
+      withHeaders((estate) => wpt({ signWith: estate.tokens.thief })(estate)),
+      'task_wpt_signature',
+    ),
+    'proof left out': works(
+      'the Transaction Token alone, by its holder: a bound token',
+      withHeaders(({ tokens }) => ({ 'txn-token': tokens.txn(ids.agent) }), { path: places.invoice }),
+      keptFrom(
+        'the same at a restricted resource',
+        withHeaders(({ tokens }) => ({ 'txn-token': tokens.txn(ids.agent) })),
+        PROOF,
+      ),
+    ),
+  },
+};
+
+const WIT = 'workload-identity-token';
+
+const captured =
+  (ended = false) =>
+  ({ tokens }: ThiefEstate): Headers => {
+    const accessToken = tokens.keyBound(ids.agent, { ended });
+    const txnToken = tokens.txn(ids.agent, { ended });
+    return {
+      ...said(),
+      ...tokens.withDpop(accessToken, places.payout, { ended }),
+      ...tokens.withWpt(ids.agent, { txnToken, accessToken }, places.payout, { ended }),
+    };
+  };
+
+const capturedRow: Row = {
+  name: 'all captured headers',
+  what: 'Everything that billing-agent sent: declared task, Transaction Token, DPoP-bound token, both proofs, WIT.',
+  control: { how: 'billing-agent reads a restricted resource', play: withHeaders(captured()) },
+  cells: {
+    'another workload': refused(
+      'by the thief, before it arrived',
+      by('thief', withHeaders(captured())),
+      'task_wit_of_another',
+    ),
+    'after expiry': refused('ten minutes later', withHeaders(captured(true)), 'task_txn_expired'),
+    'other purpose': refused(
+      'where issue-refunds is asked for',
+      withHeaders(captured(), { path: places.claims }),
+      'task_proof_target',
+    ),
+    'other method': refused('POST', withHeaders(captured(), { method: 'POST' }), 'task_proof_method'),
+    'other resource': refused(
+      'at the next payout',
+      withHeaders(captured(), { path: places.otherPayout }),
+      'task_proof_target',
+    ),
+    'other host': refused(
+      'at the other host',
+      withHeaders(captured(), { host: CRM, path: places.payout }),
+      'task_token_audience',
+    ),
+    'replayed as it was': refusedAfter('after it arrived', sameFirst, withHeaders(captured()), 'task_proof_replayed'),
+    'respelled signature': refused(
+      'the WIT with s for n − s, which the proof does not cover',
+      withHeaders((estate) => {
+        const all = captured()(estate);
+        return { ...all, [WIT]: otherSignature(String(all[WIT])) };
+      }),
+      'task_wpt_token',
+    ),
+    'one hop further': refused('by the tool server', by('tools', withHeaders(captured())), 'task_wit_of_another'),
+    'forged header beside': refused(
+      'the declared task replaced',
+      withHeaders((estate) => ({ ...captured()(estate), ...said('t-43') })),
+      'task_conflict',
+    ),
+    'thief’s own proof': refused(
+      'a DPoP proof of the thief’s key in place of the captured one',
+      withHeaders((estate) => {
+        const all = captured()(estate);
+        const token = String(all.authorization).slice('DPoP '.length);
+        return { ...all, ...estate.tokens.withDpop(token, places.payout, { key: estate.tokens.thief }) };
+      }),
+      'task_proof_key',
+    ),
+    'proof left out': refused(
+      'without the DPoP proof',
+      withHeaders((estate) => {
+        const { dpop: _, ...others } = captured()(estate);
+        return others;
+      }),
+      'task_proof_missing',
+    ),
+  },
+};
+
+export const wptRows = { wptRow, capturedRow };
