@@ -34,6 +34,10 @@ suite('policy check', () => {
           'permit (principal in Mesh::Group::"finance-agents", action, resource) when { principal.kind == Mesh::Kind::"legacy" }',
         ) +
         policy('by-context', 'permit (principal, action, resource) when { context has risk && context.risk > 99 }') +
+        policy(
+          'by-parameter',
+          'permit (principal, action, resource) when { resource.hasTag("param.invoice") && resource.getTag("param.invoice") == "7" }',
+        ) +
         policy('in-shadow', '@mode("shadow") forbid (principal, action, resource) when { principal.relay }'),
     });
     const { code, stdout, stderr } = await policyCli('check', policies);
@@ -41,13 +45,13 @@ suite('policy check', () => {
     assert.equal(code, 0);
     const file = join(policies, 'more.cedar');
     assert.deepEqual(stdout.split('\n').slice(0, 3), [
-      `${file}:7:1: note: in-shadow is a forbid in shadow: it stops nothing yet`,
+      `${file}:9:1: note: in-shadow is a forbid in shadow: it stops nothing yet`,
       `${file}:1:1: note: posts-status can never apply: nothing of the inventory takes such a request`,
       `${file}:3:1: note: legacy-agents can never apply: it is about no workload of the inventory`,
     ]);
     assert.match(
       stdout,
-      /\ngood: 19 policies, 1 of them in shadow, 14 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+      /\ngood: 20 policies, 1 of them in shadow, 14 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
     );
   });
 
@@ -144,12 +148,25 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
   for (const [what, args] of [
     ['without a folder', []],
     ['with an option that is none', ['policies', '--strict']],
+    ['with two folders', ['policies', 'more']],
+    ['with trust domains beside a configuration', ['policies', '--config', '/nowhere/config.yaml', '--ours', 'a']],
     ['with a configuration that is not there', ['policies', '--config', '/nowhere/config.yaml']],
   ] as const) {
     test(`${what} it is misused`, async () => {
       assert.equal((await policyCli('check', ...args)).code, 64);
     });
   }
+
+  test('what came from a file moves no cursor of a terminal', async () => {
+    const { policies } = estate({
+      'policies/tests/more.yaml': oneCase(`caller: ${AGENT}`, `request: ${INVOICE}`, 'expect: allow').replace(
+        'a case',
+        '"\\e[2J\\u202edoog"',
+      ),
+    });
+    const { stderr } = await policyCli('check', policies);
+    assert.match(stderr, /more\.yaml:2:5: \\u\{1b\}\[2J\\u\{202e\}doog: expected allow/);
+  });
 
   test('a verb that is none is misused, and help is none', async () => {
     assert.equal((await policyCli('chekc')).code, 64);
@@ -540,6 +557,17 @@ suite('policy reach', () => {
       /\npayments\.internal\/exports +read +internal +now +GET +erp-reads-exports\n/,
     );
     assert.doesNotMatch(await reach('--client', '10.3.0.9'), /exports/);
+  });
+
+  test('an api that lies below a path that a policy names is reached', async () => {
+    const { policies } = estate({
+      'policies/more.cedar': policy(
+        'ticket-7',
+        'permit (principal == Mesh::Workload::"spiffe://prod.example/ns/support/sa/reader", action, resource in Mesh::Path::"crm.internal/tickets/7")',
+      ),
+    });
+    const { stdout } = await policyCli('reach', 'spiffe://prod.example/ns/support/sa/reader', '--in', policies);
+    assert.match(stdout, /crm\.internal\/replies +write +internal +now +POST .*ticket-7\n/);
   });
 
   test('through others, every one of them must be permitted', async () => {

@@ -47,7 +47,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   ) {
     return misuse('state --caller and --request, or --audit and --decision', EXPLAIN_USAGE, io);
   }
-  const opened = await openFolder(positionals[0], values, EXPLAIN_USAGE, io);
+  const opened = await openFolder(positionals, values, EXPLAIN_USAGE, io);
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
   const { headers } = snapshot;

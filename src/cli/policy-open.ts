@@ -47,11 +47,13 @@ export interface Opened {
  * Its own tests are left to the command.
  */
 export async function openFolder(
-  folder: string | undefined,
+  folders: readonly string[],
   values: FolderValues,
   usage: string,
   io: Io,
 ): Promise<Opened | number> {
+  const [folder, ...more] = folders;
+  if (more.length > 0) return misuse(`one folder at a time; ${more.join(' ')} is too much`, usage, io);
   const where = await locate(folder, values, usage, io);
   if (typeof where === 'number') return where;
   const { paths, settings, path, place } = where;
@@ -85,6 +87,8 @@ async function locate(
   io: Io,
 ): Promise<Where | number> {
   if (values.config !== undefined) {
+    if (values.ours !== undefined)
+      return misuse('--config says which trust domains are ours, so --ours is too much', usage, io);
     const config = await readConfig(values.config, io);
     if (typeof config === 'number') return config;
     const { policy } = config;

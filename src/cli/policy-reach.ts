@@ -27,7 +27,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   const { values, positionals } = parsed;
   const [caller, ...more] = positionals;
   if (caller === undefined || more.length > 0) return misuse('name one workload by its SPIFFE ID', REACH_USAGE, io);
-  const opened = await openFolder(values.in, values, REACH_USAGE, io);
+  const opened = await openFolder(values.in === undefined ? [] : [values.in], values, REACH_USAGE, io);
   if (typeof opened === 'number') return opened;
   const { sources, vetted, engine, loaded } = opened;
   const { snapshot } = loaded;

@@ -20,7 +20,7 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
   const { values, positionals } = parsed;
   const [audit, ...more] = positionals;
   if (audit === undefined || more.length > 0) return misuse('name one audit file', REPLAY_USAGE, io);
-  const opened = await openFolder(values.with, values, REPLAY_USAGE, io);
+  const opened = await openFolder(values.with === undefined ? [] : [values.with], values, REPLAY_USAGE, io);
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
   const replayer = new Replayer(snapshot);

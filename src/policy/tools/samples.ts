@@ -36,43 +36,50 @@ export function sampleWorkloads(inventory: Inventory, named: Named): readonly Wo
 
 /**
  * Every action on every kind of path that the inventory or a policy tells apart: each api's own path and one below it, a
- * path that no api names, and the paths that policies name. What the inventory refuses is left out.
+ * path that no api names, the paths that policies name, and each api where it lies below one of these. What the inventory
+ * refuses is left out.
  */
 export function sampleTargets(inventory: Inventory, named: Named): readonly SampleTarget[] {
-  const literal = (type: string) => [...(named.get(`Mesh::${type}`) ?? [])];
-  const paths = [
-    ...[...inventory.hosts.values()].flatMap((book) => samplePaths(book).map((path) => [book, path] as const)),
-    ...[...literal('Endpoint'), ...literal('Path').flatMap((path) => [path, `${path}/${ANY}`])].flatMap((text) => {
-      const slash = text.indexOf('/');
-      const book = inventory.hosts.get(text.slice(0, slash));
-      return book === undefined ? [] : [[book, text.slice(slash)] as const];
-    }),
-  ];
   const found = new Map<string, SampleTarget>();
-  for (const [book, path] of paths) {
-    for (const method of [...readActions, ...writeActions]) {
-      const upgrade = method === 'CONNECT';
-      const line = { method: upgrade ? 'GET' : method, host: book.host.name, path, query: null };
-      const target = inventory.target({ ...line, upgrade, grpc: false });
-      if (target instanceof Refusal) continue;
-      const key = `${target.action} ${target.resource.id}`;
-      if (!found.has(key)) found.set(key, { line, upgrade, target });
+  for (const [name, book] of inventory.hosts) {
+    const paths = new Set(samplePaths(book, namedBelow(name, named)));
+    for (const path of paths) {
+      for (const method of METHODS) {
+        const line = { method: method === 'CONNECT' ? 'GET' : method, host: name, path, query: null };
+        const upgrade = method === 'CONNECT';
+        const target = inventory.target({ ...line, upgrade, grpc: false });
+        if (target instanceof Refusal) continue;
+        const key = `${target.action} ${target.resource.id}`;
+        if (!found.has(key)) found.set(key, { line, upgrade, target });
+      }
     }
   }
   return [...found.values()];
 }
 
-function samplePaths(book: HostBook): string[] {
-  const own = book.apis.flatMap(({ id, template }) => {
-    const path = pathOf(template, (candidate) => apiOf(book, candidate) === id);
-    return path === null ? [] : [path, `${path === '/' ? '' : path}/${ANY}`];
-  });
-  return [...own, `/${ANY}`];
+/** CONNECT stands for an upgrade. */
+const METHODS = [...readActions, ...writeActions];
+
+/** The paths on a host that policies name. */
+function namedBelow(host: string, named: Named): readonly string[] {
+  const ids = ['Mesh::Path', 'Mesh::Endpoint'].flatMap((type) => [...(named.get(type) ?? [])]);
+  return [...new Set(ids)].filter((id) => id.startsWith(`${host}/`)).map((id) => id.slice(host.length));
+}
+
+function samplePaths(book: HostBook, literals: readonly string[]): string[] {
+  const below = (path: string): string => `${path.endsWith('/') ? path : `${path}/`}${ANY}`;
+  const apis = book.apis.flatMap(({ id, template }) =>
+    ['/', ...literals].flatMap((literal) => {
+      const path = pathWithin(template, literal, (candidate) => apiOf(book, candidate) === id);
+      return path === null ? [] : [path, below(path)];
+    }),
+  );
+  return [...apis, ...literals.flatMap((path) => [path, below(path)]), below('/')];
 }
 
 /** The innermost api that a path belongs to, by whichever method it takes; null where none names the path. */
 function apiOf(book: HostBook, path: string): string | null {
-  for (const method of [...readActions, ...writeActions]) {
+  for (const method of METHODS) {
     const upgrade = method === 'CONNECT';
     const target = book.target({ host: book.host.name, path, method, upgrade, grpc: false });
     if (!(target instanceof Refusal)) return target.resource.apis.at(-1) ?? null;
@@ -80,10 +87,16 @@ function apiOf(book: HostBook, path: string): string | null {
   return null;
 }
 
-/** A path of the template that no more specific one takes; null where others take all that were tried. */
-function pathOf(template: Template, fits: (path: string) => boolean): string | null {
+/** A path that the template holds for and no more specific one, at or below `literal`; null where there seems to be none. */
+function pathWithin(template: Template, literal: string, fits: (path: string) => boolean): string | null {
+  const stated = literal.split('/').filter((segment) => segment !== '');
+  const agrees = template.segments.every(
+    (segment, i) => 'param' in segment || stated[i] === undefined || stated[i] === segment.literal,
+  );
+  if (!agrees) return null;
   for (const value of [ANY, `${ANY}-other`, '1']) {
-    const path = `/${template.segments.map((segment) => ('literal' in segment ? segment.literal : value)).join('/')}`;
+    const own = template.segments.map((segment, i) => stated[i] ?? ('literal' in segment ? segment.literal : value));
+    const path = `/${[...own, ...stated.slice(own.length)].join('/')}`;
     if (fits(path)) return path;
   }
   return null;
