@@ -13,7 +13,7 @@ export interface Admission {
 }
 
 /** Names that only this sidecar may say to an upstream. */
-export const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
+const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
 
 /** Headers that carry credentials of the mesh alone, besides the declared task. */
 const meshCredentials = [

@@ -9,8 +9,7 @@ export const corporaDir = resolve(
 /** Whether a corpus is there. Absent with `CI=true` is an error, since a gate that skips is no gate. */
 export function hasCorpus(name: string): boolean {
   const there = existsSync(join(corporaDir, name));
-  if (!there && process.env.CI === 'true')
-    throw new Error(`corpus ${name} is absent from ${corporaDir}, and CI=true`);
+  if (!there && process.env.CI === 'true') throw new Error(`corpus ${name} is absent from ${corporaDir}, and CI=true`);
   return there;
 }
 
