@@ -55,7 +55,6 @@ export interface TlsListener {
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
-  let served = false;
   const tcp = createServer({
     ...contextOptions(null),
     requestCert: true,
@@ -64,14 +63,11 @@ export async function listenTls(server: Server, host: string, port: number, tls:
     handshakeTimeout: HANDSHAKE_MS,
   });
   tcp.maxConnections = MAX_CONNECTIONS;
-  tls.ownSvid((svid) => {
-    served = svid !== null;
-    tcp.setSecureContext(contextOptions(svid));
-  });
+  tls.ownSvid((svid) => tcp.setSecureContext(contextOptions(svid)));
   tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message));
   tcp.on('secureConnection', (socket) => {
     socket.on('error', () => socket.destroy());
-    const peer = served ? admit(socket, tls) : new Refusal('internal', 'the sidecar has no SVID of its own');
+    const peer = admit(socket, tls);
     if (peer instanceof Refusal) {
       tls.onRefused(addressOf(socket), `${peer.reason}: ${peer.detail}`);
       socket.destroy();
