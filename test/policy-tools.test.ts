@@ -196,6 +196,8 @@ cases:
 
   - { name: an invoice without one, request: ${INVOICE}, expect: allow, by: [] }
   - name: the status
+    by:
+      - nobody
     request: GET payments.internal/api/status
     expect: allow
 `;
@@ -212,6 +214,8 @@ cases:
 
   - { name: an invoice without one, request: ${INVOICE}, expect: deny, reason: policy_forbidden, by: [proof-rises-with-sensitivity] }
   - name: the status
+    by:
+      [everyone-reads-status]
     request: GET payments.internal/api/status
     expect: allow
 `;
@@ -238,12 +242,15 @@ ${file}:14:5: an invoice without one
   - reason: none
   + reason: policy_forbidden
     forbidden by proof-rises-with-sensitivity
+${file}:15:5: the status
+  - by: [nobody]
+  + by: [everyone-reads-status]
 ${before.stdout.trimEnd().split('\n').at(-1)}
 `,
     );
-    assert.match(before.stdout, /\n\d+ passed, 2 failed\n$/);
+    assert.match(before.stdout, /\n\d+ passed, 3 failed\n$/);
     const updated = await policyCli('test', policies, '--update');
-    assert.match(updated.stdout, /more\.yaml: 2 updated\n/);
+    assert.match(updated.stdout, /more\.yaml: 3 updated\n/);
     assert.equal(readFileSync(file, 'utf8'), right);
     const again = await policyCli('test', policies);
     assert.equal(again.code, 0);
