@@ -25,6 +25,8 @@ export function finish(program: string, args: readonly string[], options: RunOpt
         else resolve({ code: child.exitCode ?? -1, stdout, stderr });
       },
     );
+    // A program may end without reading what it is given.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? '');
   });
 }
