@@ -172,7 +172,9 @@ function checkTls(
   { own, bundles }: Identity,
   log: Log,
 ): CheckTls | null {
-  if (own === null) return null;
+  if (listen.tls === null) return null;
+  // Never plaintext where mutual TLS was asked for.
+  if (own === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
   return {
     ownSvid: (listener) => own.onChange(listener),
     peers: new Set(listen.peers.map(({ text }) => text)),
@@ -212,10 +214,12 @@ function describePolicy(policy: SnapshotHolder) {
  */
 export async function examine(config: Config): Promise<readonly string[]> {
   const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {}, onOwnSvid: () => {} });
+  const tasks = await startTasks(config, identity, () => {});
   const engine = new Engine();
   const policy = await openPolicy(config, engine);
   const { problems } = policy.status();
-  const found = [...identity.notReady(systemClock.now()), ...problems.map(formatProblem)];
+  const found = [...identity.notReady(systemClock.now()), ...tasks.notReady(), ...problems.map(formatProblem)];
+  tasks.stop();
   identity.stop();
   await policy.close();
   engine.close();
