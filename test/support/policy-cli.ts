@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { policyCommand } from '../../src/cli/policy.ts';
+import { removeFolder, temporaryFolder } from './folder.ts';
 import type { Finished } from './run.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
@@ -34,3 +35,39 @@ export function copyExample(folder: string, files: Readonly<Record<string, strin
   cpSync(example, folder, { recursive: true });
   writeFiles(folder, files);
 }
+
+/** A copy of the example estate in a new folder, with further files; and where its policies are. */
+export interface Copy {
+  readonly root: string;
+  readonly policies: string;
+}
+
+const folders: string[] = [];
+
+/** A new folder, which `removeFolders` removes. */
+export function newFolder(): string {
+  const folder = temporaryFolder();
+  folders.push(folder);
+  return folder;
+}
+
+export function removeFolders(): void {
+  folders.splice(0).forEach(removeFolder);
+}
+
+export function estateCopy(files: Readonly<Record<string, string>> = {}): Copy {
+  const root = newFolder();
+  copyExample(root, files);
+  return { root, policies: join(root, 'policies') };
+}
+
+/** A policy with its id, in two lines. */
+export const policy = (id: string, text: string): string => `@id("${id}")\n${text};\n`;
+
+/** A file of one case. */
+export function oneCase(...lines: readonly string[]): string {
+  return ['cases:', '  - name: a case', ...lines.map((line) => `    ${line}`), ''].join('\n');
+}
+
+export const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+export const INVOICE = 'GET payments.internal/api/invoices/42';

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { removeFolder } from './support/folder.ts';
+import {
+  AGENT,
+  copyExample,
+  estateCopy,
+  INVOICE,
+  newFolder,
+  policyCli,
+  removeFolders,
+  writeFiles,
+} from './support/policy-cli.ts';
+
+after(removeFolders);
+
+suite('policy test', () => {
+  const wrong = `# What holds for the agent.
+given:
+  caller: ${AGENT}
+cases:
+  - name: an invoice in a task
+    request: ${INVOICE} # one of ours
+    task: { purpose: finance }
+    expect: deny
+    by:
+      - somebody
+      - somebody-else
+    reason: policy_forbidden
+
+  - { name: an invoice without one, request: ${INVOICE}, expect: allow, by: [] }
+  - name: the status
+    by:
+      - nobody
+    request: GET payments.internal/api/status
+    expect: allow
+`;
+  const right = `# What holds for the agent.
+given:
+  caller: ${AGENT}
+cases:
+  - name: an invoice in a task
+    request: ${INVOICE} # one of ours
+    task: { purpose: finance }
+    expect: allow
+    by:
+      [finance-agents-read-invoices]
+
+  - { name: an invoice without one, request: ${INVOICE}, expect: deny, reason: policy_forbidden, by: [proof-rises-with-sensitivity] }
+  - name: the status
+    by:
+      [everyone-reads-status]
+    request: GET payments.internal/api/status
+    expect: allow
+`;
+
+  test('differences stand at their cases, key by key; --update writes what came, and nothing else', async () => {
+    const { policies } = estateCopy({ 'policies/tests/more.yaml': wrong });
+    const file = join(policies, 'tests/more.yaml');
+    const before = await policyCli('test', policies);
+    assert.equal(before.code, 1);
+    assert.equal(
+      before.stdout,
+      `${file}:5:5: an invoice in a task
+  - expect: deny
+  + expect: allow
+  - by: [somebody, somebody-else]
+  + by: [finance-agents-read-invoices]
+  - reason: policy_forbidden
+  + reason: none
+${file}:14:5: an invoice without one
+  - expect: allow
+  + expect: deny
+  - by: []
+  + by: [proof-rises-with-sensitivity]
+  - reason: none
+  + reason: policy_forbidden
+    forbidden by proof-rises-with-sensitivity
+${file}:15:5: the status
+  - by: [nobody]
+  + by: [everyone-reads-status]
+${before.stdout.trimEnd().split('\n').at(-1)}
+`,
+    );
+    assert.match(before.stdout, /\n\d+ passed, 3 failed\n$/);
+    const updated = await policyCli('test', policies, '--update');
+    assert.match(updated.stdout, /more\.yaml: 3 updated\n/);
+    assert.equal(readFileSync(file, 'utf8'), right);
+    const again = await policyCli('test', policies);
+    assert.equal(again.code, 0);
+    assert.match(again.stdout, /^\d+ passed, 0 failed\n$/);
+  });
+
+  test('cases that cannot be read are faults, and are not updated', async () => {
+    const { policies } = estateCopy({
+      'policies/tests/more.yaml': wrong.replace('purpose: finance', 'purpose: finanse'),
+    });
+    const { code, stderr } = await policyCli('test', policies, '--update');
+    assert.equal(code, 1);
+    assert.match(stderr, /more\.yaml:5:5: an invoice in a task: no purpose is called 'finanse'/);
+  });
+
+  test('a folder without a case is no success', async () => {
+    const root = newFolder();
+    copyExample(root);
+    for (const name of ['payments', 'outside', 'crm']) removeFolder(join(root, 'policies/tests', `${name}.yaml`));
+    assert.equal((await policyCli('test', join(root, 'policies'))).code, 1);
+  });
+});
+
+suite('policy test with cases of the Cedar CLI', () => {
+  const cedar = `${Array.from({ length: 11 }, (_, i) => `permit (principal == User::"u${i}", action, resource);`).join('\n')}
+@id("no-secrets") forbid (principal, action, resource) when { resource.secret };
+@id("too-much") permit (principal, action, resource) when { context.amount * 9007199254740991 > 0 };`;
+  const schema = `entity User; entity Photo { secret: Bool };
+action view appliesTo { principal: User, resource: Photo, context: { amount: Long } };`;
+  const photo = (secret: boolean) => ({ uid: { type: 'Photo', id: 'p' }, attrs: { secret }, parents: [] });
+  const user = { uid: { type: 'User', id: 'u2' }, attrs: {}, parents: [] };
+  const good = {
+    name: 'u2 views a photo',
+    request: { principal: 'User::"u2"', action: 'Action::"view"', resource: 'Photo::"p"', context: { amount: 0 } },
+    entities: [user, photo(false)] as unknown,
+    decision: 'allow',
+    reason: ['policy2'],
+    num_errors: 0,
+  };
+
+  async function run(cases: unknown, files: Readonly<Record<string, string>> = {}, withSchema = true) {
+    const root = newFolder();
+    const text = typeof cases === 'string' ? cases : JSON.stringify(cases);
+    writeFiles(root, { 'p.cedar': cedar, 's.cedarschema': schema, 'cases.json': text, ...files });
+    const more = withSchema ? ['--schema', join(root, 's.cedarschema')] : [];
+    return policyCli('test', '--policies', join(root, 'p.cedar'), '--cases', join(root, 'cases.json'), ...more);
+  }
+
+  test('pass by decision, policies among the deciding ones, and errors', async () => {
+    const secret = { ...good, entities: [user, photo(true)], decision: 'deny', reason: ['no-secrets'] };
+    const overflow = {
+      ...good,
+      request: { ...good.request, context: { amount: 2000 } },
+      num_errors: 1,
+    };
+    const { code, stdout, stderr } = await run([good, secret, overflow]);
+    assert.equal(stdout + stderr, '3 passed, 0 failed\n');
+    assert.equal(code, 0);
+  });
+
+  const differing: [what: string, change: object, says: RegExp][] = [
+    ['another decision', { decision: 'deny', reason: [] }, /u2 views a photo: expected deny, got allow/],
+    ['another policy', { reason: ['policy10'] }, /expected by policy10, got by policy2/],
+    ['another number of errors', { num_errors: 1 }, /expected 1 errors, got 0/],
+    ['a context that the schema does not know', { request: { ...good.request, context: {} } }, /Cedar was not asked/],
+    ['no entity', { request: { ...good.request, principal: 'User::"u2" || true' } }, /is no entity; write it like/],
+    ['two entities', { request: { ...good.request, principal: 'User::"u2" User::"u3"' } }, /is no entity/],
+  ];
+  for (const [what, change, says] of differing) {
+    test(`fail by ${what}`, async () => {
+      const { code, stdout } = await run([{ ...good, ...change }]);
+      assert.equal(code, 1);
+      assert.match(stdout, says);
+    });
+  }
+
+  test('an integer that a double does not hold is refused, not rounded', async () => {
+    const { code, stdout } = await run(JSON.stringify([good]).replace('"amount":0', '"amount":9223372036854775807'));
+    assert.equal(code, 1);
+    assert.match(stdout, /u2 views a photo: Cedar was not asked: amount is/);
+  });
+
+  test('entities stand in a file beside the cases, and in no other', async () => {
+    const entities = JSON.stringify(good.entities);
+    assert.equal((await run([{ ...good, entities: 'e.json' }], { 'e.json': entities })).code, 0);
+    assert.equal((await run([{ ...good, entities: 'sub/e.json' }], { 'sub/e.json': entities })).code, 0);
+    const outside = newFolder();
+    writeFiles(outside, { 'e.json': entities });
+    const { code, stdout } = await run([{ ...good, entities: join(outside, 'e.json') }]);
+    assert.equal(code, 1);
+    assert.match(stdout, /the entities are no list/);
+  });
+
+  test('a file that is none, or holds no case, fails', async () => {
+    for (const text of ['[', '[]', '{}', JSON.stringify([{ ...good, decision: 'maybe' }])]) {
+      const { code, stdout } = await run(text);
+      assert.equal(code, 1);
+      assert.match(stdout, /cases\.json: cannot be read/);
+    }
+  });
+
+  test('with a schema the policies must be valid by it', async () => {
+    const files = { 'p.cedar': `${cedar}\npermit (principal, action, resource) when { context.amuont > 0 };` };
+    assert.equal((await run([good], files, false)).code, 1);
+    const { code, stderr } = await run([good], files);
+    assert.equal(code, 1);
+    assert.match(stderr, /amuont/);
+  });
+
+  test('are judged by the policies of a folder with its guardrails', async () => {
+    const id = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+    const { root, policies } = estateCopy();
+    const uid = (type: string, name: string) => ({ type: `Mesh::${type}`, id: name });
+    const ref = (type: string, name: string) => ({ __entity: uid(type, name) });
+    const entities = [
+      {
+        uid: uid('Workload', id),
+        attrs: {
+          trustDomain: ref('TrustDomain', 'prod.example'),
+          kind: ref('Kind', 'agent'),
+          external: false,
+          relay: false,
+          owner: ref('Team', 'payments'),
+        },
+        parents: [],
+        tags: {},
+      },
+      {
+        uid: uid('Endpoint', 'payments.internal/x'),
+        attrs: { host: 'payments.internal', path: '/x', sensitivity: 2, external: false, scopes: [] },
+        parents: [],
+        tags: {},
+      },
+    ];
+    const context = {
+      now: '2026-11-25T10:00:00Z',
+      credential: ref('Credential', 'x509-svid'),
+      role: ref('Role', 'caller'),
+      chain: {
+        depth: 1,
+        originator: ref('Workload', id),
+        actors: [ref('Workload', id)],
+        trustDomains: [ref('TrustDomain', 'prod.example')],
+        external: false,
+      },
+      headers: ref('Headers', 'h'),
+      numbers: ref('Numbers', 'n'),
+      approvals: [],
+      signals: [],
+    };
+    const request = {
+      principal: `Mesh::Workload::"${id}"`,
+      action: 'Mesh::Action::"GET"',
+      resource: 'Mesh::Endpoint::"payments.internal/x"',
+      context,
+    };
+    const one = { request, entities, decision: 'deny', reason: ['proof-rises-with-sensitivity'], num_errors: 0 };
+    writeFiles(root, { 'cases.json': JSON.stringify([one]) });
+    const { code, stdout, stderr } = await policyCli('test', policies, '--cases', join(root, 'cases.json'));
+    assert.equal(stderr, '');
+    assert.match(stdout, /^\d+ passed, 0 failed\n$/);
+    assert.equal(code, 0);
+  });
+});
