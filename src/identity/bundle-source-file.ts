@@ -1,10 +1,10 @@
-import { type FSWatcher, watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { decodeUtf8, JsonFault } from '../strict-json.ts';
 import { TrustBundle } from './bundle.ts';
 import { BundleFault, parseBundleFile } from './bundle-document.ts';
 import type { BundleSink, BundleSource } from './bundle-source.ts';
+import { watchFile } from './watch-file.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 /** One change of a folder makes several events; they become one read. */
@@ -21,8 +21,7 @@ export interface BundleFileOptions {
 }
 
 /**
- * A bundle file: read at the start, on every change of its folder, and from time to time. The folder is watched, not the
- * file, since Kubernetes swaps a symbolic link beside the file when a ConfigMap changes, and an editor renames over it.
+ * A bundle file: read at the start, whenever it may have changed, and from time to time.
  */
 export class BundleFile implements BundleSource {
   readonly #trustDomain: string;
@@ -101,13 +100,8 @@ export class BundleFile implements BundleSource {
   /** A folder that was itself replaced has lost its watcher, so that each poll watches anew. */
   #watch(): void {
     this.#watcher?.close();
-    try {
-      this.#watcher = watch(dirname(this.#file), { persistent: false }, () => this.#readSoon());
-      this.#watcher.on('error', () => this.#readSoon());
-    } catch {
-      // No folder: reading the file says so.
-      this.#watcher = null;
-    }
+    // Without a folder, reading the file says so.
+    this.#watcher = watchFile(this.#file, () => this.#readSoon());
   }
 
   /** Not put off by further events, so that a busy folder delays no update. */

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
+import type { FSWatcher } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { JwkFault } from './jwk.ts';
 import { documentReader, type KeyOrigin, type ReadDocument, ReadFault } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
 import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
+import { watchFile } from './watch-file.ts';
 
 /** The longest delay that setTimeout takes; beyond it fires at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -197,21 +197,12 @@ export class JwksSource implements KeySource {
     this.#cancelTimer = this.#options.clock.after(clamp(delayMs, 1), () => void this.#attempt());
   }
 
-  /**
-   * The folder is watched, not the file: Kubernetes swaps a symbolic link in it, editors rename. Anew at each read,
-   * since a watcher follows a folder that was moved away.
-   */
+  /** Anew at each read, since a watcher follows a folder that was moved away. Without a folder, the read says so. */
   #watch(): void {
     const { origin } = this.#options;
     if (origin.from !== 'file') return;
     this.#watcher?.close();
-    try {
-      this.#watcher = watch(dirname(origin.path), { persistent: false }, () => this.refreshSoon());
-      this.#watcher.on('error', () => this.refreshSoon());
-    } catch {
-      // No folder: the read says so.
-      this.#watcher = null;
-    }
+    this.#watcher = watchFile(origin.path, () => this.refreshSoon());
   }
 }
 
