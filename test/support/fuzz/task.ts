@@ -4,6 +4,7 @@ import { UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey, verifyWithKeySe
 import { TokenFault } from '../../../src/identity/jws-fault.ts';
 import { Refusal } from '../../../src/outcome.ts';
 import type { Why } from '../../../src/task/model.ts';
+import { LEEWAY_SECONDS } from '../../../src/task/proof.ts';
 import { normalTargetUri } from '../../../src/task/target-uri.ts';
 import {
   AGENT,
@@ -174,7 +175,7 @@ function isTask(why: Why | Refusal, most: number): boolean {
   if (why instanceof Refusal) return false;
   assert.ok(why.task !== null && why.task.assurance <= most);
   assert.equal(why.chain.at(-1)?.id.text, AGENT);
-  assert.ok(why.task.expiresAt * 1000 > NOW);
+  assert.ok((why.task.expiresAt + LEEWAY_SECONDS) * 1000 > NOW);
   return true;
 }
 
