@@ -278,15 +278,17 @@ test('a file that was moved away is followed by a new one that continues the cha
   const audit = await start([new FileSink(path)]);
   await audit.record(auditRecord(), LONG);
   renameSync(path, `${path}.1`);
-  // The batch that is under way goes to the old file; the one after it finds the new one.
+  // The sink looks for the move after each batch: the next batch may still go to the old file, the one after it may not.
   await audit.record(auditRecord(), LONG);
   await audit.record(auditRecord(), LONG);
   await audit.close(LONG);
   const [old, fresh] = [readFileSync(`${path}.1`), readFileSync(path)];
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.deepEqual((await verifyAudit([old, fresh])).faults, []);
+  const both = await verifyAudit([old, fresh]);
+  assert.deepEqual([both.faults, both.records], [[], 3]);
   const alone = await verifyAudit([fresh]);
-  assert.deepEqual([alone.faults, alone.continues, alone.records], [[], true, 1]);
+  assert.deepEqual([alone.faults, alone.continues], [[], true]);
+  assert.ok(alone.records >= 1);
 });
 
 test('a writer that is killed leaves whole lines and at most one torn one, and the next start goes on', async (t) => {
