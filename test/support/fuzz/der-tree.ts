@@ -6,6 +6,20 @@ type Element =
   | { readonly tag: number; readonly octets: Uint8Array }
   | { readonly tag: number; readonly parts: Element[] };
 
+/** Basic constraints and key usages that mean something else, and the identifiers of extensions. */
+const meaningful = [
+  '30030101ff',
+  '3000',
+  '3006020100',
+  '03020106',
+  '03020780',
+  '030202fc',
+  '551d13',
+  '551d0f',
+  '551d11',
+  '551d1e',
+];
+
 interface Edit {
   readonly kind: 'octets' | 'tag' | 'remove' | 'repeat' | 'swap' | 'other';
   readonly at: number;
@@ -21,12 +35,14 @@ const tags = [
 /** DER whose elements were edited and whose lengths are right again: what reads it gets past the outermost element. */
 export function mutatedDer(good: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
   const text = fc.constantFrom('spiffe://prod.example/a', 'spiffe://prod.example//a', '*.a.example', 'a.example\u0000');
+  const bits = fc.constantFrom(...meaningful.map((hex) => Buffer.from(hex, 'hex')));
   const edit: fc.Arbitrary<Edit> = fc.record({
     kind: fc.constantFrom('octets', 'octets', 'tag', 'remove', 'repeat', 'swap', 'other'),
     at: fc.nat(),
     to: fc.nat(),
     octets: fc.oneof(
       fc.uint8Array({ maxLength: 24 }),
+      bits,
       text.map((value) => Buffer.from(value)),
     ),
     tag: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...tags) }, fc.integer({ min: 0, max: 255 })),

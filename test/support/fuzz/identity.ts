@@ -90,8 +90,10 @@ export const identityParsers: readonly Parser[] = [
     'certificate text',
     mutatedText([urlEncodedPem(svid, ca.certificate)], ['%', '%0A', '%0D', '-----', '+', '=', '%E2']),
     decodePemText,
-    (blocks) => {
+    (blocks, text) => {
       if (blocks instanceof Refusal) return false;
+      const base64 = decodeURIComponent(text).replace(/-----(?:BEGIN|END) CERTIFICATE-----|[\r\n]/g, '');
+      assert.equal(blocks.map((der) => Buffer.from(der).toString('base64')).join(''), base64, 'written in one way');
       const again = decodePemText(urlEncodedPem(...blocks.map((der) => ({ der }))));
       // Written out in full, a text without any needless escape can become too long.
       if (!(again instanceof Refusal)) assert.ok(Buffer.concat(again).equals(Buffer.concat(blocks)));
@@ -182,6 +184,8 @@ function isSvid(verified: VerifiedSvid | Refusal, der: Uint8Array): boolean {
   const theirs = new X509Certificate(der);
   assert.deepEqual(urisOf(theirs), [verified.id.text]);
   assert.equal(theirs.ca, false);
+  const { basicConstraints, keyUsage } = certificateOf(der).extensions;
+  assert.ok(!basicConstraints?.ca && keyUsage?.critical && keyUsage.bits.has(0));
   assert.ok(theirs.verify(ca.certificate.keys.publicKey));
   return true;
 }

@@ -39,6 +39,7 @@ export const requestParsers: readonly Parser[] = [
     (target, text) => {
       if (target instanceof Refusal) return false;
       assert.equal(target.rawPath + (target.query === null ? '' : `?${target.query}`), text);
+      assert.doesNotMatch(target.path, /[%\\\u0000-\u001f\u007f-\u009f]|\/\/|\/\.{1,2}(?:\/|$)/);
       const again = readTarget(target.path.split('/').map(encodeURIComponent).join('/'), pathOptions);
       assert.equal(
         again instanceof Refusal ? again.detail : again.path,

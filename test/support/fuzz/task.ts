@@ -158,6 +158,8 @@ export const taskParsers: readonly Parser[] = [
     (normal) => {
       if (normal === null) return false;
       assert.equal(normalTargetUri(normal), normal, 'the normal form is its own');
+      const [scheme = '', , authority = ''] = normal.split('/');
+      assert.equal(scheme + authority, (scheme + authority).toLowerCase());
       return true;
     },
   ),
