@@ -149,5 +149,7 @@ test('whatever is allowed to a caller stands in its reach', () => {
     }),
     { numRuns: RUNS },
   );
-  assert.ok(rows > 0 && perhaps > 0, `${rows} allows, ${perhaps} of them perhaps`);
+  assert.ok(rows > 0, 'nothing was allowed, so nothing was tried');
+  // A short run may meet no condition that depends on the request.
+  if (RUNS >= 100) assert.ok(perhaps > 0, `${rows} allows, none of them perhaps`);
 });
