@@ -107,6 +107,12 @@ describe('fields', () => {
       { innerAlgorithm: der.sequence(der.oid('1.2.840.10045.4.3.3')) },
       /differ/,
     ],
+    ['a signature algorithm that is empty', { algorithm: der.sequence() }, /algorithm is missing/],
+    [
+      'a signature algorithm with two parameters',
+      { algorithm: der.sequence(der.oid('1.2.3'), der.nothing, der.nothing) },
+      /follows the signature algorithm/,
+    ],
     ['an empty issuer', { issuerDer: name('') }, /issuer is empty/],
     ['an issuer attribute that nests', { issuerDer: nameOf(der.sequence(der.utf8('x'))) }, /no string/],
     ['an issuer attribute that is a number', { issuerDer: nameOf(der.integer(Buffer.from([1]))) }, /no string/],

@@ -99,6 +99,7 @@ function readCertificate(der: Uint8Array): Fields & { readonly family: KeyFamily
   const outerAlgorithm = certificate.whole(tags.sequence, 'the signature algorithm');
   const { unused, octets: signature } = certificate.bitString('the signature');
   certificate.end('the signature');
+  checkAlgorithm(outerAlgorithm);
   if (unused !== 0) fail('the signature is not whole octets');
 
   const tbs = new DerReader(signed).enter(tags.sequence, 'the signed part');
@@ -125,6 +126,14 @@ function readCertificate(der: Uint8Array): Fields & { readonly family: KeyFamily
     ...{ der, signed, algorithm: signatureAlgorithm(outerAlgorithm), signature },
     ...{ issuer, subject, notBefore, notAfter, spki, extensions, family },
   };
+}
+
+/** AlgorithmIdentifier (RFC 5280 section 4.1.1.2): well formed also where it is not an accepted one. */
+function checkAlgorithm(der: Uint8Array): void {
+  const inside = new DerReader(der).enter(tags.sequence, 'the signature algorithm');
+  inside.oid('the signature algorithm');
+  if (inside.next !== null) inside.any('the parameters of the signature algorithm');
+  inside.end('the signature algorithm');
 }
 
 function readVersion(tbs: DerReader): void {
