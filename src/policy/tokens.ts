@@ -13,7 +13,8 @@ export interface TokenFault {
   readonly message: string;
 }
 
-const BLANK = /(?:\s|\/\/[^\n]*)+/y;
+// A comment ends where Cedar ends it: at a carriage return too.
+const BLANK = /(?:\s|\/\/[^\n\r]*)+/y;
 const TOKEN =
   /([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|("(?:[^"\\]|\\[\s\S])*")|(::|==|!=|<=|>=|&&|\|\||[@(){}[\];:,.<>=+\-*!?%/|&])/y;
 const KINDS = ['word', 'number', 'string', 'sign'] as const;
@@ -52,15 +53,16 @@ export function stringValue(token: Token): string | null {
   if (!inner.includes('\\')) return inner;
   let known = true;
   const value = inner.replace(
-    /\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]{1,6})\}|([\s\S]))/g,
+    /\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]+)\}|([\s\S]))/g,
     (_, hex, code, simple) => {
       if (simple !== undefined) {
         const plain = SIMPLE_ESCAPES.get(simple);
         if (plain === undefined) known = false;
         return plain ?? '';
       }
-      const point = Number.parseInt(hex ?? code, 16);
-      if (!(point <= 0x10ffff)) known = false;
+      const digits = hex ?? code.replaceAll('_', '');
+      const point = Number.parseInt(digits, 16);
+      if (digits.length > 6 || !(point <= 0x10ffff)) known = false;
       return known ? String.fromCodePoint(point) : '';
     },
   );

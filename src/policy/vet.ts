@@ -4,12 +4,12 @@ import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
 import { annotationProblems } from './lint/annotations.ts';
 import { limitProblems } from './lint/limits.ts';
+import { entitiesOf, literalProblems, readingProblems } from './lint/literals.ts';
 import { nameProblems } from './lint/names.ts';
 import { joinSchemas } from './lint/schemas.ts';
 import { teamProblems } from './lint/teams.ts';
 import type { Sources } from './sources.ts';
 import { type PolicyText, problemIn, splitPolicies } from './split.ts';
-import { literals } from './tokens.ts';
 import { tryOut } from './try-out.ts';
 import type { Named } from './vocabulary.ts';
 
@@ -67,6 +67,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
   for (const policy of parsed) {
     problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
+    problems.push(...readingProblems(policy), ...literalProblems(policy));
     problems.push(...nameProblems(policy, { inventory, settings }));
   }
   if (problems.length > 0) return sortProblems(onlyOnce(problems));
@@ -188,12 +189,12 @@ function program(policies: readonly PolicyText[]): Record<string, string> {
   return Object.fromEntries(policies.map((policy) => [policy.id, policy.text]));
 }
 
-function namedBy(policies: readonly PolicyText[]): Named {
+function namedBy(policies: readonly ParsedPolicy[]): Named {
   const named = new Map<string, Set<string>>();
-  for (const literal of policies.flatMap((policy) => literals(policy.tokens))) {
-    const ids = named.get(literal.type);
-    if (ids === undefined) named.set(literal.type, new Set([literal.id]));
-    else ids.add(literal.id);
+  for (const { type, id } of policies.flatMap(({ json }) => entitiesOf(json))) {
+    const ids = named.get(type);
+    if (ids === undefined) named.set(type, new Set([id]));
+    else ids.add(id);
   }
   return named;
 }
