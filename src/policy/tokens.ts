@@ -52,20 +52,17 @@ export function stringValue(token: Token): string | null {
   const inner = token.text.slice(1, -1);
   if (!inner.includes('\\')) return inner;
   let known = true;
-  const value = inner.replace(
-    /\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]+)\}|([\s\S]))/g,
-    (_, hex, code, simple) => {
-      if (simple !== undefined) {
-        const plain = SIMPLE_ESCAPES.get(simple);
-        if (plain === undefined) known = false;
-        return plain ?? '';
-      }
-      const digits = hex ?? code.replaceAll('_', '');
-      const point = Number.parseInt(digits, 16);
-      if (digits.length > 6 || !(point <= 0x10ffff)) known = false;
-      return known ? String.fromCodePoint(point) : '';
-    },
-  );
+  const value = inner.replace(/\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]+)\}|([\s\S]))/g, (_, hex, code, simple) => {
+    if (simple !== undefined) {
+      const plain = SIMPLE_ESCAPES.get(simple);
+      if (plain === undefined) known = false;
+      return plain ?? '';
+    }
+    const digits = hex ?? code.replaceAll('_', '');
+    const point = Number.parseInt(digits, 16);
+    if (digits.length > 6 || !(point <= 0x10ffff)) known = false;
+    return known ? String.fromCodePoint(point) : '';
+  });
   return known ? value : null;
 }
 
