@@ -1,9 +1,12 @@
-/** A source with one refusal deleted. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A source with one check deleted or weakened. */
 export interface Mutant {
   readonly file: string;
   readonly line: number;
-  /** The deleted statement, on one line. */
-  readonly statement: string;
+  /** What was deleted, or became of it, on one line. */
+  readonly what: string;
   readonly mutated: string;
 }
 
@@ -11,45 +14,94 @@ export interface Mutant {
  * Statements that refuse: a returned refusal or fault, a call of `fail`, and a guard that returns null, false, a text or
  * the fault of something else. A refusal inside an expression is not a statement and is left alone.
  */
-const beginnings = [
+const REFUSALS = [
   /\breturn (?:refuse|malformed|new (?:Refusal|PemFault|BundleFault))\(/g,
   /(?<=^\s*|\) )fail\(/gm,
   /(?<=\) )return (?:null|false|'[^']*'|`[^`]*`|[a-z]\w*)(?=;)/g,
 ];
+/** A guard: an `if` of which the body only leaves the function. */
+const GUARD = /(?<=^ *)if \(/gm;
+const LEAVES = /^(?:\{\s*)?return\b/;
+/** A complaint about a file, as a statement. */
+const COMPLAINT = /(?<=^ *|\) )(?:problems\.push|at|over)\(/gm;
 
-/** Every mutant of one source, in the order of the text. */
-export function mutantsOf(file: string, text: string): readonly Mutant[] {
+/** The source of `file` with one refusal after another deleted, in the order of the text. */
+export function withoutRefusals(root: string, file: string): readonly Mutant[] {
+  return statements(root, file, REFUSALS);
+}
+
+/** The source of `file` with one complaint after another deleted. */
+export function withoutComplaints(root: string, file: string): readonly Mutant[] {
+  return statements(root, file, [COMPLAINT]);
+}
+
+function statements(root: string, file: string, beginnings: readonly RegExp[]): readonly Mutant[] {
+  const text = readFileSync(join(root, file), 'utf8');
   const starts = beginnings.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match.index));
   return [...new Set(starts)]
     .sort((a, b) => a - b)
-    .map((start) => {
-      const end = statementEnd(text, start);
-      return {
-        file,
-        line: text.slice(0, start).split('\n').length,
-        statement: text.slice(start, end).replace(/\s+/g, ' '),
-        mutated: `${text.slice(0, start)};${text.slice(end)}`,
-      };
-    });
+    .map((start) => deleted(file, text, start, statementEnd(text, start)));
+}
+
+/** The source of `file` with one guard after another deleted. */
+export function withoutGuards(root: string, file: string): readonly Mutant[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(GUARD)].flatMap(({ index }) => {
+    const statement = text.slice(skip(text, text.indexOf('(', index))).trimStart();
+    if (!LEAVES.test(statement)) return [];
+    const start = text.length - statement.length;
+    return [deleted(file, text, index, statement.startsWith('{') ? skip(text, start) : statementEnd(text, start))];
+  });
+}
+
+/** The source of `file` with a part of it, which stands there once, replaced by what is left of it. */
+export function weakened(root: string, file: string, part: string, left: string): Mutant {
+  const text = readFileSync(join(root, file), 'utf8');
+  if (text.split(part).length !== 2) throw new Error(`${file} does not hold this once: ${part}`);
+  const what = `${part.replace(/\s+/g, ' ')} -> ${left}`;
+  return { file, line: lineAt(text, text.indexOf(part)), what, mutated: text.replace(part, () => left) };
+}
+
+function deleted(file: string, text: string, start: number, end: number): Mutant {
+  const what = text.slice(start, end).replace(/\s+/g, ' ');
+  return { file, line: lineAt(text, start), what, mutated: `${text.slice(0, start)};${text.slice(end)}` };
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
+}
+
+/** Behind the bracket that closes the one at `open`. */
+function skip(text: string, open: number): number {
+  let depth = 0;
+  for (let at = open; at < text.length; at = behind(text, at)) {
+    const char = text[at]!;
+    if ('([{'.includes(char)) depth++;
+    else if (')]}'.includes(char) && --depth === 0) return at + 1;
+  }
+  throw new Error(`a bracket without an end at ${open}`);
 }
 
 /** The end of the statement that begins at `start`: behind its semicolon, outside of quotes and brackets. */
 function statementEnd(text: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
+  for (let at = start; at < text.length; ) {
     const char = text[at]!;
-    if (char === "'" || char === '`') at = closingQuote(text, at);
-    else if ('([{'.includes(char)) depth++;
-    else if (')]}'.includes(char)) depth--;
-    else if (char === ';' && depth === 0) return at + 1;
+    if (char === ';') return at + 1;
+    at = '([{'.includes(char) ? skip(text, at) : behind(text, at);
   }
   throw new Error(`a statement without an end at ${start}`);
 }
 
-function closingQuote(text: string, open: number): number {
-  for (let at = open + 1; at < text.length; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === text[open]) return at;
+const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
+const QUOTED = /'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"/sy;
+/** A slash begins a regular expression where no value stands before it. */
+const PATTERN = /(?<=[(,=:[!&|?{};]\s*|return )\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\]|\\.)*\])+\//y;
+
+/** Behind the comment, string, regular expression or character at `at`. */
+function behind(text: string, at: number): number {
+  for (const token of [COMMENT, QUOTED, PATTERN]) {
+    token.lastIndex = at;
+    if (token.test(text)) return token.lastIndex;
   }
-  throw new Error(`a quote without an end at ${open}`);
+  return at + 1;
 }
