@@ -379,6 +379,16 @@ suite('operators’ schemas', () => {
     ['declares below ours', 'namespace Mesh::More { entity Extra; }', /the namespace Mesh is this product/],
     ['declares outside a namespace', 'entity datetime;', /declares names outside a namespace/],
     ['joins our groups', 'namespace Ops { action look in [Mesh::Action::"read"]; }', /our groups are closed/],
+    [
+      'joins our groups by an action whose name is escaped',
+      'namespace Ops {\n  action "lo\\u{6f}k" in [Mesh::Action::"read"]; }',
+      /^ops\.cedarschema:2:10: the action look joins .*; our groups are closed/,
+    ],
+    [
+      'makes a circle of actions',
+      'namespace Ops { action a in [b]; action b in [a]; }',
+      /^ops\.cedarschema:1:1: cycle in action hierarchy/,
+    ],
     ['does not parse', 'namespace Ops {\n  entity }', /^ops\.cedarschema:2:10: /],
     ['names a type that is not there', 'namespace Ops {\n  entity A in [B];\n}', /^ops\.cedarschema:/],
     ['nests deeply', `namespace Ops { type A = ${'Set<'.repeat(40)}Long${'>'.repeat(40)}; }`, /nested deeper than 32/],

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../inventory/problem.ts';
 import type { Cedar, CedarFault } from '../engine.ts';
 import { offsetOfByte, problemAt, type SourceFile } from '../place.ts';
-import { tokenize } from '../tokens.ts';
+import { stringValue, tokenize } from '../tokens.ts';
 
 const OURS = 'Mesh';
 const DECLARATIONS: ReadonlySet<string> = new Set(['entity', 'type', 'action']);
@@ -24,13 +24,16 @@ export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly Sou
   const after = cedar.schemaToJsonWithResolvedTypes(joined);
   if (before.type === 'failure') return before.errors.map((fault) => schemaProblem(ours, fault));
   if (after.type === 'failure') return after.errors.map((fault) => joinedProblem(ours, theirs, fault));
+  // What only a whole schema shows: a circle of actions, an enum with parents.
+  const whole = cedar.checkParseSchema(joined);
+  if (whole.type === 'failure') return whole.errors.map((fault) => joinedProblem(ours, theirs, fault));
   for (const [name, namespace] of Object.entries(after.json)) {
     if (name === OURS) continue;
     for (const [action, { memberOf = [] }] of Object.entries(namespace.actions)) {
       const group = memberOf.find((parent) => parent.type?.startsWith(`${OURS}::`) === true);
       if (group === undefined) continue;
       const message = `the action ${action} joins ${group.type}::"${group.id}"; our groups are closed`;
-      problems.push(...theirs.flatMap((file) => wordProblem(file, action, message)));
+      problems.push(actionProblem(theirs, name, action, message) ?? problemAt(theirs[0] ?? ours, 0, message));
     }
   }
   if (!isDeepStrictEqual(before.json[OURS], after.json[OURS])) {
@@ -62,12 +65,30 @@ function shapeProblems(file: SourceFile): Problem[] {
   return problems;
 }
 
-/** A problem where the word, or the string of it, stands in the file; none when it does not. */
-function wordProblem(file: SourceFile, word: string, message: string): Problem[] {
-  const tokens = tokenize(file.text);
-  if ('message' in tokens) return [];
-  const token = tokens.find(({ text }) => text === word || text === JSON.stringify(word));
-  return token === undefined ? [] : [problemAt(file, token.start, message)];
+/** A problem where the action is declared, whichever way its name is spelt there; null when no file declares it. */
+function actionProblem(
+  files: readonly SourceFile[],
+  namespace: string,
+  action: string,
+  message: string,
+): Problem | null {
+  for (const file of files) {
+    const tokens = tokenize(file.text);
+    if ('message' in tokens) continue;
+    const opening = tokens.findIndex(({ text }, at) => {
+      if (text !== 'namespace') return false;
+      const name = tokens.slice(
+        at + 1,
+        tokens.findIndex((token, i) => i > at && token.text === '{'),
+      );
+      return name.map((token) => token.text).join('') === namespace;
+    });
+    const token = tokens
+      .slice(opening === -1 ? tokens.length : opening)
+      .find((candidate) => (candidate.kind === 'string' ? stringValue(candidate) : candidate.text) === action);
+    if (token !== undefined) return problemAt(file, token.start, message);
+  }
+  return null;
 }
 
 function schemaProblem(file: SourceFile, fault: CedarFault): Problem {
@@ -76,9 +97,11 @@ function schemaProblem(file: SourceFile, fault: CedarFault): Problem {
   return problemAt(file, location === undefined ? 0 : offsetOfByte(file.text, location.start), message);
 }
 
-/** A place in the joined text lies in one of its parts. */
+/** A place in the joined text lies in one of its parts. A fault without a place is theirs: ours alone has none. */
 function joinedProblem(ours: SourceFile, theirs: readonly SourceFile[], fault: CedarFault): Problem {
-  let byte = fault.sourceLocations?.[0]?.start ?? 0;
+  const location = fault.sourceLocations?.[0];
+  if (location === undefined) return schemaProblem(theirs[0] ?? ours, fault);
+  let byte = location.start;
   for (const file of [ours, ...theirs]) {
     const length = Buffer.byteLength(file.text) + 1;
     if (byte < length) {
