@@ -40,11 +40,22 @@ export function pathOf(expression: unknown): string | null {
   return null;
 }
 
-/** The strings that an expression is made of, when it is a string literal or a set of them; else none. */
+/**
+ * The string literals that an expression can be, itself or as members of a set: both branches of an `if`, and what is
+ * taken out of a record literal. What a tag or an attribute holds is not known here.
+ */
 export function stringsOf(expression: unknown): readonly string[] {
-  const node = nodeOf(expression);
-  if (node?.operator === 'Set' && Array.isArray(node.body)) return node.body.flatMap((item) => stringsOf(item));
-  if (node?.operator !== 'Value') return [];
-  const values = Array.isArray(node.body) ? node.body : [node.body];
-  return values.filter((value) => typeof value === 'string');
+  const found: string[] = [];
+  const open: unknown[] = [expression];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const node = nodeOf(next);
+    if (node === null) continue;
+    const parts = node.body as Partial<Record<string, unknown>>;
+    if (node.operator === 'Set' && Array.isArray(node.body)) open.push(...node.body.toReversed());
+    else if (node.operator === 'if-then-else') open.push(parts.else, parts.then);
+    else if (node.operator === '.' && pathOf(next) === null) open.push(parts.left);
+    else if (node.operator === 'Record') open.push(...Object.values(parts));
+    else if (node.operator === 'Value') found.push(...[node.body].flat().filter((value) => typeof value === 'string'));
+  }
+  return found;
 }

@@ -193,6 +193,45 @@ suite('lint', () => {
     });
   }
 
+  const hidden: [clause: string, says: RegExp][] = [
+    ['principal.hasTag(if principal.relay then "pcj" else "pci")', /no label of a workload is called 'pcj'/],
+    ['principal.hasTag({ a: "pcj" }.a)', /no label of a workload is called 'pcj'/],
+    ['(if principal.relay then principal else principal).hasTag("pcj")', /whose tags these are is hidden/],
+    ['{ a: context.headers }.a.hasTag("x-nope")', /whose tags these are is hidden/],
+    [
+      'context.approvals.contains(if principal.relay then "typo" else "resource-owner")',
+      /no approval is called 'typo'/,
+    ],
+    ['context.signals.containsAny(if principal.relay then ["typo"] else ["burst"])', /no signal is called 'typo'/],
+    ['(if principal.relay then context.approvals else ["x"]).contains("typo")', /context\.approvals is compared/],
+    ['(if principal.relay then resource else resource).scopes.contains("typo")', /scopes is compared/],
+    ['[context.approvals].contains(["typo"])', /context\.approvals is compared/],
+    ['{ a: context.signals } == { a: ["typo"] }', /context\.signals is compared/],
+    ['context has task && { t: context.task }.t.scopes.contains("typo")', /is compared/],
+    ['resource.host == "payment.internal"', /no host is called 'payment.internal'/],
+    ['["payment.internal"].contains(resource.host)', /no host is called 'payment.internal'/],
+  ];
+  for (const [clause, says] of hidden) {
+    test(`a misspelt name is found where it is hidden: ${clause}`, () => {
+      assert.match(report({ 'a.cedar': permit(clause) }).join('\n'), says);
+    });
+  }
+
+  const computed = [
+    'principal.getTag("pci") == resource.host',
+    'principal.hasTag(resource.getTag("param.invoice"))',
+    'context.headers.hasTag("x-data-class") && principal.hasTag(context.headers.getTag("x-data-class"))',
+    'resource.host == "payments.internal" || ["docs.internal"].contains(resource.host)',
+    'context has task && context.task.scopes.containsAny(resource.scopes) && !context.task.scopes.isEmpty()',
+    'context has task && context.task has subject && [context.task.subject].contains("anybody")',
+  ];
+  for (const clause of computed) {
+    test(`names that are computed, or spelt right, pass: ${clause}`, () => {
+      const guarded = `principal.hasTag("pci") && resource.hasTag("param.invoice") && (${clause})`;
+      assert.deepEqual(report({ 'a.cedar': permit(guarded) }), []);
+    });
+  }
+
   const annotations: [text: string, says: string][] = [
     ['@mode("shadows")', 'write @mode("shadow")'],
     ['@mode', 'write @mode("shadow")'],

@@ -6,9 +6,9 @@ import { Refusal } from '../../outcome.ts';
 import { SpiffeId } from '../../spiffe-id.ts';
 import type { PolicySettings } from '../sources.ts';
 import { problemIn } from '../split.ts';
-import { type Literal, literals, stringValue } from '../tokens.ts';
+import { type Literal, literals } from '../tokens.ts';
 import type { ParsedPolicy } from '../vet.ts';
-import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
+import { stringProblems, unlisted, valueOffset } from './strings.ts';
 
 /** Where names come from: the inventory, and the policy part of the config. */
 export interface Names {
@@ -29,15 +29,9 @@ export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
   const { approval } = policy.json.annotations ?? {};
   // A guardrail may name an approval that this estate cannot give: then nothing lifts it, which denies.
   if (approval && !policy.guardrail && !names.inventory.known.approvals.has(approval)) {
-    problems.push(problemIn(policy, placeOf(policy, approval), unlisted('approval', approval, 'approvals')));
+    problems.push(problemIn(policy, valueOffset(policy, approval), unlisted('approval', approval, 'approvals')));
   }
-  for (const node of expressions(policy.json)) {
-    for (const { text, fault, list } of stringFaults(node, names)) {
-      if (policy.guardrail && list === 'approvals') continue;
-      problems.push(problemIn(policy, placeOf(policy, text), fault));
-    }
-  }
-  return problems;
+  return [...problems, ...stringProblems(policy, names)];
 }
 
 /** What is wrong with an entity literal, and what to do; null when it names something. */
@@ -120,80 +114,4 @@ function canonicalPath(host: HostBook, path: string): string | null {
     if (!(target instanceof Refusal)) return target.resource.path;
   }
   return null;
-}
-
-interface StringFault {
-  readonly text: string;
-  readonly fault: string;
-  /** The closed list that the name is missing from, where it is one. */
-  readonly list?: ClosedList['names'];
-}
-
-/** Strings that stand for names: tags of headers, numbers and labels; approvals, signals and scopes. */
-function stringFaults(node: Node, { inventory, settings }: Names): StringFault[] {
-  const left = operand(node, 'left');
-  const right = operand(node, 'right');
-  const path = pathOf(left);
-  const check = (text: string, ok: boolean, fault: string): StringFault[] => (ok ? [] : [{ text, fault }]);
-  if (node.operator === 'hasTag' || node.operator === 'getTag') {
-    return stringsOf(right).flatMap((name) => {
-      if (path === 'context.headers') return check(name, isHeader(settings, name, 'string'), noHeader(name, 'string'));
-      if (path === 'context.numbers') return check(name, isHeader(settings, name, 'long'), noHeader(name, 'long'));
-      if (path === 'resource')
-        return check(
-          name,
-          inventory.known.resourceLabels.has(name),
-          unlisted('label or parameter of a resource', name, 'labels, or a template'),
-        );
-      if (path === 'principal' || path === 'context.chain.originator')
-        return check(
-          name,
-          inventory.known.workloadLabels.has(name),
-          unlisted('label of a workload', name, "a workload's labels"),
-        );
-      return [];
-    });
-  }
-  if (!SET_OPERATORS.has(node.operator)) return [];
-  const lists = CLOSED_LISTS.get(path ?? '') ?? CLOSED_LISTS.get(pathOf(right) ?? '');
-  if (lists === undefined) return [];
-  const { kind, names, where } = lists;
-  return [...stringsOf(left), ...stringsOf(right)]
-    .filter((text) => !inventory.known[names].has(text))
-    .map((text) => ({ text, fault: unlisted(kind, text, where), list: names }));
-}
-
-const SET_OPERATORS: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
-
-interface ClosedList {
-  readonly kind: string;
-  readonly names: 'approvals' | 'signals' | 'scopes';
-  readonly where: string;
-}
-
-const scopes: ClosedList = { kind: 'scope', names: 'scopes', where: "an api's scopes" };
-const CLOSED_LISTS: ReadonlyMap<string, ClosedList> = new Map([
-  ['context.approvals', { kind: 'approval', names: 'approvals', where: 'approvals' }],
-  ['context.signals', { kind: 'signal', names: 'signals', where: 'signals' }],
-  ['context.task.scopes', scopes],
-  ['resource.scopes', scopes],
-]);
-
-function isHeader(settings: PolicySettings, name: string, type: 'string' | 'long'): boolean {
-  return settings.headers.some((header) => header.name === name && header.type === type);
-}
-
-function noHeader(name: string, type: 'string' | 'long'): string {
-  return `the config lets no ${type === 'long' ? 'number' : 'text'} header '${name}' through; add { name: ${name}${
-    type === 'long' ? ', type: long' : ''
-  } } to policy.headers, or correct it`;
-}
-
-function unlisted(kind: string, name: string, where: string): string {
-  return `no ${kind} is called '${name}'; list it in the inventory under ${where}, or correct it`;
-}
-
-function placeOf(policy: ParsedPolicy, text: string): number {
-  const token = policy.tokens.find((candidate) => candidate.kind === 'string' && stringValue(candidate) === text);
-  return token?.start ?? 0;
 }
