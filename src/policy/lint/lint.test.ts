@@ -304,6 +304,14 @@ suite('lint', () => {
     ],
     ['teams/a.cedar', 'permit (principal, action, resource in Mesh::Team::"payments")', /stands in no team's folder/],
     ['other/payments/a.cedar', 'permit (principal, action, resource)', null],
+    ['Teams/payments/a.cedar', 'permit (principal, action, resource)', /only a folder 'teams' at the top/],
+    ['policies/teams/payments/a.cedar', 'permit (principal, action, resource)', /only a folder 'teams' at the top/],
+    [
+      'teams/payments/teams/platform/a.cedar',
+      'permit (principal, action, resource in Mesh::Team::"payments")',
+      /only a folder 'teams' at the top/,
+    ],
+    ['teams.cedar', 'permit (principal, action, resource)', null],
   ];
   for (const [file, text, says] of teamPolicies) {
     test(`${says === null ? 'passes' : 'is refused'}: ${text} in ${file}`, () => {

@@ -3,15 +3,22 @@ import type { PolicyJson } from '../engine.ts';
 import { problemIn } from '../split.ts';
 import type { ParsedPolicy } from '../vet.ts';
 
+const FOLDER = 'teams';
+
 /**
  * Delegated authorship: what stands in `teams/TEAM/` reaches no farther than what the team owns. A permit there says
  * `resource in Mesh::Team::"TEAM"` in its scope; a forbid that, or the same of its principal, so that a folder that was
- * given away cannot stop the others.
+ * given away cannot stop the others. A folder that looks like it and is not it would bind nobody, so it is refused.
  */
 export function teamProblems(policy: ParsedPolicy, teams: ReadonlySet<string>): Problem[] {
   if (policy.guardrail) return [];
-  const [folder, team, ...rest] = policy.source.file.split('/');
-  if (folder !== 'teams') return [];
+  const names = policy.source.file.split('/');
+  const [folder, team, ...rest] = names;
+  const folders = names.slice(0, -1);
+  if (folders.some((name, depth) => name.toLowerCase() === FOLDER && (depth > 0 || name !== FOLDER))) {
+    return [problemIn(policy, 0, `only a folder '${FOLDER}' at the top binds what stands in it; move it there`)];
+  }
+  if (folder !== FOLDER) return [];
   if (team === undefined || rest.length === 0) {
     return [problemIn(policy, 0, `${policy.source.file} stands in no team's folder; move it to teams/TEAM/`)];
   }
