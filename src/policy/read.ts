@@ -1,4 +1,5 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Problem } from '../inventory/problem.ts';
 import type { SourceFile } from './place.ts';
@@ -22,13 +23,16 @@ export interface Reading {
 const SHIPPED = join(import.meta.dirname, '..', '..', 'cedar');
 
 const MAX_FILES = 10_000;
+const MAX_FOLDERS = 2000;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 const MAX_DEPTH = 8;
+const CHUNK = 64 * 1024;
 
 /**
  * Reads all sources of a snapshot. Files whose name begins with a dot are left out (a ConfigMap's `..data`, editors'
- * drafts); symlinks are followed. Torn UTF-8, empty policy files and sizes beyond all use are problems. Never throws.
+ * drafts); symlinks are followed. Torn UTF-8, empty policy files, what is no regular file (a pipe would be waited for, a
+ * device has no end) and sizes beyond all use are problems. Never throws.
  */
 export async function readSources(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
   const found = new Folder();
@@ -67,6 +71,7 @@ const WANTED = /\.(cedar|cedarschema)$|(^|\/)tests\/[^/]+\.ya?ml$/;
 class Folder {
   readonly problems: Problem[] = [];
   #files = 0;
+  #folders = 0;
   #bytes = 0;
 
   problem(file: string, message: string): void {
@@ -76,15 +81,19 @@ class Folder {
   /** The wanted files below a folder, by their names relative to it, sorted. */
   async list(root: string, directories: Set<string>): Promise<SourceFile[]> {
     const files: SourceFile[] = [];
-    const open = [{ path: root, name: '', depth: 0 }];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const unread = [{ path: root, name: '', depth: 0 }];
+    for (let next = unread.pop(); next !== undefined; next = unread.pop()) {
+      if (++this.#folders > MAX_FOLDERS) {
+        this.problem(root, `more than ${MAX_FOLDERS} folders; is it the folder of the policies alone?`);
+        break;
+      }
       directories.add(next.path);
       for (const entry of await this.#entries(next.path)) {
         if (entry.startsWith('.') || this.problems.length > 100) continue;
         const path = join(next.path, entry);
         const name = next.name === '' ? entry : `${next.name}/${entry}`;
         if (await this.#isDirectory(path, name)) {
-          if (next.depth < MAX_DEPTH) open.push({ path, name, depth: next.depth + 1 });
+          if (next.depth < MAX_DEPTH) unread.push({ path, name, depth: next.depth + 1 });
           else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
         } else if (WANTED.test(name)) {
           const file = await this.read(path, name);
@@ -96,16 +105,20 @@ class Folder {
   }
 
   async read(path: string, name: string): Promise<SourceFile | null> {
+    let handle: FileHandle | null = null;
     try {
-      const { size } = await stat(path);
-      if (size > MAX_FILE_BYTES) return this.#refuse(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
+      handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      if (!(await handle.stat()).isFile()) return this.#refuse(name, 'is no regular file; remove it');
       if (++this.#files > MAX_FILES) return this.#refuse(name, `more than ${MAX_FILES} files; put policies together`);
-      const bytes = await readFile(path);
+      const bytes = await beginning(handle, MAX_FILE_BYTES + 1);
+      if (bytes.length > MAX_FILE_BYTES) return this.#refuse(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
       this.#bytes += bytes.length;
       if (this.#bytes > MAX_TOTAL_BYTES) return this.#refuse(name, `more than ${MAX_TOTAL_BYTES} bytes in all`);
       return { file: name, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes) };
     } catch (error) {
       return this.#refuse(name, `cannot be read (${messageOf(error)}); is it there, readable, and UTF-8?`);
+    } finally {
+      await handle?.close();
     }
   }
 
@@ -131,6 +144,19 @@ class Folder {
     this.problem(file, message);
     return null;
   }
+}
+
+/** At most so many bytes from the file's begin: its stated size is not relied upon, it may grow meanwhile. */
+async function beginning(handle: FileHandle, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length < most) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(CHUNK, most - length)));
+    if (bytesRead === 0) break;
+    chunks.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+  return Buffer.concat(chunks);
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { estate, settings } from '../../test/support/policy.ts';
+import { formatProblem } from '../inventory/problem.ts';
+import { readSources } from './read.ts';
+
+async function place(t: TestContext): Promise<{ folder: string; inventory: string; guardrails: string }> {
+  const root = await mkdtemp(join(tmpdir(), 'read-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const [folder, guardrails, inventory] = [
+    join(root, 'policies'),
+    join(root, 'guardrails'),
+    join(root, 'inventory.yaml'),
+  ];
+  await Promise.all([mkdir(folder), mkdir(guardrails)]);
+  await writeFile(inventory, estate);
+  await writeFile(join(folder, 'a.cedar'), '@id("a") permit (principal, action, resource);');
+  return { folder, inventory, guardrails };
+}
+
+async function problems(at: Awaited<ReturnType<typeof place>>): Promise<string[]> {
+  const { sources } = await readSources(at, settings);
+  return Array.isArray(sources) ? sources.map(formatProblem) : [];
+}
+
+suite('reading the sources', () => {
+  test('files are taken in a folder and below, by whatever links lead to them', async (t) => {
+    const at = await place(t);
+    await mkdir(join(at.folder, 'below'));
+    await symlink(join(at.folder, 'a.cedar'), join(at.folder, 'below', 'b.cedar'));
+    const { sources } = await readSources(at, settings);
+    assert.ok(!Array.isArray(sources));
+    assert.deepEqual(
+      sources.policies.map(({ file }) => file),
+      ['a.cedar', 'below/b.cedar'],
+    );
+  });
+
+  test('a pipe is refused, not waited for', { timeout: 10_000 }, async (t) => {
+    const at = await place(t);
+    execFileSync('mkfifo', [join(at.folder, 'b.cedar')]);
+    assert.deepEqual(await problems(at), ['b.cedar:1:1: is no regular file; remove it']);
+  });
+
+  test('a device is refused, not read to an end that it does not have', { timeout: 10_000 }, async (t) => {
+    const at = await place(t);
+    await symlink('/dev/zero', join(at.folder, 'b.cedar'));
+    assert.deepEqual(await problems(at), ['b.cedar:1:1: is no regular file; remove it']);
+  });
+
+  test('a circle of links ends', async (t) => {
+    const at = await place(t);
+    for (const name of ['x', 'y', 'z']) await symlink('.', join(at.folder, name));
+    assert.match((await problems(at)).join('\n'), /nested deeper than 8 folders; move it up/);
+  });
+
+  test('a folder of thousands of folders is not walked to its end', async (t) => {
+    const at = await place(t);
+    for (let i = 0; i < 2001; i++) await mkdir(join(at.folder, `f${i}`));
+    assert.match((await problems(at)).join('\n'), /more than 2000 folders/);
+  });
+});
