@@ -38,8 +38,8 @@ export interface Contest {
   readonly stop: () => Promise<void>;
 }
 
-const LEDGER = workload('/ns/payments/sa/ledger');
-const AGENT = workload('/ns/agents/sa/billing-agent');
+export const LEDGER = workload('/ns/payments/sa/ledger');
+export const AGENT = workload('/ns/agents/sa/billing-agent');
 const INVOICE = '/api/invoices/42';
 const root = join(import.meta.dirname, '..', '..');
 
@@ -84,7 +84,8 @@ export async function assemble(): Promise<Contest> {
   };
 }
 
-function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer): Promise<Sidecar> {
+/** The product with the example's policies, and with a task issuer. */
+export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer): Promise<Sidecar> {
   cpSync(join(root, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const config = {
@@ -97,7 +98,8 @@ function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer): Promise<Side
   return Sidecar.start({ dir, config });
 }
 
-function request(id: string, svid: Issued, headers: Readonly<Record<string, string>> = {}): Uint8Array {
+/** The CheckRequest of a read by a workload. */
+export function request(id: string, svid: Issued, headers: Readonly<Record<string, string>> = {}): Uint8Array {
   return checkBytes({
     path: INVOICE,
     headers: { ...usualHeaders, ...headers },

@@ -1,15 +1,20 @@
 import { parseArgs } from 'node:util';
 import { assemble, type Contender, type Spent } from './contenders.ts';
+import { firstChecks } from './starts.ts';
 
 /**
- * `npm run bench [-- --seconds N] [--rounds N]`: what one check costs, through gRPC on a Unix socket, beside what it
+ * `npm run bench [-- --seconds N] [--rounds N] [--starts N]`: what one check costs, through gRPC on a Unix socket, beside what it
  * cannot cost less than. Rounds alternate, so that what else the machine does meets all alike. CPU is that of the server
- * process alone; compare figures of one run only.
+ * process alone; compare figures of one run only. At last, what the first check after a start takes.
  */
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '3' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
+    starts: { type: 'string', default: '7' },
+  },
 });
-const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
+const [seconds, rounds, starts] = [Number(values.seconds), Number(values.rounds), Number(values.starts)];
 
 const contest = await assemble();
 try {
@@ -34,6 +39,9 @@ try {
 } finally {
   await contest.stop();
 }
+for (const [name, [first, hundredth]] of starts > 0 ? await firstChecks(starts) : []) {
+  process.stdout.write(`bench ${name.padEnd(38)}${span(first)}, the hundredth ${span(hundredth)}, ${starts} starts\n`);
+}
 
 /** Median with minimum and maximum, of CPU and of throughput. */
 function figures(list: readonly Spent[], floor: number): string {
@@ -43,6 +51,11 @@ function figures(list: readonly Spent[], floor: number): string {
     `${median.toFixed(1).padStart(6)} CPU µs (${lowest.toFixed(1)} to ${highest.toFixed(1)}), ` +
     `${(median / floor).toFixed(2)} of the floor, ${usual}/s (${slowest} to ${fastest})`
   );
+}
+
+function span(milliseconds: readonly number[]): string {
+  const [lowest, median, highest] = spread(milliseconds).map((ms) => ms.toFixed(1));
+  return `${median} ms (${lowest} to ${highest})`;
 }
 
 function micros(list: readonly Spent[]): readonly number[] {

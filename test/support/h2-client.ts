@@ -1,28 +1,83 @@
 import { once } from 'node:events';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2 } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as http2,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
+import { connect as dial } from 'node:net';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage } from '../../src/envoy/messages.ts';
 import type { Shown } from './client.ts';
+import type { Sidecar } from './sidecar.ts';
 
 const method = authorization.Check as unknown as MethodDefinition<object, CheckResponseMessage>;
 const PREFIX_BYTES = 5;
 
-/** A client of the check port that speaks TLS and HTTP/2 by hand, and so sees what becomes of its one connection. */
-export class H2Client {
+/** A client of the check port that speaks HTTP/2 by hand, and so sees what becomes of its one connection. */
+export class H2Connection {
   readonly session: ClientHttp2Session;
-  /** The certificate that the sidecar showed. */
-  readonly shown: PeerCertificate;
   /** Whether the sidecar has asked to end the connection. */
   goaway = false;
 
-  private constructor(session: ClientHttp2Session, shown: PeerCertificate) {
+  protected constructor(session: ClientHttp2Session) {
     this.session = session;
-    this.shown = shown;
     session.on('goaway', () => {
       this.goaway = true;
     });
     session.on('error', () => {});
+  }
+
+  /** Without TLS. Fails when nobody listens there. */
+  static async to(target: Sidecar['check']): Promise<H2Connection> {
+    const socket = 'socket' in target ? dial(target.socket) : dial(target.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const session = http2('http://localhost', { createConnection: () => socket });
+    const connection = new H2Connection(session);
+    await once(session, 'remoteSettings');
+    return connection;
+  }
+
+  /** Begins a Check whose message is sent by `finish`: an object, or the bytes of one. */
+  begin(headers: OutgoingHttpHeaders = {}): {
+    readonly stream: ClientHttp2Stream;
+    readonly finish: (message?: object | Uint8Array) => Promise<CheckResponseMessage>;
+  } {
+    const stream: ClientHttp2Stream = this.session.request(
+      { ':method': 'POST', ':path': method.path, 'content-type': 'application/grpc', te: 'trailers', ...headers },
+      { endStream: false },
+    );
+    const answer = collect(stream);
+    answer.catch(() => {});
+    return {
+      stream,
+      finish: async (message = {}) => {
+        stream.end(framed(message instanceof Uint8Array ? message : method.requestSerialize(message)));
+        const bytes = await answer;
+        if (bytes.length === 0) throw new Error('answered without a message');
+        return method.responseDeserialize(bytes.subarray(PREFIX_BYTES));
+      },
+    };
+  }
+
+  check(message: object | Uint8Array = {}, headers: OutgoingHttpHeaders = {}): Promise<CheckResponseMessage> {
+    return this.begin(headers).finish(message);
+  }
+
+  close(): void {
+    this.session.destroy();
+  }
+}
+
+/** The same over TLS. */
+export class H2Client extends H2Connection {
+  /** The certificate that the sidecar showed. */
+  readonly shown: PeerCertificate;
+
+  private constructor(session: ClientHttp2Session, shown: PeerCertificate) {
+    super(session);
+    this.shown = shown;
   }
 
   /** Fails when the sidecar turns the connection away: in the handshake, or before its HTTP/2 settings. */
@@ -47,33 +102,13 @@ export class H2Client {
     ]);
     return new H2Client(session, certificate);
   }
+}
 
-  /** Begins a Check whose message is sent by `finish`. */
-  begin(): { finish: (message?: object) => Promise<CheckResponseMessage> } {
-    const stream: ClientHttp2Stream = this.session.request(
-      { ':method': 'POST', ':path': method.path, 'content-type': 'application/grpc', te: 'trailers' },
-      { endStream: false },
-    );
-    const answer = collect(stream);
-    answer.catch(() => {});
-    return {
-      finish: async (message = {}) => {
-        const bytes = method.requestSerialize(message);
-        const prefix = Buffer.alloc(PREFIX_BYTES);
-        prefix.writeUInt32BE(bytes.length, 1);
-        stream.end(Buffer.concat([prefix, bytes]));
-        return method.responseDeserialize((await answer).subarray(PREFIX_BYTES));
-      },
-    };
-  }
-
-  check(message: object = {}): Promise<CheckResponseMessage> {
-    return this.begin().finish(message);
-  }
-
-  close(): void {
-    this.session.destroy();
-  }
+/** A message as gRPC frames it, uncompressed. */
+function framed(message: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
 }
 
 async function collect(stream: ClientHttp2Stream): Promise<Buffer> {
