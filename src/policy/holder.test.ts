@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -266,6 +267,78 @@ suite('the holder of snapshots', () => {
     await holder.refresh();
     assert.deepEqual(served(holder.current()), []);
     assert.notEqual(holder.status().revision, revision);
+  });
+
+  const broken: [what: string, write: (at: Place) => Promise<unknown>][] = [
+    ['do not parse', (at) => writeFile(join(at.folder, 'a.cedar'), '@id("v2") permit (')],
+    ['cannot be read', (at) => rm(at.inventory)],
+  ];
+  for (const [what, write] of broken) {
+    test(`a disabled guardrail holds again when its time has passed, while the files ${what}`, async (t) => {
+      const at = await place(t);
+      await writeFile(join(at.folder, 'a.cedar'), version(1));
+      await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
+      let now = Date.UTC(2026, 10, 25);
+      const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
+      const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+      await write(at);
+      await holder.refresh();
+      assert.deepEqual(served(holder.current()), [1]);
+      const { problems } = holder.status();
+      assert.equal(problems.length, 1);
+      now += 1000;
+      await holder.refresh();
+      assert.deepEqual(served(holder.current()), []);
+      assert.deepEqual(holder.status().problems, problems);
+    });
+  }
+
+  test('a disabled guardrail holds again when its time has passed, though a test of the folder rests on it', async (t) => {
+    const at = await place(t);
+    await writeFile(join(at.folder, 'a.cedar'), version(1));
+    await mkdir(join(at.folder, 'tests'));
+    const allowed = `cases: [{ name: x, caller: "${AGENT}", request: GET docs.internal/1, expect: allow }]`;
+    await writeFile(join(at.folder, 'tests', 'a.yaml'), allowed);
+    await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
+    let now = Date.UTC(2026, 10, 25);
+    const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
+    const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+    assert.deepEqual(served(holder.current()), [1]);
+    now += 1000;
+    await holder.refresh();
+    assert.deepEqual(served(holder.current()), []);
+    assert.match(holder.status().problems.map(formatProblem).join('\n'), /x: expected allow, got deny .* by g/);
+  });
+
+  test('nothing torn is served at the start either', async (t) => {
+    const at = await place(t);
+    const file = join(at.folder, 'a.cedar');
+    await writeFile(file, version(2));
+    let looks = 0;
+    const clock = (): number => {
+      if (++looks === 2) writeFileSync(file, `${version(2)}\n${version(3)}`);
+      return Date.UTC(2026, 10, 25);
+    };
+    const holder = await opened(t, at, { clock });
+    assert.deepEqual(served(holder.current()), [2, 3]);
+  });
+
+  test('files that keep changing are reported, and served when they rest', async (t) => {
+    const at = await place(t);
+    const file = join(at.folder, 'a.cedar');
+    await writeFile(file, version(1));
+    const holder = await opened(t, at);
+    const refused = once(holder.events, 'refused');
+    let n = 0;
+    const writer = setInterval(() => writeFileSync(file, `${version(2)} // ${n++}`), 2);
+    t.after(() => clearInterval(writer));
+    await refused;
+    assert.match(holder.status().problems.map(formatProblem).join('\n'), /the files keep changing/);
+    assert.deepEqual(served(holder.current()), [1]);
+    clearInterval(writer);
+    await holder.refresh();
+    assert.deepEqual(served(holder.current()), [2]);
+    assert.deepEqual(holder.status().problems, []);
   });
 
   const refused: [what: string, write: (at: Place) => Promise<unknown>, says: RegExp][] = [

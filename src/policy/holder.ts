@@ -1,14 +1,14 @@
-import { EventEmitter } from 'node:events';
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { EventEmitter, once } from 'node:events';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Inventory } from '../inventory/inventory.ts';
 import { formatProblem, type Problem } from '../inventory/problem.ts';
 import type { Engine } from './engine.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { type Loaded, loadSnapshot } from './load.ts';
 import { type PolicyPaths, type Reading, readSources } from './read.ts';
 import type { Snapshot } from './snapshot.ts';
-import { type PolicySettings, revisionOf } from './sources.ts';
+import { type DisabledGuardrail, type PolicySettings, revisionOf, type Sources } from './sources.ts';
 
 export interface HolderOptions {
   readonly paths: PolicyPaths;
@@ -44,6 +44,7 @@ export interface Lease {
 
 interface Held {
   readonly loaded: Loaded;
+  readonly sources: Sources;
   leases: number;
   retired: boolean;
 }
@@ -67,18 +68,25 @@ const SLOTS_NEEDED = 2;
 export class SnapshotHolder {
   readonly events = new EventEmitter<HolderEvents>();
   readonly #options: HolderOptions;
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #watch: FolderWatch;
   readonly #released = new EventEmitter<{ slot: [] }>();
+  readonly #progress = new EventEmitter<{ attempted: [] }>();
   readonly #timer: NodeJS.Timeout;
   #held: Held | null = null;
   #seen = '';
   #status: HolderStatus = { revision: null, loadedAt: null, problems: [], warnings: [], lastAttemptAt: null };
   #running: Promise<void> | null = null;
   #again = false;
+  #started = 0;
+  #ended = 0;
+  #unsettled = false;
   #closed = false;
 
   private constructor(options: HolderOptions) {
     this.#options = options;
+    this.#watch = new FolderWatch((name) => {
+      if (name === null || this.#concerns(name)) this.#look();
+    });
     this.#timer = setInterval(() => this.#look(), options.pollMs ?? POLL_MS).unref();
   }
 
@@ -112,22 +120,24 @@ export class SnapshotHolder {
   }
 
   status(): HolderStatus {
-    return this.#status;
+    if (!this.#unsettled) return this.#status;
+    return { ...this.#status, problems: [...this.#status.problems, UNSETTLED] };
   }
 
   /** Looks at the files now; resolves when what they hold was served or refused. */
   async refresh(): Promise<void> {
+    const own = this.#started + 1;
     this.#look();
-    while (this.#running !== null) await this.#running;
+    while (!this.#closed && this.#ended < own) await once(this.#progress, 'attempted');
   }
 
   /** Ends the watching. The current snapshot stays usable. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#watch.close();
     this.#released.emit('slot');
+    this.#progress.emit('attempted');
     await this.#running;
   }
 
@@ -143,6 +153,7 @@ export class SnapshotHolder {
   async #run(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false;
+      const own = ++this.#started;
       try {
         await this.#attempt();
       } catch (error) {
@@ -151,13 +162,22 @@ export class SnapshotHolder {
         const message = error instanceof Error ? error.message : String(error);
         this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
       }
+      this.#ended = own;
+      this.#progress.emit('attempted');
       if (this.#again) await delay(SETTLE_MS);
     }
   }
 
   async #attempt(): Promise<void> {
+    await this.#loadFiles();
+    await this.#bindExpired();
+  }
+
+  async #loadFiles(): Promise<void> {
     const reading = await this.#settledReading();
-    if (reading === null || this.#closed) return;
+    if (this.#closed) return;
+    if (reading === null) return this.#sayUnsettled();
+    this.#unsettled = false;
     const seen = fingerprint(reading);
     if (seen === this.#seen) return;
     this.#seen = seen;
@@ -166,15 +186,38 @@ export class SnapshotHolder {
     await this.#slotsFree();
     if (this.#closed) return;
     const loaded = await loadSnapshot(this.#options.engine, sources);
-    if (!('problems' in loaded)) return this.#install(loaded);
+    if (!('problems' in loaded)) return this.#install(loaded, sources, []);
     if (loaded.transient) this.#seen = TRY_AGAIN;
     this.#refuse(loaded.problems);
   }
 
-  /** Two readings in a row that agree, or null while the files keep changing (the next event looks again). */
+  /**
+   * A guardrail whose time is over holds again, also where what the files hold now is not served: the last good sources
+   * are loaded with it. Without their tests, which may rest on what was disabled. The report on the files stays.
+   */
+  async #bindExpired(): Promise<void> {
+    const held = this.#held;
+    if (held === null || this.#closed) return;
+    const { settings } = held.sources;
+    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
+    if (disabledGuardrails.length === settings.disabledGuardrails.length) return;
+    const { problems } = this.#status;
+    await this.#slotsFree();
+    if (this.#closed) return;
+    const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
+    const loaded = await loadSnapshot(this.#options.engine, sources);
+    if ('problems' in loaded) this.#refuse([...problems, ...loaded.problems]);
+    else this.#install(loaded, sources, problems);
+  }
+
+  #stillDisabled(guardrails: readonly DisabledGuardrail[]): readonly DisabledGuardrail[] {
+    const now = this.#options.clock();
+    return guardrails.filter(({ untilMs }) => now < untilMs);
+  }
+
+  /** Two readings in a row that agree, or null while the files keep changing (the next event or look tries again). */
   async #settledReading(): Promise<Reading | null> {
     let reading = await this.#read();
-    if (this.#seen === '') return reading;
     for (let i = 0; i < SETTLE_READINGS; i++) {
       const before = fingerprint(reading);
       if (before === this.#seen) return reading;
@@ -182,43 +225,21 @@ export class SnapshotHolder {
       reading = await this.#read();
       if (fingerprint(reading) === before) return reading;
     }
-    this.#again = true;
     return null;
   }
 
-  async #read(): Promise<Reading> {
-    const { paths, settings, clock } = this.#options;
-    const now = clock();
-    const disabledGuardrails = settings.disabledGuardrails.filter(({ untilMs }) => now < untilMs);
-    const reading = await readSources(paths, { ...settings, disabledGuardrails });
-    this.#watch(reading.directories);
-    return reading;
+  #sayUnsettled(): void {
+    if (this.#unsettled) return;
+    this.#unsettled = true;
+    this.events.emit('refused', [UNSETTLED]);
   }
 
-  #watch(directories: readonly string[]): void {
-    if (this.#closed) return;
-    // A folder that was replaced by another of the same name is another one: a watcher follows the folder, not the name.
-    const wanted = new Map(directories.map((path) => [inode(path), path]));
-    for (const [key, watcher] of this.#watchers) {
-      if (wanted.has(key)) continue;
-      watcher.close();
-      this.#watchers.delete(key);
-    }
-    for (const [key, path] of wanted) {
-      if (this.#watchers.has(key)) continue;
-      try {
-        const watcher = watch(path, { persistent: false }, (_, name) => {
-          if (name === null || this.#concerns(name)) this.#look();
-        });
-        watcher.on('error', () => {
-          watcher.close();
-          this.#watchers.delete(key);
-        });
-        this.#watchers.set(key, watcher);
-      } catch {
-        // It cannot be watched (absent, or too many watches): the regular look finds what changes.
-      }
-    }
+  async #read(): Promise<Reading> {
+    const { paths, settings } = this.#options;
+    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
+    const reading = await readSources(paths, { ...settings, disabledGuardrails });
+    if (!this.#closed) this.#watch.follow(reading.directories);
+    return reading;
   }
 
   /** Whether a change of this name may be one of ours: an audit log that grows in the same folder is none. */
@@ -234,15 +255,15 @@ export class SnapshotHolder {
     }
   }
 
-  #install(loaded: Loaded): void {
+  #install(loaded: Loaded, sources: Sources, problems: readonly Problem[]): void {
     const previous = this.#held;
     const now = this.#options.clock();
-    this.#held = { loaded, leases: 0, retired: false };
+    this.#held = { loaded, sources, leases: 0, retired: false };
     this.#status = {
       revision: loaded.snapshot.revision,
       loadedAt: now,
       lastAttemptAt: now,
-      problems: [],
+      problems,
       warnings: loaded.warnings,
     };
     if (previous !== null) {
@@ -268,14 +289,7 @@ function atStart(message: string): Problem {
   return { file: 'policies', line: 1, column: 1, message };
 }
 
-function inode(path: string): string {
-  try {
-    const { dev, ino } = statSync(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return path;
-  }
-}
+const UNSETTLED = atStart('the files keep changing; they are served when two looks in a row find the same');
 
 function fingerprint({ sources }: Reading): string {
   return Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
