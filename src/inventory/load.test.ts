@@ -57,6 +57,13 @@ const faults: [name: string, find: string, replace: string, problem: RegExp][] =
   ],
   ['a key that is no text', 'finance: {}', 'finance: {}\n  7: {}', /^inventory.yaml:6:3: a key that is no text/],
   ['a second document', 'teams:', '--- {}\n---\nteams:', /a second document begins here/],
+  [
+    'half of a surrogate pair, which no router and no Cedar takes',
+    'host: payments.internal\n',
+    'host: payments.internal\n    apis: [{ name: x, path: "/a\\uD800" }]\n',
+    /^inventory.yaml:12:29: half of a surrogate pair/,
+  ],
+  ['another YAML', 'teams:', '%YAML 1.1\n---\nteams:', /^inventory.yaml:1:1: YAML 1.1 reads some values differently/],
   ['broken YAML', 'teams: [payments]', 'teams: [payments', /^inventory.yaml:\d+:\d+: /],
   [
     'a name with a slash',
@@ -173,6 +180,13 @@ test('an inventory is restored from its content, and from nothing else', () => {
   assert.deepEqual(restored === null ? null : workloadOf(restored, agent), workloadOf(loaded, agent));
   for (const text of ['', '{}', 'null']) assert.equal(restoreInventory(text), null);
   assert.equal(restoreInventory(loaded.content.replace('"teams":["payments"]', '"teams":[]')), null);
+});
+
+test('a map of fifty thousand keys is read, and the one that stands twice is found', { timeout: 20_000 }, () => {
+  const keys = Array.from({ length: 50_000 }, (_, i) => `  p${i}: {}\n`).join('');
+  const text = good.replace('purposes:\n', `purposes:\n${keys}  p7: {}\n`);
+  assert.notEqual(text, good);
+  assert.match(problemsIn(text).join('\n'), /^inventory.yaml:50004:3: Map keys must be unique: 'p7' stands here twice/);
 });
 
 test('an inventory of two thousand workloads loads', () => {

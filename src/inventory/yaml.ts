@@ -1,4 +1,4 @@
-import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
+import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseAllDocuments, visit, type YAMLMap } from 'yaml';
 import { type Problem, sortProblems } from './problem.ts';
 
 /** Bytes of text that are read at most: some hundred thousand workloads. */
@@ -40,6 +40,8 @@ function read(text: string, file: string): YamlFile | Problem[] {
     prettyErrors: false,
     version: '1.2',
     schema: 'core',
+    // Its own check looks at every earlier key of a map for each key.
+    uniqueKeys: false,
   });
   const document = 'empty' in documents ? undefined : documents[0];
   if (document === undefined || document.contents === null) {
@@ -56,6 +58,11 @@ function read(text: string, file: string): YamlFile | Problem[] {
   for (const fault of [...document.errors, ...document.warnings]) {
     problems.push({ ...place(fault.pos[0]), message: fault.message.split('\n')[0] ?? fault.message });
   }
+  const { yaml } = document.directives ?? {};
+  if (yaml?.explicit === true && yaml.version !== '1.2') {
+    const message = `YAML ${yaml.version} reads some values differently; remove the directive, the file is read as YAML 1.2`;
+    problems.push({ ...place(Math.max(0, text.indexOf('%YAML'))), message });
+  }
   visit(document, {
     Alias: (_, node) => {
       problems.push({ ...place(start(node)), message: 'an alias; write the value out, aliases are not read' });
@@ -70,6 +77,10 @@ function read(text: string, file: string): YamlFile | Problem[] {
       if (node.tag !== undefined) {
         problems.push({ ...place(start(node)), message: `the tag '${node.tag}'; remove it, tags are not read` });
       }
+      if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed()) {
+        problems.push({ ...place(start(node)), message: 'half of a surrogate pair; write the whole character' });
+      }
+      if (isMap(node)) problems.push(...repeatedKeys(node, place));
     },
     Pair: (_, pair) => {
       const key = pair.key;
@@ -86,6 +97,20 @@ function read(text: string, file: string): YamlFile | Problem[] {
     value: document.toJS(),
     problem: (path, message, key = false) => ({ ...place(offsetOf(root, path, key)), message }),
   };
+}
+
+function repeatedKeys(map: YAMLMap, place: (offset: number) => Omit<Problem, 'message'>): Problem[] {
+  const seen = new Set<unknown>();
+  return map.items.flatMap(({ key }) => {
+    if (!isScalar(key)) return [];
+    if (!seen.has(key.value)) {
+      seen.add(key.value);
+      return [];
+    }
+    return [
+      { ...place(start(key)), message: `Map keys must be unique: '${String(key.value)}' stands here twice; keep one` },
+    ];
+  });
 }
 
 function offsetOf(root: Node, path: DataPath, wantKey: boolean): number {
