@@ -16,6 +16,8 @@ interface HealthResponse {
 export interface Health {
   readonly service: UntypedServiceImplementation;
   set(serving: boolean): void;
+  /** NOT_SERVING, for good: those who watch are told so, and their streams end, which would else hold a shutdown up. */
+  end(): void;
 }
 
 /**
@@ -43,12 +45,17 @@ export function createHealth(names: readonly string[]): Health {
       call.write(statusOf(call.request));
     },
   };
+  const set = (next: boolean): void => {
+    if (next === serving) return;
+    serving = next;
+    for (const call of watchers) call.write(statusOf(call.request));
+  };
   return {
     service,
-    set: (next) => {
-      if (next === serving) return;
-      serving = next;
-      for (const call of watchers) call.write(statusOf(call.request));
+    set,
+    end: () => {
+      set(false);
+      for (const call of watchers) call.end();
     },
   };
 }

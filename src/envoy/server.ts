@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
@@ -78,7 +79,9 @@ export async function serveChecks(
     target: port.target,
     setServing: health.set,
     drain: async (graceMs) => {
-      health.set(false);
+      health.end();
+      // Session by session, GOAWAY overtakes what is written in the same turn.
+      await turn();
       port.close();
       await closed(server, graceMs);
       await port.remove();

@@ -44,7 +44,7 @@ export class SidecarEstate {
   }
 
   static async start(
-    options: { tcp?: boolean; config?: ConfigOverrides; prepare?: Prepare } = {},
+    options: { tcp?: boolean; unready?: boolean; config?: ConfigOverrides; prepare?: Prepare } = {},
   ): Promise<SidecarEstate> {
     const dir = temporaryFolder();
     try {
@@ -52,7 +52,8 @@ export class SidecarEstate {
       const ca = TestCa.root(TRUST_DOMAIN);
       writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
       const config = { ...exampleConfig, ...options.prepare?.(dir, ca), ...options.config };
-      const sidecar = await Sidecar.start({ dir, config, ...(options.tcp === true ? { tcp: true } : {}) });
+      const { tcp = false, unready = false } = options;
+      const sidecar = await Sidecar.start({ dir, config, tcp, unready });
       return new SidecarEstate(dir, ca, sidecar);
     } catch (error) {
       removeFolder(dir);

@@ -28,6 +28,8 @@ export interface SidecarSetup {
   readonly host?: string;
   /** More of the section `listen`. */
   readonly listen?: Readonly<Record<string, unknown>>;
+  /** A start is over when it serves, ready or not. */
+  readonly unready?: boolean;
   /** The configuration file without `listen` and `audit`. */
   readonly config: Readonly<Record<string, unknown>>;
 }
@@ -38,6 +40,7 @@ export class Sidecar {
   readonly configFile: string;
   readonly auditFile: string;
   readonly statusPort: number;
+  readonly #up: '/healthz' | '/readyz';
   #program: Program | null = null;
 
   private constructor(setup: SidecarSetup, checkPort: number, statusPort: number) {
@@ -45,6 +48,7 @@ export class Sidecar {
     this.configFile = join(setup.dir, 'config.yaml');
     this.auditFile = join(setup.dir, 'audit.jsonl');
     this.statusPort = statusPort;
+    this.#up = setup.unready === true ? '/healthz' : '/readyz';
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
       ...setup.config,
@@ -55,7 +59,7 @@ export class Sidecar {
     writeFileSync(this.configFile, JSON.stringify(config, null, 2));
   }
 
-  /** Starts it and waits until it is ready. */
+  /** Starts it and waits until it is ready, or until it serves. */
   static async start(setup: SidecarSetup): Promise<Sidecar> {
     const sidecar = new Sidecar(setup, setup.tcp === true ? await freePort() : 0, await freePort());
     await sidecar.start();
@@ -71,7 +75,7 @@ export class Sidecar {
         'readiness of the sidecar',
         async () => {
           if (program.exitCode !== null) return 'ended';
-          return (await this.status('/readyz')).status === 200 ? 'ready' : null;
+          return (await this.status(this.#up)).status === 200 ? 'ready' : null;
         },
         START_LIMIT_MS,
       );
