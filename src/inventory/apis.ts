@@ -1,7 +1,8 @@
 import type { Action, Sensitivity } from './model.ts';
 import type { Report } from './report.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
-import { contains, parseTemplate, type Template, ties } from './template.ts';
+import { contains, parseTemplate, type Template } from './template.ts';
+import { TemplateTree } from './template-tree.ts';
 
 /** An api with all that it takes from the apis around it. */
 export interface Api {
@@ -27,7 +28,9 @@ export function rank(name: (typeof sensitivities)[number]): Sensitivity {
 
 /** The highest of them, 0 (public) where there are none. */
 export function most(values: readonly Sensitivity[]): Sensitivity {
-  return Math.max(0, ...values) as Sensitivity;
+  let highest: Sensitivity = 0;
+  for (const value of values) if (value > highest) highest = value;
+  return highest;
 }
 
 /**
@@ -43,6 +46,7 @@ export function compileApis(
 ): Api[] {
   const names = new Set<string>();
   const read: { index: number; entry: ApiEntry; template: Template }[] = [];
+  const templates = new TemplateTree<(typeof read)[number]>();
   for (const [index, entry] of entries.entries()) {
     if (names.has(entry.name))
       report([index, 'name'], `another api of this host is called '${entry.name}'; rename one`);
@@ -56,23 +60,27 @@ export function compileApis(
       report([index, 'path'], 'the host is caseInsensitive and paths are compared in lower case; write this one so');
       continue;
     }
-    for (const other of read) {
-      if (ties(other.template, template)) {
-        report(
-          [index, 'path'],
-          `neither this nor '${other.template.text}' (${other.entry.name}) is the more specific where both hold; change one`,
-        );
-      }
+    const other = templates.tied(template);
+    if (other !== null) {
+      report(
+        [index, 'path'],
+        `neither this nor '${other.template.text}' (${other.entry.name}) is the more specific where both hold; change one`,
+      );
     }
-    read.push({ index, entry, template });
+    const api = { index, entry, template };
+    templates.add(api);
+    read.push(api);
   }
   // Whatever contains a template is shorter or has fewer literals, so it is compiled before it.
   read.sort((a, b) => a.template.rank - b.template.rank);
   const apis: Api[] = [];
+  const compiled = new TemplateTree<Api>();
   for (const { index, entry, template } of read) {
-    const around = innermost(apis.filter((api) => contains(api.template, template)));
+    const around = innermost(compiled.around(template));
     const at: Report = (path, message) => report([index, ...path], message);
-    apis.push(compileApi(host, base, entry, template, around, at));
+    const api = compileApi(host, base, entry, template, around, at);
+    compiled.add(api);
+    apis.push(api);
   }
   return apis;
 }

@@ -266,6 +266,21 @@ test('scopes, owner and labels come from the innermost that states them', () => 
   assert.equal(targetOf(inventory, 'GET h/d').resource.owner, 'payments');
 });
 
+test('what a literal beside a parameter leaves unsaid is what the parameter says', () => {
+  const user = { name: 'user', path: '/users/{user}', methods: ['GET'], scopes: ['users'], owner: 'platform' };
+  const inventory = api(
+    [
+      { ...user, labels: { tier: '1' } },
+      { name: 'me', path: '/users/me' },
+    ],
+    { scopes: ['host'] },
+  );
+  const { resource } = targetOf(inventory, 'GET h/users/me');
+  assert.deepEqual([resource.apis, resource.scopes, resource.owner], [['h/me'], ['users'], 'platform']);
+  assert.deepEqual(Object.fromEntries(resource.labels), { tier: '1' });
+  assert.equal(refused(inventory, 'DELETE h/users/me'), 'request_method_not_allowed');
+});
+
 test('where apis ask for scopes, a path that no api names asks for one that no token can carry', () => {
   const { scopes } = targetOf(one(payments), 'GET payments.internal/API/invoices/1').resource;
   assert.equal(scopes.length, 1);

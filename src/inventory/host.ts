@@ -77,7 +77,7 @@ export class HostBook {
     const nested = matches.filter(
       (api, index) => matches[index + 1]?.template.segments.length !== api.template.segments.length,
     );
-    const action = actionOf(access, matches, nested, segments.length);
+    const action = actionOf(access, matches, nested.at(-1), segments.length);
     if (action instanceof Refusal) return action;
     return Object.freeze({
       resource: this.#resource(path, segments, matches, nested),
@@ -93,14 +93,14 @@ export class HostBook {
       path,
       apis: Object.freeze(nested.map((api) => api.id)),
       params: paramsOf(nested, segments),
-      owner: lastStated(nested, (api) => api.owner) ?? this.#owner,
+      owner: lastStated(matches, (api) => api.owner) ?? this.#owner,
       sensitivity: this.#sensitivity(path, segments, matches),
       external: this.host.external,
-      scopes: nested.length === 0 ? this.#unnamedScopes : (lastStated(nested, (api) => api.scopes) ?? this.#scopes),
+      scopes: matches.length === 0 ? this.#unnamedScopes : (lastStated(matches, (api) => api.scopes) ?? this.#scopes),
       labels:
-        nested.length === 0
+        matches.length === 0
           ? this.#labels
-          : new Map([this.#labels, ...nested.map((api) => api.labels)].flatMap((m) => [...m])),
+          : new Map([this.#labels, ...matches.map((api) => api.labels)].flatMap((m) => [...m])),
     });
   }
 
@@ -146,19 +146,18 @@ function paramsOf(nested: readonly Api[], segments: readonly string[]): Readonly
  * to the own path of an api that only reads is QUERY, and what only reads elsewhere is POST where the inventory says that
  * it writes.
  */
-function actionOf(access: Access, matches: readonly Api[], nested: readonly Api[], depth: number): Action | Refusal {
+function actionOf(access: Access, matches: readonly Api[], own: Api | undefined, depth: number): Action | Refusal {
   const method = access.upgrade ? 'CONNECT' : access.method;
   if (!isAction(method)) return new Refusal('request_method_not_allowed', 'the method is none of the known ones');
   if (access.grpc && !access.upgrade && method !== 'POST') {
     return new Refusal('request_method_not_allowed', `a gRPC call is a POST, not a ${method}`);
   }
-  const listed = lastStated(nested, (api) => api.methods);
+  const listed = lastStated(matches, (api) => api.methods);
   if (listed !== null && !listed.has(method)) {
-    return new Refusal('request_method_not_allowed', `the api ${nested.at(-1)?.id ?? ''} does not list ${method}`);
+    return new Refusal('request_method_not_allowed', `the api ${own?.id ?? ''} does not list ${method}`);
   }
   const writes = innermost(matches).some((api) => api.writes);
   if (writes) return reads.has(method) ? 'POST' : method;
-  const own = nested.at(-1);
   const queries = method === 'POST' && own !== undefined && own.readsByPost && own.template.segments.length === depth;
   return queries ? 'QUERY' : method;
 }

@@ -103,7 +103,11 @@ export class Inventory {
 function servedBy(hosts: ReadonlyMap<string, HostBook>): ReadonlyMap<string, readonly string[]> {
   const served = new Map<string, string[]>();
   for (const [name, { servedBy: ids }] of hosts) {
-    for (const id of ids) served.set(id, [...(served.get(id) ?? []), name]);
+    for (const id of ids) {
+      const names = served.get(id);
+      if (names === undefined) served.set(id, [name]);
+      else names.push(name);
+    }
   }
   return served;
 }

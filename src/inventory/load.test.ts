@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf, problemsIn, problemsOf, workloadOf } from '../../test/support/inventory.ts';
 import { loadInventory, restoreInventory } from './load.ts';
+import { formatProblem } from './problem.ts';
 
 const good = `teams: [payments]
 approvals: [resource-owner]
@@ -32,6 +33,13 @@ const faults: [name: string, find: string, replace: string, problem: RegExp][] =
     'owner: 7\n    kind',
     /^inventory.yaml:8:12: workloads\[0\].owner: not a text/,
   ],
+  [
+    'a word for a truth value',
+    'kind: agent',
+    'kind: agent\n    relay: yes',
+    /^inventory.yaml:10:12: workloads\[0\].relay: write true or false/,
+  ],
+  ['a list that is left empty', 'teams: [payments]', 'teams:', /^inventory.yaml:1:7: teams: not a list; write \[\]/],
   ['a missing section', 'teams: [payments]\n', '', /^inventory.yaml:1:1: teams: missing/],
   ['a missing key', '- host: payments.internal\n    ', '- ', /^inventory.yaml:11:5: resources\[0\].host: missing/],
   [
@@ -157,37 +165,13 @@ test('what a policy may name is listed', () => {
 
 test('content is the same for the same meaning, and another for another', () => {
   const content = (text: string, own: string[] = []) => {
-    const loaded = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set(own) });
-    assert.ok(!Array.isArray(loaded));
-    return loaded.content;
-  };
-  const base = content(good);
-  assert.equal(content(`# a comment\n${good.replace('[payments]', '["payments"]')}`), base);
-  const moved = good.replace('    owner: payments\n    kind: agent', '    kind: agent\n    owner: payments');
-  assert.notEqual(moved, good);
-  assert.equal(content(moved), base);
-  assert.notEqual(content(good.replace('kind: agent', 'kind: job')), base);
-  assert.notEqual(content(good, ['prod.example']), base);
-});
-
-test('an inventory is restored from its content, and from nothing else', () => {
-  const loaded = loadInventory(good, 'inventory.yaml', { ownTrustDomains: new Set(['prod.example']) });
-  assert.ok(!Array.isArray(loaded));
-  const restored = restoreInventory(loaded.content);
-  assert.deepEqual(restored?.entries, loaded.entries);
-  assert.equal(restored?.content, loaded.content);
-  const agent = 'spiffe://prod.example/ns/agents/sa/billing-agent';
-  assert.deepEqual(restored === null ? null : workloadOf(restored, agent), workloadOf(loaded, agent));
-  for (const text of ['', '{}', 'null']) assert.equal(restoreInventory(text), null);
-  assert.equal(restoreInventory(loaded.content.replace('"teams":["payments"]', '"teams":[]')), null);
-});
-
-test('a map of fifty thousand keys is read, and the one that stands twice is found', { timeout: 20_000 }, () => {
-  const keys = Array.from({ length: 50_000 }, (_, i) => `  p${i}: {}\n`).join('');
-  const text = good.replace('purposes:\n', `purposes:\n${keys}  p7: {}\n`);
-  assert.notEqual(text, good);
-  assert.match(problemsIn(text).join('\n'), /^inventory.yaml:50004:3: Map keys must be unique: 'p7' stands here twice/);
-});
+    const problems = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set() });
+    if (says === null) return assert.ok(!Array.isArray(problems));
+    assert.ok(Array.isArray(problems));
+    assert.match(problems.map(formatProblem).join('\n'), says);
+    assert.ok(problems.length <= 1000);
+  });
+}
 
 test('an inventory of two thousand workloads loads', () => {
   const workloads = Array.from({ length: 2_000 }, (_, n) => ({

@@ -5,7 +5,7 @@ import { rank } from './apis.ts';
 import { canonicalJson } from './canonical.ts';
 import { compileHost, type HostBook } from './host.ts';
 import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
-import { type Problem, sortProblems } from './problem.ts';
+import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 import { compilePurposes } from './purposes.ts';
 import type { Report } from './report.ts';
 import {
@@ -35,7 +35,7 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   if (Array.isArray(yaml)) return yaml;
   const problems: Problem[] = [];
   const report: Report = (path, message) => {
-    problems.push(yaml.problem(path, withPath(path, message)));
+    if (problems.length < MAX_PROBLEMS) problems.push(yaml.problem(path, withPath(path, message)));
   };
   const shape = inventorySchema.safeParse(yaml.value);
   if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));

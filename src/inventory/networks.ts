@@ -21,24 +21,29 @@ export function inNetworks(workload: Workload, client: string | null): boolean |
   return blockList(workload.networks).check(client, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Whether every address of the network `inner` (CIDR) lies in one of `outer`. */
-export function lies(inner: string, outer: readonly string[]): boolean {
-  const { address, bits, family } = parse(inner);
-  return outer.some((text) => {
-    const network = parse(text);
-    return network.family === family && network.bits <= bits && blockList([text]).check(address, family);
-  });
+/** Whether every address of each network of `inner` (CIDR) lies in one of `outer`. */
+export function lie(inner: readonly string[], outer: readonly string[]): boolean {
+  // A network lies in another that holds its first address and is no narrower.
+  const byWidth = Map.groupBy(outer.map(parse), ({ bits, family }) => `${family}/${bits}`);
+  const wider = [...byWidth.values()].map((networks) => ({ width: networks[0], list: listOf(networks) }));
+  return inner
+    .map(parse)
+    .every(({ address, bits, family }) =>
+      wider.some(({ width, list }) => width?.family === family && width.bits <= bits && list.check(address, family)),
+    );
 }
 
 function blockList(networks: readonly string[]): BlockList {
   const known = compiled.get(networks);
   if (known !== undefined) return known;
-  const list = new BlockList();
-  for (const text of networks) {
-    const { address, bits, family } = parse(text);
-    list.addSubnet(address, bits, family);
-  }
+  const list = listOf(networks.map(parse));
   compiled.set(networks, list);
+  return list;
+}
+
+function listOf(networks: readonly Network[]): BlockList {
+  const list = new BlockList();
+  for (const { address, bits, family } of networks) list.addSubnet(address, bits, family);
   return list;
 }
 

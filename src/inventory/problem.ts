@@ -7,6 +7,9 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Beyond so many a report helps nobody, and to say where each stands takes its time. */
+export const MAX_PROBLEMS = 1000;
+
 /** `file:line:column: message`, as compilers write it, so that editors can jump there. */
 export function formatProblem(problem: Problem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;

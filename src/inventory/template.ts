@@ -58,13 +58,3 @@ export function contains(outer: Template, inner: Template): boolean {
     })
   );
 }
-
-/** Two templates of one length that share a path, neither of which is the more specific. */
-export function ties(a: Template, b: Template): boolean {
-  if (a.segments.length !== b.segments.length) return false;
-  if (contains(a, b) !== contains(b, a)) return false;
-  return a.segments.every((segment, index) => {
-    const other = b.segments[index];
-    return other === undefined || 'param' in segment || 'param' in other || segment.literal === other.literal;
-  });
-}

@@ -1,7 +1,7 @@
 import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import type { Kind, Workload } from './model.ts';
-import { lies } from './networks.ts';
+import { lie } from './networks.ts';
 import type { Report } from './report.ts';
 import type { WorkloadEntry } from './schema.ts';
 
@@ -179,7 +179,7 @@ function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report
   if (entry.external === false && shorter.external === true) loosened.push(['external', 'external: true']);
   if (entry.relay === false && shorter.relay === true) loosened.push(['relay', 'relay: true']);
   const outer = shorter.networks;
-  if (outer !== null && entry.networks !== undefined && !entry.networks.every((inner) => lies(inner, outer))) {
+  if (outer !== null && entry.networks !== undefined && !lie(entry.networks, outer)) {
     loosened.push(['networks', `networks: [${outer.join(', ')}]`]);
   }
   if (entry.lower && loosened.length === 0) {

@@ -1,5 +1,5 @@
 import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseAllDocuments, visit, type YAMLMap } from 'yaml';
-import { type Problem, sortProblems } from './problem.ts';
+import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 
 /** Bytes of text that are read at most: some hundred thousand workloads. */
 const MAX_TEXT = 32 * 1024 * 1024;
@@ -80,7 +80,7 @@ function read(text: string, file: string): YamlFile | Problem[] {
       if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed()) {
         problems.push({ ...place(start(node)), message: 'half of a surrogate pair; write the whole character' });
       }
-      if (isMap(node)) problems.push(...repeatedKeys(node, place));
+      if (isMap(node)) for (const problem of repeatedKeys(node, place)) problems.push(problem);
     },
     Pair: (_, pair) => {
       const key = pair.key;
@@ -91,7 +91,7 @@ function read(text: string, file: string): YamlFile | Problem[] {
         problems.push({ ...at, message: `the key '${name}' is not read; remove it` });
     },
   });
-  if (problems.length > 0) return sortProblems(problems);
+  if (problems.length > 0) return sortProblems(problems).slice(0, MAX_PROBLEMS);
   const root: Node = document.contents;
   return {
     value: document.toJS(),
