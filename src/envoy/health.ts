@@ -26,6 +26,7 @@ export interface Health {
  */
 export function createHealth(names: readonly string[]): Health {
   let serving = false;
+  let ended = false;
   const watchers = new Set<ServerWritableStream<HealthRequest, HealthResponse>>();
   const statusOf = (request: HealthRequest | null): HealthResponse => {
     const name = request?.service ?? '';
@@ -43,6 +44,7 @@ export function createHealth(names: readonly string[]): Health {
         call.end();
       });
       call.write(statusOf(call.request));
+      if (ended) call.end();
     },
   };
   const set = (next: boolean): void => {
@@ -55,6 +57,7 @@ export function createHealth(names: readonly string[]): Health {
     set,
     end: () => {
       set(false);
+      ended = true;
       for (const call of watchers) call.end();
     },
   };

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as dial } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { connect } from 'node:tls';
 import { type CertificateParts, type Issued, TestCa } from '../../test/support/ca.ts';
 import { H2Client } from '../../test/support/h2-client.ts';
 import { TestClock } from '../../test/support/test-clock.ts';
@@ -203,6 +206,18 @@ describe('the check port over mutual TLS', () => {
     await until('the end', () => (client.goaway ? true : null));
     await assert.rejects(port.open(envoy()));
     assert.match((await inFlight.finish()).status.message ?? '', /policy_no_permit/);
+    await drained;
+  });
+
+  test('B46: whoever is still in the handshake when the draining begins is turned away', async () => {
+    const socket = dial(port.number, '127.0.0.1');
+    await once(socket, 'connect');
+    // Accepted in turn, so that the one before it has been accepted too.
+    await port.open(envoy());
+    const drained = port.drain();
+    const { pem: cert, pkcs8Pem: key } = envoy();
+    const late = connect({ socket, key, cert, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+    await assert.rejects(once(late, 'secureConnect'));
     await drained;
   });
 });

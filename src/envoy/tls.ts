@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { BundleSnapshot } from '../identity/bundle.ts';
@@ -42,7 +42,7 @@ export interface TlsListener {
   readonly port: number;
   /** The SPIFFE ID on the other end of a call, by `call.getPeer()`, verified for `now`; or why there is none any more. */
   peerOf(address: string, now: number): string | Refusal;
-  /** Takes no more connections; those that are there go on. */
+  /** Takes no more connections, and ends those that are still in the handshake; the others go on. */
   close(): void;
 }
 
@@ -55,6 +55,7 @@ export interface TlsListener {
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
+  const inHandshake = new Map<string, Socket>();
   const tcp = createServer({
     ...contextOptions(null),
     requestCert: true,
@@ -64,8 +65,16 @@ export async function listenTls(server: Server, host: string, port: number, tls:
   });
   tcp.maxConnections = MAX_CONNECTIONS;
   tls.ownSvid((svid) => tcp.setSecureContext(contextOptions(svid)));
+  tcp.on('connection', (socket) => {
+    const address = addressOf(socket);
+    inHandshake.set(address, socket);
+    socket.once('close', () => {
+      if (inHandshake.get(address) === socket) inHandshake.delete(address);
+    });
+  });
   tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message));
   tcp.on('secureConnection', (socket) => {
+    inHandshake.delete(addressOf(socket));
     socket.on('error', () => socket.destroy());
     const peer = admit(socket, tls);
     if (peer instanceof Refusal) {
@@ -97,7 +106,10 @@ export async function listenTls(server: Server, host: string, port: number, tls:
       if (id instanceof Refusal) connection.injector.drain(DRAIN_MS);
       return id;
     },
-    close: () => tcp.close(),
+    close: () => {
+      tcp.close();
+      for (const socket of inHandshake.values()) socket.destroy();
+    },
   };
 }
 
@@ -116,6 +128,6 @@ function admit(socket: TLSSocket, tls: CheckTls): ProvenPeer | Refusal {
 }
 
 /** As `call.getPeer()` of grpc-js writes it. */
-function addressOf({ remoteAddress, remotePort }: TLSSocket): string {
+function addressOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress}:${remotePort}`;
 }
