@@ -165,6 +165,64 @@ test('what a policy may name is listed', () => {
 
 test('content is the same for the same meaning, and another for another', () => {
   const content = (text: string, own: string[] = []) => {
+    const loaded = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set(own) });
+    assert.ok(!Array.isArray(loaded));
+    return loaded.content;
+  };
+  const base = content(good);
+  assert.equal(content(`# a comment\n${good.replace('[payments]', '["payments"]')}`), base);
+  const moved = good.replace('    owner: payments\n    kind: agent', '    kind: agent\n    owner: payments');
+  assert.notEqual(moved, good);
+  assert.equal(content(moved), base);
+  assert.notEqual(content(good.replace('kind: agent', 'kind: job')), base);
+  assert.notEqual(content(good, ['prod.example']), base);
+});
+
+test('an inventory is restored from its content, and from nothing else', () => {
+  const loaded = loadInventory(good, 'inventory.yaml', { ownTrustDomains: new Set(['prod.example']) });
+  assert.ok(!Array.isArray(loaded));
+  const restored = restoreInventory(loaded.content);
+  assert.deepEqual(restored?.entries, loaded.entries);
+  assert.equal(restored?.content, loaded.content);
+  const agent = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+  assert.deepEqual(restored === null ? null : workloadOf(restored, agent), workloadOf(loaded, agent));
+  for (const text of ['', '{}', 'null']) assert.equal(restoreInventory(text), null);
+  assert.equal(restoreInventory(loaded.content.replace('"teams":["payments"]', '"teams":[]')), null);
+});
+
+test('a map of fifty thousand keys is read, and the one that stands twice is found', { timeout: 20_000 }, () => {
+  const keys = Array.from({ length: 50_000 }, (_, i) => `  p${i}: {}\n`).join('');
+  const text = good.replace('purposes:\n', `purposes:\n${keys}  p7: {}\n`);
+  assert.notEqual(text, good);
+  assert.match(problemsIn(text).join('\n'), /^inventory.yaml:50004:3: Map keys must be unique: 'p7' stands here twice/);
+});
+
+const many = (count: number, line: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => line(i)).join('');
+const hosted = (apis: string): string => `teams: [a]\nworkloads: []\nresources:\n  - host: h\n    apis:\n${apis}`;
+const large: [what: string, text: string, says: RegExp | null][] = [
+  ['names that are no text', `teams: [${'1,'.repeat(140_000)}]`, /^inventory.yaml:1:9: teams\[0\]: not a text/],
+  ['unknown keys', many(60_000, (i) => `k${i}: 1\n`), /k0: no such key/],
+  ['apis', hosted(many(20_000, (i) => `      - { name: a${i}, path: /a${i} }\n`)), null],
+  ['apis of one path', hosted(many(3000, (i) => `      - { name: a${i}, path: /a }\n`)), /neither this nor '\/a'/],
+  [
+    'networks within networks',
+    `teams: [a]
+resources: []
+workloads:
+  - { under: "spiffe://a/x", owner: a, networks: [${many(2000, (i) => `10.${i >> 8}.${i & 255}.0/24,`)}] }
+  - { id: "spiffe://a/x/y", owner: a, networks: [${many(2000, (i) => `10.${i >> 8}.${i & 255}.0/25,`)}] }
+`,
+    null,
+  ],
+  [
+    'purposes, each in the next',
+    `teams: [a]\nworkloads: []\nresources: []\npurposes:\n${many(20_000, (i) => `  p${i}: { in: [p${i + 1}] }\n`)}  p20000: {}\n`,
+    /more than 256 wider purposes/,
+  ],
+];
+for (const [what, text, says] of large) {
+  test(`a file of many ${what} is judged, and its report has an end`, { timeout: 20_000 }, () => {
     const problems = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set() });
     if (says === null) return assert.ok(!Array.isArray(problems));
     assert.ok(Array.isArray(problems));
