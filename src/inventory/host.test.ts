@@ -314,6 +314,34 @@ test('a host that the inventory does not list is refused', () => {
   assert.equal(refused(one(payments), 'GET __proto__/'), 'request_host_unknown');
 });
 
+test('a host that never arrives so is told how it does', () => {
+  const spelt: [host: string, says: string | null][] = [
+    ['[::1]', null],
+    ['[::1]:8443', null],
+    ['xn--bcher-kva.example', null],
+    ['h:65535', null],
+    ['[0:0:0:0:0:0:0:1]', "'[::1]'"],
+    ['[2001:DB8::1]:8443', "'[2001:db8::1]:8443'"],
+    ['[::ffff:a00:1]', "'[::ffff:10.0.0.1]'"],
+    ['bücher.example', "'xn--bcher-kva.example'"],
+    ['Payments.internal.:8443', "'payments.internal:8443'"],
+    ['[:::::]', 'never arrives so'],
+    ['h:99999', 'a port is 1 to 65535'],
+    ['h:443', 'default port'],
+    [`${'x'.repeat(64)}.example`, 'never arrives so'],
+    [Array(64).fill('abc').join('.'), 'never arrives so'],
+    ['a..b', 'never arrives so'],
+  ];
+  for (const [host, says] of spelt) {
+    if (says === null) {
+      assert.equal(targetOf(one({ host }), `GET ${host}/`).resource.host.name, host);
+      continue;
+    }
+    const problems = problemsOf({ resources: [{ host }] });
+    assert.ok(problems.length === 1 && problems[0]?.includes(says), `${host}: ${problems.join()}`);
+  }
+});
+
 test('hosts are named as they arrive, once', () => {
   for (const host of [
     'Payments.internal',

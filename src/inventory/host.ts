@@ -1,6 +1,7 @@
 import { Refusal } from '../outcome.ts';
 import { type Api, compileApis, innermost, most, rank } from './apis.ts';
 import { carelessly, lowerPath } from './fold.ts';
+import { hostNameFault } from './host-name.ts';
 import type { Action, Host, Resource, Sensitivity, Target } from './model.ts';
 import { readActions, writeActions } from './model.ts';
 import type { Report } from './report.ts';
@@ -166,18 +167,10 @@ function isAction(method: string): method is Action {
   return actions.has(method);
 }
 
-const HOST =
-  /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?$/;
-
 /** Reads one host, and reports what contradicts in it. */
 export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Report): HostBook {
-  if (!HOST.test(entry.host)) {
-    report(
-      ['host'],
-      `'${entry.host}' never arrives so; write the host in lower case, without scheme, trailing dot or path`,
-    );
-  } else if (/:(?:80|443)$/.test(entry.host))
-    report(['host'], "the scheme's default port is dropped from what arrives; remove it");
+  const fault = hostNameFault(entry.host);
+  if (fault !== null) report(['host'], fault);
   const external = entry.external ?? false;
   if (external && entry.authorization === 'ours') {
     report(
