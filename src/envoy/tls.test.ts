@@ -220,4 +220,17 @@ describe('the check port over mutual TLS', () => {
     await assert.rejects(once(late, 'secureConnect'));
     await drained;
   });
+
+  test('S6: a connection without a handshake is gone after five seconds', async () => {
+    const socket = dial(port.number, '127.0.0.1');
+    await once(socket.resume(), 'connect');
+    const quick = await port.open(envoy());
+    port.clock.advance(4_900);
+    assert.match(await said(quick), /policy_no_permit/);
+    assert.equal(socket.closed, false);
+    port.clock.advance(200);
+    await once(socket, 'close');
+    assert.equal(port.refused[0], 'no handshake within 5 s');
+    assert.match(await said(quick), /policy_no_permit/);
+  });
 });

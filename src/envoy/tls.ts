@@ -8,9 +8,9 @@ import type { Clock } from '../identity/clock.ts';
 import type { OwnSvid } from '../identity/own-svid.ts';
 import { presentedBy } from '../identity/tls-peer.ts';
 import { Refusal } from '../outcome.ts';
+import { Handshakes } from './tls-handshakes.ts';
 import { ProvenPeer } from './tls-peer.ts';
 
-const HANDSHAKE_MS = 5000;
 /** Envoys hold few connections, and a stranger is gone after the handshake. */
 const MAX_CONNECTIONS = 4096;
 /** How long what is in flight may take when a connection ends because its certificate does. */
@@ -55,26 +55,19 @@ export interface TlsListener {
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
-  const inHandshake = new Map<string, Socket>();
+  const handshakes = new Handshakes(tls.clock, tls.onRefused);
   const tcp = createServer({
     ...contextOptions(null),
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: ['h2'],
-    handshakeTimeout: HANDSHAKE_MS,
   });
   tcp.maxConnections = MAX_CONNECTIONS;
   tls.ownSvid((svid) => tcp.setSecureContext(contextOptions(svid)));
-  tcp.on('connection', (socket) => {
-    const address = addressOf(socket);
-    inHandshake.set(address, socket);
-    socket.once('close', () => {
-      if (inHandshake.get(address) === socket) inHandshake.delete(address);
-    });
-  });
+  tcp.on('connection', (socket) => handshakes.begin(addressOf(socket), socket));
   tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message));
   tcp.on('secureConnection', (socket) => {
-    inHandshake.delete(addressOf(socket));
+    handshakes.done(addressOf(socket));
     socket.on('error', () => socket.destroy());
     const peer = admit(socket, tls);
     if (peer instanceof Refusal) {
@@ -108,7 +101,7 @@ export async function listenTls(server: Server, host: string, port: number, tls:
     },
     close: () => {
       tcp.close();
-      for (const socket of inHandshake.values()) socket.destroy();
+      handshakes.end();
     },
   };
 }
