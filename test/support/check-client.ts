@@ -1,7 +1,9 @@
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
-import { authorization, type CheckResponseMessage } from '../../src/envoy/messages.ts';
+import { authorization, type CheckResponseMessage, health } from '../../src/envoy/messages.ts';
 
 const method = authorization.Check as unknown as MethodDefinition<object, CheckResponseMessage>;
+const healthMethod = health.Check as MethodDefinition<object, { readonly status: number }>;
+const HEALTH = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
 /** A gRPC client of the check port, as Envoy is one. */
 export class CheckClient {
@@ -23,6 +25,16 @@ export class CheckClient {
         message,
         { deadline: Date.now() + timeoutMs },
         (error, response) => (error === null && response !== undefined ? resolve(response) : reject(error)),
+      );
+    });
+  }
+
+  /** What gRPC health says of the whole server. */
+  health(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = healthMethod;
+      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (error, response) =>
+        error === null && response !== undefined ? resolve(HEALTH[response.status] ?? 'none') : reject(error),
       );
     });
   }
