@@ -1,4 +1,4 @@
-import { nodeOf, operand, pathOf, stringsOf } from '../lint/ast.ts';
+import { nodeOf, operand, pathOf } from '../lint/ast.ts';
 
 /** What an expression reads, walking from a variable: attributes, then perhaps a tag. */
 export interface ReadPath {
@@ -21,8 +21,9 @@ export function readPath(part: unknown): ReadPath | null {
     return pathFrom(left, typeof attr === 'string' ? [attr] : attr, null, true);
   }
   if (operator !== 'hasTag' && operator !== 'getTag') return null;
-  const [tag] = stringsOf(operand(node, 'right'));
-  return tag === undefined ? null : pathFrom(left, [], tag, operator === 'hasTag');
+  const right = nodeOf(operand(node, 'right'));
+  if (right?.operator !== 'Value' || typeof right.body !== 'string') return null;
+  return pathFrom(left, [], right.body, operator === 'hasTag');
 }
 
 function pathFrom(
