@@ -1,10 +1,10 @@
 import type { Inventory } from '../inventory/inventory.ts';
-import type { Workload } from '../inventory/model.ts';
+import { readActions, type Target, type Workload, writeActions } from '../inventory/model.ts';
 import { type Problem, sortProblems } from '../inventory/problem.ts';
 import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import { difference, readCases, runCase } from './cases.ts';
-import { Engine, type PolicyJson, type Slot } from './engine.ts';
+import { Engine, type Slot } from './engine.ts';
 import type { Question } from './question.ts';
 import { Snapshot } from './snapshot.ts';
 import type { Sources } from './sources.ts';
@@ -75,7 +75,7 @@ function warmUp(
   rounds: number,
 ): Problem[] {
   const questions = rounds === 0 ? [] : probes(inventory);
-  const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy.json)]));
+  const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy)]));
   const slot = engine.load({ schema: vetted.schema, policies: opened });
   if (typeof slot === 'string') return [{ file: 'policies', line: 1, column: 1, message: slot }];
   const snapshot = new Snapshot({
@@ -100,21 +100,33 @@ function warmUp(
   return [];
 }
 
-function open(policy: PolicyJson): PolicyJson {
-  return { ...policy, principal: { op: 'All' }, action: { op: 'All' }, resource: { op: 'All' } };
+/** As text: Cedar reads policies as JSON to a smaller depth than it evaluates. */
+function open({ text, tokens, json }: ParsedPolicy): string {
+  const effect = tokens.findIndex((token, i) => token.text === json.effect && tokens[i - 1]?.text !== '@');
+  let depth = 0;
+  const end = tokens.findIndex(({ text: sign }, i) => {
+    if (i <= effect) return false;
+    if (sign === '(' || sign === '[') depth++;
+    if (sign === ')' || sign === ']') depth--;
+    return depth === 0;
+  });
+  return `${json.effect} (principal, action, resource)${text.slice(tokens[end]?.end ?? text.length)}`;
 }
 
-/** Questions that a warm-up asks: a workload at each host, with and without a task. */
+/** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
 function probes(inventory: Inventory): Question[] {
   const hop = inventory.entries
-    .map(({ entry }) => SpiffeId.parse(entry))
+    // An `under` entry holds for what stands below it, not for itself.
+    .map(({ entry, scope }) => SpiffeId.parse(scope === 'id' ? entry : `${entry}/any`))
     .map((id) => (id instanceof Refusal ? id : inventory.workload(id)))
     .find((found): found is Workload => !(found instanceof Refusal));
   if (hop === undefined) return [];
   const [purpose] = inventory.known.purposes;
   return [...inventory.hosts.values()].slice(0, 8).flatMap((book) => {
-    const target = book.target({ host: book.host.name, path: '/', method: 'GET', upgrade: false, grpc: false });
-    if (target instanceof Refusal) return [];
+    const target = [...readActions, ...writeActions]
+      .map((method) => book.target({ host: book.host.name, path: '/', method, upgrade: false, grpc: false }))
+      .find((found): found is Target => !(found instanceof Refusal));
+    if (target === undefined) return [];
     const bare: Question = {
       now: Date.UTC(2026, 0, 1),
       hop,
