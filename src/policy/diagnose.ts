@@ -34,7 +34,7 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
 function withoutPrefix(text: string): string {
   return text
     .replace(/^failed to parse policy (?:with id `[^`]*` )?from string: /, '')
-    .replace(/^for policy `[^`]*`, /, '')
+    .replace(/^for policy `[^`]*`[,:] /, '')
     .replace(/ for (?:\w+::)*Action::"[^"]*"/, '');
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { estate, settings } from '../../test/support/policy.ts';
 import { formatProblem } from '../inventory/problem.ts';
@@ -38,6 +38,27 @@ suite('reading the sources', () => {
       sources.policies.map(({ file }) => file),
       ['a.cedar', 'below/b.cedar'],
     );
+  });
+
+  test('tests are found however deep they stand below a folder of tests', async (t) => {
+    const at = await place(t);
+    const names = ['tests/a.yaml', 'teams/payments/tests/b.yml', 'tests/payments/deep/c.yaml', 'notes.yaml'];
+    for (const name of names) {
+      await mkdir(join(at.folder, dirname(name)), { recursive: true });
+      await writeFile(join(at.folder, name), 'cases: []');
+    }
+    const { sources } = await readSources(at, settings);
+    assert.ok(!Array.isArray(sources));
+    assert.deepEqual(
+      sources.tests.map(({ file }) => file),
+      ['teams/payments/tests/b.yml', 'tests/a.yaml', 'tests/payments/deep/c.yaml'],
+    );
+  });
+
+  test('a policy whose file would be passed over is a problem', async (t) => {
+    const at = await place(t);
+    await writeFile(join(at.folder, 'B.Cedar'), '@id("b") forbid (principal, action, resource);');
+    assert.match((await problems(at)).join('\n'), /^B\.Cedar:1:1: would not be read/);
   });
 
   test('a pipe is refused, not waited for', { timeout: 10_000 }, async (t) => {

@@ -58,14 +58,16 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
     guardrails: guardrails.map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
     schemas: own.filter(({ file }) => file.endsWith('.cedarschema')),
     policies,
-    tests: own.filter(({ file }) => /(^|\/)tests\/[^/]+\.ya?ml$/.test(file)),
+    tests: own.filter(({ file }) => TEST.test(file)),
     inventory,
     settings,
   };
   return { sources, directories: [...directories] };
 }
 
-const WANTED = /\.(cedar|cedarschema)$|(^|\/)tests\/[^/]+\.ya?ml$/;
+/** Every YAML file below a folder `tests`, at any depth. */
+const TEST = /(^|\/)tests\/.*\.ya?ml$/;
+const POLICY = /\.(cedar|cedarschema)$/;
 
 /** Reads files and folders within bounds, and keeps what was wrong. */
 class Folder {
@@ -95,9 +97,11 @@ class Folder {
         if (await this.#isDirectory(path, name)) {
           if (next.depth < MAX_DEPTH) unread.push({ path, name, depth: next.depth + 1 });
           else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
-        } else if (WANTED.test(name)) {
+        } else if (POLICY.test(name) || TEST.test(name)) {
           const file = await this.read(path, name);
           if (file !== null) files.push(file);
+        } else if (POLICY.test(name.toLowerCase())) {
+          this.problem(name, 'would not be read; write the end of its name in lower case');
         }
       }
     }

@@ -371,6 +371,11 @@ suite('lint', () => {
     assert.deepEqual(report({ 'a.cedar': permit(`[${list}].contains(resource.path)`) }), []);
   });
 
+  test('a misspelt name of an enumeration is said without the id of the policy, which the place tells', () => {
+    const [problem = ''] = report({ 'a.cedar': permit('principal.kind == Mesh::Kind::"agnt"') });
+    assert.match(problem, /^a\.cedar:1:\d+: entity `Mesh::Kind::"agnt"`/);
+  });
+
   test('B38: an unsafe access and an ill-typed comparison do not load, each said once and where', () => {
     assert.deepEqual(report({ 'a.cedar': permit('context.task.assurance >= 2') }), [
       "a.cedar:1:54: unable to guarantee safety of access to optional attribute `task` in context; try testing for the attribute's presence with `context has task && ..`",
