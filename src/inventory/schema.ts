@@ -100,7 +100,9 @@ export const apiSchema = z.strictObject({
       'A token that carries scopes needs one of these. Not stated: those of the api around it, or of the host.',
     ),
   owner: name.optional().describe('Not stated: the owner of the api around it, or of the host.'),
-  labels: labels.optional(),
+  labels: labels
+    .optional()
+    .describe('Added to those of the apis around it and of the host; the innermost wins a name.'),
 });
 
 export const hostSchema = z.strictObject({
