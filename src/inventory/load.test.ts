@@ -110,6 +110,16 @@ test('one report holds the problems of every part, in the order of the file', ()
   );
 });
 
+test('a character that ends a line elsewhere, or nowhere, is a problem: a comment here would be a key there', () => {
+  for (const odd of ['\r', '\u0085', '\u2028', '\u2029', '\u0000', '\u000b', '\u001b', '\ufeff']) {
+    const problems = problemsIn(good.replace('kind: agent\n', `kind: agent # takes mail${odd}    relay: true\n`));
+    assert.match(problems.join('\n'), /^inventory.yaml:9:29: the character U\+[0-9A-F]{4}, which readers/);
+  }
+  for (const text of [`\ufeff${good}`, good.replaceAll('\n', '\r\n'), `${good}# tab\t ä \u{1f600}\n`]) {
+    assert.ok(!Array.isArray(loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set() })));
+  }
+});
+
 test('an empty file, a list and a scalar are problems, not crashes', () => {
   for (const text of ['', '# nothing\n', '---\n', '[]', '7', 'null', '"x"'])
     assert.ok(problemsIn(text).length > 0, text);

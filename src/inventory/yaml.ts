@@ -4,6 +4,12 @@ import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 /** Bytes of text that are read at most: some hundred thousand workloads. */
 const MAX_TEXT = 32 * 1024 * 1024;
 
+/**
+ * What ends a line for other readers of YAML and not for this one (a lone CR in 1.2, three more in 1.1), so that a comment
+ * here is a key there; and control characters, which YAML holds escaped only (1.2.2 section 5.1).
+ */
+const READ_IN_TWO_WAYS = /\r(?!\n)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029]|(?<!^)\ufeff/;
+
 export type DataPath = readonly PropertyKey[];
 
 /** A YAML file as plain data, with the place of every value in it. */
@@ -15,7 +21,8 @@ export interface YamlFile {
 
 /**
  * Reads one YAML 1.2 document (core schema) in one way only: a repeated key, an alias, an anchor, a tag, a merge key, a
- * key that is no text, or a second document is a problem, and so is the key `__proto__`. Never throws.
+ * key that is no text, a line end that is none elsewhere, or a second document is a problem, and so is the key
+ * `__proto__`. Never throws.
  */
 export function readYaml(text: string, file: string): YamlFile | Problem[] {
   if (text.length > MAX_TEXT)
@@ -57,6 +64,14 @@ function read(text: string, file: string): YamlFile | Problem[] {
   }
   for (const fault of [...document.errors, ...document.warnings]) {
     problems.push({ ...place(fault.pos[0]), message: fault.message.split('\n')[0] ?? fault.message });
+  }
+  const odd = text.search(READ_IN_TWO_WAYS);
+  if (odd !== -1) {
+    const code = text.charCodeAt(odd).toString(16).toUpperCase().padStart(4, '0');
+    problems.push({
+      ...place(odd),
+      message: `the character U+${code}, which readers of YAML take differently; remove it`,
+    });
   }
   const { yaml } = document.directives ?? {};
   if (yaml?.explicit === true && yaml.version !== '1.2') {
