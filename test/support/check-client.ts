@@ -1,4 +1,4 @@
-import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { type ChannelOptions, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage, health } from '../../src/envoy/messages.ts';
 
 const method = authorization.Check as unknown as MethodDefinition<object, CheckResponseMessage>;
@@ -9,10 +9,13 @@ const HEALTH = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 export class CheckClient {
   readonly #client: Client;
 
-  constructor(target: { readonly port: number } | { readonly socket: string }) {
+  constructor(target: { readonly port: number } | { readonly socket: string }, options: ChannelOptions = {}) {
     const address = 'socket' in target ? `unix:${target.socket}` : `127.0.0.1:${target.port}`;
     // A pool of its own, so that several clients make several connections.
-    this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    this.#client = new Client(address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      ...options,
+    });
   }
 
   /** Sends a CheckRequest as bytes. */

@@ -52,7 +52,7 @@ interface FilterChain {
 export interface ConnectionManager {
   forward_client_cert_details: string;
   set_current_client_cert_details: Record<string, boolean>;
-  http_filters: { name: string; typed_config: { grpc_service?: { timeout: string } } }[];
+  http_filters: { name: string; typed_config: { grpc_service?: { envoy_grpc: object; timeout: string } } }[];
   route_config: { virtual_hosts: VirtualHost[] };
   [more: string]: unknown;
 }

@@ -47,11 +47,16 @@ export class Program {
     return [...this.stderr.slice(-20), ...this.stdout.slice(-5)].join('\n');
   }
 
-  /** Sends the signal and waits for the end; the exit code, or -1 when the signal ended it. */
-  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number> {
-    if (this.exitCode === null) this.#child.kill(signal);
+  /** Waits for its end, which it comes to by itself; the exit code, or -1 when a signal ended it. */
+  async ended(): Promise<number> {
     await this.#closed;
     process.off('exit', this.#atExit);
     return this.exitCode ?? -1;
+  }
+
+  /** Sends the signal and waits for the end; the exit code, or -1 when the signal ended it. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number> {
+    if (this.exitCode === null) this.#child.kill(signal);
+    return await this.ended();
   }
 }
