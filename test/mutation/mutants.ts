@@ -23,7 +23,7 @@ const REFUSALS = [
 const GUARD = /(?<=^ *)if \(/gm;
 const LEAVES = /^(?:\{\s*)?return\b/;
 /** A complaint about a file, as a statement. */
-const COMPLAINT = /(?<=^ *|\) )(?:problems\.push|at|over)\(/gm;
+const COMPLAINT = /(?<=^ *|\) )(?:problems\.push|report|at|over)\(/gm;
 
 /** The source of `file` with one refusal after another deleted, in the order of the text. */
 export function withoutRefusals(root: string, file: string): readonly Mutant[] {

@@ -14,7 +14,7 @@ const sources = globSync('src/{policy,policy/lint,inventory}/*.ts', { cwd: root 
   (file) => !file.endsWith('.test.ts') && file.includes(word),
 );
 const all = globSync(
-  ['src/{inventory,policy}/*.test.ts', 'src/policy/{lint,tools}/*.test.ts', 'test/cedar/*.test.ts'],
+  ['src/{inventory,policy}/*.test.ts', 'src/policy/{lint,tools}/*.test.ts', 'test/{guardrails,example}.test.ts'],
   {
     cwd: root,
   },
@@ -27,7 +27,58 @@ const beside = (file: string): readonly string[] =>
   quick.filter((test) => dirname(test).startsWith(dirname(file).replace('/lint', '')));
 
 /** Checks that are no statement of their own: the text of each, which stands there once, and what is left of it. */
-const conditions: readonly (readonly [file: string, text: string, weakened: string])[] = [];
+const conditions: readonly (readonly [file: string, text: string, weakened: string])[] = [
+  ['workloads.ts', 'entry.external === false && shorter.external === true', 'false'],
+  ['workloads.ts', 'entry.relay === false && shorter.relay === true', 'false'],
+  ['workloads.ts', "(shorter.kind === 'agent' || shorter.kind === 'legacy')", "shorter.kind === 'agent'"],
+  ['workloads.ts', "(shorter.kind === 'agent' || shorter.kind === 'legacy')", "shorter.kind === 'legacy'"],
+  ['workloads.ts', '!own.has(id.trustDomain) || ', ''],
+  ['workloads.ts', "(entry.external ?? kind === 'agent')", '(entry.external ?? false)'],
+  ['workloads.ts', "entry.kind ?? 'agent'", "entry.kind ?? 'job'"],
+  ['workloads.ts', '!lie(entry.networks, outer)', 'false'],
+  ['workloads.ts', '(shorter?.networks ?? null)', 'null'],
+  ['workloads.ts', 'entry.relay ?? shorter?.relay', 'entry.relay'],
+  ['workloads.ts', 'entry.external ?? shorter?.external', 'entry.external'],
+  ['workloads.ts', 'entry.kind ?? shorter?.kind', 'entry.kind'],
+  ['host.ts', 'most([base, ...apis.map((api) => api.sensitivity)])', 'base'],
+  ['host.ts', 'entry.scopes === undefined && asks ? UNNAMED_SCOPES : this.#scopes', 'this.#scopes'],
+  ['host.ts', 'most([this.#around(matches), ...folded.map((api) => api.sensitivity)])', 'this.#around(matches)'],
+  ['host.ts', 'own.readsByPost && ', ''],
+  ['host.ts', ' && own.template.segments.length === depth', ''],
+  ['host.ts', "external ? 'app' : (entry.authorization ?? 'ours')", "entry.authorization ?? 'ours'"],
+  ['apis.ts', 'outerWrites || ', ''],
+  ['networks.ts', 'width?.family === family && ', 'width !== undefined && '],
+  ['networks.ts', 'width.bits <= bits && ', ''],
+  ['vouch.ts', 'serves.length === 1 && ', ''],
+  ['vouch.ts', 'hosts.length === 1 && ', ''],
+  ['permit.ts', "byPolicy && enforcement === 'unsafeObserveOnly'", "enforcement === 'unsafeObserveOnly'"],
+  ['permit.ts', "|| verdicts.some((verdict) => verdict.result === 'error')", ''],
+  [
+    'permit.ts',
+    'denied.every((verdict) => verdict.approvals.length > 0)',
+    'denied.some((verdict) => verdict.approvals.length > 0)',
+  ],
+  ['snapshot.ts', "errors.length > 0 ? 'error' : answer.decision", 'answer.decision'],
+  ['snapshot.ts', 'approvals.includes(undefined) ? [] : ', ''],
+  ['snapshot.ts', " && result === 'deny' && reasons.length === 0", " && result === 'deny'"],
+  ['engine.ts', 'isFatal(error) || ', ''],
+  ['engine.ts', ' || this.#throws > (this.#options.throwBudget ?? THROW_BUDGET)', ''],
+  ['call.ts', 'Number.isSafeInteger(value) ? null', 'true ? null'],
+  ['call.ts', 'value.isWellFormed() ? null', 'true ? null'],
+  ['tokens.ts', '[^\\n\\r]*)+', '[^\\n]*)+'],
+  ['literals.ts', 'policy.json.annotations?.id !== policy.id', 'false'],
+  ['teams.ts', "(effect === 'forbid' && isIn(principal, team))", 'isIn(principal, team)'],
+  ['sources.ts', '    sources.schema.text,\n', ''],
+  ['sources.ts', 'sources.guardrails, ', ''],
+  ['sources.ts', ' sources.schemas,', ''],
+  ['sources.ts', ' sources.policies,', ''],
+  ['sources.ts', ', sources.tests]', ']'],
+  ['sources.ts', '    sources.inventory.text,\n', ''],
+  ['sources.ts', '    settings.headers.map(({ name, type }) => [name, type]).toSorted(byName),\n', ''],
+  ['sources.ts', '    settings.trustDomains.toSorted(),\n', ''],
+  ['sources.ts', '    settings.ownTrustDomains.toSorted(),\n', ''],
+  ['sources.ts', '    settings.allowWarnings,\n', ''],
+];
 
 process.exitCode = await runMutation({
   name: 'policy',
