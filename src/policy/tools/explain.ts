@@ -5,6 +5,7 @@ import type { Question } from '../question.ts';
 import type { Vetted } from '../vet.ts';
 import { cedarCall, type Purposes } from '../vocabulary.ts';
 import type { Expression } from './bound.ts';
+import { shallow } from './shallow.ts';
 import type { ReadPolicy } from './texts.ts';
 import { type ReadValue, readValues } from './values.ts';
 
@@ -95,7 +96,7 @@ const PERMIT: PolicyJson = { effect: 'permit', principal: OPEN, action: OPEN, re
 function takeApart(policy: ReadPolicy, pieces: Piece[]): Taken {
   const add = (json: PolicyJson): string => {
     const id = `piece${pieces.length}`;
-    pieces.push({ id, json });
+    pieces.push({ id, json: shallow(json) });
     return id;
   };
   const { principal, action, resource, conditions } = policy.json;
@@ -155,7 +156,7 @@ function clauseOf({ kind, body, prefixes }: ClausePieces, said: Said): Clause {
 
 /** The expression as Cedar text. */
 function textOf(body: Expression, cedar: Cedar): string {
-  const printed = cedar.policyToText({ ...PERMIT, conditions: [{ kind: 'when', body }] });
+  const printed = cedar.policyToText(shallow({ ...PERMIT, conditions: [{ kind: 'when', body }] }));
   if (printed.type === 'failure') return JSON.stringify(body);
   return printed.text.replace(/^[\s\S]*? when \{ /, '').replace(/ \};\s*$/, '');
 }

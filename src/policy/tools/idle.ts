@@ -7,6 +7,7 @@ import type { Vetted } from '../vet.ts';
 import { cedarCall } from '../vocabulary.ts';
 import { boundPolicy } from './bound.ts';
 import { sampleTargets, sampleWorkloads } from './samples.ts';
+import { shallow } from './shallow.ts';
 import type { ReadPolicy } from './texts.ts';
 import { mentions, readsUnknown } from './unknown.ts';
 
@@ -96,7 +97,7 @@ function satisfied(
   questions: readonly Question[],
   { vetted, inventory, engine }: Asked,
 ): readonly ReadonlySet<string>[] | string {
-  const program = Object.fromEntries(policies.map(({ id, json }) => [id, vary(json)]));
+  const program = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
   const slot = engine.load({ schema: vetted.schema, policies: program });
   if (typeof slot === 'string') return slot;
   try {

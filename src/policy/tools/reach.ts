@@ -10,6 +10,7 @@ import type { Vetted } from '../vet.ts';
 import { cedarCall } from '../vocabulary.ts';
 import { boundPolicy, type Expression } from './bound.ts';
 import { sampleTargets } from './samples.ts';
+import { shallow } from './shallow.ts';
 import type { ReadPolicy } from './texts.ts';
 import { readsUnknown } from './unknown.ts';
 
@@ -44,7 +45,10 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
   const unknown = (expression: Expression): boolean => readsUnknown(expression, open);
   const bounded = policies
     .filter(({ shadow }) => !shadow)
-    .map(({ id, json }) => [id, boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown)] as const);
+    .map(
+      ({ id, json }) =>
+        [id, shallow(boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown))] as const,
+    );
   const slot = engine.load({ schema: vetted.schema, policies: Object.fromEntries(bounded) });
   if (typeof slot === 'string') return slot;
   try {
