@@ -13,14 +13,19 @@ let lines: readonly string[];
 
 before(async () => {
   world = await World.start(worlds.mesh);
-  const folder = join(import.meta.dirname, 'cases', 'golden');
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
-    const golden = readGolden(readFileSync(join(folder, file), 'utf8'));
-    if (golden.world === 'mesh') await world.send(askOf(golden, world));
-  }
+  for (const ask of asks(world)) await world.send(ask);
   lines = world.audit().map((line) => JSON.stringify(line));
 });
 after(() => world?.stop());
+
+/** The requests of the golden cases. */
+function* asks(world: World) {
+  const folder = join(import.meta.dirname, 'cases', 'golden');
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
+    const golden = readGolden(readFileSync(join(folder, file), 'utf8'));
+    if (golden.world === 'mesh') yield askOf(golden, world);
+  }
+}
 
 interface Replayed {
   readonly judged: number;
@@ -172,6 +177,78 @@ suite('policy replay', () => {
     assert.equal(replayed.inexact, 1);
   });
 
+  test('what was only observed is compared with what policies said, not with the answer', async () => {
+    const observing = await World.start(worlds['observe-only']);
+    try {
+      for (const ask of asks(observing)) await observing.send(ask);
+      const observed = observing.audit().map((line) => JSON.stringify(line));
+      const would = new Set(observed.map((line) => JSON.parse(line).policy?.observed));
+      for (const reason of ['policy_error', 'policy_forbidden', 'policy_no_permit', 'approval_required']) {
+        assert.ok(would.has(reason), reason);
+      }
+      const refusedElsewhere = observed
+        .filter((line) => JSON.parse(line).policy?.observed)
+        .map((line) => {
+          const read = JSON.parse(line);
+          return JSON.stringify({
+            ...read,
+            result: 'deny',
+            reason: 'task_proof_replayed',
+            policy: { ...read.policy, observed: null },
+          });
+        });
+      writeFileSync(join(observing.folder, 'more.jsonl'), [...observed, ...refusedElsewhere].join('\n'));
+      const { code, stdout } = await policyCli(
+        ...['replay', join(observing.folder, 'more.jsonl'), '--config', join(observing.folder, 'config.yaml')],
+        '--json',
+      );
+      const { changes, judged } = JSON.parse(stdout) as Replayed;
+      assert.deepEqual(changes, []);
+      assert.equal(judged, [...observed, ...refusedElsewhere].filter(reachedPolicy).length);
+      assert.equal(code, 0);
+    } finally {
+      await observing.stop();
+    }
+  });
+
+  test('a check for which Cedar could not be asked is no decision of policies', async () => {
+    const judged = JSON.parse(lines.find(reachedPolicy)!);
+    const hops = judged.hops.map((hop: object) => ({ ...hop, result: 'error', permits: [], forbids: [] }));
+    writeFileSync(
+      join(world.folder, 'outage.jsonl'),
+      JSON.stringify({ ...judged, result: 'deny', reason: 'internal', hops }),
+    );
+    const { replayed } = await replay('outage.jsonl');
+    assert.deepEqual([replayed.judged, replayed.left['before policy'], replayed.changes], [0, 1, []]);
+  });
+
+  for (const [what, text] of [
+    ['is empty', ''],
+    ['is no audit', 'policies: {}\n'],
+    ['tells of no check', '{"event":"start"}\n'],
+  ] as const) {
+    test(`a file that ${what} fails: nothing was judged, so nothing is known to stay`, async () => {
+      writeFileSync(join(world.folder, 'none.jsonl'), text);
+      const { code, stdout, stderr } = await policyCli(
+        ...['replay', join(world.folder, 'none.jsonl'), '--config', join(world.folder, 'config.yaml')],
+      );
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /none\.jsonl: no line of it tells of a check/);
+    });
+  }
+
+  test('the first line that cannot be read is named, with why', async () => {
+    const older = JSON.stringify({ ...JSON.parse(lines.find(reachedPolicy)!), facts: {} });
+    writeFileSync(join(world.folder, 'older.jsonl'), [...lines, older, '{"time":"20'].join('\n'));
+    const { stdout } = await policyCli(
+      ...['replay', join(world.folder, 'older.jsonl'), '--config', join(world.folder, 'config.yaml')],
+    );
+    assert.match(
+      stdout,
+      new RegExp(`\n {2}2 more cannot be read; the first is line ${lines.length + 1}: facts\\.client: `),
+    );
+  });
+
   test('an audit that is not there fails', async () => {
     const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
     assert.equal(code, 1);
@@ -180,10 +257,10 @@ suite('policy replay', () => {
 });
 
 suite('policy explain by an audit line', () => {
-  const explain = (decision: string) =>
+  const explain = (decision: string, audit = 'audit.jsonl') =>
     policyCli(
       ...['explain', '--config', join(world.folder, 'config.yaml')],
-      ...['--audit', join(world.folder, 'audit.jsonl'), '--decision', decision],
+      ...['--audit', join(world.folder, audit), '--decision', decision],
     );
 
   test('tells why, hop by hop', async () => {
@@ -209,5 +286,48 @@ suite('policy explain by an audit line', () => {
     assert.equal(code, 1);
     assert.equal(stderr, `decision ${decision} cannot be judged again: before policy (${reason})\n`);
     assert.match((await explain('01994c00-0000-7000-8000-000000000000')).stderr, /no line tells of the decision/);
+  });
+
+  test('what was answered is told beside what policies said, where they are not the same', async () => {
+    const allowed = JSON.parse(lines.find((text) => reachedPolicy(text) && JSON.parse(text).result === 'allow')!);
+    const line = JSON.stringify({ ...allowed, result: 'deny', reason: 'task_proof_replayed' });
+    writeFileSync(join(world.folder, 'answered.jsonl'), line);
+    const { stdout } = await explain(allowed.decision, 'answered.jsonl');
+    assert.match(
+      stdout,
+      /^audit: deny \(task_proof_replayed\); policies said allow \(permitted\), by these policies\n/,
+    );
+  });
+
+  test('a result that these policies did not give then is called out', async () => {
+    const allowed = JSON.parse(lines.find((text) => reachedPolicy(text) && JSON.parse(text).result === 'allow')!);
+    const hops = allowed.hops.map((hop: object) => ({ ...hop, result: 'deny' }));
+    const line = JSON.stringify({ ...allowed, result: 'deny', reason: 'policy_no_permit', hops });
+    writeFileSync(join(world.folder, 'otherwise.jsonl'), line);
+    const { stdout } = await explain(allowed.decision, 'otherwise.jsonl');
+    assert.match(stdout, /\nallow\nThese policies decided otherwise then: /);
+    assert.doesNotMatch((await explain(allowed.decision)).stdout, /otherwise/);
+  });
+
+  test('as data, with the audit', async () => {
+    const line = lines.find((text) => reachedPolicy(text) && JSON.parse(text).result === 'deny')!;
+    const { decision, reason } = JSON.parse(line) as { decision: string; reason: string };
+    const { stdout } = await policyCli(
+      ...['explain', '--config', join(world.folder, 'config.yaml'), '--json'],
+      ...['--audit', join(world.folder, 'audit.jsonl'), '--decision', decision],
+    );
+    const policies = { result: 'deny', reason };
+    assert.deepEqual(JSON.parse(stdout).audit, { ...policies, policies, sameRevision: true });
+  });
+
+  test('a line that cannot be read is not taken for one that is not there', async () => {
+    const line = lines.find(reachedPolicy)!;
+    const { decision } = JSON.parse(line) as { decision: string };
+    const cut = line.slice(0, -20);
+    const older = JSON.stringify({ ...JSON.parse(line), facts: {} });
+    writeFileSync(join(world.folder, 'cut.jsonl'), cut);
+    writeFileSync(join(world.folder, 'older-line.jsonl'), older);
+    assert.match((await explain(decision, 'cut.jsonl')).stderr, /cut\.jsonl:1: cannot be read: no JSON object\n/);
+    assert.match((await explain(decision, 'older-line.jsonl')).stderr, /: unreadable \(facts\.client: /);
   });
 });

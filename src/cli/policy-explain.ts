@@ -52,14 +52,12 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   const { snapshot } = opened.loaded;
   const { headers } = snapshot;
   let stated: Stated | string;
+  let past: Audited | null = null;
   if (fromAudit) {
     const found = await findDecision(audit, decision, opened);
     if (typeof found === 'string') return fail(found, io);
     if ('why' in found) return fail(`decision ${decision} cannot be judged again: ${found.why} (${found.reason})`, io);
-    const { result, reason } = found.verdict;
-    const same =
-      found.revision === snapshot.revision ? 'by these policies' : 'by other policies, inventory or settings';
-    if (values.json !== true) io.out(`audit: ${result} (${reason}), ${same}\n`);
+    past = found;
     stated = found.stated;
   } else {
     stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, headers, systemClock.now());
@@ -69,7 +67,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   if (typeof questions === 'string') return fail(questions, io);
   if (questions instanceof Refusal)
     return fail(`refused by the inventory: ${questions.reason}, ${questions.detail}`, io);
-  return show(questions, opened, values, io);
+  return show(questions, past, opened, values, io);
 }
 
 function fail(message: string, io: Io): number {
@@ -79,10 +77,15 @@ function fail(message: string, io: Io): number {
 
 async function findDecision(file: string, decision: string, { loaded }: Opened): Promise<Audited | Unjudged | string> {
   try {
+    let number = 0;
     for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
+      number++;
       if (!line.includes(decision)) continue;
       const found = readAudited(line, loaded.snapshot.headers);
       if (found.decision === decision) return found;
+      if (found.decision === null && line.includes(`"decision":${JSON.stringify(decision)}`)) {
+        return `${file}:${number}: cannot be read: ${'why' in found ? found.reason : ''}`;
+      }
     }
   } catch (error) {
     return `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there`;
@@ -95,7 +98,13 @@ interface Shown {
   readonly json?: boolean | undefined;
 }
 
-function show(questions: readonly Question[], opened: Opened, { all, json }: Shown, io: Io): number {
+function show(
+  questions: readonly Question[],
+  past: Audited | null,
+  opened: Opened,
+  { all, json }: Shown,
+  io: Io,
+): number {
   const { sources, vetted, engine, loaded } = opened;
   const cedar = newInstance();
   const policies = readPolicies(sources, cedar);
@@ -113,16 +122,30 @@ function show(questions: readonly Question[], opened: Opened, { all, json }: Sho
       aside: (accounts[index]?.length ?? 0) - said.length,
     };
   });
+  const result = refusal === null ? 'allow' : 'deny';
+  const sameRevision = past?.revision === loaded.snapshot.revision;
   if (json === true) {
-    io.out(
-      `${JSON.stringify({ result: refusal === null ? 'allow' : 'deny', reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) }, null, 2)}\n`,
-    );
+    const audit = past === null ? {} : { audit: { ...past.answer, policies: past.verdict, sameRevision } };
+    const told = { ...audit, result, reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) };
+    io.out(`${JSON.stringify(told, null, 2)}\n`);
     return DONE;
   }
+  if (past !== null) io.out(`${pastText(past, sameRevision)}\n`);
   io.out(`${requestText(questions)}\n`);
   for (const hop of hops) io.out(`\n${hopText(hop, opened)}\n`);
-  io.out(`\n${refusal === null ? 'allow' : `deny (${refusal.reason}): ${refusal.detail}`}\n`);
+  io.out(`\n${refusal === null ? result : `deny (${refusal.reason}): ${refusal.detail}`}\n`);
+  if (past !== null && sameRevision && past.verdict.result !== result) {
+    io.out('These policies decided otherwise then: the line does not hold all that decided.\n');
+  }
   return DONE;
+}
+
+/** What was answered, and what policies said where that is not the same: a replay or an outage refuses what they permit. */
+function pastText({ answer, verdict }: Audited, sameRevision: boolean): string {
+  const by = sameRevision ? 'by these policies' : 'by other policies, inventory or settings';
+  const said = ({ result, reason }: Audited['verdict']): string => (reason === null ? result : `${result} (${reason})`);
+  if (answer.result === verdict.result && answer.reason === verdict.reason) return `audit: ${said(answer)}, ${by}`;
+  return `audit: ${said(answer)}; policies said ${said(verdict)}, ${by}`;
 }
 
 interface Hop {

@@ -26,25 +26,33 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
   const replayer = new Replayer(snapshot);
   try {
     for await (const line of createInterface({ input: createReadStream(audit, 'utf8'), crlfDelay: Infinity })) {
-      if (line !== '') replayer.add(line);
+      replayer.add(line);
     }
   } catch (error) {
     io.err(`${audit}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there\n`);
     return FAILED;
   }
   const replay = replayer.result();
+  const { judged, left, unreadable } = replay;
+  if (judged + left['before policy'] + left['not exact'] === 0) {
+    const first = unreadable === null ? '' : ` (line ${unreadable.line}: ${unreadable.reason})`;
+    io.err(`${audit}: no line of it tells of a check${first}; name an audit file of this version, unpacked\n`);
+    return FAILED;
+  }
   io.out(values.json === true ? `${JSON.stringify(replay, null, 2)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
   return replay.changes.length === 0 ? DONE : FAILED;
 }
 
 function text(audit: string, replay: Replay, revision: string): string {
-  const { judged, sameRevision, changes, inexact, shadow, left } = replay;
+  const { judged, sameRevision, changes, inexact, shadow, left, unreadable } = replay;
   const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 19)}`];
   if (sameRevision > 0) lines.push(`  ${sameRevision} of them were judged by it then`);
   if (left['before policy'] > 0) lines.push(`  ${left['before policy']} more were refused before policies were asked`);
   if (left['not exact'] > 0)
     lines.push(`  ${left['not exact']} more cannot be judged again: their lines were cut or redacted`);
-  if (left.unreadable > 0) lines.push(`  ${left.unreadable} lines are no audit lines`);
+  if (unreadable !== null) {
+    lines.push(`  ${left.unreadable} more cannot be read; the first is line ${unreadable.line}: ${unreadable.reason}`);
+  }
   if (inexact > 0) lines.push(`  ${inexact} changed although nothing did: report this, their lines lack something`);
   const would = changes.reduce((sum, { count }) => sum + count, 0);
   lines.push('', would === 0 ? 'None would change.' : `${would} would change:`);
@@ -61,6 +69,7 @@ function text(audit: string, replay: Replay, revision: string): string {
 }
 
 function row({ caller, action, what, before, now, count, decision }: Change): string[] {
-  const said = ({ result, reason }: Change['before']): string => (result === 'allow' ? 'allow' : `deny (${reason})`);
+  const said = ({ result, reason }: Change['before']): string =>
+    result === 'allow' || reason === null ? result : `deny (${reason})`;
   return [String(count), caller, `${action} ${what}`, said(before), said(now), now.by.join(', ') || '–', decision];
 }

@@ -43,7 +43,9 @@ const lineSchema = z.looseObject({
     })
     .nullish(),
   request: z.looseObject({ method: text.nullable(), host: text.nullable(), path: text.nullable() }).optional(),
-  policy: z.looseObject({ revision: text }).nullish(),
+  policy: z
+    .looseObject({ revision: text, errors: z.array(z.unknown()).optional(), observed: text.nullish() })
+    .nullish(),
 });
 
 /** A past decision of policies, as its audit line tells it. */
@@ -51,12 +53,10 @@ export interface Audited {
   readonly decision: string;
   readonly caller: string;
   readonly stated: Stated;
-  /** What policies said then, whatever became of the answer afterwards. */
-  readonly verdict: {
-    readonly result: 'allow' | 'deny';
-    readonly reason: string;
-    readonly by: readonly string[];
-  };
+  /** What was answered. */
+  readonly answer: { readonly result: 'allow' | 'deny'; readonly reason: string };
+  /** What policies said then, whatever became of the answer afterwards; no reason where the line does not tell it. */
+  readonly verdict: { readonly result: 'allow' | 'deny'; readonly reason: string | null };
   readonly revision: string;
 }
 
@@ -84,9 +84,10 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return { decision: null, why: 'unreadable', reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+    const decision = 'decision' in value && typeof value.decision === 'string' ? value.decision : null;
+    return { decision, why: 'unreadable', reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
   }
-  const { decision, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
+  const { decision, result, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
   if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped' };
   const last = hops?.at(-1);
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
@@ -97,8 +98,8 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   if ([facts.query ?? '', ...Object.values(facts.headers)].some((said) => REDACTED.test(said))) {
     return { decision, why: 'not exact', reason: 'a token stood in the query or in a header' };
   }
-  const result = hops.every((hop) => hop.result === 'allow') ? 'allow' : 'deny';
-  const by = hops.flatMap((hop) => (result === 'allow' ? hop.permits : hop.forbids));
+  const verdict = verdictOf(hops, reason, policy);
+  if (verdict === null) return { decision, why: 'before policy', reason };
   const declared = new Map(headers.map((header) => [header.name, header.type]));
   return {
     decision,
@@ -123,19 +124,27 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
       signals: facts.signals,
       task: task ? { ...task, subject: task.subject ?? undefined, secondsLeft: facts.secondsLeft ?? 0 } : null,
     },
-    verdict: {
-      result,
-      reason: result === 'allow' ? 'permitted' : policyReason(reason, by),
-      by: [...new Set(by)].toSorted(),
-    },
+    answer: { result, reason },
+    verdict,
     revision: policy.revision,
   };
 }
 
-/** The reason of policies, where a line carries another because something else happened to the answer. */
-function policyReason(reason: string, forbids: readonly string[]): string {
-  if (reason.startsWith('policy_') || reason === 'approval_required') return reason;
-  return forbids.length > 0 ? 'policy_forbidden' : 'policy_no_permit';
+type Line = z.output<typeof lineSchema>;
+
+/** What policies said; null where Cedar could not be asked about some hop, so that they said nothing. */
+function verdictOf(
+  hops: NonNullable<Line['hops']>,
+  reason: string,
+  { errors = [], observed }: NonNullable<Line['policy']>,
+): Audited['verdict'] | null {
+  if (hops.every((hop) => hop.result === 'allow')) return { result: 'allow', reason: 'permitted' };
+  const said = [observed, reason].find((text) => text?.startsWith('policy_') || text === 'approval_required');
+  if (said != null) return { result: 'deny', reason: said };
+  if (hops.some((hop) => hop.result === 'error'))
+    return errors.length > 0 ? { result: 'deny', reason: 'policy_error' } : null;
+  // Observed only, and then refused for another reason.
+  return { result: 'deny', reason: null };
 }
 
 function only<T>(values: Readonly<Record<string, T>>, keep: (name: string) => boolean): Record<string, T> {

@@ -19,7 +19,8 @@ export interface Change {
   readonly action: string;
   /** The innermost api, or the resource where no api names it. */
   readonly what: string;
-  readonly before: Omit<Verdict, 'by'>;
+  /** No reason where the line does not tell it: what policies said was only observed, and something else refused. */
+  readonly before: Audited['verdict'];
   readonly now: Verdict;
   readonly count: number;
   /** The first of them. */
@@ -44,6 +45,8 @@ export interface Replay {
   readonly shadow: readonly ShadowChange[];
   /** Lines that could not be judged again, by why. */
   readonly left: Readonly<Record<Unjudged['why'], number>>;
+  /** The first line that could not be read, counted from 1, and why. */
+  readonly unreadable: { readonly line: number; readonly reason: string } | null;
 }
 
 /** Judges the decisions of an audit again, one line after the other, in memory that grows with the kinds of change only. */
@@ -57,6 +60,8 @@ export class Replayer {
     'before policy': 0,
     'not exact': 0,
   };
+  #unreadable: Replay['unreadable'] = null;
+  #lines = 0;
   #judged = 0;
   #sameRevision = 0;
   #inexact = 0;
@@ -65,10 +70,14 @@ export class Replayer {
     this.#snapshot = snapshot;
   }
 
+  /** The next line of the audit; an empty one tells nothing. */
   add(line: string): void {
+    this.#lines++;
+    if (line === '') return;
     const audited = readAudited(line, this.#snapshot.headers);
     if ('why' in audited) {
       this.#left[audited.why]++;
+      if (audited.why === 'unreadable') this.#unreadable ??= { line: this.#lines, reason: audited.reason };
       return;
     }
     this.#judged++;
@@ -76,7 +85,7 @@ export class Replayer {
     if (same) this.#sameRevision++;
     const { verdict: now, action, what } = this.#judge(audited);
     const { result, reason } = audited.verdict;
-    if (result === now.result && reason === now.reason) return;
+    if (result === now.result && (reason === now.reason || reason === null)) return;
     if (same) this.#inexact++;
     const { caller, decision } = audited;
     const change = { caller, action, what, before: { result, reason }, now, count: 1, decision };
@@ -93,6 +102,7 @@ export class Replayer {
       inexact: this.#inexact,
       shadow: [...this.#shadow.values()].toSorted((a, b) => b.count - a.count),
       left: this.#left,
+      unreadable: this.#unreadable,
     };
   }
 
