@@ -1,3 +1,4 @@
+import { lowerPath } from './fold.ts';
 import type { Action, Sensitivity } from './model.ts';
 import type { Report } from './report.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
@@ -56,8 +57,9 @@ export function compileApis(
       report([index, 'path'], template);
       continue;
     }
-    if (caseInsensitive && !template.segments.every((s) => 'param' in s || s.literal === s.literal.toLowerCase())) {
-      report([index, 'path'], 'the host is caseInsensitive and paths are compared in lower case; write this one so');
+    const cased = caseInsensitive ? casedFault(template) : null;
+    if (cased !== null) {
+      report([index, 'path'], cased);
       continue;
     }
     const other = templates.tied(template);
@@ -92,6 +94,19 @@ export function innermost(apis: readonly Api[]): readonly Api[] {
     if (!found.some((inner) => contains(api.template, inner.template))) found.push(api);
   }
   return found;
+}
+
+/** Why a template never holds on a host whose paths are compared in lower case; null when it may. */
+function casedFault({ segments }: Template): string | null {
+  for (const segment of segments) {
+    if ('param' in segment) continue;
+    const lower = lowerPath(segment.literal);
+    if (lower === null)
+      return `servers fold '${segment.literal}' differently, and no such path is served; use ASCII letters`;
+    if (lower !== segment.literal)
+      return 'the host is caseInsensitive and paths are compared in lower case; write this one so';
+  }
+  return null;
 }
 
 function compileApi(

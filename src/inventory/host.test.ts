@@ -266,6 +266,16 @@ test('scopes, owner and labels come from the innermost that states them', () => 
   assert.equal(targetOf(inventory, 'GET h/d').resource.owner, 'payments');
 });
 
+test('a template that no request can name is a problem: requests for such a path are refused', () => {
+  const fault = (path: string, caseInsensitive = false): string =>
+    problemsOf({ resources: [{ host: 'h', caseInsensitive, apis: [{ name: 'x', path }] }] }).join();
+  for (const path of ['/a\u{ff0f}b', '/\u{ff0e}\u{ff0e}', '/a\u{ff05}b', '/;x', '/..;x'])
+    assert.match(fault(path), /folds to a separator or a/);
+  for (const path of ['/straße', '/caf\u00e9']) assert.match(fault(path, true), /servers fold '.*' differently/);
+  for (const path of ['/straße', '/caf\u00e9', '/a;b', '/a.b', '/日本'])
+    assert.equal(targetOf(one({ host: 'h', apis: [{ name: 'x', path }] }), `GET h${path}`).resource.apis[0], 'h/x');
+});
+
 test('what a literal beside a parameter leaves unsaid is what the parameter says', () => {
   const user = { name: 'user', path: '/users/{user}', methods: ['GET'], scopes: ['users'], owner: 'platform' };
   const inventory = api(

@@ -44,7 +44,12 @@ function segmentFault(part: string): string | null {
   if (part.startsWith(':')) return `'${part}' would be a literal; write {${part.slice(1)}}`;
   if (part.includes('*')) return "'*' is no wildcard here: a template holds for all below; remove it";
   if (part.includes('%')) return "paths are compared decoded; write the character itself instead of '%XX'";
-  if (/[\\?#\u0000-\u001f\u007f]/.test(part)) return `'${part}' holds a character that no path can hold; remove it`;
+  if (/[\\?#\u0000-\u001f\u007f-\u009f]/.test(part))
+    return `'${part}' holds a character that no path can hold; remove it`;
+  // Requests for such paths are refused, so the api would be inert.
+  const folded = part.normalize('NFKC');
+  if (/^\.{0,2};/.test(part) || (folded !== part && /[/\\%;]|^\.{1,2}$/.test(folded)))
+    return `'${part}' folds to a separator or a dot segment, and no such path is served; write plain characters`;
   return null;
 }
 

@@ -90,7 +90,7 @@ function workloadFault(text: string, inventory: Inventory): string | null {
 }
 
 /** Characters that a decoded path never holds: what decodes to them is refused before policy. */
-const NEVER_IN_PATH = /[\u0000-\u001f\u007f%\\]/;
+const NEVER_IN_PATH = /[\u0000-\u001f\u007f-\u009f%\\]/;
 
 function pathFault(text: string, inventory: Inventory, kind: 'prefix' | 'whole'): string | null {
   const slash = text.indexOf('/');
