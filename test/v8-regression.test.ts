@@ -55,3 +55,23 @@ suite('lazy deoptimisation of a caller of Wasm (V8)', () => {
     assert.match(stdout, / right\n$/);
   });
 });
+
+test('S8: a Node from before the HTTP/2 fixes is turned away before anything is built or run', { skip: absent }, () => {
+  // CVE-2023-44487 and CVE-2024-27983 are fixed in every Node 24.
+  assert.ok(oldest >= 24);
+  const { status, stderr } = spawnSync(older!, [join(import.meta.dirname, 'support', 'node-version.mjs')], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /needs Node 24 or newer/);
+  const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const unguarded = Object.entries(scripts).filter(
+    ([, line]) => !line.startsWith('node test/support/node-version.mjs && '),
+  );
+  assert.deepEqual(
+    unguarded.map(([name]) => name),
+    ['format'],
+  );
+});
