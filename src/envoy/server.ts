@@ -45,8 +45,6 @@ export async function serveChecks(
     'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
     'grpc.max_concurrent_streams': limits.concurrentStreams,
     'grpc-node.max_session_memory': limits.sessionMemoryMb,
-    'grpc.keepalive_permit_without_calls': 1,
-    'grpc.http2.min_ping_interval_without_data_ms': 5_000,
   });
   const health = createHealth(HEALTH_NAMES);
   let bound: Bound | null = null;
