@@ -342,6 +342,13 @@ suite('lint', () => {
     assert.equal(report({ 'a.cedar': ';'.repeat(1000) }).length, 100);
   });
 
+  test('a policy of thousands of misspelt names is reported by its first hundred', () => {
+    const scopes = Array.from({ length: 5000 }, (_, i) => `"s${i}"`).join(', ');
+    assert.equal(report({ 'a.cedar': permit(`resource.scopes.containsAny([${scopes}])`) }).length, 100);
+    const teams = Array.from({ length: 2000 }, (_, i) => `Mesh::Team::"t${i}"`).join(', ');
+    assert.equal(report({ 'a.cedar': permit(`[${teams}].contains(principal.owner)`) }).length, 100);
+  });
+
   test('templates are refused where the slot stands', () => {
     const text = '@id("t") permit (principal == ?principal, action, resource);';
     assert.deepEqual(report({ 'a.cedar': text }), [

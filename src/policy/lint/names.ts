@@ -8,7 +8,7 @@ import type { PolicySettings } from '../sources.ts';
 import { problemIn } from '../split.ts';
 import { type Literal, literals } from '../tokens.ts';
 import type { ParsedPolicy } from '../vet.ts';
-import { stringProblems, unlisted, valueOffset } from './strings.ts';
+import { MAX_FAULTS, stringProblems, unlisted, valueOffset } from './strings.ts';
 
 /** Where names come from: the inventory, and the policy part of the config. */
 export interface Names {
@@ -23,6 +23,7 @@ export interface Names {
 export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
   const problems: Problem[] = [];
   for (const literal of literals(policy.tokens)) {
+    if (problems.length === MAX_FAULTS) break;
     const fault = literalFault(literal, names);
     if (fault !== null) problems.push(problemIn(policy, literal.offset, fault));
   }

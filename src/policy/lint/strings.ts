@@ -6,6 +6,9 @@ import type { ParsedPolicy } from '../vet.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { Names } from './names.ts';
 
+/** Faults of one kind in one policy that are reported: a place in the text costs a look at it. */
+export const MAX_FAULTS = 100;
+
 /**
  * Strings of a policy that stand for names: tags of headers, numbers and labels; approvals, signals, scopes and hosts. A
  * list is compared with names that are written beside it, so whoever hides it in an expression of its own is asked to
@@ -14,6 +17,7 @@ import type { Names } from './names.ts';
 export function stringProblems(policy: ParsedPolicy, names: Names): Problem[] {
   const problems: Problem[] = [];
   for (const node of expressions(policy.json)) {
+    if (problems.length >= MAX_FAULTS) break;
     for (const { offset, fault, list } of [...tagFaults(policy, node, names), ...listFaults(policy, node, names)]) {
       if (policy.guardrail && list === 'approvals') continue;
       problems.push(problemIn(policy, offset, fault));
@@ -69,6 +73,7 @@ function listFaults(policy: ParsedPolicy, node: Node, { inventory }: Names): Str
   const { kind, names, where } = list;
   return [...stringsOf(left), ...stringsOf(right)]
     .filter((text) => !inventory.known[names].has(text))
+    .slice(0, MAX_FAULTS)
     .map((text) => ({ offset: valueOffset(policy, text), fault: unlisted(kind, text, where), list: names }));
 }
 
