@@ -146,6 +146,8 @@ export class SnapshotHolder {
     if (this.#closed || this.#running !== null) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
+      // Whoever looked after the last round ended, and before this, was not heard.
+      if (this.#again) this.#look();
     });
   }
 
