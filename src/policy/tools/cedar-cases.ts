@@ -112,16 +112,17 @@ export function foreignProgram(cedar: Cedar, policies: string, schema: string | 
   const parts = cedar.policySetTextToParts(policies);
   if (parts.type === 'failure') return parts.errors.map(({ message }) => message).join('; ');
   if (parts.policy_templates.length > 0) return 'templates are not run here';
-  const byId: Record<string, string> = {};
+  const found = new Map<string, string>();
   // Cedar hands the parts over in the order of the ids that it gave them, and policy10 comes before policy2.
   const ids = parts.policies.map((_, index) => `policy${index}`).sort();
   for (const [index, text] of parts.policies.entries()) {
     const parsed = cedar.policyToJson(text);
     if (parsed.type === 'failure') return parsed.errors.map(({ message }) => message).join('; ');
     const id = parsed.json.annotations?.id || ids[index] || '';
-    if (id in byId) return `two policies are called ${id}`;
-    byId[id] = text;
+    if (found.has(id)) return `two policies are called ${id}`;
+    found.set(id, text);
   }
+  const byId = Object.fromEntries(found);
   if (schema !== null) {
     const validated = cedar.validate({ schema, policies: { staticPolicies: byId } });
     const faults =

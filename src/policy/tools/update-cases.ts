@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
+import { isMap, isScalar, isSeq, type Node, type Pair, parse, parseDocument, type YAMLMap } from 'yaml';
 import type { Outcome } from './run-tests.ts';
 
 interface Edit {
@@ -31,7 +31,7 @@ function editsOf(text: string, node: Case, { stated: { expected }, result }: Out
   const flipped = expected.result !== result.result;
   if (flipped) edits.push(...replace(text, node, 'expect', result.result));
   if (expected.by !== null && expected.by.join() !== result.by.join()) {
-    edits.push(...replace(text, node, 'by', `[${result.by.join(', ')}]`));
+    edits.push(...replace(text, node, 'by', `[${result.by.map(plain).join(', ')}]`));
   }
   if (result.reason === null) {
     if (expected.reason !== null) edits.push(...remove(text, node, 'reason'));
@@ -39,6 +39,11 @@ function editsOf(text: string, node: Case, { stated: { expected }, result }: Out
     if (expected.reason !== result.reason) edits.push(...replace(text, node, 'reason', result.reason));
   } else if (flipped) edits.push(...insertAfter(text, node, 'expect', `reason: ${result.reason}`));
   return edits;
+}
+
+/** The id as YAML reads it back: one that looks like a number or another word of YAML is quoted. */
+function plain(id: string): string {
+  return parse(id) === id ? id : JSON.stringify(id);
 }
 
 function replace(text: string, node: Case, name: string, value: string): Edit[] {
