@@ -23,9 +23,23 @@ const io: Io = {
   env: process.env,
 };
 
+/**
+ * Nobody has to read to the end (`| head`): then the rest is dropped, and the exit code still tells what came of the
+ * command. Any other output that is lost is a failure.
+ */
+function dropUnread(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`what came of it cannot be written (${error.code})\n`);
+    process.exit(FAILED);
+  });
+}
+
 /** Runs one command line and returns the exit code. */
 async function run(args: readonly string[]): Promise<number> {
   const [command = '--help', ...rest] = args;
+  // The standard output of a sidecar is one of its audit's sinks, which watches it.
+  if (command !== 'serve') [process.stdout, process.stderr].forEach(dropUnread);
   switch (command) {
     case 'serve':
       return serve(rest);

@@ -12,6 +12,7 @@ import {
   removeFolders,
   writeFiles,
 } from './support/policy-cli.ts';
+import { finish } from './support/run.ts';
 
 after(removeFolders);
 
@@ -160,6 +161,16 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
     });
     const { stderr } = await policyCli('check', policies);
     assert.match(stderr, /more\.yaml:2:5: \\u\{1b\}\[2J\\u\{202e\}doog: expected allow/);
+  });
+
+  test('whoever stops reading gets no stack trace, and the exit code is that of the command', async () => {
+    const { policies } = estateCopy();
+    const main = join(import.meta.dirname, '..', 'src', 'main.ts');
+    const { code, stderr } = await finish('/bin/sh', [
+      '-c',
+      `{ '${process.execPath}' '${main}' policy check ${policies}; echo "ended with $?" >&2; } | true`,
+    ]);
+    assert.deepEqual([code, stderr], [0, 'ended with 0\n']);
   });
 
   test('a verb that is none is misused, and help is none', async () => {
