@@ -107,10 +107,36 @@ policy: { headers: [{ name: x-amount, type: long }] }
       '4',
     );
     assert.equal(misstated.code, 64);
-    assert.match(misstated.stderr, /^--task: /);
-    assert.equal((await policyCli('explain', policies, '--caller', AGENT)).code, 1);
+    assert.match(misstated.stderr, /^--assurance: /);
+    assert.equal((await policyCli('explain', policies, '--caller', AGENT)).code, 64);
+    assert.equal((await policyCli('explain', policies, '--request', INVOICE)).code, 64);
     assert.equal((await policyCli('explain', policies, '--audit', 'a', '--caller', AGENT)).code, 64);
   });
+});
+
+suite('facts on the command line', () => {
+  for (const [what, facts, said] of [
+    ['an approval that is misspelt', ['--approval', 'resource-ownr'], /^no approval is called 'resource-ownr'; /],
+    ['a signal that is misspelt', ['--signal', 'brust'], /^no signal is called 'brust'; /],
+    ['a header without a value', ['--header', 'x-data-class'], /^--header x-data-class: write NAME=VALUE/],
+    [
+      'a header that is not let through',
+      ['--header', '__proto__=x'],
+      /^--header: the config lets no header '__proto__'/,
+    ],
+    ['an address that is none', ['--client', 'localhost'], /^--client: write one IPv4 or IPv6 address/],
+    ['a fact stated twice', ['--risk', '5', '--risk', '90'], /^--risk is stated twice/],
+  ] as const) {
+    test(`${what} is misuse: it would be left out without a word`, async () => {
+      const { policies } = estateCopy();
+      const explained = await policyCli('explain', policies, '--caller', AGENT, '--request', INVOICE, ...facts);
+      assert.equal(explained.code, 64);
+      assert.match(explained.stderr, said);
+      const reached = await policyCli('reach', AGENT, '--in', policies, ...facts);
+      assert.equal(reached.code, 64);
+      assert.match(reached.stderr, said);
+    });
+  }
 });
 
 suite('policy reach', () => {

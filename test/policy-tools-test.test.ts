@@ -9,6 +9,7 @@ import {
   estateCopy,
   INVOICE,
   newFolder,
+  oneCase,
   policyCli,
   removeFolders,
   writeFiles,
@@ -101,6 +102,37 @@ ${before.stdout.trimEnd().split('\n').at(-1)}
     assert.equal(code, 1);
     assert.match(stderr, /more\.yaml:5:5: an invoice in a task: no purpose is called 'finanse'/);
   });
+
+  for (const [fact, name] of [
+    ['approvals: [resource-ownr]', "no approval is called 'resource-ownr'"],
+    ['signals: [brust]', "no signal is called 'brust'"],
+  ] as const) {
+    test(`a name that is misspelt proves nothing: ${fact}`, async () => {
+      const text = oneCase(`caller: ${AGENT}`, `request: ${INVOICE}`, fact, 'expect: deny');
+      const { policies } = estateCopy({ 'policies/tests/more.yaml': text });
+      const { code, stderr } = await policyCli('test', policies);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`more\\.yaml:2:5: a case: ${name}; list it in the inventory, or correct it`));
+    });
+  }
+
+  test('only what a case states is told as a difference', async () => {
+    const text = oneCase(`caller: ${AGENT}`, `request: ${INVOICE}`, 'expect: deny', 'by: [nobody]');
+    const { policies } = estateCopy({ 'policies/tests/more.yaml': text });
+    const { stdout } = await policyCli('test', policies);
+    assert.match(
+      stdout,
+      /a case\n {2}- by: \[nobody\]\n {2}\+ by: \[proof-rises-with-sensitivity\]\n {4}forbidden by /,
+    );
+  });
+
+  for (const text of ['', '# later\n\n  # more\n']) {
+    test(`a file without cases is told as what it is: ${JSON.stringify(text)}`, async () => {
+      const { policies } = estateCopy({ 'policies/tests/more.yaml': text });
+      const { stderr } = await policyCli('check', policies);
+      assert.match(stderr, /more\.yaml:1:1: the file is empty; write a list of cases, or remove it\n/);
+    });
+  }
 
   test('a folder without a case is no success', async () => {
     const root = newFolder();

@@ -14,6 +14,12 @@ export function readArguments<const O extends ParseArgsOptionsConfig>(
 ): Parsed<O> | number {
   try {
     const config = { args: [...args], options, allowPositionals: true, strict: true } satisfies ParseArgsConfig;
+    const { tokens } = parseArgs({ ...config, tokens: true });
+    const named = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+    const twice = named.find(
+      (name, i) => options[name]?.type === 'string' && options[name]?.multiple !== true && named.indexOf(name) !== i,
+    );
+    if (twice !== undefined) return misuse(`--${twice} is stated twice`, usage, io);
     return parseArgs(config) as Parsed<O>;
   } catch (error) {
     return misuse(error instanceof Error ? error.message : String(error), usage, io);

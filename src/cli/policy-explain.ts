@@ -42,8 +42,8 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   const { audit, decision, caller, request } = values;
   const fromAudit = audit !== undefined && decision !== undefined;
   if (
-    fromAudit === (caller !== undefined || request !== undefined) ||
-    (audit === undefined) !== (decision === undefined)
+    [caller, request].some((fact) => (fact === undefined) !== fromAudit) ||
+    [audit, decision].some((fact) => (fact === undefined) === fromAudit)
   ) {
     return misuse('state --caller and --request, or --audit and --decision', EXPLAIN_USAGE, io);
   }
@@ -60,7 +60,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
     past = found;
     stated = found.stated;
   } else {
-    stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, headers, systemClock.now());
+    stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, snapshot, systemClock.now());
     if (typeof stated === 'string') return misuse(stated, EXPLAIN_USAGE, io);
   }
   const questions = questionsOf(stated, snapshot.inventory, headers);

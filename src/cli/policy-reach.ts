@@ -31,7 +31,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   if (typeof opened === 'number') return opened;
   const { sources, vetted, engine, loaded } = opened;
   const { snapshot } = loaded;
-  const stated = statedBy(values, { caller }, snapshot.headers, systemClock.now());
+  const stated = statedBy(values, { caller }, snapshot, systemClock.now());
   if (typeof stated === 'string') return misuse(stated, REACH_USAGE, io);
   const policies = readPolicies(sources, newInstance());
   const reached = reach(stated, { policies, vetted, snapshot, engine });

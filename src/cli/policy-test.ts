@@ -71,8 +71,8 @@ function shown({ stated, result }: Outcome, { place }: Opened): string {
   };
   change('expect', expected.result, result.result);
   if (expected.by !== null) change('by', `[${expected.by.join(', ')}]`, `[${result.by.join(', ')}]`);
-  if (expected.reason !== null || result.reason !== null) {
-    change('reason', expected.reason ?? (expected.result === 'allow' ? 'none' : 'any'), result.reason ?? 'none');
+  if (expected.reason !== null || expected.result !== result.result) {
+    change('reason', expected.reason ?? 'none', result.reason ?? 'none');
   }
   if (result.detail !== '') lines.push(`    ${result.detail}`);
   return lines.join('\n');

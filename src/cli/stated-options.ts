@@ -1,5 +1,6 @@
+import type { Inventory } from '../inventory/inventory.ts';
 import type { DeclaredHeader } from '../policy/sources.ts';
-import { type Stated, statedSchema } from '../policy/stated.ts';
+import { misspelt, type Stated, statedSchema } from '../policy/stated.ts';
 
 /** The facts of a request on a command line, but caller and request themselves. */
 export const STATED_OPTIONS = {
@@ -32,13 +33,15 @@ export type StatedValues = { readonly [name in keyof typeof STATED_OPTIONS]?: st
 export function statedBy(
   values: StatedValues,
   more: { readonly caller?: string | undefined; readonly request?: string | undefined; readonly upgrade?: boolean },
-  headers: readonly DeclaredHeader[],
+  { headers, inventory }: { readonly headers: readonly DeclaredHeader[]; readonly inventory: Inventory },
   now: number,
 ): Stated | string {
   const { task, declared } = values;
   if (task === undefined && (values.assurance !== undefined || values.scope !== undefined)) {
     return '--assurance and --scope describe a --task';
   }
+  const stated = headersBy(values.header, headers);
+  if (typeof stated === 'string') return stated;
   const parsed = statedSchema.safeParse({
     ...more,
     through: values.through,
@@ -46,7 +49,7 @@ export function statedBy(
     task:
       task === undefined ? undefined : { purpose: task, assurance: numeral(values.assurance), scopes: values.scope },
     declared: declared === undefined ? undefined : { id: 'declared', purpose: declared },
-    headers: headersBy(values.header, headers),
+    headers: stated,
     client: values.client,
     credentialAge: numeral(values['credential-age']),
     approvals: values.approval,
@@ -54,9 +57,10 @@ export function statedBy(
     signals: values.signal,
     at: values.at ?? new Date(now).toISOString(),
   });
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return misspelt(parsed.data, inventory) ?? parsed.data;
   const [issue] = parsed.error.issues;
-  return `--${OPTION_OF[String(issue?.path[0])] ?? String(issue?.path[0])}: ${issue?.message}`;
+  const [name = '', member = ''] = issue?.path.map(String) ?? [];
+  return `--${OPTION_OF[`${name}.${member}`] ?? OPTION_OF[name] ?? name}: ${issue?.message}`;
 }
 
 const OPTION_OF: Readonly<Record<string, string>> = {
@@ -64,6 +68,8 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   approvals: 'approval',
   signals: 'signal',
   headers: 'header',
+  'task.assurance': 'assurance',
+  'task.scopes': 'scope',
 };
 
 /** The number that a text writes in plain digits; any other text stays one, which the schema refuses. */
@@ -74,10 +80,15 @@ function numeral(text: string | string[] | undefined): number | string | undefin
 
 function headersBy(texts: string | string[] | undefined, declared: readonly DeclaredHeader[]) {
   if (!Array.isArray(texts)) return undefined;
-  const pairs = texts.map((text) => {
+  const found = new Map<string, number | string | undefined>();
+  for (const text of texts) {
     const equals = text.indexOf('=');
-    const [name, value] = equals === -1 ? [text, ''] : [text.slice(0, equals).toLowerCase(), text.slice(equals + 1)];
-    return [name, declared.find((header) => header.name === name)?.type === 'long' ? numeral(value) : value] as const;
-  });
-  return Object.fromEntries(pairs);
+    if (equals < 1) return `--header ${text}: write NAME=VALUE`;
+    const [name, value] = [text.slice(0, equals).toLowerCase(), text.slice(equals + 1)];
+    const header = declared.find((candidate) => candidate.name === name);
+    if (header === undefined) return `--header: the config lets no header '${name}' through; add it to policy.headers`;
+    if (found.has(name)) return `--header: ${name} is stated twice`;
+    found.set(name, header.type === 'long' ? numeral(value) : value);
+  }
+  return Object.fromEntries(found);
 }

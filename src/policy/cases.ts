@@ -7,7 +7,7 @@ import { refusalOf } from './permit.ts';
 import type { SourceFile } from './place.ts';
 import type { HopVerdict, Question } from './question.ts';
 import type { DeclaredHeader } from './sources.ts';
-import { questionsOf, statedSchema } from './stated.ts';
+import { misspelt, questionsOf, statedSchema } from './stated.ts';
 
 const text = z.string().min(1);
 const ids = z.array(text);
@@ -62,6 +62,11 @@ export function readCases(
   inventory: Inventory,
   headers: readonly DeclaredHeader[],
 ): PolicyCase[] | Problem[] {
+  if (source.text.split('\n').every((line) => /^\s*(?:#|$)/.test(line))) {
+    return [
+      { file: source.file, line: 1, column: 1, message: 'the file is empty; write a list of cases, or remove it' },
+    ];
+  }
   const yaml = readYaml(source.text, source.file);
   if (Array.isArray(yaml)) return yaml;
   const parsed = casesSchema.safeParse(yaml.value);
@@ -70,7 +75,7 @@ export function readCases(
   const problems: Problem[] = [];
   const found = cases.flatMap((stated, index): PolicyCase[] => {
     const facts = { ...given, ...stated };
-    const questions = questionsOf(facts, inventory, headers);
+    const questions = misspelt(facts, inventory) ?? questionsOf(facts, inventory, headers);
     if (typeof questions === 'string') {
       problems.push(yaml.problem(['cases', index], `${stated.name}: ${questions}`));
       return [];

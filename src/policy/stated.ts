@@ -37,7 +37,10 @@ export const statedSchema = z.strictObject({
     .record(text, z.union([z.string(), z.int()]))
     .optional()
     .describe('Headers that the config lets through; a number where it declares a number.'),
-  client: z.union([z.ipv4(), z.ipv6()]).optional().describe('The address that the caller calls from.'),
+  client: z
+    .union([z.ipv4(), z.ipv6()], 'write one IPv4 or IPv6 address')
+    .optional()
+    .describe('The address that the caller calls from.'),
   upgrade: z.boolean().optional().describe('The request asks for a WebSocket or another tunnel.'),
   grpc: z.boolean().optional(),
   at: z.iso.datetime().optional().describe('When; default 2026-11-25T10:00:00Z.'),
@@ -69,7 +72,8 @@ const NOON = '2026-11-25T10:00:00Z';
 
 /**
  * One question for each hop of the request, a refusal of the inventory, or what the statement says wrongly (in words for
- * whoever wrote it). Every name must be known to the inventory and the config: a misspelt one would prove nothing.
+ * whoever wrote it). Workloads, purpose and headers must be known to the inventory and the config: a misspelt one would
+ * prove nothing.
  */
 export function questionsOf(
   stated: Stated,
@@ -95,6 +99,21 @@ export function questionsOf(
   if (typeof headers === 'string') return headers;
   if (target instanceof Refusal) return target;
   return chain.map((hop, index) => questionOf(stated, { hop, index, chain, target, task, headers, query, now }));
+}
+
+/**
+ * What a person misspelt among the approvals and signals, in words for them; null when all are known. Policies name none
+ * but those of the inventory, so another would stand there for nothing. An audit line may tell of some that are gone.
+ */
+export function misspelt({ approvals, signals }: Stated, { known }: Inventory): string | null {
+  for (const [kind, names, list] of [
+    ['approval', approvals, known.approvals],
+    ['signal', signals, known.signals],
+  ] as const) {
+    const unknown = names?.find((name) => !list.has(name));
+    if (unknown !== undefined) return `no ${kind} is called '${unknown}'; list it in the inventory, or correct it`;
+  }
+  return null;
 }
 
 function requestLine(text: string): RequestLine | null {
