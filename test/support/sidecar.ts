@@ -68,7 +68,9 @@ export class Sidecar {
 
   /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
   async start(): Promise<void> {
-    const program = new Program('the sidecar', process.execPath, [main, 'serve', '--config', this.configFile]);
+    // The port of the inspector, which opens at SIGUSR1 alone.
+    const args = ['--inspect-port=0', main, 'serve', '--config', this.configFile];
+    const program = new Program('the sidecar', process.execPath, args);
     this.#program = program;
     try {
       await until(
