@@ -5,6 +5,7 @@ import { AGENT, estateCopy, INVOICE, policy, policyCli, removeFolders } from './
 
 after(removeFolders);
 
+const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
 const ERP = 'spiffe://prod.example/legacy/erp';
 
 suite('policy explain', () => {
@@ -191,6 +192,46 @@ suite('policy reach', () => {
     });
     const { stdout } = await policyCli('reach', 'spiffe://prod.example/ns/support/sa/reader', '--in', policies);
     assert.match(stdout, /crm\.internal\/replies +write +internal +now +POST .*ticket-7\n/);
+  });
+
+  test('what a person could lift is approval only where nothing else is open', async () => {
+    const { policies } = estateCopy({
+      'policies/more.cedar': policy(
+        'from-the-office',
+        `permit (principal == Mesh::Workload::"${ORCHESTRATOR}", action == Mesh::Action::"POST", resource in Mesh::Api::"payments.internal/refunds") when { context has client && context.client.isInRange(ip("10.0.0.0/8")) }`,
+      ),
+    });
+    const reach = async (...facts: string[]) =>
+      (
+        await policyCli(
+          'reach',
+          ORCHESTRATOR,
+          '--in',
+          policies,
+          '--task',
+          'issue-refunds',
+          '--assurance',
+          '3',
+          ...facts,
+        )
+      ).stdout;
+    assert.match(await reach(), /refunds +write .* perhaps +POST +restricted-writes-need-a-person may let it pass\n/);
+    assert.match(
+      await reach('--client', '10.0.0.9'),
+      /refunds +write .* approval +POST +needs the approval resource-owner\n/,
+    );
+    assert.doesNotMatch(await reach('--client', '192.0.2.1'), /refunds/);
+  });
+
+  test('what a policy reads by a detour is as open as what it reads straight', async () => {
+    const { policies } = estateCopy({
+      'policies/more.cedar': policy(
+        'detour',
+        `permit (principal == Mesh::Workload::"${AGENT}", action, resource in Mesh::Host::"payments.internal") when { context has task && (if principal.relay then resource else resource).path like "/api/invoices/7*" }`,
+      ),
+    });
+    const { stdout } = await policyCli('reach', AGENT, '--in', policies, '--task', 'reconcile-invoices');
+    assert.match(stdout, /invoices +write .* perhaps +POST PUT PATCH DELETE CONNECT +a permit asks for other facts\n/);
   });
 
   test('through others, every one of them must be permitted', async () => {

@@ -57,8 +57,7 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
       const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
       if (typeof questions === 'string') return questions;
       if (questions instanceof Refusal) continue;
-      const verdicts = questions.map((question) => snapshot.decide(question));
-      const way = wayOf(verdicts, () => questions.every((question) => possible(question, slot)));
+      const way = wayOf(questions, snapshot, () => questions.every((question) => possible(question, slot)));
       if (way !== null) add(found, questions, way);
     }
     return [...found.values()].toSorted(byApi);
@@ -75,13 +74,20 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
 
 type Way = Pick<Reached, 'when' | 'by'>;
 
-function wayOf(verdicts: readonly HopVerdict[], possible: () => boolean): Way | null {
+function wayOf(questions: readonly Question[], snapshot: Snapshot<Inventory>, possible: () => boolean): Way | null {
+  const verdicts = questions.map((question) => snapshot.decide(question));
   const refusal = refusalOf(verdicts);
   const all = (of: (verdict: HopVerdict) => readonly string[]) => [...new Set(verdicts.flatMap(of))].toSorted();
   if (refusal === null) return { when: 'now', by: all(({ permits }) => permits) };
   if (!possible()) return null;
-  // An approval helps only where some permit waits behind the forbid: Cedar does not say so, the upper bound does.
-  if (refusal.reason === 'approval_required') return { when: 'approval', by: all(({ approvals }) => approvals) };
+  if (refusal.reason === 'approval_required') {
+    const missing = all(({ approvals }) => approvals);
+    // Whether a permit waits behind the forbid, Cedar says only once the forbid is lifted.
+    const approved = questions.map((question) =>
+      snapshot.decide({ ...question, approvals: new Set([...question.approvals, ...missing]) }),
+    );
+    if (refusalOf(approved) === null) return { when: 'approval', by: missing };
+  }
   return { when: 'perhaps', by: all(({ forbids }) => forbids) };
 }
 

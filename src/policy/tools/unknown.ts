@@ -15,14 +15,16 @@ export function readsUnknown(expression: Expression, open: readonly string[]): b
       if (isOpen(path, open)) return true;
       continue;
     }
-    const operator = nodeOf(part)?.operator;
-    if (operator === 'hasTag' || operator === 'getTag') return true;
+    // What is read of something that was computed (`(if … then resource else …).path`) may be anything.
+    if (READS.has(nodeOf(part)?.operator ?? '')) return true;
     const type = (part as { readonly __entity?: { readonly type?: unknown } }).__entity?.type;
     if (type === 'Mesh::Endpoint' || type === 'Mesh::Path') return true;
     parts.push(...Object.values(part));
   }
   return false;
 }
+
+const READS: ReadonlySet<string> = new Set(['.', 'has', 'hasTag', 'getTag']);
 
 function isOpen({ variable, attributes, tag, presence }: ReadPath, open: readonly string[]): boolean {
   if (variable === 'resource') return attributes[0] === 'path' || (tag?.startsWith('param.') ?? false);
