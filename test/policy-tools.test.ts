@@ -90,6 +90,25 @@ suite('policy check', () => {
     );
   });
 
+  test('own files are told from those of the product by their path, whatever they are called', async () => {
+    const { policies } = estateCopy({
+      'policies/guardrails/own.cedar': policy('mine', 'permit (principal, action == Mesh::Action::"reads", resource)'),
+    });
+    assert.match((await policyCli('check', policies)).stderr, /^\/.*\/policies\/guardrails\/own\.cedar:2:/m);
+    const other = estateCopy({ 'policies/schema.cedarschema': 'namespace Mesh { entity Mine; }\n' });
+    assert.match((await policyCli('check', other.policies)).stderr, /^\/.*\/policies\/schema\.cedarschema:1:1: /m);
+  });
+
+  test('a folder that is not there is named as it was written, and . has its inventory above it', async () => {
+    const { policies } = estateCopy();
+    const main = join(import.meta.dirname, '..', 'src', 'main.ts');
+    const run = (folder: string) =>
+      finish(process.execPath, [main, 'policy', 'check', folder], { cwd: policies, env: process.env });
+    const [here, nowhere] = [await run('.'), await run('nowhere')];
+    assert.match(here.stdout, /^good: /m);
+    assert.match(nowhere.stderr, /^nowhere:1:1: the folder cannot be read/m);
+  });
+
   test('a fault of the inventory stands in its file', async () => {
     const { root, policies } = estateCopy();
     const file = join(root, 'other.yaml');

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../identity/clock.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
@@ -56,8 +56,10 @@ export async function openFolder(
   if (more.length > 0) return misuse(`one folder at a time; ${more.join(' ')} is too much`, usage, io);
   const where = await locate(folder, values, usage, io);
   if (typeof where === 'number') return where;
-  const { paths, settings, path, place } = where;
+  const { paths, settings, shown } = where;
   const { sources } = await readSources(paths, settings);
+  const path = (file: string): string => shownFile(file, shown, Array.isArray(sources) ? null : sources);
+  const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
   if (Array.isArray(sources)) return report(sources, place, io);
   const vetted = await vetApart({ ...sources, tests: [] });
   if ('problems' in vetted) return report(vetted.problems, place, io);
@@ -73,11 +75,16 @@ export function report(problems: readonly Problem[], place: Opened['place'], io:
   return FAILED;
 }
 
+/** Folder and inventory as the user writes them. */
+interface Shown {
+  readonly folder: string;
+  readonly inventory: string;
+}
+
 interface Where {
   readonly paths: PolicyPaths;
   readonly settings: PolicySettings;
-  readonly path: Opened['path'];
-  readonly place: Opened['place'];
+  readonly shown: Shown;
 }
 
 async function locate(
@@ -100,7 +107,7 @@ async function locate(
     return where(shown, guardrails === undefined ? {} : { guardrails }, { ...settings, disabledGuardrails });
   }
   if (folder === undefined) return misuse('name the folder of policies, or --config FILE', usage, io);
-  const shown = { folder, inventory: values.inventory ?? join(dirname(folder), 'inventory.yaml') };
+  const shown = { folder, inventory: values.inventory ?? join(folder, '..', 'inventory.yaml') };
   const domains = await trustDomains(shown.inventory);
   const ours = values.ours ?? (domains.length === 1 ? domains : null);
   if (ours === null && domains.length > 1) {
@@ -120,23 +127,24 @@ async function locate(
   );
 }
 
-function where(
-  shown: { readonly folder: string; readonly inventory: string },
-  guardrails: { readonly guardrails?: string },
-  settings: PolicySettings,
-): Where {
-  const paths = { folder: resolve(shown.folder), inventory: resolve(shown.inventory), ...guardrails };
-  const path = (file: string): string => shownFile(file, shown);
-  const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
-  return { paths, settings, path, place };
+function where(shown: Shown, guardrails: { readonly guardrails?: string }, settings: PolicySettings): Where {
+  return {
+    paths: { folder: resolve(shown.folder), inventory: resolve(shown.inventory), ...guardrails },
+    settings,
+    shown,
+  };
 }
 
 /** Names inside a snapshot are relative to its folders: those of the user's own files become paths again. */
-function shownFile(file: string, shown: { readonly folder: string; readonly inventory: string }): string {
+function shownFile(file: string, shown: Shown, sources: Sources | null): string {
   if (file === 'inventory.yaml') return shown.inventory;
-  const own =
-    /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('guardrails/') && !file.startsWith('/');
-  return own && file !== 'schema.cedarschema' ? join(shown.folder, file) : file;
+  if (file === resolve(shown.folder)) return shown.folder;
+  if (sources === null) {
+    return /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('/') ? join(shown.folder, file) : file;
+  }
+  const isIn = (files: Sources['policies']): boolean => files.some((own) => own.file === file);
+  const { guardrails, schemas, policies, tests } = sources;
+  return !isIn(guardrails) && [schemas, policies, tests].some(isIn) ? join(shown.folder, file) : file;
 }
 
 /** Trust domains of the inventory's workloads; none where it cannot be read, which the loading of it reports. */
