@@ -139,6 +139,7 @@ test('two templates that tie are a problem', () => {
 test('templates in a spelling that would be inert are problems', () => {
   for (const path of [
     'x',
+    'ab/c',
     '/x/',
     '/x//y',
     '/a/../b',

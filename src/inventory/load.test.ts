@@ -121,8 +121,11 @@ test('a character that ends a line elsewhere, or nowhere, is a problem: a commen
 });
 
 test('an empty file, a list and a scalar are problems, not crashes', () => {
-  for (const text of ['', '# nothing\n', '---\n', '[]', '7', 'null', '"x"'])
-    assert.ok(problemsIn(text).length > 0, text);
+  for (const text of ['', '# nothing\n'])
+    assert.deepEqual(problemsIn(text), [
+      'inventory.yaml:1:1: the file is empty; state at least teams, workloads and resources',
+    ]);
+  for (const text of ['---\n', 'null', '[]', '7', '"x"']) assert.ok(problemsIn(text).length > 0, text);
 });
 
 test('hostile text is refused, never thrown', () => {

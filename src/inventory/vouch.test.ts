@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { access, inventoryOf } from '../../test/support/inventory.ts';
 import { Refusal } from '../outcome.ts';
 import type { Located } from './inventory.ts';
+import type { Target } from './model.ts';
 
 const one = 'spiffe://prod.example/ns/one/sa/api';
 const both = 'spiffe://prod.example/ns/edge/sa/envoy';
@@ -20,13 +21,17 @@ interface Request {
   readonly principal?: string;
 }
 
-function answer({ host = 'one.internal', route, serves = [], principal = '' }: Request): string {
+function ask({ host = 'one.internal', route, serves = [], principal = '' }: Request): Target | Refusal {
   const input: Located = {
     ...access(`GET ${host}/`),
     destinationPrincipal: principal,
     extensions: new Map(route === undefined ? [] : [['host', route]]),
   };
-  const target = inventory.locate(input, { serves });
+  return inventory.locate(input, { serves });
+}
+
+function answer(request: Request): string {
+  const target = ask(request);
   return target instanceof Refusal ? target.reason : target.resource.host.name;
 }
 
@@ -56,6 +61,14 @@ test('the workload that serves the host vouches; one that serves several only wi
   assert.equal(answer({ principal: both }), 'request_host_not_served');
   assert.equal(answer({ principal: both, host: 'two.internal' }), 'request_host_not_served');
   assert.equal(answer({ principal: both, route: 'one.internal' }), 'one.internal');
+});
+
+test('where several hosts are served, the refusal says what decides between them', () => {
+  const several = /this Envoy serves several hosts; state context_extensions\.host on the route/;
+  const detail = (request: Request) => (ask(request) as Refusal).detail;
+  assert.match(detail({ principal: both }), several);
+  assert.match(detail({ serves: ['one.internal', 'two.internal'] }), several);
+  assert.match(detail({ serves: ['two.internal'] }), /neither the route's/);
 });
 
 test('a host that is vouched for and not in the inventory is unknown', () => {

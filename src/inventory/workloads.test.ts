@@ -81,6 +81,15 @@ test('without a kind a workload is an agent, and an agent takes input from outsi
   assert.deepEqual(facts('mailbox'), ['job', true]);
 });
 
+test('what is true of all below a prefix is true of one that does not say otherwise', () => {
+  const workloads = [
+    { under: 'spiffe://prod.example/ns', owner: 'platform', kind: 'job', external: true, relay: true },
+    { id: 'spiffe://prod.example/ns/x', owner: 'payments' },
+  ];
+  const { kind, external, relay } = workloadOf(inventoryOf({ workloads }), 'spiffe://prod.example/ns/x');
+  assert.deepEqual({ kind, external, relay }, { kind: 'job', external: true, relay: true });
+});
+
 test('a workload of a foreign trust domain is external, whatever the file says', () => {
   const workloads = [{ under: 'spiffe://partner.example/x', owner: 'platform', kind: 'job', external: false }];
   const id = 'spiffe://partner.example/x/job';
