@@ -249,6 +249,23 @@ suite('policy replay', () => {
     );
   });
 
+  test('what a caller wrote moves no cursor, keeps the columns, and stays JSON', async () => {
+    const allowed = JSON.parse(lines.find((line) => reachedPolicy(line) && JSON.parse(line).result === 'allow')!);
+    const unseen = `/\u200b\u202e\u001b[2J${String.fromCodePoint(0xe0041)}`;
+    const strange = { ...allowed, action: 'GET', request: { ...allowed.request, method: 'GET', path: unseen } };
+    const other = { ...strange, request: { ...strange.request, path: '/other' } };
+    writeFileSync(join(world.folder, 'unseen.jsonl'), [strange, other].map((line) => JSON.stringify(line)).join('\n'));
+    const asked = ['replay', join(world.folder, 'unseen.jsonl'), '--config', join(world.folder, 'config.yaml')];
+    const { stdout } = await policyCli(...asked, '--json');
+    const what = (JSON.parse(stdout) as { changes: { what: string }[] }).changes.map((change) => change.what);
+    assert.deepEqual(what, [`payments.internal${unseen}`, 'payments.internal/other']);
+    assert.match(stdout, /^[\n -~]*$/);
+    const rows = (await policyCli(...asked)).stdout.split('\n').filter((line) => /^ {2}1 +spiffe:/.test(line));
+    assert.match(rows[0]!, / GET payments\.internal\/\\u\{200b\}\\u\{202e\}\\u\{1b\}\[2J\\u\{e0041\} /);
+    const [first, second] = rows.map((line) => line.indexOf('deny ('));
+    assert.equal(first, second);
+  });
+
   test('an audit that is not there fails', async () => {
     const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
     assert.equal(code, 1);

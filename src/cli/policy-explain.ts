@@ -11,6 +11,7 @@ import { type Account, type Clause, explain } from '../policy/tools/explain.ts';
 import { readPolicies } from '../policy/tools/texts.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
+import { plainJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 
@@ -127,7 +128,7 @@ function show(
   if (json === true) {
     const audit = past === null ? {} : { audit: { ...past.answer, policies: past.verdict, sameRevision } };
     const told = { ...audit, result, reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) };
-    io.out(`${JSON.stringify(told, null, 2)}\n`);
+    io.out(`${plainJson(told)}\n`);
     return DONE;
   }
   if (past !== null) io.out(`${pastText(past, sameRevision)}\n`);

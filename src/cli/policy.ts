@@ -1,4 +1,5 @@
 import { type Io, MISUSED } from './io.ts';
+import { plain } from './plain.ts';
 import { CHECK_USAGE, policyCheck } from './policy-check.ts';
 import { EXPLAIN_USAGE, policyExplain } from './policy-explain.ts';
 import { policyReach, REACH_USAGE } from './policy-reach.ts';
@@ -18,16 +19,6 @@ const COMMANDS: Readonly<Record<string, readonly [run: Command, usage: string]>>
 export const POLICY_USAGE = `policy check|test|explain|replay|reach
                                     what a folder of policies holds, decides and would change (policy VERB --help)
 `;
-
-/** What moves a cursor, hides, or reorders text: policies, tests and audit lines may come from anybody. */
-const UNSEEN =
-  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
-
-function plain(text: string): string {
-  return text.replace(UNSEEN, (found) =>
-    [...found].map((one) => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`).join(''),
-  );
-}
 
 /** `policy VERB …`: the tools for whoever writes policies. */
 export async function policyCommand([verb = '--help', ...rest]: readonly string[], io: Io): Promise<number> {
