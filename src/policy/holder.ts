@@ -208,8 +208,10 @@ export class SnapshotHolder {
     if (this.#closed) return;
     const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
     const loaded = await loadSnapshot(this.#options.engine, sources);
-    if ('problems' in loaded) this.#refuse([...problems, ...loaded.problems]);
-    else this.#install(loaded, sources, problems);
+    if (!('problems' in loaded)) return this.#install(loaded, sources, problems);
+    // Tried again with each look: what was said of it then is not said twice.
+    const said = new Set(problems.map(formatProblem));
+    this.#refuse([...problems, ...loaded.problems.filter((problem) => !said.has(formatProblem(problem)))]);
   }
 
   #stillDisabled(guardrails: readonly DisabledGuardrail[]): readonly DisabledGuardrail[] {

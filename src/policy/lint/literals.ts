@@ -45,13 +45,13 @@ const NEEDS_ENTITY: ReadonlySet<string> = new Set(['in', '.', 'has', 'hasTag', '
  */
 export function literalProblems(policy: ParsedPolicy): Problem[] {
   const problems: Problem[] = [];
+  const places = new Map(literals(policy.tokens).map((literal) => [spelled(literal), literal.offset]));
   for (const node of expressions(policy.json)) {
     if (!NEEDS_ENTITY.has(node.operator)) continue;
     for (const uid of yielded(operand(node, 'left'))) {
       if (uid.type.endsWith('::Action')) continue;
-      const place = literals(policy.tokens).find((literal) => spelled(literal) === spelled(uid));
       const message = `nothing is known of ${spelled(uid)} here but its name; ask of principal, resource or what stands in context`;
-      problems.push(problemIn(policy, place?.offset ?? 0, message));
+      problems.push(problemIn(policy, places.get(spelled(uid)) ?? 0, message));
     }
   }
   return problems;
