@@ -128,19 +128,30 @@ test('S7: of two instances that start on one path at the same time, one serves a
   }
 });
 
-test('S7: an Envoy that names the socket percent-encoded is answered', async () => {
+/** The status of a permitted read through an Envoy that calls the check port's cluster so. */
+async function readThrough(cluster: string, authority: { authority?: string }): Promise<number> {
   const estate = await Estate.start({
     envoy: 'uds',
     edit: (tree) => {
       const filter = connectionManager(tree).http_filters.find(({ name }) => name === 'envoy.filters.http.ext_authz');
-      Object.assign(filter!.typed_config.grpc_service!.envoy_grpc, { authority: '%2Frun%2Fcheck.sock' });
+      Object.assign(filter!.typed_config.grpc_service!, { envoy_grpc: { cluster_name: cluster, ...authority } });
+      Object.assign(tree.static_resources.clusters.find(({ name }) => name === 'cedar-ext-authz')!, { name: cluster });
     },
   });
   try {
     const svid = estate.svid('/ns/payments/sa/ledger');
-    const answer = await ask({ port: estate.envoy.port, svid, host: PAYMENTS, path: '/api/invoices/42' });
-    assert.equal(answer.status, 200, answer.body);
+    return (await ask({ port: estate.envoy.port, svid, host: PAYMENTS, path: '/api/invoices/42' })).status;
   } finally {
     await estate.stop();
   }
+}
+
+test('S7: an Envoy that names the socket percent-encoded is answered', async () => {
+  assert.equal(await readThrough('cedar-ext-authz', { authority: '%2Frun%2Fcheck.sock' }), 200);
+});
+
+test("S7: a cluster whose name is no authority needs one: Envoy sends its name, which Node's HTTP/2 refuses", async () => {
+  const istio = 'outbound|9191||authz.mesh.svc.cluster.local';
+  assert.equal(await readThrough(istio, {}), 503);
+  assert.equal(await readThrough(istio, { authority: 'authz.mesh.svc.cluster.local' }), 200);
 });
