@@ -135,7 +135,10 @@ async function readThrough(cluster: string, authority: { authority?: string }): 
     edit: (tree) => {
       const filter = connectionManager(tree).http_filters.find(({ name }) => name === 'envoy.filters.http.ext_authz');
       Object.assign(filter!.typed_config.grpc_service!, { envoy_grpc: { cluster_name: cluster, ...authority } });
-      Object.assign(tree.static_resources.clusters.find(({ name }) => name === 'cedar-ext-authz')!, { name: cluster });
+      const found = tree.static_resources.clusters.find(({ name }) => name === 'cedar-ext-authz')!;
+      const grpc_health_check = { service_name: 'envoy.service.auth.v3.Authorization', ...authority };
+      const health_checks = found.health_checks!.map((check) => ({ ...check, grpc_health_check }));
+      Object.assign(found, { name: cluster, health_checks });
     },
   });
   try {
