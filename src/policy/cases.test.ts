@@ -96,6 +96,7 @@ suite('policy tests', () => {
       '25:5',
       "the inventory knows no 'spiffe://prod.example/ns/agents/sa/orchestrater'",
     ],
+    ['SPIFFE ID', 'agents/sa/orchestrator', 'agents//sa/orchestrator', '25:5', 'is no SPIFFE ID'],
     [
       'header',
       'headers: { x-amount: 101 }',
@@ -121,6 +122,14 @@ suite('policy tests', () => {
       assert.ok(problems[0]?.includes(says), problems[0]);
     });
   }
+
+  test('a case without a caller or a request says which', () => {
+    const only = (given: string): string[] => report(`given: ${given}\ncases: [{ name: a, expect: deny }]\n`);
+    const request = 'request: GET docs.internal/x';
+    assert.deepEqual(only(`{ caller: "${AGENT}", ${request} }`).length, 1);
+    assert.match(only(`{ ${request} }`).join('\n'), /^tests\/a\.yaml:2:9: a: no caller; state the SPIFFE ID/);
+    assert.match(only(`{ caller: "${AGENT}" }`).join('\n'), /^tests\/a\.yaml:2:9: a: no request; write it like GET/);
+  });
 
   test('a folder whose policies changed under its tests is refused', () => {
     const problems = report(GOOD, { 'b.cedar': '@id("stop") forbid (principal, action, resource);' });

@@ -32,7 +32,6 @@ function lineStarts(source: SourceFile): readonly number[] {
 
 /** Cedar's offsets count UTF-8 bytes; the offset in UTF-16 units for one of them. */
 export function offsetOfByte(text: string, byte: number): number {
-  if (byte <= 0) return 0;
   let bytes = 0;
   let units = 0;
   for (const character of text) {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { type Files, loaded, question, settings, task, workload } from '../../test/support/policy.ts';
-import { Engine } from './engine.ts';
+import { type Files, loaded, question, settings, sourcesOf, task, workload } from '../../test/support/policy.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { Engine, newInstance, type Slot } from './engine.ts';
 import { Permit, refusalOf } from './permit.ts';
 import type { HopVerdict, Question } from './question.ts';
+import { Snapshot } from './snapshot.ts';
+import { vet } from './vet.ts';
 
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
 const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
@@ -303,6 +306,24 @@ suite('shadow', () => {
     assert.deepEqual(ask(policies).shadow, []);
   });
 
+  test('where the shadowed policies cannot be asked, what is enforced decides', () => {
+    const text = `${permitAll}@mode("shadow") ${policy('no', 'forbid (principal, action, resource)')}`;
+    const own = new Engine();
+    const { snapshot: inner } = loaded({ 'a.cedar': text }, {}, own);
+    const vetted = vet(sourcesOf({ 'a.cedar': text }), newInstance(), 0);
+    if (Array.isArray(vetted)) assert.fail('the policies do not load');
+    const { schema } = vetted;
+    const slots = [vetted.enforced, vetted.shadowed].map((policies) => own.load({ schema, policies }) as Slot);
+    const [enforced, shadowed] = slots as [Slot, Slot];
+    const { revision, inventory, headers } = inner;
+    const snapshot = new Snapshot({ revision, inventory, headers, vetted, engine: own, enforced, shadowed });
+    const asked = question(inner.inventory as Inventory, AGENT, INVOICE);
+    assert.deepEqual(snapshot.decide(asked).shadow, [{ policy: 'no', would: 'deny' }]);
+    own.free(shadowed);
+    const { result, permits, shadow } = snapshot.decide(asked);
+    assert.deepEqual({ result, permits, shadow }, { result: 'allow', permits: ['all'], shadow: [] });
+  });
+
   test('an error of a shadowed policy is recorded only', () => {
     const verdict = ask(
       permitAll + shadow('s', `forbid (principal, action, resource) ${overflow}`),
@@ -375,11 +396,15 @@ suite('a snapshot', () => {
     const first = revision(files);
     assert.match(first, /^sha256:[0-9a-f]{64}$/);
     assert.equal(revision(files), first);
+    const { schema } = sourcesOf(files);
     const others = [
       revision({ 'b.cedar': permitAll }),
       revision({ 'a.cedar': permitAll.replace('all', 'each') }),
       revision(files, { settings: { ...settings, headers: [] } }),
       revision(files, { settings: { ...settings, trustDomains: ['prod.example'] } }),
+      revision(files, { settings: { ...settings, ownTrustDomains: ['prod.example', 'partner.example'] } }),
+      revision(files, { settings: { ...settings, allowWarnings: true } }),
+      revision(files, { schema: { ...schema, text: `${schema.text}\n` } }),
       revision({ ...files, 'x.cedarschema': 'namespace X {}' }),
       revision(files, {
         guardrails: [

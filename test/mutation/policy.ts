@@ -89,6 +89,8 @@ const explained: Readonly<Record<string, string>> = {
   'inventory/yaml.ts: if (!isNode(node) || start(node) === 0) return isNode(pair.key) ? start(pair.key) : offset;':
     'it keeps the place of a problem from pointing at the beginning of the file, for shapes that the schema cannot name',
   'inventory/yaml.ts: if (!isNode(node)) return offset;': 'the same',
+  'policy/place.ts: if (known !== undefined) return known;': 'a shortcut: the lines are found again',
+  'policy/sources.ts: if (left === right) return 0;': 'names of files, headers and guardrails are unique',
 };
 
 process.exitCode = await runMutation({
