@@ -62,7 +62,8 @@ describe('B46: SIGTERM', () => {
     watch.end(Buffer.alloc(GRPC_PREFIX));
     await until('the health', () => (heard.includes('SERVING') ? true : null));
     assert.equal(await estate.sidecar.stop(), 0);
-    assert.deepEqual(heard, ['SERVING', 'NOT_SERVING', 'GOAWAY']);
+    // A connection may be told of its end more than once.
+    assert.deepEqual([...new Set(heard)], ['SERVING', 'NOT_SERVING', 'GOAWAY']);
   });
 
   test('of a burst, every check that the last GOAWAY covers is answered, and the others may be sent again', async () => {
