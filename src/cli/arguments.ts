@@ -1,4 +1,4 @@
-import { type ParseArgsConfig, type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { type Io, MISUSED } from './io.ts';
 
 type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
@@ -13,14 +13,13 @@ export function readArguments<const O extends ParseArgsOptionsConfig>(
   io: Io,
 ): Parsed<O> | number {
   try {
-    const config = { args: [...args], options, allowPositionals: true, strict: true } satisfies ParseArgsConfig;
-    const { tokens } = parseArgs({ ...config, tokens: true });
-    const named = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true, tokens: true });
+    const named = parsed.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
     const twice = named.find(
       (name, i) => options[name]?.type === 'string' && options[name]?.multiple !== true && named.indexOf(name) !== i,
     );
     if (twice !== undefined) return misuse(`--${twice} is stated twice`, usage, io);
-    return parseArgs(config) as Parsed<O>;
+    return parsed;
   } catch (error) {
     return misuse(error instanceof Error ? error.message : String(error), usage, io);
   }

@@ -31,7 +31,7 @@ export interface LoadOptions {
  * shown.
  */
 export function loadInventory(text: string, file: string, options: LoadOptions): Inventory | Problem[] {
-  const yaml = readYaml(text, file);
+  const yaml = readYaml(text, file, 'state at least teams, workloads and resources');
   if (Array.isArray(yaml)) return yaml;
   const problems: Problem[] = [];
   const report: Report = (path, message) => {

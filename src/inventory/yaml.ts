@@ -22,13 +22,13 @@ export interface YamlFile {
 /**
  * Reads one YAML 1.2 document (core schema) in one way only: a repeated key, an alias, an anchor, a tag, a merge key, a
  * key that is no text, a line end that is none elsewhere, or a second document is a problem, and so is the key
- * `__proto__`. Never throws.
+ * `__proto__`. `whenEmpty` says what to do about an empty file. Never throws.
  */
-export function readYaml(text: string, file: string): YamlFile | Problem[] {
+export function readYaml(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
   if (text.length > MAX_TEXT)
     return [{ file, line: 1, column: 1, message: `longer than ${MAX_TEXT} characters; split the estate` }];
   try {
-    return read(text, file);
+    return read(text, file, whenEmpty);
   } catch (error) {
     // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
     const why = error instanceof Error ? error.message : String(error);
@@ -36,7 +36,7 @@ export function readYaml(text: string, file: string): YamlFile | Problem[] {
   }
 }
 
-function read(text: string, file: string): YamlFile | Problem[] {
+function read(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
@@ -52,7 +52,7 @@ function read(text: string, file: string): YamlFile | Problem[] {
   });
   const document = 'empty' in documents ? undefined : documents[0];
   if (document === undefined || document.contents === null) {
-    return [{ file, line: 1, column: 1, message: 'the file is empty; state at least teams, workloads and resources' }];
+    return [{ file, line: 1, column: 1, message: `the file is empty; ${whenEmpty}` }];
   }
   const problems: Problem[] = [];
   const second = documents[1];

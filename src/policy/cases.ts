@@ -62,12 +62,7 @@ export function readCases(
   inventory: Inventory,
   headers: readonly DeclaredHeader[],
 ): PolicyCase[] | Problem[] {
-  if (source.text.split('\n').every((line) => /^\s*(?:#|$)/.test(line))) {
-    return [
-      { file: source.file, line: 1, column: 1, message: 'the file is empty; write a list of cases, or remove it' },
-    ];
-  }
-  const yaml = readYaml(source.text, source.file);
+  const yaml = readYaml(source.text, source.file, 'write a list of cases, or remove it');
   if (Array.isArray(yaml)) return yaml;
   const parsed = casesSchema.safeParse(yaml.value);
   if (!parsed.success) return parsed.error.issues.flatMap((issue) => shapeProblems(issue, yaml));

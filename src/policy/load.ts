@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Inventory } from '../inventory/inventory.ts';
-import { loadInventory, restoreInventory } from '../inventory/load.ts';
+import { restoreInventory } from '../inventory/load.ts';
 import type { Problem } from '../inventory/problem.ts';
 import type { Engine } from './engine.ts';
 import { Snapshot } from './snapshot.ts';
@@ -21,12 +21,6 @@ export interface Rejection {
   readonly transient: boolean;
 }
 
-/** Sources that passed in a worker, with the inventory as it read it. */
-export interface Judged extends Vetted {
-  /** `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
-  readonly content: string;
-}
-
 /** Time within which sources are judged: ten thousand policies take some 15 s of CPU, which a busy machine stretches. */
 const VET_TIMEOUT_MS = 180_000;
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './vet-worker.ts' : './vet-worker.js', import.meta.url);
@@ -41,9 +35,9 @@ export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Lo
 }
 
 /** Loads sources that were judged already, by `vet` or its worker. */
-export function install(engine: Engine, sources: Sources, vetted: Vetted | Judged): Loaded | Rejection {
-  const inventory = inventoryOf(sources, vetted);
-  if (Array.isArray(inventory)) return { problems: inventory, transient: false };
+export function install(engine: Engine, sources: Sources, vetted: Vetted): Loaded | Rejection {
+  const inventory = restoreInventory(vetted.inventory);
+  if (inventory === null) return transient('the inventory that was judged cannot be read again');
   const { schema } = vetted;
   const enforced = engine.load({ schema, policies: vetted.enforced });
   if (typeof enforced === 'string') return transient(enforced);
@@ -69,14 +63,8 @@ export function install(engine: Engine, sources: Sources, vetted: Vetted | Judge
   return { snapshot, warnings: vetted.warnings, unload };
 }
 
-function inventoryOf({ inventory, settings }: Sources, vetted: Vetted | Judged): Inventory | Problem[] {
-  const restored = 'content' in vetted ? restoreInventory(vetted.content) : null;
-  const ownTrustDomains = new Set(settings.ownTrustDomains);
-  return restored ?? loadInventory(inventory.text, inventory.file, { ownTrustDomains });
-}
-
 /** What `vet` says of sources, from a worker thread of its own with memory and time bounded. */
-export async function vetApart(sources: Sources): Promise<Judged | Rejection> {
+export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
   // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
   const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
   const worker = new Worker(WORKER, { workerData: sources, resourceLimits });
@@ -89,7 +77,7 @@ export async function vetApart(sources: Sources): Promise<Judged | Rejection> {
         throw new Error('the worker ended without a verdict');
       }),
     ]);
-    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as Judged);
+    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as Vetted);
   } catch (error) {
     const why = stop.signal.aborted ? `took more than ${VET_TIMEOUT_MS} ms` : messageOf(error);
     return transient(`cannot be judged safely (${why}); make them smaller or simpler`);

@@ -28,6 +28,8 @@ export interface PolicyFacts {
 /** Sources that passed: plain data, so that it can come back from a worker. */
 export interface Vetted {
   readonly schema: string;
+  /** The `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
+  readonly inventory: string;
   readonly enforced: Readonly<Record<string, string>>;
   readonly shadowed: Readonly<Record<string, string>>;
   readonly policies: readonly PolicyFacts[];
@@ -73,6 +75,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
   if (problems.length > 0) return sortProblems(onlyOnce(problems));
   const vetted: Vetted = {
     schema,
+    inventory: inventory.content,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
     shadowed: program(parsed.filter(isShadow)),
     policies: parsed.map(factsOf),

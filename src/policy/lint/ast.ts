@@ -41,11 +41,11 @@ export function pathOf(expression: unknown): string | null {
 }
 
 /**
- * The string literals that an expression can be, itself or as members of a set: both branches of an `if`, and what is
- * taken out of a record literal. What a tag or an attribute holds is not known here.
+ * The literals that an expression can be, itself or as members of a set: both branches of an `if`, and what is taken out
+ * of a record literal. What a tag or an attribute holds is not known here.
  */
-export function stringsOf(expression: unknown): readonly string[] {
-  const found: string[] = [];
+export function literalsOf(expression: unknown): readonly unknown[] {
+  const found: unknown[] = [];
   const open: unknown[] = [expression];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const node = nodeOf(next);
@@ -53,9 +53,14 @@ export function stringsOf(expression: unknown): readonly string[] {
     const parts = node.body as Partial<Record<string, unknown>>;
     if (node.operator === 'Set' && Array.isArray(node.body)) open.push(...node.body.toReversed());
     else if (node.operator === 'if-then-else') open.push(parts.else, parts.then);
-    else if (node.operator === '.' && pathOf(next) === null) open.push(parts.left);
+    else if (node.operator === '.') open.push(parts.left);
     else if (node.operator === 'Record') open.push(...Object.values(parts));
-    else if (node.operator === 'Value') found.push(...[node.body].flat().filter((value) => typeof value === 'string'));
+    else if (node.operator === 'Value') found.push(...[node.body].flat());
   }
   return found;
+}
+
+/** Those of them that are strings. */
+export function stringsOf(expression: unknown): readonly string[] {
+  return literalsOf(expression).filter((value) => typeof value === 'string');
 }

@@ -4,7 +4,7 @@ import type { PolicyJson } from '../engine.ts';
 import { problemIn } from '../split.ts';
 import { literals } from '../tokens.ts';
 import type { ParsedPolicy } from '../vet.ts';
-import { expressions, nodeOf, operand } from './ast.ts';
+import { expressions, literalsOf, operand } from './ast.ts';
 
 /** Every entity that a policy names, as Cedar read it: in its scope and in its conditions. */
 export function entitiesOf(policy: PolicyJson): readonly Uid[] {
@@ -48,8 +48,9 @@ export function literalProblems(policy: ParsedPolicy): Problem[] {
   const places = new Map(literals(policy.tokens).map((literal) => [spelled(literal), literal.offset]));
   for (const node of expressions(policy.json)) {
     if (!NEEDS_ENTITY.has(node.operator)) continue;
-    for (const uid of yielded(operand(node, 'left'))) {
-      if (uid.type.endsWith('::Action')) continue;
+    for (const value of literalsOf(operand(node, 'left'))) {
+      const uid = entityIn(value);
+      if (uid === null || uid.type.endsWith('::Action')) continue;
       const message = `nothing is known of ${spelled(uid)} here but its name; ask of principal, resource or what stands in context`;
       problems.push(problemIn(policy, places.get(spelled(uid)) ?? 0, message));
     }
@@ -57,23 +58,6 @@ export function literalProblems(policy: ParsedPolicy): Problem[] {
   return problems;
 }
 
-/** The entity literals that an expression can be: itself one, a branch, or a part of a record that is taken out of it. */
-function yielded(expression: unknown): readonly Uid[] {
-  const found: Uid[] = [];
-  const open: unknown[] = [expression];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const node = nodeOf(next);
-    if (node === null) continue;
-    const parts = node.body as Partial<Record<string, unknown>>;
-    if (node.operator === 'Value') found.push(...entityIn(parts));
-    else if (node.operator === 'if-then-else') open.push(parts.then, parts.else);
-    else if (node.operator === 'Record') open.push(...Object.values(parts));
-    else if (node.operator === '.') open.push(parts.left);
-  }
-  return found;
-}
-
-function entityIn(value: unknown): readonly Uid[] {
-  if (typeof value !== 'object' || value === null || !('__entity' in value)) return [];
-  return [value.__entity as Uid];
+function entityIn(value: unknown): Uid | null {
+  return typeof value === 'object' && value !== null && '__entity' in value ? (value.__entity as Uid) : null;
 }
