@@ -140,22 +140,12 @@ suite('facts on the command line', () => {
   }
 });
 
+const REFUNDING = ['--task', 'issue-refunds', '--assurance', '3'];
+
 suite('policy reach', () => {
   test('lists what can be done now, what waits for a person, and nothing else', async () => {
     const { policies } = estateCopy();
-    const { stdout } = await policyCli(
-      'reach',
-      AGENT,
-      '--in',
-      policies,
-      '--task',
-      'issue-refunds',
-      '--assurance',
-      '3',
-      '--scope',
-      'refunds',
-      '--json',
-    );
+    const { stdout } = await policyCli('reach', AGENT, '--in', policies, ...REFUNDING, '--scope', 'refunds', '--json');
     const { reached } = JSON.parse(stdout) as {
       reached: { api: string; effect: string; when: string; actions: string[]; by: string[] }[];
     };
@@ -202,19 +192,7 @@ suite('policy reach', () => {
       ),
     });
     const reach = async (...facts: string[]) =>
-      (
-        await policyCli(
-          'reach',
-          ORCHESTRATOR,
-          '--in',
-          policies,
-          '--task',
-          'issue-refunds',
-          '--assurance',
-          '3',
-          ...facts,
-        )
-      ).stdout;
+      (await policyCli('reach', ORCHESTRATOR, '--in', policies, ...REFUNDING, ...facts)).stdout;
     assert.match(await reach(), /refunds +write .* perhaps +POST +restricted-writes-need-a-person may let it pass\n/);
     assert.match(
       await reach('--client', '10.0.0.9'),

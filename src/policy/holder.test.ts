@@ -50,6 +50,19 @@ async function opened(t: TestContext, at: Place, changes: Partial<HolderOptions>
   return holder;
 }
 
+/** A holder whose guardrail, which forbids everything, is disabled until `pass` lets its time be over. */
+async function whileDisabled(t: TestContext, at: Place) {
+  await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
+  let now = Date.UTC(2026, 10, 25);
+  const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
+  const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+  const pass = (): Promise<void> => {
+    now += 1000;
+    return holder.refresh();
+  };
+  return { holder, pass };
+}
+
 /** Which of the versions the snapshot permits. */
 function served(snapshot: Snapshot | null): number[] {
   if (snapshot === null) return [];
@@ -257,14 +270,10 @@ suite('the holder of snapshots', () => {
   test('a disabled guardrail holds again when its time has passed', async (t) => {
     const at = await place(t);
     await writeFile(join(at.folder, 'a.cedar'), version(1));
-    await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
-    let now = Date.UTC(2026, 10, 25);
-    const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
-    const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+    const { holder, pass } = await whileDisabled(t, at);
     assert.deepEqual(served(holder.current()), [1]);
     const revision = holder.status().revision;
-    now += 1000;
-    await holder.refresh();
+    await pass();
     assert.deepEqual(served(holder.current()), []);
     assert.notEqual(holder.status().revision, revision);
   });
@@ -277,17 +286,13 @@ suite('the holder of snapshots', () => {
     test(`a disabled guardrail holds again when its time has passed, while the files ${what}`, async (t) => {
       const at = await place(t);
       await writeFile(join(at.folder, 'a.cedar'), version(1));
-      await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
-      let now = Date.UTC(2026, 10, 25);
-      const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
-      const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+      const { holder, pass } = await whileDisabled(t, at);
       await write(at);
       await holder.refresh();
       assert.deepEqual(served(holder.current()), [1]);
       const { problems } = holder.status();
       assert.equal(problems.length, 1);
-      now += 1000;
-      await holder.refresh();
+      await pass();
       assert.deepEqual(served(holder.current()), []);
       assert.deepEqual(holder.status().problems, problems);
     });
@@ -299,13 +304,9 @@ suite('the holder of snapshots', () => {
     await mkdir(join(at.folder, 'tests'));
     const allowed = `cases: [{ name: x, caller: "${AGENT}", request: GET docs.internal/1, expect: allow }]`;
     await writeFile(join(at.folder, 'tests', 'a.yaml'), allowed);
-    await writeFile(join(at.root, 'guardrails', 'g.cedar'), '@id("g") forbid (principal, action, resource);');
-    let now = Date.UTC(2026, 10, 25);
-    const disabledGuardrails = [{ id: 'g', because: 'a migration', untilMs: now + 1000 }];
-    const holder = await opened(t, at, { clock: () => now, settings: { ...settings, disabledGuardrails } });
+    const { holder, pass } = await whileDisabled(t, at);
     assert.deepEqual(served(holder.current()), [1]);
-    now += 1000;
-    await holder.refresh();
+    await pass();
     assert.deepEqual(served(holder.current()), []);
     assert.match(holder.status().problems.map(formatProblem).join('\n'), /x: expected allow, got deny .* by g/);
   });

@@ -43,8 +43,7 @@ function statements(root: string, file: string, beginnings: readonly RegExp[]): 
     .map((start) => deleted(file, text, start, statementEnd(text, start)));
 }
 
-/** The source of `file` with one guard after another deleted. */
-export function withoutGuards(root: string, file: string): readonly Mutant[] {
+function withoutGuards(root: string, file: string): readonly Mutant[] {
   const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(GUARD)].flatMap(({ index }) => {
     const statement = text.slice(skip(text, text.indexOf('(', index))).trimStart();
@@ -54,8 +53,16 @@ export function withoutGuards(root: string, file: string): readonly Mutant[] {
   });
 }
 
-/** The source of `file` with a part of it, which stands there once, replaced by what is left of it. */
-export function weakened(root: string, file: string, part: string, left: string): Mutant {
+/** A check that is no statement of its own: the text of it, which stands once in the file, and what is left of it. */
+export type Condition = readonly [file: string, text: string, weakened: string];
+
+/** The source of `file` with one guard after another deleted, and one of its conditions after another weakened. */
+export function weakenedGuards(root: string, file: string, conditions: readonly Condition[]): readonly Mutant[] {
+  const own = conditions.filter(([name]) => file.endsWith(`/${name}`));
+  return [...withoutGuards(root, file), ...own.map(([, part, left]) => weakened(root, file, part, left))];
+}
+
+function weakened(root: string, file: string, part: string, left: string): Mutant {
   const text = readFileSync(join(root, file), 'utf8');
   if (text.split(part).length !== 2) throw new Error(`${file} does not hold this once: ${part}`);
   const what = `${part.replace(/\s+/g, ' ')} -> ${left}`;

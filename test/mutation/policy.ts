@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { weakened, withoutComplaints, withoutGuards } from './mutants.ts';
+import { type Condition, weakenedGuards, withoutComplaints } from './mutants.ts';
 import { root, runMutation } from './run.ts';
 
 /**
@@ -26,8 +26,7 @@ const own = (file: string): readonly string[] => all.filter((test) => test === f
 const beside = (file: string): readonly string[] =>
   quick.filter((test) => dirname(test).startsWith(dirname(file).replace('/lint', '')));
 
-/** Checks that are no statement of their own: the text of each, which stands there once, and what is left of it. */
-const conditions: readonly (readonly [file: string, text: string, weakened: string])[] = [
+const conditions: readonly Condition[] = [
   ['workloads.ts', 'entry.external === false && shorter.external === true', 'false'],
   ['workloads.ts', 'entry.relay === false && shorter.relay === true', 'false'],
   ['workloads.ts', "(shorter.kind === 'agent' || shorter.kind === 'legacy')", "shorter.kind === 'agent'"],
@@ -95,13 +94,7 @@ const explained: Readonly<Record<string, string>> = {
 
 process.exitCode = await runMutation({
   name: 'policy',
-  mutants: sources.flatMap((file) => [
-    ...withoutGuards(root, file),
-    ...withoutComplaints(root, file),
-    ...conditions
-      .filter(([name]) => file.endsWith(`/${name}`))
-      .map(([, part, left]) => weakened(root, file, part, left)),
-  ]),
+  mutants: sources.flatMap((file) => [...weakenedGuards(root, file, conditions), ...withoutComplaints(root, file)]),
   tests: [...quick, ...slow],
   near: (file) => [...new Set([...own(file), ...beside(file)])],
   explained: Object.fromEntries(Object.entries(explained).filter(([name]) => `src/${name}`.includes(word))),

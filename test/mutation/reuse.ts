@@ -1,8 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { finish } from '../support/run.ts';
 import { type Patch, patches } from './reuse-patches.ts';
+import { copyProject } from './run.ts';
 
 /**
  * Can the reuse matrix fail? In a copy of the sources one check after another is deleted, and the matrix is played
@@ -11,19 +12,9 @@ import { type Patch, patches } from './reuse-patches.ts';
  * whose name holds the word. Exit code 1 when a deletion turns nothing, or no longer applies.
  */
 
-const root = join(import.meta.dirname, '..', '..');
-
 interface Played {
   readonly played: number;
   readonly wrong: readonly string[];
-}
-
-function copyProject(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'reuse-mutants-'));
-  for (const part of ['src', 'test', 'cedar', 'proto', 'package.json'])
-    cpSync(join(root, part), join(folder, part), { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  return folder;
 }
 
 /** How the matrix went in a copy; a text when it could not be played at all. */

@@ -48,7 +48,8 @@ export async function runMutation(mutation: Mutation): Promise<number> {
   }
 }
 
-function copyProject(): string {
+/** A copy of all that a run reads, in a folder of its own. */
+export function copyProject(): string {
   const folder = mkdtempSync(join(tmpdir(), 'mutants-'));
   for (const part of ['src', 'test', 'cedar', 'docs', 'proto', 'package.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true });

@@ -1,5 +1,5 @@
 import { globSync } from 'node:fs';
-import { weakened, withoutGuards } from './mutants.ts';
+import { type Condition, weakenedGuards } from './mutants.ts';
 import { root, runMutation } from './run.ts';
 
 /**
@@ -10,8 +10,7 @@ import { root, runMutation } from './run.ts';
 const sources = globSync('src/{task,state}/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
 const tests = globSync('src/{task,state}/*.test.ts', { cwd: root });
 
-/** Checks that are no statement of their own: the text of each, which stands there once, and what is left of it. */
-const conditions: readonly (readonly [file: string, text: string, weakened: string])[] = [
+const conditions: readonly Condition[] = [
   ['agree.ts', 'declared.id !== task.id || ', ''],
   ['agree.ts', ' || declared.purpose !== task.purpose', ''],
   ['agree.ts', 'Math.min(task.assurance, other.task.assurance)', 'task.assurance'],
@@ -75,12 +74,7 @@ const conditions: readonly (readonly [file: string, text: string, weakened: stri
 
 process.exitCode = await runMutation({
   name: 'task',
-  mutants: sources.flatMap((file) => [
-    ...withoutGuards(root, file),
-    ...conditions
-      .filter(([name]) => file.endsWith(`/${name}`))
-      .map(([, part, left]) => weakened(root, file, part, left)),
-  ]),
+  mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
   tests,
   near: () => tests,
   explained: {},
