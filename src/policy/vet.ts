@@ -2,6 +2,7 @@ import { loadInventory } from '../inventory/load.ts';
 import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
 import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
+import { absenceProblems } from './lint/absence.ts';
 import { annotationProblems } from './lint/annotations.ts';
 import { limitProblems } from './lint/limits.ts';
 import { entitiesOf, literalProblems, readingProblems } from './lint/literals.ts';
@@ -69,7 +70,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
   for (const policy of parsed) {
     problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
-    problems.push(...readingProblems(policy), ...literalProblems(policy));
+    problems.push(...readingProblems(policy), ...literalProblems(policy), ...absenceProblems(policy));
     problems.push(...nameProblems(policy, { inventory, settings }));
   }
   if (problems.length > 0) return sortProblems(onlyOnce(problems));

@@ -1,10 +1,11 @@
 import type { Problem } from '../../inventory/problem.ts';
 import { problemIn } from '../split.ts';
 import type { ParsedPolicy } from '../vet.ts';
+import { MEANT } from './absence.ts';
 import { nodeOf, operand, pathOf } from './ast.ts';
 
 /** What the annotations that we act on, or show, are for. */
-const KNOWN = ['id', 'mode', 'approval', 'trusts_issuer_chain', 'control', 'description'] as const;
+const KNOWN = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'] as const;
 
 /** Of `context.chain`, what does not rest on the issuer's word about inner actors alone. */
 const PLAIN_CHAIN: ReadonlySet<string> = new Set(['depth', 'trustDomains', 'external']);
