@@ -146,7 +146,7 @@ suite('policy check', () => {
     const { root } = estateCopy({
       'policies/header.cedar': policy(
         'by-header',
-        'forbid (principal, action, resource) when { context.headers.hasTag("x-data-class") }',
+        '@allows_missing("headers.x-data-class") forbid (principal, action, resource) when { context.headers.hasTag("x-data-class") }',
       ),
       'config.yaml': `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./bundle.json } } } }
 policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legacy-stops-at-a-signal, because: a test, until: 2999-01-01 }] } }

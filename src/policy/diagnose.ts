@@ -1,17 +1,22 @@
 import type { Problem } from '../inventory/problem.ts';
 import type { CedarFault } from './engine.ts';
+import { mistakesIn } from './lint/find-mistakes.ts';
+import { clausesOf } from './lint/safe-form.ts';
 import { offsetOfByte } from './place.ts';
 import { type PolicyText, problemIn } from './split.ts';
 
 /**
  * Cedar's complaints about policies, each at its place in the file. Cedar validates a policy once for every action that it
- * may apply to, and complains as often: complaints that differ in nothing but that are one.
+ * may apply to, and complains as often: complaints that differ in nothing but that are one. Where a common mistake is in
+ * the text that Cedar complains about, the mistake is shown in place of the complaint.
  */
 export function diagnose(found: readonly { readonly policy: PolicyText; readonly fault: CedarFault }[]): Problem[] {
   const folded = new Map<string, Problem>();
   for (const { policy, fault } of found) {
-    const problem = problemOf(policy, fault);
-    folded.set(`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem);
+    const mistakes = mistakesAt(policy, fault);
+    for (const problem of mistakes.length > 0 ? mistakes : [problemOf(policy, fault)]) {
+      folded.set(`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem);
+    }
   }
   return [...folded.values()];
 }
@@ -21,6 +26,10 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
   const offset = location === undefined ? 0 : offsetOfByte(policy.text, location.start);
   const message = withoutPrefix(fault.message);
   const advice = fault.help === null ? labelOf(fault) : withoutPrefix(fault.help);
+  if (UNGUARDED.test(message) && policy.tokens.some(({ text }) => text === 'forbid') && inWhen(policy, offset)) {
+    const safe = 'write what may pass as `unless { … has … && … }`: that stops a request without it too';
+    return problemIn(policy, offset, joined(message, safe));
+  }
   const wrongSign = /^'(.+)' is not a valid operator in Cedar$/.exec(message)?.[1];
   if (wrongSign !== undefined && location !== undefined) {
     // Cedar points at the whole expression; the reader looks for the operator.
@@ -28,6 +37,26 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
     return problemIn(policy, sign?.start ?? offset, joined(`'${wrongSign}' is not an operator in Cedar`, advice));
   }
   return problemIn(policy, offset, joined(message, advice));
+}
+
+const UNGUARDED = /^unable to guarantee safety of access to /;
+
+/** Whether the place is in a `when` of the policy. */
+function inWhen(policy: PolicyText, offset: number): boolean {
+  return clausesOf(policy).some(
+    ({ kind, tokens }) =>
+      kind === 'when' && (tokens[0]?.start ?? offset + 1) <= offset && offset < (tokens.at(-1)?.end ?? 0),
+  );
+}
+
+/** The mistakes that stand in the text that Cedar complains about. */
+function mistakesAt(policy: PolicyText, fault: CedarFault): Problem[] {
+  const location = fault.sourceLocations?.[0];
+  const start = location === undefined ? 0 : offsetOfByte(policy.text, location.start);
+  const end = location === undefined ? policy.text.length : offsetOfByte(policy.text, location.end);
+  return mistakesIn(policy)
+    .filter((found) => found.start <= end && start <= found.end)
+    .map(({ problem }) => problem);
 }
 
 /** The id stands in the place already, and texts that differ by action only must fold into one. */

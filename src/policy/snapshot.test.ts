@@ -62,7 +62,12 @@ suite('a verdict', () => {
 
   const product = 'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 10';
   test('B38: a forbid that cannot be evaluated denies, and says which', () => {
-    const policies = permitAll + policy('overflow', `forbid (principal, action, resource) when { ${product} }`);
+    const policies =
+      permitAll +
+      policy(
+        'overflow',
+        `@allows_missing("numbers.x-amount") forbid (principal, action, resource) when { ${product} }`,
+      );
     const fails = ask(policies, { numbers: new Map([['x-amount', 9_007_199_254_740_991]]) });
     assert.equal(fails.result, 'error');
     assert.deepEqual(
@@ -282,7 +287,8 @@ suite('shadow', () => {
   const amount = (value: number): Partial<Question> => ({ numbers: new Map([['x-amount', value]]) });
 
   test('a shadowed forbid records what it would have denied, and denies nothing', () => {
-    const policies = permitAll + shadow('s', `forbid (principal, action, resource) ${when(10)}`);
+    const policies =
+      permitAll + shadow('s', `@allows_missing("numbers.x-amount") forbid (principal, action, resource) ${when(10)}`);
     const verdict = ask(policies, amount(11));
     assert.equal(verdict.result, 'allow');
     assert.deepEqual(verdict.shadow, [{ policy: 's', would: 'deny' }]);
@@ -326,7 +332,7 @@ suite('shadow', () => {
 
   test('an error of a shadowed policy is recorded only', () => {
     const verdict = ask(
-      permitAll + shadow('s', `forbid (principal, action, resource) ${overflow}`),
+      permitAll + shadow('s', `@allows_missing("numbers.x-amount") forbid (principal, action, resource) ${overflow}`),
       amount(9_007_199_254_740_991),
     );
     assert.equal(verdict.result, 'allow');

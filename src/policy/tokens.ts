@@ -40,6 +40,8 @@ export function tokenize(text: string): readonly Token[] | TokenFault {
 
 function faultAt(text: string, at: number): string {
   if (text[at] === '"') return 'this string has no end; close it with a quote';
+  if (text[at] === "'") return 'strings stand in double quotes; write "…"';
+  if (text[at] === '#') return 'a comment begins with //; write it so';
   const character = String.fromCodePoint(text.codePointAt(at) ?? 0);
   return `${JSON.stringify(character)} is no part of Cedar; remove it, or quote it`;
 }

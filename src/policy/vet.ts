@@ -4,6 +4,7 @@ import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
 import { absenceProblems } from './lint/absence.ts';
 import { annotationProblems } from './lint/annotations.ts';
+import { mistakesIn, silentMistakes } from './lint/find-mistakes.ts';
 import { limitProblems } from './lint/limits.ts';
 import { entitiesOf, literalProblems, readingProblems } from './lint/literals.ts';
 import { nameProblems } from './lint/names.ts';
@@ -66,11 +67,14 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
   if (Array.isArray(schema)) problems.push(...schema);
   if (Array.isArray(inventory) || Array.isArray(schema) || problems.length > 0) return sortProblems(problems);
 
-  const { errors, warnings } = validate(cedar, schema, parsed);
+  const { errors, warnings, mistaken } = validate(cedar, schema, parsed);
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
   for (const policy of parsed) {
+    // What else would be said of it is said of what was not meant.
+    if (mistaken.has(policy.id)) continue;
     problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
     problems.push(...readingProblems(policy), ...literalProblems(policy), ...absenceProblems(policy));
+    problems.push(...silentMistakes(policy));
     problems.push(...nameProblems(policy, { inventory, settings }));
   }
   if (problems.length > 0) return sortProblems(onlyOnce(problems));
@@ -172,7 +176,7 @@ function validate(
   cedar: Cedar,
   schema: string,
   policies: readonly ParsedPolicy[],
-): { readonly errors: Problem[]; readonly warnings: Problem[] } {
+): { readonly errors: Problem[]; readonly warnings: Problem[]; readonly mistaken: ReadonlySet<string> } {
   const answer = cedar.validate({ schema, policies: { staticPolicies: program(policies) } });
   const byId = new Map(policies.map((policy) => [policy.id, policy]));
   const located = (found: readonly { policyId: string; error: CedarFault }[]) =>
@@ -184,9 +188,17 @@ function validate(
     );
   if (answer.type === 'failure') {
     const message = answer.errors.map((fault) => fault.message).join('; ');
-    return { errors: [{ file: 'policies', line: 1, column: 1, message }], warnings: [] };
+    return { errors: [{ file: 'policies', line: 1, column: 1, message }], warnings: [], mistaken: new Set() };
   }
-  return { errors: located(answer.validationErrors), warnings: located(answer.validationWarnings) };
+  const mistaken = answer.validationErrors.filter(({ policyId }) => {
+    const policy = byId.get(policyId);
+    return policy !== undefined && mistakesIn(policy).length > 0;
+  });
+  return {
+    errors: located(answer.validationErrors),
+    warnings: located(answer.validationWarnings),
+    mistaken: new Set(mistaken.map(({ policyId }) => policyId)),
+  };
 }
 
 function program(policies: readonly PolicyText[]): Record<string, string> {

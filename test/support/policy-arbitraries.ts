@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Workload } from '../../src/inventory/model.ts';
+import { newInstance } from '../../src/policy/engine.ts';
+import { factsThatOpenByAbsence } from '../../src/policy/lint/presence.ts';
 import type { Question } from '../../src/policy/question.ts';
 import type { Chain } from '../../src/task/model.ts';
 import { target, task, workload } from './policy.ts';
@@ -156,12 +158,22 @@ const policy = fc.record({
   shadow: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
 });
 
+const cedar = newInstance();
+
+/** What a forbid lets pass for want of a fact, as it has to say itself. */
+function allowsMissing(text: string): string {
+  const parsed = cedar.policyToJson(text);
+  const facts = parsed.type === 'success' ? factsThatOpenByAbsence(parsed.json) : [];
+  return facts.length === 0 ? '' : ` @allows_missing("${facts.join(', ')}")`;
+}
+
 /** The text of a policy file: one to eight policies, some of them shadowed. */
 export const policyFile: fc.Arbitrary<string> = fc.array(policy, { minLength: 1, maxLength: 8 }).map((policies) =>
   policies
     .map(({ effect, scope, clauses: conditions, shadow }, index) => {
       const annotations = `@id("p${index}") @trusts_issuer_chain${shadow ? ' @mode("shadow")' : ''}`;
-      return `${annotations}\n${effect} (${scope})${conditions.map(([kind, body]) => ` ${kind} { ${body} }`).join('')};`;
+      const text = `${effect} (${scope})${conditions.map(([kind, body]) => ` ${kind} { ${body} }`).join('')};`;
+      return `${annotations}${effect === 'forbid' ? allowsMissing(text) : ''}\n${text}`;
     })
     .join('\n'),
 );

@@ -82,7 +82,7 @@ suite('a literal stands for its name alone', () => {
     'principal in [Mesh::Team::"platform", Mesh::Team::"support"]',
     'action in Mesh::Action::"read"',
     'Mesh::Action::"GET" in Mesh::Action::"read"',
-    'context has task && context.task.purpose in Mesh::Purpose::"finance"',
+    '!(context has task && context.task.purpose in Mesh::Purpose::"finance")',
   ];
   for (const condition of fine) {
     test(`passes: ${condition}`, () => {

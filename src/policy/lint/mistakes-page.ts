@@ -1,0 +1,44 @@
+import { tokenize } from '../tokens.ts';
+import { insteadOf } from './find-mistakes.ts';
+import { type Mistake, mistakes } from './mistakes.ts';
+
+const HEAD = `# What to write instead
+
+Policies are written in [Cedar](https://docs.cedarpolicy.com/policies/syntax-policy.html), and speak of what
+[the schema](../cedar/schema.cedarschema) knows. What is on the left below is written from the habit of other languages and products;
+\`policy check\`, and every sidecar before it serves a folder, shows it at its place with the form on the right.
+
+Where something may be absent (a task, a header, an address), its presence is asked for first. In a forbid the guarded form
+belongs into \`unless { … }\`: see [the rules](policies.md#rules-that-keep-policies-honest).
+
+This file is generated from src/policy/lint/mistakes.ts; \`UPDATE=1 node --test src/policy/lint/mistakes.test.ts\` writes it.
+`;
+
+/** docs/policy-messages.md: every row of the table of mistakes. */
+export function mistakesPage(): string {
+  const rows = mistakes.map((mistake) => {
+    const { written, why } = mistake;
+    return `| ${code(written)} | ${code(meantBy(mistake))} | ${why.replaceAll('|', '\\|')} |`;
+  });
+  return `${HEAD}\n| Written | Meant | Why |\n|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+/** The example of a mistake as it is meant. */
+export function meantBy(mistake: Mistake): string {
+  const { written, meant, found } = mistake;
+  if (meant !== undefined) return meant;
+  const tokens = tokenize(written);
+  if ('message' in tokens) return written;
+  const text = tokens.map((token) => token.text).join(' ');
+  const match = found.exec(text);
+  if (match === null) return written;
+  // What is left of the example keeps its spelling.
+  const count = (part: string): number => (part === '' ? 0 : part.trim().split(' ').length);
+  const first = count(text.slice(0, match.index));
+  const last = first + count(match[0]) - 1;
+  return `${written.slice(0, tokens[first]?.start)}${insteadOf(mistake, match)}${written.slice(tokens[last]?.end)}`;
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll('|', '\\|')}\``;
+}
