@@ -1,6 +1,7 @@
 import type { Problem } from '../inventory/problem.ts';
 import { newInstance } from '../policy/engine.ts';
 import { findIdle } from '../policy/tools/idle.ts';
+import { noteworthy } from '../policy/tools/notes.ts';
 import { areRuns, runTests } from '../policy/tools/run-tests.ts';
 import { readPolicies } from '../policy/tools/texts.ts';
 import { readArguments } from './arguments.ts';
@@ -30,7 +31,8 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
     io.err(`the engine gave up: ${idle}\n`);
     return FAILED;
   }
-  const remarks = [...loaded.warnings, ...shadowedForbids(policies), ...idle.policies];
+  const noted = noteworthy(policies, loaded.snapshot.inventory, sources.settings);
+  const remarks = [...loaded.warnings, ...shadowedForbids(policies), ...idle.policies, ...noted];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
   const own = policies.filter(({ guardrail }) => !guardrail);

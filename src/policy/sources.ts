@@ -26,6 +26,8 @@ export interface PolicySettings {
   readonly ownTrustDomains: readonly string[];
   /** Cedar's warnings (a policy that can never apply) are reported instead of refused. */
   readonly allowWarnings: boolean;
+  /** The `iss` of every issuer of tasks, where all are known. Decides nothing: tools compare names with it. */
+  readonly taskIssuers?: readonly string[] | null;
 }
 
 /** The parts of a configuration that policies are judged with. */
@@ -35,11 +37,14 @@ export interface ConfiguredPolicy {
     readonly guardrails: { readonly disable: readonly DisabledGuardrail[] };
     readonly unsafeIgnoreWarnings: boolean;
   };
+  readonly task: {
+    readonly issuers: readonly ({ readonly kind: 'jwt-svid' } | { readonly kind: string; readonly issuer: string })[];
+  };
   readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly ours: boolean }>> };
 }
 
 /** The settings of a configuration, guardrails included whose time has passed. */
-export function policySettings({ policy, identity }: ConfiguredPolicy): PolicySettings {
+export function policySettings({ policy, identity, task }: ConfiguredPolicy): PolicySettings {
   const domains = Object.entries(identity.trustDomains);
   return {
     headers: policy.headers,
@@ -47,6 +52,8 @@ export function policySettings({ policy, identity }: ConfiguredPolicy): PolicySe
     trustDomains: domains.map(([name]) => name),
     ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
     allowWarnings: policy.unsafeIgnoreWarnings,
+    // The issuer of a JWT-SVID is whatever its trust domain writes there.
+    taskIssuers: task.issuers.every((issuer) => 'issuer' in issuer) ? task.issuers.map(({ issuer }) => issuer) : null,
   };
 }
 

@@ -63,6 +63,14 @@ suite('lint', () => {
       'is a host; write Mesh::Host::"payments.internal"',
     ],
     [
+      'path with the parameter of a template',
+      'api/invoices"\n',
+      'api/invoices/{invoice}"\n',
+      '7:15',
+      `'{invoice}' is no pattern in a path; write Mesh::Api::"payments.internal/NAME"`,
+    ],
+    ['path with an asterisk', 'api/invoices"\n', 'api/*"\n', '7:15', "'*' is no pattern in a path"],
+    [
       'path in another case than the host reads',
       'Path::"payments.internal/api/invoices"',
       'Path::"docs.internal/Guide"',

@@ -93,6 +93,9 @@ function workloadFault(text: string, inventory: Inventory): string | null {
 /** Characters that a decoded path never holds: what decodes to them is refused before policy. */
 const NEVER_IN_PATH = /[\u0000-\u001f\u007f-\u009f%\\]/;
 
+/** What a template or a pattern is written with, and a request's path is not. */
+const PATTERN = /\{[^}/]*\}?|\*/;
+
 function pathFault(text: string, inventory: Inventory, kind: 'prefix' | 'whole'): string | null {
   const slash = text.indexOf('/');
   const name = slash === -1 ? text : text.slice(0, slash);
@@ -100,6 +103,10 @@ function pathFault(text: string, inventory: Inventory, kind: 'prefix' | 'whole')
   if (host === undefined) return unlisted('host', name, 'resources');
   const path = slash === -1 ? '' : text.slice(slash);
   if (kind === 'prefix' && (path === '' || path === '/')) return `'${text}' is a host; write Mesh::Host::"${name}"`;
+  const pattern = PATTERN.exec(path)?.[0];
+  if (pattern !== undefined) {
+    return `'${pattern}' is no pattern in a path; write Mesh::Api::"${name}/NAME" for a route with parameters, or resource.path like "…*"`;
+  }
   const canonical = canonicalPath(host, path);
   if (canonical === null || NEVER_IN_PATH.test(path) || (kind === 'prefix' && path.endsWith('/'))) {
     return `'${text}' is not canonical; write host/segment/segment, decoded, without a trailing slash or dot segments`;
