@@ -1,4 +1,5 @@
 import { lowerPath } from './fold.ts';
+import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
 import type { Action, Sensitivity } from './model.ts';
 import type { Report } from './report.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
@@ -20,7 +21,10 @@ export interface Api {
   readonly scopes: readonly string[] | null;
   readonly owner: string | null;
   readonly labels: ReadonlyMap<string, string>;
-  readonly lower: boolean;
+  /** The scopes that it asks for, by itself or from what is around it. */
+  readonly asks: readonly string[];
+  /** What `lower: true` lowers here. */
+  readonly lowered: { readonly sensitivity: boolean; readonly effect: boolean; readonly scopes: boolean };
 }
 
 export function rank(name: (typeof sensitivities)[number]): Sensitivity {
@@ -44,6 +48,7 @@ export function compileApis(
   entries: readonly ApiEntry[],
   caseInsensitive: boolean,
   report: Report,
+  scopes: readonly string[] = [],
 ): Api[] {
   const names = new Set<string>();
   const read: { index: number; entry: ApiEntry; template: Template }[] = [];
@@ -80,7 +85,7 @@ export function compileApis(
   for (const { index, entry, template } of read) {
     const around = innermost(compiled.around(template));
     const at: Report = (path, message) => report([index, ...path], message);
-    const api = compileApi(host, base, entry, template, around, at);
+    const api = compileApi(host, { base, scopes }, entry, template, around, at);
     compiled.add(api);
     apis.push(api);
   }
@@ -111,7 +116,7 @@ function casedFault({ segments }: Template): string | null {
 
 function compileApi(
   host: string,
-  base: Sensitivity,
+  { base, scopes }: { readonly base: Sensitivity; readonly scopes: readonly string[] },
   entry: ApiEntry,
   template: Template,
   around: readonly Api[],
@@ -122,7 +127,10 @@ function compileApi(
   const lower = entry.lower === true;
   const outerWrites = around.some((api) => api.writes);
   const lowersEffect = outerWrites && entry.effect === 'read';
-  if (lower && stated >= outer && !lowersEffect) report(['lower'], "nothing is lowered here; remove 'lower'");
+  const outerScopes = scopesAround(around, scopes);
+  const loosened = loosensScopes(entry.scopes, outerScopes);
+  if (lower && stated >= outer && !lowersEffect && !loosened)
+    report(['lower'], "nothing is lowered here; remove 'lower'");
   if (!lower && stated < outer) {
     report(
       ['sensitivity'],
@@ -131,6 +139,13 @@ function compileApi(
   }
   if (!lower && lowersEffect)
     report(['effect'], "what is around it says 'effect: write'; add 'lower: true' if reading is meant");
+  if (!lower && loosened) {
+    report(
+      ['scopes'],
+      `what is around it asks for ${outerScopes.join(', ')}; add 'lower: true' if more tokens are meant`,
+    );
+  }
+  for (const [key, message] of silentlyLowered(entry, around)) report([key], message);
   if (entry.effect === 'read') {
     for (const method of entry.methods ?? []) {
       if (method === 'PUT' || method === 'PATCH' || method === 'DELETE' || method === 'CONNECT') {
@@ -149,6 +164,7 @@ function compileApi(
     scopes: entry.scopes === undefined ? null : Object.freeze([...new Set(entry.scopes)].toSorted()),
     owner: entry.owner ?? null,
     labels: new Map(Object.entries(entry.labels ?? {})),
-    lower,
+    asks: entry.scopes ?? outerScopes,
+    lowered: { sensitivity: stated < outer, effect: lowersEffect, scopes: loosened },
   };
 }

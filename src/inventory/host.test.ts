@@ -253,7 +253,7 @@ test('scopes, owner and labels come from the innermost that states them', () => 
     [
       { name: 'a', path: '/a', scopes: ['a'], owner: 'platform', labels: { tier: '1' } },
       { name: 'b', path: '/a/b', labels: { zone: 'eu' } },
-      { name: 'c', path: '/a/b/c', scopes: [] },
+      { name: 'c', path: '/a/b/c', scopes: [], lower: true },
       { name: 'd', path: '/d' },
     ],
     { owner: 'payments', scopes: ['host'], labels: { tier: '0', host: 'h' } },
@@ -461,3 +461,40 @@ function facts(inventory: Inventory, line: string, more: Partial<Access> = {}): 
   const { action, effect } = targetOf(inventory, line, more);
   return [action, effect];
 }
+
+const lowerings: [key: string, outer: object, inner: object, stated: object][] = [
+  ['sensitivity', { sensitivity: 'restricted' }, { sensitivity: 'public' }, { sensitivity: 'public' }],
+  ['effect', { effect: 'write' }, { effect: 'read' }, { effect: 'write' }],
+  ['scopes', { scopes: ['a'] }, { scopes: [] }, { scopes: ['a'] }],
+];
+for (const [key, outer, inner, stated] of lowerings) {
+  test(`what lies in an api whose ${key} is lowered states its own ${key}`, () => {
+    const around = { name: 'outer', path: '/a', ...outer };
+    const lowered = { name: 'lowered', path: '/a/{b}', lower: true, ...inner };
+    const nested = { name: 'nested', path: '/a/{b}/c' };
+    assert.match(apiProblems([around, lowered, nested]), new RegExp(`lies in 'lowered', .*; state '${key}' here too`));
+    api([around, lowered, { ...nested, ...stated }]);
+    api([around, lowered, { ...nested, ...stated }, { name: 'deeper', path: '/a/{b}/c/d' }]);
+  });
+}
+
+test('an api asks for fewer scopes than what is around it only with lower: true', () => {
+  const outer = { name: 'outer', path: '/a', scopes: ['a'] };
+  const inner = (scopes: readonly string[], more = {}) => ({ name: 'inner', path: '/a/b', scopes, ...more });
+  assert.match(apiProblems([outer, inner([])]), /what is around it asks for a; add 'lower: true'/);
+  assert.match(apiProblems([outer, inner(['a', 'b'])]), /what is around it asks for a; add 'lower: true'/);
+  api([outer, inner([], { lower: true })]);
+  api([outer, inner(['a'])]);
+  api([outer, inner(['b'])]);
+  assert.match(apiProblems([outer, inner(['b'], { lower: true })]), /nothing is lowered here/);
+  const passing = { name: 'passing', path: '/a/b' };
+  assert.match(apiProblems([outer, passing, { name: 'inner', path: '/a/b/c', scopes: [] }]), /asks for a/);
+});
+
+test('the scopes of the host are those around an api that lies in none', () => {
+  const host = { host: 'a.internal', owner: 'payments', sensitivity: 'public', scopes: ['a'] };
+  const open = { name: 'open', path: '/open', scopes: [] };
+  const problems = problemsOf({ resources: [{ ...host, apis: [open] }] }).join();
+  assert.match(problems, /what is around it asks for a; add 'lower: true'/);
+  inventoryOf({ resources: [{ ...host, apis: [{ ...open, lower: true }] }] });
+});

@@ -187,7 +187,7 @@ export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Rep
   }
   const base = entry.sensitivity === undefined ? unlisted : rank(entry.sensitivity);
   const at: Report = (path, message) => report(['apis', ...path], message);
-  const apis = compileApis(entry.host, base, entry.apis ?? [], entry.caseInsensitive ?? false, at);
+  const apis = compileApis(entry.host, base, entry.apis ?? [], entry.caseInsensitive ?? false, at, entry.scopes);
   const host: Host = Object.freeze({
     name: entry.host,
     audience: entry.audience ?? null,

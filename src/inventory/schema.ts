@@ -68,7 +68,9 @@ export const workloadSchema = z.strictObject({
       'Where the workload calls from. A longer entry names networks within those of the shorter one, unless it says `lower`.',
     ),
   reviewed: date.optional().describe('When somebody last looked at the entry. Shown with its age; decides nothing.'),
-  lower: lower.optional().describe('Says that this entry loosens what a shorter one says, and means it.'),
+  lower: lower
+    .optional()
+    .describe('Says that this entry loosens what a shorter one says, defaults included, and means it.'),
 });
 
 export const apiSchema = z.strictObject({
@@ -92,7 +94,9 @@ export const apiSchema = z.strictObject({
   sensitivity: sensitivity.optional().describe('Not stated: that of the api around it, or of the host.'),
   lower: lower
     .optional()
-    .describe('Says that this api is less sensitive, or less of a write, than what is around it, and means it.'),
+    .describe(
+      'Says that this api is less sensitive, less of a write, or asks for fewer scopes than what is around it, and means it. An api that lies in it states the same key itself.',
+    ),
   scopes: z
     .array(scope)
     .optional()

@@ -36,7 +36,7 @@ test('the longest entry wins, and takes from shorter ones what it does not state
   const inventory = inventoryOf({
     workloads: [
       { id: 'spiffe://prod.example/ns/batch/sa/nightly', owner: 'payments', labels: { tier: 'b' } },
-      { ...batch, relay: true, labels: { tier: 'a', zone: 'eu' }, networks: ['10.0.0.0/8'] },
+      { ...batch, lower: true, relay: true, labels: { tier: 'a', zone: 'eu' }, networks: ['10.0.0.0/8'] },
       { under: 'spiffe://prod.example', owner: 'platform' },
     ],
   });
@@ -114,6 +114,9 @@ const loosenings: [name: string, shorter: object, longer: object, stricter: obje
   ['kind: agent', { kind: 'agent' }, { kind: 'job' }, { kind: 'agent' }],
   ['kind: legacy', { kind: 'legacy' }, { kind: 'service', relay: false }, { kind: 'legacy' }],
   ['external: true', { kind: 'job', external: true }, { external: false }, {}],
+  ['kind: agent, the default', {}, { kind: 'job' }, { kind: 'agent' }],
+  ['external: true, the default', { kind: 'agent' }, { external: false }, {}],
+  ['external: true, the default', {}, { kind: 'agent', external: false }, { external: true }],
   ['relay: true', { kind: 'job', relay: true }, { relay: false }, {}],
   ['networks', { kind: 'job', networks: ['10.2.0.0/16'] }, { networks: ['10.0.0.0/8'] }, { networks: ['10.2.7.0/24'] }],
   ['networks', { kind: 'job', networks: ['10.2.0.0/16'] }, { networks: ['10.2.0.0/8'] }, { networks: ['10.2.0.0/16'] }],

@@ -168,15 +168,16 @@ function resolve(entry: WorkloadEntry, id: SpiffeId, shorter: Resolved | undefin
 
 function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report): void {
   const loosened: [key: keyof WorkloadEntry, what: string][] = [];
+  // What no entry states is loosened like what one states: by default a workload is an agent that is external.
+  const { kind: outerKind, external: outerExternal } = withDefaults(shorter);
+  const byDefault = (stated: unknown): string => (stated === undefined ? ', the default' : '');
   // An agent is judged most strictly of all; a legacy account is held to its networks, age and signals.
-  if (
-    entry.kind !== undefined &&
-    entry.kind !== shorter.kind &&
-    (shorter.kind === 'agent' || shorter.kind === 'legacy')
-  ) {
-    loosened.push(['kind', `kind: ${shorter.kind}`]);
+  if (entry.kind !== undefined && entry.kind !== outerKind && (outerKind === 'agent' || outerKind === 'legacy')) {
+    loosened.push(['kind', `kind: ${outerKind}${byDefault(shorter.kind)}`]);
   }
-  if (entry.external === false && shorter.external === true) loosened.push(['external', 'external: true']);
+  if (entry.external === false && outerExternal) {
+    loosened.push(['external', `external: true${byDefault(shorter.external)}`]);
+  }
   if (entry.relay === false && shorter.relay === true) loosened.push(['relay', 'relay: true']);
   const outer = shorter.networks;
   if (outer !== null && entry.networks !== undefined && !lie(entry.networks, outer)) {
@@ -192,13 +193,18 @@ function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report
 }
 
 /** Defaults come last: not stated by any entry, a workload is an agent, and an agent takes input from outside. */
-function describe(id: SpiffeId, entry: Resolved, own: ReadonlySet<string>): Workload {
+function withDefaults(entry: Resolved): { readonly kind: Kind; readonly external: boolean } {
   const kind = entry.kind ?? 'agent';
+  return { kind, external: entry.external ?? kind === 'agent' };
+}
+
+function describe(id: SpiffeId, entry: Resolved, own: ReadonlySet<string>): Workload {
+  const { kind, external } = withDefaults(entry);
   return Object.freeze({
     id,
     owner: entry.owner,
     kind,
-    external: !own.has(id.trustDomain) || (entry.external ?? kind === 'agent'),
+    external: !own.has(id.trustDomain) || external,
     relay: entry.relay ?? false,
     groups: entry.groups,
     labels: entry.labels,
