@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plainNumber } from './facts.ts';
+import { received, requestOptions } from '../test/support/check-request.ts';
+import { loaded, workload } from '../test/support/policy.ts';
+import { readRequest } from './envoy/request.ts';
+import { gatherFacts, plainNumber, UNSUPPLIED } from './facts.ts';
+import type { Caller } from './identity/caller.ts';
+import { Refusal } from './outcome.ts';
 
 test('B42: only plain decimal digits inside the safe range are a number', () => {
   for (const [text, number] of [
@@ -14,4 +19,24 @@ test('B42: only plain decimal digits inside the safe range are a number', () => 
   for (const text of ['', ' ', '0x10', '1e1', '12abc', '-0', '-1', '+1', '01', '1.0', ' 7', '9007199254740993', '١']) {
     assert.equal(plainNumber(text), null, JSON.stringify(text));
   }
+});
+
+test('what nothing supplies yet is absent or empty in every request', () => {
+  const { snapshot, unload } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' });
+  const input = readRequest(received(), { checkPeer: null }, requestOptions);
+  assert.ok(!(input instanceof Refusal));
+  const caller = {
+    workload: workload(snapshot.inventory, 'spiffe://prod.example/ns/payments/sa/api'),
+    proxy: null,
+    issuedAt: null,
+  } as unknown as Caller;
+  const facts = gatherFacts(input, caller, [], 0);
+  unload();
+  assert.ok(!(facts instanceof Refusal));
+  const { approvals, risk, signals } = facts;
+  assert.deepEqual(
+    { approvals: [...approvals], risk, signals: [...signals] },
+    { approvals: [], risk: null, signals: [] },
+  );
+  assert.deepEqual(UNSUPPLIED.toSorted(), ['approvals', 'risk', 'signals']);
 });

@@ -24,7 +24,7 @@ const ids = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, id
 
 test('docs/controls.md has the sentence of every guardrail, and no other', () => {
   const described = guardrails.map((found) => [found.get('id'), found.get('description')]);
-  const documented = rows.filter((cells) => cells.length === 4).map(([, id, sentence]) => [ids(id)[0], sentence]);
+  const documented = rows.filter((cells) => cells.length === 5).map(([, id, sentence]) => [ids(id)[0], sentence]);
   assert.ok(described.length > 0);
   assert.deepEqual(documented.toSorted(), described.toSorted());
 });
@@ -51,4 +51,35 @@ test('docs/controls.md speaks of every control of the three lists that it takes 
     whole.filter((control) => !named.has(control)),
     [],
   );
+});
+
+/** The last table of the page: a sentence, a file, and a test or case in it. */
+const shown = readFileSync(join(root, 'docs', 'controls.md'), 'utf8')
+  .split('## Where each sentence is shown')[1]
+  ?.split('\n')
+  .filter((line) => line.startsWith('| ') && line.includes(' | `'))
+  .map((line) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')));
+
+test('docs/controls.md names a test for each sentence about what stands beside the guardrails', () => {
+  const sentences = new Set(
+    rows
+      .filter((cells) => cells.length === 6)
+      .flatMap(([, , , beside = '']) => beside.split(';'))
+      .map((sentence) => sentence.trim())
+      .filter((sentence) => sentence !== '–'),
+  );
+  const named = new Set(shown?.map(([sentence = '']) => sentence));
+  assert.ok(sentences.size > 30);
+  assert.deepEqual([...sentences.difference(named)], []);
+});
+
+test('each test that docs/controls.md names is there', () => {
+  for (const [sentence, file = '', name = ''] of shown ?? []) {
+    const text = readFileSync(join(root, file.replaceAll('`', '')), 'utf8');
+    assert.ok(text.includes(name), `${sentence}: ${file} has no '${name}'`);
+  }
+});
+
+test('docs/controls.md says of every guardrail what it does not do', () => {
+  for (const cells of rows.filter(({ length }) => length === 5)) assert.match(cells[3] ?? '', /^[A-Z].*\.$/);
 });
