@@ -77,7 +77,7 @@ function tagOf(fact: string): string {
 }
 
 /** How a policy asks for the fact. */
-export function presenceText(fact: string): string {
+function presenceText(fact: string): string {
   const [kind = ''] = fact.split('.');
   if (isHeader(fact)) return `context.${kind}.hasTag(${JSON.stringify(tagOf(fact) || '…')})`;
   return fact === 'task.subject' ? 'context.task has subject' : `context has ${fact}`;

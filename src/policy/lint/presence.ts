@@ -7,7 +7,7 @@ export const OPTIONAL = ['task', 'declared', 'query', 'client', 'inNetworks', 'c
 const SUBJECT = 'task.subject';
 
 /** Evaluations of one condition; the few that need more count as passed. */
-const MOST_EVALUATIONS = 4000;
+const MOST_EVALUATIONS = 1000;
 
 /** A condition as it is with a fact, or without it. */
 interface Assumed {
@@ -28,7 +28,7 @@ export function factsThatOpenByAbsence(policy: PolicyJson): readonly string[] {
 }
 
 /** The facts whose presence a node asks for; none for a node that is no such test. */
-export function presenceOf(node: Node): readonly string[] {
+function presenceOf(node: Node): readonly string[] {
   if (node.operator === 'hasTag') {
     const [variable, kind] = (pathOf(operand(node, 'left')) ?? '').split('.');
     if (variable !== 'context' || (kind !== 'headers' && kind !== 'numbers')) return [];
