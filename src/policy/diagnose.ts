@@ -25,6 +25,8 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
   const location = fault.sourceLocations?.[0];
   const offset = location === undefined ? 0 : offsetOfByte(policy.text, location.start);
   const message = withoutPrefix(fault.message);
+  const known = knownAttributes(message);
+  if (known !== null) return problemIn(policy, memberOffset(policy, offset, message), joined(message, known));
   const advice = fault.help === null ? labelOf(fault) : withoutPrefix(fault.help);
   if (UNGUARDED.test(message) && policy.tokens.some(({ text }) => text === 'forbid') && inWhen(policy, offset)) {
     const safe = 'write what may pass as `unless { … has … && … }`: that stops a request without it too';
@@ -37,6 +39,48 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
     return problemIn(policy, sign?.start ?? offset, joined(`'${wrongSign}' is not an operator in Cedar`, advice));
   }
   return problemIn(policy, offset, joined(message, advice));
+}
+
+/** What can be read of each part of a request, in place of Cedar's guess at the nearest name. */
+export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Workload', ['trustDomain', 'kind', 'external', 'relay', 'owner']],
+  ['Endpoint', ['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']],
+  [
+    'context',
+    [
+      'now',
+      'client',
+      'credential',
+      'role',
+      'query',
+      'declared',
+      'task',
+      'chain',
+      'headers',
+      'numbers',
+      'inNetworks',
+      'credentialAge',
+      'approvals',
+      'risk',
+      'signals',
+    ],
+  ],
+]);
+
+const UNKNOWN = /^attribute `(\w+)` (?:on entity type `Mesh::(\w+)`|in (context)).* not found$/;
+
+function knownAttributes(message: string): string | null {
+  const [, , type, context] = UNKNOWN.exec(message) ?? [];
+  const names = ATTRIBUTES.get(type ?? context ?? '');
+  if (names === undefined) return null;
+  const tags = context === undefined ? '; labels are tags: getTag("…")' : '';
+  return `it has ${names.join(', ')}${tags}`;
+}
+
+/** Where the name stands that Cedar does not know: it points at the expression around it. */
+function memberOffset(policy: PolicyText, offset: number, message: string): number {
+  const name = UNKNOWN.exec(message)?.[1];
+  return policy.tokens.find(({ text, start }) => start >= offset && text === name)?.start ?? offset;
 }
 
 const UNGUARDED = /^unable to guarantee safety of access to /;
@@ -64,7 +108,10 @@ function withoutPrefix(text: string): string {
   return text
     .replace(/^failed to parse policy (?:with id `[^`]*` )?from string: /, '')
     .replace(/^for policy `[^`]*`[,:] /, '')
-    .replace(/ for (?:\w+::)*Action::"[^"]*"/, '');
+    .replace(/ for (?:\w+::)*Action::"[^"]*"/, '')
+    .replaceAll('Set<__cedar::internal::AnyEntity>', 'a set of entities')
+    .replaceAll('__cedar::internal::AnyEntity', 'an entity')
+    .replaceAll('__cedar::internal::OpenRecord{}', 'a record');
 }
 
 function labelOf(fault: CedarFault): string | null {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../inventory/problem.ts';
+import { ATTRIBUTES } from '../diagnose.ts';
 import { newInstance } from '../engine.ts';
 import { vet } from '../vet.ts';
 import { mistakes } from './mistakes.ts';
@@ -91,4 +92,31 @@ test('a string with the escapes of Cedar is taken as it is written', () => {
     report(policyOf('resource.path.startsWith("/\\x41\\\'b c")')).join(),
     /write resource\.path like "\/A'b c\*"$/,
   );
+});
+
+test('an attribute that is not there is shown at its name, with those that are', () => {
+  assert.deepEqual(report(policyOf('principal.mood == "good"')), [
+    'a.cedar:2:11: attribute `mood` on entity type `Mesh::Workload` not found; it has trustDomain, kind, external, relay, owner; labels are tags: getTag("…")',
+  ]);
+  assert.match(
+    report(policyOf('context.weather == "good"')).join(),
+    /:2:9: attribute `weather` in context.* not found; it has now, client, /,
+  );
+});
+
+test('the attributes that messages list are those of the schema', () => {
+  const text = sourcesOf({}).schema.text;
+  for (const [type, names] of ATTRIBUTES) {
+    const head = type === 'context' ? 'type Request = ' : `entity ${type} in [^{]*`;
+    const [, body = ''] = new RegExp(`${head}\\{([^}]*)\\}`).exec(text) ?? [];
+    assert.deepEqual(
+      [...body.matchAll(/^ *(\w+)\??:/gm)].map(([, name]) => name),
+      names,
+    );
+  }
+});
+
+test('the types of a message have the names of the language', () => {
+  const [problem = ''] = report(policyOf('principal.relay in Mesh::Group::"finance-agents"'));
+  assert.match(problem, /expected an entity but saw Bool/);
 });
