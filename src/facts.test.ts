@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { received, requestOptions } from '../test/support/check-request.ts';
 import { loaded, workload } from '../test/support/policy.ts';
 import { readRequest } from './envoy/request.ts';
-import { gatherFacts, plainNumber, UNSUPPLIED } from './facts.ts';
+import { gatherFacts, plainNumber } from './facts.ts';
 import type { Caller } from './identity/caller.ts';
 import { Refusal } from './outcome.ts';
+import { UNSUPPLIED } from './policy/question.ts';
 
 test('B42: only plain decimal digits inside the safe range are a number', () => {
   for (const [text, number] of [

@@ -11,9 +11,6 @@ export type Facts = Pick<
   'client' | 'headers' | 'numbers' | 'inNetworks' | 'credentialAge' | 'approvals' | 'risk' | 'signals'
 >;
 
-/** Facts of the vocabulary that no source supplies yet: absent, or empty, in every request. */
-export const UNSUPPLIED = ['approvals', 'risk', 'signals'] as const;
-
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
 const NOTHING: ReadonlySet<string> = new Set();
 

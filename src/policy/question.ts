@@ -36,6 +36,9 @@ export interface Question {
   readonly signals: ReadonlySet<string>;
 }
 
+/** Facts of the vocabulary that no source supplies yet: absent, or empty, in every request. */
+export const UNSUPPLIED = ['approvals', 'risk', 'signals'] as const;
+
 /** A policy that could not be evaluated. */
 export interface PolicyFault {
   readonly policy: string;

@@ -1,4 +1,3 @@
-import { UNSUPPLIED } from '../../facts.ts';
 import type { HostBook } from '../../inventory/host.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Problem } from '../../inventory/problem.ts';
@@ -6,6 +5,7 @@ import { contains } from '../../inventory/template.ts';
 import { SpiffeId } from '../../spiffe-id.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from '../lint/ast.ts';
 import { factsThatOpenByAbsence } from '../lint/presence.ts';
+import { UNSUPPLIED } from '../question.ts';
 import type { PolicySettings } from '../sources.ts';
 import { problemIn } from '../split.ts';
 import { type Literal, literals } from '../tokens.ts';
