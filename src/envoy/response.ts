@@ -26,10 +26,13 @@ const replace = ([key, value]: readonly [string, string]): HeaderValueOption => 
   keep_empty_value: true,
 });
 
-/** In a denial Envoy first removes every header that is named, then adds each: a repeated challenge stays apart. */
+/**
+ * In a denial Envoy first removes every header that is named, then adds each: a repeated challenge stays apart.
+ * `append: true` would lose them all: Envoy 1.36 to 1.40 pass such a header over in a denied response.
+ */
 const add = ([key, value]: readonly [string, string]): HeaderValueOption => ({
   header: { key, value },
-  append: { value: true },
+  append: { value: false },
   append_action: APPEND_IF_EXISTS_OR_ADD,
   keep_empty_value: true,
 });
