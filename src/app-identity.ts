@@ -67,6 +67,10 @@ export async function startIdentity(config: Config, events: IdentityEvents): Pro
       oidc: new Map(oidc.map(({ issuer, rules }) => [issuer, rules])),
       taskIssuers: new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]))),
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
+      challenge: {
+        resourceMetadata: task.resourceMetadata,
+        dpopAlgorithms: task.issuers.some(({ kind }) => kind === 'access-token') ? task.dpop.algorithms : null,
+      },
       unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
     },
     own: spiffe.own,

@@ -19,10 +19,14 @@ export interface Tasks {
   stop(): void;
 }
 
-/** Reads the keys of every task issuer once, and goes on reading them. */
+/**
+ * Reads the keys of every task issuer once, and goes on reading them. `startedAtMs` is when the process started, in
+ * milliseconds since the epoch.
+ */
 export async function startTasks(
   { task, chain }: Config,
   identity: Identity,
+  startedAtMs: number,
   onKeys: (event: KeyEvent) => void,
 ): Promise<Tasks> {
   const sources: { readonly source: JwksSource; readonly required: boolean }[] = [];
@@ -51,6 +55,7 @@ export async function startTasks(
     headers: task.headers,
     issuers,
     identityIssuers: identity.rules.oidc,
+    startedAtMs,
     maxDepth: chain.maxDepth,
     dpop: {
       algorithms: dpop.algorithms,

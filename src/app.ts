@@ -38,6 +38,8 @@ export interface Surroundings {
   /** Takes one line of the log, with its line feed. */
   readonly log: (line: string) => void;
   readonly version: string;
+  /** When the process started, in milliseconds since the epoch: no use of a proof before is remembered. */
+  readonly startedAtMs: number;
 }
 
 export interface App {
@@ -58,13 +60,13 @@ const AUDIT_FLUSH_MS = 5000;
 const READINESS_MS = 1000;
 
 /** Builds every part by hand, and serves. Throws when a port, a sink or a file of the configuration cannot be used. */
-export async function start(config: Config, { stdout, log: write, version }: Surroundings): Promise<App> {
+export async function start(config: Config, { stdout, log: write, version, startedAtMs }: Surroundings): Promise<App> {
   const clock = systemClock;
   const log = createLog({ level: config.log.level, write, now: clock.now });
   const metrics = metricsFor(config);
   const audit = await startAudit(config, stdout, version, log, metrics);
   const identity = await startIdentity(config, identityEvents(log, metrics));
-  const tasks = await startTasks(config, identity, identityEvents(log, metrics).onKeys);
+  const tasks = await startTasks(config, identity, startedAtMs, identityEvents(log, metrics).onKeys);
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const engine = new Engine({
     onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
@@ -214,7 +216,7 @@ function describePolicy(policy: SnapshotHolder) {
  */
 export async function examine(config: Config): Promise<readonly string[]> {
   const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {}, onOwnSvid: () => {} });
-  const tasks = await startTasks(config, identity, () => {});
+  const tasks = await startTasks(config, identity, systemClock.now(), () => {});
   const engine = new Engine();
   const policy = await openPolicy(config, engine);
   const { problems } = policy.status();

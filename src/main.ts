@@ -77,7 +77,9 @@ async function serve(args: readonly string[]): Promise<number> {
   const config = await readConfig(file, io);
   if (typeof config === 'number') return config;
   const stopping = stopSignal();
-  const app = await start(config, { stdout: process.stdout, log: io.err, version: await packageVersion() });
+  const startedAtMs = Date.now();
+  const version = await packageVersion();
+  const app = await start(config, { stdout: process.stdout, log: io.err, version, startedAtMs });
   await stopping;
   await app.stop();
   return DONE;

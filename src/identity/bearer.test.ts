@@ -32,6 +32,7 @@ test('what is ours is ours on any host: a configured issuer first, then a SPIFFE
   );
   for (const host of ['ours', 'app'] as const) {
     assert.equal(read(host, `Bearer ${svid}`), 'bearer of a SPIFFE ID');
+    assert.equal(read(host, `Bearer   ${svid}`), 'bearer of a SPIFFE ID');
     assert.equal(read(host, `Bearer ${configured}`), 'bearer of https://cluster.example');
     assert.equal(read(host, `Bearer ${both}`), 'bearer of https://cluster.example');
     assert.equal(read(host, `dpop ${configured}`), 'dpop of https://cluster.example');
@@ -57,7 +58,7 @@ const strangers: readonly [string, string, string][] = [
   ['Basic', 'Basic dXNlcjpwYXNz', 'identity_token_malformed'],
   ['a scheme without a token', 'Bearer', 'identity_token_malformed'],
   ['an empty header', '', 'identity_token_malformed'],
-  ['two spaces', `Bearer  ${svid}`, 'identity_token_malformed'],
+  ['a space inside', `Bearer ${svid} x`, 'identity_token_malformed'],
   ['a tab', `Bearer\t${svid}`, 'identity_token_malformed'],
   ['two tokens in one header', `Bearer ${svid},Bearer ${svid}`, 'identity_token_malformed'],
   ['a token and more', `Bearer ${svid} x`, 'identity_token_malformed'],

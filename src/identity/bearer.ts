@@ -5,8 +5,8 @@ import { TokenFault } from './jws-fault.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 const HEADER = 'authorization';
-/** RFC 6750 section 2.1 and RFC 9449 section 7.1: scheme, one space, token68 (RFC 9110 section 11.2). */
-const CREDENTIALS = /^(bearer|dpop) ([A-Za-z0-9\-._~+/]+=*)$/i;
+/** RFC 6750 section 2.1 and RFC 9449 section 7.1: scheme, spaces, token68 (RFC 9110 sections 11.2 and 11.4). */
+const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /** An `Authorization` header that is ours to judge. Nothing in it is verified. */
 export interface PresentedToken {

@@ -6,6 +6,7 @@ import { SpiffeId } from '../spiffe-id.ts';
 import { readAuthorization } from './bearer.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { Caller, type Credential } from './caller.ts';
+import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 import { TokenFault } from './jws-fault.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
 import { VerifiedJwtSvid } from './jwt-svid.ts';
@@ -22,6 +23,7 @@ export interface IdentityRules extends PeerRules {
   /** Issuers of task tokens: their tokens say why, never who. */
   readonly taskIssuers: ReadonlySet<string>;
   readonly maxTokenLifetimeSeconds: number;
+  readonly challenge: ChallengeRules;
   /** `source.principal` alone names the caller where Envoy sends no certificate. */
   readonly unsafeTrustEnvoyValidation: boolean;
 }
@@ -35,9 +37,20 @@ interface Named {
 
 /**
  * Who calls: the one maker of a Caller. A certificate and a token that name different workloads refuse, and so does a
- * workload that the inventory does not know: every machine consumer has an owner.
+ * workload that the inventory does not know: every machine consumer has an owner. A refusal with 401 has its challenges.
  */
 export async function identify(
+  input: CheckInput,
+  target: Target,
+  known: Inventory,
+  rules: IdentityRules,
+  now: number,
+): Promise<Caller | Refusal> {
+  const outcome = await findCaller(input, target, known, rules, now);
+  return outcome instanceof Refusal ? withTokenChallenge(outcome, target.resource.host, rules.challenge) : outcome;
+}
+
+async function findCaller(
   input: CheckInput,
   { resource }: Target,
   known: Inventory,
@@ -54,7 +67,7 @@ export async function identify(
     return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
   }
   const id = svid?.id ?? token?.id ?? envoysWord(input, rules, proxy);
-  if (id === null) return missing(input);
+  if (id === null) return missing(input, resource.host, rules);
   if (id instanceof Refusal) return id;
   const workload = known.workload(id);
   if (workload instanceof Refusal) return workload;
@@ -114,12 +127,13 @@ function envoysWord(input: CheckInput, rules: IdentityRules, proxy: SpiffeId | n
   return rules.trustedProxies.has(id.text) ? null : id;
 }
 
-function missing({ source }: CheckInput): Refusal {
+function missing(input: CheckInput, host: Host, { challenge }: IdentityRules): Refusal {
+  const { source } = input;
   if (source.certificate === '' && source.principal !== '') {
     return new Refusal(
       'identity_certificate_missing',
       'Envoy sends no certificate: set include_peer_certificate: true',
     );
   }
-  return new Refusal('identity_missing', 'neither a certificate nor a token names a workload');
+  return credentialMissing(input, host, challenge);
 }

@@ -80,6 +80,9 @@ test('a token that is bound to a key is no bearer token', () => {
   assert.equal(kind({ 'x5t#S256': 'abc' }, null), 'bound');
   assert.equal(kind({ jkt: 'abc' }, 'abc'), 'bound');
   assert.equal(kind({ 'x5t#S256': 'abc', jkt: 'abc' }, 'abc'), 'bound');
+  assert.equal(kind({ 'x5t#S256': 'abc', jwk: {} }, 'abc'), 'bound');
+  assert.equal(kind({ 'x5t#S256': 'abc', 'not-understood': 'x' }, 'abc'), 'good');
+  assert.equal(kind({ 'not-understood': 'x' }, 'abc'), 'bound');
   assert.equal(kind({}, 'abc'), 'bound');
   assert.equal(kind('abc', 'abc'), 'bound');
   assert.equal(kind(null, 'abc'), 'bound');

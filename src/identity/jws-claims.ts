@@ -71,15 +71,15 @@ export function requireText(
 
 /**
  * Whether a token that is used as a mere bearer token may be: one with `cnf` (RFC 7800) is bound to a key, and passes
- * only when the one thing it is bound to is the caller's certificate (RFC 8705 section 3.1). `certificateThumbprint` is
- * the base64url SHA-256 of that certificate, null when the request proved none.
+ * only when it is bound to the caller's certificate (RFC 8705 section 3.1), and to no key besides (`jkt`, `jwk`). Members
+ * that are not understood are passed over (RFC 7800 section 3.1). `certificateThumbprint` is the base64url SHA-256 of that
+ * certificate, null when the request proved none.
  */
 export function checkBearer(claims: JsonObject, certificateThumbprint: string | null): TokenFault | null {
   const { cnf } = claims;
   if (cnf === undefined) return null;
   if (!isJsonObject(cnf)) return new TokenFault('bound', 'cnf is not an object');
-  const members = Object.keys(cnf);
-  if (members.length !== 1 || members[0] !== 'x5t#S256')
+  if (cnf['x5t#S256'] === undefined || cnf.jkt !== undefined || cnf.jwk !== undefined)
     return new TokenFault('bound', 'cnf binds the token to something other than a certificate');
   if (certificateThumbprint !== null && cnf['x5t#S256'] === certificateThumbprint) return null;
   return new TokenFault('bound', 'it is bound to another certificate than that of the caller');

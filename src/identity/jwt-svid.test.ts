@@ -111,9 +111,3 @@ test('S2: the thumbprint of a token does not depend on its signature', async () 
   assert.ok(first instanceof VerifiedJwtSvid && again instanceof VerifiedJwtSvid);
   assert.equal(first.thumbprint, again.thumbprint);
 });
-
-test('a refused token is answered with the challenge of RFC 6750', async () => {
-  const refusal = await verify(svid({ signWith: makeKey() }));
-  assert.ok(refusal instanceof Refusal);
-  assert.deepEqual(refusal.headers, [['www-authenticate', 'Bearer error="invalid_token"']]);
-});

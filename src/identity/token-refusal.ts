@@ -1,8 +1,5 @@
-import { type Reason, Refusal, type ResponseHeader } from '../outcome.ts';
+import { type Reason, Refusal } from '../outcome.ts';
 import type { TokenFault, TokenFaultKind } from './jws-fault.ts';
-
-/** RFC 6750 section 3.1: a token was presented and is not good, whatever the fault. */
-const CHALLENGE: readonly ResponseHeader[] = [['www-authenticate', 'Bearer error="invalid_token"']];
 
 const reasonOf = {
   malformed: 'identity_token_malformed',
@@ -20,7 +17,7 @@ const reasonOf = {
   bound: 'identity_token_bound',
 } as const satisfies Record<TokenFaultKind, Reason>;
 
-/** The refusal of a request whose identity token has this fault: `identity_token_…`, with the challenge of RFC 6750. */
+/** The refusal of a request whose identity token has this fault: `identity_token_…`. `identify` adds the challenge. */
 export function identityRefusal(fault: TokenFault): Refusal {
-  return new Refusal(reasonOf[fault.kind], fault.detail, CHALLENGE);
+  return new Refusal(reasonOf[fault.kind], fault.detail);
 }

@@ -82,11 +82,23 @@ test('a token that is bound by name outlives the rotation of the SVID', async ()
   assert.equal(await assurance(txn({}, { thumbprint: sha256('the next certificate of the agent') })), 2);
 });
 
-test('B35: a member of cnf that is not understood refuses, whatever else holds', async () => {
+test('members of cnf that are not understood are passed over where one that is binds the token', async () => {
+  const foreign = { kid: 'k', 'kc-jkt-type': 'DPoP', '': null, osc: {} };
+  const bound = txn({ cnf: { ...foreign, 'x5t#S256': CERTIFICATE } });
+  assert.equal(await assurance(bound), 2);
+  await refuses({ ...bound, thumbprint: sha256('other') }, 'task_txn_binding', /another certificate/);
+  const token = agentAccess({ claims: { cnf: { ...foreign, jkt: thumbprint(keys.agent) } } });
+  const dpop = dpopProof({ key: keys.agent, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: token });
+  assert.equal(await assurance({ headers: { authorization: `DPoP ${token}`, dpop } }), 3);
+  await refuses({ headers: { authorization: `Bearer ${token}`, dpop } }, 'task_token_binding', /scheme Bearer/);
+});
+
+test('B35: a cnf without a member that is understood refuses, whatever else holds', async () => {
   for (const [cnf, detail] of [
-    [{ 'x5t#S256': CERTIFICATE, kid: 'k' }, /cnf\.kid is not understood/],
-    [{ osc: {} }, /cnf\.osc is not understood/],
-    [{}, /empty/],
+    [{ kid: 'k' }, /no member that is understood/],
+    [{ osc: {} }, /no member that is understood/],
+    [{}, /no member that is understood/],
+    [{ 'x5t#S256': null }, /no SHA-256/],
     [[], /no(t an)? object/],
     ['x', /not an object/],
     [{ 'x5t#S256': `${CERTIFICATE}=` }, /no SHA-256/],

@@ -1,3 +1,4 @@
+import { type ChallengeParameter, challengeHeader } from '../identity/challenge.ts';
 import type { JwsAlgorithm } from '../identity/jws-algorithms.ts';
 import type { Host } from '../inventory/model.ts';
 import type { ResponseHeader } from '../outcome.ts';
@@ -15,11 +16,9 @@ export interface Asking {
 type TokenError = 'invalid_token' | 'insufficient_scope';
 type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce';
 
-const METADATA_PATH = '/.well-known/oauth-protected-resource';
-
 /** `WWW-Authenticate` about a token in `Authorization`: RFC 6750 section 3, or RFC 9449 section 7.1 for a bound one. */
 export function tokenChallenge(asking: Asking, error: TokenError, scopes: readonly string[] = []): ResponseHeader {
-  const parameters: [string, string][] = [['error', error]];
+  const parameters: ChallengeParameter[] = [['error', error]];
   if (scopes.length > 0) parameters.push(['scope', scopes.join(' ')]);
   return header(asking, parameters);
 }
@@ -29,12 +28,7 @@ export function proofChallenge(asking: Asking, error: ProofError): ResponseHeade
   return header({ ...asking, scheme: 'dpop' }, [['error', error]]);
 }
 
-/** Values are our own words, scopes by their grammar and the origin of a host: none holds a quote or a backslash. */
-function header(asking: Asking, parameters: readonly (readonly [string, string])[]): ResponseHeader {
-  const all = [...parameters];
-  if (asking.scheme === 'dpop') all.push(['algs', asking.proofAlgorithms.join(' ')]);
-  const { origin } = asking.host;
-  if (asking.resourceMetadata && origin !== null) all.push(['resource_metadata', origin + METADATA_PATH]);
-  const text = all.map(([name, value]) => `${name}="${value}"`).join(', ');
-  return ['www-authenticate', `${asking.scheme === 'dpop' ? 'DPoP' : 'Bearer'} ${text}`];
+function header(asking: Asking, parameters: readonly ChallengeParameter[]): ResponseHeader {
+  const { scheme, host, proofAlgorithms, resourceMetadata } = asking;
+  return challengeHeader(scheme, parameters, host, { resourceMetadata, dpopAlgorithms: proofAlgorithms });
 }

@@ -15,7 +15,10 @@ export interface Confirmation {
 const NOTHING: Confirmation = { certificate: null, keys: [], dpop: false };
 const DIGEST = /^[A-Za-z0-9_-]{43}$/;
 
-/** Reads `cnf`. A member that is not understood is a fault: what it binds the token to cannot be checked (kind `bound`). */
+/**
+ * Reads `cnf`. Members that are not understood are passed over (RFC 7800 section 3.1), such as Keycloak's `kc-jkt-type`
+ * beside `jkt`; where none is understood, what binds the token cannot be checked, and that is a fault (kind `bound`).
+ */
 export function readConfirmation({ cnf }: JsonObject): Confirmation | TokenFault {
   if (cnf === undefined) return NOTHING;
   if (!isJsonObject(cnf)) return new TokenFault('bound', 'cnf is not an object');
@@ -36,10 +39,9 @@ export function readConfirmation({ cnf }: JsonObject): Confirmation | TokenFault
         keys.push(key.thumbprint);
         break;
       }
-      default:
-        return new TokenFault('bound', `cnf.${member.slice(0, 32)} is not understood`);
     }
   }
-  if (certificate === null && keys.length === 0) return new TokenFault('bound', 'cnf is empty');
+  if (certificate === null && keys.length === 0)
+    return new TokenFault('bound', 'cnf has no member that is understood: x5t#S256, jkt, jwk');
   return { certificate, keys, dpop: cnf.jkt !== undefined };
 }

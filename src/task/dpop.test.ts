@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   AGENT,
   agentAccess,
@@ -7,6 +8,7 @@ import {
   NOW,
   ORIGIN,
   options,
+  readWhy,
   refusal,
   refuses,
   type Situation,
@@ -23,6 +25,7 @@ import {
   sha256,
   thumbprint,
 } from '../../test/support/tokens.ts';
+import { Refusal } from '../outcome.ts';
 import { judgeNonce, makeNonce } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
 import { hashOf } from './proof.ts';
@@ -242,4 +245,51 @@ test('a nonce ends, and before that the next one comes with an allow', async () 
   assert.ok(next !== undefined && next !== nonce);
   assert.equal((await why(at(20))).task?.assurance, 3);
   await refuses(at(21), 'task_proof_nonce');
+});
+
+// Proofs from before the start.
+
+const startedAt = (startedAtMs: number, more: Situation = {}): Situation => ({
+  ...more,
+  options: { startedAtMs, ...more.options },
+});
+
+test('a proof that may have been used before the process started is asked for a nonce, and good with it', async () => {
+  assert.equal((await why(send(proof(), startedAt(NOW - 5001)))).task?.assurance, 3);
+  const young = startedAt(NOW - 5000);
+  const asked = await refusal(send(proof(), young));
+  assert.equal(asked.reason, 'task_proof_nonce');
+  assert.match(asked.detail, /before this process started/);
+  assert.deepEqual(asked.headers[0], challenge('use_dpop_nonce'));
+  const nonce = nonceOf(asked.headers);
+  assert.ok(nonce !== undefined);
+  assert.equal((await why(send(proof({}, nonce), young))).task?.assurance, 3);
+});
+
+test('a nonce of the process before does not show that a proof was made after the start', async () => {
+  const owner = { caller: AGENT, origin: ORIGIN };
+  const before = { ...options.dpop, nonce: { ...options.dpop.nonce, secret: Buffer.alloc(32, 8) } };
+  const nonce = makeNonce(owner, before, NOW - 10_000);
+  await refuses(send(proof({}, nonce), startedAt(NOW - 5000)), 'task_proof_nonce', /not ours/);
+});
+
+test('what is wrong with a proof is said before it is asked for a nonce because of the start', async () => {
+  const young = startedAt(NOW);
+  await refuses(send(proof({ claims: { ath: sha256('another') } }), young), 'task_proof_token');
+  await refuses(send(proof({ claims: { iat: seconds - 3600 } }), young), 'task_proof_expired');
+});
+
+test('no proof without a nonce that one process accepted is accepted by the next', async () => {
+  const offset = fc.integer({ min: -80_000, max: 80_000 });
+  await fc.assert(
+    fc.asyncProperty(offset, fc.nat(80_000), fc.nat(80_000), async (made, firstRun, pause) => {
+      const text = proof({ claims: { iat: seconds + Math.round(made / 1000) } });
+      // It is used in a process that has run for an hour and ends at once; the next one starts, and sees it later.
+      const usedAt = NOW + firstRun;
+      const first = await readWhy(send(text, { now: usedAt, options: { startedAtMs: NOW - 3_600_000 } }));
+      const second = await readWhy(send(text, { now: usedAt + pause, options: { startedAtMs: usedAt } }));
+      assert.ok(first instanceof Refusal || second instanceof Refusal);
+    }),
+    { numRuns: 300 },
+  );
 });

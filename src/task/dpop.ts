@@ -6,7 +6,7 @@ import type { JsonObject } from '../strict-json.ts';
 import { type Asking, proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, proofKey } from './proof.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
 import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
 
 const TYPES: JwsProfile['types'] = ['dpop+jwt'];
@@ -25,6 +25,8 @@ export interface DpopOccasion {
   /** The SPIFFE ID of the caller: nonces are made for it. */
   readonly caller: string;
   readonly asking: Asking;
+  /** When this process started, in milliseconds since the epoch. */
+  readonly startedAtMs: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -49,7 +51,8 @@ export class DpopProof {
   /**
    * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
    * is compared with the configured external origin of the host and the path. `ath` is always required, since a proof is
-   * only ever presented with a token. Refusals: `task_proof_…`, each with its challenge.
+   * only ever presented with a token. A proof that may have been used before the process started needs a nonce, which shows
+   * that it was not. Refusals: `task_proof_…`, each with its challenge.
    */
   static async verify(text: string, occasion: DpopOccasion, options: DpopOptions): Promise<DpopProof | Refusal> {
     const { asking, now } = occasion;
@@ -79,16 +82,20 @@ export class DpopProof {
 
     const owner = { caller: occasion.caller, origin };
     const nonce = nonceState(claims, owner, options, now);
-    if (nonce === 'bad') {
-      const headers = [proofChallenge(asking, 'use_dpop_nonce'), nonceHeader(owner, options, now)];
-      return new Refusal('task_proof_nonce', 'the nonce is missing, too old or not ours', headers);
-    }
+    const askForNonce = (detail: string) =>
+      new Refusal('task_proof_nonce', detail, [
+        proofChallenge(asking, 'use_dpop_nonce'),
+        nonceHeader(owner, options, now),
+      ]);
+    if (nonce === 'bad') return askForNonce('the nonce is missing, too old or not ours');
     const outside = windowFault(claims, iat, options, now);
     if (outside !== null) return refuse('task_proof_expired', outside);
 
     if (claims.ath !== hashOf(occasion.token)) return refuse('task_proof_token', 'ath is not the hash of the token');
     if (!occasion.tokenKeys.includes(keyThumbprint))
       return refuse('task_proof_key', 'the token is not bound to the key of the proof');
+    if (claims.nonce === undefined && !madeSinceStart(iat, occasion.startedAtMs))
+      return askForNonce('it may have been used before this process started, and has no nonce');
 
     const claim = {
       key: proofKey('dpop', keyThumbprint, jti),

@@ -68,7 +68,7 @@ export interface DpopOptions {
   readonly nonce: {
     /** A proof without a nonce of ours is refused, and told one. */
     readonly required: boolean;
-    /** At least 32 random bytes; sidecars that share it accept each other's nonces. */
+    /** At least 32 random bytes, made by this process: a nonce shows that its proof was made after the start. */
     readonly secret: Uint8Array;
     readonly lifetimeSeconds: number;
   };
@@ -91,6 +91,8 @@ export interface TaskRules {
   readonly issuers: readonly TaskIssuer[];
   /** Issuers of identity tokens, whose tokens in `Authorization` say who and never why. */
   readonly identityIssuers: { has(issuer: string): boolean };
+  /** When the process started, in milliseconds since the epoch: what was used before is remembered by nobody. */
+  readonly startedAtMs: number;
   /** Workloads in a chain, the caller included. */
   readonly maxDepth: number;
   readonly dpop: DpopOptions;
@@ -101,7 +103,7 @@ export interface TaskRules {
 }
 
 /** What the config says about tasks. Whatever is left out believes nobody. */
-export type TaskOptions = Pick<TaskRules, 'headers'> & Partial<TaskRules>;
+export type TaskOptions = Pick<TaskRules, 'headers' | 'startedAtMs'> & Partial<TaskRules>;
 
 /** The rules with their defaults. The default secret of nonces is made at random: they then end with the process. */
 export function taskRules(options: TaskOptions): TaskRules {

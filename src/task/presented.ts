@@ -15,7 +15,7 @@ const taskTokenHeaders = ['txn-token', 'dpop', 'workload-identity-token', 'workl
 export interface Presented {
   readonly txnToken: UnverifiedJws | TokenFault | null;
   readonly authorization: PresentedToken | null;
-  /** The token in `Authorization`, whoever it is for: what a proof calls the access token. */
+  /** What stands in `Authorization` after the scheme, whoever it is for: what a proof calls the access token. */
   readonly accessTokenText: string | null;
   readonly txnTokenText: string | null;
   /** A proof that is ours to judge. */
@@ -62,8 +62,13 @@ function isTaskIssuer(rules: TaskRules, issuer: string): boolean {
   return rules.issuers.some((entry) => entry.kind !== 'jwt-svid' && entry.issuer === issuer);
 }
 
+/** Whatever the scheme is: a `Basic` credential, too, is one that a proof must cover. */
 function accessTokenText(headers: Headers): string | null {
-  return /^(?:bearer|dpop) (\S+)$/i.exec(headers.all('authorization')[0] ?? '')?.[1] ?? null;
+  const [value] = headers.all('authorization');
+  if (value === undefined) return null;
+  // Split at the first space: a regex that looks for the end of the spaces could be made to look again and again.
+  const space = value.indexOf(' ');
+  return value.slice(space + 1).trim();
 }
 
 /** The headers that a credential of ours stood in. `statesTask`: the token in `Authorization` is a task token. */

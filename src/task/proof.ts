@@ -6,6 +6,15 @@ export const LEEWAY_SECONDS = 5;
 /** A jti of more characters is no identifier but a load. */
 const MAX_JTI_CHARS = 256;
 
+/**
+ * Whether a proof was surely made after this process started, and so was used in none that came before it. `earliestSeconds`
+ * is the earliest moment at which a proof like it could have been accepted, leeway not counted: `iat`, or `exp` less the
+ * longest life. A process that ended before `startedAtMs` accepted nothing that lies more than the leeway beyond its end.
+ */
+export function madeSinceStart(earliestSeconds: number, startedAtMs: number): boolean {
+  return earliestSeconds * 1000 > startedAtMs + LEEWAY_SECONDS * 1000;
+}
+
 /** base64url SHA-256 over the text of a token: `ath`, `wth`, `tth`, `oth`. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url');

@@ -64,6 +64,7 @@ export async function readProofs(
       tokenKeys: token.confirmation.keys,
       caller: caller.workload.id.text,
       asking,
+      startedAtMs: rules.startedAtMs,
       now,
     };
     const proof = await DpopProof.verify(presented.dpop, occasion, rules.dpop);
@@ -115,6 +116,7 @@ async function readWorkloadProof(
     host,
     rawPath: input.rawPath,
     caller,
+    startedAtMs: rules.startedAtMs,
     now,
   };
   return WorkloadProof.verify(wpt, occasion, rules.wimse);

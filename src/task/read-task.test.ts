@@ -126,7 +126,7 @@ test('a denial for want of a scope asks for the scopes of the resource, under it
 test('B29: options by which nothing could be accepted do not start', () => {
   const [txn, access, svid] = options.issuers;
   assert.doesNotThrow(() => taskReader(options));
-  assert.doesNotThrow(() => taskReader({ headers: null }));
+  assert.doesNotThrow(() => taskReader({ headers: null, startedAtMs: 0 }));
   for (const [change, problem] of [
     [{ issuers: [{ ...txn!, audience: '' }] }, /audience is empty/],
     [{ issuers: [{ ...txn!, trustDomains: [] }] }, /trustDomains/],

@@ -23,6 +23,7 @@ import {
   mint,
   otherSignature,
   sha256,
+  thumbprint,
   wit,
   wpt,
 } from '../../test/support/tokens.ts';
@@ -31,6 +32,7 @@ import { reasons } from '../outcome.ts';
 const seconds = NOW / 1000;
 const txn = agentTxn();
 const identity = wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent });
+const agentJwk = { ...keys.agent.publicJwk, alg: 'ES256' };
 const many = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`x-${n}`, sha256('x')]));
 const frame = { key: keys.agent, now: NOW, uri: TARGET_URI, wit: identity, txnToken: txn };
 const proof = (mutation: Mutation = {}) => wpt(frame, mutation);
@@ -106,13 +108,19 @@ const witChecks: readonly (readonly [name: string, mutation: Mutation, detail: R
   ['expired', { claims: { iat: seconds - 100, exp: seconds - 5 } }, /expired/],
   ['that lives too long', { claims: { exp: seconds + 86_401 } }, /lives/],
   ['without cnf', { claims: { cnf: undefined } }, /cnf/],
-  ['with more in cnf', { claims: { cnf: { jwk: { ...keys.agent.publicJwk, alg: 'ES256' }, kid: 'x' } } }, /cnf/],
+  ['with no key in cnf', { claims: { cnf: { jkt: thumbprint(keys.agent) } } }, /no jwk/],
+  ['with two keys in cnf', { claims: { cnf: { jwk: agentJwk, jkt: thumbprint(keys.thief) } } }, /another key/],
+  ['bound to another certificate', { claims: { cnf: { jwk: agentJwk, 'x5t#S256': sha256('x') } } }, /certificate/],
   ['with a key without alg', { claims: { cnf: { jwk: keys.agent.publicJwk } } }, /alg/],
   ['with a private key', { claims: { cnf: { jwk: { ...keys.agent.publicJwk, alg: 'ES256', d: 'AA' } } } }, /private/],
 ];
 for (const [name, mutation, detail] of witChecks) {
   test(`a WIT ${name} is refused`, () => refuses(withWit(mutation), 'task_wit_invalid', detail));
 }
+
+test('members of cnf that are not understood are passed over beside the key of a WIT', async () => {
+  assert.equal((await why(withWit({ claims: { cnf: { jwk: agentJwk, kid: 'x', more: {} } } }))).task?.assurance, 3);
+});
 
 test('a WIT is of use only beside the certificate of its workload', async () => {
   const ofThief = wit({ key: keys.wit, now: NOW, sub: THIEF, holder: keys.thief });
@@ -146,6 +154,39 @@ test('a proof covers the token in Authorization, whoever it is for', async () =>
     (await why(send({ authorization: 'Bearer app-token', 'workload-proof-token': with_ }, external))).task?.assurance,
     3,
   );
+});
+
+test('a proof covers a credential of any scheme in Authorization', async () => {
+  const external = { host: 'api.partner.example', path: '/x', options: { headers: null } };
+  const there = { ...frame, uri: 'https://api.partner.example/x' };
+  for (const [authorization, credential] of [
+    ['Basic dXNlcjpzZWNyZXQ=', 'dXNlcjpzZWNyZXQ='],
+    ['Token  abc', 'abc'],
+    ['Digest username="a", uri="/x"', 'username="a", uri="/x"'],
+    ['Bearer  app-token', 'app-token'],
+    ['abc', 'abc'],
+  ] as const) {
+    await refuses(send({ authorization, 'workload-proof-token': wpt(there) }, external), 'task_wpt_token', /ath/);
+    const covering = wpt({ ...there, accessToken: credential });
+    const covered = await why(send({ authorization, 'workload-proof-token': covering }, external));
+    assert.equal(covered.task?.assurance, 3);
+  }
+});
+
+test('a proof that may have been used before the process started is refused, with the time after which a new one holds', async () => {
+  const at = (exp: number, startedAtMs: number) => withProof({ claims: { exp } }, { options: { startedAtMs } });
+  // The longest life is 60 s, the leeway 5 s: this one could have been used from now less 5 s on.
+  assert.equal((await why(at(seconds + 60, NOW - 5001))).task?.assurance, 3);
+  await refuses(at(seconds + 60, NOW - 5000), 'task_wpt_before_start');
+  const { reason, headers } = await refusal(at(seconds + 30, NOW - 2500));
+  assert.equal(reasons[reason].http, 503);
+  const [[name, wait] = ['', '']] = headers;
+  assert.equal(name, 'retry-after');
+  const later = { now: NOW + Number(wait) * 1000, options: { startedAtMs: NOW - 2500 } };
+  const again = withProof({ claims: { exp: seconds + Number(wait) + 30 } }, later);
+  assert.equal((await why(again)).task?.assurance, 3);
+  const tooSoon = withProof({ claims: { exp: seconds + Number(wait) + 29 } }, later);
+  await refuses(tooSoon, 'task_wpt_before_start');
 });
 
 test('other tokens are covered by their headers', async () => {

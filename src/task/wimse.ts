@@ -1,5 +1,5 @@
 import type { Caller } from '../identity/caller.ts';
-import { JwkFault, PublicJwk } from '../identity/jwk.ts';
+import { PublicJwk } from '../identity/jwk.ts';
 import { type JwsProfile, UnverifiedJws, verifyWithKey, verifyWithKeySet } from '../identity/jws.ts';
 import { checkTimes } from '../identity/jws-claims.ts';
 import { TokenFault } from '../identity/jws-fault.ts';
@@ -8,8 +8,9 @@ import type { Host } from '../inventory/model.ts';
 import { type Reason, Refusal } from '../outcome.ts';
 import type { PendingClaim } from '../state/commit.ts';
 import { isJsonObject, type JsonObject } from '../strict-json.ts';
+import { readConfirmation } from './confirmation.ts';
 import type { WimseOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, proofKey } from './proof.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
 import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
 import { unverifiedSubject } from './task-token.ts';
 
@@ -29,6 +30,8 @@ export interface WptOccasion {
   /** Without the query, as Envoy sent it. */
   readonly rawPath: string;
   readonly caller: Caller;
+  /** When this process started, in milliseconds since the epoch. */
+  readonly startedAtMs: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -53,7 +56,8 @@ export class WorkloadProof {
   /**
    * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
    * of its `sub`, which is the caller, who proved that id by X.509-SVID; the WPT under the key of the WIT, over this
-   * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask.
+   * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask; 503 for
+   * a proof that may have been used before the process started, since WIMSE has no nonces.
    */
   static async verify(text: string, occasion: WptOccasion, options: WimseOptions): Promise<WorkloadProof | Refusal> {
     const key = await verifyWit(occasion, options);
@@ -74,6 +78,8 @@ export class WorkloadProof {
     const wrong =
       targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, occasion);
     if (wrong !== null) return new Refusal(...wrong);
+    const tooEarly = startRefusal(exp, options, occasion);
+    if (tooEarly !== null) return tooEarly;
     const claim = {
       key: proofKey('wpt', key.thumbprint, jti),
       until: (exp + LEEWAY_SECONDS) * 1000,
@@ -98,12 +104,23 @@ async function verifyWit({ wit, caller, now }: WptOccasion, options: WimseOption
   if (jws instanceof TokenFault) return invalid(jws.detail);
   const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: options.maxWitLifetimeSeconds });
   if (times instanceof TokenFault) return invalid(times.detail);
-  const { cnf } = jws.claims;
-  if (!isJsonObject(cnf) || Object.keys(cnf).join() !== 'jwk') return invalid('cnf is not a jwk alone');
-  const key = PublicJwk.read(cnf.jwk ?? null);
-  if (key instanceof JwkFault) return invalid(`cnf.jwk: ${key.detail}`);
+  const key = confirmedKey(jws.claims, caller);
+  if (key instanceof TokenFault) return invalid(key.detail);
   if (!caller.possession || subject.text !== caller.workload.id.text)
     return new Refusal('task_wit_of_another', 'the WIT is not that of the workload that the certificate names');
+  return key;
+}
+
+/** The key of `cnf.jwk`, which a WIT must have; what `cnf` binds it to besides must hold as well. */
+function confirmedKey(claims: JsonObject, caller: Caller): PublicJwk | TokenFault {
+  const confirmation = readConfirmation(claims);
+  if (confirmation instanceof TokenFault) return confirmation;
+  const key = isJsonObject(claims.cnf) ? PublicJwk.read(claims.cnf.jwk ?? null) : null;
+  if (!(key instanceof PublicJwk)) return new TokenFault('bound', 'cnf has no jwk');
+  if (confirmation.keys.some((thumbprint) => thumbprint !== key.thumbprint))
+    return new TokenFault('bound', 'cnf.jkt is another key than cnf.jwk');
+  if (confirmation.certificate !== null && confirmation.certificate !== caller.thumbprint)
+    return new TokenFault('bound', 'cnf binds it to another certificate');
   return key;
 }
 
@@ -122,6 +139,15 @@ function windowFault(exp: number, options: WimseOptions, now: number): Wrong | n
   if (exp > seconds + options.maxProofLifetimeSeconds + LEEWAY_SECONDS)
     return ['task_wpt_expired', 'exp lies too far in the future'];
   return null;
+}
+
+/** `Retry-After`: the seconds after which a new proof of the same life cannot be older than the process. */
+function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: WptOccasion): Refusal | null {
+  const earliest = exp - options.maxProofLifetimeSeconds;
+  if (madeSinceStart(earliest, startedAtMs)) return null;
+  const wait = Math.floor(startedAtMs / 1000) + LEEWAY_SECONDS + 1 - earliest;
+  const detail = `it may have been used before this process started; a new one holds in ${wait} s`;
+  return new Refusal('task_wpt_before_start', detail, [['retry-after', String(wait)]]);
 }
 
 /** Every token beside the WPT is covered by it, and it covers nothing that is not there. */

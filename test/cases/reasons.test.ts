@@ -79,7 +79,7 @@ function assertDenied({ reason: said, wire, decision, audit }: Answer, reason: R
   const values = (name: string) => wire.denied?.headers.filter(({ key }) => key === name).map(({ value }) => value);
   assert.deepEqual(values('content-type'), ['application/problem+json']);
   const challenges = values('www-authenticate') ?? [];
-  if (row.http === 401) assert.match(challenges.join(), /^(?:Bearer|DPoP) error="/);
+  if (row.http === 401) assert.match(challenges.join(), /^(?:Bearer|DPoP) (?:error|realm)="/);
   else assert.deepEqual(challenges, []);
   assert.equal(wire.metadata?.reason, reason);
   assert.equal(wire.metadata.result, 'deny');

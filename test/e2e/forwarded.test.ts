@@ -138,7 +138,7 @@ describe('x-forwarded-client-cert', () => {
 
   test('a trusted proxy that forwards nothing leaves no caller', () =>
     standing({ envoy: 'APPEND_FORWARD', forwarded: oneProxy, proxies: [[EDGE, 'SANITIZE']] }, async (estate, entry) => {
-      assert.equal((await send(estate, entry, LEDGER)).reason, 'identity_missing');
+      assert.equal((await send(estate, entry, LEDGER)).reason, 'identity_token_missing');
     }));
 
   test('this Envoy in FORWARD_ONLY behind a trusted proxy: the last element is not about the peer', () =>

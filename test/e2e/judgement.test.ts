@@ -51,7 +51,7 @@ test('an SVID with two URI names is refused', async () => {
 });
 
 test('no certificate is refused', async () => {
-  await assertDenied({ svid: null, path: INVOICE }, 403, 'identity_missing');
+  await assertDenied({ svid: null, path: INVOICE }, 401, 'identity_token_missing');
 });
 
 test('a workload that the inventory does not know is refused', async () => {
@@ -124,10 +124,10 @@ test('an escaped slash never gets past Envoy', async () => {
 test('the decision id of a denial finds its line in the access log and in the audit', async () => {
   const { decision } = await send({ svid: null, path: INVOICE });
   const audit = estate.sidecar.auditOf(decision);
-  assert.equal(audit.reason, 'identity_missing');
+  assert.equal(audit.reason, 'identity_token_missing');
   const access = await estate.envoy.accessLine((line) => line.decision === decision);
   assert.equal(access.details, 'ext_authz_denied');
-  assert.equal(access.reason, 'identity_missing');
+  assert.equal(access.reason, 'identity_token_missing');
   assert.equal(access.audit_seq, audit.seq);
   assert.match(String(access.audit_hash), /^(sha256:)?[0-9a-f]{64}$/);
 });

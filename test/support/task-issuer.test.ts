@@ -9,6 +9,7 @@ import { CheckClient } from './check-client.ts';
 import { checkBytes } from './check-request.ts';
 import { exampleIdentity, PAYMENTS, TRUST_DOMAIN, workload } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
+import { proofTime, secondAfterStart } from './proof-time.ts';
 import { Sidecar } from './sidecar.ts';
 import { actClaim, TaskIssuer } from './task-issuer.ts';
 import { makeKey, otherSignature, thumbprint } from './tokens.ts';
@@ -48,6 +49,7 @@ before(async () => {
     limits: { deadline: '30s' },
   };
   sidecar = await Sidecar.start({ dir, config });
+  await secondAfterStart();
   client = new CheckClient(sidecar.check);
 });
 
@@ -112,7 +114,10 @@ test('a token with other scopes is denied, and told which would do', async () =>
 function dpopHeaders(uri = URI): Record<string, string> {
   const cnf = { jkt: thumbprint(holder) };
   const token = issuer.accessToken(AUDIENCE, { workload: AGENT, mutation: { claims: { cnf } } });
-  return { authorization: `DPoP ${token}`, dpop: issuer.dpopProof({ holder, method: 'GET', uri, token }) };
+  return {
+    authorization: `DPoP ${token}`,
+    dpop: issuer.dpopProof({ holder, method: 'GET', uri, token, now: proofTime() }),
+  };
 }
 
 test('a proof works once, in whatever spelling; Envoy’s retry of the same Check gets the same answer', async () => {
@@ -140,7 +145,10 @@ test('of five hundred concurrent uses of one proof, one is permitted', async () 
 
 test('a WIT and its WPT over a Transaction Token work once', async () => {
   const txnToken = issuer.txnToken({ workload: AGENT });
-  const headers = { 'txn-token': txnToken, ...issuer.workloadProof({ workload: AGENT, holder, uri: URI, txnToken }) };
+  const headers = {
+    'txn-token': txnToken,
+    ...issuer.workloadProof({ workload: AGENT, holder, uri: URI, txnToken, now: proofTime() }),
+  };
   assert.equal(await ask({ headers }), 'permitted');
   assert.equal(await ask({ headers }), 'task_wpt_replayed');
 });

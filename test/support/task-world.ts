@@ -127,6 +127,7 @@ export const options = {
   headers: { id: 'x-task-id', purpose: 'x-task-purpose' },
   issuers: [txnIssuer, accessIssuer, svidIssuer],
   identityIssuers: new Set(['https://idp.example']),
+  startedAtMs: NOW - 3_600_000,
   maxDepth: 4,
   dpop: {
     algorithms: standardAlgorithms,

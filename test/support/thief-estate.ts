@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { bundleDocument, type Issued, TestCa } from './ca.ts';
 import { connectionManager, type EnvoyTree } from './envoy.ts';
 import { type ConfigOverrides, exampleIdentity, PAYMENTS, SidecarEstate, TRUST_DOMAIN, workload } from './estate.ts';
+import { secondAfterStart } from './proof-time.ts';
 import { AUDIENCES, ThiefTokens } from './thief-tokens.ts';
 
 export const CRM = 'crm.internal';
@@ -158,7 +159,9 @@ export class ThiefEstate {
         task: { ...tokens.configure(dir), ...task },
       };
     };
-    return new ThiefEstate(await SidecarEstate.start({ prepare, config }), tokens, partnerCa);
+    const base = await SidecarEstate.start({ prepare, config });
+    await secondAfterStart();
+    return new ThiefEstate(base, tokens, partnerCa);
   }
 
   stop(): Promise<void> {

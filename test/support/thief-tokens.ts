@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workload } from './estate.ts';
+import { proofTime } from './proof-time.ts';
 import { TaskIssuer } from './task-issuer.ts';
 import { jwk, jwtSvid, leftOverBits, type Mutation, makeKey, type SigningKey, thumbprint } from './tokens.ts';
 
@@ -99,7 +100,7 @@ export class ThiefTokens {
   /** The token under the scheme DPoP with a proof of the holder's key for this request. */
   withDpop(token: string, path: string, change: { ended?: boolean; key?: SigningKey; method?: string } = {}): Headers {
     const { ended = false, key = this.holder, method = 'GET' } = change;
-    const frame = { holder: key, method, uri: uriOf(path), token, now: clock(ended) };
+    const frame = { holder: key, method, uri: uriOf(path), token, now: ended ? clock(true) : proofTime() };
     return { authorization: `DPoP ${token}`, dpop: this.issuer.dpopProof(frame) };
   }
 
@@ -111,7 +112,7 @@ export class ThiefTokens {
     change: { ended?: boolean; key?: SigningKey; uri?: string; signWith?: SigningKey } = {},
   ): Headers {
     const { key: holder = this.holder, uri = uriOf(path), signWith, ended = false } = change;
-    const frame = { workload, holder, uri, ...tokens };
+    const frame = { workload, holder, uri, now: proofTime(), ...tokens };
     const exp = ended ? { claims: { exp: Math.floor(clock(true) / 1000) } } : {};
     const proof = this.issuer.workloadProof(frame, { ...exp, ...(signWith === undefined ? {} : { signWith }) });
     return tokens.txnToken === undefined ? proof : { 'txn-token': tokens.txnToken, ...proof };

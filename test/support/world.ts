@@ -17,6 +17,7 @@ const mesh = join(import.meta.dirname, '..', 'cases', 'mesh');
 const METHOD = '/envoy.service.auth.v3.Authorization/Check';
 /** Nothing here waits so long, unless it hangs. */
 const ANSWER_LIMIT_MS = 30_000;
+const HOUR_MS = 3_600_000;
 
 export const HOST = 'payments.internal';
 
@@ -63,6 +64,8 @@ export interface WorldOptions {
   /** Changes the configuration of the mesh. */
   readonly edit?: (config: MeshConfig) => void;
   readonly stdout?: Writable;
+  /** When the process is to have started, in milliseconds since the epoch; default: an hour ago. */
+  readonly startedAtMs?: number;
   /** Changes the files before the sidecar starts. */
   readonly prepare?: (folder: string, keys: WorldKeys) => void;
 }
@@ -134,7 +137,8 @@ export class World {
     this.#port = new CheckPort(app.check, join(folder, 'audit.jsonl'));
   }
 
-  static async start({ edit, stdout = new PassThrough(), prepare }: WorldOptions = {}): Promise<World> {
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const { edit, stdout = new PassThrough(), startedAtMs = Date.now() - HOUR_MS, prepare } = options;
     made ??= makeWorldKeys();
     const folder = temporaryFolder();
     try {
@@ -142,7 +146,8 @@ export class World {
       writeTrust(folder, made);
       prepare?.(folder, made);
       const log: string[] = [];
-      const app = await start(configOf(folder, edit), { stdout, log: (line) => log.push(line), version: 'test' });
+      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', startedAtMs };
+      const app = await start(configOf(folder, edit), surroundings);
       return new World(folder, made, log, app);
     } catch (error) {
       removeFolder(folder);

@@ -11,6 +11,7 @@ const HOUR = 3600;
 const wrong = (mutation: Mutation): Pair => pair(readerByToken(), readerByToken(mutation));
 
 export const identityToken = {
+  identity_token_missing: pair(readerByToken(), readerByToken({}, { headers: { authorization: [] } })),
   identity_token_malformed: wrong({ payloadText: '{"sub":"a","sub":"b"}' }),
   identity_token_algorithm: wrong({ header: { alg: 'HS256' } }),
   identity_token_type: wrong({ header: { typ: 'at+jwt' } }),

@@ -4,6 +4,7 @@ import { type Issued, type TestCa, urlEncodedPem } from '../../support/ca.ts';
 import { until } from '../../support/until.ts';
 import { type Ask, World, workload } from '../../support/world.ts';
 import {
+  agentByTxn,
   bearer,
   EXPORT,
   GATEWAY,
@@ -55,7 +56,7 @@ const readerWithToken =
 export const identity: Family<'identity'> = {
   ...identityToken,
   ...identitySvid,
-  identity_missing: pair(ledgerReads(), ledgerReads({ svid: null })),
+  identity_missing: pair(agentByTxn(), agentByTxn({}, { svid: null })),
   identity_spiffe_id_malformed: pair(
     ledgerReads(),
     ledgerShows(({ keys: { ca } }) => ({ leaf: ca.issue({ uris: [`https://prod.example${LEDGER}`] }) })),

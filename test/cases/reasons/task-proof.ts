@@ -37,6 +37,20 @@ const again = (of: AskOf): Scene => ({
   },
 });
 
+/** A proof whose life began just before the process did, beside the same in a process that has run for an hour. */
+const beforeStart: Scene = {
+  play: async () => {
+    const old = await World.start();
+    const young = await World.start({ startedAtMs: Date.now() });
+    try {
+      return { good: await old.send(agentByWimse()(old)), bad: await young.send(agentByWimse()(young)) };
+    } finally {
+      await young.stop();
+      await old.stop();
+    }
+  },
+};
+
 type Prefix = 'task_proof' | 'task_wit' | 'task_wpt';
 
 export const taskProof = {
@@ -62,4 +76,5 @@ export const taskProof = {
   task_wpt_expired: wrongWpt({ claims: { exp: seconds(-HOUR) } }),
   task_wpt_token: wrongWpt({ claims: { tth: undefined } }),
   task_wpt_replayed: again(agentByWimse()),
+  task_wpt_before_start: beforeStart,
 } satisfies Readonly<Record<Extract<Reason, `${Prefix}_${string}`>, ReasonCase>>;
