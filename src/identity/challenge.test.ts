@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { targetOf } from '../../test/support/inventory.ts';
 import { headersOf, inventory } from '../../test/support/task-world.ts';
 import type { CheckInput } from '../input.ts';
 import { Refusal, reasons } from '../outcome.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 
 const rules: ChallengeRules = { resourceMetadata: false, dpopAlgorithms: null };
-const host = (name = 'payments.internal') => {
-  const found = inventory.known.hosts.get(name);
-  assert.ok(found !== undefined);
-  return found;
-};
+const host = (name = 'payments.internal') => targetOf(inventory, `GET ${name}/`).resource.host;
 const missing = (name?: string, headers: Record<string, string> = {}, more: Partial<ChallengeRules> = {}) =>
   credentialMissing({ headers: headersOf(headers) } as CheckInput, host(name), { ...rules, ...more });
 

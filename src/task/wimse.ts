@@ -141,7 +141,7 @@ function windowFault(exp: number, options: WimseOptions, now: number): Wrong | n
   return null;
 }
 
-/** `Retry-After`: the seconds after which a new proof of the same life cannot be older than the process. */
+/** `Retry-After`: the seconds after which a new proof of the same life was surely made after the start. */
 function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: WptOccasion): Refusal | null {
   const earliest = exp - options.maxProofLifetimeSeconds;
   if (madeSinceStart(earliest, startedAtMs)) return null;
