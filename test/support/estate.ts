@@ -66,8 +66,13 @@ export class SidecarEstate {
     return this.ca.svid(workload(path), parts);
   }
 
-  /** An Envoy in front of a service, asking this sidecar. */
-  async envoy(config: EnvoyConfig, upstream: Upstream, edit?: (tree: EnvoyTree) => void): Promise<Envoy> {
+  /** An Envoy in front of a service, asking this sidecar. `binary` is another copy of the program. */
+  async envoy(
+    config: EnvoyConfig,
+    upstream: Upstream,
+    edit?: (tree: EnvoyTree) => void,
+    binary?: string,
+  ): Promise<Envoy> {
     return await startEnvoy({
       config,
       dir: this.dir,
@@ -76,6 +81,7 @@ export class SidecarEstate {
       check: this.sidecar.check,
       upstream: upstream.port,
       ...(edit === undefined ? {} : { edit }),
+      ...(binary === undefined ? {} : { binary }),
     });
   }
 

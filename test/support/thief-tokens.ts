@@ -109,11 +109,13 @@ export class ThiefTokens {
     workload: string,
     tokens: { readonly txnToken?: string; readonly accessToken?: string },
     path: string,
-    change: { ended?: boolean; key?: SigningKey; uri?: string; signWith?: SigningKey } = {},
+    change: { ended?: boolean; key?: SigningKey; uri?: string; signWith?: SigningKey; life?: number } = {},
   ): Headers {
-    const { key: holder = this.holder, uri = uriOf(path), signWith, ended = false } = change;
+    const { key: holder = this.holder, uri = uriOf(path), signWith, ended = false, life } = change;
     const frame = { workload, holder, uri, now: proofTime(), ...tokens };
-    const exp = ended ? { claims: { exp: Math.floor(clock(true) / 1000) } } : {};
+    // Seconds from now; left out: the life of any proof.
+    const end = ended ? clock(true) : life === undefined ? null : clock(false) + life * 1000;
+    const exp = end === null ? {} : { claims: { exp: Math.floor(end / 1000) } };
     const proof = this.issuer.workloadProof(frame, { ...exp, ...(signWith === undefined ? {} : { signWith }) });
     return tokens.txnToken === undefined ? proof : { 'txn-token': tokens.txnToken, ...proof };
   }

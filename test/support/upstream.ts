@@ -19,14 +19,21 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-/** Starts the service on a loopback port, for HTTP/1.1, HTTP/2 without TLS, and WebSocket upgrades (which it echoes). */
-export async function startUpstream(): Promise<Upstream> {
+/**
+ * Starts the service on a loopback port, for HTTP/1.1, HTTP/2 without TLS, and WebSocket upgrades (which it echoes). With
+ * `grpc` it answers gRPC calls with an empty message, as a gRPC server does, instead of JSON.
+ */
+export async function startUpstream({ grpc = false } = {}): Promise<Upstream> {
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
   const answer = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => {
     const record = describe(request);
     seen.push(record);
     request.resume();
+    if (grpc && 'stream' in response && request.headers['content-type']?.startsWith('application/grpc')) {
+      answerGrpc(response);
+      return;
+    }
     response.setHeader('content-type', 'application/json');
     (response as ServerResponse).end(JSON.stringify(record));
   };
@@ -65,6 +72,14 @@ export async function startUpstream(): Promise<Upstream> {
       await once(server, 'close');
     },
   };
+}
+
+const EMPTY_MESSAGE = Buffer.alloc(5);
+
+function answerGrpc(response: Http2ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/grpc' });
+  response.addTrailers({ 'grpc-status': '0' });
+  response.end(EMPTY_MESSAGE);
 }
 
 function describe(request: IncomingMessage | Http2ServerRequest): Seen {
