@@ -18,6 +18,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/spire.md', info: /^(sh|yaml) \w+$/, by: 'test/support/spire-docs.ts' },
   { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
+  { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
 ];
 /** Each command line of the README, and what runs it. */
 const commands: ReadonlyMap<string, string> = new Map([
