@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../support/envoy-binary.ts';
 import { Estate } from '../support/estate.ts';
+import { believeAccessTokens, dpopRows } from './dpop.ts';
 import { curlLines, summary } from './epilogue.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
@@ -17,14 +18,16 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 await findEnvoy();
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
-const estate = await Estate.start({ envoy: 'uds' });
+const estate = await Estate.start({ envoy: 'uds', prepare: believeAccessTokens });
+// The last two rows kill the sidecar and bring it back.
+const all = rows.toSpliced(-2, 0, ...dpopRows());
 const openEnvoy = await estate.base.envoy('test-permissive', estate.upstream);
 try {
   say(
     '\nclient ──mTLS──▶ Envoy ──▶ service        Envoy asks cedar-ext-authz about every request, over a Unix socket.\n',
   );
   const played: Played[] = [];
-  for (const row of rows) played.push(await play(row, { estate, openEnvoy }));
+  for (const row of all) played.push(await play(row, { estate, openEnvoy }));
   say(
     table(
       heading,
@@ -38,9 +41,9 @@ try {
   if (values.keep) await keepRunning();
   const right = played.filter((one) => one.right).length;
   const cellsRight = reuse.filter(({ wrong }) => wrong === null).length;
-  say(`\ndemo: ${right} of ${rows.length} right`);
+  say(`\ndemo: ${right} of ${all.length} right`);
   say(`reuse: ${cellsRight} of ${reuse.length} cells right`);
-  process.exitCode = right === rows.length && cellsRight === reuse.length ? 0 : 1;
+  process.exitCode = right === all.length && cellsRight === reuse.length ? 0 : 1;
 } finally {
   await openEnvoy.stop();
   await estate.stop();

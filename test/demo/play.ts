@@ -21,6 +21,7 @@ export async function play(row: Row, stage: Stage): Promise<Played> {
     answer.status === expected.status &&
     answer.reason === expected.reason &&
     seen.length === (travelled ? 1 : 0) &&
+    (row.answered === undefined || row.answered(answer)) &&
     (row.also === undefined || row.also(seen[0]));
   const cells = [
     row.who,
@@ -41,7 +42,17 @@ function why(answer: Answer, line: AuditLine | undefined): string {
   const hops = line.hops as readonly { readonly permits: readonly string[]; readonly forbids: readonly string[] }[];
   const policies = hops.flatMap((hop) => (line.result === 'allow' ? hop.permits : hop.forbids));
   if (line.result === 'allow') return policies.join(', ');
-  return [line.reason, policies.length === 0 ? '' : `(${[...new Set(policies)].join(', ')})`].join(' ').trim();
+  return [line.reason, policies.length === 0 ? '' : `(${[...new Set(policies)].join(', ')})`, asked(answer)]
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+/** What the client is asked for: the schemes of the challenges, and whether a nonce came along. */
+function asked({ headers }: Answer): string {
+  const challenges = headers['www-authenticate'];
+  if (challenges === undefined) return '';
+  const schemes = [...challenges.matchAll(/(?:^|, )(Bearer|DPoP) /g)].map(([, scheme]) => scheme);
+  return `→ ${schemes.join(', ')}${headers['dpop-nonce'] === undefined ? '' : ', nonce'}`;
 }
 
 function auditedDecisions({ estate: { sidecar } }: Stage): readonly string[] {

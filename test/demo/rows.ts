@@ -31,7 +31,9 @@ export interface Row {
   /** What has to come: a status, and for a denial its reason; null where the sidecar is not there to give one. */
   readonly expected: { readonly status: number; readonly reason: string | null };
   readonly play: (stage: Stage) => Promise<Answer>;
-  /** What else has to hold of an answer, such as what reached the service. */
+  /** What else has to hold of the answer, such as its challenge. */
+  readonly answered?: (answer: Answer) => boolean;
+  /** What else has to hold of the request that reached the service. */
   readonly also?: (seen: Seen | undefined) => boolean;
 }
 
@@ -118,8 +120,9 @@ export const rows: readonly Row[] = [
     who: 'no certificate',
     task: '–',
     request: INVOICE,
-    expected: denied('identity_missing'),
+    expected: denied('identity_token_missing', 401),
     play: unvalidated(() => null, invoice),
+    answered: ({ headers }) => /^Bearer realm=/.test(headers['www-authenticate'] ?? ''),
   },
   {
     who: 'ledger, by another CA',

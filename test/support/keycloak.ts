@@ -9,24 +9,22 @@ import { until } from './until.ts';
 
 export const KEYCLOAK_VERSION = '26.7.3';
 /** It compiles itself at its first start. */
-const START_LIMIT_MS = 180_000;
+const START_LIMIT_MS = 600_000;
 const ADMIN = { username: 'admin', password: 'admin' } as const;
 
 export type Json = Readonly<Record<string, unknown>>;
 
 /** A real Keycloak in a mode for development, on loopback. Needs Java 17 and, once, Maven and unzip. */
 export class Keycloak {
-  /** What it calls itself, whatever its port: the beginning of its issuers. */
-  readonly hostname: string;
   readonly #url: string;
   readonly #program: Program;
 
-  private constructor(hostname: string, url: string, program: Program) {
-    this.hostname = hostname;
+  private constructor(url: string, program: Program) {
     this.#url = url;
     this.#program = program;
   }
 
+  /** `hostname` is what it calls itself, whatever its port: the beginning of its issuers. */
   static async start(hostname: string): Promise<Keycloak> {
     const home = await distribution();
     const port = await freePort();
@@ -39,7 +37,7 @@ export class Keycloak {
     const program = new Program('Keycloak', join(home, 'bin', 'kc.sh'), ['start-dev', '--db=dev-mem', ...args], {
       env,
     });
-    const keycloak = new Keycloak(hostname, `http://127.0.0.1:${port}`, program);
+    const keycloak = new Keycloak(`http://127.0.0.1:${port}`, program);
     try {
       await until(
         'Keycloak',
@@ -70,7 +68,7 @@ export class Keycloak {
 
   /** Asks the token endpoint of a realm. */
   async token(realm: string, form: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) {
-    const response = await fetch(`${this.#url}/realms/${realm}/protocol/openid-connect/token`, {
+    const response = await fetch(this.tokenEndpoint(realm), {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
       body: new URLSearchParams(form),
@@ -80,9 +78,9 @@ export class Keycloak {
     return answer as { readonly access_token: string };
   }
 
-  /** The token endpoint by its own name: what a proof for it names. */
+  /** The token endpoint as it is called, whatever the server calls itself: what a proof for it names. */
   tokenEndpoint(realm: string): string {
-    return `${this.hostname}/realms/${realm}/protocol/openid-connect/token`;
+    return `${this.#url}/realms/${realm}/protocol/openid-connect/token`;
   }
 
   async json(path: string): Promise<Json> {

@@ -34,6 +34,7 @@ export const AUDIENCE = 'spiffe://prod.example/ns/payments/sa/api';
 export const ORIGIN = 'https://api.example';
 export const TTS = 'https://tts.prod.example';
 export const AS = 'https://as.prod.example';
+const KEYCLOAK = 'https://sso.prod.example/realms/prod';
 export const PATH = '/api/invoices/42';
 export const TARGET_URI = ORIGIN + PATH;
 
@@ -42,7 +43,8 @@ const agent = (id: string, more: object = {}) => ({ id, owner: 'payments', kind:
 export const inventory: Inventory = inventoryOf({
   purposes: { 'reconcile-invoices': { in: ['finance'] }, finance: {}, support: {} },
   workloads: [
-    agent(AGENT),
+    // The issuer is that of test/cases/issuers/keycloak.json.
+    agent(AGENT, { credentials: [{ issuer: KEYCLOAK, subject: 'billing-agent' }] }),
     agent(ORCHESTRATOR, { relay: true }),
     agent(THIEF),
     { id: ERP, owner: 'payments', kind: 'legacy', credentials: [{ issuer: AS, subject: 'erp-sync' }] },
