@@ -62,6 +62,13 @@ for (const [name, mutation, reason, detail] of mutations) {
   test(`an access token ${name} is refused`, () => refuses(bearer(agentAccess(mutation)), reason, detail));
 }
 
+test('a scope counts once, and an empty claim is a scope that no resource asks for', async () => {
+  const scopesOf = async (scope: string) => (await why(bearer(agentAccess({ claims: { scope } })))).task?.scopes;
+  assert.deepEqual(await scopesOf('a b a'), ['a', 'b']);
+  assert.deepEqual(await scopesOf(''), ['']);
+  await refuses(bearer(agentAccess({ claims: { scope: ' ' } })), 'task_token_malformed', /list of scopes/);
+});
+
 test('a host without an audience takes no token of ours', () =>
   refuses(bearer(agentAccess(), { host: 'no-audience.internal', path: '/' }), 'task_token_audience'));
 

@@ -70,7 +70,6 @@ const mutations: readonly (readonly [name: string, mutation: Mutation, reason: s
   ['with several requesting workloads', { claims: { req_wl: [AGENT] } }, 'task_txn_malformed', /req_wl/],
   ['with an id that is no identifier', { claims: { txn: 't 42' } }, 'task_txn_malformed', /txn is no identifier/],
   ['with more scopes than any task needs', { claims: { scope: scopes(65) } }, 'task_txn_malformed', /64 scopes/],
-  ['with a repeated scope', { claims: { scope: 'a a' } }, 'task_txn_malformed', /repeated/],
   ['with two spaces between scopes', { claims: { scope: 'a  b' } }, 'task_txn_malformed', /list of scopes/],
   ['without a purpose', { claims: { tctx: {} } }, 'task_txn_malformed', /states no purpose/],
   ['with a purpose that is a list', { claims: { tctx: { purpose: ['finance'] } } }, 'task_txn_malformed', /purpose/],

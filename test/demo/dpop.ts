@@ -33,7 +33,7 @@ export function dpopRows(): readonly Row[] {
     return answer;
   };
   const who = 'billing-agent (agent)';
-  const task = 'reconcile-invoices (token)';
+  const task = 'reconcile-invoices (DPoP)';
   return [
     {
       who,

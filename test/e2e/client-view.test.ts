@@ -107,6 +107,13 @@ const cases: Readonly<Record<string, Case>> = {
     headers: ({ tokens }) => bearer(tokens.access(ids.agent, { claims: { scope: 'credits' } })),
     expected: [challenge(`Bearer error="insufficient_scope", scope="invoices", ${METADATA}`)],
   },
+  '403: a token that was granted no scope': {
+    reason: 'policy_forbidden',
+    as: 'agent',
+    path: places.invoice,
+    headers: ({ tokens }) => bearer(tokens.access(ids.agent, { claims: { scope: '' } })),
+    expected: [challenge(`Bearer error="insufficient_scope", scope="invoices", ${METADATA}`)],
+  },
   '403: the task of another': {
     reason: 'task_of_another',
     as: 'thief',

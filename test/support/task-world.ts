@@ -44,7 +44,9 @@ export const inventory: Inventory = inventoryOf({
   purposes: { 'reconcile-invoices': { in: ['finance'] }, finance: {}, support: {} },
   workloads: [
     // The issuer is that of test/cases/issuers/keycloak.json.
-    agent(AGENT, { credentials: [{ issuer: KEYCLOAK, subject: 'billing-agent' }] }),
+    agent(AGENT, {
+      credentials: ['billing-agent', 'unscoped-agent'].map((subject) => ({ issuer: KEYCLOAK, subject })),
+    }),
     agent(ORCHESTRATOR, { relay: true }),
     agent(THIEF),
     { id: ERP, owner: 'payments', kind: 'legacy', credentials: [{ issuer: AS, subject: 'erp-sync' }] },
