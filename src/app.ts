@@ -47,6 +47,8 @@ export interface App {
   readonly check: string;
   /** The port of the status pages; null when they are off. */
   readonly statusPort: number | null;
+  /** Looks at policies and inventory again now, and opens audit files anew that were moved away. */
+  reload(): Promise<void>;
   /** Stops taking checks, answers those in flight, writes what waits, and closes everything. */
   stop(): Promise<void>;
 }
@@ -59,14 +61,34 @@ const AUDIT_FLUSH_MS = 5000;
 /** How often it is looked at whether time alone made something stale. */
 const READINESS_MS = 1000;
 
-/** Builds every part by hand, and serves. Throws when a port, a sink or a file of the configuration cannot be used. */
-export async function start(config: Config, { stdout, log: write, version, startedAtMs }: Surroundings): Promise<App> {
+/** What ends a part that was begun. */
+type End = () => unknown;
+
+/**
+ * Builds every part by hand, and serves. Throws when a port, a sink or a file of the configuration cannot be used; nothing
+ * is left of what was begun then.
+ */
+export async function start(config: Config, surroundings: Surroundings): Promise<App> {
+  const begun: End[] = [];
+  try {
+    return await build(config, surroundings, begun);
+  } catch (error) {
+    for (const end of begun.toReversed()) await end();
+    throw error;
+  }
+}
+
+async function build(config: Config, { stdout, log: write, version, startedAtMs }: Surroundings, begun: End[]): Promise<App> {
   const clock = systemClock;
   const log = createLog({ level: config.log.level, write, now: clock.now });
   const metrics = metricsFor(config);
-  const audit = await startAudit(config, stdout, version, log, metrics);
+  // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
+  // checks that come meanwhile wait.
+  const auditing = Promise.withResolvers<Audit>();
   const identity = await startIdentity(config, identityEvents(log, metrics));
+  begun.push(() => identity.stop());
   const tasks = await startTasks(config, identity, startedAtMs, identityEvents(log, metrics).onKeys);
+  begun.push(() => tasks.stop());
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const engine = new Engine({
     onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
@@ -75,7 +97,9 @@ export async function start(config: Config, { stdout, log: write, version, start
       log.warn('the policy engine was replaced', { milliseconds: Math.round(milliseconds) });
     },
   });
+  begun.push(() => engine.close());
   const policy = await openPolicy(config, engine);
+  begun.push(() => policy.close());
   watchPolicy(policy, config, log, metrics, clock.now);
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
@@ -89,7 +113,7 @@ export async function start(config: Config, { stdout, log: write, version, start
   };
   const handler = createHandler({
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
-    record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
+    record: async (concluded, waitMs) => (await auditing.promise).record(toRecord(concluded), waitMs),
     observe: observer(metrics),
     onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
     clock: clock.now,
@@ -115,12 +139,14 @@ export async function start(config: Config, { stdout, log: write, version, start
       concurrentStreams: config.limits.streams,
       sessionMemoryMb: Math.ceil(config.limits.sessionBytes / 2 ** 20),
     },
-    handler,
+    { ...handler, handle: async (call) => auditing.promise.then(() => handler.handle(call)) },
     (message, checkPeer) => readRequest(message, { checkPeer }, requestOptions),
   );
-  let stopping = false;
+  begun.push(() => server.drain(0, 0));
+  let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
+      ...(starting ? ['it is starting'] : []),
       ...(stopping ? ['it is stopping'] : []),
       ...(policy.current() === null ? ['no policy snapshot could be loaded'] : []),
       ...identity.notReady(clock.now()),
@@ -129,8 +155,6 @@ export async function start(config: Config, { stdout, log: write, version, start
     server.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
   };
-  readiness();
-  const looking = setInterval(readiness, READINESS_MS);
   const status =
     config.listen.status === null
       ? null
@@ -148,15 +172,25 @@ export async function start(config: Config, { stdout, log: write, version, start
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('a status page failed', { path, error }),
         });
+  if (status !== null) begun.push(() => status.close());
+  const audit = await startAudit(config, stdout, version, log, metrics);
+  auditing.resolve(audit);
+  starting = false;
+  readiness();
+  const looking = setInterval(readiness, READINESS_MS);
   log.info('serving', { check: server.target, status: status?.port ?? null, version });
   return {
     check: server.target,
     statusPort: status?.port ?? null,
+    reload: async () => {
+      audit.reopen();
+      await policy.refresh();
+    },
     stop: async () => {
       stopping = true;
       readiness();
       clearInterval(looking);
-      await server.drain(config.limits.drainMs);
+      await server.drain(config.limits.drainDelayMs, config.limits.drainMs);
       await audit.close(AUDIT_FLUSH_MS);
       await policy.close();
       identity.stop();

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { examine, start } from './app.ts';
+import { type App, examine, start } from './app.ts';
 import { AUDIT_USAGE, auditCommand } from './cli/audit.ts';
 import { readConfig } from './cli/config.ts';
 import { DONE, FAILED, type Io, MISUSED, soleArgument } from './cli/io.ts';
@@ -78,18 +78,39 @@ async function serve(args: readonly string[]): Promise<number> {
   if (typeof config === 'number') return config;
   const stopping = stopSignal();
   const startedAtMs = Date.now();
-  const version = await packageVersion();
-  const app = await start(config, { stdout: process.stdout, log: io.err, version, startedAtMs });
+  const reloading = onReload();
+  let app: App;
+  try {
+    const version = await packageVersion();
+    app = await start(config, { stdout: process.stdout, log: io.err, version, startedAtMs });
+  } catch (error) {
+    io.err(`${error instanceof Error ? error.message : String(error)}\n`);
+    // Whatever might still be open must not keep alive what does not serve.
+    process.exit(FAILED);
+  }
+  reloading.resolve(app);
   await stopping;
   await app.stop();
   return DONE;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as it does by default. */
+/** Resolves at the first of these; a second one of the same ends the process at once, as it does by default. */
+const STOP = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+/** By default they end a process, and nothing here means anything by them. */
+const IGNORED = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGXFSZ'] as const;
+
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    for (const signal of STOP) process.once(signal, () => resolve());
   });
+}
+
+/** SIGHUP reloads the app, once it is there: what `systemctl reload` and logrotate send. */
+function onReload(): PromiseWithResolvers<App> {
+  const serving = Promise.withResolvers<App>();
+  process.on('SIGHUP', () => void serving.promise.then((app) => app.reload()));
+  for (const signal of IGNORED) process.on(signal, () => {});
+  return serving;
 }
 
 async function checkConfig(args: readonly string[]): Promise<number> {

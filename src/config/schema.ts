@@ -169,14 +169,28 @@ const limits = () =>
         .count(1, 10_000_000)
         .prefault(100_000)
         .describe('Proofs of possession that are remembered as used; when it is full, the next one is refused'),
-      drain: s.duration('0s', '10m').prefault('20s').describe('Time to answer what is in flight after SIGTERM'),
+      drainDelay: s
+        .duration('0s', '10m')
+        .prefault('3s')
+        .describe(
+          'Time after SIGTERM in which checks are still taken, while gRPC health says NOT_SERVING: longer than Envoy’s health checks need to notice',
+        ),
+      drain: s
+        .duration('0s', '10m')
+        .prefault('20s')
+        .describe('Time after limits.drainDelay to answer what is in flight'),
     })
     .check((ctx) => {
       if (ctx.value.headerBytes > ctx.value.requestBytes) {
         contradiction(ctx, ['headerBytes'], 'is larger than limits.requestBytes, so it could never be reached');
       }
     })
-    .transform(({ deadline, drain, ...rest }) => ({ ...rest, deadlineMs: deadline, drainMs: drain }));
+    .transform(({ deadline, drainDelay, drain, ...rest }) => ({
+      ...rest,
+      deadlineMs: deadline,
+      drainDelayMs: drainDelay,
+      drainMs: drain,
+    }));
 
 /** The one schema of the configuration file; relative paths start at `folder`, and `env` may name the SPIFFE agent. */
 export function configSchema(folder: string, env: Environment = {}) {

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
@@ -21,8 +21,11 @@ export interface CheckServer {
   /** The address as a gRPC client writes it. */
   readonly target: string;
   setServing(serving: boolean): void;
-  /** NOT_SERVING, GOAWAY, answers to what is in flight, then closed; what is not answered within `graceMs` is cut. */
-  drain(graceMs: number): Promise<void>;
+  /**
+   * NOT_SERVING at once, while checks are still taken for `delayMs`; then GOAWAY, answers to what is in flight, and closed.
+   * What is not answered within `graceMs` is cut.
+   */
+  drain(delayMs: number, graceMs: number): Promise<void>;
 }
 
 type Call = ServerUnaryCall<ReceivedCheck, CheckResponseMessage>;
@@ -76,7 +79,10 @@ export async function serveChecks(
   return {
     target: port.target,
     setServing: health.set,
-    drain: async (graceMs) => {
+    drain: async (delayMs, graceMs) => {
+      health.set(false);
+      // Who looks for another instance has to hear of this one's end before its port is gone.
+      await delay(delayMs);
       health.end();
       // Session by session, GOAWAY overtakes what is written in the same turn.
       await turn();

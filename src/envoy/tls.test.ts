@@ -88,7 +88,7 @@ class Port {
   }
 
   async drain(): Promise<void> {
-    await this.#server!.drain(1000);
+    await this.#server!.drain(0, 1000);
   }
 
   async stop(): Promise<void> {

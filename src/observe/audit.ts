@@ -51,6 +51,11 @@ export class Audit {
     return new Refusal('audit_unavailable', detail);
   }
 
+  /** Goes on in a new file, now, where the file of a sink was moved away. */
+  reopen(): void {
+    for (const chain of this.#chains) chain.reopen();
+  }
+
   /** Writes what waits, at most `waitMs` milliseconds long, and closes the sinks. */
   async close(waitMs: number): Promise<void> {
     await within(

@@ -58,6 +58,7 @@ export class Chain {
   #lost = 0;
   #cause: string | null = null;
   #flushing: Promise<void> | null = null;
+  #reopen = false;
 
   private constructor(options: ChainOptions) {
     this.#options = options;
@@ -83,6 +84,12 @@ export class Chain {
   note(time: number, decision: string, content: Readonly<Record<string, unknown>>): void {
     const json = plainJson({ ...content, decision });
     this.#push({ body: { time, decision, json }, resolve: () => {}, record: false });
+  }
+
+  /** Follows a rotation now, behind what waits, and not only after the next record. */
+  reopen(): void {
+    this.#reopen = true;
+    this.#flushing ??= this.#flush();
   }
 
   /** Writes what waits, and closes the sink. */
@@ -125,6 +132,11 @@ export class Chain {
         this.#state = null;
         this.#drop(batch, error instanceof Error ? error.message : String(error));
       }
+    }
+    if (this.#reopen) {
+      this.#reopen = false;
+      await this.#followRotation();
+      if (this.#queue.length > 0) return this.#flush();
     }
     // In the same turn as the look at the queue: what is pushed from now on begins a flush of its own.
     this.#flushing = null;

@@ -123,7 +123,7 @@ test('S7: of two instances that start on one path at the same time, one serves a
     assert.deepEqual(readdirSync(dir), ['check.sock']);
     (await H2Connection.to({ socket })).close();
   } finally {
-    for (const one of both) if (one.status === 'fulfilled') await one.value.drain(1000);
+    for (const one of both) if (one.status === 'fulfilled') await one.value.drain(0, 1000);
     removeFolder(dir);
   }
 });

@@ -52,6 +52,8 @@ export class Sidecar {
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
       ...setup.config,
+      // No Envoy has to notice the end of most sidecars.
+      limits: { drainDelay: '0s', ...(setup.config.limits as object | undefined) },
       listen: { ...setup.listen, check, status: `127.0.0.1:${statusPort}` },
       audit: { sinks: [{ file: { path: this.auditFile } }] },
     };

@@ -75,7 +75,7 @@ const internal: Scene = {
       };
     } finally {
       port.close();
-      await server.drain(1000);
+      await server.drain(0, 1000);
       await audit.close(1000);
       removeFolder(folder);
     }
