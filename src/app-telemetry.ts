@@ -63,20 +63,30 @@ export function watchPolicy(
   clock: () => number,
 ): void {
   const loaded = () => {
-    const { revision, warnings } = policy.status();
+    const { revision, warnings, heldBack, problems } = policy.status();
     if (revision === null) return;
-    const shadows = policy.current()?.policies.filter(({ shadow }) => shadow) ?? [];
+    const policies = policy.current()?.policies ?? [];
+    const shadows = policies.filter(({ shadow }) => shadow);
     metrics.snapshot(
       revision,
       config.policy.guardrails.disable.filter(({ untilMs }) => clock() < untilMs).length,
       shadows.map(({ id }) => id),
       shadows.filter(({ effect }) => effect === 'forbid').length,
     );
+    metrics.guardrailsInForce(policies.filter(({ guardrail, shadow }) => guardrail && !shadow).length);
+    metrics.teamsHeldBack(heldBack.length);
     metrics.reloaded('loaded');
     log.info('a policy snapshot is in force', { revision, warnings: warnings.map(formatProblem) });
+    if (heldBack.length === 0) return;
+    log.error('the folders of some teams are not served as they are', {
+      revision,
+      teams: heldBack,
+      problems: problems.map(formatProblem),
+    });
   };
   const refused = () => {
-    const { revision, problems } = policy.status();
+    const { revision, problems, heldBack } = policy.status();
+    metrics.teamsHeldBack(heldBack.length);
     metrics.reloaded('refused');
     log.error('a policy snapshot was refused; the last good one stays', {
       revision,
@@ -85,7 +95,7 @@ export function watchPolicy(
   };
   policy.events.on('loaded', loaded);
   policy.events.on('refused', refused);
-  if (policy.status().problems.length > 0) refused();
+  if (policy.current() === null) refused();
   else loaded();
 }
 

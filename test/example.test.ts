@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { formatProblem } from '../src/inventory/problem.ts';
 import { Engine } from '../src/policy/engine.ts';
+import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
 import { loadSnapshot } from '../src/policy/load.ts';
 import { readSources } from '../src/policy/read.ts';
 import { testCases } from './support/cases.ts';
@@ -14,6 +15,7 @@ const { sources } = await readSources(
   {
     headers: [],
     disabledGuardrails: [],
+    requiredGuardrails: RELEASE_GUARDRAILS,
     trustDomains: ['prod.example'],
     ownTrustDomains: ['prod.example'],
     allowWarnings: false,

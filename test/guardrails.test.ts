@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { formatProblem } from '../src/inventory/problem.ts';
+import { newInstance } from '../src/policy/engine.ts';
+import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
 import type { SourceFile } from '../src/policy/place.ts';
+import { vet } from '../src/policy/vet.ts';
 import { testCases } from './support/cases.ts';
-import { loaded } from './support/policy.ts';
+import { loaded, settings, sourcesOf } from './support/policy.ts';
 
 const folder = join(import.meta.dirname, '..', 'cedar', 'guardrails');
 
@@ -28,6 +32,44 @@ const guardrails = snapshot.policies.filter(({ guardrail }) => guardrail);
 const files = readdirSync(join(folder, 'tests')).filter((name) => name !== 'inventory.yaml');
 
 suite('guardrails', () => {
+  test('those that must be there are those of the release', () => {
+    assert.deepEqual(guardrails.map(({ id }) => id).toSorted(), RELEASE_GUARDRAILS);
+  });
+
+  const must = { ...settings, requiredGuardrails: RELEASE_GUARDRAILS };
+  const shipped = readdirSync(folder)
+    .filter((file) => file.endsWith('.cedar'))
+    .map((file) => ({ file: `guardrails/${file}`, text: readFileSync(join(folder, file), 'utf8') }));
+  const permit = { 'all.cedar': '@id("all") permit (principal, action, resource);' };
+  const judge = (found: typeof shipped, ids: readonly string[] = []) => {
+    const disabledGuardrails = ids.map((id) => ({ id, because: 'a reason', untilMs: Number.POSITIVE_INFINITY }));
+    const verdict = vet(
+      sourcesOf(permit, { guardrails: found, settings: { ...must, disabledGuardrails } }),
+      newInstance(),
+      0,
+    );
+    return Array.isArray(verdict) ? verdict.map(formatProblem).join('\n') : 'good';
+  };
+
+  test('an empty folder of them is a problem, unless each is disabled', () => {
+    assert.equal(judge(shipped), 'good');
+    assert.match(judge([]), /^guardrails:1:1: no guardrail \(\*\.cedar\) is here; put back/);
+    assert.equal(judge([], RELEASE_GUARDRAILS), 'good');
+  });
+
+  test('one that is missing, or in shadow, is a problem, unless it is disabled', () => {
+    const [id] = ['risk-falls-as-sensitivity-rises'];
+    const lost = shipped.map(({ file, text }) => ({ file, text: text.replace(`@id("${id}")`, '@id("mine")') }));
+    assert.match(judge(lost), /^guardrails:1:1: 'risk-falls-as-sensitivity-rises' is missing; put back/);
+    assert.equal(judge(lost, [id!]), 'good');
+    const shadowed = shipped.map(({ file, text }) => ({
+      file,
+      text: text.replace(`@id("${id}")`, `@id("${id}") @mode("shadow")`),
+    }));
+    assert.match(judge(shadowed), /'risk-falls-as-sensitivity-rises' is in shadow; disable it/);
+    assert.equal(judge(shadowed, [id!]), 'good');
+  });
+
   test('each is a forbid, and each has a file of cases of its name', () => {
     assert.ok(guardrails.length > 0);
     assert.ok(guardrails.every(({ effect }) => effect === 'forbid'));

@@ -4,6 +4,7 @@ import { systemClock } from '../identity/clock.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
 import { Engine } from '../policy/engine.ts';
+import { RELEASE_GUARDRAILS } from '../policy/guardrails.ts';
 import { install, type Loaded, vetApart } from '../policy/load.ts';
 import { type PolicyPaths, readSources } from '../policy/read.ts';
 import { type PolicySettings, policySettings, type Sources } from '../policy/sources.ts';
@@ -120,6 +121,7 @@ async function locate(
     {
       headers: [],
       disabledGuardrails: [],
+      requiredGuardrails: RELEASE_GUARDRAILS,
       trustDomains: [...new Set([...domains, ...(ours ?? [])])],
       ownTrustDomains: ours ?? [],
       allowWarnings: false,

@@ -43,6 +43,8 @@ export class Metrics {
   readonly #reloads;
   readonly #policyErrors;
   readonly #guardrailsDisabled;
+  readonly #guardrailsInForce;
+  readonly #teamsHeldBack;
   readonly #shadowedForbids;
   readonly #rebuilds;
   readonly #bundleAge;
@@ -92,6 +94,11 @@ export class Metrics {
     this.#reloads = counter('authz_policy_reloads_total', 'Attempts to load a changed snapshot', ['result']);
     this.#policyErrors = counter('authz_policy_errors_total', 'Checks refused because a policy could not be evaluated');
     this.#guardrailsDisabled = gauge('authz_guardrails_disabled', 'Guardrails that the config disables');
+    this.#guardrailsInForce = gauge('authz_guardrails_in_force', 'Guardrails that are enforced');
+    this.#teamsHeldBack = gauge(
+      'authz_policy_teams_held_back',
+      'Teams whose folder is not served as it is: the last good one is, or all of the team is refused',
+    );
     this.#shadowedForbids = gauge(
       'authz_shadowed_forbids',
       'Forbids that are only recorded, since they are in shadow mode',
@@ -159,6 +166,16 @@ export class Metrics {
   /** A shadowed policy would have decided otherwise. */
   shadowDisagreed(policy: string): void {
     if (this.#shadows.has(policy)) this.#shadow.inc({ policy });
+  }
+
+  /** The guardrails that the snapshot enforces. */
+  guardrailsInForce(guardrails: number): void {
+    this.#guardrailsInForce.set(guardrails);
+  }
+
+  /** The teams whose folder is not served as it is. */
+  teamsHeldBack(teams: number): void {
+    this.#teamsHeldBack.set(teams);
   }
 
   snapshotAge(seconds: number): void {

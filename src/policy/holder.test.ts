@@ -324,6 +324,44 @@ suite('the holder of snapshots', () => {
     assert.deepEqual(served(holder.current()), [2, 3]);
   });
 
+  test('what was written while it was judged is judged again, and the middle is never served', async (t) => {
+    const at = await place(t);
+    const file = join(at.folder, 'a.cedar');
+    await writeFile(file, version(1));
+    let [looks, whole] = [0, ''];
+    const clock = (): number => {
+      // Two looks find what is judged; the third comes before it would be installed.
+      if (++looks === 3 && whole !== '') writeFileSync(file, whole);
+      return Date.UTC(2026, 10, 25);
+    };
+    const holder = await opened(t, at, { clock });
+    const seen: number[][] = [];
+    holder.events.on('loaded', (snapshot) => seen.push(served(snapshot)));
+    [looks, whole] = [0, `${version(2)}\n${version(3)}`];
+    await writeFile(file, version(2));
+    await holder.refresh();
+    assert.deepEqual(seen, [[2, 3]]);
+  });
+
+  test('what was written back to what it was is not taken for untouched', async (t) => {
+    const at = await place(t);
+    const file = join(at.folder, 'a.cedar');
+    await writeFile(file, version(1));
+    let looks = 0;
+    const clock = (): number => {
+      looks++;
+      if (looks === 2) {
+        writeFileSync(file, version(2));
+        writeFileSync(file, version(1));
+      }
+      return Date.UTC(2026, 10, 25);
+    };
+    const holder = await opened(t, at, { clock });
+    assert.deepEqual(served(holder.current()), [1]);
+    // Two that disagree, one more that agrees with the second, and the look before it is served.
+    assert.ok(looks >= 4, String(looks));
+  });
+
   test('files that keep changing are reported, and served when they rest', async (t) => {
     const at = await place(t);
     const file = join(at.folder, 'a.cedar');
@@ -344,6 +382,11 @@ suite('the holder of snapshots', () => {
 
   const refused: [what: string, write: (at: Place) => Promise<unknown>, says: RegExp][] = [
     ['an empty policy file', (at) => writeFile(join(at.folder, 'b.cedar'), ''), /b\.cedar:1:1: the file is empty/],
+    [
+      'a policy file that was cut after its first comment',
+      (at) => writeFile(join(at.folder, 'b.cedar'), '// Nobody may.\r\n\n  // Never.'),
+      /b\.cedar:1:1: the file is empty or all comment/,
+    ],
     [
       'torn UTF-8',
       (at) => writeFile(join(at.folder, 'b.cedar'), Buffer.from([0x40, 0xc3])),

@@ -5,10 +5,11 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { formatProblem, type Problem } from '../inventory/problem.ts';
 import type { Engine } from './engine.ts';
 import { FolderWatch } from './folder-watch.ts';
-import { type Loaded, loadSnapshot } from './load.ts';
-import { type PolicyPaths, type Reading, readSources } from './read.ts';
+import { install, type Loaded, loadSnapshot, type Rejection, vetApart } from './load.ts';
+import { type PolicyPaths, type Reading, readParts } from './read.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type DisabledGuardrail, type PolicySettings, revisionOf, type Sources } from './sources.ts';
+import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
 
 export interface HolderOptions {
   readonly paths: PolicyPaths;
@@ -26,6 +27,8 @@ export interface HolderStatus {
   readonly loadedAt: number | null;
   /** What is wrong with the files as they stand now; empty when they are served. */
   readonly problems: readonly Problem[];
+  /** Teams whose folder is not served as it is; `problems` say why. */
+  readonly heldBack: readonly string[];
   readonly warnings: readonly Problem[];
   readonly lastAttemptAt: number | null;
 }
@@ -52,6 +55,8 @@ interface Held {
 /** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
 const SETTLE_MS = 40;
 const SETTLE_READINGS = 25;
+/** So often is judged anew what changed while it was judged; what never rests so long is reported. */
+const MAX_ROUNDS = 5;
 const POLL_MS = 5000;
 /** What stands for the files until the next look, when they are to be loaded though they did not change. */
 const TRY_AGAIN = 'to be tried again';
@@ -74,7 +79,14 @@ export class SnapshotHolder {
   readonly #timer: NodeJS.Timeout;
   #held: Held | null = null;
   #seen = '';
-  #status: HolderStatus = { revision: null, loadedAt: null, problems: [], warnings: [], lastAttemptAt: null };
+  #status: HolderStatus = {
+    revision: null,
+    loadedAt: null,
+    problems: [],
+    heldBack: [],
+    warnings: [],
+    lastAttemptAt: null,
+  };
   #running: Promise<void> | null = null;
   #again = false;
   #started = 0;
@@ -175,22 +187,59 @@ export class SnapshotHolder {
     await this.#bindExpired();
   }
 
+  /**
+   * Judges what the files hold, and installs it only where they hold it still: judging takes long, and a writer may have been
+   * in the middle of its files all the while.
+   */
   async #loadFiles(): Promise<void> {
-    const reading = await this.#settledReading();
-    if (this.#closed) return;
-    if (reading === null) return this.#sayUnsettled();
-    this.#unsettled = false;
-    const seen = fingerprint(reading);
-    if (seen === this.#seen) return;
-    this.#seen = seen;
-    const { sources } = reading;
-    if (Array.isArray(sources)) return this.#refuse(sources);
-    await this.#slotsFree();
-    if (this.#closed) return;
-    const loaded = await loadSnapshot(this.#options.engine, sources);
-    if (!('problems' in loaded)) return this.#install(loaded, sources, []);
-    if (loaded.transient) this.#seen = TRY_AGAIN;
-    this.#refuse(loaded.problems);
+    let judged: Judged | Rejection | null = null;
+    let of = '';
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const reading = await this.#settledReading();
+      if (this.#closed) return;
+      if (reading === null) break;
+      const seen = fingerprint(reading);
+      if (seen === this.#seen) {
+        this.#unsettled = false;
+        return;
+      }
+      if (judged === null || of !== seen) [judged, of] = [await this.#judge(reading), seen];
+      if (!('problems' in judged)) await this.#slotsFree();
+      if (this.#closed) return;
+      const { stamp } = await this.#read();
+      if (this.#closed) return;
+      if (stamp !== reading.stamp) continue;
+      this.#unsettled = false;
+      this.#seen = 'problems' in judged && judged.transient ? TRY_AGAIN : seen;
+      return this.#conclude(judged, reading.notes);
+    }
+    this.#sayUnsettled();
+  }
+
+  async #judge({ sources, unread }: Reading): Promise<Judged | Rejection> {
+    if (Array.isArray(sources)) {
+      return { problems: [...sources, ...[...unread.values()].flat()], transient: false };
+    }
+    return judgeByTeam(sources, unread, this.#held?.sources ?? null, vetApart);
+  }
+
+  #conclude(judged: Judged | Rejection, notes: readonly Problem[]): void {
+    if ('problems' in judged) {
+      this.#refuse(judged.problems);
+      return;
+    }
+    const { sources, vetted, heldBack } = judged;
+    const problems = [...heldBack.values()].flat();
+    const teams = [...heldBack.keys()];
+    if (teams.length > 0 && this.#held !== null && decideAlike(sources, this.#held.sources)) {
+      this.#refuse(problems, teams);
+      return;
+    }
+    const loaded = install(this.#options.engine, sources, vetted);
+    if ('problems' in loaded) {
+      this.#seen = TRY_AGAIN;
+      this.#refuse(loaded.problems);
+    } else this.#install({ ...loaded, warnings: [...loaded.warnings, ...notes] }, sources, problems, teams);
   }
 
   /**
@@ -208,7 +257,7 @@ export class SnapshotHolder {
     if (this.#closed) return;
     const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
     const loaded = await loadSnapshot(this.#options.engine, sources);
-    if (!('problems' in loaded)) return this.#install(loaded, sources, problems);
+    if (!('problems' in loaded)) return this.#install(loaded, sources, problems, this.#status.heldBack);
     // Tried again with each look: what was said of it then is not said twice.
     const said = new Set(problems.map(formatProblem));
     this.#refuse([...problems, ...loaded.problems.filter((problem) => !said.has(formatProblem(problem)))]);
@@ -219,15 +268,16 @@ export class SnapshotHolder {
     return guardrails.filter(({ untilMs }) => now < untilMs);
   }
 
-  /** Two readings in a row that agree, or null while the files keep changing (the next event or look tries again). */
+  /** Two readings in a row of files that nobody wrote between, or null while the files keep changing (the next event or look tries again). */
   async #settledReading(): Promise<Reading | null> {
     let reading = await this.#read();
     for (let i = 0; i < SETTLE_READINGS; i++) {
       const before = fingerprint(reading);
       if (before === this.#seen) return reading;
+      const { stamp } = reading;
       await delay(SETTLE_MS);
       reading = await this.#read();
-      if (fingerprint(reading) === before) return reading;
+      if (reading.stamp === stamp && fingerprint(reading) === before) return reading;
     }
     return null;
   }
@@ -241,7 +291,7 @@ export class SnapshotHolder {
   async #read(): Promise<Reading> {
     const { paths, settings } = this.#options;
     const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
-    const reading = await readSources(paths, { ...settings, disabledGuardrails });
+    const reading = await readParts(paths, { ...settings, disabledGuardrails });
     if (!this.#closed) this.#watch.follow(reading.directories);
     return reading;
   }
@@ -259,7 +309,7 @@ export class SnapshotHolder {
     }
   }
 
-  #install(loaded: Loaded, sources: Sources, problems: readonly Problem[]): void {
+  #install(loaded: Loaded, sources: Sources, problems: readonly Problem[], heldBack: readonly string[]): void {
     const previous = this.#held;
     const now = this.#options.clock();
     this.#held = { loaded, sources, leases: 0, retired: false };
@@ -268,6 +318,7 @@ export class SnapshotHolder {
       loadedAt: now,
       lastAttemptAt: now,
       problems,
+      heldBack,
       warnings: loaded.warnings,
     };
     if (previous !== null) {
@@ -277,8 +328,8 @@ export class SnapshotHolder {
     this.events.emit('loaded', loaded.snapshot);
   }
 
-  #refuse(problems: readonly Problem[]): void {
-    this.#status = { ...this.#status, problems, lastAttemptAt: this.#options.clock() };
+  #refuse(problems: readonly Problem[], heldBack = this.#status.heldBack): void {
+    this.#status = { ...this.#status, problems, heldBack, lastAttemptAt: this.#options.clock() };
     this.events.emit('refused', problems);
   }
 
@@ -295,6 +346,7 @@ function atStart(message: string): Problem {
 
 const UNSETTLED = atStart('the files keep changing; they are served when two looks in a row find the same');
 
-function fingerprint({ sources }: Reading): string {
-  return Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
+function fingerprint({ sources, unread, notes }: Reading): string {
+  const content = Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
+  return [content, ...[...unread.values()].flat().map(formatProblem), ...notes.map(formatProblem)].join('\n');
 }

@@ -61,6 +61,54 @@ suite('reading the sources', () => {
     assert.match((await problems(at)).join('\n'), /^B\.Cedar:1:1: would not be read/);
   });
 
+  const passedOver: [name: string, noted: boolean, text?: string][] = [
+    ['x.cedar.txt', true],
+    ['x.cedar.json', true],
+    ['x.cedar.bak', true],
+    ['x.cedr', true],
+    ['x.ceder', true],
+    ['x.cedars', true],
+    ['x.cdear', true],
+    ['x.cedarshema', true],
+    ['below/x.ceder', true],
+    ['tests/x.json', true],
+    ['tests/x.yaml.off', true],
+    ['tests/x.YAML', true],
+    ['Tests/x.yaml', true],
+    ['test/x.yml', true],
+    ['teams/payments/test/x.yml', true],
+    ['cases.yaml', true, '# ours\ncases:\n  - name: x\n'],
+    ['cases.json', true, '{ "cases": [] }'],
+    ['kustomization.yaml', false, 'resources: []\n'],
+    ['README', false],
+    ['README.md', false],
+    ['tests/README.md', false],
+    ['x.txt', false],
+    ['x.radar', false],
+    ['.x.cedar.swp', false],
+    ['a.cedar', false, '@id("a") permit (principal, action, resource);'],
+    ['tests/x.yaml', false],
+  ];
+  for (const [name, noted, text = 'x'] of passedOver) {
+    test(`${name} ${noted ? 'gets a note, since nobody reads it' : 'gets no note'}`, async (t) => {
+      const at = await place(t);
+      await mkdir(dirname(join(at.folder, name)), { recursive: true });
+      await writeFile(join(at.folder, name), text);
+      const { notes } = await readSources(at, settings);
+      assert.deepEqual(
+        notes.map(({ file }) => file),
+        noted ? [name] : [],
+      );
+    });
+  }
+
+  test('the inventory gets no note where it lies among the policies', async (t) => {
+    const at = await place(t);
+    const inventory = join(at.folder, 'inventory.yaml');
+    await writeFile(inventory, `${estate}\n# cases:`);
+    assert.deepEqual((await readSources({ ...at, inventory }, settings)).notes, []);
+  });
+
   test('a pipe is refused, not waited for', { timeout: 10_000 }, async (t) => {
     const at = await place(t);
     execFileSync('sh', ['-c', 'mkfifo "$0"', join(at.folder, 'b.cedar')]);

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../inventory/problem.ts';
+import { passedOver } from './passed-over.ts';
 import type { SourceFile } from './place.ts';
 import type { PolicySettings, Sources } from './sources.ts';
 
@@ -14,9 +15,17 @@ export interface PolicyPaths {
   readonly guardrails?: string;
 }
 
-/** What was read, and every directory that was looked into: what a watcher has to watch. */
+/** What was read. */
 export interface Reading {
+  /** Without anything of the teams in `unread`. */
   readonly sources: Sources | Problem[];
+  /** Teams of whose folder something cannot be read, with what that is. */
+  readonly unread: ReadonlyMap<string, readonly Problem[]>;
+  /** Files that look as if they should be read, and are not. */
+  readonly notes: readonly Problem[];
+  /** When each file was last written: two readings with one stamp and one content are of files that nobody wrote between. */
+  readonly stamp: string;
+  /** Every directory that was looked into: what a watcher has to watch. */
   readonly directories: readonly string[];
 }
 
@@ -28,65 +37,104 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 const MAX_DEPTH = 8;
 const CHUNK = 64 * 1024;
+const MAX_NOTES = 100;
 
 /**
- * Reads all sources of a snapshot. Files whose name begins with a dot are left out (a ConfigMap's `..data`, editors'
- * drafts); symlinks are followed. Torn UTF-8, empty policy files, what is no regular file (a pipe would be waited for, a
- * device has no end) and sizes beyond all use are problems. Never throws.
+ * Reads all sources of a snapshot, each team's folder by itself: what cannot be read of one team is not a problem of the
+ * others. Files whose name begins with a dot are left out (a ConfigMap's `..data`, editors' drafts); symlinks are followed.
+ * Torn UTF-8, policy files without a policy, what is no regular file (a pipe would be waited for, a device has no end) and
+ * sizes beyond all use are problems. Never throws.
  */
-export async function readSources(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
-  const found = new Folder();
+export async function readParts(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
+  const found = new Folder(paths.inventory);
   const directories = new Set([dirname(paths.inventory)]);
+  const teams: Level[] = [];
   const [own, shipped, inventory, schema] = [
-    await found.list(paths.folder, directories),
+    await found.list(paths.folder, directories, teams),
     await found.list(paths.guardrails ?? join(SHIPPED, 'guardrails'), directories),
     await found.read(paths.inventory, 'inventory.yaml'),
     await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema'),
   ];
-  const guardrails = shipped.filter(({ file }) => file.endsWith('.cedar'));
-  const policies = own.filter(({ file }) => file.endsWith('.cedar'));
-  for (const { file, text } of [...guardrails, ...policies]) {
-    if (text.trim() === '') found.problem(file, 'the file is empty; write a policy, or remove it');
+  const { problems } = found;
+  const unread = new Map<string, readonly Problem[]>();
+  for (const team of teams) {
+    found.problems = [];
+    const files = await found.list(team, directories);
+    if (found.problems.length > 0) unread.set(basename(team.name), found.problems);
+    else own.push(...files);
   }
-  if (policies.length === 0)
-    found.problem(paths.folder, 'no policy (*.cedar) is here, so nothing would be permitted; write one');
-  if (inventory === null || schema === null || found.problems.length > 0) {
-    return { sources: found.problems, directories: [...directories] };
+  const files = own.toSorted(byName);
+  const policies = files.filter(({ file }) => file.endsWith('.cedar'));
+  if (policies.length === 0 && unread.size === 0) {
+    const message = 'no policy (*.cedar) is here, so nothing would be permitted; write one';
+    problems.push({ file: paths.folder, line: 1, column: 1, message });
   }
+  const rest = { unread, notes: found.notes, stamp: found.stamps.join('\n'), directories: [...directories] };
+  if (inventory === null || schema === null || problems.length > 0) return { sources: problems, ...rest };
   const sources: Sources = {
     schema,
-    guardrails: guardrails.map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
-    schemas: own.filter(({ file }) => file.endsWith('.cedarschema')),
+    guardrails: shipped
+      .filter(({ file }) => file.endsWith('.cedar'))
+      .map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
+    schemas: files.filter(({ file }) => file.endsWith('.cedarschema')),
     policies,
-    tests: own.filter(({ file }) => TEST.test(file)),
+    tests: files.filter(({ file }) => TEST.test(file)),
     inventory,
     settings,
   };
-  return { sources, directories: [...directories] };
+  return { sources, ...rest };
+}
+
+/** As `readParts`, where what cannot be read of a team is a problem like any other: for whoever judges a folder as a whole. */
+export async function readSources(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
+  const reading = await readParts(paths, settings);
+  if (reading.unread.size === 0) return reading;
+  const others = Array.isArray(reading.sources) ? reading.sources : [];
+  return { ...reading, sources: [...others, ...[...reading.unread.values()].flat()] };
 }
 
 /** Every YAML file below a folder `tests`, at any depth. */
 const TEST = /(^|\/)tests\/.*\.ya?ml$/;
 const POLICY = /\.(cedar|cedarschema)$/;
 
+const TEAM = /^teams\/[^/]+$/;
+
+/** A folder below a root: its name is relative to it. */
+interface Level {
+  readonly path: string;
+  readonly name: string;
+  readonly depth: number;
+}
+
 /** Reads files and folders within bounds, and keeps what was wrong. */
 class Folder {
-  readonly problems: Problem[] = [];
+  problems: Problem[] = [];
+  readonly notes: Problem[] = [];
+  readonly stamps: string[] = [];
+  readonly #inventory: string;
   #files = 0;
   #folders = 0;
   #bytes = 0;
+
+  constructor(inventory: string) {
+    this.#inventory = inventory;
+  }
 
   problem(file: string, message: string): void {
     this.problems.push({ file, line: 1, column: 1, message });
   }
 
-  /** The wanted files below a folder, by their names relative to it, sorted. */
-  async list(root: string, directories: Set<string>): Promise<SourceFile[]> {
+  /**
+   * The wanted files below a folder, by their names relative to the root, sorted. With `teams`, the folders of teams are not
+   * looked into, and put there.
+   */
+  async list(from: string | Level, directories: Set<string>, teams?: Level[]): Promise<SourceFile[]> {
     const files: SourceFile[] = [];
-    const unread = [{ path: root, name: '', depth: 0 }];
+    const start = typeof from === 'string' ? { path: from, name: '', depth: 0 } : from;
+    const unread = [start];
     for (let next = unread.pop(); next !== undefined; next = unread.pop()) {
       if (++this.#folders > MAX_FOLDERS) {
-        this.problem(root, `more than ${MAX_FOLDERS} folders; is it the folder of the policies alone?`);
+        this.problem(start.path, `more than ${MAX_FOLDERS} folders; is it the folder of the policies alone?`);
         break;
       }
       directories.add(next.path);
@@ -95,24 +143,34 @@ class Folder {
         const path = join(next.path, entry);
         const name = next.name === '' ? entry : `${next.name}/${entry}`;
         if (await this.#isDirectory(path, name)) {
-          if (next.depth < MAX_DEPTH) unread.push({ path, name, depth: next.depth + 1 });
+          const level = { path, name, depth: next.depth + 1 };
+          if (teams !== undefined && TEAM.test(name)) teams.push(level);
+          else if (next.depth < MAX_DEPTH) unread.push(level);
           else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
         } else if (POLICY.test(name) || TEST.test(name)) {
           const file = await this.read(path, name);
-          if (file !== null) files.push(file);
+          if (file === null) continue;
+          if (name.endsWith('.cedar') && isBlank(file.text))
+            this.problem(name, 'the file is empty or all comment; write a policy, or remove it');
+          files.push(file);
         } else if (POLICY.test(name.toLowerCase())) {
           this.problem(name, 'would not be read; write the end of its name in lower case');
+        } else if (path !== this.#inventory && this.notes.length < MAX_NOTES) {
+          const message = await passedOver(name, () => beginningOf(path));
+          if (message !== null) this.notes.push({ file: name, line: 1, column: 1, message });
         }
       }
     }
-    return files.toSorted((a, b) => (a.file < b.file ? -1 : 1));
+    return files.toSorted(byName);
   }
 
   async read(path: string, name: string): Promise<SourceFile | null> {
     let handle: FileHandle | null = null;
     try {
       handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      if (!(await handle.stat()).isFile()) return this.#refuse(name, 'is no regular file; remove it');
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) return this.#refuse(name, 'is no regular file; remove it');
+      this.stamps.push(`${name} ${stats.mtimeNs} ${stats.ctimeNs} ${stats.size}`);
       if (++this.#files > MAX_FILES) return this.#refuse(name, `more than ${MAX_FILES} files; put policies together`);
       const bytes = await beginning(handle, MAX_FILE_BYTES + 1);
       if (bytes.length > MAX_FILE_BYTES) return this.#refuse(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
@@ -161,6 +219,28 @@ async function beginning(handle: FileHandle, most: number): Promise<Buffer> {
     length += bytesRead;
   }
   return Buffer.concat(chunks);
+}
+
+/** The first bytes of a file that may be anything; nothing where they cannot be read. */
+async function beginningOf(path: string): Promise<string> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
+  try {
+    if (handle === null || !(await handle.stat()).isFile()) return '';
+    return (await beginning(handle, CHUNK)).toString('latin1');
+  } catch {
+    return '';
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Whether Cedar text holds nothing but blanks and comments. */
+function isBlank(text: string): boolean {
+  return text.split(/[\n\r]/).every((line) => /^\s*(?:$|\/\/)/.test(line));
+}
+
+function byName(a: SourceFile, b: SourceFile): number {
+  return a.file < b.file ? -1 : 1;
 }
 
 function messageOf(error: unknown): string {

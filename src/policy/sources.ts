@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { RELEASE_GUARDRAILS } from './guardrails.ts';
 import type { SourceFile } from './place.ts';
 
 /** A header that policies may read: as text through `context.headers`, or as a number through `context.numbers`. */
@@ -20,6 +21,8 @@ export interface PolicySettings {
   readonly headers: readonly DeclaredHeader[];
   /** Those whose time has not passed. */
   readonly disabledGuardrails: readonly DisabledGuardrail[];
+  /** The `@id`s of the guardrails that must be there unless they are disabled: those of this release. */
+  readonly requiredGuardrails: readonly string[];
   /** Trust domains whose bundles are configured; literals of other domains are misspelt. */
   readonly trustDomains: readonly string[];
   /** Those of them that are ours. */
@@ -49,6 +52,7 @@ export function policySettings({ policy, identity, task }: ConfiguredPolicy): Po
   return {
     headers: policy.headers,
     disabledGuardrails: policy.guardrails.disable,
+    requiredGuardrails: RELEASE_GUARDRAILS,
     trustDomains: domains.map(([name]) => name),
     ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
     allowWarnings: policy.unsafeIgnoreWarnings,

@@ -69,6 +69,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
 
   const { errors, warnings, mistaken } = validate(cedar, schema, parsed);
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
+  problems.push(...shadowedGuardrails(parsed, settings.requiredGuardrails));
   for (const policy of parsed) {
     // What else would be said of it is said of what was not meant.
     if (mistaken.has(policy.id)) continue;
@@ -107,7 +108,9 @@ function split({ guardrails, policies, settings }: Sources): {
   const all = parts.flatMap((part) => part.policies.map((policy) => ({ ...policy, guardrail: part.guardrail })));
   const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
   const shipped = new Set(all.filter((policy) => policy.guardrail).map((policy) => policy.id));
-  const unknown = [...disabled].filter((id) => !shipped.has(id));
+  const required = new Set(settings.requiredGuardrails);
+  const unknown = [...disabled].filter((id) => !shipped.has(id) && !required.has(id));
+  const missing = [...required].filter((id) => !shipped.has(id) && !disabled.has(id));
   return {
     texts: all.filter((policy) => !policy.guardrail || !disabled.has(policy.id)),
     problems: [
@@ -120,8 +123,29 @@ function split({ guardrails, policies, settings }: Sources): {
         column: 1,
         message: `no guardrail is called '${id}'; correct it, or remove it`,
       })),
+      ...missingGuardrails(missing, shipped.size === 0),
     ],
   };
+}
+
+/** A guardrail that is gone from its folder protects no more: that takes the same words as switching it off. */
+function missingGuardrails(ids: readonly string[], none: boolean): Problem[] {
+  const found = none && ids.length > 0 ? ['no guardrail (*.cedar) is here'] : ids.map((id) => `'${id}' is missing`);
+  return found.map((what) => ({
+    file: 'guardrails',
+    line: 1,
+    column: 1,
+    message: `${what}; put back what this release ships, or disable it under policy.guardrails.disable`,
+  }));
+}
+
+/** In shadow, a guardrail of this release would be switched off without a reason and an end. */
+function shadowedGuardrails(policies: readonly ParsedPolicy[], required: readonly string[]): Problem[] {
+  return policies
+    .filter((policy) => policy.guardrail && isShadow(policy) && required.includes(policy.id))
+    .map((policy) =>
+      problemIn(policy, 0, `'${policy.id}' is in shadow; disable it under policy.guardrails.disable instead`),
+    );
 }
 
 /** Only text within its limits is handed to Cedar. */

@@ -28,6 +28,7 @@ const INVOICE = 'GET payments.internal/api/invoices/42';
 const settings: PolicySettings = {
   headers: [],
   disabledGuardrails: [],
+  requiredGuardrails: [],
   trustDomains: ['prod.example'],
   ownTrustDomains: ['prod.example'],
   allowWarnings: false,

@@ -70,6 +70,7 @@ export const settings: PolicySettings = {
     { name: 'x-amount', type: 'long' },
   ],
   disabledGuardrails: [],
+  requiredGuardrails: [],
   trustDomains: ['prod.example', 'partner.example'],
   ownTrustDomains: ['prod.example'],
   allowWarnings: false,

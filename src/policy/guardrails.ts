@@ -1,0 +1,20 @@
+/**
+ * The `@id`s of cedar/guardrails. They are written down here so that a folder of guardrails that lost one is noticed, be it
+ * the release's own; whoever does without one says so under `policy.guardrails.disable`.
+ */
+export const RELEASE_GUARDRAILS: readonly string[] = [
+  'agents-write-only-in-a-task',
+  'bearers-stay-below-confidential',
+  'chains-stay-in-the-trust-domain',
+  'external-one-step-higher',
+  'legacy-calls-from-its-networks',
+  'legacy-credentials-are-rotated',
+  'legacy-stops-at-a-signal',
+  'outside-input-stays-inside',
+  'outside-only-in-a-task',
+  'proof-rises-with-sensitivity',
+  'restricted-writes-need-a-person',
+  'risk-falls-as-sensitivity-rises',
+  'scoped-tokens-stay-in-their-scopes',
+  'signals-ask-for-a-known-risk',
+];
