@@ -53,8 +53,8 @@ interface Held {
 }
 
 /** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
-const SETTLE_MS = 40;
-const SETTLE_READINGS = 25;
+export const SETTLE_MS = 100;
+const SETTLE_READINGS = 20;
 /** So often is judged anew what changed while it was judged; what never rests so long is reported. */
 const MAX_ROUNDS = 5;
 const POLL_MS = 5000;
