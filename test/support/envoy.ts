@@ -213,9 +213,14 @@ function allowSlowness(tree: EnvoyTree): void {
 }
 
 export function endpointOf(tree: EnvoyTree, cluster: string): { address: unknown } {
+  return endpointsOf(tree, cluster)[0]!.endpoint;
+}
+
+/** The endpoints of a cluster, free to be added to. */
+export function endpointsOf(tree: EnvoyTree, cluster: string): { endpoint: { address: unknown } }[] {
   const found = tree.static_resources.clusters.find(({ name }) => name === cluster);
   if (found === undefined) throw new Error(`the configuration has no cluster ${cluster}`);
-  return found.load_assignment.endpoints[0]!.lb_endpoints[0]!.endpoint;
+  return found.load_assignment.endpoints[0]!.lb_endpoints;
 }
 
 const loopback = (port: number): SocketAddress => ({ socket_address: { address: '127.0.0.1', port_value: port } });

@@ -35,8 +35,11 @@ export class SidecarEstate {
   readonly sidecar: Sidecar;
   /** The folder of policies that the sidecar watches: a copy, free to be edited. */
   readonly policies: string;
+  /** What the sidecar was configured with, for another one beside it. */
+  readonly config: ConfigOverrides;
 
-  private constructor(dir: string, ca: TestCa, sidecar: Sidecar) {
+  private constructor(dir: string, ca: TestCa, sidecar: Sidecar, config: ConfigOverrides) {
+    this.config = config;
     this.dir = dir;
     this.ca = ca;
     this.sidecar = sidecar;
@@ -54,7 +57,7 @@ export class SidecarEstate {
       const config = { ...exampleConfig, ...options.prepare?.(dir, ca), ...options.config };
       const { tcp = false, unready = false } = options;
       const sidecar = await Sidecar.start({ dir, config, tcp, unready });
-      return new SidecarEstate(dir, ca, sidecar);
+      return new SidecarEstate(dir, ca, sidecar, config);
     } catch (error) {
       removeFolder(dir);
       throw error;
