@@ -115,6 +115,7 @@ async function build(config: Config, { stdout, log: write, version, startedAtMs 
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
     record: async (concluded, waitMs) => (await auditing.promise).record(toRecord(concluded), waitMs),
     observe: observer(metrics),
+    undelivered: (decision) => void auditing.promise.then((audit) => audit.undelivered(decision)),
     onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
     clock: clock.now,
     limits: {

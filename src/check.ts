@@ -8,7 +8,7 @@ import { conclude, type JudgedHop, judge } from './judge.ts';
 import { Refusal } from './outcome.ts';
 import type { Enforcement, Permit } from './policy/permit.ts';
 import type { Snapshot } from './policy/snapshot.ts';
-import type { PendingClaim } from './state/commit.ts';
+import type { GiveBack, PendingClaim } from './state/commit.ts';
 import type { Use } from './state/model.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { Why } from './task/model.ts';
@@ -28,7 +28,7 @@ export interface Trail {
 
 /** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
 export type Decision =
-  | { readonly outcome: Permit; readonly admission: Admission; readonly trail: Trail }
+  | { readonly outcome: Permit; readonly admission: Admission; readonly giveBack: GiveBack; readonly trail: Trail }
   | { readonly outcome: Refusal; readonly trail: Trail };
 
 /** The stages, built by app.ts. Each takes what the one before proved, and the clock. */
@@ -38,14 +38,16 @@ export interface Stages {
   readonly taskHeaders: readonly string[];
   readonly identify: (input: CheckInput, target: Target, known: Inventory, now: number) => Promise<Caller | Refusal>;
   readonly readTask: ReadTask;
-  /** Uses up, after the permit, what may be used once; null when the allow stands. */
-  readonly commit: (claims: readonly PendingClaim[], use: Use, now: number) => Promise<Refusal | null>;
+  /** Uses up, after the permit, what may be used once; a GiveBack when the allow stands. */
+  readonly commit: (claims: readonly PendingClaim[], use: Use, now: number) => Promise<Refusal | GiveBack>;
 }
 
 /** This one Check: its id in the audit, and when Envoy stops waiting (milliseconds since the epoch). */
 export interface Occasion {
   readonly decision: string;
   readonly deadline: number;
+  /** Whether Envoy stopped waiting already. */
+  readonly gaveUp: () => boolean;
 }
 
 /** The way of one request, from what was read to what is decided. `now` is in milliseconds since the epoch. */
@@ -80,10 +82,12 @@ export async function check(
   const trail = { snapshot, micros, target, caller, why, facts, hops };
   if (verdict instanceof Refusal) return { outcome: verdict, trail };
 
+  if (occasion.gaveUp()) return { outcome: new Refusal('overloaded', 'Envoy gave up before it was decided'), trail };
   const { id: requestId, checkPeer, digest } = input;
   const use = { requestId, checkPeer, digest, deadline: occasion.deadline, judgedBy: snapshot.revision };
-  const spent = await stages.commit(why.claims, use, now);
+  const giveBack = await stages.commit(why.claims, use, now);
   watch.lap('commit');
-  if (spent !== null) return { outcome: spent, trail };
-  return { outcome: verdict, admission: admit(target, caller, why, stages.taskHeaders, occasion.decision), trail };
+  if (giveBack instanceof Refusal) return { outcome: giveBack, trail };
+  const admission = admit(target, caller, why, stages.taskHeaders, occasion.decision);
+  return { outcome: verdict, admission, giveBack, trail };
 }

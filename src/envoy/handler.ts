@@ -14,6 +14,8 @@ export interface CheckCall {
   readonly told: () => Told;
   /** When Envoy stops waiting, in milliseconds since the epoch; Infinity where it set no deadline. */
   readonly deadline: number;
+  /** Whether Envoy stopped waiting already, as far as it is known: what it gave up on is refused there. */
+  readonly gaveUp: () => boolean;
 }
 
 /** What was decided about one Check, for the audit record and the metrics. */
@@ -42,6 +44,8 @@ export interface HandlerParts {
    */
   readonly record: (concluded: Concluded, waitMs: number) => Promise<Line | Refusal | null>;
   readonly observe: (concluded: Concluded) => void;
+  /** An allow was recorded, and Envoy had given up on it: it reached nobody. */
+  readonly undelivered: (decision: string) => void;
   readonly onBug: (error: unknown, decision: string) => void;
   readonly clock: () => number;
   readonly limits: HandlerLimits;
@@ -99,9 +103,15 @@ export function createHandler(parts: HandlerParts): RunningHandler {
     const concluded = conclude(decided);
     const line = await parts.record(concluded, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
     if (line instanceof Refusal) {
+      // What is refused uses nothing up.
+      if ('giveBack' in decided) decided.giveBack();
       const answered = conclude({ outcome: line, trail: decided.trail });
       parts.observe(answered);
       return respond(answered.decided, unrecorded(decision));
+    }
+    if ('giveBack' in decided && call.gaveUp()) {
+      decided.giveBack();
+      parts.undelivered(decision);
     }
     parts.observe(concluded);
     return respond(decided, line === null ? unrecorded(decision) : { decision, seq: line.seq, hash: line.hash });
@@ -123,7 +133,10 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       }
       const left = Math.min(call.deadline - now, limits.deadlineMs) - limits.marginMs;
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
-      return { input, decided: await within(parts.decide(read, { decision, deadline: now + left }, now), left) };
+      const { gaveUp } = call;
+      if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
+      const occasion = { decision, deadline: now + left, gaveUp };
+      return { input, decided: await within(parts.decide(read, occasion, now), left) };
     } catch (error) {
       parts.onBug(error, decision);
       return { input, decided: refused(new Refusal('internal', 'a bug')) };

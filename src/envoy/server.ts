@@ -70,6 +70,7 @@ export async function serveChecks(
           },
           told: () => toldBy(message),
           deadline: deadline instanceof Date ? deadline.getTime() : deadline,
+          gaveUp: () => call.cancelled,
         })
         .then((response) => done(null, response));
     },

@@ -51,6 +51,11 @@ export class Audit {
     return new Refusal('audit_unavailable', detail);
   }
 
+  /** Marks a decision whose line says allow, and on which Envoy had given up: it reached nobody. */
+  undelivered(decision: string): void {
+    for (const chain of this.#chains) chain.note(this.#options.now(), decision, { event: 'undelivered' });
+  }
+
   /** Goes on in a new file, now, where the file of a sink was moved away. */
   reopen(): void {
     for (const chain of this.#chains) chain.reopen();

@@ -6,23 +6,29 @@ export interface PendingClaim extends Claim {
   readonly ifReplayed: Refusal;
 }
 
+/** Gives back what was used up, for an allow that is not answered after all. */
+export type GiveBack = () => void;
+
+const nothing: GiveBack = () => {};
+
 /**
- * Uses up, after the verdict, all that a permitted request lives by: all of it or nothing. null means that the allow
- * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it. Refusals: the `ifReplayed` of
- * what was used before, `state_unavailable`.
+ * Uses up, after the verdict, all that a permitted request lives by: all of it or nothing. A GiveBack means that the allow
+ * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it, which has nothing to give back.
+ * Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
  */
 export async function commit(
   state: State,
   claims: readonly PendingClaim[],
   use: Use,
   now: number,
-): Promise<Refusal | null> {
-  if (claims.length === 0) return null;
+): Promise<Refusal | GiveBack> {
+  if (claims.length === 0) return nothing;
   const outcome = await state.claim(claims, use, now);
   switch (outcome.result) {
     case 'fresh':
+      return once(() => void state.giveBack(claims));
     case 'same':
-      return null;
+      return nothing;
     case 'replayed':
       return (
         claims.find(({ key }) => key === outcome.key)?.ifReplayed ??
@@ -31,4 +37,14 @@ export async function commit(
     case 'unavailable':
       return new Refusal('state_unavailable', outcome.detail);
   }
+}
+
+/** Whoever comes later may have claimed the same meanwhile. */
+function once(run: GiveBack): GiveBack {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    run();
+  };
 }

@@ -97,6 +97,38 @@ test('a clock that goes back brings no used key back', async () => {
   assert.equal((await state.claim([claim('a', NOW + 1000)], another(2), NOW)).result, 'unavailable');
 });
 
+test('a clock that was an hour ahead for a while costs only what was used before it, and memory is freed again', async () => {
+  const state = memory();
+  const HOUR = 3_600_000;
+  await state.claim([claim('a', NOW + 60_000)], use, NOW);
+  assert.equal((await state.claim([claim('ahead', NOW + HOUR + 60_000)], another(1), NOW + HOUR)).result, 'fresh');
+  const back = NOW + 2000;
+  assert.equal((await state.claim([claim('a', NOW + 60_000)], another(2), back)).result, 'unavailable');
+  assert.equal((await state.claim([claim('b', back + 60_000)], another(3), back)).result, 'fresh');
+  assert.equal((await state.claim([claim('b', back + 60_000)], another(4), back + 59_000)).result, 'replayed');
+  await state.claim([claim('c', back + 200_000)], another(5), back + 100_000);
+  assert.equal(state.load.entries, 2);
+});
+
+test('a clock that goes ahead and back while nothing is remembered costs nothing', async () => {
+  const state = memory();
+  assert.equal((await state.claim([claim('ahead', NOW + 4_000_000)], use, NOW + 3_600_000)).result, 'fresh');
+  assert.equal((await state.claim([claim('a', NOW + 1)], another(1), NOW)).result, 'fresh');
+});
+
+test('what is given back can be used once more; what a retry lives by stays used', async () => {
+  const state = memory();
+  const claims = [claim('a'), claim('b')];
+  await state.claim(claims, use, NOW);
+  await state.giveBack(claims);
+  assert.equal(state.load.entries, 0);
+  assert.equal((await state.claim(claims, another(1), NOW)).result, 'fresh');
+  assert.equal((await state.claim(claims, another(2), NOW)).result, 'replayed');
+  assert.equal((await state.claim(claims, another(1), NOW)).result, 'same');
+  await state.giveBack(claims);
+  assert.equal((await state.claim(claims, another(3), NOW)).result, 'replayed');
+});
+
 test('one key twice in one claim is no claim', async () => {
   assert.equal((await memory().claim([claim('a'), claim('a')], use, NOW)).result, 'unavailable');
 });
@@ -129,7 +161,35 @@ test('whatever the order of claims and the clock, no key is fresh twice within i
   );
 });
 
+test('whatever the clock does, a proof is fresh once', async () => {
+  const step = fc.record({ proof: fc.integer({ min: 0, max: 7 }), pass: fc.integer({ min: -6000, max: 6000 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const state = memory();
+      const used = new Set<number>();
+      let now = NOW;
+      for (const [n, { proof, pass }] of steps.entries()) {
+        now += pass;
+        const until = NOW + proof * 700;
+        // What is over is refused before anything is claimed.
+        if (now > until) continue;
+        const { result } = await state.claim([claim(String(proof), until)], another(n), now);
+        assert.ok(!(used.has(proof) && result === 'fresh'));
+        if (result === 'fresh') used.add(proof);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 // commit
+
+const giveBack = (): Promise<void> => Promise.resolve();
+
+async function reasonOf(committing: ReturnType<typeof commit>): Promise<string | null> {
+  const committed = await committing;
+  return committed instanceof Refusal ? committed.reason : null;
+}
 
 const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed'): PendingClaim => ({
   ...claim(key),
@@ -139,20 +199,35 @@ const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed
 test('the second of two uses gets the answer of what was used', async () => {
   const state = memory();
   const claims = [pending('a', 'task_proof_replayed'), pending('b', 'task_wpt_replayed')];
-  assert.equal(await commit(state, claims, use, NOW), null);
-  assert.equal(await commit(state, claims, use, NOW), null);
-  assert.equal((await commit(state, claims, another(1), NOW))?.reason, 'task_proof_replayed');
-  assert.equal((await commit(state, claims.slice(1), another(1), NOW))?.reason, 'task_wpt_replayed');
+  assert.equal(typeof (await commit(state, claims, use, NOW)), 'function');
+  assert.equal(typeof (await commit(state, claims, use, NOW)), 'function');
+  assert.equal(await reasonOf(commit(state, claims, another(1), NOW)), 'task_proof_replayed');
+  assert.equal(await reasonOf(commit(state, claims.slice(1), another(1), NOW)), 'task_wpt_replayed');
 });
 
 test('what claims nothing asks no state', async () => {
-  const broken: State = { claim: () => Promise.reject(new Error('asked')) };
-  assert.equal(await commit(broken, [], use, NOW), null);
+  const broken: State = { claim: () => Promise.reject(new Error('asked')), giveBack };
+  assert.equal(typeof (await commit(broken, [], use, NOW)), 'function');
 });
 
 test('a state that cannot answer, or answers about something else, refuses', async () => {
-  const full: State = { claim: () => Promise.resolve({ result: 'unavailable', detail: 'full' }) };
-  const odd: State = { claim: () => Promise.resolve({ result: 'replayed', key: 'x' }) };
+  const full: State = { claim: () => Promise.resolve({ result: 'unavailable', detail: 'full' }), giveBack };
+  const odd: State = { claim: () => Promise.resolve({ result: 'replayed', key: 'x' }), giveBack };
   for (const state of [full, odd])
-    assert.equal((await commit(state, [pending('a', 'task_proof_replayed')], use, NOW))?.reason, 'state_unavailable');
+    assert.equal(await reasonOf(commit(state, [pending('a', 'task_proof_replayed')], use, NOW)), 'state_unavailable');
+});
+
+test('a fresh claim gives back once, a retry nothing', async () => {
+  const state = memory();
+  const claims = [pending('a', 'task_proof_replayed')];
+  const first = await commit(state, claims, use, NOW);
+  assert.ok(typeof first === 'function');
+  first();
+  assert.equal(await reasonOf(commit(state, claims, another(1), NOW)), null);
+  first();
+  assert.equal(await reasonOf(commit(state, claims, another(2), NOW)), 'task_proof_replayed');
+  const retry = await commit(state, claims, another(1), NOW);
+  assert.ok(typeof retry === 'function');
+  retry();
+  assert.equal(await reasonOf(commit(state, claims, another(3), NOW)), 'task_proof_replayed');
 });

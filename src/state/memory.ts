@@ -12,10 +12,17 @@ export class MemoryState implements State {
   readonly #used = new Set<string>();
   /** The Checks that used it, for as long as Envoy may ask again. */
   readonly #uses = new Map<string, Use>();
+  /** What a retry lives by too, so that it is not given back. */
+  readonly #shared = new Set<string>();
   /** Keys by the second in which their window ends, in whole seconds. */
   readonly #endings = new Map<number, string[]>();
-  /** Windows that end before this second are forgotten. It never goes back, whatever the clock does. */
-  #forgottenBefore = 0;
+  /**
+   * The latest end of a window that was forgotten, in whole seconds: of what ends no later, nobody knows any more whether it
+   * was used. It never goes back, whatever the clock does; and a clock that was wrong for a while costs no more than the
+   * proofs of that time.
+   */
+  #forgottenUntil = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: { readonly maxEntries: number }) {
     this.#maxEntries = options.maxEntries;
@@ -30,6 +37,18 @@ export class MemoryState implements State {
     return Promise.resolve(this.#claim(claims, use, now));
   }
 
+  giveBack(claims: readonly Claim[]): Promise<void> {
+    for (const { key, until } of claims) {
+      if (this.#shared.has(key)) continue;
+      this.#drop(key);
+      const second = Math.ceil(until / SECOND);
+      const ending = this.#endings.get(second)?.filter((other) => other !== key) ?? [];
+      if (ending.length === 0) this.#endings.delete(second);
+      else this.#endings.set(second, ending);
+    }
+    return Promise.resolve();
+  }
+
   /** Nothing is awaited in here: that is what makes it atomic. */
   #claim(claims: readonly Claim[], use: Use, now: number): ClaimResult {
     this.#forget(now);
@@ -39,7 +58,9 @@ export class MemoryState implements State {
     const [first] = used;
     if (first !== undefined) {
       const retried = used.length === claims.length && used.every(({ key }) => this.#isRetry(key, use, now));
-      return retried ? { result: 'same' } : { result: 'replayed', key: first.key };
+      if (!retried) return { result: 'replayed', key: first.key };
+      for (const { key } of used) this.#shared.add(key);
+      return { result: 'same' };
     }
     if (!claims.every(({ until }) => this.#isRemembered(until)))
       return unavailable('the window ended before what is remembered begins; did the clock go back?');
@@ -62,7 +83,7 @@ export class MemoryState implements State {
   }
 
   #isRemembered(until: number): boolean {
-    return Number.isFinite(until) && Math.ceil(until / SECOND) >= this.#forgottenBefore;
+    return Number.isFinite(until) && Math.ceil(until / SECOND) > this.#forgottenUntil;
   }
 
   #remember(key: string, until: number, use: Use): void {
@@ -77,17 +98,21 @@ export class MemoryState implements State {
   /** Once a second at most; windows are short, so there are few seconds to look at. */
   #forget(now: number): void {
     const second = Math.floor(now / SECOND);
-    if (second <= this.#forgottenBefore) return;
-    this.#forgottenBefore = second;
+    if (second === this.#lookedAt) return;
+    this.#lookedAt = second;
     for (const [end, keys] of this.#endings) {
       if (end >= second) continue;
-      for (const key of keys) {
-        this.#used.delete(key);
-        this.#uses.delete(key);
-      }
+      for (const key of keys) this.#drop(key);
       this.#endings.delete(end);
+      this.#forgottenUntil = Math.max(this.#forgottenUntil, end);
     }
     for (const [key, { deadline }] of this.#uses) if (now > deadline) this.#uses.delete(key);
+  }
+
+  #drop(key: string): void {
+    this.#used.delete(key);
+    this.#uses.delete(key);
+    this.#shared.delete(key);
   }
 }
 

@@ -33,4 +33,9 @@ export type ClaimResult =
 export interface State {
   /** Claims all keys or none, atomically over everybody who shares the state. `now` is in milliseconds since the epoch. */
   claim(claims: readonly Claim[], use: Use, now: number): Promise<ClaimResult>;
+  /**
+   * Gives back what a `fresh` claim took, when its allow was never answered; for whoever made that claim, and once. What a
+   * retry of the Check was told meanwhile (`same`) stays used: its allow may have been answered.
+   */
+  giveBack(claims: readonly Claim[]): Promise<void>;
 }

@@ -57,6 +57,7 @@ const internal: Scene = {
       },
       record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
       observe: () => {},
+      undelivered: () => {},
       onBug: () => {},
       clock: Date.now,
       limits: { concurrentChecks: 16, marginMs: 10, deadlineMs: 10_000 },
