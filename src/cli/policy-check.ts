@@ -19,7 +19,7 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
   if (typeof parsed === 'number') return parsed;
   const opened = await openFolder(parsed.positionals, parsed.values, CHECK_USAGE, io);
   if (typeof opened === 'number') return opened;
-  const { sources, vetted, engine, loaded, place } = opened;
+  const { sources, vetted, engine, loaded, notes, place } = opened;
   const runs = runTests(sources, loaded.snapshot);
   if (!areRuns(runs)) return report(runs, place, io);
   const outcomes = runs.flatMap((run) => run.outcomes);
@@ -32,7 +32,7 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
     return FAILED;
   }
   const noted = noteworthy(policies, loaded.snapshot.inventory, sources.settings);
-  const remarks = [...loaded.warnings, ...shadowedForbids(policies), ...idle.policies, ...noted];
+  const remarks = [...notes, ...loaded.warnings, ...shadowedForbids(policies), ...idle.policies, ...noted];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
   const own = policies.filter(({ guardrail }) => !guardrail);

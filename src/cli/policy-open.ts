@@ -39,6 +39,8 @@ export interface Opened {
   readonly loaded: Loaded;
   /** The path of a file of the snapshot as the user would write it, not its name inside the folder. */
   readonly path: (file: string) => string;
+  /** Files that look as if they should be read, and are not, at such paths. */
+  readonly notes: readonly Problem[];
   /** A problem at such a path. */
   readonly place: (problem: Problem) => string;
 }
@@ -58,7 +60,8 @@ export async function openFolder(
   const where = await locate(folder, values, usage, io);
   if (typeof where === 'number') return where;
   const { paths, settings, shown } = where;
-  const { sources } = await readSources(paths, settings);
+  const reading = await readSources(paths, settings);
+  const { sources } = reading;
   const path = (file: string): string => shownFile(file, shown, Array.isArray(sources) ? null : sources);
   const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
   if (Array.isArray(sources)) return report(sources, place, io);
@@ -67,7 +70,11 @@ export async function openFolder(
   const engine = new Engine();
   const loaded = install(engine, sources, vetted);
   if ('problems' in loaded) return report(loaded.problems, place, io);
-  return { sources, vetted, engine, loaded, path, place };
+  const notes = reading.notes.map((note) => ({
+    ...note,
+    file: note.file.startsWith('guardrails/') ? note.file : join(shown.folder, note.file),
+  }));
+  return { sources, vetted, engine, loaded, path, notes, place };
 }
 
 /** Prints problems, each at its place, and gives the exit code. */

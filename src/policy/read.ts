@@ -49,9 +49,12 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
   const found = new Folder(paths.inventory);
   const directories = new Set([dirname(paths.inventory)]);
   const teams: Level[] = [];
-  const [own, shipped, inventory, schema] = [
-    await found.list(paths.folder, directories, teams),
+  const [shipped, guardrailNotes] = [
     await found.list(paths.guardrails ?? join(SHIPPED, 'guardrails'), directories),
+    found.notes.splice(0).map((note) => ({ ...note, file: `guardrails/${note.file}` })),
+  ];
+  const [own, inventory, schema] = [
+    await found.list(paths.folder, directories, teams),
     await found.read(paths.inventory, 'inventory.yaml'),
     await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema'),
   ];
@@ -63,13 +66,14 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
     if (found.problems.length > 0) unread.set(basename(team.name), found.problems);
     else own.push(...files);
   }
+  const notes = [...guardrailNotes, ...found.notes];
   const files = own.toSorted(byName);
   const policies = files.filter(({ file }) => file.endsWith('.cedar'));
   if (policies.length === 0 && unread.size === 0) {
     const message = 'no policy (*.cedar) is here, so nothing would be permitted; write one';
     problems.push({ file: paths.folder, line: 1, column: 1, message });
   }
-  const rest = { unread, notes: found.notes, stamp: found.stamps.join('\n'), directories: [...directories] };
+  const rest = { unread, notes, stamp: found.stamps.join('\n'), directories: [...directories] };
   if (inventory === null || schema === null || problems.length > 0) return { sources: problems, ...rest };
   const sources: Sources = {
     schema,
