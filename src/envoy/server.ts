@@ -83,7 +83,7 @@ export async function serveChecks(
     drain: async (delayMs, graceMs) => {
       health.set(false);
       // Who looks for another instance has to hear of this one's end before its port is gone.
-      await delay(delayMs);
+      if (delayMs > 0) await delay(delayMs);
       health.end();
       // Session by session, GOAWAY overtakes what is written in the same turn.
       await turn();
