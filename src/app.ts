@@ -78,7 +78,11 @@ export async function start(config: Config, surroundings: Surroundings): Promise
   }
 }
 
-async function build(config: Config, { stdout, log: write, version, startedAtMs }: Surroundings, begun: End[]): Promise<App> {
+async function build(
+  config: Config,
+  { stdout, log: write, version, startedAtMs }: Surroundings,
+  begun: End[],
+): Promise<App> {
   const clock = systemClock;
   const log = createLog({ level: config.log.level, write, now: clock.now });
   const metrics = metricsFor(config);
