@@ -38,6 +38,8 @@ export async function startUpstream({ grpc = false } = {}): Promise<Upstream> {
     (response as ServerResponse).end(JSON.stringify(record));
   };
   const http1 = createHttp(answer);
+  // It is Envoy that closes idle connections: a close from here can meet the next request half-way, which Envoy answers 503.
+  http1.keepAliveTimeout = 0;
   http1.on('upgrade', (request, socket) => {
     seen.push(describe(request));
     socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
