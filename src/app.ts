@@ -1,16 +1,11 @@
 import type { Writable } from 'node:stream';
+import { identityEvents, type Reporters, watchPolicy } from './app-changes.ts';
 import { type Identity, startIdentity } from './app-identity.ts';
-import { startTasks } from './app-task.ts';
-import {
-  atMostOnceASecond,
-  identityEvents,
-  measureAtScrape,
-  metricsFor,
-  observer,
-  watchPolicy,
-} from './app-telemetry.ts';
+import { startTasks, type Tasks } from './app-task.ts';
+import { atMostOnceASecond, measureAtScrape, metricsFor, observer } from './app-telemetry.ts';
 import { check, type Decision, type Occasion, type Stages } from './check.ts';
 import type { Config } from './config/schema.ts';
+import { unsafeInForce } from './config/unsafe.ts';
 import { serveStatus } from './control/status.ts';
 import { createHandler } from './envoy/handler.ts';
 import { readRequest } from './envoy/request.ts';
@@ -22,7 +17,7 @@ import type { CheckInput } from './input.ts';
 import { formatProblem } from './inventory/problem.ts';
 import { Audit } from './observe/audit.ts';
 import { createLog, type Log } from './observe/log.ts';
-import type { Metrics } from './observe/metrics.ts';
+import type { Metrics, RefusedConnection } from './observe/metrics.ts';
 import { FileSink, streamSink } from './observe/sink.ts';
 import { Refusal } from './outcome.ts';
 import { Engine } from './policy/engine.ts';
@@ -40,6 +35,8 @@ export interface Surroundings {
   readonly version: string;
   /** When the process started, in milliseconds since the epoch: no use of a proof before is remembered. */
   readonly startedAtMs: number;
+  /** The version of Node. */
+  readonly node: string;
 }
 
 export interface App {
@@ -60,23 +57,29 @@ const AUDIT_FLUSH_MS = 5000;
 const READINESS_MS = 1000;
 
 /** Builds every part by hand, and serves. Throws when a port, a sink or a file of the configuration cannot be used. */
-export async function start(config: Config, { stdout, log: write, version, startedAtMs }: Surroundings): Promise<App> {
+export async function start(
+  config: Config,
+  { stdout, log: write, version, node, startedAtMs }: Surroundings,
+): Promise<App> {
   const clock = systemClock;
-  const log = createLog({ level: config.log.level, write, now: clock.now });
-  const metrics = metricsFor(config);
+  const log: Log = createLog({ level: config.log.level, write, now: clock.now });
+  const metrics = metricsFor(config, version, node);
+  for (const unsafe of unsafeInForce(config)) log.warn('unsafe setting in force', unsafe);
   const audit = await startAudit(config, stdout, version, log, metrics);
-  const identity = await startIdentity(config, identityEvents(log, metrics));
-  const tasks = await startTasks(config, identity, startedAtMs, identityEvents(log, metrics).onKeys);
+  const reporters = { log, metrics, audit };
+  const events = identityEvents(reporters);
+  const identity = await startIdentity(config, events);
+  const tasks = await startTasks(config, identity, startedAtMs, events.onKeys);
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const engine = new Engine({
-    onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
+    onLost: (why) => log.error('policy engine lost', { why }),
     onReplaced: (milliseconds) => {
       metrics.engineRebuilt();
-      log.warn('the policy engine was replaced', { milliseconds: Math.round(milliseconds) });
+      log.warn('policy engine replaced', { milliseconds: Math.round(milliseconds) });
     },
   });
   const policy = await openPolicy(config, engine);
-  watchPolicy(policy, config, log, metrics, clock.now);
+  watchPolicy(policy, config, reporters, clock.now);
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,
@@ -91,7 +94,7 @@ export async function start(config: Config, { stdout, log: write, version, start
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
     record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
     observe: observer(metrics),
-    onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
+    onBug: (error, decision) => log.error('bug: check refused', { decision, error }),
     clock: clock.now,
     limits: {
       concurrentChecks: config.limits.concurrentChecks,
@@ -99,7 +102,6 @@ export async function start(config: Config, { stdout, log: write, version, start
       deadlineMs: config.limits.deadlineMs,
     },
   });
-  measureAtScrape(metrics, identity, policy, handler.inflight, clock.now);
   const requestOptions = {
     mergeSlashes: config.request.mergeSlashes,
     headerBytes: config.limits.headerBytes,
@@ -109,7 +111,7 @@ export async function start(config: Config, { stdout, log: write, version, start
   const server = await serveChecks(
     config.listen.check.kind === 'unix'
       ? { socket: config.listen.check.path }
-      : { ...config.listen.check, tls: checkTls(config, identity, log) },
+      : { ...config.listen.check, tls: checkTls(config, identity, reporters) },
     {
       requestBytes: config.limits.requestBytes,
       concurrentStreams: config.limits.streams,
@@ -130,6 +132,9 @@ export async function start(config: Config, { stdout, log: write, version, start
     return { ready: missing.length === 0, missing };
   };
   readiness();
+  const { inflight } = handler;
+  const measured = { identity, tasks, policy, state, audit, inflight, ready: () => readiness().ready };
+  measureAtScrape(metrics, measured, config, clock.now);
   const looking = setInterval(readiness, READINESS_MS);
   const status =
     config.listen.status === null
@@ -140,13 +145,12 @@ export async function start(config: Config, { stdout, log: write, version, start
           status: () => ({
             version,
             ...readiness(),
-            policy: describePolicy(policy),
-            trustDomains: identity.bundles.status(clock.now()),
-            issuers: [...identity.keySources(), ...tasks.keySources()],
-            ownSvid: identity.own?.status(clock.now()) ?? null,
+            policy: describePolicy(policy, config),
+            unsafe: unsafeInForce(config).map(({ setting }) => setting),
+            ...describeIdentity(identity, tasks, clock.now()),
           }),
           metrics: () => metrics.scrape(),
-          failed: (path, error) => log.error('a status page failed', { path, error }),
+          failed: (path, error) => log.error('status page failed', { path, error }),
         });
   log.info('serving', { check: server.target, status: status?.port ?? null, version });
   return {
@@ -172,20 +176,24 @@ export async function start(config: Config, { stdout, log: write, version, start
 function checkTls(
   { listen, identity: { maxLifetime } }: Config,
   { own, bundles }: Identity,
-  log: Log,
+  { log, metrics }: Pick<Reporters, 'log' | 'metrics'>,
 ): CheckTls | null {
   if (listen.tls === null) return null;
   // Never plaintext where mutual TLS was asked for.
   if (own === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
+  const report = atMostOnceASecond((address: string, why: string, cause: RefusedConnection) =>
+    log.warn('connection to the check port refused', { address, cause, why }),
+  );
   return {
     ownSvid: (listener) => own.onChange(listener),
     peers: new Set(listen.peers.map(({ text }) => text)),
     bundles: () => bundles.snapshot(),
     maxLifetimeSeconds: maxLifetime.x509Ms / 1000,
     clock: systemClock,
-    onRefused: atMostOnceASecond((address, why) =>
-      log.warn('a connection to the check port was refused', { address, why }),
-    ),
+    onRefused: (address, why, cause) => {
+      metrics.connectionRefused(cause);
+      report(address, why, cause);
+    },
   };
 }
 
@@ -197,18 +205,34 @@ function startAudit(config: Config, stdout: Writable, version: string, log: Log,
     queue: config.audit.queue,
     onFailure: config.audit.onFailure,
     now: systemClock.now,
-    start: { version },
+    start: { version, unsafe: unsafeInForce(config).map(({ setting }) => setting) },
     report: (sink, result, records, cause) => {
       metrics.audited(sink, result, records);
-      if (cause !== null) log.error('an audit sink failed', { sink, cause });
+      if (cause !== null) log.error('audit sink failed', { sink, cause });
     },
   });
 }
 
-function describePolicy(policy: SnapshotHolder) {
-  const { problems, warnings, ...rest } = policy.status();
-  return { ...rest, problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
+function describePolicy(policy: SnapshotHolder, { policy: { label } }: Config) {
+  const { problems, warnings, revision, loadedAt, lastAttemptAt } = policy.status();
+  const times = { loadedAt: timeText(loadedAt), lastAttemptAt: timeText(lastAttemptAt) };
+  return { revision, label, ...times, problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
 }
+
+function describeIdentity(identity: Identity, tasks: Tasks, now: number) {
+  const { notAfter = null, ...own } = identity.own?.status(now) ?? {};
+  return {
+    trustDomains: identity.bundles.status(now).map((each) => ({ ...each, freshAt: timeText(each.freshAt) })),
+    issuers: [...identity.keySources(), ...tasks.keySources()].map((each) => ({
+      ...each,
+      freshAt: timeText(each.freshAt),
+    })),
+    ownSvid: identity.own === null ? null : { ...own, notAfter: timeText(notAfter === null ? null : notAfter * 1000) },
+  };
+}
+
+/** ISO 8601, as logs and audit write times. `at` in milliseconds since the epoch. */
+const timeText = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
 /**
  * What is wrong with the files that a configuration names (bundles, keys, intermediates, policies, inventory), one line

@@ -108,8 +108,8 @@ async function serve(args: readonly string[]): Promise<number> {
   if (typeof config === 'number') return config;
   const stopping = stopSignal();
   const startedAtMs = Date.now();
-  const version = await packageVersion();
-  const app = await start(config, { stdout: process.stdout, log: io.err, version, startedAtMs });
+  const [version, node] = [await packageVersion(), process.version];
+  const app = await start(config, { stdout: process.stdout, log: io.err, version, node, startedAtMs });
   await stopping;
   await app.stop();
   return DONE;
@@ -131,7 +131,9 @@ async function checkConfig(args: readonly string[]): Promise<number> {
   for (const problem of problems) io.err(`${problem}\n`);
   if (problems.length > 0) return FAILED;
   const unsafe = unsafeInForce(config);
-  io.out(`${file}: good${unsafe.length === 0 ? '' : `, but unsafe: ${unsafe.map(({ setting }) => setting).join(', ')}`}\n`);
+  io.out(
+    `${file}: good${unsafe.length === 0 ? '' : `, but unsafe: ${unsafe.map(({ setting }) => setting).join(', ')}`}\n`,
+  );
   for (const { setting, gives } of unsafe) io.out(`  ${setting}: ${gives}\n`);
   return DONE;
 }

@@ -28,7 +28,7 @@ export function toRecord({ decision, time, microseconds, input, told, decided }:
     time,
     decision,
     result: refusal === null ? ('allow' as const) : ('deny' as const),
-    reason: refusal?.reason ?? ('permitted' as const),
+    reason: refusal?.reason ?? (observed === null ? ('permitted' as const) : ('observed' as const)),
     detail: (refusal ?? observed)?.detail ?? null,
     caller:
       caller === undefined

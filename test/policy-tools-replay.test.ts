@@ -232,7 +232,7 @@ suite('policy replay', () => {
       const { code, stdout, stderr } = await policyCli(
         ...['replay', join(world.folder, 'none.jsonl'), '--config', join(world.folder, 'config.yaml')],
       );
-      assert.deepEqual([code, stdout], [1, '']);
+      assert.deepEqual([code, stdout], [2, '']);
       assert.match(stderr, /none\.jsonl: no line of it tells of a check/);
     });
   }
@@ -268,7 +268,7 @@ suite('policy replay', () => {
 
   test('an audit that is not there fails', async () => {
     const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(stderr, /cannot be read \(ENOENT\)/);
   });
 });

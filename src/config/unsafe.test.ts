@@ -9,7 +9,10 @@ const SAFE = 'identity: { trustDomains: { a.example: { ours: true, bundle: { fil
 /** Each unsafe choice, made in an otherwise safe configuration. */
 const CHOICES: Readonly<Record<(typeof unsafeSettings)[number], string>> = {
   'listen.unsafePlaintext': `${SAFE}listen: { check: "0.0.0.0:9191", unsafePlaintext: true }`,
-  'identity.unsafeTrustEnvoyValidation': SAFE.replace('{ trustDomains', '{ unsafeTrustEnvoyValidation: true, trustDomains'),
+  'identity.unsafeTrustEnvoyValidation': SAFE.replace(
+    '{ trustDomains',
+    '{ unsafeTrustEnvoyValidation: true, trustDomains',
+  ),
   'task.issuers[].unsafeBearer': `${SAFE}task: { issuers: [{ kind: jwt-svid, trustDomains: [a.example], purposes: [p], idClaim: /i, purposeClaim: /p, unsafeBearer: true }] }`,
   'policy.unsafeIgnoreWarnings': `${SAFE}policy: { unsafeIgnoreWarnings: true }`,
   'policy.unsafeObserveOnly': `${SAFE}policy: { unsafeObserveOnly: true }`,

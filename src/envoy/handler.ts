@@ -41,7 +41,8 @@ export interface HandlerParts {
    * when it cannot be recorded; or null when the answer goes out unrecorded.
    */
   readonly record: (concluded: Concluded, waitMs: number) => Promise<Line | Refusal | null>;
-  readonly observe: (concluded: Concluded) => void;
+  /** `auditMicros`: how long the answer waited for its audit line. */
+  readonly observe: (concluded: Concluded, auditMicros: number) => void;
   readonly onBug: (error: unknown, decision: string) => void;
   readonly clock: () => number;
   readonly limits: HandlerLimits;
@@ -97,13 +98,12 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       decided: what,
     });
     const concluded = conclude(decided);
+    const recording = performance.now();
     const line = await parts.record(concluded, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
-    if (line instanceof Refusal) {
-      const answered = conclude({ outcome: line, trail: decided.trail });
-      parts.observe(answered);
-      return respond(answered.decided, unrecorded(decision));
-    }
-    parts.observe(concluded);
+    const auditMicros = Math.round((performance.now() - recording) * 1000);
+    const answered = conclude(line instanceof Refusal ? { outcome: line, trail: decided.trail } : decided);
+    parts.observe(answered, auditMicros);
+    if (line instanceof Refusal) return respond(answered.decided, unrecorded(decision));
     return respond(decided, line === null ? unrecorded(decision) : { decision, seq: line.seq, hash: line.hash });
   }
 
@@ -153,5 +153,7 @@ async function within(deciding: Promise<Decision>, ms: number): Promise<Decision
 }
 
 function respond(decided: Decision, stamp: Stamp): CheckResponseMessage {
-  return 'admission' in decided ? allowResponse(decided.admission, stamp) : denyResponse(decided.outcome, stamp);
+  return 'admission' in decided
+    ? allowResponse(decided.admission, stamp, decided.outcome.observed)
+    : denyResponse(decided.outcome, stamp);
 }

@@ -1,5 +1,6 @@
 /** RFC 3339 and a blank, as `kubectl logs --timestamps` writes; then, in the files of a node (CRI), stream and tag. */
-const PREFIX = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) (?:(stdout|stderr) ([FP])(?::[^ ]*)? )?/;
+const PREFIX =
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) (?:(stdout|stderr) ([FP])(?::[^ ]*)? )?/;
 /** The longest prefix is shorter. */
 const PREFIX_BYTES = 128;
 /** Pieces of one line are joined up to this size: lines of an audit are far shorter. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Reason } from '../outcome.ts';
+import type { AnsweredReason, Reason } from '../outcome.ts';
 import { plainJson } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
@@ -21,7 +21,8 @@ export interface AuditRecord {
   /** The decision id, which also stands in the response. */
   readonly decision: string;
   readonly result: 'allow' | 'deny';
-  readonly reason: Reason | 'permitted';
+  /** `observed`: an allow that policies refused under `unsafeObserveOnly`. */
+  readonly reason: AnsweredReason;
   /** The private detail of a refusal, be it only observed; null for any other allow. */
   readonly detail: string | null;
   readonly caller: {

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ContainerLog } from './container-log.ts';
 import { changeEvents } from './change.ts';
+import { ContainerLog } from './container-log.ts';
 import { digest, type ReadLine, readLine } from './line.ts';
 
 /** One place where the audit is not what was written. */
