@@ -64,7 +64,8 @@ export async function start(
   const clock = systemClock;
   const log: Log = createLog({ level: config.log.level, write, now: clock.now });
   const metrics = metricsFor(config, version, node);
-  for (const unsafe of unsafeInForce(config)) log.warn('unsafe setting in force', unsafe);
+  const unsafe = unsafeInForce(config).map(({ setting }) => setting);
+  for (const each of unsafeInForce(config)) log.warn('unsafe setting in force', each);
   const audit = await startAudit(config, stdout, version, log, metrics);
   const reporters = { log, metrics, audit };
   const events = identityEvents(reporters);
@@ -85,14 +86,15 @@ export async function start(
     serves: config.serves,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders,
-    identify: (input, target, known, now) => identify(input, target, known, identity.rules, now),
+    identify: (input, target, known, now, onVerified) =>
+      identify(input, target, known, identity.rules, now, onVerified),
     readTask: tasks.read,
     commit: async (claims, use, now) =>
       clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),
   };
   const handler = createHandler({
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
-    record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
+    record: (concluded, waitMs) => audit.record(toRecord(concluded, { label: config.policy.label, unsafe }), waitMs),
     observe: observer(metrics),
     onBug: (error, decision) => log.error('bug: check refused', { decision, error }),
     clock: clock.now,
@@ -146,7 +148,7 @@ export async function start(
             version,
             ...readiness(),
             policy: describePolicy(policy, config),
-            unsafe: unsafeInForce(config).map(({ setting }) => setting),
+            unsafe,
             ...describeIdentity(identity, tasks, clock.now()),
           }),
           metrics: () => metrics.scrape(),

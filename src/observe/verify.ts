@@ -107,9 +107,9 @@ class Walk {
 
   line(bytes: Uint8Array): void {
     this.#at += 1;
-    if (this.#container !== null) return this.#lineAmongOthers(bytes, this.#container);
-    const line = readLine(bytes);
-    if (line === null) this.#unreadable(bytes, this.#region === null ? null : '\n');
+    const line = this.#container === null ? readLine(bytes) : null;
+    if (this.#container !== null) this.#lineAmongOthers(bytes, this.#container);
+    else if (line === null) this.#unreadable(bytes, this.#region === null ? null : '\n');
     else this.#readable(line, digest(bytes));
   }
 

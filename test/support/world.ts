@@ -146,7 +146,7 @@ export class World {
       writeTrust(folder, made);
       prepare?.(folder, made);
       const log: string[] = [];
-      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', startedAtMs };
+      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
       const app = await start(configOf(folder, edit), surroundings);
       return new World(folder, made, log, app);
     } catch (error) {

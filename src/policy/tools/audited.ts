@@ -13,12 +13,12 @@ const lineSchema = z.looseObject({
   result: z.enum(['allow', 'deny']),
   reason: text,
   clipped: z.literal(true).optional(),
-  caller: z.looseObject({ id: text, credential: z.enum(credentials) }).nullish(),
+  caller: z.looseObject({ id: text.nullable(), credential: z.enum(credentials).nullable() }).nullish(),
   task: z
     .looseObject({
       id: text,
       purpose: text,
-      assurance: z.literal([1, 2, 3]),
+      assurance: z.literal([1, 2, 3]).nullable(),
       scopes: names,
       issuer: text,
       subject: text.nullable(),
@@ -79,8 +79,7 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
     return { decision: null, why: 'unreadable', reason: 'no JSON object' };
-  if ('event' in value && !('decision' in value))
-    return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
+  if ('event' in value) return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -93,6 +92,8 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
     return { decision, why: 'before policy', reason };
   }
+  // Verified, and refused before any policy was asked.
+  if (caller.credential === null || task?.assurance === null) return { decision, why: 'before policy', reason };
   const { method, host, path } = request;
   if (method === null || host === null || path === null) return { decision, why: 'not exact', reason: 'no request' };
   if ([facts.query ?? '', ...Object.values(facts.headers)].some((said) => REDACTED.test(said))) {
@@ -122,7 +123,14 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
       approvals: facts.approvals,
       risk: facts.risk ?? undefined,
       signals: facts.signals,
-      task: task ? { ...task, subject: task.subject ?? undefined, secondsLeft: facts.secondsLeft ?? 0 } : null,
+      task: task
+        ? {
+            ...task,
+            assurance: task.assurance ?? 1,
+            subject: task.subject ?? undefined,
+            secondsLeft: facts.secondsLeft ?? 0,
+          }
+        : null,
     },
     answer: { result, reason },
     verdict,
