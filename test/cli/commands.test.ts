@@ -23,8 +23,8 @@ const COMMANDS = [['serve'], ['check-config'], ...VERBS, ['audit', 'verify'], ['
 
 const HEAD = `# Commands
 
-\`cedar-ext-authz COMMAND\`; in a clone of the repository \`npm run authz -- COMMAND\`. Every command and every verb takes
-\`--help\` (or \`-h\`) and prints its help on standard output.
+The program is called \`cedar-ext-authz\`; in a clone of the repository, \`npm run authz --\` stands in its place. Every command and
+every verb takes \`--help\` (or \`-h\`) and prints its help on standard output.
 
 | exit code | meaning |
 |---|---|

@@ -146,7 +146,8 @@ suite('what an operator sees of unsafe settings', () => {
   let world: World;
   before(async () => {
     world = await World.start({
-      edit: ({ policy, audit }) => {
+      edit: ({ policy, audit, log }) => {
+        log.level = 'warn';
         policy.unsafeObserveOnly = true;
         audit.onFailure = 'unsafeAllow';
       },

@@ -58,7 +58,7 @@ export interface Answer {
 }
 
 /** The configuration file as it was parsed, section by section. */
-export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits', Record<string, unknown>>;
+export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits' | 'log', Record<string, unknown>>;
 
 export interface WorldOptions {
   /** Changes the configuration of the mesh. */
