@@ -69,10 +69,10 @@ test('a guardrail whose time is over is reported as bound again, in log and audi
     engine.close();
   });
   watchPolicy(holder, config, all, () => now);
-  assert.match((await all.metrics.scrape()).body, /^authz_guardrails 0$[^]*^authz_guardrails_disabled 1$/m);
+  assert.match((await all.metrics.scrape()).body, /^authz_guardrails 0$[\s\S]*^authz_guardrails_disabled 1$/m);
   now += DAY;
   await holder.refresh();
-  assert.match((await all.metrics.scrape()).body, /^authz_guardrails 1$[^]*^authz_guardrails_disabled 0$/m);
+  assert.match((await all.metrics.scrape()).body, /^authz_guardrails 1$[\s\S]*^authz_guardrails_disabled 0$/m);
   const { revision } = holder.status();
   const [first, second, bound] = await lines();
   assert.deepEqual([first?.event, first?.disabled], ['policy-loaded', ['g']]);

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { copyExample, newFolder, removeFolders } from '../support/policy-cli.ts';
+import { Program } from '../support/process.ts';
 import { finish } from '../support/run.ts';
+import { until } from '../support/until.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const PAGE = join(root, 'docs', 'cli.md');
@@ -148,4 +153,28 @@ test('problems that check-config was asked to find end with 1; a good file says 
     '  audit.onFailure: an allow that cannot be recorded is answered all the same',
     '',
   ]);
+});
+
+test('what a sidecar writes on standard error is JSON, but for the line that says why it cannot serve', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const folder = newFolder();
+  const file = join(folder, 'config.yaml');
+  const identity = 'identity: { trustDomains: { a.example: { ours: true, bundle: { file: ./b.json } } } }';
+  writeFileSync(file, `${identity}\nlisten: { check: "127.0.0.1:${port}", status: off }\n`);
+  const program = new Program('the sidecar', process.execPath, [
+    join(root, 'src', 'main.ts'),
+    'serve',
+    '--config',
+    file,
+  ]);
+  t.after(async () => {
+    other.close();
+    await program.stop('SIGKILL');
+  });
+  await until('the line', async () => program.stderr.find((line) => line.includes('EADDRINUSE')) ?? null, 60_000);
+  const [last, ...earlier] = program.stderr.toReversed();
+  assert.match(last ?? '', /EADDRINUSE/);
+  for (const line of earlier) assert.ok('message' in JSON.parse(line), line);
 });
