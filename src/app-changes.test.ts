@@ -73,8 +73,12 @@ test('a guardrail whose time is over is reported as bound again, in log and audi
   now += DAY;
   await holder.refresh();
   assert.match((await all.metrics.scrape()).body, /^authz_guardrails 1$[\s\S]*^authz_guardrails_disabled 0$/m);
+  writeFileSync(join(folder, 'policies', 'p.cedar'), 'permit (principal');
+  await holder.refresh();
+  holder.events.emit('refused', holder.status().problems);
   const { revision } = holder.status();
-  const [first, second, bound] = await lines();
+  const [first, second, bound, refused, ...more] = await lines();
+  assert.deepEqual([refused?.event, refused?.revision, more.length], ['policy-refused', revision, 0]);
   assert.deepEqual([first?.event, first?.disabled], ['policy-loaded', ['g']]);
   assert.deepEqual([second?.event, second?.previous, second?.disabled], ['policy-loaded', first?.revision, []]);
   assert.deepEqual([bound?.event, bound?.revision, bound?.guardrails], ['guardrail-bound', revision, ['g']]);

@@ -58,6 +58,7 @@ export function watchPolicy(
   const unsafe = unsafeInForce(config).map(({ setting }) => setting);
   let previous: string | null = null;
   let disabled: readonly string[] = [];
+  let recorded = '';
   const loaded = () => {
     const { revision, warnings } = policy.status();
     const policies = policy.current()?.policies ?? [];
@@ -80,6 +81,7 @@ export function watchPolicy(
     audit.change({ event: 'policy-loaded', revision, previous, label, disabled: stillDisabled, unsafe });
     if (bound.length > 0) audit.change({ event: 'guardrail-bound', revision, guardrails: bound });
     previous = revision;
+    recorded = '';
     disabled = stillDisabled;
   };
   const refused = () => {
@@ -88,7 +90,10 @@ export function watchPolicy(
     metrics.reloaded('refused');
     if (revision === null) log.error('no policy snapshot could be loaded', { problems });
     else log.error('policy snapshot refused, keeping the last good one', { revision, problems });
-    audit.change({ event: 'policy-refused', revision, problems });
+    // What is tried again with each look, and refused for the same, is no further change.
+    const now = [revision, ...problems].join('\n');
+    if (now !== recorded) audit.change({ event: 'policy-refused', revision, problems });
+    recorded = now;
   };
   policy.events.on('loaded', loaded);
   policy.events.on('refused', refused);
