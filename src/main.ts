@@ -48,6 +48,7 @@ const ALIASES: Readonly<Record<string, string>> = { '--version': 'version', '-v'
 const io: Io = {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  in: () => process.stdin,
   env: process.env,
 };
 

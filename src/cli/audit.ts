@@ -24,7 +24,7 @@ async function verify(args: readonly string[], io: Io): Promise<number> {
   const file = named === '-' ? 'standard input' : named;
   let report: AuditReport;
   try {
-    const stream = named === '-' ? process.stdin : createReadStream(named);
+    const stream = named === '-' && io.in !== undefined ? io.in() : createReadStream(named);
     report = await verifyAudit(stream, values.hash ?? [], { skipForeign: values['skip-foreign'] === true });
   } catch (error) {
     return unread(file, error, io);

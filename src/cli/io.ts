@@ -12,6 +12,8 @@ export const MISUSED = 64;
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** What `-` reads. */
+  readonly in?: () => AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
