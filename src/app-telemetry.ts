@@ -1,46 +1,32 @@
-import type { Identity, IdentityEvents } from './app-identity.ts';
+import type { Identity } from './app-identity.ts';
+import type { Tasks } from './app-task.ts';
 import type { Config } from './config/schema.ts';
+import { unsafeInForce, unsafeSettings } from './config/unsafe.ts';
 import type { Concluded } from './envoy/handler.ts';
-import { formatProblem } from './inventory/problem.ts';
-import type { Log } from './observe/log.ts';
+import type { Audit } from './observe/audit.ts';
 import { Metrics } from './observe/metrics.ts';
 import { Refusal } from './outcome.ts';
 import type { SnapshotHolder } from './policy/holder.ts';
+import type { MemoryState } from './state/memory.ts';
 
 /** The metrics of one configuration: every label comes from it or from the code. */
-export function metricsFor({ identity, task, audit }: Config): Metrics {
-  const fetched = task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]));
-  return new Metrics({
+export function metricsFor(config: Config, version: string, node: string): Metrics {
+  const { identity, task, audit } = config;
+  const fetched = [...identity.oidc, ...task.issuers.filter((issuer) => issuer.kind !== 'jwt-svid')];
+  const metrics = new Metrics({
     trustDomains: Object.keys(identity.trustDomains),
-    issuers: [...new Set([...identity.oidc.map(({ issuer }) => issuer), ...fetched])],
-    caches: ['certificates'],
+    issuers: [...new Set(fetched.map(({ issuer }) => issuer))],
+    caches: ['certificates', 'proofs'],
     sinks: audit.sinks.map(({ to }) => to),
+    unsafe: unsafeSettings,
   });
-}
-
-/** Tells of bundles and keys: in the log when something changed or was refused, in the metrics always. */
-export function identityEvents(log: Log, metrics: Metrics): IdentityEvents {
-  return {
-    onBundle: ({ trustDomain, result, revision, detail }) => {
-      const refused = result === 'rejected';
-      metrics.bundleRead(trustDomain, refused ? 'refused' : 'loaded');
-      const what = revision === null ? 'there is no trust bundle' : 'no new trust bundle came; the last good one stays';
-      if (refused) log.error(what, { trustDomain, revision, detail });
-      else if (result !== 'unchanged') log.info(`a trust bundle was ${result}`, { trustDomain, revision, detail });
-    },
-    onKeys: ({ issuer, result, detail }) => {
-      const refused = result === 'rejected';
-      metrics.issuerKeysRead(issuer, refused ? 'refused' : 'loaded');
-      if (refused) log.error('the keys of an issuer were refused; the last good ones stay', { issuer, detail });
-      else if (result === 'updated') log.info('the keys of an issuer were read', { issuer, detail });
-    },
-    onOwnSvid: ({ result, id, notAfter, detail }) => {
-      const until = notAfter === null ? null : new Date(notAfter * 1000).toISOString();
-      if (result === 'rotated') log.info('our own SVID was rotated', { id, until });
-      else if (result === 'withdrawn') log.error('our own SVID was withdrawn', { detail });
-      else log.error('no new SVID of our own came; the last one serves to its end', { id, until, detail });
-    },
-  };
+  metrics.build(version, node);
+  for (const { setting } of unsafeInForce(config)) metrics.unsafe(setting);
+  for (const [name, { maxStaleMs }] of Object.entries(identity.trustDomains)) {
+    metrics.bundleMaxStale(name, maxStaleMs / 1000);
+  }
+  for (const { issuer, maxStaleMs } of fetched) metrics.issuerKeysMaxStale(issuer, maxStaleMs / 1000);
+  return metrics;
 }
 
 /** Passes on one call a second, so that strangers cannot fill the log. */
@@ -54,86 +40,55 @@ export function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void
   };
 }
 
-/** Tells of snapshots, the one that was loaded at the start included. */
-export function watchPolicy(
-  policy: SnapshotHolder,
-  config: Config,
-  log: Log,
-  metrics: Metrics,
-  clock: () => number,
-): void {
-  const loaded = () => {
-    const { revision, warnings, heldBack, problems } = policy.status();
-    if (revision === null) return;
-    const policies = policy.current()?.policies ?? [];
-    const shadows = policies.filter(({ shadow }) => shadow);
-    metrics.snapshot(
-      revision,
-      config.policy.guardrails.disable.filter(({ untilMs }) => clock() < untilMs).length,
-      shadows.map(({ id }) => id),
-      shadows.filter(({ effect }) => effect === 'forbid').length,
-    );
-    metrics.guardrailsInForce(policies.filter(({ guardrail, shadow }) => guardrail && !shadow).length);
-    metrics.teamsHeldBack(heldBack.length);
-    metrics.reloaded('loaded');
-    log.info('a policy snapshot is in force', { revision, warnings: warnings.map(formatProblem) });
-    if (heldBack.length === 0) return;
-    log.error('the folders of some teams are not served as they are', {
-      revision,
-      teams: heldBack,
-      problems: problems.map(formatProblem),
-    });
-  };
-  const refused = () => {
-    const { revision, problems, heldBack } = policy.status();
-    metrics.teamsHeldBack(heldBack.length);
-    metrics.reloaded('refused');
-    log.error('a policy snapshot was refused; the last good one stays', {
-      revision,
-      problems: problems.map(formatProblem),
-    });
-  };
-  policy.events.on('loaded', loaded);
-  policy.events.on('refused', refused);
-  if (policy.current() === null) refused();
-  else loaded();
+/** What is measured before each scrape. */
+export interface Measured {
+  readonly identity: Identity;
+  readonly tasks: Tasks;
+  readonly policy: SnapshotHolder;
+  readonly state: MemoryState;
+  readonly audit: Audit;
+  readonly inflight: () => number;
+  readonly ready: () => boolean;
 }
 
-/** Fills in, before each scrape, what is an age or a fill level. */
-export function measureAtScrape(
-  metrics: Metrics,
-  identity: Identity,
-  policy: SnapshotHolder,
-  inflight: () => number,
-  clock: () => number,
-): void {
+/** Fills in, before each scrape, what is an age or a fill level. `clock` gives milliseconds since the epoch. */
+export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, audit }: Config, clock: () => number) {
+  const { identity, tasks, policy, state } = measured;
   metrics.beforeScrape(() => {
     const now = clock();
-    metrics.inflight(inflight());
+    metrics.ready(measured.ready());
+    metrics.inflight(measured.inflight(), limits.concurrentChecks);
     metrics.cache('certificates', identity.verifier.size, identity.verifier.limit);
-    const { loadedAt } = policy.status();
+    metrics.cache('proofs', state.load.entries, state.load.limit);
+    const { loadedAt, problems } = policy.status();
     if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
+    metrics.outOfDate(loadedAt === null || problems.length > 0);
     for (const { name, freshAt } of identity.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
     const notAfter = identity.own?.status(now).notAfter ?? null;
-    if (notAfter !== null) metrics.svidExpiry(notAfter - now / 1000);
-    for (const { issuer, freshAt } of identity.keySources()) {
+    metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
+    for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
     }
+    for (const [sink, waiting] of measured.audit.waiting()) metrics.auditQueue(sink, waiting, audit.queue);
   });
 }
 
-/** Counts one answered check. */
-export function observer(metrics: Metrics): (concluded: Concluded) => void {
-  return ({ decided: { outcome, trail }, microseconds }) => {
+/** Counts one answered check. `auditMicros` is how long the answer waited for its audit line. */
+export function observer(metrics: Metrics): (concluded: Concluded, auditMicros: number) => void {
+  return ({ decided: { outcome, trail }, microseconds }, auditMicros) => {
     const refusal = outcome instanceof Refusal ? outcome : null;
+    const observed = outcome instanceof Refusal ? null : outcome.observed;
+    const byPolicy = refusal ?? observed;
+    const forbidden = byPolicy?.reason === 'policy_forbidden' || byPolicy?.reason === 'approval_required';
     metrics.decided({
       result: refusal === null ? 'allow' : 'deny',
-      reason: refusal?.reason ?? 'permitted',
+      reason: refusal?.reason ?? (observed === null ? 'permitted' : 'observed'),
       effect: trail.target?.effect ?? 'none',
       seconds: microseconds / 1e6,
-      stages: seconds(trail.micros ?? {}),
+      stages: seconds({ ...trail.micros, audit: auditMicros }),
+      forbids: forbidden ? (trail.hops ?? []).flatMap(({ verdict }) => verdict.forbids) : [],
     });
     for (const { verdict } of trail.hops ?? []) {
       for (const { policy } of verdict.shadow) metrics.shadowDisagreed(policy);

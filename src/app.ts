@@ -1,16 +1,11 @@
 import type { Writable } from 'node:stream';
+import { identityEvents, type Reporters, watchPolicy } from './app-changes.ts';
 import { type Identity, startIdentity } from './app-identity.ts';
-import { startTasks } from './app-task.ts';
-import {
-  atMostOnceASecond,
-  identityEvents,
-  measureAtScrape,
-  metricsFor,
-  observer,
-  watchPolicy,
-} from './app-telemetry.ts';
+import { startTasks, type Tasks } from './app-task.ts';
+import { atMostOnceASecond, measureAtScrape, metricsFor, observer } from './app-telemetry.ts';
 import { check, type Decision, type Occasion, type Stages } from './check.ts';
 import type { Config } from './config/schema.ts';
+import { unsafeInForce } from './config/unsafe.ts';
 import { serveStatus } from './control/status.ts';
 import { createHandler } from './envoy/handler.ts';
 import { readRequest } from './envoy/request.ts';
@@ -22,7 +17,7 @@ import type { CheckInput } from './input.ts';
 import { formatProblem } from './inventory/problem.ts';
 import { Audit } from './observe/audit.ts';
 import { createLog, type Log } from './observe/log.ts';
-import type { Metrics } from './observe/metrics.ts';
+import type { Metrics, RefusedConnection } from './observe/metrics.ts';
 import { FileSink, streamSink } from './observe/sink.ts';
 import { Refusal } from './outcome.ts';
 import { Engine } from './policy/engine.ts';
@@ -40,6 +35,8 @@ export interface Surroundings {
   readonly version: string;
   /** When the process started, in milliseconds since the epoch: no use of a proof before is remembered. */
   readonly startedAtMs: number;
+  /** The version of Node. */
+  readonly node: string;
 }
 
 export interface App {
@@ -80,47 +77,54 @@ export async function start(config: Config, surroundings: Surroundings): Promise
 
 async function build(
   config: Config,
-  { stdout, log: write, version, startedAtMs }: Surroundings,
+  { stdout, log: write, version, node, startedAtMs }: Surroundings,
   begun: End[],
 ): Promise<App> {
   const clock = systemClock;
-  const log = createLog({ level: config.log.level, write, now: clock.now });
-  const metrics = metricsFor(config);
+  const log: Log = createLog({ level: config.log.level, write, now: clock.now });
+  const metrics = metricsFor(config, version, node);
+  const unsafe = unsafeInForce(config).map(({ setting }) => setting);
+  for (const each of unsafeInForce(config)) log.warn('unsafe setting in force', each);
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
   const auditing = Promise.withResolvers<Audit>();
-  const identity = await startIdentity(config, identityEvents(log, metrics));
+  const change: Audit['change'] = (what) => void auditing.promise.then((audit) => audit.change(what));
+  const reporters: Reporters = { log, metrics, audit: { change } };
+  const events = identityEvents(reporters);
+  const identity = await startIdentity(config, events);
   begun.push(() => identity.stop());
-  const tasks = await startTasks(config, identity, startedAtMs, identityEvents(log, metrics).onKeys);
+  const tasks = await startTasks(config, identity, startedAtMs, events.onKeys);
   begun.push(() => tasks.stop());
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const engine = new Engine({
-    onLost: (why) => log.error('the policy engine was lost; checks are refused until it is replaced', { why }),
+    onLost: (why) => log.error('policy engine lost', { why }),
     onReplaced: (milliseconds) => {
       metrics.engineRebuilt();
-      log.warn('the policy engine was replaced', { milliseconds: Math.round(milliseconds) });
+      log.warn('policy engine replaced', { milliseconds: Math.round(milliseconds) });
     },
   });
   begun.push(() => engine.close());
   const policy = await openPolicy(config, engine);
   begun.push(() => policy.close());
-  watchPolicy(policy, config, log, metrics, clock.now);
+  watchPolicy(policy, config, reporters, clock.now);
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders,
-    identify: (input, target, known, now) => identify(input, target, known, identity.rules, now),
+    identify: (input, target, known, now, onVerified) =>
+      identify(input, target, known, identity.rules, now, onVerified),
     readTask: tasks.read,
     commit: async (claims, use, now) =>
       clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),
   };
   const handler = createHandler({
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
-    record: async (concluded, waitMs) => (await auditing.promise).record(toRecord(concluded), waitMs),
+    record: async (concluded, waitMs) =>
+      (await auditing.promise).record(toRecord(concluded, { label: config.policy.label, unsafe }), waitMs),
     observe: observer(metrics),
     undelivered: (decision) => void auditing.promise.then((audit) => audit.undelivered(decision)),
-    onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
+    onBug: (error, decision) => log.error('bug: check refused', { decision, error }),
     clock: clock.now,
     limits: {
       concurrentChecks: config.limits.concurrentChecks,
@@ -128,7 +132,6 @@ async function build(
       deadlineMs: config.limits.deadlineMs,
     },
   });
-  measureAtScrape(metrics, identity, policy, handler.inflight, clock.now);
   const requestOptions = {
     mergeSlashes: config.request.mergeSlashes,
     headerBytes: config.limits.headerBytes,
@@ -138,7 +141,7 @@ async function build(
   const server = await serveChecks(
     config.listen.check.kind === 'unix'
       ? { socket: config.listen.check.path }
-      : { ...config.listen.check, tls: checkTls(config, identity, log) },
+      : { ...config.listen.check, tls: checkTls(config, identity, reporters) },
     {
       requestBytes: config.limits.requestBytes,
       concurrentStreams: config.limits.streams,
@@ -169,17 +172,19 @@ async function build(
           status: () => ({
             version,
             ...readiness(),
-            policy: describePolicy(policy),
-            trustDomains: identity.bundles.status(clock.now()),
-            issuers: [...identity.keySources(), ...tasks.keySources()],
-            ownSvid: identity.own?.status(clock.now()) ?? null,
+            policy: describePolicy(policy, config),
+            unsafe,
+            ...describeIdentity(identity, tasks, clock.now()),
           }),
           metrics: () => metrics.scrape(),
-          failed: (path, error) => log.error('a status page failed', { path, error }),
+          failed: (path, error) => log.error('status page failed', { path, error }),
         });
   if (status !== null) begun.push(() => status.close());
   const audit = await startAudit(config, stdout, version, log, metrics);
   auditing.resolve(audit);
+  const { inflight } = handler;
+  const measured = { identity, tasks, policy, state, audit, inflight, ready: () => readiness().ready };
+  measureAtScrape(metrics, measured, config, clock.now);
   starting = false;
   readiness();
   const looking = setInterval(readiness, READINESS_MS);
@@ -211,20 +216,24 @@ async function build(
 function checkTls(
   { listen, identity: { maxLifetime } }: Config,
   { own, bundles }: Identity,
-  log: Log,
+  { log, metrics }: Pick<Reporters, 'log' | 'metrics'>,
 ): CheckTls | null {
   if (listen.tls === null) return null;
   // Never plaintext where mutual TLS was asked for.
   if (own === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
+  const report = atMostOnceASecond((address: string, why: string, cause: RefusedConnection) =>
+    log.warn('connection to the check port refused', { address, cause, why }),
+  );
   return {
     ownSvid: (listener) => own.onChange(listener),
     peers: new Set(listen.peers.map(({ text }) => text)),
     bundles: () => bundles.snapshot(),
     maxLifetimeSeconds: maxLifetime.x509Ms / 1000,
     clock: systemClock,
-    onRefused: atMostOnceASecond((address, why) =>
-      log.warn('a connection to the check port was refused', { address, why }),
-    ),
+    onRefused: (address, why, cause) => {
+      metrics.connectionRefused(cause);
+      report(address, why, cause);
+    },
   };
 }
 
@@ -236,18 +245,35 @@ function startAudit(config: Config, stdout: Writable, version: string, log: Log,
     queue: config.audit.queue,
     onFailure: config.audit.onFailure,
     now: systemClock.now,
-    start: { version },
+    start: { version, unsafe: unsafeInForce(config).map(({ setting }) => setting) },
     report: (sink, result, records, cause) => {
       metrics.audited(sink, result, records);
-      if (cause !== null) log.error('an audit sink failed', { sink, cause });
+      if (cause !== null) log.error('audit sink failed', { sink, cause });
     },
   });
 }
 
-function describePolicy(policy: SnapshotHolder) {
-  const { problems, warnings, ...rest } = policy.status();
-  return { ...rest, problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
+function describePolicy(policy: SnapshotHolder, { policy: { label } }: Config) {
+  const { problems, warnings, loadedAt, lastAttemptAt, ...rest } = policy.status();
+  const times = { loadedAt: timeText(loadedAt), lastAttemptAt: timeText(lastAttemptAt) };
+  const found = { problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
+  return { ...rest, label, ...times, ...found };
 }
+
+function describeIdentity(identity: Identity, tasks: Tasks, now: number) {
+  const { notAfter = null, ...own } = identity.own?.status(now) ?? {};
+  return {
+    trustDomains: identity.bundles.status(now).map((each) => ({ ...each, freshAt: timeText(each.freshAt) })),
+    issuers: [...identity.keySources(), ...tasks.keySources()].map((each) => ({
+      ...each,
+      freshAt: timeText(each.freshAt),
+    })),
+    ownSvid: identity.own === null ? null : { ...own, notAfter: timeText(notAfter === null ? null : notAfter * 1000) },
+  };
+}
+
+/** ISO 8601, as logs and audit write times. `at` in milliseconds since the epoch. */
+const timeText = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
 /**
  * What is wrong with the files that a configuration names (bundles, keys, intermediates, policies, inventory), one line

@@ -1,6 +1,6 @@
 import { type Admission, admit } from './admission.ts';
 import { type Facts, gatherFacts } from './facts.ts';
-import type { Caller } from './identity/caller.ts';
+import type { Caller, OnVerified, VerifiedCredential } from './identity/caller.ts';
 import type { CheckInput } from './input.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { Target } from './inventory/model.ts';
@@ -11,7 +11,7 @@ import type { Snapshot } from './policy/snapshot.ts';
 import type { GiveBack, PendingClaim } from './state/commit.ts';
 import type { Use } from './state/model.ts';
 import { Stopwatch } from './stopwatch.ts';
-import type { Why } from './task/model.ts';
+import type { VerifiedTask, Why } from './task/model.ts';
 import type { ReadTask } from './task/read-task.ts';
 
 /** What became known on the way, as far as the way was gone: what the audit record is built from. */
@@ -20,10 +20,18 @@ export interface Trail {
   /** Microseconds of each stage that ran. */
   readonly micros?: Stopwatch['micros'];
   readonly target?: Target;
+  /** What was verified of a credential and of a task that were refused. */
+  readonly verified?: Verified;
   readonly caller?: Caller;
   readonly why?: Why;
   readonly facts?: Facts;
   readonly hops?: readonly JudgedHop[];
+}
+
+/** Credentials that were good by themselves: they say who was refused, and are never more than a record. */
+export interface Verified {
+  credential: VerifiedCredential | null;
+  task: VerifiedTask | null;
 }
 
 /** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
@@ -36,7 +44,13 @@ export interface Stages {
   readonly serves: readonly string[];
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
-  readonly identify: (input: CheckInput, target: Target, known: Inventory, now: number) => Promise<Caller | Refusal>;
+  readonly identify: (
+    input: CheckInput,
+    target: Target,
+    known: Inventory,
+    now: number,
+    onVerified: OnVerified,
+  ) => Promise<Caller | Refusal>;
   readonly readTask: ReadTask;
   /** Uses up, after the permit, what may be used once; a GiveBack when the allow stands. */
   readonly commit: (claims: readonly PendingClaim[], use: Use, now: number) => Promise<Refusal | GiveBack>;
@@ -64,13 +78,18 @@ export async function check(
 
   const watch = new Stopwatch();
   const { micros } = watch;
-  const caller = await stages.identify(input, target, known, now);
+  const verified: Verified = { credential: null, task: null };
+  const caller = await stages.identify(input, target, known, now, (credential) => {
+    verified.credential = credential;
+  });
   watch.lap('identity');
-  if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, micros, target } };
+  if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, micros, target, verified } };
 
-  const why = await stages.readTask(input, target, caller, known, now);
+  const why = await stages.readTask(input, target, caller, known, now, (task) => {
+    verified.task = task;
+  });
   watch.lap('task');
-  if (why instanceof Refusal) return { outcome: why, trail: { snapshot, micros, target, caller } };
+  if (why instanceof Refusal) return { outcome: why, trail: { snapshot, micros, target, verified, caller } };
 
   const facts = gatherFacts(input, caller, snapshot.headers, now);
   watch.lap('facts');

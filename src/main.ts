@@ -2,24 +2,53 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type App, examine, start } from './app.ts';
-import { AUDIT_USAGE, auditCommand } from './cli/audit.ts';
+import { misuse, readArguments } from './cli/arguments.ts';
+import { audit } from './cli/audit.ts';
+import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
-import { DONE, FAILED, type Io, MISUSED, soleArgument } from './cli/io.ts';
-import { POLICY_USAGE, policyCommand } from './cli/policy.ts';
+import { DONE, FAILED, type Io } from './cli/io.ts';
+import { policy } from './cli/policy.ts';
+import { unsafeInForce } from './config/unsafe.ts';
 
 const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
 
-serve --config FILE                 answer Envoy's checks until SIGTERM
-check-config FILE                   read a configuration and all that it names, and serve nothing
-${POLICY_USAGE}${AUDIT_USAGE}--version
---help
+serve --config FILE     answer Envoy's checks until SIGTERM
+check-config FILE       read a configuration and all that it names, and serve nothing
+policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
+audit verify FILE       follow the hash chain of an audit
+help [COMMAND [VERB]]   the same as COMMAND VERB --help
+version                 the version of this program and of Node (also --version, -v)
 
-Exit codes: 0 done, 1 failed, 64 the command line or the configuration is wrong.
+Exit codes: 0 done; 1 problems or differences were found, or the sidecar could not serve; 2 a file could not be read; 64 the
+command line is wrong.
 `;
+const SERVE_USAGE = `serve --config FILE
+  answers Envoy's checks until SIGTERM or SIGINT
+  --config FILE      the configuration, which is read once, at the start; policies, inventory, bundles and keys are watched
+`;
+const CHECK_CONFIG_USAGE = `check-config FILE
+  reads a configuration and all that it names (bundles, keys, policies, inventory), and serves nothing: 0 when a sidecar
+  would be ready with it, with the unsafe settings that are in force; 1 with each problem at its place
+`;
+const HELP_USAGE = 'help [COMMAND [VERB]]\n  the same as COMMAND VERB --help\n';
+const VERSION_USAGE = 'version\n  the version of this program and of Node\n';
+
+const commands: Commands = {
+  serve: { usage: SERVE_USAGE, run: serve },
+  'check-config': { usage: CHECK_CONFIG_USAGE, run: checkConfig },
+  policy,
+  audit,
+  help: { usage: HELP_USAGE, run: help },
+  version: { usage: VERSION_USAGE, run: version },
+};
+
+/** Spellings of other programs. */
+const ALIASES: Readonly<Record<string, string>> = { '--version': 'version', '-v': 'version', '-V': 'version' };
 
 const io: Io = {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  in: () => process.stdin,
   env: process.env,
 };
 
@@ -36,34 +65,26 @@ function dropUnread(stream: NodeJS.WriteStream): void {
 }
 
 /** Runs one command line and returns the exit code. */
-async function run(args: readonly string[]): Promise<number> {
-  const [command = '--help', ...rest] = args;
+async function run([name, ...rest]: readonly string[]): Promise<number> {
+  const args = name === undefined ? [] : [ALIASES[name] ?? name, ...rest];
   // The standard output of a sidecar is one of its audit's sinks, which watches it.
-  if (command !== 'serve') [process.stdout, process.stderr].forEach(dropUnread);
-  switch (command) {
-    case 'serve':
-      return serve(rest);
-    case 'check-config':
-      return checkConfig(rest);
-    case 'policy':
-      return policyCommand(rest, io);
-    case 'audit':
-      return auditCommand(rest, io);
-    case '--version':
-      io.out(`cedar-ext-authz ${await packageVersion()} on Node ${process.version}\n`);
-      return DONE;
-    case '--help':
-    case '-h':
-      io.out(USAGE);
-      return DONE;
-    default:
-      return misuse(`there is no command ${JSON.stringify(command)}`);
-  }
+  if (name !== 'serve') [process.stdout, process.stderr].forEach(dropUnread);
+  return dispatch(commands, args, { usage: USAGE, within: '' }, io);
 }
 
-function misuse(problem: string): number {
-  io.err(`${problem}\n\n${USAGE}`);
-  return MISUSED;
+async function help(args: readonly string[]): Promise<number> {
+  const command = args.length === 0 ? { usage: USAGE } : find(commands, args);
+  if (command === undefined) return misuse(`there is no command ${JSON.stringify(args.join(' '))}`, USAGE, io);
+  io.out(command.usage);
+  return DONE;
+}
+
+async function version(args: readonly string[]): Promise<number> {
+  const parsed = readArguments(args, {}, VERSION_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  if (parsed.positionals.length > 0) return misuse('version takes no argument', VERSION_USAGE, io);
+  io.out(`cedar-ext-authz ${await packageVersion()} on Node ${process.version}\n`);
+  return DONE;
 }
 
 async function packageVersion(): Promise<string> {
@@ -71,9 +92,19 @@ async function packageVersion(): Promise<string> {
   return (JSON.parse(file) as { version: string }).version;
 }
 
+/** The file that a command line names once, by `--config` or by itself; or the exit code. */
+function configFile(args: readonly string[], usage: string): string | number {
+  const parsed = readArguments(args, { config: { type: 'string' } }, usage, io);
+  if (typeof parsed === 'number') return parsed;
+  const { values, positionals } = parsed;
+  const [file, ...more] = [...(values.config === undefined ? [] : [values.config]), ...positionals];
+  if (file === undefined || more.length > 0) return misuse('name one configuration: --config FILE', usage, io);
+  return file;
+}
+
 async function serve(args: readonly string[]): Promise<number> {
-  const file = soleArgument(args, 'config');
-  if (file === null) return misuse('serve needs --config FILE');
+  const file = configFile(args, SERVE_USAGE);
+  if (typeof file === 'number') return file;
   const config = await readConfig(file, io);
   if (typeof config === 'number') return config;
   const stopping = stopSignal();
@@ -81,8 +112,8 @@ async function serve(args: readonly string[]): Promise<number> {
   const reloading = onReload();
   let app: App;
   try {
-    const version = await packageVersion();
-    app = await start(config, { stdout: process.stdout, log: io.err, version, startedAtMs });
+    const [version, node] = [await packageVersion(), process.version];
+    app = await start(config, { stdout: process.stdout, log: io.err, version, node, startedAtMs });
   } catch (error) {
     io.err(`${error instanceof Error ? error.message : String(error)}\n`);
     // Whatever might still be open must not keep alive what does not serve.
@@ -114,14 +145,18 @@ function onReload(): PromiseWithResolvers<App> {
 }
 
 async function checkConfig(args: readonly string[]): Promise<number> {
-  const file = soleArgument(args, 'config');
-  if (file === null) return misuse('check-config needs a FILE');
-  const config = await readConfig(file, io);
+  const file = configFile(args, CHECK_CONFIG_USAGE);
+  if (typeof file === 'number') return file;
+  const config = await readConfig(file, io, FAILED);
   if (typeof config === 'number') return config;
   const problems = await examine(config);
   for (const problem of problems) io.err(`${problem}\n`);
   if (problems.length > 0) return FAILED;
-  io.out(`${file}: good\n`);
+  const unsafe = unsafeInForce(config);
+  io.out(
+    `${file}: good${unsafe.length === 0 ? '' : `, but unsafe: ${unsafe.map(({ setting }) => setting).join(', ')}`}\n`,
+  );
+  for (const { setting, gives } of unsafe) io.out(`  ${setting}: ${gives}\n`);
   return DONE;
 }
 

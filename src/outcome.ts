@@ -165,6 +165,9 @@ export const reasons = {
 
 export type Reason = keyof typeof reasons;
 
+/** Why a check was answered as it was: `observed` is an allow that policies refused under `unsafeObserveOnly`. */
+export type AnsweredReason = Reason | 'permitted' | 'observed';
+
 /** An HTTP header of the denial, such as a challenge. */
 export type ResponseHeader = readonly [name: string, value: string];
 

@@ -13,26 +13,46 @@ export interface Occasion {
   readonly decided: Decision;
 }
 
+/** What the configuration says of every decision. */
+export interface RecordSettings {
+  /** `policy.label`. */
+  readonly label: string | null;
+  /** Unsafe settings that are in force. */
+  readonly unsafe: readonly string[];
+}
+
 /**
  * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens and certificates appear
  * as digests only; what was never reached is null.
  */
-export function toRecord({ decision, time, microseconds, input, told, decided }: Occasion) {
+export function toRecord(
+  { decision, time, microseconds, input, told, decided }: Occasion,
+  { label, unsafe }: RecordSettings = { label: null, unsafe: [] },
+) {
   const { outcome, trail } = decided;
-  const { target, caller, why, facts, hops, snapshot } = trail;
+  const { target, caller, verified, why, facts, hops, snapshot } = trail;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'admission' in decided ? decided.outcome.observed : null;
   const task = why?.task ?? null;
+  const stated = why === undefined ? (verified?.task ?? null) : task;
+  const presented = verified?.credential ?? null;
   const said = input ?? told;
   return {
     time,
     decision,
     result: refusal === null ? ('allow' as const) : ('deny' as const),
-    reason: refusal?.reason ?? ('permitted' as const),
+    reason: refusal?.reason ?? (observed === null ? ('permitted' as const) : ('observed' as const)),
     detail: (refusal ?? observed)?.detail ?? null,
     caller:
       caller === undefined
-        ? null
+        ? presented && {
+            id: presented.id?.text ?? null,
+            owner: null,
+            kind: null,
+            credential: presented.credential,
+            fingerprint: fingerprint(presented.thumbprint),
+            proxy: presented.proxy?.text ?? null,
+          }
         : {
             id: caller.workload.id.text,
             owner: caller.workload.owner,
@@ -42,19 +62,21 @@ export function toRecord({ decision, time, microseconds, input, told, decided }:
             proxy: caller.proxy?.text ?? null,
           },
     task:
-      task === null
+      stated === null
         ? null
         : {
-            id: task.id,
-            purpose: task.purpose,
-            assurance: task.assurance,
-            scopes: task.scopes,
-            issuer: task.issuer,
-            subject: task.subject,
-            token: task.token,
+            id: stated.id,
+            purpose: stated.purpose,
+            assurance: task?.assurance ?? null,
+            scopes: stated.scopes,
+            issuer: stated.issuer,
+            subject: stated.subject,
+            token: stated.token,
           },
     hops: (hops ?? []).map(({ workload, role, verdict }) => ({
       id: workload.id.text,
+      owner: workload.owner,
+      kind: workload.kind,
       role,
       result: verdict.result,
       permits: verdict.permits,
@@ -90,12 +112,15 @@ export function toRecord({ decision, time, microseconds, input, told, decided }:
       method: said?.method ?? null,
       host: said?.host ?? null,
       path: said?.path ?? null,
+      traceparent: traceparent(input),
     },
     policy:
       snapshot === undefined
         ? null
         : {
             revision: snapshot.revision,
+            label,
+            unsafe,
             errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
             shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
             observed: observed?.reason ?? null,
@@ -106,3 +131,12 @@ export function toRecord({ decision, time, microseconds, input, told, decided }:
 
 const fingerprint = (thumbprint: string | null): string | null =>
   thumbprint === null ? null : `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
+
+/** W3C Trace Context section 3.2.2, version 00: neither id is all zeros. Whatever is longer belongs to no version of today. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The `traceparent` of the request where it has one that is well formed. The caller or a proxy wrote it: nothing is proven. */
+function traceparent(input: CheckInput | null): string | null {
+  const [value, ...more] = input?.headers.all('traceparent') ?? [];
+  return value !== undefined && more.length === 0 && TRACEPARENT.test(value) ? value : null;
+}

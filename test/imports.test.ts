@@ -34,6 +34,7 @@ const partOf: Readonly<Record<string, string>> = {
   judge: 'check',
   record: 'check',
   stopwatch: 'check',
+  'app-changes': 'app',
   'app-identity': 'app',
   'app-spiffe': 'app',
   'app-task': 'app',

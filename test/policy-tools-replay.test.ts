@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { type Reason, reasons } from '../src/outcome.ts';
 import { askOf, readGolden } from './support/golden.ts';
 import { policyCli, writeFiles } from './support/policy-cli.ts';
 import { World } from './support/world.ts';
@@ -80,7 +81,8 @@ suite('policy replay', () => {
     assert.ok(judged > 15);
     assert.deepEqual(replayed.changes, []);
     assert.deepEqual([replayed.judged, replayed.sameRevision, replayed.inexact], [judged, judged, 0]);
-    assert.equal(replayed.left['before policy'], lines.length - 1 - judged);
+    const checks = lines.filter((line) => !('event' in JSON.parse(line)));
+    assert.equal(replayed.left['before policy'], checks.length - judged);
     assert.equal(code, 0);
   });
 
@@ -232,7 +234,7 @@ suite('policy replay', () => {
       const { code, stdout, stderr } = await policyCli(
         ...['replay', join(world.folder, 'none.jsonl'), '--config', join(world.folder, 'config.yaml')],
       );
-      assert.deepEqual([code, stdout], [1, '']);
+      assert.deepEqual([code, stdout], [2, '']);
       assert.match(stderr, /none\.jsonl: no line of it tells of a check/);
     });
   }
@@ -268,7 +270,7 @@ suite('policy replay', () => {
 
   test('an audit that is not there fails', async () => {
     const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(stderr, /cannot be read \(ENOENT\)/);
   });
 });
@@ -298,10 +300,14 @@ suite('policy explain by an audit line', () => {
 
   test('a decision that never reached policy has its own reason', async () => {
     const line = lines.find((text) => JSON.parse(text).reason?.startsWith('identity_'))!;
-    const { decision, reason } = JSON.parse(line) as { decision: string; reason: string };
-    const { code, stderr } = await explain(decision);
-    assert.equal(code, 1);
-    assert.equal(stderr, `decision ${decision} cannot be judged again: before policy (${reason})\n`);
+    const { decision, reason, detail } = JSON.parse(line) as { decision: string; reason: Reason; detail: string };
+    const { code, stdout } = await explain(decision);
+    assert.equal(code, 0);
+    const [first, second, third, fourth] = stdout.split('\n');
+    assert.equal(first, `decision ${decision}: ${reason}, before policies were asked`);
+    assert.equal(second, `  detail: ${detail}`);
+    assert.ok(third?.startsWith(`  meaning: ${reasons[reason].title}`), third);
+    assert.match(fourth ?? '', /^ {2}what to do: ./);
     assert.match((await explain('01994c00-0000-7000-8000-000000000000')).stderr, /no line tells of the decision/);
   });
 

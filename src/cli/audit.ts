@@ -1,27 +1,38 @@
 import { createReadStream } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { type AuditReport, verifyAudit } from '../observe/verify.ts';
-import { DONE, FAILED, type Io, MISUSED } from './io.ts';
+import { misuse, readArguments } from './arguments.ts';
+import { group } from './commands.ts';
+import { DONE, FAILED, type Io, unread } from './io.ts';
 
-export const AUDIT_USAGE =
-  'audit verify FILE [--hash HASH …]   follow the hash chain of an audit file; each HASH must be in it\n';
+const VERIFY_USAGE = `audit verify FILE [--hash HASH …] [--skip-foreign]
+  follows the hash chain of an audit: 0 when the lines are as they were written, 1 with each fault and its line
+  FILE               - reads standard input
+  --hash HASH        a hash that was kept elsewhere, such as in Envoy's access log: a line must have it
+  --skip-foreign     passes over what is no line of an audit, such as the log beside it, and takes off the time that
+                     kubectl or a container runtime puts before each line
+`;
+
+const OPTIONS = { hash: { type: 'string', multiple: true }, 'skip-foreign': { type: 'boolean' } } as const;
 
 /** `audit verify FILE`: 0 when the lines are as they were written, 1 with each fault and its line otherwise. */
-export async function auditCommand([verb, ...rest]: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...rest],
-    options: { hash: { type: 'string', multiple: true } },
-    allowPositionals: true,
-  });
-  const [file, ...more] = positionals;
-  if (verb !== 'verify' || file === undefined || more.length > 0) {
-    io.err(AUDIT_USAGE);
-    return MISUSED;
+async function verify(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readArguments(args, OPTIONS, VERIFY_USAGE, io);
+  if (typeof parsed === 'number') return parsed;
+  const { values, positionals } = parsed;
+  const [named, ...more] = positionals;
+  if (named === undefined || more.length > 0) return misuse('name one audit file, or -', VERIFY_USAGE, io);
+  const file = named === '-' ? 'standard input' : named;
+  let report: AuditReport;
+  try {
+    const stream = named === '-' && io.in !== undefined ? io.in() : createReadStream(named);
+    report = await verifyAudit(stream, values.hash ?? [], { skipForeign: values['skip-foreign'] === true });
+  } catch (error) {
+    return unread(file, error, io);
   }
-  const report = await verifyAudit(createReadStream(file), values.hash ?? []);
   const faults = [
     ...report.faults.map(({ line, kind, message }) => `${file}:${line}: ${kind}: ${message}`),
-    ...report.missing.map((hash) => `${file}: no line has the hash ${hash}: it was written, and is gone`),
+    ...report.missing.map((hash) => `${file}: ${hash} not found: that line has been removed`),
+    ...(report.lines === 0 ? [`${file}: holds no line of an audit`] : []),
   ];
   for (const fault of faults) io.err(`${fault}\n`);
   if (faults.length > 0) return FAILED;
@@ -29,11 +40,18 @@ export async function auditCommand([verb, ...rest]: readonly string[], io: Io): 
   return DONE;
 }
 
-function summary(file: string, { lines, records, boots, lost, withdrawn, torn, last }: AuditReport): string {
+/** `audit VERB …`. */
+export const audit = group('audit', { verify: { usage: VERIFY_USAGE, run: verify } });
+
+function summary(file: string, report: AuditReport): string {
+  const { lines, records, boots, changes, lost, withdrawn, torn, foreign, continues, last } = report;
   const notes = [
+    changes > 0 ? `${changes} changes of policies or trust` : '',
     lost > 0 ? `${lost} records could not be written` : '',
     withdrawn > 0 ? `${withdrawn} allows were answered as refusals` : '',
     torn > 0 ? `${torn} cut writes` : '',
+    foreign > 0 ? `${foreign} foreign lines skipped` : '',
+    continues ? 'it continues an earlier file' : '',
   ].filter((note) => note !== '');
   const end = last === null ? '' : `, last ${last.seq} ${last.hash}`;
   return [`${file}: ${lines} lines unbroken, ${records} records, ${boots} starts${end}`, ...notes].join('; ');

@@ -1,30 +1,25 @@
-import { parseArgs } from 'node:util';
-
-/** Exit codes: EX_USAGE of sysexits.h for what the command line or the config gets wrong, 1 for everything else. */
+/**
+ * Exit codes of every command. FAILED is an answer: problems were found, a decision would change, or the sidecar could not
+ * serve. UNREAD is none: a file that was named is absent, cannot be read, or is not what it has to be. MISUSED is EX_USAGE
+ * of sysexits.h.
+ */
 export const DONE = 0;
 export const FAILED = 1;
+export const UNREAD = 2;
 export const MISUSED = 64;
 
 /** Where a command writes. */
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** What `-` reads. */
+  readonly in?: () => AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The value of `--NAME`, or the only positional argument; null when it is neither, or when there is more. */
-export function soleArgument(args: readonly string[], name: string): string | null {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { [name]: { type: 'string' } },
-      allowPositionals: true,
-      strict: true,
-    });
-    const named = values[name];
-    const all = [...(typeof named === 'string' ? [named] : []), ...positionals];
-    return all.length === 1 ? (all[0] ?? null) : null;
-  } catch {
-    return null;
-  }
+/** Says that a file cannot be read, and gives the exit code. */
+export function unread(file: string, error: unknown, io: Io): number {
+  const { code, message } = error as NodeJS.ErrnoException;
+  io.err(`${file}: cannot be read (${code ?? message}); name a file that is there\n`);
+  return UNREAD;
 }

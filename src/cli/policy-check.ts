@@ -17,7 +17,7 @@ ${FOLDER_USAGE}`;
 export async function policyCheck(args: readonly string[], io: Io): Promise<number> {
   const parsed = readArguments(args, FOLDER_OPTIONS, CHECK_USAGE, io);
   if (typeof parsed === 'number') return parsed;
-  const opened = await openFolder(parsed.positionals, parsed.values, CHECK_USAGE, io);
+  const opened = await openFolder(parsed.positionals, parsed.values, CHECK_USAGE, io, FAILED);
   if (typeof opened === 'number') return opened;
   const { sources, vetted, engine, loaded, notes, place } = opened;
   const runs = runTests(sources, loaded.snapshot);

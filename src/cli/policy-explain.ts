@@ -10,9 +10,10 @@ import { type Audited, readAudited, type Unjudged } from '../policy/tools/audite
 import { type Account, type Clause, explain } from '../policy/tools/explain.ts';
 import { readPolicies } from '../policy/tools/texts.ts';
 import { misuse, readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io } from './io.ts';
+import { DONE, FAILED, type Io, unread } from './io.ts';
 import { plainJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
+import { reasonRow } from './reason-row.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 
 export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
@@ -55,9 +56,10 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   let stated: Stated | string;
   let past: Audited | null = null;
   if (fromAudit) {
-    const found = await findDecision(audit, decision, opened);
+    const found = await findDecision(audit, decision, opened, io);
+    if (typeof found === 'number') return found;
     if (typeof found === 'string') return fail(found, io);
-    if ('why' in found) return fail(`decision ${decision} cannot be judged again: ${found.why} (${found.reason})`, io);
+    if ('why' in found) return unjudged(decision, found, values.json === true, io);
     past = found;
     stated = found.stated;
   } else {
@@ -76,7 +78,27 @@ function fail(message: string, io: Io): number {
   return FAILED;
 }
 
-async function findDecision(file: string, decision: string, { loaded }: Opened): Promise<Audited | Unjudged | string> {
+/** A decision in which policies had no part: the detail of its line, and what the reason means and asks for. */
+async function unjudged(decision: string, { why, reason, detail }: Unjudged, json: boolean, io: Io): Promise<number> {
+  if (why !== 'before policy') return fail(`decision ${decision} cannot be judged again: ${why} (${reason})`, io);
+  const row = await reasonRow(reason);
+  if (json) {
+    io.out(`${plainJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
+    return DONE;
+  }
+  const lines = [`decision ${decision}: ${reason}, before policies were asked`];
+  if (detail !== null) lines.push(`  detail: ${detail}`);
+  if (row !== null) lines.push(`  meaning: ${row.meaning}`, `  what to do: ${row.use}`);
+  io.out(`${lines.join('\n')}\n`);
+  return DONE;
+}
+
+async function findDecision(
+  file: string,
+  decision: string,
+  { loaded }: Opened,
+  io: Io,
+): Promise<Audited | Unjudged | string | number> {
   try {
     let number = 0;
     for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
@@ -89,7 +111,7 @@ async function findDecision(file: string, decision: string, { loaded }: Opened):
       }
     }
   } catch (error) {
-    return `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there`;
+    return unread(file, error, io);
   }
   return `${file}: no line tells of the decision ${decision}`;
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../identity/clock.ts';
 import { loadInventory } from '../inventory/load.ts';
@@ -11,7 +11,7 @@ import { type PolicySettings, policySettings, type Sources } from '../policy/sou
 import type { Vetted } from '../policy/vet.ts';
 import { misuse } from './arguments.ts';
 import { readConfig } from './config.ts';
-import { FAILED, type Io } from './io.ts';
+import { FAILED, type Io, UNREAD, unread } from './io.ts';
 
 /** What every command about a policy folder takes. */
 export const FOLDER_OPTIONS = {
@@ -46,30 +46,36 @@ export interface Opened {
 }
 
 /**
- * Opens a policy folder as the sidecar would, or gives the exit code after everything that is wrong with it was printed.
- * Its own tests are left to the command.
+ * Opens a policy folder as the sidecar would, or gives the exit code after everything that is wrong with it was printed:
+ * UNREAD where it is not there, `faulty` where it would not be served. Its own tests are left to the command.
  */
 export async function openFolder(
   folders: readonly string[],
   values: FolderValues,
   usage: string,
   io: Io,
+  faulty = UNREAD,
 ): Promise<Opened | number> {
   const [folder, ...more] = folders;
   if (more.length > 0) return misuse(`one folder at a time; ${more.join(' ')} is too much`, usage, io);
   const where = await locate(folder, values, usage, io);
   if (typeof where === 'number') return where;
   const { paths, settings, shown } = where;
+  try {
+    await access(paths.folder);
+  } catch (error) {
+    return unread(shown.folder, error, io);
+  }
   const reading = await readSources(paths, settings);
   const { sources } = reading;
   const path = (file: string): string => shownFile(file, shown, Array.isArray(sources) ? null : sources);
   const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
-  if (Array.isArray(sources)) return report(sources, place, io);
+  if (Array.isArray(sources)) return report(sources, place, io, faulty);
   const vetted = await vetApart({ ...sources, tests: [] });
-  if ('problems' in vetted) return report(vetted.problems, place, io);
+  if ('problems' in vetted) return report(vetted.problems, place, io, faulty);
   const engine = new Engine();
   const loaded = install(engine, sources, vetted);
-  if ('problems' in loaded) return report(loaded.problems, place, io);
+  if ('problems' in loaded) return report(loaded.problems, place, io, faulty);
   const notes = reading.notes.map((note) => ({
     ...note,
     file: note.file.startsWith('guardrails/') ? note.file : join(shown.folder, note.file),
@@ -78,9 +84,9 @@ export async function openFolder(
 }
 
 /** Prints problems, each at its place, and gives the exit code. */
-export function report(problems: readonly Problem[], place: Opened['place'], io: Io): number {
+export function report(problems: readonly Problem[], place: Opened['place'], io: Io, code = FAILED): number {
   for (const problem of sortProblems(problems)) io.err(`${place(problem)}\n`);
-  return FAILED;
+  return code;
 }
 
 /** Folder and inventory as the user writes them. */

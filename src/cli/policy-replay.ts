@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Change, type Replay, Replayer } from '../policy/tools/replay.ts';
 import { misuse, readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io } from './io.ts';
+import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
 import { plainJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { table } from './table.ts';
@@ -30,15 +30,14 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
       replayer.add(line);
     }
   } catch (error) {
-    io.err(`${audit}: cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there\n`);
-    return FAILED;
+    return unread(audit, error, io);
   }
   const replay = replayer.result();
   const { judged, left, unreadable } = replay;
   if (judged + left['before policy'] + left['not exact'] === 0) {
     const first = unreadable === null ? '' : ` (line ${unreadable.line}: ${unreadable.reason})`;
     io.err(`${audit}: no line of it tells of a check${first}; name an audit file of this version, unpacked\n`);
-    return FAILED;
+    return UNREAD;
   }
   io.out(values.json === true ? `${plainJson(replay)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
   return replay.changes.length === 0 ? DONE : FAILED;

@@ -38,7 +38,7 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
     return foreignTest(values.policies, values.schema, values.cases, io);
   }
   if (values.schema !== undefined) return misuse('--schema goes with --policies', TEST_USAGE, io);
-  const opened = await openFolder(positionals, values, TEST_USAGE, io);
+  const opened = await openFolder(positionals, values, TEST_USAGE, io, FAILED);
   if (typeof opened === 'number') return opened;
   const runs = runTests(opened.sources, opened.loaded.snapshot);
   if (!areRuns(runs)) return report(runs, opened.place, io);

@@ -1,4 +1,5 @@
-import { type Io, MISUSED } from './io.ts';
+import { type Command, group } from './commands.ts';
+import type { Io } from './io.ts';
 import { plain } from './plain.ts';
 import { CHECK_USAGE, policyCheck } from './policy-check.ts';
 import { EXPLAIN_USAGE, policyExplain } from './policy-explain.ts';
@@ -6,32 +7,19 @@ import { policyReach, REACH_USAGE } from './policy-reach.ts';
 import { policyReplay, REPLAY_USAGE } from './policy-replay.ts';
 import { policyTest, TEST_USAGE } from './policy-test.ts';
 
-type Command = (args: readonly string[], io: Io) => Promise<number>;
-
-const COMMANDS: Readonly<Record<string, readonly [run: Command, usage: string]>> = {
-  check: [policyCheck, CHECK_USAGE],
-  test: [policyTest, TEST_USAGE],
-  explain: [policyExplain, EXPLAIN_USAGE],
-  replay: [policyReplay, REPLAY_USAGE],
-  reach: [policyReach, REACH_USAGE],
-};
-
-export const POLICY_USAGE = `policy check|test|explain|replay|reach
-                                    what a folder of policies holds, decides and would change (policy VERB --help)
-`;
+const verb = (usage: string, run: Command['run']): Command => ({
+  usage,
+  run: (args, io) => run(args, { ...io, out: (text) => io.out(plain(text)), err: (text) => io.err(plain(text)) }),
+});
 
 /** `policy VERB …`: the tools for whoever writes policies. */
-export async function policyCommand([verb = '--help', ...rest]: readonly string[], io: Io): Promise<number> {
-  const [run, usage] = Object.hasOwn(COMMANDS, verb) ? (COMMANDS[verb] ?? []) : [];
-  if (run === undefined || usage === undefined) {
-    const all = Object.values(COMMANDS).map(([, text]) => text);
-    const [say, code] = verb === '--help' || verb === '-h' ? [io.out, 0] : [io.err, MISUSED];
-    say(all.join('\n'));
-    return code;
-  }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    io.out(usage);
-    return 0;
-  }
-  return run(rest, { ...io, out: (text) => io.out(plain(text)), err: (text) => io.err(plain(text)) });
-}
+export const policy = group('policy', {
+  check: verb(CHECK_USAGE, policyCheck),
+  test: verb(TEST_USAGE, policyTest),
+  explain: verb(EXPLAIN_USAGE, policyExplain),
+  replay: verb(REPLAY_USAGE, policyReplay),
+  reach: verb(REACH_USAGE, policyReach),
+});
+
+/** Runs `policy VERB …`. */
+export const policyCommand = (args: readonly string[], io: Io): Promise<number> => policy.run(args, io);

@@ -18,7 +18,8 @@ interface Node {
 const HEAD = `# Configuration
 
 One YAML file. Unknown keys are errors, and all problems are reported together with their lines; \`cedar-ext-authz check-config FILE\`
-reads a file and everything that it names without serving (exit code 0, 1, or 64 when the file itself is wrong).
+reads a file and everything that it names without serving, and lists the unsafe settings that are in force. The sidecar reads
+the file **once, at its start**: a change of it takes a restart. What it names is watched: policies, inventory, bundles, keys.
 
 * **Durations** are a number and \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`; **sizes** a number and \`B\`, \`KiB\` or \`MiB\`.
 * **Paths** that are relative start at the folder of the configuration file.

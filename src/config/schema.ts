@@ -88,6 +88,11 @@ const policy = (folder: string) =>
       })
       .prefault({})
       .describe('The policies that come with the product'),
+    label: s
+      .optional(s.text())
+      .describe(
+        'What names these files elsewhere, such as a commit: stands beside the revision in audit, metrics and status',
+      ),
     headers: s
       .list(
         s.section({

@@ -43,7 +43,8 @@ export interface HandlerParts {
    * when it cannot be recorded; or null when the answer goes out unrecorded.
    */
   readonly record: (concluded: Concluded, waitMs: number) => Promise<Line | Refusal | null>;
-  readonly observe: (concluded: Concluded) => void;
+  /** `auditMicros`: how long the answer waited for its audit line. */
+  readonly observe: (concluded: Concluded, auditMicros: number) => void;
   /** An allow was recorded, and Envoy had given up on it: it reached nobody. */
   readonly undelivered: (decision: string) => void;
   readonly onBug: (error: unknown, decision: string) => void;
@@ -101,19 +102,21 @@ export function createHandler(parts: HandlerParts): RunningHandler {
       decided: what,
     });
     const concluded = conclude(decided);
+    const recording = performance.now();
     const line = await parts.record(concluded, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
+    const auditMicros = Math.round((performance.now() - recording) * 1000);
     if (line instanceof Refusal) {
       // What is refused uses nothing up.
       if ('giveBack' in decided) decided.giveBack();
       const answered = conclude({ outcome: line, trail: decided.trail });
-      parts.observe(answered);
+      parts.observe(answered, auditMicros);
       return respond(answered.decided, unrecorded(decision));
     }
     if ('giveBack' in decided && call.gaveUp()) {
       decided.giveBack();
       parts.undelivered(decision);
     }
-    parts.observe(concluded);
+    parts.observe(conclude(decided), auditMicros);
     return respond(decided, line === null ? unrecorded(decision) : { decision, seq: line.seq, hash: line.hash });
   }
 
@@ -166,5 +169,7 @@ async function within(deciding: Promise<Decision>, ms: number): Promise<Decision
 }
 
 function respond(decided: Decision, stamp: Stamp): CheckResponseMessage {
-  return 'admission' in decided ? allowResponse(decided.admission, stamp) : denyResponse(decided.outcome, stamp);
+  return 'admission' in decided
+    ? allowResponse(decided.admission, stamp, decided.outcome.observed)
+    : denyResponse(decided.outcome, stamp);
 }

@@ -1,5 +1,5 @@
 import type { Admission } from '../admission.ts';
-import { type Reason, type Refusal, reasons } from '../outcome.ts';
+import { type AnsweredReason, type Refusal, reasons } from '../outcome.ts';
 import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
 
 /** What ties the response, and Envoy's access log, to the audit record. */
@@ -37,8 +37,8 @@ const add = ([key, value]: readonly [string, string]): HeaderValueOption => ({
   keep_empty_value: true,
 });
 
-/** The explicit allow. */
-export function allowResponse(admission: Admission, stamp: Stamp): CheckResponseMessage {
+/** The explicit allow. `observed` is what `unsafeObserveOnly` let pass. */
+export function allowResponse(admission: Admission, stamp: Stamp, observed: Refusal | null): CheckResponseMessage {
   return {
     status: { code: OK, message: 'permitted' },
     ok_response: {
@@ -46,7 +46,7 @@ export function allowResponse(admission: Admission, stamp: Stamp): CheckResponse
       headers_to_remove: [...admission.remove],
       response_headers_to_add: admission.toCaller.map(replace),
     },
-    dynamic_metadata: metadata(stamp, 'allow', 'permitted'),
+    dynamic_metadata: metadata(stamp, 'allow', observed === null ? 'permitted' : 'observed'),
   };
 }
 
@@ -72,7 +72,7 @@ export function denyResponse(refusal: Refusal, stamp: Stamp): CheckResponseMessa
 }
 
 /** What `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:…)%` shows in Envoy's access log. */
-function metadata({ decision, seq, hash }: Stamp, result: 'allow' | 'deny', reason: Reason | 'permitted'): Struct {
+function metadata({ decision, seq, hash }: Stamp, result: 'allow' | 'deny', reason: AnsweredReason): Struct {
   return toStruct({
     decision,
     result,

@@ -1,5 +1,5 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogVerbosity } from '@grpc/grpc-js';
 import type { CheckInput } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 import type { RunningHandler } from './handler.ts';
@@ -44,6 +44,8 @@ export async function serveChecks(
   handler: RunningHandler,
   read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal,
 ): Promise<CheckServer> {
+  // Its errors come back as values and exceptions; lines of its own on standard error would be no JSON.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
     'grpc.max_concurrent_streams': limits.concurrentStreams,

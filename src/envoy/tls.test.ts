@@ -41,6 +41,7 @@ function own(svid: Issued): OwnSvid {
 class Port {
   readonly clock = new TestClock(Date.now());
   readonly refused: string[] = [];
+  readonly causes: string[] = [];
   readonly bundles = new BundleStore({
     domains: ['prod.example', 'partner.example'].map((name) => ({ name, ours: true, maxStaleMs: 86_400_000 })),
     clock: () => this.clock.now(),
@@ -62,7 +63,10 @@ class Port {
       bundles: () => this.bundles.snapshot(),
       maxLifetimeSeconds: 86_400,
       clock: this.clock,
-      onRefused: (_address: string, why: string) => this.refused.push(why),
+      onRefused: (_address: string, why: string, cause: string) => {
+        this.refused.push(why);
+        this.causes.push(cause);
+      },
     };
     // The answer names the peer where a denial has its public text.
     const handle = async ({ read }: CheckCall) => {
@@ -134,6 +138,7 @@ describe('the check port over mutual TLS', () => {
       await assert.rejects(port.open(svid()));
       assert.equal(port.refused.length, 1);
       assert.match(port.refused[0]!, why);
+      assert.deepEqual(port.causes, ['peer']);
       assert.match(await said(await port.open(envoy())), /policy_no_permit/);
     });
   }
@@ -231,6 +236,7 @@ describe('the check port over mutual TLS', () => {
     port.clock.advance(200);
     await once(socket, 'close');
     assert.equal(port.refused[0], 'no handshake within 5 s');
+    assert.equal(port.causes[0], 'timeout');
     assert.match(await said(quick), /policy_no_permit/);
   });
 });

@@ -7,6 +7,7 @@ import type { BundleSnapshot } from '../identity/bundle.ts';
 import type { Clock } from '../identity/clock.ts';
 import type { OwnSvid } from '../identity/own-svid.ts';
 import { presentedBy } from '../identity/tls-peer.ts';
+import type { RefusedConnection } from '../observe/metrics.ts';
 import { Refusal } from '../outcome.ts';
 import { Handshakes } from './tls-handshakes.ts';
 import { ProvenPeer } from './tls-peer.ts';
@@ -28,8 +29,8 @@ export interface CheckTls {
   /** The longest life of a peer's certificate, in seconds. */
   readonly maxLifetimeSeconds: number;
   readonly clock: Clock;
-  /** Told of each connection that was turned away: the address of the peer and why. */
-  readonly onRefused: (address: string, why: string) => void;
+  /** Called for each connection that is refused: the address of the peer, why, and the kind of cause. */
+  readonly onRefused: (address: string, why: string, cause: RefusedConnection) => void;
 }
 
 interface Connection {
@@ -55,7 +56,7 @@ export interface TlsListener {
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
-  const handshakes = new Handshakes(tls.clock, tls.onRefused);
+  const handshakes = new Handshakes(tls.clock, (address, why) => tls.onRefused(address, why, 'timeout'));
   const tcp = createServer({
     ...contextOptions(null),
     requestCert: true,
@@ -65,13 +66,13 @@ export async function listenTls(server: Server, host: string, port: number, tls:
   tcp.maxConnections = MAX_CONNECTIONS;
   tls.ownSvid((svid) => tcp.setSecureContext(contextOptions(svid)));
   tcp.on('connection', (socket) => handshakes.begin(addressOf(socket), socket));
-  tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message));
+  tcp.on('tlsClientError', (error, socket) => tls.onRefused(addressOf(socket), error.message, 'handshake'));
   tcp.on('secureConnection', (socket) => {
     handshakes.done(addressOf(socket));
     socket.on('error', () => socket.destroy());
     const peer = admit(socket, tls);
     if (peer instanceof Refusal) {
-      tls.onRefused(addressOf(socket), `${peer.reason}: ${peer.detail}`);
+      tls.onRefused(addressOf(socket), `${peer.reason}: ${peer.detail}`, 'peer');
       socket.destroy();
       return;
     }

@@ -23,6 +23,21 @@ export interface CallerFacts {
 }
 
 /**
+ * A credential that was verified, whether or not it made a Caller: for the record of a refusal alone. Null where it does not
+ * say: `id` and `credential` where only the proxy was verified, `id` where the inventory knows no such subject.
+ */
+export interface VerifiedCredential {
+  readonly id: SpiffeId | null;
+  readonly credential: Credential | null;
+  /** As in `CallerFacts`. */
+  readonly thumbprint: string | null;
+  readonly proxy: SpiffeId | null;
+}
+
+/** Called with what was verified so far; a later call replaces what an earlier one said. */
+export type OnVerified = (credential: VerifiedCredential) => void;
+
+/**
  * The workload whose credential this request proved. Holding one is the proof: only identity/ makes it, after the
  * credential was verified and the inventory knew the workload (test/imports.test.ts pins who calls `proven`).
  */

@@ -5,7 +5,7 @@ import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import { readAuthorization } from './bearer.ts';
 import type { BundleSnapshot } from './bundle.ts';
-import { Caller, type Credential } from './caller.ts';
+import { Caller, type Credential, type OnVerified } from './caller.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 import { TokenFault } from './jws-fault.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
@@ -38,6 +38,7 @@ interface Named {
 /**
  * Who calls: the one maker of a Caller. A certificate and a token that name different workloads refuse, and so does a
  * workload that the inventory does not know: every machine consumer has an owner. A refusal with 401 has its challenges.
+ * `onVerified` learns what was verified, of a refusal too.
  */
 export async function identify(
   input: CheckInput,
@@ -45,8 +46,9 @@ export async function identify(
   known: Inventory,
   rules: IdentityRules,
   now: number,
+  onVerified: OnVerified = () => {},
 ): Promise<Caller | Refusal> {
-  const outcome = await findCaller(input, target, known, rules, now);
+  const outcome = await findCaller(input, target, known, rules, now, onVerified);
   return outcome instanceof Refusal ? withTokenChallenge(outcome, target.resource.host, rules.challenge) : outcome;
 }
 
@@ -56,12 +58,15 @@ async function findCaller(
   known: Inventory,
   rules: IdentityRules,
   now: number,
+  onVerified: OnVerified,
 ): Promise<Caller | Refusal> {
   const bundles = rules.bundles();
-  const presented = presentedSvid(input, rules, bundles, now);
+  const presented = presentedSvid(input, rules, bundles, now, onVerified);
   if (presented instanceof Refusal) return presented;
   const { svid, proxy } = presented;
-  const token = await namedByToken(input, resource.host, known, rules, bundles, svid, now);
+  if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
+  const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
+  const token = await namedByToken(input, resource.host, known, rules, bundles, svid, now, onToken);
   if (token instanceof Refusal) return token;
   if (svid !== null && token !== null && svid.id.text !== token.id.text) {
     return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
@@ -93,6 +98,7 @@ async function namedByToken(
   bundles: BundleSnapshot,
   svid: VerifiedSvid | null,
   now: number,
+  onVerified: OnVerified,
 ): Promise<Named | null | Refusal> {
   const issuers = { has: (issuer: string) => rules.oidc.has(issuer) || rules.taskIssuers.has(issuer) };
   const presented = readAuthorization(headers, { authorization: host.authorization, issuers });
@@ -106,7 +112,9 @@ async function namedByToken(
     const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
     const verified = await VerifiedJwtSvid.verify(token, authoritiesOf(bundles), { ...common, maxLifetimeSeconds });
     if (verified instanceof Refusal) return verified;
-    return { id: verified.id, credential: 'jwt-svid', facts: verified };
+    const { id, thumbprint } = verified;
+    onVerified({ id, credential: 'jwt-svid', thumbprint, proxy: null });
+    return { id, credential: 'jwt-svid', facts: verified };
   }
   const verified = await VerifiedOidcToken.verify(token, oidc, {
     ...common,
@@ -114,7 +122,9 @@ async function namedByToken(
   });
   if (verified instanceof Refusal) return verified;
   const id = known.credential(verified.issuer, verified.subject);
-  if (id === null) return new Refusal('caller_unregistered', `no workload has the subject ${verified.subject}`);
+  onVerified({ id, credential: 'oidc', thumbprint: verified.thumbprint, proxy: null });
+  if (id === null)
+    return new Refusal('caller_unregistered', `no workload has the subject ${verified.subject} of ${verified.issuer}`);
   return { id, credential: 'oidc', facts: verified };
 }
 

@@ -2,6 +2,7 @@ import type { CheckInput, Forwarded, XfccElement } from '../input.ts';
 import { Refusal } from '../outcome.ts';
 import type { SpiffeId } from '../spiffe-id.ts';
 import type { BundleSnapshot } from './bundle.ts';
+import type { OnVerified } from './caller.ts';
 import type { CertificateText, SvidVerifier } from './svid-cache.ts';
 import type { VerifiedSvid } from './x509-svid.ts';
 
@@ -28,6 +29,7 @@ export function presentedSvid(
   rules: PeerRules,
   bundles: BundleSnapshot,
   now: number,
+  onVerified: OnVerified,
 ): Presented | Refusal {
   const { principal, certificate } = input.source;
   if (certificate === '') return { svid: null, proxy: null };
@@ -35,10 +37,14 @@ export function presentedSvid(
   const { forwarded } = input;
   const peer = verify({ certificate, chain: nearest(forwarded)?.chain ?? null });
   if (peer instanceof Refusal) return peer;
+  if (!rules.trustedProxies.has(peer.id.text)) {
+    onVerified({ id: peer.id, credential: 'x509-svid', thumbprint: peer.thumbprint, proxy: null });
+  }
   if (principal !== '' && principal !== peer.id.text) {
     return new Refusal('identity_principal_mismatch', 'source.principal is not the id in source.certificate');
   }
   if (!rules.trustedProxies.has(peer.id.text)) return { svid: peer, proxy: null };
+  onVerified({ id: null, credential: null, thumbprint: null, proxy: peer.id });
   if (forwarded instanceof Refusal) return forwarded;
   const { element, nearer } = forwarded;
   return element === null ? { svid: null, proxy: peer.id } : behindProxies([element, ...nearer], peer, rules, verify);

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { suite, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { auditRecord } from '../../test/support/audit-observe.ts';
 import { Refusal } from '../outcome.ts';
@@ -494,7 +503,10 @@ test('no record makes a line that holds a control or an invisible character, and
   fc.assert(
     fc.property(hostile, hostile, (path, detail) => {
       const { json } = auditBody(
-        auditRecord({ detail, request: { id: null, peer: null, from: null, method: null, host: null, path } }),
+        auditRecord({
+          detail,
+          request: { id: null, peer: null, from: null, method: null, host: null, path, traceparent: null },
+        }),
       );
       assert.doesNotMatch(json, /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\ufeff]/);
       assert.ok(json.isWellFormed());
@@ -512,7 +524,15 @@ test('DEL is escaped in a line that is otherwise plain', () => {
 
 test('a token never stands in the audit, wherever it came from', () => {
   const token = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.c2ln`;
-  const request = { id: null, peer: null, from: null, method: 'GET', host: 'a.example', path: `/x/${token}` };
+  const request = {
+    id: null,
+    peer: null,
+    from: null,
+    method: 'GET',
+    host: 'a.example',
+    path: `/x/${token}`,
+    traceparent: null,
+  };
   const { json } = auditBody(auditRecord({ detail: `bad token ${token}`, request }));
   assert.ok(!json.includes(token));
   assert.match(JSON.parse(json).detail, /^bad token jwt:sha256:[0-9a-f]{64}$/);
@@ -528,4 +548,116 @@ test('a record is bounded, whatever it holds', () => {
   const long = JSON.parse(auditBody(auditRecord({ detail: 'x'.repeat(40_000) })).json);
   assert.match(long.detail, /^x{2048}… \(40000 characters\)$/);
   assert.deepEqual([long.clipped, long.caller.owner], [true, 'payments']);
+});
+
+test('a file that was copied and truncated goes on with the chain, and lines between the two show as a gap', async (t) => {
+  const path = join(temporary(t), 'audit.log');
+  const audit = await start([new FileSink(path)]);
+  for (let at = 0; at < 3; at++) await audit.record(auditRecord(), LONG);
+  const copy = readFileSync(path);
+  truncateSync(path);
+  for (let at = 0; at < 2; at++) await audit.record(auditRecord(), LONG);
+  const second = readFileSync(path);
+  await audit.record(auditRecord(), LONG);
+  truncateSync(path);
+  await audit.record(auditRecord(), LONG);
+  await audit.close(LONG);
+  const whole = await verifyAudit([copy, second]);
+  assert.deepEqual([whole.faults, whole.records], [[], 5]);
+  const alone = await verifyAudit([second]);
+  assert.deepEqual([alone.faults, alone.continues, alone.records], [[], true, 2]);
+  const gap = await verifyAudit([copy, second, readFileSync(path)]);
+  assert.deepEqual(
+    gap.faults.map(({ kind }) => kind),
+    ['gap'],
+  );
+});
+
+suite('an audit among other lines', () => {
+  const others = ['{"time":"2026-11-25T00:00:00.000Z","level":"info","message":"serving"}', 'plain text', ''];
+  const among = (lines: readonly string[], each: (line: string) => string = (line) => line) =>
+    Buffer.from(
+      lines
+        .flatMap((line) => [...others, line].map(each))
+        .join('\n')
+        .concat('\n'),
+    );
+  const skip = (bytes: Buffer, wanted: string[] = []) => verifyAudit([bytes], wanted, { skipForeign: true });
+  const written = async (t: TestContext, records = 3) => {
+    const path = join(temporary(t), 'audit.log');
+    await session(path, records);
+    return linesOf(path);
+  };
+
+  test('is verified when the others are to be skipped, and they are counted', async (t) => {
+    const lines = await written(t);
+    assert.equal((await verifyAudit([among(lines)])).faults[0]?.kind, 'unreadable');
+    const report = await skip(among(lines));
+    assert.deepEqual([report.faults, report.records, report.foreign], [[], 3, 8]);
+  });
+
+  test('is verified as a node keeps it, with long lines in pieces, and as kubectl prints it with times', async (t) => {
+    const lines = await written(t);
+    const time = '2026-11-25T10:00:00.123456789Z';
+    const pieces = (line: string) => {
+      const cut = Math.floor(line.length / 2);
+      return `${time} stdout P ${line.slice(0, cut)}\n${time} stderr F {"level":"info"}\n${time} stdout F ${line.slice(cut)}`;
+    };
+    for (const each of [pieces, (line: string) => `${time} ${line}`, (line: string) => `${time} stdout F ${line}`]) {
+      const report = await skip(among(lines, each), [digest(lines.at(-1)!)]);
+      assert.deepEqual([report.faults, report.records, report.missing], [[], 3, []]);
+    }
+  });
+
+  test('shows a line that was removed, moved, changed, or changed beyond recognition', async (t) => {
+    const lines = await written(t, 4);
+    const kinds = async (change: (lines: string[]) => string[]) =>
+      (await skip(among(change([...lines])))).faults.map(({ kind }) => kind);
+    assert.deepEqual(await kinds((all) => all.toSpliced(2, 1)), ['gap']);
+    assert.deepEqual(await kinds((all) => all.with(2, all[2]!.replace('"allow"', '"deny"'))), ['changed']);
+    assert.deepEqual(await kinds((all) => all.with(2, `x${all[2]}`)), ['gap']);
+    assert.deepEqual(await kinds((all) => [all[0]!, all[2]!, all[1]!, ...all.slice(3)]), ['gap', 'order', 'gap']);
+  });
+
+  test('pieces without an end take no memory', async () => {
+    const piece = Buffer.from(`2026-11-25T10:00:00Z stdout P ${'x'.repeat(65_000)}\n`);
+    const report = await verifyAudit(
+      Array.from({ length: 500 }, () => piece),
+      [],
+      { skipForeign: true },
+    );
+    assert.deepEqual([report.lines, report.faults], [0, []]);
+  });
+});
+
+test('changes of what decides are lines of the same chain, counted apart, and bounded whatever they hold', async (t) => {
+  const path = join(temporary(t), 'audit.log');
+  const audit = await start([new FileSink(path)]);
+  await audit.record(auditRecord(), LONG);
+  const problems = Array.from({ length: 10_000 }, () => 'x'.repeat(10_000));
+  audit.change({ event: 'policy-refused', revision: null, problems });
+  audit.change({ event: 'bundle-changed', trustDomain: 'a.example', revision: 'sha256:01' });
+  await audit.record(auditRecord(), LONG);
+  await audit.close(LONG);
+  const report = await verify(path);
+  assert.deepEqual([report.faults, report.lines, report.records, report.changes], [[], 5, 2, 2]);
+  const [, , refused, changed] = parsed(path);
+  assert.equal(refused.problems.length, 17);
+  assert.ok(linesOf(path)[2]!.length < 16_384);
+  assert.equal(changed.trustDomain, 'a.example');
+});
+
+test('changes do not grow a queue beyond its limit while a sink hangs, and count as lost', async () => {
+  const sink = new HandSink();
+  const audit = await start([sink], { queue: 4 });
+  sink.mode = 'hold';
+  void audit.record(auditRecord(), LONG);
+  await sink.holding;
+  for (let at = 0; at < 100; at++) audit.change({ event: 'bundle-changed', trustDomain: 'a.example', revision: null });
+  assert.deepEqual([...audit.waiting()], [['hand', 4]]);
+  sink.mode = 'pass';
+  sink.release();
+  await audit.close(LONG);
+  const report = await sink.report();
+  assert.deepEqual([report.faults, report.changes, report.lost], [[], 4, 96]);
 });

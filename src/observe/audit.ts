@@ -1,5 +1,6 @@
 import { Refusal } from '../outcome.ts';
 import { Chain, type ChainOptions, type Pending, type Written } from './chain.ts';
+import { type AuditChange, changeBody } from './change.ts';
 import { type AuditRecord, auditBody } from './record.ts';
 import type { AuditSink } from './sink.ts';
 
@@ -59,6 +60,19 @@ export class Audit {
   /** Goes on in a new file, now, where the file of a sink was moved away. */
   reopen(): void {
     for (const chain of this.#chains) chain.reopen();
+  }
+
+  /** Records a change of what decides, in every sink; one that a full queue leaves no room for is counted as lost. */
+  change(change: AuditChange): void {
+    const body = changeBody(this.#options.now(), change);
+    for (const chain of this.#chains) chain.append(body);
+  }
+
+  /** Lines that wait, by the name of the sink; of several sinks with one name, the longest queue. */
+  waiting(): ReadonlyMap<string, number> {
+    const waiting = new Map<string, number>();
+    for (const chain of this.#chains) waiting.set(chain.sink, Math.max(waiting.get(chain.sink) ?? 0, chain.waiting));
+    return waiting;
   }
 
   /** Writes what waits, at most `waitMs` milliseconds long, and closes the sinks. */

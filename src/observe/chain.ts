@@ -26,7 +26,7 @@ export interface ChainOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Facts for the first line of a boot, such as the version. */
-  readonly start: Readonly<Record<string, string>>;
+  readonly start: Readonly<Record<string, string | readonly string[]>>;
   /** Told how many records became lines, or did not; `cause` says why not, once for each run of failures of one cause. */
   readonly report: (sink: string, result: 'written' | 'failed', records: number, cause: string | null) => void;
 }
@@ -69,6 +69,16 @@ export class Chain {
     const chain = new Chain(options);
     await chain.#begin(await options.sink.open());
     return chain;
+  }
+
+  /** The name of its sink. */
+  get sink(): string {
+    return this.#options.sink.name;
+  }
+
+  /** Lines that wait for the sink. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Queues a record; a full queue refuses it at once. */

@@ -1,3 +1,4 @@
+import type { MessageOf } from './messages.ts';
 import { plainJson } from './text.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
@@ -6,8 +7,11 @@ export type LogLevel = (typeof levels)[number];
 /** Facts beside the message: never a token, never a key, never the body of a request. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** The log of the sidecar itself. Decisions stand in the audit, not here. */
-export type Log = { readonly [L in LogLevel]: (message: string, fields?: LogFields) => void };
+/** The log of the sidecar itself, by the messages of its table. Decisions stand in the audit, not here. */
+export type Log = { readonly [L in LogLevel]: (message: MessageOf<L>, fields?: LogFields) => void };
+
+/** A log of any text. */
+type TextLog = { readonly [L in LogLevel]: (message: string, fields?: LogFields) => void };
 
 export interface LogOptions {
   /** The least level that is written. */
@@ -24,7 +28,7 @@ const MAX_TEXT = 4096;
  * A log of JSON lines: `time`, `level`, `message`, then the fields. An Error is written with its name, message, stack and
  * causes. Nothing that is logged can throw, break the line, or forge another one.
  */
-export function createLog({ level, write, now }: LogOptions): Log {
+export function createLog({ level, write, now }: LogOptions): TextLog {
   const least = levels.indexOf(level);
   const at =
     (name: LogLevel) =>

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Reason, reasons } from '../outcome.ts';
-import { type CheckMetrics, Metrics } from './metrics.ts';
+import { type CheckMetrics, Metrics, type SnapshotMetrics } from './metrics.ts';
+import { type MetricRow, metricRows } from './metrics-table.ts';
 
-const NAMES = { trustDomains: ['a.example'], issuers: ['https://i'], caches: ['certificates'], sinks: ['file'] };
+const NAMES = {
+  trustDomains: ['a.example'],
+  issuers: ['https://i'],
+  caches: ['certificates'],
+  sinks: ['file'],
+  unsafe: ['a', 'b'],
+};
 const metrics = () => new Metrics(NAMES, { process: false });
 const check = (change: Partial<CheckMetrics> = {}): CheckMetrics => ({
   result: 'allow',
@@ -11,6 +18,18 @@ const check = (change: Partial<CheckMetrics> = {}): CheckMetrics => ({
   effect: 'read',
   seconds: 0.0004,
   stages: {},
+  forbids: [],
+  ...change,
+});
+
+const snapshot = (change: Partial<SnapshotMetrics>): SnapshotMetrics => ({
+  revision: 'sha256:01',
+  label: null,
+  guardrails: 13,
+  guardrailsDisabled: 0,
+  forbids: [],
+  shadows: [],
+  shadowedForbids: 0,
   ...change,
 });
 
@@ -47,16 +66,16 @@ test('policies that could not be evaluated and shed checks have counters of thei
 
 test('only the snapshot that decides is shown, with its shadowed policies alone', async () => {
   const all = metrics();
-  all.snapshot('sha256:01', 1, ['old'], 0);
+  all.snapshot(snapshot({ guardrailsDisabled: 1, shadows: ['old'] }));
   all.shadowDisagreed('old');
-  all.snapshot('sha256:02', 0, ['new'], 1);
+  all.snapshot(snapshot({ revision: 'sha256:02', label: 'v2', shadows: ['new'], shadowedForbids: 1 }));
   all.shadowDisagreed('old');
   all.shadowDisagreed('new');
   const found = await series(all);
   const names = [...found.keys()].filter((name) => /snapshot_info|shadow/.test(name));
   assert.deepEqual(names, [
     'authz_shadow_disagreements_total{policy="new"}',
-    'authz_policy_snapshot_info{revision="sha256:02"}',
+    'authz_policy_snapshot_info{revision="sha256:02",label="v2"}',
     'authz_shadowed_forbids',
   ]);
   assert.equal(found.get('authz_shadowed_forbids'), 1);
@@ -64,9 +83,9 @@ test('only the snapshot that decides is shown, with its shadowed policies alone'
 
 test('a shadowed policy keeps its count over a reload that keeps the policy', async () => {
   const all = metrics();
-  all.snapshot('sha256:01', 0, ['p'], 0);
+  all.snapshot(snapshot({ shadows: ['p'] }));
   all.shadowDisagreed('p');
-  all.snapshot('sha256:02', 0, ['p'], 0);
+  all.snapshot(snapshot({ revision: 'sha256:02', shadows: ['p'] }));
   assert.equal((await series(all)).get('authz_shadow_disagreements_total{policy="p"}'), 1);
 });
 
@@ -116,5 +135,78 @@ test('two sidecars in one process share no metric, and the process is measured',
   const [one, other] = [new Metrics(NAMES), metrics()];
   one.decided(check());
   assert.match((await one.scrape()).body, /process_cpu_seconds_total/);
-  assert.doesNotMatch((await other.scrape()).body, /permitted/);
+  const permitted = 'authz_decisions_total{result="allow",reason="permitted",effect="read"}';
+  assert.deepEqual([(await series(one)).get(permitted), (await series(other)).get(permitted)], [1, 0]);
+});
+
+test('a forbid that decides is counted once for each check, by its id and kind, as denial or as observed', async () => {
+  const all = metrics();
+  const forbids = [
+    { id: 'mine', guardrail: false },
+    { id: 'theirs', guardrail: true },
+  ];
+  all.snapshot(snapshot({ forbids }));
+  const of = async (policy: string, kind: string, result: string) =>
+    (await series(all)).get(`authz_policy_forbids_total{policy="${policy}",kind="${kind}",result="${result}"}`);
+  assert.deepEqual([await of('mine', 'policy', 'deny'), await of('theirs', 'guardrail', 'deny')], [0, 0]);
+  all.decided(check({ result: 'deny', reason: 'policy_forbidden', forbids: ['mine', 'mine', 'theirs'] }));
+  all.decided(check({ result: 'allow', reason: 'observed', forbids: ['mine'] }));
+  assert.deepEqual([await of('mine', 'policy', 'deny'), await of('theirs', 'guardrail', 'deny')], [1, 1]);
+  assert.equal(await of('mine', 'policy', 'allow'), 1);
+  all.snapshot(snapshot({ revision: 'sha256:02', forbids: [{ id: 'mine', guardrail: false }] }));
+  assert.deepEqual([await of('mine', 'policy', 'deny'), await of('theirs', 'guardrail', 'deny')], [1, undefined]);
+  all.decided(check({ result: 'deny', reason: 'policy_forbidden', forbids: ['theirs'] }));
+  assert.equal(await of('other', 'policy', 'deny'), 1);
+});
+
+test('ten thousand policies have at most a thousand series, and the others share one', async () => {
+  const all = metrics();
+  const ids = Array.from({ length: 10_000 }, (_, at) => `p${at}`);
+  all.snapshot(snapshot({ forbids: ids.map((id) => ({ id, guardrail: false })), shadows: ids }));
+  all.decided(check({ result: 'deny', reason: 'policy_forbidden', forbids: ids }));
+  const names = [...(await series(all)).keys()];
+  assert.equal(names.filter((name) => name.startsWith('authz_policy_forbids_total')).length, 1001);
+  assert.equal(names.filter((name) => name.startsWith('authz_shadow_disagreements_total')).length, 1000);
+});
+
+test('counters are there from the start, so that a first event is a rise', async () => {
+  const found = await series(metrics());
+  for (const reason of Object.keys(reasons)) {
+    assert.equal(found.get(`authz_decisions_total{result="deny",reason="${reason}",effect="none"}`), 0, reason);
+  }
+  for (const name of [
+    'authz_decisions_total{result="allow",reason="observed",effect="write"}',
+    'authz_decision_duration_seconds_count{result="deny"}',
+    'authz_stage_duration_seconds_count{stage="audit"}',
+    'authz_trust_bundle_reloads_total{trust_domain="a.example",result="refused"}',
+    'authz_issuer_keys_refreshes_total{issuer="https://i",result="refused"}',
+    'authz_audit_records_total{sink="file",result="failed"}',
+    'authz_policy_reloads_total{result="refused"}',
+    'authz_tls_refused_total{cause="peer"}',
+    'authz_unsafe_settings{setting="b"}',
+    'authz_replays_total',
+  ]) {
+    assert.equal(found.get(name), 0, name);
+  }
+});
+
+test('a gauge of what nobody measured is absent, and so is one whose subject is gone', async () => {
+  const all = metrics();
+  const gauges = Object.entries<MetricRow>(metricRows)
+    .filter(([name, { type }]) => type === 'gauge' && name !== 'authz_unsafe_settings')
+    .map(([name]) => name);
+  const shown = async () => [...(await series(all)).keys()].filter((name) => gauges.includes(name.split('{')[0]!));
+  assert.deepEqual(await shown(), []);
+  all.svidExpiry(60);
+  assert.deepEqual(await shown(), ['authz_svid_expiry_seconds']);
+  all.svidExpiry(null);
+  assert.deepEqual(await shown(), []);
+});
+
+test('a scrape has the metrics of the table and no others, with their labels', async () => {
+  const all = metrics();
+  all.snapshot(snapshot({ forbids: [{ id: 'f', guardrail: true }], shadows: ['s'] }));
+  const { body } = await all.scrape();
+  const types = new Map([...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+  assert.deepEqual(types, new Map(Object.entries<MetricRow>(metricRows).map(([name, { type }]) => [name, type])));
 });

@@ -1,9 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type Reason, reasons } from '../outcome.ts';
+import { type AnsweredReason, reasons } from '../outcome.ts';
+import { type MetricName, type MetricRow, metricRows } from './metrics-table.ts';
+import { PolicySeries } from './policy-series.ts';
 
 /** The stages of one check that are timed. */
 export const stages = ['identity', 'task', 'facts', 'policy', 'commit', 'audit'] as const;
 export type Stage = (typeof stages)[number];
+
+/** Why a connection to the check port was refused. */
+export const refusedConnections = ['handshake', 'timeout', 'peer'] as const;
+export type RefusedConnection = (typeof refusedConnections)[number];
 
 /** The names that labels may take: each comes from the code or the config, never from a request. */
 export interface MetricNames {
@@ -12,52 +18,55 @@ export interface MetricNames {
   readonly issuers: readonly string[];
   readonly caches: readonly string[];
   readonly sinks: readonly string[];
+  /** Every unsafe setting, whether or not it is in force. */
+  readonly unsafe: readonly string[];
 }
 
 /** What one check contributes. Times are seconds. */
 export interface CheckMetrics {
   readonly result: 'allow' | 'deny';
-  readonly reason: Reason | 'permitted';
+  readonly reason: AnsweredReason;
   /** `none` when the check ended before it was known. */
   readonly effect: 'read' | 'write' | 'none';
   readonly seconds: number;
   readonly stages: Readonly<Partial<Record<Stage, number>>>;
+  /** The forbids that decided, over all hops. */
+  readonly forbids: readonly string[];
+}
+
+/** What metrics show of a snapshot. */
+export interface SnapshotMetrics {
+  readonly revision: string;
+  readonly label: string | null;
+  /** Guardrails that are in force, and those that the config disables. */
+  readonly guardrails: number;
+  readonly guardrailsDisabled: number;
+  /** Enforced forbids. */
+  readonly forbids: readonly { readonly id: string; readonly guardrail: boolean }[];
+  /** Ids of shadowed policies. */
+  readonly shadows: readonly string[];
+  readonly shadowedForbids: number;
 }
 
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
+const EFFECTS = ['read', 'write', 'none'] as const;
+
+type NamesOf<T extends MetricRow['type']> = {
+  [N in MetricName]: (typeof metricRows)[N]['type'] extends T ? N : never;
+}[MetricName];
+type Labels = Readonly<Record<string, string>>;
 
 /**
  * All metrics of the sidecar, in a registry of their own. A series exists only for names of closed sets, so their number is
- * bounded whatever callers send (design section 11).
+ * bounded whatever callers send. Counters are there with 0 from the start, so that a first event is a rise; a gauge of what
+ * is not known is absent.
  */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #names: { readonly [K in keyof MetricNames]: ReadonlySet<string> };
   readonly #before: (() => void)[] = [];
-  readonly #decisions;
-  readonly #duration;
-  readonly #stage;
-  readonly #shadow;
-  readonly #snapshotInfo;
-  readonly #snapshotAge;
-  readonly #reloads;
-  readonly #policyErrors;
-  readonly #guardrailsDisabled;
-  readonly #guardrailsInForce;
-  readonly #teamsHeldBack;
-  readonly #shadowedForbids;
-  readonly #rebuilds;
-  readonly #bundleAge;
-  readonly #bundleReloads;
-  readonly #svidExpiry;
-  readonly #keysAge;
-  readonly #keyRefreshes;
-  readonly #cacheEntries;
-  readonly #cacheLimit;
-  readonly #audit;
-  readonly #inflight;
-  readonly #shed;
-  readonly #replays;
+  readonly #metrics: ReadonlyMap<string, Counter | Gauge | Histogram>;
+  readonly #policies: PolicySeries;
 
   /** `process: false` leaves out prom-client's metrics of the Node process. */
   constructor(names: MetricNames, options: { readonly process: boolean } = { process: true }) {
@@ -66,160 +75,143 @@ export class Metrics {
       issuers: new Set(names.issuers),
       caches: new Set(names.caches),
       sinks: new Set(names.sinks),
+      unsafe: new Set(names.unsafe),
     };
-    const registers = [this.#registry];
-    const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
-      new Counter<L>({ name, help, labelNames, registers });
-    const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
-      new Gauge<L>({ name, help, labelNames, registers });
-    const histogram = <L extends string>(name: string, help: string, labelNames: L[]) =>
-      new Histogram<L>({ name, help, labelNames, registers, buckets: BUCKETS });
-
-    this.#decisions = counter('authz_decisions_total', 'Checks by what was decided and why', [
-      'result',
-      'reason',
-      'effect',
-    ]);
-    this.#duration = histogram('authz_decision_duration_seconds', 'Time from the check to its answer', ['result']);
-    this.#stage = histogram('authz_stage_duration_seconds', 'Time of one stage of a check', ['stage']);
-    this.#shadow = counter(
-      'authz_shadow_disagreements_total',
-      'Checks that a shadowed policy would have decided otherwise',
-      ['policy'],
+    this.#metrics = new Map(Object.entries(metricRows).map(([name, row]) => [name, this.#make(name, row)]));
+    this.#policies = new PolicySeries(
+      this.#of('authz_policy_forbids_total') as Counter,
+      this.#of('authz_shadow_disagreements_total') as Counter,
     );
-    this.#snapshotInfo = gauge('authz_policy_snapshot_info', 'The snapshot that decides, by its revision', [
-      'revision',
-    ]);
-    this.#snapshotAge = gauge('authz_policy_snapshot_age_seconds', 'Time since the snapshot was loaded');
-    this.#reloads = counter('authz_policy_reloads_total', 'Attempts to load a changed snapshot', ['result']);
-    this.#policyErrors = counter('authz_policy_errors_total', 'Checks refused because a policy could not be evaluated');
-    this.#guardrailsDisabled = gauge('authz_guardrails_disabled', 'Guardrails that the config disables');
-    this.#guardrailsInForce = gauge('authz_guardrails_in_force', 'Guardrails that are enforced');
-    this.#teamsHeldBack = gauge(
-      'authz_policy_teams_held_back',
-      'Teams whose folder is not served as it is: the last good one is, or all of the team is refused',
-    );
-    this.#shadowedForbids = gauge(
-      'authz_shadowed_forbids',
-      'Forbids that are only recorded, since they are in shadow mode',
-    );
-    this.#rebuilds = counter('authz_engine_rebuilds_total', 'Times that the policy engine was replaced');
-    this.#bundleAge = gauge('authz_trust_bundle_age_seconds', 'Time since the trust bundle was last read well', [
-      'trust_domain',
-    ]);
-    this.#bundleReloads = counter('authz_trust_bundle_reloads_total', 'Attempts to read a trust bundle', [
-      'trust_domain',
-      'result',
-    ]);
-    this.#svidExpiry = gauge('authz_svid_expiry_seconds', 'Time until our own X.509-SVID expires; below 0 once it has');
-    this.#keysAge = gauge('authz_issuer_keys_age_seconds', 'Time since the keys of the issuer were last read well', [
-      'issuer',
-    ]);
-    this.#keyRefreshes = counter('authz_issuer_keys_refreshes_total', 'Attempts to read the keys of an issuer', [
-      'issuer',
-      'result',
-    ]);
-    this.#cacheEntries = gauge('authz_cache_entries', 'Entries that are remembered', ['cache']);
-    this.#cacheLimit = gauge('authz_cache_limit', 'Entries that may be remembered', ['cache']);
-    this.#audit = counter('authz_audit_records_total', 'Audit records by what became of them', ['sink', 'result']);
-    this.#inflight = gauge('authz_inflight_checks', 'Checks that are being answered');
-    this.#shed = counter('authz_shed_total', 'Checks refused because the sidecar had too much to do');
-    this.#replays = counter('authz_replays_total', 'Checks refused because a proof was used before');
+    this.#begin();
     if (options.process) collectDefaultMetrics({ register: this.#registry });
   }
 
   /** One check was answered. */
-  decided({ result, reason, effect, seconds, stages: times }: CheckMetrics): void {
-    const known = reason === 'permitted' || Object.hasOwn(reasons, reason) ? reason : 'internal';
-    this.#decisions.inc({ result, reason: known, effect });
-    this.#duration.observe({ result }, seconds);
+  decided({ result, reason, effect, seconds, stages: times, forbids }: CheckMetrics): void {
+    const known = isAnswer(reason) || Object.hasOwn(reasons, reason) ? reason : 'internal';
+    this.#count('authz_decisions_total', { result, reason: known, effect });
+    this.#observe('authz_decision_duration_seconds', { result }, seconds);
     for (const stage of stages) {
       const time = times[stage];
-      if (time !== undefined) this.#stage.observe({ stage }, time);
+      if (time !== undefined) this.#observe('authz_stage_duration_seconds', { stage }, time);
     }
-    if (known === 'policy_error') this.#policyErrors.inc();
-    if (known === 'overloaded') this.#shed.inc();
-    if (known.endsWith('_replayed')) this.#replays.inc();
+    if (known === 'policy_error') this.#count('authz_policy_errors_total');
+    if (known === 'overloaded') this.#count('authz_shed_total');
+    if (known.endsWith('_replayed')) this.#count('authz_replays_total');
+    this.#policies.forbidden(forbids, result);
   }
 
-  /** The checks that are being answered now. */
-  inflight(checks: number): void {
-    this.#inflight.set(checks);
+  /** The checks that are being answered now, and how many may be. */
+  inflight(checks: number, limit: number): void {
+    this.#set('authz_inflight_checks', checks);
+    this.#set('authz_inflight_limit', limit);
   }
 
-  /**
-   * A snapshot decides from now on. `shadows` are its shadowed policies, `shadowedForbids` of them forbids: only they get a
-   * series, and those of the last snapshot lose theirs.
-   */
-  snapshot(revision: string, guardrailsDisabled: number, shadows: readonly string[], shadowedForbids: number): void {
-    this.#snapshotInfo.reset();
-    this.#snapshotInfo.set({ revision }, 1);
-    this.#guardrailsDisabled.set(guardrailsDisabled);
-    this.#shadowedForbids.set(shadowedForbids);
-    const kept = new Set(shadows);
-    for (const policy of this.#shadows) if (!kept.has(policy)) this.#shadow.remove({ policy });
-    for (const policy of kept) if (!this.#shadows.has(policy)) this.#shadow.inc({ policy }, 0);
-    this.#shadows = kept;
+  /** A snapshot decides from now on: only its policies have series. */
+  snapshot(shown: SnapshotMetrics): void {
+    const { revision, label, guardrails, guardrailsDisabled, shadowedForbids } = shown;
+    const info = this.#of('authz_policy_snapshot_info') as Gauge;
+    info.reset();
+    info.set({ revision, label: label ?? '' }, 1);
+    this.#set('authz_guardrails_in_force', guardrails);
+    this.#set('authz_guardrails_disabled', guardrailsDisabled);
+    this.#set('authz_shadowed_forbids', shadowedForbids);
+    this.#policies.follow(shown.forbids, shown.shadows);
   }
-  #shadows: ReadonlySet<string> = new Set();
 
   /** A shadowed policy would have decided otherwise. */
   shadowDisagreed(policy: string): void {
-    if (this.#shadows.has(policy)) this.#shadow.inc({ policy });
-  }
-
-  /** The guardrails that the snapshot enforces. */
-  guardrailsInForce(guardrails: number): void {
-    this.#guardrailsInForce.set(guardrails);
+    this.#policies.disagreed(policy);
   }
 
   /** The teams whose folder is not served as it is. */
   teamsHeldBack(teams: number): void {
-    this.#teamsHeldBack.set(teams);
+    this.#set('authz_policy_teams_held_back', teams);
   }
 
   snapshotAge(seconds: number): void {
-    this.#snapshotAge.set(seconds);
+    this.#set('authz_policy_snapshot_age_seconds', seconds);
+  }
+
+  /** Whether what the files hold now is not what is served. */
+  outOfDate(is: boolean): void {
+    this.#set('authz_policy_out_of_date', is ? 1 : 0);
   }
 
   /** A changed snapshot was loaded, or refused. */
   reloaded(result: 'loaded' | 'refused'): void {
-    this.#reloads.inc({ result });
+    this.#count('authz_policy_reloads_total', { result });
   }
 
   engineRebuilt(): void {
-    this.#rebuilds.inc();
+    this.#count('authz_engine_rebuilds_total');
   }
 
   bundleAge(trustDomain: string, seconds: number): void {
-    if (this.#names.trustDomains.has(trustDomain)) this.#bundleAge.set({ trust_domain: trustDomain }, seconds);
+    if (!this.#names.trustDomains.has(trustDomain)) return;
+    this.#set('authz_trust_bundle_age_seconds', seconds, { trust_domain: trustDomain });
+  }
+
+  bundleMaxStale(trustDomain: string, seconds: number): void {
+    if (!this.#names.trustDomains.has(trustDomain)) return;
+    this.#set('authz_trust_bundle_max_stale_seconds', seconds, { trust_domain: trustDomain });
   }
 
   bundleRead(trustDomain: string, result: 'loaded' | 'refused'): void {
-    if (this.#names.trustDomains.has(trustDomain)) this.#bundleReloads.inc({ trust_domain: trustDomain, result });
+    if (!this.#names.trustDomains.has(trustDomain)) return;
+    this.#count('authz_trust_bundle_reloads_total', { trust_domain: trustDomain, result });
   }
 
-  svidExpiry(seconds: number): void {
-    this.#svidExpiry.set(seconds);
+  /** null: there is no SVID of our own. */
+  svidExpiry(seconds: number | null): void {
+    if (seconds === null) this.#absent('authz_svid_expiry_seconds');
+    else this.#set('authz_svid_expiry_seconds', seconds);
   }
 
   issuerKeysAge(issuer: string, seconds: number): void {
-    if (this.#names.issuers.has(issuer)) this.#keysAge.set({ issuer }, seconds);
+    if (this.#names.issuers.has(issuer)) this.#set('authz_issuer_keys_age_seconds', seconds, { issuer });
+  }
+
+  issuerKeysMaxStale(issuer: string, seconds: number): void {
+    if (this.#names.issuers.has(issuer)) this.#set('authz_issuer_keys_max_stale_seconds', seconds, { issuer });
   }
 
   issuerKeysRead(issuer: string, result: 'loaded' | 'refused'): void {
-    if (this.#names.issuers.has(issuer)) this.#keyRefreshes.inc({ issuer, result });
+    if (this.#names.issuers.has(issuer)) this.#count('authz_issuer_keys_refreshes_total', { issuer, result });
   }
 
-  cache(name: string, entries: number, limit: number): void {
-    if (!this.#names.caches.has(name)) return;
-    this.#cacheEntries.set({ cache: name }, entries);
-    this.#cacheLimit.set({ cache: name }, limit);
+  cache(cache: string, entries: number, limit: number): void {
+    if (!this.#names.caches.has(cache)) return;
+    this.#set('authz_cache_entries', entries, { cache });
+    this.#set('authz_cache_limit', limit, { cache });
   }
 
-  /** Records became lines of a sink, or did not. */
+  /** Lines were written to a sink, or were not. */
   audited(sink: string, result: 'written' | 'failed', records: number): void {
-    if (this.#names.sinks.has(sink)) this.#audit.inc({ sink, result }, records);
+    if (this.#names.sinks.has(sink)) this.#count('authz_audit_records_total', { sink, result }, records);
+  }
+
+  /** Lines that wait for a sink, and how many may. */
+  auditQueue(sink: string, waiting: number, limit: number): void {
+    if (this.#names.sinks.has(sink)) this.#set('authz_audit_queue_entries', waiting, { sink });
+    this.#set('authz_audit_queue_limit', limit);
+  }
+
+  connectionRefused(cause: RefusedConnection): void {
+    this.#count('authz_tls_refused_total', { cause });
+  }
+
+  ready(is: boolean): void {
+    this.#set('authz_ready', is ? 1 : 0);
+  }
+
+  /** An unsafe setting is in force. */
+  unsafe(setting: string): void {
+    if (this.#names.unsafe.has(setting)) this.#set('authz_unsafe_settings', 1, { setting });
+  }
+
+  build(version: string, node: string): void {
+    this.#set('authz_build_info', 1, { version, node });
   }
 
   /** Runs before each scrape: the place to set ages and fill levels. */
@@ -232,4 +224,63 @@ export class Metrics {
     for (const update of this.#before) update();
     return { type: this.#registry.contentType, body: await this.#registry.metrics() };
   }
+
+  #make(name: string, { type, help, labels }: MetricRow): Counter | Gauge | Histogram {
+    const options = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
+    if (type === 'histogram') return new Histogram({ ...options, buckets: BUCKETS });
+    if (type === 'counter') return new Counter(options);
+    const gauge = new Gauge(options);
+    // A gauge begins with 0, which would say something that nobody measured.
+    if (options.labelNames.length === 0) gauge.remove();
+    return gauge;
+  }
+
+  /** Every series that a closed set foresees is there from the start. */
+  #begin(): void {
+    const { trustDomains, issuers, sinks, unsafe } = this.#names;
+    const reads = ['loaded', 'refused'] as const;
+    for (const effect of EFFECTS) {
+      for (const reason of Object.keys(reasons))
+        this.#count('authz_decisions_total', { result: 'deny', reason, effect }, 0);
+      if (effect === 'none') continue;
+      for (const reason of ['permitted', 'observed']) {
+        this.#count('authz_decisions_total', { result: 'allow', reason, effect }, 0);
+      }
+    }
+    for (const result of ['allow', 'deny']) (this.#of('authz_decision_duration_seconds') as Histogram).zero({ result });
+    for (const stage of stages) (this.#of('authz_stage_duration_seconds') as Histogram).zero({ stage });
+    for (const result of reads) {
+      this.#count('authz_policy_reloads_total', { result }, 0);
+      for (const name of trustDomains)
+        this.#count('authz_trust_bundle_reloads_total', { trust_domain: name, result }, 0);
+      for (const issuer of issuers) this.#count('authz_issuer_keys_refreshes_total', { issuer, result }, 0);
+    }
+    for (const sink of sinks) {
+      for (const result of ['written', 'failed']) this.#count('authz_audit_records_total', { sink, result }, 0);
+    }
+    for (const cause of refusedConnections) this.#count('authz_tls_refused_total', { cause }, 0);
+    for (const setting of unsafe) this.#set('authz_unsafe_settings', 0, { setting });
+  }
+
+  #of(name: MetricName): Counter | Gauge | Histogram {
+    return this.#metrics.get(name)!;
+  }
+
+  #count(name: NamesOf<'counter'>, labels: Labels = {}, by = 1): void {
+    (this.#of(name) as Counter).inc(labels, by);
+  }
+
+  #set(name: NamesOf<'gauge'>, value: number, labels: Labels = {}): void {
+    (this.#of(name) as Gauge).set(labels, value);
+  }
+
+  #observe(name: NamesOf<'histogram'>, labels: Labels, value: number): void {
+    (this.#of(name) as Histogram).observe(labels, value);
+  }
+
+  #absent(name: NamesOf<'gauge'>): void {
+    (this.#of(name) as Gauge).remove();
+  }
 }
+
+const isAnswer = (reason: string): boolean => reason === 'permitted' || reason === 'observed';

@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto';
-import type { Reason } from '../outcome.ts';
+import type { AnsweredReason, Reason } from '../outcome.ts';
 import { plainJson } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
 export interface AuditHop {
   readonly id: string;
+  readonly owner: string;
+  readonly kind: string;
   readonly role: 'originator' | 'intermediary' | 'caller';
   readonly result: 'allow' | 'deny' | 'error';
   readonly permits: readonly string[];
@@ -21,14 +23,16 @@ export interface AuditRecord {
   /** The decision id, which also stands in the response. */
   readonly decision: string;
   readonly result: 'allow' | 'deny';
-  readonly reason: Reason | 'permitted';
+  /** `observed`: an allow that policies refused under `unsafeObserveOnly`. */
+  readonly reason: AnsweredReason;
   /** The private detail of a refusal, be it only observed; null for any other allow. */
   readonly detail: string | null;
+  /** Without `owner` and `kind`, a credential that was verified and named no caller: then the check was refused. */
   readonly caller: {
-    readonly id: string;
-    readonly owner: string;
-    readonly kind: string;
-    readonly credential: string;
+    readonly id: string | null;
+    readonly owner: string | null;
+    readonly kind: string | null;
+    readonly credential: string | null;
     /** Digest of the certificate or of the token's canonical content; null where Envoy's word alone named the caller. */
     readonly fingerprint: string | null;
     /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
@@ -37,7 +41,8 @@ export interface AuditRecord {
   readonly task: {
     readonly id: string;
     readonly purpose: string;
-    readonly assurance: number;
+    /** Null: the token was verified, and refused, so that it is known to belong to nobody here. */
+    readonly assurance: number | null;
     readonly scopes: readonly string[];
     readonly issuer: string;
     readonly subject: string | null;
@@ -80,10 +85,16 @@ export interface AuditRecord {
     readonly method: string | null;
     readonly host: string | null;
     readonly path: string | null;
+    /** W3C Trace Context, where it is well formed. */
+    readonly traceparent: string | null;
   };
   /** Null when no snapshot was there. */
   readonly policy: {
     readonly revision: string;
+    /** `policy.label` of the configuration. */
+    readonly label: string | null;
+    /** Unsafe settings that were in force. */
+    readonly unsafe: readonly string[];
     readonly errors: readonly { readonly policy: string; readonly message: string }[];
     readonly shadow: readonly { readonly policy: string; readonly would: string }[];
     /** Why this allow would have been refused, were it not for `unsafeObserveOnly`; null for every other outcome. */

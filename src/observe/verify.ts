@@ -1,4 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
+import { changeEvents } from './change.ts';
+import { ContainerLog } from './container-log.ts';
 import { digest, type ReadLine, readLine } from './line.ts';
 
 /** One place where the audit is not what was written. */
@@ -15,11 +17,15 @@ export interface AuditReport {
   readonly lines: number;
   /** Of these, records of checks. */
   readonly records: number;
+  /** Of these, changes of what decides: policies and trust bundles. */
+  readonly changes: number;
   readonly boots: number;
   /** Starts that did not know the line before them, as a stream cannot: what came before them may be incomplete. */
   readonly unlinked: number;
   /** Writes that were cut off, as the start after them says. */
   readonly torn: number;
+  /** Lines of others that were skipped. */
+  readonly foreign: number;
   /** Records that could not be written, as the chain itself says. */
   readonly lost: number;
   /** Allows that were answered as refusals. */
@@ -32,6 +38,15 @@ export interface AuditReport {
   readonly faults: readonly AuditFault[];
   /** Those of the wanted hashes that no line has: lines that were written and are gone. */
   readonly missing: readonly string[];
+}
+
+export interface VerifyOptions {
+  /**
+   * Passes over lines that are no lines of an audit, and takes off the prefix of a container log. A line of the audit that
+   * was changed beyond recognition is passed over too, and shows as a gap before the next one; at the end of the file only
+   * a hash among `wanted` shows it.
+   */
+  readonly skipForeign: boolean;
 }
 
 const MAX_FAULTS = 100;
@@ -47,8 +62,9 @@ const MAX_LINE = 1024 * 1024;
 export async function verifyAudit(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   wanted: readonly string[] = [],
+  options: VerifyOptions = { skipForeign: false },
 ): Promise<AuditReport> {
-  const walk = new Walk(wanted);
+  const walk = new Walk(wanted, options);
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
     rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
@@ -77,30 +93,43 @@ class Walk {
   readonly #wanted: Set<string>;
   readonly #faults: AuditFault[] = [];
   readonly #boots = new Set<string>();
-  readonly #counts = { lines: 0, records: 0, unlinked: 0, torn: 0, lost: 0, withdrawn: 0 };
+  readonly #counts = { lines: 0, records: 0, changes: 0, unlinked: 0, torn: 0, foreign: 0, lost: 0, withdrawn: 0 };
+  readonly #container: ContainerLog | null;
   #at = 0;
   #region: Region | null = null;
   #last: { boot: string; seq: number; hash: string } | null = null;
   #continues = false;
 
-  constructor(wanted: readonly string[]) {
+  constructor(wanted: readonly string[], { skipForeign }: VerifyOptions) {
     this.#wanted = new Set(wanted);
+    this.#container = skipForeign ? new ContainerLog() : null;
   }
 
   line(bytes: Uint8Array): void {
     this.#at += 1;
-    const line = readLine(bytes);
-    if (line === null) this.#unreadable(bytes, this.#region === null ? null : '\n');
+    const line = this.#container === null ? readLine(bytes) : null;
+    if (this.#container !== null) this.#lineAmongOthers(bytes, this.#container);
+    else if (line === null) this.#unreadable(bytes, this.#region === null ? null : '\n');
     else this.#readable(line, digest(bytes));
+  }
+
+  #lineAmongOthers(bytes: Uint8Array, container: ContainerLog): void {
+    const written = container.unwrap(bytes);
+    if (written === null || written.length === 0) return;
+    const line = readLine(written);
+    if (line === null) this.#counts.foreign += 1;
+    else this.#readable(line, digest(written));
   }
 
   /** A piece of a line longer than any of ours; the pieces of one line count as one region. */
   overlong(bytes: Uint8Array): void {
+    if (this.#container !== null) return;
     this.#unreadable(bytes, null, this.#at + 1);
   }
 
   end(rest: Uint8Array): AuditReport {
-    if (rest.length > 0) {
+    if (rest.length > 0 && this.#container !== null) this.line(rest);
+    else if (rest.length > 0) {
       this.#at += 1;
       const line = readLine(rest);
       if (line !== null) this.#readable(line, digest(rest));
@@ -131,6 +160,7 @@ class Walk {
     this.#place(line);
     this.#counts.lines += 1;
     if (line.event === null) this.#counts.records += 1;
+    if (line.event !== null && changeEvents.has(line.event)) this.#counts.changes += 1;
     if (line.event === 'lost') this.#counts.lost += line.records;
     if (line.event === 'withdrawn') this.#counts.withdrawn += 1;
     this.#wanted.delete(hash);

@@ -5,7 +5,7 @@ import type { Workload } from '../inventory/model.ts';
 import { Refusal } from '../outcome.ts';
 import type { SpiffeId } from '../spiffe-id.ts';
 import type { Confirmation } from './confirmation.ts';
-import type { Assurance, Chain, Task } from './model.ts';
+import type { Assurance, Chain, Task, VerifiedTask } from './model.ts';
 import { namedWorkloads } from './named.ts';
 import type { IssuerScope } from './options.ts';
 import type { TaskToken } from './task-token.ts';
@@ -129,13 +129,15 @@ function purposeRefusal({ statement: { purpose }, scope }: TaskToken, known: Kno
   return new Refusal('task_purpose', `the issuer may not state the purpose ${purpose}`);
 }
 
-function taskOf({ source, issuer, statement, subject, times, digest }: TaskToken, assurance: Assurance): Task {
+const taskOf = (token: TaskToken, assurance: Assurance): Task => Object.freeze({ ...verifiedTask(token), assurance });
+
+/** What a verified token states, bound to nobody yet. */
+export function verifiedTask({ source, issuer, statement, subject, times, digest }: TaskToken): VerifiedTask {
   return Object.freeze({
     ...statement,
     source,
     issuer,
     subject,
-    assurance,
     issuedAt: times.issuedAt,
     expiresAt: times.expiresAt,
     token: `sha256:${digest}`,

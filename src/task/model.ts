@@ -33,6 +33,9 @@ export interface Task {
   readonly token: string;
 }
 
+/** A task token that was verified, before it is known whether this caller may carry it: for the record of a refusal alone. */
+export type VerifiedTask = Omit<Task, 'assurance'>;
+
 /** The workloads through which a task was handed on: originator first, caller last. Without a token, the caller alone. */
 export type Chain = readonly [Workload, ...Workload[]];
 

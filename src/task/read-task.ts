@@ -5,10 +5,10 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import { Refusal } from '../outcome.ts';
 import { agree } from './agree.ts';
-import { type BoundTask, bind } from './binding.ts';
+import { type BoundTask, bind, verifiedTask } from './binding.ts';
 import { askingFor, authorizationCandidate, txnCandidate } from './candidate.ts';
 import { readDeclared } from './declared.ts';
-import type { Why } from './model.ts';
+import type { VerifiedTask, Why } from './model.ts';
 import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
 import { taskOptionProblems } from './options-check.ts';
 import { consumedHeaders, readPresented } from './presented.ts';
@@ -24,6 +24,8 @@ export type ReadTask = (
   caller: Caller,
   known: Known,
   now: number,
+  /** Called with each token that was verified, and last with the one that is refused. */
+  onVerified?: (task: VerifiedTask) => void,
 ) => Promise<Why | Refusal>;
 
 /** The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts). */
@@ -31,7 +33,8 @@ export function taskReader(options: TaskOptions): ReadTask {
   const rules = taskRules(options);
   const problems = taskOptionProblems(rules);
   if (problems.length > 0) throw new Error(`tasks: ${problems.join('; ')}`);
-  return (input, target, caller, known, now) => readTask(input, target, caller, known, rules, now);
+  return (input, target, caller, known, now, onVerified = () => {}) =>
+    readTask(input, target, caller, known, rules, now, onVerified);
 }
 
 /**
@@ -45,6 +48,7 @@ async function readTask(
   known: Known,
   rules: TaskRules,
   now: number,
+  onVerified: (task: VerifiedTask) => void,
 ): Promise<Why | Refusal> {
   const declared = readDeclared(input.headers, rules.headers);
   if (declared instanceof Refusal) return declared;
@@ -53,14 +57,17 @@ async function readTask(
   const asking = askingFor(presented, resource.host, rules);
   const txn = await txnCandidate(presented, asking, rules, now);
   if (txn instanceof Refusal) return txn;
+  if (txn !== null) onVerified(verifiedTask(txn.token));
   const authorization = await authorizationCandidate(presented, asking, rules, now);
   if (authorization instanceof Refusal) return authorization;
+  if (authorization !== null) onVerified(verifiedTask(authorization.token));
   const candidates = [txn, authorization].filter((one) => one !== null);
   const proofs = await readProofs(input, presented, candidates, asking, caller, rules, now);
   if (proofs instanceof Refusal) return proofs;
 
   const bound: BoundTask[] = [];
   for (const one of candidates) {
+    onVerified(verifiedTask(one.token));
     const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
     if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, asking);
     if (outcome instanceof Refusal) return outcome;

@@ -12,12 +12,13 @@ export async function summary(sidecar: Sidecar): Promise<string> {
   const lines = sidecar.audit();
   const allows = lines.filter(({ result }) => result === 'allow').length;
   const denials = lines.filter(({ result }) => result === 'deny');
+  const starts = lines.filter(({ event }) => event === 'boot').length;
   const { code, stdout } = await finish(process.execPath, [main, 'audit', 'verify', sidecar.auditFile]);
   const spelledOut = denials.find(({ reason }) => reason === 'policy_forbidden') ?? denials[0];
   return [
     '',
     `The audit file holds ${lines.length} lines: ${allows} allows, ${denials.length} denials, ` +
-      `${lines.length - allows - denials.length} starts.`,
+      `${starts} starts, ${lines.length - allows - denials.length - starts} changes of policies or trust.`,
     `audit verify: ${code === 0 ? stdout.trim() : `FAILED\n${stdout}`}`,
     '',
     ...(spelledOut === undefined ? [] : spellOut(spelledOut)),
@@ -66,6 +67,7 @@ export async function curlLines(estate: DemoEstate, { dir, policies }: Kept, wor
     `  ${curl}/api/refunds -X POST`,
     `  policies, reloaded when you save:  ${policies}`,
     `  audit:                             ${estate.sidecar.auditFile}`,
+    `  log:                               ${estate.sidecar.logFile}`,
     `  status:                            http://127.0.0.1:${estate.sidecar.statusPort}/status`,
     'Stop with Ctrl-C.',
   ].join('\n');

@@ -34,7 +34,7 @@ function outage(envoy: 'tcp' | 'uds'): void {
     await until('an allow after the restart', async () => ((await read()).status === 200 ? true : null));
     t.diagnostic(`${envoy}: served again ${Math.round(performance.now() - start)} ms after the restart began`);
 
-    const boots = estate.sidecar.audit().filter(({ result }) => result === undefined);
+    const boots = estate.sidecar.audit().filter(({ event }) => event === 'boot');
     assert.equal(boots.length, 2);
   });
 

@@ -41,7 +41,7 @@ export async function run(): Promise<SoakResult> {
     }
     const { sent, times, svids } = await loading;
     if (faults.length > 0) faults.push(...refusalsOf(estate), ...estate.sidecar.log.slice(-40));
-    const rotations = logged(estate, 'our own SVID was rotated').length;
+    const rotations = logged(estate, 'SVID rotated').length;
     if (rotations < SECONDS / 60) faults.push(`only ${rotations} SVIDs of the sidecar`);
     const line =
       `${sent} requests in ${SECONDS} s at ${RATE}/s, ${faults.length} faults, p50 ${quantile(times, 0.5)} ms, ` +
@@ -165,14 +165,14 @@ async function replaceCa(estate: SpireEstate, port: number, faults: string[]): P
   await step('activate');
   // No connection is left that showed the old one.
   await pause((CONNECTION_SECONDS + 10) * 1000);
-  const updates = logged(estate, 'a trust bundle was updated').length;
+  const updates = logged(estate, 'trust bundle updated').length;
   await step('revoke');
   const [refused, decision] = await until('the refusal', async () => {
     const answer = await read();
     return answer.status === 200 ? null : ([answer.reason, answer.decision] as const);
   });
   if (refused !== 'identity_svid_issuer_unknown') faults.push(`the withdrawn CA is refused with ${refused}`);
-  const update = await until('the update in the log', () => logged(estate, 'a trust bundle was updated')[updates]);
+  const update = await until('the update in the log', () => logged(estate, 'trust bundle updated')[updates]);
   const lines = sidecar.audit();
   const fingerprint = fingerprintOf(old);
   const lastAllow = lines.findLast(

@@ -18,7 +18,17 @@ export function auditRecord(change: Partial<AuditRecord> = {}): AuditRecord {
       proxy: null,
     },
     task: null,
-    hops: [{ id: caller, role: 'caller', result: 'allow', permits: ['billing-agent-reads-invoices'], forbids: [] }],
+    hops: [
+      {
+        id: caller,
+        owner: 'payments',
+        kind: 'agent',
+        role: 'caller',
+        result: 'allow',
+        permits: ['billing-agent-reads-invoices'],
+        forbids: [],
+      },
+    ],
     action: 'GET',
     resource: {
       id: 'payments.internal/api/invoices/42',
@@ -46,8 +56,9 @@ export function auditRecord(change: Partial<AuditRecord> = {}): AuditRecord {
       method: 'GET',
       host: 'payments.internal',
       path: '/api/invoices/42',
+      traceparent: null,
     },
-    policy: { revision: 'sha256:4be1', errors: [], shadow: [], observed: null },
+    policy: { revision: 'sha256:4be1', label: null, unsafe: [], errors: [], shadow: [], observed: null },
     micros: { total: 412, identity: 8, policy: 61 },
     ...change,
   };

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** A program that runs beside the test, with what it has said so far. It is killed when the test process exits. */
@@ -15,12 +16,16 @@ export class Program {
     name: string,
     file: string,
     args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    options: { cwd?: string; env?: NodeJS.ProcessEnv; logFile?: string } = {},
   ) {
+    const { logFile, ...spawning } = options;
     this.name = name;
-    this.#child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(file, args, { ...spawning, stdio: ['ignore', 'pipe', 'pipe'] });
     createInterface(this.#child.stdout!).on('line', (line) => this.stdout.push(line));
-    createInterface(this.#child.stderr!).on('line', (line) => this.stderr.push(line));
+    createInterface(this.#child.stderr!).on('line', (line) => {
+      this.stderr.push(line);
+      if (logFile !== undefined) appendFileSync(logFile, `${line}\n`);
+    });
     this.#closed = once(this.#child, 'close');
     this.#closed.catch(() => {});
     this.#atExit = () => this.#child.kill('SIGKILL');

@@ -39,6 +39,8 @@ export class Sidecar {
   readonly check: { readonly port: number } | { readonly socket: string };
   readonly configFile: string;
   readonly auditFile: string;
+  /** What it writes to standard error, over all its starts. */
+  readonly logFile: string;
   readonly statusPort: number;
   readonly #up: '/healthz' | '/readyz';
   #program: Program | null = null;
@@ -47,6 +49,7 @@ export class Sidecar {
     this.check = setup.tcp === true ? { port: checkPort } : { socket: join(setup.dir, 'check.sock') };
     this.configFile = join(setup.dir, 'config.yaml');
     this.auditFile = join(setup.dir, 'audit.jsonl');
+    this.logFile = join(setup.dir, 'sidecar.log');
     this.statusPort = statusPort;
     this.#up = setup.unready === true ? '/healthz' : '/readyz';
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
@@ -72,7 +75,7 @@ export class Sidecar {
   async start(): Promise<void> {
     // The port of the inspector, which opens at SIGUSR1 alone.
     const args = ['--inspect-port=0', main, 'serve', '--config', this.configFile];
-    const program = new Program('the sidecar', process.execPath, args);
+    const program = new Program('the sidecar', process.execPath, args, { logFile: this.logFile });
     this.#program = program;
     try {
       await until(

@@ -58,7 +58,7 @@ export interface Answer {
 }
 
 /** The configuration file as it was parsed, section by section. */
-export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits', Record<string, unknown>>;
+export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits' | 'log', Record<string, unknown>>;
 
 export interface WorldOptions {
   /** Changes the configuration of the mesh. */
@@ -146,7 +146,7 @@ export class World {
       writeTrust(folder, made);
       prepare?.(folder, made);
       const log: string[] = [];
-      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', startedAtMs };
+      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
       const app = await start(configOf(folder, edit), surroundings);
       return new World(folder, made, log, app);
     } catch (error) {

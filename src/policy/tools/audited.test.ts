@@ -53,6 +53,7 @@ function lineOf(question: Question): string {
       host: target.resource.host.name,
       path: target.resource.path,
       query,
+      headers: { all: () => [] },
     },
     decided: {
       outcome: new Refusal('policy_no_permit', ''),

@@ -12,13 +12,14 @@ const lineSchema = z.looseObject({
   decision: text,
   result: z.enum(['allow', 'deny']),
   reason: text,
+  detail: text.nullish(),
   clipped: z.literal(true).optional(),
-  caller: z.looseObject({ id: text, credential: z.enum(credentials) }).nullish(),
+  caller: z.looseObject({ id: text.nullable(), credential: z.enum(credentials).nullable() }).nullish(),
   task: z
     .looseObject({
       id: text,
       purpose: text,
-      assurance: z.literal([1, 2, 3]),
+      assurance: z.literal([1, 2, 3]).nullable(),
       scopes: names,
       issuer: text,
       subject: text.nullable(),
@@ -65,6 +66,8 @@ export interface Unjudged {
   readonly decision: string | null;
   readonly why: 'no check' | 'unreadable' | 'before policy' | 'not exact';
   readonly reason: string;
+  /** The private detail of a refusal, where the line could be read. */
+  readonly detail: string | null;
 }
 
 /** A digest that stands in place of a token, wherever one stood in a text. */
@@ -78,28 +81,37 @@ const REDACTED = /jwt:sha256:[0-9a-f]{64}/;
 export function readAudited(line: string, headers: readonly DeclaredHeader[]): Audited | Unjudged {
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
-    return { decision: null, why: 'unreadable', reason: 'no JSON object' };
-  if ('event' in value && !('decision' in value))
-    return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
+    return { decision: null, why: 'unreadable', reason: 'no JSON object', detail: null };
+  if ('event' in value)
+    return { decision: null, why: 'no check', reason: 'a line about the audit itself', detail: null };
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const decision = 'decision' in value && typeof value.decision === 'string' ? value.decision : null;
-    return { decision, why: 'unreadable', reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+    return {
+      decision,
+      why: 'unreadable',
+      reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
+      detail: null,
+    };
   }
   const { decision, result, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
-  if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped' };
+  const detail = parsed.data.detail ?? null;
+  if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped', detail };
   const last = hops?.at(-1);
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
-    return { decision, why: 'before policy', reason };
+    return { decision, why: 'before policy', reason, detail };
   }
+  // Verified, and refused before any policy was asked.
+  if (caller.credential === null || task?.assurance === null) return { decision, why: 'before policy', reason, detail };
   const { method, host, path } = request;
-  if (method === null || host === null || path === null) return { decision, why: 'not exact', reason: 'no request' };
+  if (method === null || host === null || path === null)
+    return { decision, why: 'not exact', reason: 'no request', detail };
   if ([facts.query ?? '', ...Object.values(facts.headers)].some((said) => REDACTED.test(said))) {
-    return { decision, why: 'not exact', reason: 'a token stood in the query or in a header' };
+    return { decision, why: 'not exact', reason: 'a token stood in the query or in a header', detail };
   }
   const verdict = verdictOf(hops, reason, policy);
-  if (verdict === null) return { decision, why: 'before policy', reason };
+  if (verdict === null) return { decision, why: 'before policy', reason, detail };
   const declared = new Map(headers.map((header) => [header.name, header.type]));
   return {
     decision,
@@ -122,7 +134,14 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
       approvals: facts.approvals,
       risk: facts.risk ?? undefined,
       signals: facts.signals,
-      task: task ? { ...task, subject: task.subject ?? undefined, secondsLeft: facts.secondsLeft ?? 0 } : null,
+      task: task
+        ? {
+            ...task,
+            assurance: task.assurance ?? 1,
+            subject: task.subject ?? undefined,
+            secondsLeft: facts.secondsLeft ?? 0,
+          }
+        : null,
     },
     answer: { result, reason },
     verdict,

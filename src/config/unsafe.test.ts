@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isConfig, loadConfig } from './load.ts';
+import { configReference } from './reference.ts';
+import { unsafeInForce, unsafeSettings } from './unsafe.ts';
+
+const SAFE = 'identity: { trustDomains: { a.example: { ours: true, bundle: { file: b.pem } } } }\n';
+
+/** Each unsafe choice, made in an otherwise safe configuration. */
+const CHOICES: Readonly<Record<(typeof unsafeSettings)[number], string>> = {
+  'listen.unsafePlaintext': `${SAFE}listen: { check: "0.0.0.0:9191", unsafePlaintext: true }`,
+  'identity.unsafeTrustEnvoyValidation': SAFE.replace(
+    '{ trustDomains',
+    '{ unsafeTrustEnvoyValidation: true, trustDomains',
+  ),
+  'task.issuers[].unsafeBearer': `${SAFE}task: { issuers: [{ kind: jwt-svid, trustDomains: [a.example], purposes: [p], idClaim: /i, purposeClaim: /p, unsafeBearer: true }] }`,
+  'policy.unsafeIgnoreWarnings': `${SAFE}policy: { unsafeIgnoreWarnings: true }`,
+  'policy.unsafeObserveOnly': `${SAFE}policy: { unsafeObserveOnly: true }`,
+  'audit.onFailure': `${SAFE}audit: { onFailure: unsafeAllow }`,
+};
+
+const inForce = (text: string): readonly string[] => {
+  const config = loadConfig(text, '/c/config.yaml', {});
+  assert.ok(isConfig(config), JSON.stringify(config));
+  return unsafeInForce(config).map(({ setting }) => setting);
+};
+
+test('each unsafe choice is found where it is made, and no other; a safe configuration has none', () => {
+  assert.deepEqual(inForce(SAFE), []);
+  for (const setting of unsafeSettings) assert.deepEqual(inForce(CHOICES[setting]), [setting]);
+});
+
+test('every key and every value of the configuration that is called unsafe is on the list', () => {
+  const rows = configReference()
+    .split('\n')
+    .filter((line) => /^\| `/.test(line));
+  const keys = rows.flatMap((row) => {
+    const key = /^\| `([^`]+)`/.exec(row)?.[1] ?? '';
+    const type = row.split(/(?<!\\)\|/)[2] ?? '';
+    return /unsafe[A-Z]/.test(key) || /unsafe[A-Z]/.test(type) ? [key] : [];
+  });
+  assert.deepEqual(keys.toSorted(), [...unsafeSettings].toSorted());
+});

@@ -1,0 +1,44 @@
+import type { AuditBody } from './record.ts';
+import { plainJson } from './text.ts';
+
+/** A change of what decides, as one line of the audit shows it. */
+export type AuditChange =
+  /** Checks that begin from now on are decided by this snapshot. */
+  | {
+      readonly event: 'policy-loaded';
+      readonly revision: string;
+      readonly previous: string | null;
+      readonly label: string | null;
+      /** Guardrails that the configuration disables. */
+      readonly disabled: readonly string[];
+      /** Unsafe settings that are in force. */
+      readonly unsafe: readonly string[];
+    }
+  /** What the files hold now is not served; `revision` goes on deciding. */
+  | { readonly event: 'policy-refused'; readonly revision: string | null; readonly problems: readonly string[] }
+  /** The time for which the configuration disabled a guardrail is over. */
+  | { readonly event: 'guardrail-bound'; readonly revision: string; readonly guardrails: readonly string[] }
+  /** Callers of a trust domain are verified by this bundle from now on; null: it was withdrawn, and all are refused. */
+  | { readonly event: 'bundle-changed'; readonly trustDomain: string; readonly revision: string | null };
+
+/** The events that are changes of what decides. */
+export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
+  'policy-loaded',
+  'policy-refused',
+  'guardrail-bound',
+  'bundle-changed',
+]);
+
+/** Of what an operator writes: enough to recognise it, whatever its length. */
+const MAX_TEXT = 512;
+const MAX_ITEMS = 16;
+
+/** The body of the line for a change. `time` in milliseconds since the epoch. Texts and lists are cut. */
+export function changeBody(time: number, change: AuditChange): AuditBody {
+  const json = plainJson(change, (_, value: unknown) => {
+    if (typeof value === 'string') return value.length <= MAX_TEXT ? value : `${value.slice(0, MAX_TEXT)}…`;
+    if (!Array.isArray(value) || value.length <= MAX_ITEMS) return value;
+    return [...value.slice(0, MAX_ITEMS), `… (${value.length} items)`];
+  });
+  return { time, decision: '', json };
+}

@@ -1,0 +1,147 @@
+import type { LogLevel } from './log.ts';
+
+/** One message of the log as docs/messages.md shows it. */
+export interface MessageRow {
+  readonly level: LogLevel;
+  /** The members beside `time`, `level` and `message`. */
+  readonly fields: readonly string[];
+  /** What happened, and what to do about it. */
+  readonly use: string;
+}
+
+/**
+ * The only table of log messages; the key is the text of `message`. docs/messages.md is generated from it. A message that
+ * is not here, or at another level, does not compile.
+ */
+export const messages = {
+  serving: {
+    level: 'info',
+    fields: ['check', 'status', 'version'],
+    use: 'The check port and the status port listen; `/readyz` says whether checks can be answered',
+  },
+  stopped: {
+    level: 'info',
+    fields: [],
+    use: 'Everything in flight was answered, and the audit was written',
+  },
+  'unsafe setting in force': {
+    level: 'warn',
+    fields: ['setting', 'gives'],
+    use: 'The configuration gives protection away; one line for each such setting at each start',
+  },
+  'policy snapshot loaded': {
+    level: 'info',
+    fields: ['revision', 'label', 'warnings'],
+    use: 'Checks that begin from now on are decided by it',
+  },
+  'team folders held back': {
+    level: 'error',
+    fields: ['revision', 'teams', 'problems'],
+    use: 'Correct the files of these teams. What they had before stays in force; all other changes are served',
+  },
+  'policy snapshot refused, keeping the last good one': {
+    level: 'error',
+    fields: ['revision', 'problems'],
+    use: 'Correct the files: each problem has its place. `authz_policy_out_of_date` is 1 until then',
+  },
+  'no policy snapshot could be loaded': {
+    level: 'error',
+    fields: ['problems'],
+    use: 'Correct the files: every check is refused with `policy_unavailable` until then',
+  },
+  'guardrails bound again': {
+    level: 'warn',
+    fields: ['guardrails', 'revision'],
+    use: 'The time for which the configuration disabled them is over; remove them from `policy.guardrails.disable`',
+  },
+  'trust bundle updated': {
+    level: 'info',
+    fields: ['trustDomain', 'revision', 'detail'],
+    use: 'Callers of the trust domain are verified by it from now on; `detail` names authorities that cannot be used',
+  },
+  'trust bundle withdrawn': {
+    level: 'warn',
+    fields: ['trustDomain', 'revision', 'detail'],
+    use: 'The SPIFFE agent no longer gives a bundle for this trust domain: its workloads are refused',
+  },
+  'trust bundle refresh failed, keeping the last good one': {
+    level: 'error',
+    fields: ['trustDomain', 'revision', 'detail'],
+    use: 'Correct what `detail` says before the bundle is older than `maxStale`: then its workloads are refused',
+  },
+  'there is no trust bundle': {
+    level: 'error',
+    fields: ['trustDomain', 'detail'],
+    use: 'Correct what `detail` says: workloads of this trust domain are refused until then',
+  },
+  'issuer keys read': {
+    level: 'info',
+    fields: ['issuer', 'detail'],
+    use: 'New keys of this issuer are in force; `detail` names those that are ignored',
+  },
+  'issuer keys refresh failed, keeping the last good ones': {
+    level: 'error',
+    fields: ['issuer', 'detail'],
+    use: 'Correct what `detail` says before the keys are older than `maxStale`: then its tokens are refused',
+  },
+  'there are no issuer keys': {
+    level: 'error',
+    fields: ['issuer', 'detail'],
+    use: 'Correct what `detail` says: tokens of this issuer are refused until then',
+  },
+  'SVID rotated': {
+    level: 'info',
+    fields: ['id', 'until'],
+    use: 'New connections to the check port see the new certificate of the sidecar',
+  },
+  'SVID withdrawn': {
+    level: 'error',
+    fields: ['detail'],
+    use: 'The SPIFFE agent denies the sidecar its SVID: nobody can connect. Look at its registration entry',
+  },
+  'SVID renewal failed, using the current one until it expires': {
+    level: 'error',
+    fields: ['id', 'until', 'detail'],
+    use: 'Look at the SPIFFE agent before the time under `until`',
+  },
+  'there is no SVID': {
+    level: 'error',
+    fields: ['detail'],
+    use: 'Nobody can connect to the check port: look at the SPIFFE agent and at the registration entry of the sidecar',
+  },
+  'connection to the check port refused': {
+    level: 'warn',
+    fields: ['address', 'cause', 'why'],
+    use: 'At most one line a second; `authz_tls_refused_total` counts all. An Envoy that is not under `listen.peers`, or a stranger',
+  },
+  'audit sink failed': {
+    level: 'error',
+    fields: ['sink', 'cause'],
+    use: 'Allows are refused with `audit_unavailable` while it lasts: look at the disk, or at the reader of standard output',
+  },
+  'policy engine lost': {
+    level: 'error',
+    fields: ['why'],
+    use: 'Checks are refused until it is replaced, which takes a moment; report the cause',
+  },
+  'policy engine replaced': {
+    level: 'warn',
+    fields: ['milliseconds'],
+    use: 'Checks are decided again',
+  },
+  'bug: check refused': {
+    level: 'error',
+    fields: ['decision', 'error'],
+    use: 'Report it with the stack in `error`: the check was refused with `internal`',
+  },
+  'status page failed': {
+    level: 'error',
+    fields: ['path', 'error'],
+    use: 'Report it: checks are not affected',
+  },
+} as const satisfies Readonly<Record<string, MessageRow>>;
+
+/** The messages of one level. */
+export type MessageOf<L extends LogLevel> = {
+  [M in keyof typeof messages]: (typeof messages)[M]['level'] extends L ? M : never;
+}[keyof typeof messages];

@@ -1,0 +1,282 @@
+/** One metric as docs/metrics.md shows it, and as it is made. */
+export interface MetricRow {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** The HELP text: what is counted or measured. */
+  readonly help: string;
+  /** Each label with where its values come from: always a closed set. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly unit: string;
+  /** What a value means, and what to do about it. */
+  readonly use: string;
+}
+
+const trustDomain = 'each key of `identity.trustDomains`';
+const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
+const cache = '`certificates`, `proofs`';
+const sink = '`stdout`, `file`: those under `audit.sinks`';
+
+/**
+ * The only table of metrics. A metric enters with its row; docs/metrics.md is generated from it. Label values never come
+ * from a request.
+ */
+export const metricRows = {
+  authz_decisions_total: {
+    type: 'counter',
+    help: 'Checks by what was answered and why',
+    labels: {
+      result: '`allow`, `deny`',
+      reason:
+        '`permitted`; `observed`, an allow that policies refused under `policy.unsafeObserveOnly`; or a code of [reasons.md](reasons.md)',
+      effect: '`read`, `write`; `none` where the check ended before it was known',
+    },
+    unit: 'checks',
+    use: 'The rate of `result="deny"` by reason; [reasons.md](reasons.md) says what to do about each. A rise of `internal` is a bug: report it',
+  },
+  authz_decision_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the check to its answer, the audit included',
+    labels: { result: '`allow`, `deny`' },
+    unit: 'seconds',
+    use: 'Compare its 99th percentile with the `timeout` of ext_authz in Envoy and with `limits.deadline`',
+  },
+  authz_stage_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of one stage of a check',
+    labels: { stage: '`identity`, `task`, `facts`, `policy`, `commit`, `audit`' },
+    unit: 'seconds',
+    use: 'Shows what a slow check waits for; `audit` is the disk or the reader of standard output',
+  },
+  authz_policy_forbids_total: {
+    type: 'counter',
+    help: 'Checks that this forbid decided, once for each check',
+    labels: {
+      policy: 'the ids of the enforced forbids of the snapshot, at most 1,000; `other` beyond',
+      kind: '`policy`, `guardrail`',
+      result: '`deny`; `allow` where `policy.unsafeObserveOnly` let the check pass',
+    },
+    unit: 'checks',
+    use: 'Which policy denies; `policy explain --audit` says why for one decision',
+  },
+  authz_policy_errors_total: {
+    type: 'counter',
+    help: 'Checks refused because a policy could not be evaluated',
+    labels: {},
+    unit: 'checks',
+    use: 'Should be 0: the audit line names the policy under `policy.errors`; correct it',
+  },
+  authz_shadow_disagreements_total: {
+    type: 'counter',
+    help: 'Checks that a shadowed policy would have decided otherwise',
+    labels: { policy: 'the ids of the shadowed policies of the snapshot' },
+    unit: 'checks',
+    use: 'Enforce the policy once what it counts is what you want; `policy replay` names the callers',
+  },
+  authz_policy_snapshot_info: {
+    type: 'gauge',
+    help: 'The snapshot that decides, by its revision',
+    labels: { revision: 'of the snapshot in force alone', label: '`policy.label`; empty without one' },
+    unit: '1',
+    use: 'All sidecars of one rollout show one revision; absent while there is no snapshot',
+  },
+  authz_policy_snapshot_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the snapshot was loaded; absent while there is none',
+    labels: {},
+    unit: 'seconds',
+    use: 'Absent: every check is refused with `policy_unavailable`; look at `/status`',
+  },
+  authz_policy_out_of_date: {
+    type: 'gauge',
+    help: 'Whether the files on the disk are not what is served',
+    labels: {},
+    unit: '0 or 1',
+    use: 'Alert on 1 for longer than a minute: the last good snapshot decides, and `/status` has the problems of the files',
+  },
+  authz_policy_reloads_total: {
+    type: 'counter',
+    help: 'Attempts to load a changed snapshot',
+    labels: { result: '`loaded`, `refused`' },
+    unit: 'attempts',
+    use: '`refused` rises with each broken edit; `authz_policy_out_of_date` says whether it lasts',
+  },
+  authz_guardrails_in_force: {
+    type: 'gauge',
+    help: 'Guardrails of the snapshot that are in force; absent while there is none',
+    labels: {},
+    unit: 'policies',
+    use: 'Alert when it falls: a folder of guardrails was replaced, or some were disabled',
+  },
+  authz_policy_teams_held_back: {
+    type: 'gauge',
+    help: 'Teams whose folder is not served as it is, since it cannot be; absent while there is no snapshot',
+    labels: {},
+    unit: 'teams',
+    use: 'Should be 0; /status names them under `policy.heldBack`, with what is wrong',
+  },
+  authz_guardrails_disabled: {
+    type: 'gauge',
+    help: 'Guardrails that the configuration disables; absent while there is no snapshot',
+    labels: {},
+    unit: 'policies',
+    use: 'Should go back to 0 by the day that each states under `until`',
+  },
+  authz_shadowed_forbids: {
+    type: 'gauge',
+    help: 'Forbids in shadow, which stop nothing; absent while there is no snapshot',
+    labels: {},
+    unit: 'policies',
+    use: 'Forbids that somebody thinks are enforced',
+  },
+  authz_engine_rebuilds_total: {
+    type: 'counter',
+    help: 'Times that the policy engine was replaced',
+    labels: {},
+    unit: 'times',
+    use: 'Should be 0: a rise means that a policy or a request stops the engine; the log has the cause',
+  },
+  authz_trust_bundle_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the trust bundle was last read well; absent while it never was',
+    labels: { trust_domain: trustDomain },
+    unit: 'seconds',
+    use: 'Beyond `authz_trust_bundle_max_stale_seconds` its workloads are refused: alert at a third of it',
+  },
+  authz_trust_bundle_max_stale_seconds: {
+    type: 'gauge',
+    help: 'Age beyond which a trust bundle is no longer believed',
+    labels: { trust_domain: trustDomain },
+    unit: 'seconds',
+    use: 'The limit of the row above: `maxStale` of the trust domain',
+  },
+  authz_trust_bundle_reloads_total: {
+    type: 'counter',
+    help: 'Attempts to read a trust bundle',
+    labels: { trust_domain: trustDomain, result: '`loaded`, `refused`' },
+    unit: 'attempts',
+    use: '`refused` that goes on rising: the log has the cause',
+  },
+  authz_svid_expiry_seconds: {
+    type: 'gauge',
+    help: 'Time until our own X.509-SVID expires, below 0 once it has; absent without one',
+    labels: {},
+    unit: 'seconds',
+    use: 'Agents renew at half of the life: alert at a quarter. Absent with `listen.tls`: nobody can connect',
+  },
+  authz_issuer_keys_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the keys of the issuer were last read well; absent while they never were',
+    labels: { issuer },
+    unit: 'seconds',
+    use: 'Beyond `authz_issuer_keys_max_stale_seconds` its tokens are refused: alert at a third of it',
+  },
+  authz_issuer_keys_max_stale_seconds: {
+    type: 'gauge',
+    help: 'Age beyond which the keys of an issuer are no longer believed',
+    labels: { issuer },
+    unit: 'seconds',
+    use: 'The limit of the row above: `maxStale` of the issuer',
+  },
+  authz_issuer_keys_refreshes_total: {
+    type: 'counter',
+    help: 'Attempts to read the keys of an issuer',
+    labels: { issuer, result: '`loaded`, `refused`' },
+    unit: 'attempts',
+    use: '`refused` that goes on rising: the log has the cause',
+  },
+  authz_cache_entries: {
+    type: 'gauge',
+    help: 'Entries that are remembered',
+    labels: { cache },
+    unit: 'entries',
+    use: '`proofs` at its limit: proofs are refused with `state_unavailable`; raise `limits.rememberedProofs`',
+  },
+  authz_cache_limit: {
+    type: 'gauge',
+    help: 'Entries that may be remembered',
+    labels: { cache },
+    unit: 'entries',
+    use: 'The limit of the row above: `limits.rememberedCertificates`, `limits.rememberedProofs`',
+  },
+  authz_replays_total: {
+    type: 'counter',
+    help: 'Checks refused because a proof was used before',
+    labels: {},
+    unit: 'checks',
+    use: 'A client that reuses proofs, or a thief: the audit lines name the caller and the task',
+  },
+  authz_audit_records_total: {
+    type: 'counter',
+    help: 'Audit lines of decisions and changes by what became of them',
+    labels: { sink, result: '`written`, `failed`' },
+    unit: 'lines',
+    use: 'Alert on any `failed`: allows are refused with `audit_unavailable`, or go unrecorded under `unsafeAllow`',
+  },
+  authz_audit_queue_entries: {
+    type: 'gauge',
+    help: 'Audit lines that wait for the sink; of several files, the longest queue',
+    labels: { sink },
+    unit: 'lines',
+    use: 'A queue that does not empty: the disk or the reader of standard output is too slow',
+  },
+  authz_audit_queue_limit: {
+    type: 'gauge',
+    help: 'Audit lines that may wait for a sink',
+    labels: {},
+    unit: 'lines',
+    use: 'The limit of the row above: `audit.queue`',
+  },
+  authz_inflight_checks: {
+    type: 'gauge',
+    help: 'Checks that are being answered',
+    labels: {},
+    unit: 'checks',
+    use: 'At its limit, checks are refused as `overloaded`',
+  },
+  authz_inflight_limit: {
+    type: 'gauge',
+    help: 'Checks that may be answered at one time',
+    labels: {},
+    unit: 'checks',
+    use: 'The limit of the row above: `limits.concurrentChecks`',
+  },
+  authz_shed_total: {
+    type: 'counter',
+    help: 'Checks refused because the sidecar had too much to do',
+    labels: {},
+    unit: 'checks',
+    use: 'Give the sidecar more CPU, or run more of them',
+  },
+  authz_tls_refused_total: {
+    type: 'counter',
+    help: 'Connections to the check port that were refused',
+    labels: {
+      cause:
+        '`handshake`, TLS itself failed; `timeout`, no handshake in time; `peer`, its certificate does not prove one of `listen.peers`',
+    },
+    unit: 'connections',
+    use: '`peer`: an Envoy that is not listed, or a stranger; the log has one line a second with address and cause',
+  },
+  authz_ready: {
+    type: 'gauge',
+    help: 'Whether the sidecar is ready, as /readyz says',
+    labels: {},
+    unit: '0 or 1',
+    use: 'Alert on 0: `/readyz` says what is missing',
+  },
+  authz_unsafe_settings: {
+    type: 'gauge',
+    help: 'Whether an unsafe setting is in force',
+    labels: { setting: 'every unsafe key of [configuration.md](configuration.md)' },
+    unit: '0 or 1',
+    use: 'Alert on 1 in production; `check-config` says what each gives away',
+  },
+  authz_build_info: {
+    type: 'gauge',
+    help: 'The program that runs',
+    labels: { version: 'of this program', node: 'of Node' },
+    unit: '1',
+    use: 'Which versions are deployed',
+  },
+} as const satisfies Readonly<Record<`authz_${string}`, MetricRow>>;
+
+export type MetricName = keyof typeof metricRows;

@@ -1,0 +1,51 @@
+import { messages } from './messages.ts';
+import { type MetricRow, metricRows } from './metrics-table.ts';
+
+const METRICS_HEAD = `# Metrics
+
+\`GET /metrics\` on \`listen.status\`, in the Prometheus text format. Label values come from the code and from the
+configuration, never from a request, so the number of series is bounded. Counters are there with 0 from the start; a gauge of
+what is not known is absent. Limits stand beside what they limit. The default metrics of prom-client about the process
+(\`process_*\`, \`nodejs_*\`) are there too.
+
+This page is generated from src/observe/metrics-table.ts; \`UPDATE=1 node --test src/observe/pages.test.ts\` writes it.
+`;
+
+const MESSAGES_HEAD = `# Messages of the log
+
+One JSON object on a line of standard error: \`time\`, \`level\`, \`message\`, then the fields below. Decisions are not here but in
+the [audit](audit.md). The least level that is written is \`log.level\`.
+
+This page is generated from src/observe/messages.ts; \`UPDATE=1 node --test src/observe/pages.test.ts\` writes it.
+`;
+
+/** docs/metrics.md: every metric with its labels and their values, its unit, what it means and what to do. */
+export function metricsPage(): string {
+  const rows = Object.entries<MetricRow>(metricRows).map(([name, { type, help, labels, unit, use }]) => [
+    `\`${name}\``,
+    type,
+    Object.entries(labels)
+      .map(([label, values]) => `\`${label}\`: ${values}`)
+      .join('. ') || '–',
+    unit,
+    help,
+    use,
+  ]);
+  return `${METRICS_HEAD}\n${table(['metric', 'type', 'labels and their values', 'unit', 'what it means', 'what to do'], rows)}`;
+}
+
+/** docs/messages.md: every message of the log with its level, its fields and what to do. */
+export function messagesPage(): string {
+  const rows = Object.entries(messages).map(([text, { level, fields, use }]) => [
+    `\`${text}\``,
+    level,
+    fields.map((field) => `\`${field}\``).join(', ') || '–',
+    use,
+  ]);
+  return `${MESSAGES_HEAD}\n${table(['message', 'level', 'fields', 'what it means, and what to do'], rows)}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => '---'), ...rows];
+  return `${lines.map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}\n`;
+}
