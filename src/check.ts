@@ -85,5 +85,9 @@ export async function check(
   const spent = await stages.commit(why.claims, use, now);
   watch.lap('commit');
   if (spent !== null) return { outcome: spent, trail };
-  return { outcome: verdict, admission: admit(target, caller, why, stages.taskHeaders, occasion.decision), trail };
+  return {
+    outcome: verdict,
+    admission: admit(input.headers, target, caller, why, stages.taskHeaders, occasion.decision),
+    trail,
+  };
 }

@@ -32,33 +32,53 @@ function refused(inventory: Inventory, line: string, more: Partial<Access> = {})
 
 test('an api holds for its path, with or without one trailing slash, and for all below', () => {
   const inventory = one(payments);
-  for (const path of ['/api/refunds', '/api/refunds/', '/api/refunds/7', '/api/refunds/7/lines/']) {
-    const { resource } = targetOf(inventory, `GET payments.internal${path}`);
-    assert.deepEqual(resource.apis, ['payments.internal/refunds'], path);
-    assert.equal(resource.id, `payments.internal${path}`);
+  for (const path of ['/api/refunds', '/api/refunds/7', '/api/refunds/7/lines']) {
+    const target = targetOf(inventory, `GET payments.internal${path}`);
+    assert.deepEqual(target.resource.apis, ['payments.internal/refunds'], path);
+    assert.equal(target.resource.id, `payments.internal${path}`);
   }
   for (const path of ['/api/refundsx', '/api/refund', '/xapi/refunds', '/']) {
     assert.deepEqual(targetOf(inventory, `GET payments.internal${path}`).resource.apis, [], path);
   }
 });
 
+test('a path is one resource with and without its one trailing slash', () => {
+  const inventory = one(payments);
+  for (const path of ['/api/refunds', '/api/invoices/7', '/api/invoices/7/lines', '/elsewhere', '/api/search']) {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const target = inventory.target(access(`${method} payments.internal${path}`));
+      assert.deepEqual(inventory.target(access(`${method} payments.internal${path}/`)), target, `${method} ${path}`);
+    }
+  }
+  assert.equal(targetOf(inventory, 'GET payments.internal/').resource.id, 'payments.internal/');
+  assert.equal(targetOf(inventory, 'GET payments.internal/x/').resource.path, '/x');
+  assert.equal(refused(inventory, 'GET payments.internal/x//'), 'request_malformed');
+});
+
 test('a path that no api names is as sensitive as the most sensitive thing that its host lists', () => {
   const inventory = one(payments);
-  for (const path of ['/API/refunds', '/api/invoices', '/', '/api/%72efunds', '/healthz2']) {
+  for (const path of ['/api/other', '/api/invoices', '/', '/api/%72efunds', '/healthz2']) {
     assert.equal(targetOf(inventory, `GET payments.internal${path}`).resource.sensitivity, 3, path);
   }
   assert.equal(targetOf(inventory, 'GET payments.internal/api/invoices/42').resource.sensitivity, 2);
 });
 
-test('a path under a wider api is at least what a careless server would serve for it', () => {
-  const inventory = api([
-    { name: 'all', path: '/api' },
-    { name: 'refunds', path: '/api/refunds', sensitivity: 'restricted' },
-  ]);
-  for (const path of ['/api/Refunds', '/api/refunds;x=1', '/api/REFUNDS/7', '/api/ref\uff55nds', '/api/refund\u017f']) {
-    assert.equal(targetOf(inventory, `GET h${path}`).resource.sensitivity, 3, path);
+test('a path that a lenient server reads as one of another api is refused', () => {
+  const apis = [
+    { name: 'all', path: '/api', methods: ['GET'] },
+    { name: 'refunds', path: '/api/refunds', effect: 'write', owner: 'payments' },
+    { name: 'one', path: '/Jobs/{job}' },
+  ];
+  const otherCase = ['/api/Refunds', '/api/REFUNDS/7', '/API/refunds', '/API', '/jobs/run'];
+  const otherForm = ['/api/refunds;x=1', '/api/ref\uff55nds', '/Jobs;v=1/7', '/api/refund\u017f'];
+  for (const path of [...otherCase, ...otherForm]) {
+    assert.equal(refused(api(apis), `GET h${path}`), 'request_path_ambiguous', path);
   }
-  assert.equal(targetOf(inventory, 'GET h/api/other').resource.sensitivity, 1);
+  for (const path of ['/api/other', '/api/other/Refunds', '/Jobs/Run', '/Jobs', '/elsewhere/API'])
+    assert.equal(targetOf(api(apis), `GET h${path}`).resource.path, path);
+  const apart = api(apis, { caseInsensitive: false });
+  for (const path of otherCase) assert.equal(targetOf(apart, `GET h${path}`).resource.path, path);
+  for (const path of otherForm) assert.equal(refused(apart, `GET h${path}`), 'request_path_ambiguous', path);
 });
 
 test('a sensitivity that is not stated is that of the host, else of unlisted, else restricted', () => {
@@ -105,6 +125,85 @@ test('apis nest, outermost first; of two templates of one length the more specif
   assert.deepEqual(Object.fromEntries(key.params), { user: '7', owner: '7', key: '9' });
   assert.equal(targetOf(inventory, 'GET h/users/me').resource.sensitivity, 1);
   assert.equal(key.sensitivity, 2);
+});
+
+const docs = { name: 'docs', path: '/spaces/{space}/docs/{doc}' };
+const hr = { name: 'hr', path: '/spaces/hr' };
+const both = { name: 'hr-docs', path: '/spaces/hr/docs/{file}' };
+
+test('where templates cross, a method must be listed by each', () => {
+  const inventory = api([
+    { ...docs, methods: ['GET', 'DELETE'] },
+    { ...hr, methods: ['GET', 'POST'] },
+    { name: 'x', path: '/spaces/{s}/docs' },
+  ]);
+  assert.equal(targetOf(inventory, 'GET h/spaces/hr/docs/x').action, 'GET');
+  for (const method of ['POST', 'DELETE', 'PUT'])
+    assert.equal(refused(inventory, `${method} h/spaces/hr/docs/x`), 'request_method_not_allowed', method);
+  assert.equal(targetOf(inventory, 'DELETE h/spaces/it/docs/x').action, 'DELETE');
+  assert.equal(targetOf(inventory, 'POST h/spaces/hr').action, 'POST');
+});
+
+test('where templates cross, a token needs a scope that each takes', () => {
+  const inventory = api([
+    { ...docs, scopes: ['docs', 'admin'] },
+    { ...hr, scopes: ['hr', 'admin'] },
+  ]);
+  const scopes = (path: string) => targetOf(inventory, `GET h${path}`).resource.scopes;
+  assert.deepEqual(scopes('/spaces/hr/docs/x'), ['admin']);
+  assert.deepEqual(scopes('/spaces/hr/x'), ['admin', 'hr']);
+  assert.deepEqual(scopes('/spaces/it/docs/x'), ['admin', 'docs']);
+  const open = api([
+    { ...docs, scopes: [] },
+    { ...hr, scopes: ['hr'] },
+  ]);
+  assert.deepEqual(targetOf(open, 'GET h/spaces/hr/docs/x').resource.scopes, ['hr']);
+});
+
+test('crossing templates that disagree about owner, scopes or a label are a problem, until one for both says what holds', () => {
+  for (const [key, some, other] of [
+    ['owner', 'payments', 'platform'],
+    ['scopes', ['docs'], ['hr']],
+    ['labels', { tier: '1' }, { tier: '2' }],
+  ] as const) {
+    const apart = [
+      { ...docs, [key]: some },
+      { ...hr, [key]: other },
+    ];
+    const advice = new RegExp(`/spaces/hr' \\(hr\\) .*add an api for '/spaces/hr/docs/\\{doc\\}' that states ${key}`);
+    assert.match(apiProblems(apart), advice);
+    assert.match(apiProblems(apart.toReversed()), advice);
+    assert.match(apiProblems([...apart, both]), advice);
+    const { resource } = targetOf(api([...apart, { ...both, [key]: other }]), 'GET h/spaces/hr/docs/x');
+    const held = { owner: resource.owner, scopes: resource.scopes, labels: Object.fromEntries(resource.labels) };
+    assert.deepEqual(held[key], other);
+    api([docs, { ...hr, [key]: other }]);
+    api([
+      { ...docs, [key]: some },
+      { ...hr, [key]: some },
+    ]);
+  }
+});
+
+test('a parameter name means one segment wherever two templates hold', () => {
+  for (const [some, other] of [
+    ['/tenants/{id}', '/tenants/{tenant}/users/{id}'],
+    ['/{id}', '/tenants/{id}'],
+    ['/a/{x}/{y}', '/a/b/{x}'],
+    ['/{a}/x', '/y/{b}/{a}'],
+  ]) {
+    const apis = [
+      { name: 'some', path: some },
+      { name: 'other', path: other },
+    ];
+    assert.match(apiProblems(apis), /the parameter '\w+' is another segment in/, `${some} ${other}`);
+    assert.match(apiProblems(apis.toReversed()), /the parameter '\w+' is another segment in/, `${some} ${other}`);
+  }
+  api([
+    { name: 'ticket', path: '/tickets/{ticket}' },
+    { name: 'replies', path: '/tickets/{ticket}/replies/{id}' },
+    { name: 'user', path: '/users/{id}' },
+  ]);
 });
 
 test('two templates that tie are a problem', () => {
@@ -211,6 +310,19 @@ test('an upgrade is CONNECT, a write, and must be listed where methods are', () 
   assert.deepEqual(facts(inventory, 'GET h/r'), ['GET', 'read']);
 });
 
+test('only a GET is an upgrade: a service that ignores it would do what any other method says', () => {
+  const inventory = api([
+    { name: 'any', path: '/any' },
+    { name: 'ws', path: '/ws', methods: ['GET', 'CONNECT', 'DELETE'] },
+  ]);
+  for (const method of ['HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'PROPFIND']) {
+    for (const path of ['/any', '/ws', '/elsewhere']) {
+      assert.equal(refused(inventory, `${method} h${path}`, { upgrade: true }), 'request_upgrade_method', method);
+      assert.equal(refused(inventory, `${method} h${path}`, { upgrade: true, grpc: true }), 'request_upgrade_method');
+    }
+  }
+});
+
 test('a gRPC call is a POST, or a QUERY where its method only reads', () => {
   const inventory = api([
     { name: 'get', path: '/bank.v1.Accounts/Get', effect: 'read' },
@@ -293,7 +405,7 @@ test('what a literal beside a parameter leaves unsaid is what the parameter says
 });
 
 test('where apis ask for scopes, a path that no api names asks for one that no token can carry', () => {
-  const { scopes } = targetOf(one(payments), 'GET payments.internal/API/invoices/1').resource;
+  const { scopes } = targetOf(one(payments), 'GET payments.internal/api/other/1').resource;
   assert.equal(scopes.length, 1);
   assert.match(scopes.join(), / /);
   assert.deepEqual(targetOf(one({ host: 'h' }), 'GET h/x').resource.scopes, []);
@@ -450,7 +562,7 @@ function lengths(ids: readonly string[], apis: readonly { name: string; path: st
 
 function tryApis(apis: readonly object[]): Inventory | null {
   try {
-    return api(apis);
+    return api(apis, { caseInsensitive: false });
   } catch (error) {
     if (error instanceof assert.AssertionError) return null;
     throw error;
