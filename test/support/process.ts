@@ -2,7 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-/** A program that runs beside the test, with what it has said so far. It is killed when the test process exits. */
+/**
+ * A program that runs beside the test, with what it has said so far. It is killed when the test process exits. `open`: its
+ * standard input stays open as long as this process runs.
+ */
 export class Program {
   readonly name: string;
   readonly stdout: string[] = [];
@@ -15,10 +18,10 @@ export class Program {
     name: string,
     file: string,
     args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    { open = false, ...options }: { cwd?: string; env?: NodeJS.ProcessEnv; open?: boolean } = {},
   ) {
     this.name = name;
-    this.#child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(file, args, { ...options, stdio: [open ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
     createInterface(this.#child.stdout!).on('line', (line) => this.stdout.push(line));
     createInterface(this.#child.stderr!).on('line', (line) => this.stderr.push(line));
     this.#closed = once(this.#child, 'close');
