@@ -3,7 +3,7 @@ import type { PolicyJson } from '../engine.ts';
 import { problemIn } from '../split.ts';
 import type { ParsedPolicy } from '../vet.ts';
 import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
-import { valueOffset } from './strings.ts';
+import { MAX_FAULTS, valueOffset } from './strings.ts';
 
 const COMPARING: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
 /** Stands for `*` in what is said of a pattern. */
@@ -15,6 +15,7 @@ export function pathProblems(policy: ParsedPolicy): Problem[] {
   for (const node of expressions(policy.json)) {
     for (const text of [...comparedWithPath(node), ...patternsOfPath(node)]) {
       if (text === '/' || (/^[/*]/.test(text) && !text.endsWith('/'))) continue;
+      if (problems.length === MAX_FAULTS) return problems;
       const message = `no path is '${text}': resource.path begins with a slash and stands without a trailing one; write it so`;
       problems.push(problemIn(policy, valueOffset(policy, text), message));
     }

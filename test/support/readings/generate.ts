@@ -132,10 +132,11 @@ export function* spelledRequests(random: Random): Generator<Spelled> {
     const version = grpc || chance(0.5) ? 2 : 1;
     const upgrade = !grpc && chance(0.25);
     const plain = grpc ? `/bank.v1.Accounts/${pick(GRPC_METHODS)}` : upgrade && chance(0.5) ? '/chat' : pick(PATHS);
-    const path = chance(0.45) ? pick(PATH_SPELLINGS)(plain, pick) : plain;
-    const query = !grpc && chance(0.2) ? `?${pick(QUERIES)}` : '';
+    const path = chance(0.3) ? pick(PATH_SPELLINGS)(plain, pick) : plain;
+    const query = !grpc && chance(0.15) ? `?${pick(QUERIES)}` : '';
     const headers: (readonly [string, string])[] = [['x-pair', `p-${number}`]];
-    for (let count = Math.floor(random() * 3); count > 0; count--) headers.push(...oneHeader(pick, chance));
+    for (let count = Math.floor(random() * 2.5); count > 0; count--) headers.push(...oneHeader(pick, chance));
+    if (chance(0.4)) headers.push(['x-role', 'writer']);
     if (grpc) headers.push(['content-type', 'application/grpc'], ['te', 'trailers']);
     const method = grpc ? 'POST' : pick(METHODS);
     if (upgrade && version === 1) headers.push(...upgradeHeaders(pick));
@@ -154,7 +155,7 @@ export function* spelledRequests(random: Random): Generator<Spelled> {
 
 function oneHeader(pick: <T>(list: readonly T[]) => T, chance: (of: number) => boolean): (readonly [string, string])[] {
   const [name, values] = pick(DECIDING);
-  const first: readonly [string, string] = [chance(0.4) ? pick(NAME_SPELLINGS)(name) : name, pick(values)];
+  const first: readonly [string, string] = [chance(0.3) ? pick(NAME_SPELLINGS)(name) : name, pick(values)];
   // A pair of names that a service may take for one, or one name twice.
   if (chance(0.25)) return [first, [name, pick(values)]];
   return name === 'x-task-id' && chance(0.7) ? [first, ['x-task-purpose', 'reports']] : [first];
