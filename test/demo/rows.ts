@@ -112,7 +112,7 @@ export const rows: readonly Row[] = [
   {
     who: 'ledger (service)',
     task: '–',
-    request: `DELETE ${invoice.path}, hidden as WebSocket`,
+    request: `DELETE ${invoice.path} as WebSocket`,
     expected: denied('request_upgrade_method', 400),
     play: as(LEDGER, { ...invoice, method: 'DELETE', headers: websocketHeaders }),
   },
