@@ -33,12 +33,6 @@ const patches: readonly Patch[] = [
   ],
   ['a header that overrides refuses', 'src/envoy/guard.ts', 'if (override !== null)', 'if (false)'],
   ['a query that overrides refuses', 'src/envoy/request.ts', 'if (override !== null)', 'if (false)'],
-  [
-    'a repeated header refuses',
-    'src/envoy/guard.ts',
-    'headers.all(name).length > 1) return repeated(name);\n  return',
-    'false) return repeated(name);\n  return',
-  ],
   ['the path is decoded', 'src/envoy/path.ts', 'if (!/[%\\u0000-\\u0020\\u007f-\\uffff]/.test(rawPath))', 'if (true)'],
 ];
 

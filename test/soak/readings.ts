@@ -8,6 +8,8 @@ import { type Kind, kinds } from '../support/readings/services.ts';
 import type { SoakResult } from './run.ts';
 
 const PAIRS = 100_000;
+/** On a machine that is busy, fewer pairs rather than a longer run. */
+const SECONDS = 1400;
 const AT_ONCE = 24;
 /** Kinds of request of which this share was served at least: else little was compared. */
 const LEAST_SERVED = 0.02;
@@ -19,15 +21,15 @@ interface Sent {
 }
 
 /**
- * `npm run soak -- readings [PAIRS]`: what the audit says was decided is what the service read, or nothing reached it.
+ * `npm run soak -- readings [PAIRS [SECONDS]]`: what the audit says was decided is what the service read, or nothing reached it.
  * Requests in many spellings go through a real Envoy to services of several kinds. SOAK_SEED repeats a run.
  */
-export async function run([count = String(PAIRS)]: readonly string[]): Promise<SoakResult> {
+export async function run([count = String(PAIRS), limit = String(SECONDS)]: readonly string[]): Promise<SoakResult> {
   const seed = Number(process.env.SOAK_SEED ?? Date.now() % 2 ** 31);
   const estate = await ReadingsEstate.start();
   try {
     const started = performance.now();
-    const { sent, unsent } = await sendAll(estate, seed, Number(count));
+    const { sent, unsent } = await sendAll(estate, seed, { count: Number(count), seconds: Number(limit) });
     const seconds = (performance.now() - started) / 1000;
     const { differences, served } = await compare(estate, sent);
     const denied = sent.filter((pair) => pair.denied !== null).length;
@@ -47,7 +49,7 @@ export async function run([count = String(PAIRS)]: readonly string[]): Promise<S
 async function sendAll(
   estate: ReadingsEstate,
   seed: number,
-  count: number,
+  { count, seconds }: { readonly count: number; readonly seconds: number },
 ): Promise<{ readonly sent: readonly Sent[]; readonly unsent: number }> {
   const shown = estate.base.svid('/ns/payments/sa/ledger');
   const shipped = new ReadingsClient(estate.envoy.port, shown);
@@ -55,8 +57,9 @@ async function sendAll(
   const requests = spelledRequests(randomFrom(seed));
   const sent: Sent[] = [];
   let unsent = 0;
+  const end = performance.now() + seconds * 1000;
   const worker = async (): Promise<void> => {
-    while (sent.length < count) {
+    while (sent.length < count && performance.now() < end) {
       const spelled = requests.next().value as Spelled;
       try {
         const body = await (spelled.lenient ? lenient : shipped).send(spelled, hostOf(spelled.kind));
