@@ -1,4 +1,5 @@
 import type { Caller } from './identity/caller.ts';
+import type { Headers } from './input.ts';
 import type { Target } from './inventory/model.ts';
 import type { Why } from './task/model.ts';
 
@@ -15,6 +16,8 @@ export interface Admission {
 /** Names that only this sidecar may say to an upstream. */
 const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
 
+const OWN_PREFIX = 'x-authz-';
+
 /** Headers that carry credentials of the mesh alone, besides the declared task. */
 const meshCredentials = [
   'txn-token',
@@ -29,9 +32,11 @@ const sharedCredentials = ['authorization', 'dpop'] as const;
 /**
  * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
  * otherwise; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
- * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them.
+ * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them. What the
+ * caller sent under any other name that begins as ours do is removed.
  */
 export function admit(
+  { names }: Headers,
   { resource }: Target,
   caller: Caller,
   why: Why,
@@ -41,7 +46,8 @@ export function admit(
   const consumed = new Set([...why.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
   const shared = sharedCredentials.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
   const ours = [...meshCredentials, ...taskHeaders, ...shared];
-  if (resource.external) return { set: [], remove: withTwins([...ours, ...ownHeaders]), toCaller: why.responseHeaders };
+  const own = [...ownHeaders, ...names.filter((name) => name.startsWith(OWN_PREFIX))];
+  if (resource.external) return { set: [], remove: withTwins([...ours, ...own]), toCaller: why.responseHeaders };
   const set: [string, string][] = [
     ['x-authz-caller', caller.workload.id.text],
     ['x-authz-decision', decision],
@@ -52,7 +58,7 @@ export function admit(
   const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
   return {
     set,
-    remove: withTwins([...ownHeaders, ...stopped]).filter((name) => !said.has(name)),
+    remove: withTwins([...own, ...stopped]).filter((name) => !said.has(name)),
     toCaller: why.responseHeaders,
   };
 }

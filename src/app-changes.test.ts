@@ -60,7 +60,7 @@ test('a guardrail whose time is over is reported as bound again, in log and audi
   const engine = new Engine();
   const holder = await SnapshotHolder.open({
     paths: { folder: config.policy.folder, inventory: config.policy.inventory, guardrails: join(folder, 'guardrails') },
-    settings: policySettings(config),
+    settings: { ...policySettings(config), requiredGuardrails: ['g'] },
     engine,
     clock: () => now,
   });

@@ -107,6 +107,6 @@ export async function check(
   const giveBack = await stages.commit(why.claims, use, now);
   watch.lap('commit');
   if (giveBack instanceof Refusal) return { outcome: giveBack, trail };
-  const admission = admit(target, caller, why, stages.taskHeaders, occasion.decision);
+  const admission = admit(input.headers, target, caller, why, stages.taskHeaders, occasion.decision);
   return { outcome: verdict, admission, giveBack, trail };
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../inventory/problem.ts';
 import { newInstance } from '../policy/engine.ts';
+import { pathNotes } from '../policy/lint/paths.ts';
 import { findIdle } from '../policy/tools/idle.ts';
 import { noteworthy } from '../policy/tools/notes.ts';
 import { areRuns, runTests } from '../policy/tools/run-tests.ts';
@@ -31,7 +32,7 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
     io.err(`the engine gave up: ${idle}\n`);
     return FAILED;
   }
-  const noted = noteworthy(policies, loaded.snapshot.inventory, sources.settings);
+  const noted = [...partialPatterns(policies), ...noteworthy(policies, loaded.snapshot.inventory, sources.settings)];
   const remarks = [...notes, ...loaded.warnings, ...shadowedForbids(policies), ...idle.policies, ...noted];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
@@ -56,4 +57,9 @@ function shadowedForbids(policies: ReturnType<typeof readPolicies>): Problem[] {
   return policies
     .filter(({ json, shadow }) => shadow && json.effect === 'forbid')
     .map(({ id, remark }) => remark(`${id} is a forbid in shadow: it stops nothing yet`));
+}
+
+/** A pattern that leaves out the path it is about. */
+function partialPatterns(policies: ReturnType<typeof readPolicies>): Problem[] {
+  return policies.flatMap(({ json, remark }) => pathNotes(json).map(remark));
 }

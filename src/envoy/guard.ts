@@ -1,50 +1,58 @@
 import type { Headers } from '../input.ts';
 import { Refusal } from '../outcome.ts';
+import { foldedName, headerOverride } from './override.ts';
 
 /** Headers that say who calls and why, and those that say what is asked: each must have one value and one reading. */
 const credentialHeaders = ['authorization', 'dpop', 'txn-token', 'workload-identity-token', 'workload-proof-token'];
 const targetHeaders = [':method', ':path', ':authority', ':scheme', ':protocol', 'host', 'content-type', 'upgrade'];
 const FORWARDED = 'x-forwarded-client-cert';
 
-/** Headers by which some servers take another method or path than the request line's. Envoy's own x-envoy-original-* are not. */
-const overrides: ReadonlySet<string> = new Set([
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-  'x-original-method',
-  'x-original-uri',
-  'x-original-url',
-  'x-rewrite-uri',
-  'x-rewrite-url',
-  'x-forwarded-method',
-  'x-forwarded-path',
-  'x-forwarded-uri',
-]);
+/** Names that only this sidecar may say to a service. */
+const OWN_PREFIX = 'x-authz-';
 
 /**
  * Refuses headers that two readers could read differently; null when there are none. `single` names the headers beside
  * the built-in ones that decide something: task headers and those that policies read. Such a header is refused when it is
- * repeated, joined by commas (Envoy joins a repeated `authorization` even under encode_raw_headers), not clean text, or
- * doubled by a twin with underscores, which servers of the CGI family take for the same.
+ * repeated or not clean text, and so is any name that is none of these and that a server of the CGI family takes for one
+ * (`txn_token`, `x-authz_task`), with the real one beside it or without. A comma is one value's own in `header_map`; where
+ * `mayBeJoined` (Envoy sent `headers`) it may stand between two, and is refused. In a credential it always is: Envoy joins
+ * a repeated `authorization` in both.
  */
-export function guardHeaders(headers: Headers, single: readonly string[]): Refusal | null {
-  for (const name of headers.names) {
-    const twin = name.includes('_') ? name.replaceAll('_', '-') : null;
-    if (overrides.has(twin ?? name)) return new Refusal('request_header_override', `${name} asks for another request`);
-    if (twin === null || headers.all(twin).length === 0) continue;
-    if (twin === FORWARDED || credentialHeaders.includes(twin) || single.includes(twin)) {
-      return new Refusal('request_header_underscore', `${twin} has a twin with underscores`);
-    }
-  }
+export function guardHeaders(headers: Headers, single: readonly string[], mayBeJoined: boolean): Refusal | null {
+  const override = headerOverride(headers);
+  if (override !== null) return override;
+  const respelled = respelledName(headers, [...credentialHeaders, ...targetHeaders, FORWARDED, ...single]);
+  if (respelled !== null) return new Refusal('request_header_underscore', `${respelled} is read as another name`);
   for (const name of targetHeaders) {
     if (headers.all(name).length > 1) return repeated(name);
   }
-  for (const name of [...credentialHeaders, ...single]) {
-    const [value, ...more] = headers.all(name);
-    if (value === undefined) continue;
-    if (more.length > 0) return repeated(name);
-    if (headers.unclean.has(name)) return new Refusal('request_header_unclean', `${name} is not clean text`);
+  for (const name of credentialHeaders) {
+    const fault = singleFault(headers, name);
+    if (fault !== null) return fault;
+    const value = headers.all(name)[0] ?? '';
     if (value.includes(',') && !(name === 'authorization' && isOneCredential(value))) return repeated(name);
+  }
+  for (const name of single) {
+    const fault = singleFault(headers, name);
+    if (fault !== null) return fault;
+    if (mayBeJoined && headers.all(name)[0]?.includes(',')) return repeated(name);
+  }
+  return null;
+}
+
+function singleFault(headers: Headers, name: string): Refusal | null {
+  if (headers.all(name).length > 1) return repeated(name);
+  return headers.unclean.has(name) ? new Refusal('request_header_unclean', `${name} is not clean text`) : null;
+}
+
+/** A name that is not one of those that decide, and is read as one of them where names are folded; null: none. */
+function respelledName(headers: Headers, deciding: readonly string[]): string | null {
+  const exact = new Set(deciding);
+  const folded = new Set(deciding.filter((name) => !name.startsWith(':')).map(foldedName));
+  for (const name of headers.names) {
+    if (exact.has(name)) continue;
+    const read = foldedName(name);
+    if (folded.has(read) || (read !== name && read.startsWith(OWN_PREFIX))) return name;
   }
   return null;
 }

@@ -5,6 +5,7 @@ import { guardHeaders } from './guard.ts';
 import { readHeaders } from './headers.ts';
 import { canonicalAddress, canonicalHost } from './host.ts';
 import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './messages.ts';
+import { queryOverride } from './override.ts';
 import { type RequestTarget, readTarget } from './path.ts';
 import { type HopOptions, parseXfcc, selectHop } from './xfcc.ts';
 
@@ -40,7 +41,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   if (unnamed !== null) return unnamed;
   const headers = readHeaders(http, options.headerBytes);
   if (headers instanceof Refusal) return headers;
-  const guarded = guardHeaders(headers, options.singleHeaders);
+  const guarded = guardHeaders(headers, options.singleHeaders, http.header_map === null);
   if (guarded !== null) return guarded;
   const place = readPlace(http, headers, options.mergeSlashes);
   if (place instanceof Refusal) return place;
@@ -84,6 +85,8 @@ function readPlace(http: HttpRequestMessage, headers: Headers, mergeSlashes: boo
   if (http.fragment !== '' || (http.query !== '' && http.query !== target.query)) {
     return ambiguous('query or fragment are not what the path says');
   }
+  const override = queryOverride(target.query);
+  if (override !== null) return override;
   const host = canonicalHost(http.host, http.scheme);
   if (host instanceof Refusal) return host;
   if (headers.all('host').some((other) => canonicalHost(other, http.scheme) !== host)) {

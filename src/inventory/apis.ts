@@ -1,3 +1,4 @@
+import { reportCrossings } from './crossing.ts';
 import { lowerPath } from './fold.ts';
 import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
 import type { Action, Sensitivity } from './model.ts';
@@ -40,7 +41,7 @@ export function most(values: readonly Sensitivity[]): Sensitivity {
 
 /**
  * Reads the apis of one host, outer ones first, and reports what contradicts: a bad template, two that tie, a name used
- * twice, and whatever an api lowers of what is around it without `lower: true`.
+ * twice, whatever an api lowers of what is around it without `lower: true`, and what crossing templates disagree about.
  */
 export function compileApis(
   host: string,
@@ -81,6 +82,7 @@ export function compileApis(
   // Whatever contains a template is shorter or has fewer literals, so it is compiled before it.
   read.sort((a, b) => a.template.rank - b.template.rank);
   const apis: Api[] = [];
+  const indexes = new Map<Api, number>();
   const compiled = new TemplateTree<Api>();
   for (const { index, entry, template } of read) {
     const around = innermost(compiled.around(template));
@@ -88,7 +90,9 @@ export function compileApis(
     const api = compileApi(host, { base, scopes }, entry, template, around, at);
     compiled.add(api);
     apis.push(api);
+    indexes.set(api, index);
   }
+  reportCrossings(apis, (api) => (path, message) => report([indexes.get(api) ?? 0, ...path], message));
   return apis;
 }
 

@@ -10,11 +10,15 @@ export function lowerPath(path: string): string | null {
 }
 
 /**
- * What a careless server may take a segment for: case and compatibility forms folded, matrix parameters (`;x=1`) cut off.
- * Used only to raise sensitivity, so it may fold too much.
+ * What a lenient server may take a segment for: case and compatibility forms folded, matrix parameters (`;x=1`) cut off.
+ * Used only to refuse, so it may fold too much.
  */
-export function carelessly(segment: string): string {
+export function leniently(segment: string): string {
+  return lenientlyCased(segment).toUpperCase().toLowerCase();
+}
+
+/** The same for a server that tells cases apart. */
+export function lenientlyCased(segment: string): string {
   const semicolon = segment.indexOf(';');
-  const bare = semicolon === -1 ? segment : segment.slice(0, semicolon);
-  return bare.normalize('NFKC').toUpperCase().toLowerCase();
+  return (semicolon === -1 ? segment : segment.slice(0, semicolon)).normalize('NFKC');
 }

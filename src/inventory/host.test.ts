@@ -32,33 +32,53 @@ function refused(inventory: Inventory, line: string, more: Partial<Access> = {})
 
 test('an api holds for its path, with or without one trailing slash, and for all below', () => {
   const inventory = one(payments);
-  for (const path of ['/api/refunds', '/api/refunds/', '/api/refunds/7', '/api/refunds/7/lines/']) {
-    const { resource } = targetOf(inventory, `GET payments.internal${path}`);
-    assert.deepEqual(resource.apis, ['payments.internal/refunds'], path);
-    assert.equal(resource.id, `payments.internal${path}`);
+  for (const path of ['/api/refunds', '/api/refunds/7', '/api/refunds/7/lines']) {
+    const target = targetOf(inventory, `GET payments.internal${path}`);
+    assert.deepEqual(target.resource.apis, ['payments.internal/refunds'], path);
+    assert.equal(target.resource.id, `payments.internal${path}`);
   }
   for (const path of ['/api/refundsx', '/api/refund', '/xapi/refunds', '/']) {
     assert.deepEqual(targetOf(inventory, `GET payments.internal${path}`).resource.apis, [], path);
   }
 });
 
+test('a path is one resource with and without its one trailing slash', () => {
+  const inventory = one(payments);
+  for (const path of ['/api/refunds', '/api/invoices/7', '/api/invoices/7/lines', '/elsewhere', '/api/search']) {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const target = inventory.target(access(`${method} payments.internal${path}`));
+      assert.deepEqual(inventory.target(access(`${method} payments.internal${path}/`)), target, `${method} ${path}`);
+    }
+  }
+  assert.equal(targetOf(inventory, 'GET payments.internal/').resource.id, 'payments.internal/');
+  assert.equal(targetOf(inventory, 'GET payments.internal/x/').resource.path, '/x');
+  assert.equal(refused(inventory, 'GET payments.internal/x//'), 'request_malformed');
+});
+
 test('a path that no api names is as sensitive as the most sensitive thing that its host lists', () => {
   const inventory = one(payments);
-  for (const path of ['/API/refunds', '/api/invoices', '/', '/api/%72efunds', '/healthz2']) {
+  for (const path of ['/api/other', '/api/invoices', '/', '/api/%72efunds', '/healthz2']) {
     assert.equal(targetOf(inventory, `GET payments.internal${path}`).resource.sensitivity, 3, path);
   }
   assert.equal(targetOf(inventory, 'GET payments.internal/api/invoices/42').resource.sensitivity, 2);
 });
 
-test('a path under a wider api is at least what a careless server would serve for it', () => {
-  const inventory = api([
-    { name: 'all', path: '/api' },
-    { name: 'refunds', path: '/api/refunds', sensitivity: 'restricted' },
-  ]);
-  for (const path of ['/api/Refunds', '/api/refunds;x=1', '/api/REFUNDS/7', '/api/ref\uff55nds', '/api/refund\u017f']) {
-    assert.equal(targetOf(inventory, `GET h${path}`).resource.sensitivity, 3, path);
+test('a path that a lenient server reads as one of another api is refused', () => {
+  const apis = [
+    { name: 'all', path: '/api', methods: ['GET'] },
+    { name: 'refunds', path: '/api/refunds', effect: 'write', owner: 'payments' },
+    { name: 'one', path: '/Jobs/{job}' },
+  ];
+  const otherCase = ['/api/Refunds', '/api/REFUNDS/7', '/API/refunds', '/API', '/jobs/run'];
+  const otherForm = ['/api/refunds;x=1', '/api/ref\uff55nds', '/Jobs;v=1/7', '/api/refund\u017f'];
+  for (const path of [...otherCase, ...otherForm]) {
+    assert.equal(refused(api(apis), `GET h${path}`), 'request_path_ambiguous', path);
   }
-  assert.equal(targetOf(inventory, 'GET h/api/other').resource.sensitivity, 1);
+  for (const path of ['/api/other', '/api/other/Refunds', '/Jobs/Run', '/Jobs', '/elsewhere/API'])
+    assert.equal(targetOf(api(apis), `GET h${path}`).resource.path, path);
+  const apart = api(apis, { caseInsensitive: false });
+  for (const path of otherCase) assert.equal(targetOf(apart, `GET h${path}`).resource.path, path);
+  for (const path of otherForm) assert.equal(refused(apart, `GET h${path}`), 'request_path_ambiguous', path);
 });
 
 test('a sensitivity that is not stated is that of the host, else of unlisted, else restricted', () => {
@@ -211,6 +231,19 @@ test('an upgrade is CONNECT, a write, and must be listed where methods are', () 
   assert.deepEqual(facts(inventory, 'GET h/r'), ['GET', 'read']);
 });
 
+test('only a GET is an upgrade: a service that ignores it would do what any other method says', () => {
+  const inventory = api([
+    { name: 'any', path: '/any' },
+    { name: 'ws', path: '/ws', methods: ['GET', 'CONNECT', 'DELETE'] },
+  ]);
+  for (const method of ['HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'PROPFIND']) {
+    for (const path of ['/any', '/ws', '/elsewhere']) {
+      assert.equal(refused(inventory, `${method} h${path}`, { upgrade: true }), 'request_upgrade_method', method);
+      assert.equal(refused(inventory, `${method} h${path}`, { upgrade: true, grpc: true }), 'request_upgrade_method');
+    }
+  }
+});
+
 test('a gRPC call is a POST, or a QUERY where its method only reads', () => {
   const inventory = api([
     { name: 'get', path: '/bank.v1.Accounts/Get', effect: 'read' },
@@ -293,7 +326,7 @@ test('what a literal beside a parameter leaves unsaid is what the parameter says
 });
 
 test('where apis ask for scopes, a path that no api names asks for one that no token can carry', () => {
-  const { scopes } = targetOf(one(payments), 'GET payments.internal/API/invoices/1').resource;
+  const { scopes } = targetOf(one(payments), 'GET payments.internal/api/other/1').resource;
   assert.equal(scopes.length, 1);
   assert.match(scopes.join(), / /);
   assert.deepEqual(targetOf(one({ host: 'h' }), 'GET h/x').resource.scopes, []);
@@ -450,7 +483,7 @@ function lengths(ids: readonly string[], apis: readonly { name: string; path: st
 
 function tryApis(apis: readonly object[]): Inventory | null {
   try {
-    return api(apis);
+    return api(apis, { caseInsensitive: false });
   } catch (error) {
     if (error instanceof assert.AssertionError) return null;
     throw error;

@@ -1,6 +1,6 @@
 import { Refusal } from '../outcome.ts';
 import { type Api, compileApis, innermost, most, rank } from './apis.ts';
-import { carelessly, lowerPath } from './fold.ts';
+import { leniently, lenientlyCased, lowerPath } from './fold.ts';
 import { hostNameFault } from './host-name.ts';
 import type { Action, Host, Resource, Sensitivity, Target } from './model.ts';
 import { readActions, writeActions } from './model.ts';
@@ -23,6 +23,11 @@ export interface Access {
  */
 const UNNAMED_SCOPES: readonly string[] = Object.freeze(['no api names this path']);
 
+/** The scopes where apis cross and no scope meets what each asks for. */
+const CROSSING_SCOPES: readonly string[] = Object.freeze(['no scope opens all apis here']);
+
+const NO_SCOPES: readonly string[] = Object.freeze([]);
+
 /** What no server folds into something else. */
 const PLAIN = /^[a-z0-9._/-]*$/;
 
@@ -41,7 +46,7 @@ export class HostBook {
   readonly #unnamedScopes: readonly string[];
   readonly #caseInsensitive: boolean;
   readonly #routes = new Routes<Api>();
-  readonly #careless = new Routes<Api>(carelessly);
+  readonly #lenient: Routes<Api>;
   /** No template holds a character that folds, so a plain path matches the same both ways. */
   readonly #plain: boolean;
 
@@ -56,25 +61,32 @@ export class HostBook {
     const asks = apis.some((api) => api.scopes !== null && api.scopes.length > 0);
     this.#unnamedScopes = entry.scopes === undefined && asks ? UNNAMED_SCOPES : this.#scopes;
     this.#caseInsensitive = entry.caseInsensitive ?? false;
+    // `caseInsensitive: false` says that the host tells cases apart; where nothing is stated, that is not known.
+    this.#lenient = new Routes<Api>(entry.caseInsensitive === false ? lenientlyCased : leniently);
     this.#plain = apis.every((api) => api.template.segments.every((s) => 'param' in s || PLAIN.test(s.literal)));
     for (const api of apis) {
       this.#routes.add(api.template, api);
-      this.#careless.add(api.template, api);
+      this.#lenient.add(api.template, api);
     }
   }
 
-  /** The resource that the path names and the action that the method is there, or why the request is refused. */
+  /**
+   * The resource that the path names and the action that the method is there, or why the request is refused. The one
+   * trailing slash of a path is not part of either: the resource is the same with and without it.
+   */
   target(access: Access): Target | Refusal {
-    const path = this.#caseInsensitive ? lowerPath(access.path) : access.path;
-    if (path === null) {
-      return new Refusal(
-        'request_path_ambiguous',
-        'the host is case-insensitive and the path holds a cased letter outside ASCII',
-      );
-    }
-    const segments = split(path);
+    const whole = this.#caseInsensitive ? lowerPath(access.path) : access.path;
+    if (whole === null)
+      return ambiguous('the host is case-insensitive and the path holds a cased letter outside ASCII');
+    const segments = split(whole);
     if (segments === null) return new Refusal('request_malformed', 'the path is not canonical');
+    const path = `/${segments.join('/')}`;
     const matches = this.#routes.matching(segments).sort((a, b) => a.template.rank - b.template.rank);
+    const another = this.#readLeniently(path, segments, matches);
+    if (another !== null) {
+      const why = `a server that folds case or drops ';' reads the path as one of the api ${another.id}`;
+      return ambiguous(`${why}; state caseInsensitive, true or false, for the host`);
+    }
     const nested = matches.filter(
       (api, index) => matches[index + 1]?.template.segments.length !== api.template.segments.length,
     );
@@ -87,17 +99,19 @@ export class HostBook {
     });
   }
 
+  /** Where templates cross, the strictest of what they say holds: see `compileApis` for what it refuses beforehand. */
   #resource(path: string, segments: readonly string[], matches: readonly Api[], nested: readonly Api[]): Resource {
+    const owners = new Set(stated(matches, (api) => api.owner));
     return Object.freeze({
       id: this.host.name + path,
       host: this.host,
       path,
       apis: Object.freeze(nested.map((api) => api.id)),
       params: paramsOf(nested, segments),
-      owner: lastStated(matches, (api) => api.owner) ?? this.#owner,
-      sensitivity: this.#sensitivity(path, segments, matches),
+      owner: owners.size === 0 ? this.#owner : owners.size === 1 ? ([...owners][0] ?? null) : null,
+      sensitivity: this.#sensitivity(matches),
       external: this.host.external,
-      scopes: matches.length === 0 ? this.#unnamedScopes : (lastStated(matches, (api) => api.scopes) ?? this.#scopes),
+      scopes: matches.length === 0 ? this.#unnamedScopes : scopesOf(matches, this.#scopes),
       labels:
         matches.length === 0
           ? this.#labels
@@ -105,22 +119,40 @@ export class HostBook {
     });
   }
 
-  /** Never less than what a server that folds case, or drops `;x`, would serve for this path. */
-  #sensitivity(path: string, segments: readonly string[], matches: readonly Api[]): Sensitivity {
-    if (this.#plain && PLAIN.test(path)) return this.#around(matches);
-    const folded = this.#careless.matching(segments).filter((api) => !matches.includes(api));
-    return most([this.#around(matches), ...folded.map((api) => api.sensitivity)]);
+  /** An api that does not hold for the path, and does for the path as a lenient server reads it; null where there is none. */
+  #readLeniently(path: string, segments: readonly string[], matches: readonly Api[]): Api | null {
+    if (this.#plain && PLAIN.test(path)) return null;
+    return this.#lenient.matching(segments).find((api) => !matches.includes(api)) ?? null;
   }
 
   /** A path that no api names is as sensitive as the most sensitive thing that the host lists. */
-  #around(matches: readonly Api[]): Sensitivity {
+  #sensitivity(matches: readonly Api[]): Sensitivity {
     if (matches.length === 0) return this.#most;
     return most(innermost(matches).map((api) => api.sensitivity));
   }
 }
 
-function lastStated<T>(apis: readonly Api[], read: (api: Api) => T | null): T | null {
-  return apis.reduce<T | null>((found, api) => read(api) ?? found, null);
+function ambiguous(detail: string): Refusal {
+  return new Refusal('request_path_ambiguous', detail);
+}
+
+/** What is said by those apis that say it and contain no other that does: one where apis nest, several where they cross. */
+function stated<T>(apis: readonly Api[], read: (api: Api) => T | null): T[] {
+  const found: T[] = [];
+  for (const api of innermost(apis.filter((candidate) => read(candidate) !== null))) {
+    const said = read(api);
+    if (said !== null) found.push(said);
+  }
+  return found;
+}
+
+/** The scopes that meet what each crossing api asks for; those of the host where none asks. */
+function scopesOf(matches: readonly Api[], host: readonly string[]): readonly string[] {
+  const asked = stated(matches, (api) => api.scopes);
+  const [first, ...others] = asked.filter((scopes) => scopes.length > 0);
+  if (first === undefined) return asked.length > 0 ? NO_SCOPES : host;
+  const common = first.filter((scope) => others.every((scopes) => scopes.includes(scope)));
+  return common.length > 0 ? common : CROSSING_SCOPES;
 }
 
 /** The segments of a path, without the empty one that a trailing slash leaves; null for one that is not canonical. */
@@ -143,18 +175,22 @@ function paramsOf(nested: readonly Api[], segments: readonly string[]): Readonly
 }
 
 /**
- * The action that a request is at a path. A gRPC call is a POST, an upgrade is CONNECT (one check opens a tunnel), a POST
+ * The action that a request is at a path. A gRPC call is a POST, an upgrade is CONNECT (one check opens a tunnel) and only
+ * ever a GET (RFC 6455 section 4.1; Envoy hands over an extended CONNECT of RFC 8441 as one): a service that knows no
+ * upgrades does what the method says, so any other method beside one is refused. A POST
  * to the own path of an api that only reads is QUERY, and what only reads elsewhere is POST where the inventory says that
  * it writes.
  */
 function actionOf(access: Access, matches: readonly Api[], own: Api | undefined, depth: number): Action | Refusal {
+  if (access.upgrade && access.method !== 'GET') {
+    return new Refusal('request_upgrade_method', `an upgrade is a GET, not a ${access.method}`);
+  }
   const method = access.upgrade ? 'CONNECT' : access.method;
   if (!isAction(method)) return new Refusal('request_method_not_allowed', 'the method is none of the known ones');
   if (access.grpc && !access.upgrade && method !== 'POST') {
     return new Refusal('request_method_not_allowed', `a gRPC call is a POST, not a ${method}`);
   }
-  const listed = lastStated(matches, (api) => api.methods);
-  if (listed !== null && !listed.has(method)) {
+  if (stated(matches, (api) => api.methods).some((listed) => !listed.has(method))) {
     return new Refusal('request_method_not_allowed', `the api ${own?.id ?? ''} does not list ${method}`);
   }
   const writes = innermost(matches).some((api) => api.writes);

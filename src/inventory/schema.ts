@@ -83,7 +83,7 @@ export const apiSchema = z.strictObject({
     .min(1, 'an empty list admits no method; leave the key out, or name a method')
     .optional()
     .describe(
-      'Every other method is refused. Not stated: any, or what the api around it lists. An upgrade (WebSocket) counts as CONNECT.',
+      'Every other method is refused. Not stated: any, or what the api around it lists. An upgrade (WebSocket) counts as CONNECT. Where templates cross, each must list it.',
     ),
   effect: z
     .enum(['read', 'write'])
@@ -101,7 +101,7 @@ export const apiSchema = z.strictObject({
     .array(scope)
     .optional()
     .describe(
-      'A token that carries scopes needs one of these. Not stated: those of the api around it, or of the host.',
+      'A token that carries scopes needs one of these. Not stated: those of the api around it, or of the host. Where templates cross, one that each takes.',
     ),
   owner: name.optional().describe('Not stated: the owner of the api around it, or of the host.'),
   labels: labels
@@ -130,7 +130,9 @@ export const hostSchema = z.strictObject({
   caseInsensitive: z
     .boolean()
     .optional()
-    .describe('The host takes /API for /api. Paths are then compared, and shown to policies, in lower case.'),
+    .describe(
+      'true: the host takes /API for /api; paths are compared, and shown to policies, in lower case. false: it tells them apart. Not stated: a path that would be another api in another case is refused.',
+    ),
   external: z.boolean().optional().describe('The destination lies outside the mesh.'),
   owner: name.optional(),
   sensitivity: sensitivity.optional().describe('Not stated: that of `unlisted`.'),

@@ -28,6 +28,18 @@ export class TemplateTree<T extends { readonly template: Template }> {
     return found.sort((a, b) => a.template.rank - b.template.rank);
   }
 
+  /** Those of at most its length that hold for some path that this template holds for. */
+  sharing({ segments }: Template): T[] {
+    const found: T[] = [];
+    let level = [this.#root];
+    for (const segment of segments) {
+      for (const node of level) found.push(...node.here);
+      level = level.flatMap((node) => overlapping(node, segment));
+    }
+    for (const node of level) found.push(...node.here);
+    return found;
+  }
+
   /** One of the same length that shares a path with this template, where neither is the more specific; null: none. */
   tied(template: Template): T | null {
     let level = [this.#root];

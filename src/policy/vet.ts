@@ -8,6 +8,7 @@ import { mistakesIn, silentMistakes } from './lint/find-mistakes.ts';
 import { limitProblems } from './lint/limits.ts';
 import { entitiesOf, literalProblems, readingProblems } from './lint/literals.ts';
 import { nameProblems } from './lint/names.ts';
+import { pathProblems } from './lint/paths.ts';
 import { joinSchemas } from './lint/schemas.ts';
 import { teamProblems } from './lint/teams.ts';
 import type { Sources } from './sources.ts';
@@ -76,7 +77,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
     problems.push(...annotationProblems(policy), ...teamProblems(policy, inventory.known.teams));
     problems.push(...readingProblems(policy), ...literalProblems(policy), ...absenceProblems(policy));
     problems.push(...silentMistakes(policy));
-    problems.push(...nameProblems(policy, { inventory, settings }));
+    problems.push(...nameProblems(policy, { inventory, settings }), ...pathProblems(policy));
   }
   if (problems.length > 0) return sortProblems(onlyOnce(problems));
   const vetted: Vetted = {

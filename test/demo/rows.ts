@@ -110,6 +110,13 @@ export const rows: readonly Row[] = [
     play: as(READER, { ...invoice, headers: websocketHeaders }),
   },
   {
+    who: 'ledger (service)',
+    task: '–',
+    request: `DELETE ${invoice.path} as WebSocket`,
+    expected: denied('request_upgrade_method', 400),
+    play: as(LEDGER, { ...invoice, method: 'DELETE', headers: websocketHeaders }),
+  },
+  {
     who: 'not in the inventory',
     task: '–',
     request: INVOICE,

@@ -76,6 +76,13 @@ test('a WebSocket upgrade is a write: who may only read cannot open one', async 
   await assertDenied({ svid: reader, ...upgrade }, 403, 'policy_no_permit');
 });
 
+test('no other method hides behind an upgrade', async () => {
+  for (const method of ['DELETE', 'POST', 'PUT', 'PATCH']) {
+    const hidden = { svid: ledger, method, path: INVOICE, headers: websocketHeaders };
+    await assertDenied(hidden, 400, 'request_upgrade_method');
+  }
+});
+
 test('a restricted write needs an approval', async () => {
   await assertAllowed({ svid: ledger, path: '/api/refunds' });
   await assertDenied({ svid: ledger, method: 'POST', path: '/api/refunds' }, 403, 'approval_required');

@@ -51,7 +51,7 @@ export async function runMutation(mutation: Mutation): Promise<number> {
 /** A copy of all that a run reads, in a folder of its own. */
 export function copyProject(): string {
   const folder = mkdtempSync(join(tmpdir(), 'mutants-'));
-  for (const part of ['src', 'test', 'cedar', 'docs', 'proto', 'package.json'])
+  for (const part of ['src', 'test', 'cedar', 'docs', 'envoy', 'proto', 'package.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   return folder;

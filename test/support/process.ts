@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** A program that runs beside the test, with what it has said so far. It is killed when the test process exits. */
+/**
+ * A program that runs beside the test, with what it has said so far. It is killed when the test process exits. `open`: its
+ * standard input stays open as long as this process runs.
+ */
 export class Program {
   readonly name: string;
   readonly stdout: string[] = [];
@@ -16,11 +19,11 @@ export class Program {
     name: string,
     file: string,
     args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv; logFile?: string } = {},
+    options: { cwd?: string; env?: NodeJS.ProcessEnv; logFile?: string; open?: boolean } = {},
   ) {
-    const { logFile, ...spawning } = options;
+    const { logFile, open = false, ...spawning } = options;
     this.name = name;
-    this.#child = spawn(file, args, { ...spawning, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(file, args, { ...spawning, stdio: [open ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
     createInterface(this.#child.stdout!).on('line', (line) => this.stdout.push(line));
     createInterface(this.#child.stderr!).on('line', (line) => {
       this.stderr.push(line);

@@ -35,6 +35,7 @@ export const request: Family<'request'> = {
   request_headers_too_large: wrong({ headers: { 'x-long': 'a'.repeat(128 * 1024) } }),
   request_too_large: wrong({ http: { body: 'a'.repeat(256 * 1024) } }),
   request_header_override: wrong({ headers: { 'x-http-method-override': 'DELETE' } }),
+  request_query_override: wrong({ path: '/api/invoices/42?_method=DELETE' }),
   request_header_underscore: wrongHeader({ x_task_id: 't-1' }),
   request_header_repeated: wrongHeader({ 'x-task-id': ['t-42', 't-42'] }),
   request_header_unclean: wrongHeader({ 'x-task-id': Buffer.from([0x74, 0x2d, 0x31, 0xf1]) }),
@@ -55,6 +56,10 @@ export const request: Family<'request'> = {
   request_host_unknown: pair(
     agentByTxn({}, { host: 'reports.internal', path: '/q3', route: { host: 'reports.internal' } }),
     agentByTxn({}, { host: 'other.internal', path: '/q3', route: { host: 'other.internal' } }),
+  ),
+  request_upgrade_method: pair(
+    ledgerReads({ headers: { upgrade: 'websocket' } }),
+    ledgerReads({ method: 'DELETE', headers: { upgrade: 'websocket' } }),
   ),
   request_method_not_allowed: pair(
     ledgerReads({ method: 'GET', path: '/api/status' }),

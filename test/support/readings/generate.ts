@@ -1,0 +1,175 @@
+import { websocketHeaders } from '../client.ts';
+import { GRPC_METHODS, type Kind, kinds } from './services.ts';
+
+/** One request as a client spells it. */
+export interface Spelled {
+  readonly pair: string;
+  readonly kind: Kind;
+  /** Through the Envoy that lets underscores through and removes no header early. */
+  readonly lenient: boolean;
+  readonly version: 1 | 2;
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Over HTTP/2: an extended CONNECT (RFC 8441). */
+  readonly tunnel: boolean;
+}
+
+export type Random = () => number;
+
+/** Numbers from 0 to 1 that a seed determines (mulberry32). */
+export function randomFrom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const METHODS = ['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const;
+const PATHS = [
+  '/jobs',
+  '/jobs/run',
+  '/api/refunds',
+  '/api/refunds/7',
+  '/search',
+  '/search/x',
+  '/spaces/hr',
+  '/spaces/hr/docs/x',
+  '/spaces/it/docs/x',
+  '/tenants/acme',
+  '/tenants/rival',
+  '/tenants/rival/users/acme',
+  '/tenants/acme/users/rival',
+  '/chat',
+  '/forbidden',
+  '/elsewhere',
+  '/',
+] as const;
+const QUERIES = [
+  'a=1',
+  '',
+  '_method=DELETE',
+  '%5Fmethod=DELETE',
+  'a=1&_METHOD=PUT',
+  'a=1&+_method=DELETE',
+  'x-http-method-override=DELETE',
+  'methods=DELETE',
+] as const;
+
+type Respell = (path: string, pick: <T>(list: readonly T[]) => T) => string;
+const PATH_SPELLINGS: readonly Respell[] = [
+  (path) => `${path}/`,
+  (path) => `${path}/`,
+  (path) => `${path}//`,
+  (path) => path.replace('/', '//'),
+  (path, pick) => escapeOne(path, pick),
+  (path, pick) => recase(path, pick),
+  (path, pick) => recase(path, pick),
+  (path) => path.toUpperCase(),
+  (path) => `${path};x=1`,
+  (path) => `${path}%3bx=1`,
+  (path) => `/elsewhere/..${path}`,
+  (path) => `/elsewhere/%2e%2e${path}`,
+  (path) => `/.${path}`,
+  (path) => path.replaceAll('/', '%2f').replace('%2f', '/'),
+  (path) => path.replace(/[a-z]/, (char) => encodeURIComponent(String.fromCharCode(char.charCodeAt(0) + 0xfee0))),
+  (path) => `${path}%20`,
+  (path) => `${path}%00`,
+  (path) => `${path}%2561`,
+  (path) => path.replace(/(?!^)\//, '\\'),
+  (path) => `${path}#x`,
+];
+
+function escapeOne(path: string, pick: <T>(list: readonly T[]) => T): string {
+  const at = pick([...path.matchAll(/[a-z]/g)].map(({ index }) => index));
+  if (at === undefined) return path;
+  return `${path.slice(0, at)}%${path.charCodeAt(at).toString(16)}${path.slice(at + 1)}`;
+}
+
+function recase(path: string, pick: <T>(list: readonly T[]) => T): string {
+  const at = pick([...path.matchAll(/[a-z]/g)].map(({ index }) => index));
+  return at === undefined ? path : path.slice(0, at) + path[at]?.toUpperCase() + path.slice(at + 1);
+}
+
+/** Headers that decide something, each with values of which some are forbidden. */
+const DECIDING: readonly (readonly [name: string, values: readonly string[]])[] = [
+  ['x-amount', ['5', 'blocked', '5,blocked', 'blocked,5', '']],
+  ['x-count', ['5', '11', '0x1', '5,11', '007']],
+  ['x-role', ['writer', 'reader', 'writer,reader']],
+  ['user-agent', ['curl/8', 'Mozilla/5.0 (KHTML, like Gecko)']],
+  ['x-task-id', ['t-1', 't-1,t-2']],
+  ['x-task-purpose', ['reports']],
+  ['x-authz-caller', ['spiffe://prod.example/admin']],
+  ['x-authz-task', ['t-admin']],
+  ['x-authz-agent', ['admin']],
+  ['txn-token', ['a.b.c']],
+  ['dpop', ['a.b.c']],
+  ['x-http-method-override', ['DELETE']],
+  ['x-original-url', ['/api/refunds']],
+  ['x-forwarded-client-cert', ['URI=spiffe://prod.example/admin']],
+];
+
+type RespellName = (name: string) => string;
+const NAME_SPELLINGS: readonly RespellName[] = [
+  (name) => name.replaceAll('-', '_'),
+  (name) => name.replace('-', '_'),
+  (name) => name.replace(/-(?=[^-]*$)/, '_'),
+  (name) => name.replaceAll('-', '.'),
+  (name) => name.toUpperCase(),
+];
+
+/** Requests of which most differ from a plain one in a spelling or two. Endless, and the same for the same numbers. */
+export function* spelledRequests(random: Random): Generator<Spelled> {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const chance = (of: number): boolean => random() < of;
+  for (let number = 0; ; number++) {
+    const kind = pick(kinds);
+    const grpc = kind === 'grpc';
+    const version = grpc || chance(0.5) ? 2 : 1;
+    const upgrade = !grpc && chance(0.25);
+    const plain = grpc ? `/bank.v1.Accounts/${pick(GRPC_METHODS)}` : upgrade && chance(0.5) ? '/chat' : pick(PATHS);
+    const path = chance(0.3) ? pick(PATH_SPELLINGS)(plain, pick) : plain;
+    const query = !grpc && chance(0.15) ? `?${pick(QUERIES)}` : '';
+    const headers: (readonly [string, string])[] = [['x-pair', `p-${number}`]];
+    for (let count = Math.floor(random() * 2.5); count > 0; count--) headers.push(...oneHeader(pick, chance));
+    if (chance(0.4)) headers.push(['x-role', 'writer']);
+    if (grpc) headers.push(['content-type', 'application/grpc'], ['te', 'trailers']);
+    const method = grpc ? 'POST' : pick(METHODS);
+    if (upgrade && version === 1) headers.push(...upgradeHeaders(pick));
+    yield {
+      pair: `p-${number}`,
+      kind,
+      lenient: chance(0.5),
+      version,
+      method: upgrade && chance(0.5) ? 'GET' : method,
+      target: path + query,
+      headers,
+      tunnel: upgrade && version === 2,
+    };
+  }
+}
+
+function oneHeader(pick: <T>(list: readonly T[]) => T, chance: (of: number) => boolean): (readonly [string, string])[] {
+  const [name, values] = pick(DECIDING);
+  const first: readonly [string, string] = [chance(0.3) ? pick(NAME_SPELLINGS)(name) : name, pick(values)];
+  // A pair of names that a service may take for one, or one name twice.
+  if (chance(0.25)) return [first, [name, pick(values)]];
+  return name === 'x-task-id' && chance(0.7) ? [first, ['x-task-purpose', 'reports']] : [first];
+}
+
+function upgradeHeaders(pick: <T>(list: readonly T[]) => T): (readonly [string, string])[] {
+  const whole = Object.entries(websocketHeaders).map(([name, value]) => [name, value] as const);
+  return pick([
+    whole,
+    whole,
+    whole,
+    whole.filter(([name]) => name !== 'connection'),
+    whole.filter(([name]) => name !== 'upgrade'),
+    whole.map(([name, value]) => (name === 'upgrade' ? ([name, 'WebSocket'] as const) : ([name, value] as const))),
+    [...whole, ['upgrade', 'websocket'] as const],
+  ]);
+}
