@@ -2,6 +2,7 @@ import type { Identity, IdentityEvents } from './app-identity.ts';
 import type { Config } from './config/schema.ts';
 import type { Concluded } from './envoy/handler.ts';
 import { formatProblem } from './inventory/problem.ts';
+import { shadowOf } from './judge.ts';
 import type { Log } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { Refusal } from './outcome.ts';
@@ -125,9 +126,7 @@ export function observer(metrics: Metrics): (concluded: Concluded) => void {
       seconds: microseconds / 1e6,
       stages: seconds(trail.micros ?? {}),
     });
-    for (const { verdict } of trail.hops ?? []) {
-      for (const { policy } of verdict.shadow) metrics.shadowDisagreed(policy);
-    }
+    for (const { policy } of shadowOf(trail.hops ?? [], outcome)) metrics.shadowDisagreed(policy);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Inventory } from '../../inventory/inventory.ts';
 import { Refusal } from '../../outcome.ts';
 import { refusalOf } from '../permit.ts';
+import { type ShadowFinding, shadowFindings } from '../shadow.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { questionsOf } from '../stated.ts';
 import { type Audited, readAudited, type Unjudged } from './audited.ts';
@@ -27,10 +28,8 @@ export interface Change {
   readonly decision: string;
 }
 
-/** What shadowed policies would have changed, were they enforced. */
-export interface ShadowChange {
-  readonly policy: string;
-  readonly would: 'allow' | 'deny' | 'error';
+/** Decisions that a shadowed policy would have turned, were it alone enforced too. */
+export interface ShadowChange extends ShadowFinding {
   readonly count: number;
 }
 
@@ -117,7 +116,7 @@ export class Replayer {
       return { ...asked, verdict: { result: 'deny', reason: questions.reason, by: [] } };
     }
     const verdicts = questions.map((question) => this.#snapshot.decide(question));
-    for (const { policy, would } of verdicts.flatMap(({ shadow }) => shadow)) {
+    for (const { policy, would } of shadowFindings(verdicts)) {
       const key = `${policy} ${would}`;
       this.#shadow.set(key, { policy, would, count: (this.#shadow.get(key)?.count ?? 0) + 1 });
     }
