@@ -1,8 +1,12 @@
 import { parseArgs } from 'node:util';
 
-/** Exit codes: EX_USAGE of sysexits.h for what the command line or the config gets wrong, 1 for everything else. */
+/**
+ * Exit codes: EX_USAGE of sysexits.h for what the command line or the config gets wrong, 2 for input that cannot be read,
+ * 1 for everything else.
+ */
 export const DONE = 0;
 export const FAILED = 1;
+export const UNREAD = 2;
 export const MISUSED = 64;
 
 /** Where a command writes. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { credentials } from '../../identity/caller.ts';
 import type { DeclaredHeader } from '../sources.ts';
 import type { Stated } from '../stated.ts';
+import type { EarlyRefusal } from './reopened.ts';
 
 const text = z.string();
 const names = z.array(text);
@@ -12,6 +13,7 @@ const lineSchema = z.looseObject({
   decision: text,
   result: z.enum(['allow', 'deny']),
   reason: text,
+  detail: text.nullish(),
   clipped: z.literal(true).optional(),
   caller: z.looseObject({ id: text, credential: z.enum(credentials) }).nullish(),
   task: z
@@ -65,6 +67,8 @@ export interface Unjudged {
   readonly decision: string | null;
   readonly why: 'no check' | 'unreadable' | 'before policy' | 'not exact';
   readonly reason: string;
+  /** What was refused, for `before policy`. */
+  readonly refused?: EarlyRefusal;
 }
 
 /** A digest that stands in place of a token, wherever one stood in a text. */
@@ -79,7 +83,8 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
     return { decision: null, why: 'unreadable', reason: 'no JSON object' };
-  if ('event' in value && !('decision' in value))
+  // A line about the audit itself; one that withdraws an allow names its decision.
+  if ('event' in value && typeof value.event === 'string')
     return { decision: null, why: 'no check', reason: 'a line about the audit itself' };
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
@@ -87,11 +92,14 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
     const decision = 'decision' in value && typeof value.decision === 'string' ? value.decision : null;
     return { decision, why: 'unreadable', reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
   }
-  const { decision, result, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
+  const { decision, result, reason, detail, clipped, hops, caller, task, facts, request, action, policy, time } =
+    parsed.data;
   if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped' };
   const last = hops?.at(-1);
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
-    return { decision, why: 'before policy', reason };
+    const { method = null, host = null, path = null } = request ?? {};
+    const refused = { reason, detail: detail ?? '', revision: policy?.revision ?? null, method, host, path };
+    return { decision, why: 'before policy', reason, refused };
   }
   const { method, host, path } = request;
   if (method === null || host === null || path === null) return { decision, why: 'not exact', reason: 'no request' };
