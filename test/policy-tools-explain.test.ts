@@ -209,7 +209,10 @@ suite('policy reach', () => {
       ),
     });
     const { stdout } = await policyCli('reach', AGENT, '--in', policies, '--task', 'reconcile-invoices');
-    assert.match(stdout, /invoices +write .* perhaps +POST PUT PATCH DELETE CONNECT +permits ask for facts that are not stated\n/);
+    assert.match(
+      stdout,
+      /invoices +write .* perhaps +POST PUT PATCH DELETE CONNECT +permits ask for facts that are not stated\n/,
+    );
   });
 
   test('through others, every one of them must be permitted', async () => {
