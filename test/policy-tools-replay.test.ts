@@ -268,7 +268,7 @@ suite('policy replay', () => {
 
   test('an audit that is not there fails', async () => {
     const { code, stderr } = await policyCli('replay', '/nowhere.jsonl', '--config', join(world.folder, 'config.yaml'));
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(stderr, /cannot be read \(ENOENT\)/);
   });
 });

@@ -21,7 +21,9 @@ import { type Ask, anyAsk, type Checked, reallyCheck } from '../support/tools/re
 import type { SoakResult } from './run.ts';
 
 const ESTATES = 200;
-const ASKS = 60;
+const ASKS = 52;
+/** Reaches of one estate: each asks for everything that its inventory lists. */
+const MAX_REACHES = 5;
 const MAX_FAULTS = 20;
 
 /** What was asked, what came of it, and what contradicted. */
@@ -107,11 +109,13 @@ async function compare(asks: readonly Ask[], world: World, after: World | null, 
     ];
     if (after !== null) found.push(laterContradiction(real, await reallyCheck(ask, after.loaded.snapshot), after));
     if (real.result === 'allow') {
-      const facts = reachFacts(ask, number % 3);
+      const facts = reachFacts(ask, [0, 0, 1, 2][number % 4] ?? 0);
       const key = JSON.stringify(facts);
-      const reached = reaches.get(key) ?? reachOf(facts, world);
-      reaches.set(key, reached);
-      found.push(reachContradiction(real, reached));
+      const reached = reaches.get(key) ?? (reaches.size < MAX_REACHES ? reachOf(facts, world) : null);
+      if (reached !== null) {
+        reaches.set(key, reached);
+        found.push(reachContradiction(real, reached));
+      }
     }
     tally.questions += found.length;
     for (const fault of found) if (fault !== null) report(fault, ask);

@@ -6,13 +6,13 @@ const paths = ['/a', '/a/b', '/b/c', '/c', '/a/b/c', '/any'];
 
 /** The text of one policy about the estate. */
 export function anyPolicy(id: string, inventory: Inventory, random: Random): string {
-  const forbid = random.chance(30);
+  const forbid = random.chance(22);
   const approval = forbid && random.chance(40);
   const shadow = random.chance(25) ? ' @mode("shadow")' : '';
   const scope = random.chance(40)
     ? 'principal, action, resource'
     : [principal(inventory, random), random.pick(actions), resource(inventory, random)].join(', ');
-  const conditions = Array.from({ length: random.below(3) }, () => condition(inventory, random));
+  const conditions = Array.from({ length: random.pick([0, 1, 1, 2]) }, () => condition(inventory, random));
   if (approval) conditions.push('unless { context.approvals.contains("owner") }');
   const trust = forbid ? '' : ' @trusts_issuer_chain';
   const asks = approval ? ' @approval("owner")' : '';
