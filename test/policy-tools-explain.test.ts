@@ -215,6 +215,26 @@ suite('policy reach', () => {
     );
   });
 
+  test('a task, a chain and a credential that are not stated may be any', async () => {
+    const { policies } = estateCopy({
+      'policies/more.cedar': policy(
+        'token-reads-exports',
+        `permit (principal == Mesh::Workload::"${AGENT}", action == Mesh::Action::"GET", resource in Mesh::Api::"payments.internal/exports") when { context has task && context.credential == Mesh::Credential::"jwt-svid" && context.chain.depth > 1 }`,
+      ),
+    });
+    const reach = async (...facts: string[]) => (await policyCli('reach', AGENT, '--in', policies, ...facts)).stdout;
+    assert.match(await reach(), /invoices +read +confidential +perhaps /);
+    assert.match(await reach(), /exports +read +internal +perhaps +GET /);
+    assert.doesNotMatch(await reach('--no-task'), /invoices|exports/);
+    assert.doesNotMatch(await reach('--direct'), /exports/);
+    assert.doesNotMatch(await reach('--credential', 'x509-svid'), /exports/);
+    for (const facts of [
+      ['--no-task', '--task', 'reconcile-invoices'],
+      ['--direct', '--through', AGENT],
+    ])
+      assert.equal((await policyCli('reach', AGENT, '--in', policies, ...facts)).code, 64);
+  });
+
   test('through others, every one of them must be permitted', async () => {
     const { policies } = estateCopy();
     const server = 'spiffe://prod.example/ns/platform/sa/tool-server';
