@@ -76,7 +76,8 @@ suite('policy tests', () => {
       ['GET docs..internal/a', 'request_host_malformed'],
       ['CONNECT docs.internal/a', 'request_connect'],
     ].map(([request, reason]) => `  - { name: a, request: "${request}", expect: deny, reason: ${reason} }`);
-    const spelled = '  - { name: b, request: "GET Docs.Internal.:443/caf%C3%A9/x%3By?z=%2f", expect: allow, by: [docs] }';
+    const spelled =
+      '  - { name: b, request: "GET Docs.Internal.:443/%E4%B8%AD/x%3By?z=%2f", expect: allow, by: [docs] }';
     assert.deepEqual(report(['given:', `  caller: ${AGENT}`, 'cases:', ...cases, spelled].join('\n')), []);
   });
 
