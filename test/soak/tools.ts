@@ -62,7 +62,7 @@ async function tryEstate(seed: number, engine: Engine, tally: Tally): Promise<bo
   const now = inventoryOf(sections);
   const later = inventoryOf(changedEstate(sections, random));
   if (now === null || later === null) return false;
-  const texts = Array.from({ length: 3 + random.below(8) }, (_, i) => anyPolicy(`p${i}`, now.inventory, random));
+  const texts = Array.from({ length: 5 + random.below(8) }, (_, i) => anyPolicy(`p${i}`, now.inventory, random));
   const files = Object.fromEntries(texts.map((text, i) => [`p${i}.cedar`, text]));
   const world = worldOf(now.text, files, engine);
   if (world === null) return false;

@@ -6,9 +6,9 @@ const paths = ['/a', '/a/b', '/b/c', '/c', '/a/b/c', '/any'];
 
 /** The text of one policy about the estate. */
 export function anyPolicy(id: string, inventory: Inventory, random: Random): string {
-  const forbid = random.chance(22);
-  const approval = forbid && random.chance(40);
-  const shadow = random.chance(25) ? ' @mode("shadow")' : '';
+  const forbid = random.chance(25);
+  const approval = forbid && random.chance(60);
+  const shadow = random.chance(35) ? ' @mode("shadow")' : '';
   const scope = random.chance(40)
     ? 'principal, action, resource'
     : [principal(inventory, random), random.pick(actions), resource(inventory, random)].join(', ');
