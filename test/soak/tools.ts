@@ -55,6 +55,9 @@ export async function run([estates = String(ESTATES)]: readonly string[]): Promi
   return { line: `${line} (seed ${seed}, ${allowed} allowed, ${early} refused before policies)`, faults };
 }
 
+const writesNeedAnApproval = `@id("approval") @approval("owner")
+forbid (principal, action in Mesh::Action::"write", resource) unless { context.approvals.contains("owner") };\n`;
+
 /** False when the estate could not be loaded. */
 async function tryEstate(seed: number, engine: Engine, tally: Tally): Promise<boolean> {
   const random = new Random(seed);
@@ -63,6 +66,7 @@ async function tryEstate(seed: number, engine: Engine, tally: Tally): Promise<bo
   const later = inventoryOf(changedEstate(sections, random));
   if (now === null || later === null) return false;
   const texts = Array.from({ length: 5 + random.below(8) }, (_, i) => anyPolicy(`p${i}`, now.inventory, random));
+  if (random.chance(50)) texts.push(writesNeedAnApproval);
   const files = Object.fromEntries(texts.map((text, i) => [`p${i}.cedar`, text]));
   const world = worldOf(now.text, files, engine);
   if (world === null) return false;
