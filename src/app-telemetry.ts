@@ -3,6 +3,7 @@ import type { Tasks } from './app-task.ts';
 import type { Config } from './config/schema.ts';
 import { unsafeInForce, unsafeSettings } from './config/unsafe.ts';
 import type { Concluded } from './envoy/handler.ts';
+import { shadowOf } from './judge.ts';
 import type { Audit } from './observe/audit.ts';
 import { Metrics } from './observe/metrics.ts';
 import { Refusal } from './outcome.ts';
@@ -90,9 +91,7 @@ export function observer(metrics: Metrics): (concluded: Concluded, auditMicros: 
       stages: seconds({ ...trail.micros, audit: auditMicros }),
       forbids: forbidden ? (trail.hops ?? []).flatMap(({ verdict }) => verdict.forbids) : [],
     });
-    for (const { verdict } of trail.hops ?? []) {
-      for (const { policy } of verdict.shadow) metrics.shadowDisagreed(policy);
-    }
+    for (const { policy } of shadowOf(trail.hops ?? [], outcome)) metrics.shadowDisagreed(policy);
   };
 }
 

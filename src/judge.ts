@@ -5,6 +5,7 @@ import type { Target, Workload } from './inventory/model.ts';
 import { Refusal } from './outcome.ts';
 import { type Enforcement, Permit } from './policy/permit.ts';
 import type { HopVerdict, Question, Role } from './policy/question.ts';
+import { type ShadowFinding, shadowFindings } from './policy/shadow.ts';
 import type { Why } from './task/model.ts';
 import { askForScope } from './task/scopes.ts';
 
@@ -48,6 +49,15 @@ export function judge(
     });
     return { workload: hop, role, verdict };
   });
+}
+
+/**
+ * What each shadowed policy would have made of the answer, judged over the whole check. An answer that something else
+ * than policy refused afterwards stays a refusal, so nothing would have turned it into one.
+ */
+export function shadowOf(hops: readonly JudgedHop[], outcome: Permit | Refusal): readonly ShadowFinding[] {
+  const findings = shadowFindings(hops.map(({ verdict }) => verdict));
+  return outcome instanceof Refusal ? findings.filter(({ would }) => would === 'allow') : findings;
 }
 
 /** All hops must be permitted; the refusal names the hops that were not, and asks for a scope where one is missing. */

@@ -1,5 +1,6 @@
 import type { Decision } from './check.ts';
 import type { CheckInput, Told } from './input.ts';
+import { shadowOf } from './judge.ts';
 import { Refusal } from './outcome.ts';
 
 /** What is known of one Check besides its decision. */
@@ -122,7 +123,7 @@ export function toRecord(
             label,
             unsafe,
             errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
-            shadow: (hops ?? []).flatMap(({ verdict }) => verdict.shadow),
+            shadow: shadowOf(hops ?? [], outcome),
             observed: observed?.reason ?? null,
           },
     micros: { total: microseconds, ...trail.micros },

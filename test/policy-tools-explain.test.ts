@@ -92,7 +92,7 @@ policy: { headers: [{ name: x-amount, type: long }] }
       'PUT payments.internal/api/status',
     );
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /^refused by the inventory: request_method_not_allowed/);
+    assert.match(refused.stderr, /^refused before policies are asked: request_method_not_allowed/);
     const unknown = await policyCli('explain', policies, '--caller', `${AGENT}x`, '--request', INVOICE);
     assert.match(unknown.stderr, /^the inventory knows no 'spiffe:/);
     const misstated = await policyCli(
@@ -209,7 +209,30 @@ suite('policy reach', () => {
       ),
     });
     const { stdout } = await policyCli('reach', AGENT, '--in', policies, '--task', 'reconcile-invoices');
-    assert.match(stdout, /invoices +write .* perhaps +POST PUT PATCH DELETE CONNECT +a permit asks for other facts\n/);
+    assert.match(
+      stdout,
+      /invoices +write .* perhaps +POST PUT PATCH DELETE CONNECT +permits ask for facts that are not stated\n/,
+    );
+  });
+
+  test('a task, a chain and a credential that are not stated may be any', async () => {
+    const { policies } = estateCopy({
+      'policies/more.cedar': policy(
+        'token-reads-exports',
+        `permit (principal == Mesh::Workload::"${AGENT}", action == Mesh::Action::"GET", resource in Mesh::Api::"payments.internal/exports") when { context has task && context.credential == Mesh::Credential::"jwt-svid" && context.chain.depth > 1 }`,
+      ),
+    });
+    const reach = async (...facts: string[]) => (await policyCli('reach', AGENT, '--in', policies, ...facts)).stdout;
+    assert.match(await reach(), /invoices +read +confidential +perhaps /);
+    assert.match(await reach(), /exports +read +internal +perhaps +GET /);
+    assert.doesNotMatch(await reach('--no-task'), /invoices|exports/);
+    assert.doesNotMatch(await reach('--direct'), /exports/);
+    assert.doesNotMatch(await reach('--credential', 'x509-svid'), /exports/);
+    for (const facts of [
+      ['--no-task', '--task', 'reconcile-invoices'],
+      ['--direct', '--through', AGENT],
+    ])
+      assert.equal((await policyCli('reach', AGENT, '--in', policies, ...facts)).code, 64);
   });
 
   test('through others, every one of them must be permitted', async () => {

@@ -133,6 +133,48 @@ suite('policy replay', () => {
     for (const { now } of gone) assert.match(now.reason, /^the inventory knows no 'spiffe:/);
   });
 
+  test('a refusal that another inventory would not make is no decision that stays', async () => {
+    const config = otherPolicies('more', {});
+    const inventory = readFileSync(join(world.folder, 'inventory.yaml'), 'utf8');
+    const stranger = 'spiffe://prod.example/ns/new/sa/comer';
+    const entry = `workloads:\n  - { id: "${stranger}", owner: payments, kind: job }\n`;
+    const host = 'resources:\n  - { host: new.internal, owner: payments }\n';
+    writeFiles(world.folder, {
+      'more-inventory.yaml': inventory.replace(/^workloads:\n/m, entry).replace(/^resources:\n/m, host),
+      [config]: readFileSync(join(world.folder, config), 'utf8').replace('./inventory.yaml', './more-inventory.yaml'),
+    });
+    const known = JSON.parse(lines.find(reachedPolicy)!);
+    const refused = (reason: string, detail: string, request: object = {}) =>
+      JSON.stringify({ ...known, result: 'deny', reason, detail, hops: [], request: { ...known.request, ...request } });
+    const unregistered = (id: string) =>
+      refused('caller_unregistered', `no workload entry of the inventory holds for ${id}`);
+    const audit = [
+      unregistered(stranger),
+      unregistered('spiffe://prod.example/nobody'),
+      refused('request_host_unknown', 'no such host', { host: 'new.internal', path: '/x' }),
+      refused('request_host_unknown', 'no such host', { host: 'newer.internal', path: '/x' }),
+      refused('task_purpose', '"x" is no purpose of the inventory'),
+      refused('identity_svid_expired', 'expired'),
+    ];
+    writeFileSync(join(world.folder, 'refused.jsonl'), audit.join('\n'));
+    const asked = ['replay', join(world.folder, 'refused.jsonl'), '--config', join(world.folder, config)];
+    const { code, stdout } = await policyCli(...asked);
+    assert.equal(code, 1);
+    assert.match(stdout, /^None of those judged again would change\.$/m);
+    assert.match(stdout, /^2 were refused before policies were asked, and would now reach policies:$/m);
+    assert.match(stdout, /^Whether this inventory still refuses these is not in their lines: task_purpose \(1\)$/m);
+    const same = await policyCli(...asked.with(3, join(world.folder, 'config.yaml')));
+    assert.deepEqual([same.code, /^None would change\.$/m.test(same.stdout)], [0, true]);
+  });
+
+  test('an allow that was withdrawn is told by a line of its own, which is no unreadable one', async () => {
+    const { boot, seq, prev, time, decision } = JSON.parse(lines.find(reachedPolicy)!);
+    const withdrawn = { time, boot, seq, prev, event: 'withdrawn', of: 7, answered: 'audit_unavailable', decision };
+    writeFileSync(join(world.folder, 'withdrawn.jsonl'), [...lines, JSON.stringify(withdrawn)].join('\n'));
+    const { code, replayed } = await replay('withdrawn.jsonl');
+    assert.deepEqual([code, replayed.left.unreadable, replayed.left['no check']], [0, 0, 2]);
+  });
+
   test('a line that does not hold all that decided is told, not guessed', async () => {
     const judged = lines.find(reachedPolicy)!;
     const change = (edit: (line: Record<string, unknown>) => void): string => {
@@ -242,9 +284,11 @@ suite('policy replay', () => {
   test('the first line that cannot be read is named, with why', async () => {
     const older = JSON.stringify({ ...JSON.parse(lines.find(reachedPolicy)!), facts: {} });
     writeFileSync(join(world.folder, 'older.jsonl'), [...lines, older, '{"time":"20'].join('\n'));
-    const { stdout } = await policyCli(
+    const { code, stdout } = await policyCli(
       ...['replay', join(world.folder, 'older.jsonl'), '--config', join(world.folder, 'config.yaml')],
     );
+    assert.equal(code, 2);
+    assert.match(stdout, /^None of those judged again would change\.$/m);
     assert.match(
       stdout,
       new RegExp(`\n {2}2 more cannot be read; the first is line ${lines.length + 1}: facts\\.client: `),

@@ -29,7 +29,7 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
   const policies = readPolicies(sources, newInstance());
   const idle = findIdle(policies, vetted, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') {
-    io.err(`the engine gave up: ${idle}\n`);
+    io.err(`what the estate leaves unused cannot be told: ${idle}\n`);
     return FAILED;
   }
   const noted = [...partialPatterns(policies), ...noteworthy(policies, loaded.snapshot.inventory, sources.settings)];

@@ -69,7 +69,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   const questions = questionsOf(stated, snapshot.inventory, headers);
   if (typeof questions === 'string') return fail(questions, io);
   if (questions instanceof Refusal)
-    return fail(`refused by the inventory: ${questions.reason}, ${questions.detail}`, io);
+    return fail(`refused before policies are asked: ${questions.reason}, ${questions.detail}`, io);
   return show(questions, past, opened, values, io);
 }
 

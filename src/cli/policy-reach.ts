@@ -11,6 +11,8 @@ import { table } from './table.ts';
 
 export const REACH_USAGE = `policy reach WORKLOAD --in FOLDER [facts]
   all that a workload could do with these facts: its blast radius, by api and effect
+  --no-task          there is no task; without it and --task there may be any
+  --direct           nobody handed a task on; without it and --through anybody may have
   --json             as JSON
 ${STATED_USAGE}${FOLDER_USAGE}`;
 
@@ -19,6 +21,8 @@ const OPTIONS = {
   ...STATED_OPTIONS,
   in: { type: 'string' },
   json: { type: 'boolean' },
+  'no-task': { type: 'boolean' },
+  direct: { type: 'boolean' },
 } as const;
 
 /** `policy reach`: 0 when it could be told, whatever can be reached. */
@@ -32,8 +36,17 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   if (typeof opened === 'number') return opened;
   const { sources, vetted, engine, loaded } = opened;
   const { snapshot } = loaded;
-  const stated = statedBy(values, { caller }, snapshot, systemClock.now());
-  if (typeof stated === 'string') return misuse(stated, REACH_USAGE, io);
+  const given = statedBy(values, { caller }, snapshot, systemClock.now());
+  if (typeof given === 'string') return misuse(given, REACH_USAGE, io);
+  if (values['no-task'] === true && given.task)
+    return misuse('--task and --no-task exclude each other', REACH_USAGE, io);
+  if (values.direct === true && given.through)
+    return misuse('--through and --direct exclude each other', REACH_USAGE, io);
+  const stated = {
+    ...given,
+    ...(values['no-task'] === true ? { task: null } : {}),
+    ...(values.direct === true ? { through: [] } : {}),
+  };
   const policies = readPolicies(sources, newInstance());
   const reached = reach(stated, { policies, vetted, snapshot, engine });
   if (typeof reached === 'string') {
@@ -48,7 +61,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
 const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
 
 function shown(reached: readonly Reached[]): string {
-  if (reached.length === 0) return 'Nothing, whatever else is true.';
+  if (reached.length === 0) return 'Nothing: no request by this workload with these facts can be allowed.';
   const rows = reached.map(({ api, named, effect, sensitivity, actions, when, by }) => [
     named ? api : `${api} (no api)`,
     effect,
@@ -63,5 +76,5 @@ function shown(reached: readonly Reached[]): string {
 function because(when: Reached['when'], by: readonly string[]): string {
   if (when === 'now') return by.join(', ');
   if (when === 'approval') return `needs the approval ${by.join(', ')}`;
-  return by.length === 0 ? 'a permit asks for other facts' : `${by.join(', ')} may let it pass`;
+  return by.length === 0 ? 'permits ask for facts that are not stated' : `${by.join(', ')} may let it pass`;
 }

@@ -8,13 +8,14 @@ import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { table } from './table.ts';
 
 export const REPLAY_USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]
-  judges the decisions of an audit file again, and tells which would change; exit code 1 when some would
+  judges the decisions of an audit file again, and tells which would change; exit code 1 when some would, or when the
+  inventory would let past refusals reach policies; else 2 when lines cannot be read
   --json             as JSON
 ${FOLDER_USAGE}`;
 
 const OPTIONS = { ...FOLDER_OPTIONS, with: { type: 'string' }, json: { type: 'boolean' } } as const;
 
-/** `policy replay`: 0 when every past decision stays, 1 when some would change, as diff does it. */
+/** `policy replay`: 0 when every past decision stays, 1 when some would change, 2 when lines cannot be read, as diff has it. */
 export async function policyReplay(args: readonly string[], io: Io): Promise<number> {
   const parsed = readArguments(args, OPTIONS, REPLAY_USAGE, io);
   if (typeof parsed === 'number') return parsed;
@@ -40,11 +41,12 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
     return UNREAD;
   }
   io.out(values.json === true ? `${plainJson(replay)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
-  return replay.changes.length === 0 ? DONE : FAILED;
+  if (replay.changes.length + replay.opened.length > 0) return FAILED;
+  return unreadable === null ? DONE : UNREAD;
 }
 
 function text(audit: string, replay: Replay, revision: string): string {
-  const { judged, sameRevision, changes, inexact, shadow, left, unreadable } = replay;
+  const { judged, sameRevision, changes, inexact, opened, untold, shadow, left, unreadable } = replay;
   const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 19)}`];
   if (sameRevision > 0) lines.push(`  ${sameRevision} of them were judged by it then`);
   if (left['before policy'] > 0) lines.push(`  ${left['before policy']} more were refused before policies were asked`);
@@ -53,12 +55,26 @@ function text(audit: string, replay: Replay, revision: string): string {
   if (unreadable !== null) {
     lines.push(`  ${left.unreadable} more cannot be read; the first is line ${unreadable.line}: ${unreadable.reason}`);
   }
-  if (inexact > 0) lines.push(`  ${inexact} changed although nothing did: report this, their lines lack something`);
-  const would = changes.reduce((sum, { count }) => sum + count, 0);
-  lines.push('', would === 0 ? 'None would change.' : `${would} would change:`);
+  if (inexact > 0) {
+    const lack = 'please report; the audit lines lack an input';
+    lines.push(`  ${inexact} decisions differ under identical policies: ${lack}`);
+  }
+  const would = sum(changes);
+  const unsure = Object.entries(untold);
+  const all = left.unreadable + left['not exact'] + sum(opened) + unsure.length === 0;
+  lines.push('', would === 0 ? `None${all ? '' : ' of those judged again'} would change.` : `${would} would change:`);
   if (would > 0) {
     const heading = ['count', 'caller', 'request', 'then', 'now', 'by', 'such as'];
     lines.push(table([heading, ...changes.map(row)], '  '));
+  }
+  if (opened.length > 0) {
+    lines.push('', `${sum(opened)} were refused before policies were asked, and would now reach policies:`);
+    const rows = opened.map(({ reason, detail, count, decision }) => [String(count), reason, detail, decision]);
+    lines.push(table([['count', 'reason', 'because', 'such as'], ...rows], '  '));
+  }
+  if (unsure.length > 0) {
+    const reasons = unsure.map(([reason, count]) => `${reason} (${count})`).join(', ');
+    lines.push('', `Whether this inventory still refuses these is not in their lines: ${reasons}`);
   }
   if (shadow.length > 0) {
     lines.push('', 'What policies in shadow would change, were they enforced:');
@@ -67,6 +83,8 @@ function text(audit: string, replay: Replay, revision: string): string {
   }
   return lines.join('\n');
 }
+
+const sum = (rows: readonly { readonly count: number }[]): number => rows.reduce((all, { count }) => all + count, 0);
 
 function row({ caller, action, what, before, now, count, decision }: Change): string[] {
   const said = ({ result, reason }: Change['before']): string =>

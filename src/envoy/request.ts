@@ -5,8 +5,7 @@ import { guardHeaders } from './guard.ts';
 import { readHeaders } from './headers.ts';
 import { canonicalAddress, canonicalHost } from './host.ts';
 import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './messages.ts';
-import { queryOverride } from './override.ts';
-import { type RequestTarget, readTarget } from './path.ts';
+import { methodFault, type ReadRequestLine, readRequestLine } from './request-line.ts';
 import { type HopOptions, parseXfcc, selectHop } from './xfcc.ts';
 
 export interface RequestOptions {
@@ -24,7 +23,6 @@ export interface RequestMeta {
   readonly checkPeer: string | null;
 }
 
-const METHOD = /^[A-Z][A-Z0-9_-]{0,31}$/;
 const GRPC = /^application\/grpc(?:[+;, \t]|$)/i;
 
 /**
@@ -37,7 +35,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   const attributes = message.request.attributes;
   const http = attributes?.request?.http ?? null;
   if (attributes === null || http === null) return new Refusal('request_without_http', 'the check has no HTTP part');
-  const unnamed = methodFault(http);
+  const unnamed = methodFault(http.method);
   if (unnamed !== null) return unnamed;
   const headers = readHeaders(http, options.headerBytes);
   if (headers instanceof Refusal) return headers;
@@ -61,13 +59,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   };
 }
 
-/** CONNECT names a host and no resource (RFC 9110 section 9.3.6); Envoy hands over an extended CONNECT as a GET. */
-function methodFault({ method }: HttpRequestMessage): Refusal | null {
-  if (method === 'CONNECT') return new Refusal('request_connect', 'the method is CONNECT');
-  return METHOD.test(method) ? null : new Refusal('request_method_malformed', 'the method is not in upper case');
-}
-
-type Place = RequestTarget & { readonly scheme: string; readonly host: string };
+type Place = ReadRequestLine & { readonly scheme: string };
 
 /** Where the request goes. Envoy says it twice, in fields and in pseudo-headers; saying it differently is refused. */
 function readPlace(http: HttpRequestMessage, headers: Headers, mergeSlashes: boolean): Place | Refusal {
@@ -80,19 +72,17 @@ function readPlace(http: HttpRequestMessage, headers: Headers, mergeSlashes: boo
   const disagreeing = twice.find(([name, field]) => headers.all(name).some((value) => value !== field));
   if (disagreeing !== undefined) return ambiguous(`${disagreeing[0]} is not what the request's own field says`);
   if (!['', 'http', 'https'].includes(http.scheme)) return new Refusal('request_scheme_unknown', 'no HTTP scheme');
-  const target = readTarget(http.path, { mergeSlashes, bangIsReplacement: http.header_map === null });
-  if (target instanceof Refusal) return target;
-  if (http.fragment !== '' || (http.query !== '' && http.query !== target.query)) {
+  const { method, scheme, host: authority, path: target } = http;
+  const options = { mergeSlashes, bangIsReplacement: http.header_map === null };
+  const place = readRequestLine({ method, scheme, authority, target }, options);
+  if (place instanceof Refusal) return place;
+  if (http.fragment !== '' || (http.query !== '' && http.query !== place.query)) {
     return ambiguous('query or fragment are not what the path says');
   }
-  const override = queryOverride(target.query);
-  if (override !== null) return override;
-  const host = canonicalHost(http.host, http.scheme);
-  if (host instanceof Refusal) return host;
-  if (headers.all('host').some((other) => canonicalHost(other, http.scheme) !== host)) {
+  if (headers.all('host').some((other) => canonicalHost(other, scheme) !== place.host)) {
     return ambiguous('the host header is not the authority');
   }
-  return { ...target, scheme: http.scheme, host };
+  return { ...place, scheme };
 }
 
 function readPeer(peer: PeerMessage | null): Peer {

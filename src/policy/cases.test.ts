@@ -65,6 +65,27 @@ suite('policy tests', () => {
     assert.deepEqual(report(GOOD), []);
   });
 
+  test('a request is read as a check reads it', () => {
+    const cases = [
+      ['GET docs.internal/a%2fb', 'request_path_ambiguous'],
+      ['GET docs.internal/a;b', 'request_path_ambiguous'],
+      ['GET docs.internal/a//b', 'request_path_ambiguous'],
+      ['GET docs.internal/a/../b', 'request_path_ambiguous'],
+      ['GET docs.internal/%zz', 'request_path_malformed'],
+      ['GET docs.internal/caf\u00e9', 'request_path_malformed'],
+      ['GET docs..internal/a', 'request_host_malformed'],
+      ['CONNECT docs.internal/a', 'request_connect'],
+    ].map(([request, reason]) => `  - { name: a, request: "${request}", expect: deny, reason: ${reason} }`);
+    const spelled =
+      '  - { name: b, request: "GET Docs.Internal.:443/%E4%B8%AD/x%3By?z=%2f", expect: allow, by: [docs] }';
+    assert.deepEqual(report(['given:', `  caller: ${AGENT}`, 'cases:', ...cases, spelled].join('\n')), []);
+  });
+
+  test('a chain that comes back to its begin is refused, as a check refuses it', () => {
+    const text = `  - { name: a, through: ["${AGENT}"], request: GET docs.internal/x, expect: deny, reason: chain_cycle }`;
+    assert.deepEqual(report(['given:', `  caller: ${AGENT}`, 'cases:', text].join('\n')), []);
+  });
+
   const wrong: [what: string, from: string, to: string, place: string, says: string][] = [
     [
       'result',

@@ -25,8 +25,7 @@ export class Permit {
   /**
    * A permit when there is at least one hop and every hop was allowed, else the refusal of the hop that weighs most: one
    * that could not be judged, then one with an erring policy, then a forbid, then a missing permit. `approval_required`
-   * when nothing but missing approvals forbids; whether a policy would then permit is not known, since Cedar names no
-   * permits beside a forbid.
+   * when nothing but missing approvals stands against it, and every hop would be allowed with them.
    */
   static from(verdicts: readonly HopVerdict[], enforcement: Enforcement = 'enforce'): Permit | Refusal {
     const permits = [...new Set(verdicts.flatMap((verdict) => verdict.permits))].toSorted();

@@ -45,10 +45,10 @@ export interface PolicyFault {
   readonly message: string;
 }
 
-/** What a shadowed policy would have changed. */
-export interface ShadowFinding {
+/** A shadowed policy that applies to one hop, or fails to evaluate there. */
+export interface ShadowMatch {
   readonly policy: string;
-  readonly would: 'allow' | 'deny' | 'error';
+  readonly effect: 'permit' | 'forbid' | 'error';
 }
 
 /** Cedar's answer for one hop. `result` is `allow` only when Cedar allowed without any error. Ids are sorted. */
@@ -57,7 +57,7 @@ export interface HopVerdict {
   readonly permits: readonly string[];
   readonly forbids: readonly string[];
   readonly errors: readonly PolicyFault[];
-  readonly shadow: readonly ShadowFinding[];
+  readonly shadow: readonly ShadowMatch[];
   /** Approvals that determining forbids ask for (`@approval`), when every determining forbid carries one. */
   readonly approvals: readonly string[];
   /** Why Cedar could not be asked, when `result` is `error` and no policy is to blame. */

@@ -5,6 +5,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { Engine, newInstance, type Slot } from './engine.ts';
 import { Permit, refusalOf } from './permit.ts';
 import type { HopVerdict, Question } from './question.ts';
+import { shadowFindings } from './shadow.ts';
 import { Snapshot } from './snapshot.ts';
 import { vet } from './vet.ts';
 
@@ -271,6 +272,17 @@ suite('approvals', () => {
     assert.equal(approved.result, 'allow');
   });
 
+  test('an approval is asked for only where a permit waits for it', () => {
+    const verdict = ask(forbid('f', 'resource-owner'));
+    assert.deepEqual(verdict.approvals, []);
+    assert.equal(refusalOf([verdict])?.reason, 'policy_forbidden');
+    const asks = 'context.approvals.contains("resource-owner")';
+    const byApproval = policy('p', `permit (principal, action, resource) when { ${asks} }`);
+    assert.deepEqual(ask(byApproval + forbid('f', 'resource-owner')).approvals, ['resource-owner']);
+    const other = `forbid (principal, action, resource) when { ${asks} }`;
+    assert.deepEqual(ask(permitAll + forbid('f', 'resource-owner') + policy('never', other)).approvals, []);
+  });
+
   test('a denial that another forbid would keep asks for no approval', () => {
     const verdict = ask(permitAll + forbid('f', 'resource-owner') + forbid('g', null));
     assert.deepEqual(verdict.approvals, []);
@@ -291,8 +303,8 @@ suite('shadow', () => {
       permitAll + shadow('s', `@allows_missing("numbers.x-amount") forbid (principal, action, resource) ${when(10)}`);
     const verdict = ask(policies, amount(11));
     assert.equal(verdict.result, 'allow');
-    assert.deepEqual(verdict.shadow, [{ policy: 's', would: 'deny' }]);
-    assert.deepEqual(ask(policies, amount(10)).shadow, []);
+    assert.deepEqual(shadowFindings([verdict]), [{ policy: 's', would: 'deny' }]);
+    assert.deepEqual(shadowFindings([ask(policies, amount(10))]), []);
   });
 
   test('a shadowed permit records what it would have allowed, and allows nothing', () => {
@@ -302,14 +314,14 @@ suite('shadow', () => {
     const verdict = ask(policies, amount(11));
     assert.equal(verdict.result, 'deny');
     assert.deepEqual(verdict.permits, []);
-    assert.deepEqual(verdict.shadow, [{ policy: 's', would: 'allow' }]);
-    assert.deepEqual(ask(policies, amount(101)).shadow, []);
+    assert.deepEqual(shadowFindings([verdict]), [{ policy: 's', would: 'allow' }]);
+    assert.deepEqual(shadowFindings([ask(policies, amount(101))]), []);
   });
 
   test('a shadowed permit changes nothing that a forbid denies', () => {
     const policies =
       policy('no', 'forbid (principal, action, resource)') + shadow('s', 'permit (principal, action, resource)');
-    assert.deepEqual(ask(policies).shadow, []);
+    assert.deepEqual(shadowFindings([ask(policies)]), []);
   });
 
   test('where the shadowed policies cannot be asked, what is enforced decides', () => {
@@ -324,7 +336,7 @@ suite('shadow', () => {
     const { revision, inventory, headers } = inner;
     const snapshot = new Snapshot({ revision, inventory, headers, vetted, engine: own, enforced, shadowed });
     const asked = question(inner.inventory as Inventory, AGENT, INVOICE);
-    assert.deepEqual(snapshot.decide(asked).shadow, [{ policy: 'no', would: 'deny' }]);
+    assert.deepEqual(snapshot.decide(asked).shadow, [{ policy: 'no', effect: 'forbid' }]);
     own.free(shadowed);
     const { result, permits, shadow } = snapshot.decide(asked);
     assert.deepEqual({ result, permits, shadow }, { result: 'allow', permits: ['all'], shadow: [] });
@@ -337,7 +349,44 @@ suite('shadow', () => {
     );
     assert.equal(verdict.result, 'allow');
     assert.deepEqual(verdict.errors, []);
-    assert.deepEqual(verdict.shadow, [{ policy: 's', would: 'error' }]);
+    assert.deepEqual(shadowFindings([verdict]), [{ policy: 's', would: 'error' }]);
+  });
+
+  test('each shadowed policy is judged by itself: none hides another', () => {
+    const both =
+      shadow('may', 'permit (principal, action, resource)') + shadow('no', 'forbid (principal, action, resource)');
+    assert.deepEqual(shadowFindings([ask(both)]), [{ policy: 'may', would: 'allow' }]);
+    assert.deepEqual(shadowFindings([ask(permitAll + both)]), [{ policy: 'no', would: 'deny' }]);
+    const twice =
+      shadow('a', 'forbid (principal, action, resource)') + shadow('b', 'forbid (principal, action, resource)');
+    assert.deepEqual(shadowFindings([ask(permitAll + twice)]), [
+      { policy: 'a', would: 'deny' },
+      { policy: 'b', would: 'deny' },
+    ]);
+  });
+
+  test('a check is counted once, however many of its hops a shadowed policy is about', () => {
+    const verdict = ask(permitAll + shadow('no', 'forbid (principal, action, resource)'));
+    assert.deepEqual(shadowFindings([verdict, verdict]), [{ policy: 'no', would: 'deny' }]);
+  });
+
+  test('a check that stays as it is was not changed: another hop or another policy refuses it all the same', () => {
+    const forbidden = ask(
+      permitAll +
+        policy('no', 'forbid (principal, action, resource)') +
+        shadow('too', 'forbid (principal, action, resource)'),
+    );
+    assert.deepEqual(shadowFindings([forbidden]), []);
+    const permitted = ask(shadow('may', 'permit (principal, action, resource)'));
+    assert.deepEqual(shadowFindings([permitted, forbidden]), []);
+    assert.deepEqual(shadowFindings([permitted, ask(permitAll)]), [{ policy: 'may', would: 'allow' }]);
+    assert.deepEqual(shadowFindings([permitted, ask('')]), []);
+  });
+
+  test('a shadowed policy is read as what it is, whatever its annotations hold', () => {
+    const text =
+      '@description("forbid permit") @id("s") @mode("shadow")\n// forbid\nforbid (principal, action, resource);';
+    assert.deepEqual(ask(permitAll + text).shadow, [{ policy: 's', effect: 'forbid' }]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { Refusal } from '../outcome.ts';
+import type { CedarCall } from './call.ts';
 import type { Answer, Engine, Slot } from './engine.ts';
-import type { HopVerdict, Question, ShadowFinding } from './question.ts';
+import type { HopVerdict, Question, ShadowMatch } from './question.ts';
 import type { DeclaredHeader } from './sources.ts';
 import type { PolicyFacts, Vetted } from './vet.ts';
 import { cedarCall, type Purposes } from './vocabulary.ts';
@@ -13,7 +14,7 @@ export interface SnapshotParts<I extends Purposes> {
   readonly vetted: Vetted;
   readonly engine: Engine;
   readonly enforced: Slot;
-  /** Null when no policy is shadowed. */
+  /** Holds `vetted.shadowed`; null when no policy is shadowed. */
   readonly shadowed: Slot | null;
 }
 
@@ -30,6 +31,7 @@ export class Snapshot<I extends Purposes = Purposes> {
   readonly policies: readonly PolicyFacts[];
   readonly #parts: SnapshotParts<I>;
   readonly #approvals: ReadonlyMap<string, string>;
+  readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
 
   constructor(parts: SnapshotParts<I>) {
     this.revision = parts.revision;
@@ -40,6 +42,7 @@ export class Snapshot<I extends Purposes = Purposes> {
     this.#approvals = new Map(
       parts.vetted.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
+    this.#effects = new Map(parts.vetted.policies.map(({ id, effect }) => [id, effect]));
     Object.freeze(this);
   }
 
@@ -48,9 +51,9 @@ export class Snapshot<I extends Purposes = Purposes> {
    * that fails, a forbid too, and would allow. Never throws.
    */
   decide(question: Question): HopVerdict {
-    const { engine, enforced, shadowed, vetted, inventory } = this.#parts;
-    const call = cedarCall(question, vetted.named, inventory);
-    const answer = engine.ask(enforced, call);
+    const { engine, shadowed } = this.#parts;
+    const call = this.#call(question);
+    const answer = engine.ask(this.#parts.enforced, call);
     if (answer.kind !== 'answered') return unjudged(answer);
     const { reasons, errors } = answer;
     const result = errors.length > 0 ? 'error' : answer.decision;
@@ -59,16 +62,37 @@ export class Snapshot<I extends Purposes = Purposes> {
       permits: answer.decision === 'allow' ? reasons : [],
       forbids: answer.decision === 'deny' ? reasons : [],
       errors,
-      approvals: result === 'deny' ? this.#missingApprovals(reasons) : [],
-      shadow: shadowed === null ? [] : shadowFindings(result, reasons, engine.ask(shadowed, call)),
+      approvals: result === 'deny' ? this.#missingApprovals(question, reasons) : [],
+      shadow: shadowed === null ? [] : this.#shadowMatches(engine.ask(shadowed, call)),
       failure: null,
     };
   }
 
-  /** The approvals that would lift a denial: none when some determining forbid asks for no approval. */
-  #missingApprovals(forbids: readonly string[]): readonly string[] {
-    const approvals = forbids.map((id) => this.#approvals.get(id));
-    return approvals.includes(undefined) ? [] : [...new Set(approvals as string[])].toSorted();
+  #call(question: Question): CedarCall {
+    const { vetted, inventory } = this.#parts;
+    return cedarCall(question, vetted.named, inventory);
+  }
+
+  /**
+   * The approvals with which the request would be allowed. None when some determining forbid asks for no approval; and
+   * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers.
+   */
+  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] {
+    const wanted = forbids.map((id) => this.#approvals.get(id));
+    if (wanted.length === 0 || wanted.includes(undefined)) return [];
+    const missing = [...new Set(wanted as string[])].toSorted();
+    const approvals = new Set([...question.approvals, ...missing]);
+    const lifted = this.#parts.engine.ask(this.#parts.enforced, this.#call({ ...question, approvals }));
+    return lifted.kind === 'answered' && lifted.decision === 'allow' && lifted.errors.length === 0 ? missing : [];
+  }
+
+  /** Every shadowed policy that applies or fails. The second call can change nothing of what is enforced. */
+  #shadowMatches(answer: Answer): readonly ShadowMatch[] {
+    if (answer.kind !== 'answered') return [];
+    return [
+      ...answer.reasons.map((policy): ShadowMatch => ({ policy, effect: this.#effects.get(policy) ?? 'permit' })),
+      ...answer.errors.map(({ policy }): ShadowMatch => ({ policy, effect: 'error' })),
+    ];
   }
 }
 
@@ -83,18 +107,4 @@ function unjudged(answer: Exclude<Answer, { kind: 'answered' }>): HopVerdict {
     approvals: [],
     failure: new Refusal(reason, answer.message),
   };
-}
-
-/**
- * What the shadowed policies would have changed, were they enforced: a forbid an allow, a permit a denial that no forbid
- * made. An error would have refused. The second call can change nothing of the first.
- */
-function shadowFindings(result: HopVerdict['result'], reasons: readonly string[], answer: Answer): ShadowFinding[] {
-  if (answer.kind !== 'answered') return [];
-  const errors = answer.errors.map(({ policy }): ShadowFinding => ({ policy, would: 'error' }));
-  const changes =
-    (answer.decision === 'deny' && result === 'allow') ||
-    (answer.decision === 'allow' && result === 'deny' && reasons.length === 0);
-  const would = answer.decision === 'allow' ? 'allow' : 'deny';
-  return [...errors, ...(changes ? answer.reasons.map((policy): ShadowFinding => ({ policy, would })) : [])];
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readRequestLine } from '../envoy/request-line.ts';
 import { credentials } from '../identity/caller.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target, Workload } from '../inventory/model.ts';
@@ -16,7 +17,11 @@ const ids = z.array(text);
 /** The facts of one request as a person writes them: of a policy test, or of a question on the command line. */
 export const statedSchema = z.strictObject({
   caller: text.optional().describe('The SPIFFE ID of the workload that calls; the inventory must know it.'),
-  request: text.optional().describe('`GET payments.internal/api/invoices/7?page=2`: method, host and decoded path.'),
+  request: text
+    .optional()
+    .describe(
+      '`GET payments.internal/api/invoices/7?page=2`: method, host, and the path as a client sends it, percent-encoded.',
+    ),
   through: ids.optional().describe('The workloads that handed the task on to the caller, the originator first.'),
   credential: z.enum(credentials).optional().describe('How the caller proved who it is. Default: x509-svid.'),
   task: z
@@ -55,7 +60,7 @@ export const statedSchema = z.strictObject({
   signals: ids.optional(),
 });
 
-/** What is asked for, taken apart; the path is decoded. */
+/** What is asked for, as a check reads it: a canonical host and a decoded path. */
 export interface RequestLine {
   readonly method: string;
   readonly host: string;
@@ -71,7 +76,7 @@ export type Stated = Omit<z.output<typeof statedSchema>, 'request'> & {
 const NOON = '2026-11-25T10:00:00Z';
 
 /**
- * One question for each hop of the request, a refusal of the inventory, or what the statement says wrongly (in words for
+ * One question for each hop of the request, why a check refuses it before policies are asked, or what the statement says wrongly (in words for
  * whoever wrote it). Workloads, purpose and headers must be known to the inventory and the config: a misspelt one would
  * prove nothing.
  */
@@ -90,14 +95,18 @@ export function questionsOf(
   }
   const line = typeof stated.request === 'string' ? requestLine(stated.request) : stated.request;
   if (line === null) return `'${stated.request}' is no request; write it like GET host/path`;
-  const { query, ...access } = line;
-  const target = inventory.target({ ...access, upgrade: stated.upgrade ?? false, grpc: stated.grpc ?? false });
   const now = Date.parse(stated.at ?? NOON);
   const task = taskOf(stated, inventory, now);
   if (typeof task === 'string') return task;
   const headers = headersOf(stated.headers ?? {}, declared);
   if (typeof headers === 'string') return headers;
+  if (line instanceof Refusal) return line;
+  const { query, ...access } = line;
+  const target = inventory.target({ ...access, upgrade: stated.upgrade ?? false, grpc: stated.grpc ?? false });
   if (target instanceof Refusal) return target;
+  if (new Set(chain.map(({ id }) => id.text)).size < chain.length) {
+    return new Refusal('chain_cycle', 'a workload stands in the chain twice');
+  }
   return chain.map((hop, index) => questionOf(stated, { hop, index, chain, target, task, headers, query, now }));
 }
 
@@ -116,10 +125,20 @@ export function misspelt({ approvals, signals }: Stated, { known }: Inventory): 
   return null;
 }
 
-function requestLine(text: string): RequestLine | null {
-  const parts = /^([A-Z]+) ([^/?]+)(\/[^?]*)(?:\?(.*))?$/.exec(text);
+/**
+ * The request line as a check would read it behind the Envoy of the shipped configuration (raw headers, TLS), or its
+ * refusal; null for a text that is no request line.
+ */
+function requestLine(text: string): RequestLine | Refusal | null {
+  const parts = /^([A-Z][A-Z0-9_-]*) ([^/?#]+)(\/.*)$/.exec(text);
   if (parts === null) return null;
-  const [, method = '', host = '', path = '', query = null] = parts;
+  const [, method = '', authority = '', target = ''] = parts;
+  const read = readRequestLine(
+    { method, scheme: 'https', authority, target },
+    { mergeSlashes: false, bangIsReplacement: false },
+  );
+  if (read instanceof Refusal) return read;
+  const { host, path, query } = read;
   return { method, host, path, query };
 }
 

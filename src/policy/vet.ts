@@ -34,6 +34,7 @@ export interface Vetted {
   /** The `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
   readonly inventory: string;
   readonly enforced: Readonly<Record<string, string>>;
+  /** Each as a permit, whatever its effect: Cedar then names all that apply, and none hides another. */
   readonly shadowed: Readonly<Record<string, string>>;
   readonly policies: readonly PolicyFacts[];
   /** Every entity that a policy names, by type. */
@@ -84,7 +85,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
     schema,
     inventory: inventory.content,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
-    shadowed: program(parsed.filter(isShadow)),
+    shadowed: program(parsed.filter(isShadow).map(asPermit)),
     policies: parsed.map(factsOf),
     named: namedBy(parsed),
     warnings,
@@ -173,6 +174,15 @@ function parse(
 
 function isShadow(policy: ParsedPolicy): boolean {
   return policy.json.annotations?.mode === 'shadow';
+}
+
+/** The policy with its effect turned into `permit`: the first word outside its annotations. */
+function asPermit(policy: ParsedPolicy): ParsedPolicy {
+  const effect = policy.tokens.find(
+    ({ kind, text }, index) => kind === 'word' && text === policy.json.effect && policy.tokens[index - 1]?.text !== '@',
+  );
+  if (effect === undefined) return policy;
+  return { ...policy, text: `${policy.text.slice(0, effect.start)}permit${policy.text.slice(effect.end)}` };
 }
 
 function factsOf(policy: ParsedPolicy): PolicyFacts {

@@ -2,7 +2,7 @@ import type { Problem } from '../../inventory/problem.ts';
 import { problemIn } from '../split.ts';
 import type { ParsedPolicy } from '../vet.ts';
 import { MEANT } from './absence.ts';
-import { nodeOf, operand, pathOf } from './ast.ts';
+import { expressions, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 
 /** What the annotations that we act on, or show, are for. */
 const KNOWN = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'] as const;
@@ -30,6 +30,9 @@ export function annotationProblems(policy: ParsedPolicy): Problem[] {
       );
     } else if (name === 'approval' && policy.json.effect === 'permit') {
       at(name, '@approval on a permit asks for nothing; put it on the forbid that an approval lifts');
+    } else if (name === 'approval' && value && !approvalsAsked(policy).has(value)) {
+      const asks = `context.approvals.contains(${JSON.stringify(value)})`;
+      at(name, `@approval(${JSON.stringify(value)}) lifts nothing: no condition asks for it; write unless { ${asks} }`);
     } else if (name === 'trusts_issuer_chain' && value !== null && value !== '') {
       at(name, '@trusts_issuer_chain takes no value; leave it out');
     } else if (name !== 'trusts_issuer_chain' && (value === null || value === '')) {
@@ -46,6 +49,17 @@ export function annotationProblems(policy: ParsedPolicy): Problem[] {
     );
   }
   return problems;
+}
+
+/** The approvals by whose names some condition asks. */
+function approvalsAsked({ json }: ParsedPolicy): ReadonlySet<string> {
+  const asked = new Set<string>();
+  for (const node of expressions(json)) {
+    const [left, right] = [operand(node, 'left'), operand(node, 'right')];
+    if (pathOf(left) !== 'context.approvals' && pathOf(right) !== 'context.approvals') continue;
+    for (const name of [...stringsOf(left), ...stringsOf(right)]) asked.add(name);
+  }
+  return asked;
 }
 
 /** Reads `context.chain.originator` or `.actors`, or takes `context` or `context.chain` as a whole, which may hide it. */

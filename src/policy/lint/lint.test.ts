@@ -258,9 +258,22 @@ suite('lint', () => {
   }
 
   test('an approval that nobody can give is refused', () => {
-    const forbid = (name: string) => `@id("f") @approval("${name}") forbid (principal, action, resource);`;
+    const forbid = (name: string) =>
+      `@id("f") @approval("${name}") forbid (principal, action, resource) unless { context.approvals.contains("${name}") };`;
     assert.deepEqual(report({ 'a.cedar': forbid('resource-owner') }), []);
     assert.match(report({ 'a.cedar': forbid('owner') }).join(), /1:20: no approval is called 'owner'/);
+  });
+
+  test('@approval names an approval that lifts its forbid', () => {
+    const forbid = (clause: string) =>
+      report({ 'a.cedar': `@id("f") @approval("resource-owner") forbid (principal, action, resource) ${clause};` });
+    for (const clause of ['', 'when { !context.approvals.isEmpty() }', 'unless { context.signals.contains("burst") }'])
+      assert.match(forbid(clause).join(), /^a\.cedar:1:10: @approval\("resource-owner"\) lifts nothing: .* unless \{ /);
+    for (const clause of [
+      'when { !context.approvals.contains("resource-owner") }',
+      'unless { context.approvals.containsAny(["resource-owner"]) && principal.relay }',
+    ])
+      assert.deepEqual(forbid(clause), []);
   });
 
   const chainReads = [

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { credentials } from '../../identity/caller.ts';
 import type { DeclaredHeader } from '../sources.ts';
 import type { Stated } from '../stated.ts';
+import type { EarlyRefusal } from './reopened.ts';
 
 const text = z.string();
 const names = z.array(text);
@@ -68,6 +69,8 @@ export interface Unjudged {
   readonly reason: string;
   /** The private detail of a refusal, where the line could be read. */
   readonly detail: string | null;
+  /** What was refused, for `before policy`. */
+  readonly refused?: EarlyRefusal;
 }
 
 /** A digest that stands in place of a token, wherever one stood in a text. */
@@ -82,7 +85,8 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
     return { decision: null, why: 'unreadable', reason: 'no JSON object', detail: null };
-  if ('event' in value)
+  // A line about the audit itself; one that withdraws an allow names its decision.
+  if ('event' in value && typeof value.event === 'string')
     return { decision: null, why: 'no check', reason: 'a line about the audit itself', detail: null };
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
@@ -100,7 +104,9 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped', detail };
   const last = hops?.at(-1);
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
-    return { decision, why: 'before policy', reason, detail };
+    const { method = null, host = null, path = null } = request ?? {};
+    const refused = { reason, detail: detail ?? '', revision: policy?.revision ?? null, method, host, path };
+    return { decision, why: 'before policy', reason, detail, refused };
   }
   // Verified, and refused before any policy was asked.
   if (caller.credential === null || task?.assurance === null) return { decision, why: 'before policy', reason, detail };

@@ -32,6 +32,7 @@ export function findIdle(
 ): Idle | string {
   const workloads = sampleWorkloads(inventory, vetted.named);
   const targets = sampleTargets(inventory, vetted.named);
+  if (typeof targets === 'string') return targets;
   const [workload] = workloads;
   const [sample] = targets;
   if (workload === undefined || sample === undefined) return { policies: [], workloads: [] };

@@ -37,8 +37,9 @@ export interface Reaching {
 
 /**
  * All that a caller could do with the facts that are stated: its blast radius. Nothing that could be allowed is left out:
- * what policies say of facts that are not stated (headers, the path below an api, the time) may hold in its favour, and
- * what only that would allow is `perhaps`. A string says why nothing can be told.
+ * what policies say of facts that are not stated (headers, the path below an api, the time; the credential, a task, who
+ * handed it on, where they are undefined) may hold in its favour, and what only that would allow is `perhaps`. `now` is
+ * what a request with these facts and no others is allowed. A string says why nothing can be told.
  */
 export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Reaching): readonly Reached[] | string {
   const open = unstated(stated);
@@ -53,7 +54,9 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
   if (typeof slot === 'string') return slot;
   try {
     const found = new Map<string, Reached>();
-    for (const { line, upgrade } of sampleTargets(snapshot.inventory, vetted.named)) {
+    const targets = sampleTargets(snapshot.inventory, vetted.named);
+    if (typeof targets === 'string') return targets;
+    for (const { line, upgrade } of targets) {
       const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
       if (typeof questions === 'string') return questions;
       if (questions instanceof Refusal) continue;
@@ -108,14 +111,18 @@ function byApi(a: Reached, b: Reached): number {
 }
 
 /** Paths of the context that the facts leave open. */
-function unstated({ client, credentialAge, declared, risk, signals, task }: Stated): readonly string[] {
+function unstated(stated: Stated): readonly string[] {
+  const { client, credential, credentialAge, declared, risk, signals, task, through } = stated;
   const open = ['query', 'headers', 'numbers', 'approvals', 'now'];
   if (client === undefined) open.push('client', 'inNetworks');
   if (credentialAge === undefined) open.push('credentialAge');
   if (declared === undefined) open.push('declared');
   if (risk === undefined) open.push('risk');
   if (signals === undefined) open.push('signals');
-  if (!task) return open;
+  if (credential === undefined) open.push('credential');
+  if (through === undefined) open.push('chain');
+  if (task === null) return open;
+  if (task === undefined) return [...open, 'task'];
   open.push('task.id', 'task.issuer', 'task.subject', 'task.secondsLeft');
   return task.scopes === undefined ? [...open, 'task.scopes'] : open;
 }

@@ -1,9 +1,11 @@
 import type { Inventory } from '../../inventory/inventory.ts';
 import { Refusal } from '../../outcome.ts';
 import { refusalOf } from '../permit.ts';
+import { type ShadowFinding, shadowFindings } from '../shadow.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { questionsOf } from '../stated.ts';
 import { type Audited, readAudited, type Unjudged } from './audited.ts';
+import { reopening } from './reopened.ts';
 
 /** What policies say of a request. */
 export interface Verdict {
@@ -27,11 +29,18 @@ export interface Change {
   readonly decision: string;
 }
 
-/** What shadowed policies would have changed, were they enforced. */
-export interface ShadowChange {
-  readonly policy: string;
-  readonly would: 'allow' | 'deny' | 'error';
+/** Decisions that a shadowed policy would have turned, were it alone enforced too. */
+export interface ShadowChange extends ShadowFinding {
   readonly count: number;
+}
+
+/** Past refusals for one reason, by what an inventory said, that another inventory lifts. */
+export interface Opening {
+  readonly reason: string;
+  readonly detail: string;
+  readonly count: number;
+  /** The first of them. */
+  readonly decision: string;
 }
 
 export interface Replay {
@@ -43,6 +52,10 @@ export interface Replay {
   /** Changes among decisions of the same revision: the line does not hold all that decided. */
   readonly inexact: number;
   readonly shadow: readonly ShadowChange[];
+  /** Refusals that came before policies, and that this inventory would not make: what follows is not known. */
+  readonly opened: readonly Opening[];
+  /** Those of which their lines do not tell whether this inventory would make them, by their reasons. */
+  readonly untold: Readonly<Record<string, number>>;
   /** Lines that could not be judged again, by why. */
   readonly left: Readonly<Record<Unjudged['why'], number>>;
   /** The first line that could not be read, counted from 1, and why. */
@@ -54,6 +67,8 @@ export class Replayer {
   readonly #snapshot: Snapshot<Inventory>;
   readonly #changes = new Map<string, Change>();
   readonly #shadow = new Map<string, ShadowChange>();
+  readonly #opened = new Map<string, Opening>();
+  readonly #untold: Record<string, number> = {};
   readonly #left: Record<Unjudged['why'], number> = {
     'no check': 0,
     unreadable: 0,
@@ -77,6 +92,7 @@ export class Replayer {
     const audited = readAudited(line, this.#snapshot.headers);
     if ('why' in audited) {
       this.#left[audited.why]++;
+      this.#reopen(audited);
       if (audited.why === 'unreadable') this.#unreadable ??= { line: this.#lines, reason: audited.reason };
       return;
     }
@@ -100,10 +116,24 @@ export class Replayer {
       sameRevision: this.#sameRevision,
       changes: [...this.#changes.values()].toSorted((a, b) => b.count - a.count),
       inexact: this.#inexact,
+      opened: [...this.#opened.values()].toSorted((a, b) => b.count - a.count),
+      untold: this.#untold,
       shadow: [...this.#shadow.values()].toSorted((a, b) => b.count - a.count),
       left: this.#left,
       unreadable: this.#unreadable,
     };
+  }
+
+  #reopen({ refused, decision }: Unjudged): void {
+    const { revision, inventory } = this.#snapshot;
+    if (refused === undefined || refused.revision === revision) return;
+    const { reason, detail } = refused;
+    const now = reopening(refused, inventory);
+    if (now === 'untold') this.#untold[reason] = (this.#untold[reason] ?? 0) + 1;
+    if (now !== 'opened') return;
+    const key = `${reason} ${detail}`;
+    const known = this.#opened.get(key) ?? { reason, detail, count: 0, decision: decision ?? '' };
+    this.#opened.set(key, { ...known, count: known.count + 1 });
   }
 
   #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } {
@@ -117,7 +147,7 @@ export class Replayer {
       return { ...asked, verdict: { result: 'deny', reason: questions.reason, by: [] } };
     }
     const verdicts = questions.map((question) => this.#snapshot.decide(question));
-    for (const { policy, would } of verdicts.flatMap(({ shadow }) => shadow)) {
+    for (const { policy, would } of shadowFindings(verdicts)) {
       const key = `${policy} ${would}`;
       this.#shadow.set(key, { policy, would, count: (this.#shadow.get(key)?.count ?? 0) + 1 });
     }

@@ -1,11 +1,12 @@
+import { leniently } from '../../inventory/fold.ts';
 import type { HostBook } from '../../inventory/host.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, type Target, type Workload, writeActions } from '../../inventory/model.ts';
-import type { Template } from '../../inventory/template.ts';
 import { Refusal } from '../../outcome.ts';
 import { SpiffeId } from '../../spiffe-id.ts';
 import type { RequestLine } from '../stated.ts';
 import type { Named } from '../vocabulary.ts';
+import { overlaps, type Pattern } from './overlaps.ts';
 
 /** A request to what the inventory lists or a policy names, and how the inventory reads it. */
 export interface SampleTarget {
@@ -14,18 +15,26 @@ export interface SampleTarget {
   readonly target: Target;
 }
 
-/** A segment that stands for any that nobody named. */
-const ANY = 'any';
+/** A word that is none of these, however a server folds them: it stands for any that nobody names. */
+function unnamed(words: Iterable<string>): string {
+  const taken = new Set([...words].map(leniently));
+  for (let number = 0; ; number++) {
+    const word = number === 0 ? 'any' : `any-${number}`;
+    if (!taken.has(word)) return word;
+  }
+}
 
 /**
  * Workloads such that every other one is told apart from them by no entry of the inventory and no policy: each entry, one
  * below each prefix, and those that policies name.
  */
 export function sampleWorkloads(inventory: Inventory, named: Named): readonly Workload[] {
+  const literals = [...(named.get('Mesh::Workload') ?? []), ...(named.get('Mesh::SpiffePath') ?? [])];
+  const any = unnamed([...inventory.entries.map(({ entry }) => entry), ...literals].flatMap((id) => id.split('/')));
   const ids = [
-    ...inventory.entries.map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/${ANY}`)),
-    ...(named.get('Mesh::Workload') ?? []),
-    ...[...(named.get('Mesh::SpiffePath') ?? [])].flatMap((path) => [path, `${path}/${ANY}`]),
+    ...inventory.entries.map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/${any}`)),
+    ...literals,
+    ...[...(named.get('Mesh::SpiffePath') ?? [])].map((path) => `${path}/${any}`),
   ];
   return [...new Set(ids)].flatMap((text) => {
     const id = SpiffeId.parse(text);
@@ -35,14 +44,15 @@ export function sampleWorkloads(inventory: Inventory, named: Named): readonly Wo
 }
 
 /**
- * Every action on every kind of path that the inventory or a policy tells apart: each api's own path and one below it, a
- * path that no api names, the paths that policies name, and each api where it lies below one of these. What the inventory
- * refuses is left out.
+ * Every action on every kind of path that the inventory or a policy tells apart: wherever the same apis overlap, below the
+ * same paths that policies name, a path there and one below it; and where a lenient server would serve a stricter api.
+ * What the inventory refuses is left out. A string says why not all can be told.
  */
-export function sampleTargets(inventory: Inventory, named: Named): readonly SampleTarget[] {
+export function sampleTargets(inventory: Inventory, named: Named): readonly SampleTarget[] | string {
   const found = new Map<string, SampleTarget>();
   for (const [name, book] of inventory.hosts) {
-    const paths = new Set(samplePaths(book, namedBelow(name, named)));
+    const paths = samplePaths(book, namedBelow(name, named));
+    if (paths === null) return `the templates of ${name} overlap in too many ways for all of them to be tried`;
     for (const path of paths) {
       for (const method of METHODS) {
         const line = { method: method === 'CONNECT' ? 'GET' : method, host: name, path, query: null };
@@ -66,38 +76,36 @@ function namedBelow(host: string, named: Named): readonly string[] {
   return [...new Set(ids)].filter((id) => id.startsWith(`${host}/`)).map((id) => id.slice(host.length));
 }
 
-function samplePaths(book: HostBook, literals: readonly string[]): string[] {
-  const below = (path: string): string => `${path.endsWith('/') ? path : `${path}/`}${ANY}`;
-  const apis = book.apis.flatMap(({ id, template }) =>
-    ['/', ...literals].flatMap((literal) => {
-      const path = pathWithin(template, literal, (candidate) => apiOf(book, candidate) === id);
-      return path === null ? [] : [path, below(path)];
-    }),
+function samplePaths(book: HostBook, literals: readonly string[]): ReadonlySet<string> | null {
+  const templates = book.apis.map(
+    ({ template }): Pattern => template.segments.map((segment) => ('literal' in segment ? segment : null)),
   );
-  return [...apis, ...literals.flatMap((path) => [path, below(path)]), below('/')];
+  const named = literals.map((path): Pattern => segmentsOf(path).map((literal) => ({ literal })));
+  const covered = overlaps([...templates, ...templates.map(folded), ...named]);
+  if (covered === null) return null;
+  const any = unnamed([...templates, ...named].flat().map((segment) => (segment === null ? '' : textOf(segment))));
+  const paths = new Set<string>();
+  for (const pattern of covered) {
+    for (const spell of [(text: string) => text.toUpperCase(), (text: string) => `${text};${any}`]) {
+      const segments = pattern.map((segment) => {
+        if (segment === null) return any;
+        return 'literal' in segment ? segment.literal : spell(segment.folded);
+      });
+      paths.add(`/${segments.join('/')}`).add(`/${[...segments, any].join('/')}`);
+    }
+  }
+  return new Set([...paths, ...literals]);
 }
 
-/** The innermost api that a path belongs to, by whichever method it takes; null where none names the path. */
-function apiOf(book: HostBook, path: string): string | null {
-  for (const method of METHODS) {
-    const upgrade = method === 'CONNECT';
-    const target = book.target({ host: book.host.name, path, method, upgrade, grpc: false });
-    if (!(target instanceof Refusal)) return target.resource.apis.at(-1) ?? null;
-  }
-  return null;
+function segmentsOf(path: string): readonly string[] {
+  return path.split('/').filter((segment) => segment !== '');
 }
 
-/** A path that the template holds for and no more specific one, at or below `literal`; null where there seems to be none. */
-function pathWithin(template: Template, literal: string, fits: (path: string) => boolean): string | null {
-  const stated = literal.split('/').filter((segment) => segment !== '');
-  const agrees = template.segments.every(
-    (segment, i) => 'param' in segment || stated[i] === undefined || stated[i] === segment.literal,
-  );
-  if (!agrees) return null;
-  for (const value of [ANY, `${ANY}-other`, '1']) {
-    const own = template.segments.map((segment, i) => stated[i] ?? ('literal' in segment ? segment.literal : value));
-    const path = `/${[...own, ...stated.slice(own.length)].join('/')}`;
-    if (fits(path)) return path;
-  }
-  return null;
+/** The pattern in any other spelling that a lenient server folds to the same. */
+function folded(pattern: Pattern): Pattern {
+  return pattern.map((segment) => (segment === null ? null : { folded: leniently(textOf(segment)) }));
+}
+
+function textOf(segment: NonNullable<Pattern[number]>): string {
+  return 'literal' in segment ? segment.literal : segment.folded;
 }

@@ -1,0 +1,173 @@
+import { check, type Decision, type Stages } from '../../../src/check.ts';
+import { readRequest } from '../../../src/envoy/request.ts';
+import { Caller, type Credential } from '../../../src/identity/caller.ts';
+import type { Inventory } from '../../../src/inventory/inventory.ts';
+import type { Workload } from '../../../src/inventory/model.ts';
+import { placed } from '../../../src/observe/line.ts';
+import { auditBody } from '../../../src/observe/record.ts';
+import { Refusal } from '../../../src/outcome.ts';
+import type { Snapshot } from '../../../src/policy/snapshot.ts';
+import { toRecord } from '../../../src/record.ts';
+import { SpiffeId } from '../../../src/spiffe-id.ts';
+import type { Assurance, Chain } from '../../../src/task/model.ts';
+import { received, requestOptions } from '../check-request.ts';
+import { task } from '../policy.ts';
+import { hostNames, PARTNER, purposes, workloadIds } from './estates.ts';
+import type { Random } from './random.ts';
+
+export const NOW = Date.UTC(2026, 10, 25, 10);
+const STRANGER = `spiffe://${PARTNER}/nobody`;
+
+/** One request and what is proven of it: what a client sends, and what its credentials hold. */
+export interface Ask {
+  readonly method: string;
+  readonly host: string;
+  /** As it is sent, with the query. */
+  readonly target: string;
+  readonly upgrade: boolean;
+  readonly caller: string;
+  readonly through: readonly string[];
+  readonly credential: Credential;
+  readonly task: { readonly purpose: string; readonly assurance: Assurance; readonly scopes: readonly string[] } | null;
+  readonly headers: { readonly 'x-data-class'?: string; readonly 'x-amount'?: number };
+  readonly client: string;
+}
+
+const pathWords = ['a', 'b', 'c', 'd', 'any', 'A', 'b%3Bx', 'a%20b', 'caf%C3%A9'];
+const methods = ['GET', 'GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'QUERY'];
+const hostile = ['%2f', 'a;b', '..', '', '%00', '%5C', 'a%25', '%ff', 'é'];
+
+/** A request about an estate; some are such that no server should take them. */
+export function anyAsk(random: Random, inventory: Inventory): Ask {
+  const known = workloadIds.filter((id) => !(inventory.workload(idOf(id)) instanceof Refusal));
+  const anyWorkload = (): string => random.pick(known.length > 0 && random.chance(90) ? known : workloadIds);
+  const hosts = [...inventory.hosts.keys()];
+  const words = Array.from({ length: random.below(5) }, () =>
+    random.chance(3)
+      ? random.pick(hostile)
+      : random.chance(85)
+        ? random.pick(pathWords.slice(0, 4))
+        : random.pick(pathWords),
+  );
+  const end = random.chance(8) ? '/' : '';
+  const through = random.chance(30) ? [anyWorkload()] : [];
+  if (random.chance(10)) through.push(random.chance(20) ? STRANGER : anyWorkload());
+  return {
+    method: random.chance(5) ? random.pick(['CONNECT', 'TRACE']) : random.pick(methods),
+    host: random.chance(4)
+      ? 'three.internal'
+      : random.chance(4)
+        ? 'ONE.internal.'
+        : random.pick(random.chance(90) ? hosts : hostNames),
+    target: `/${words.join('/')}${words.length > 0 ? end : ''}${random.pick(['', '', '?q=x', '?q=y'])}`,
+    upgrade: random.chance(8),
+    caller: random.chance(4) ? STRANGER : anyWorkload(),
+    through,
+    credential: random.pick(['x509-svid', 'x509-svid', 'jwt-svid', 'oidc']),
+    task:
+      through.length > 0 || random.chance(50)
+        ? {
+            purpose: random.pick([...purposes, ...purposes, ...purposes, 'unknown']),
+            assurance: random.pick([1, 2, 3]),
+            scopes: random.pick([[], ['s'], ['t'], ['s', 't']]),
+          }
+        : null,
+    headers: {
+      ...random.maybe(30, () => ({ 'x-data-class': random.pick(['low', 'high']) })),
+      ...random.maybe(30, () => ({ 'x-amount': random.pick([0, 11, Number.MAX_SAFE_INTEGER]) })),
+    },
+    client: random.pick(['10.2.0.9', '192.0.2.1']),
+  };
+}
+
+/** What the sidecar decided about a request, and the audit line that it wrote. */
+export interface Checked {
+  readonly decided: Decision;
+  readonly result: 'allow' | 'deny';
+  readonly reason: string;
+  readonly record: ReturnType<typeof toRecord>;
+  readonly line: string;
+}
+
+let checks = 0;
+
+/** The check itself: reading, locating, judging, recording. Only the proofs are taken as given. */
+export async function reallyCheck(ask: Ask, snapshot: Snapshot<Inventory>): Promise<Checked> {
+  const { headers, host } = ask;
+  const shape = {
+    method: ask.method,
+    host,
+    path: ask.target,
+    headers: {
+      ...(ask.upgrade ? { upgrade: 'websocket' } : {}),
+      ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    },
+    attributes: {
+      source: { address: { socket_address: { address: ask.client, port_value: 40_000 } } },
+      context_extensions: { host: host.toLowerCase().replace(/\.$/, '') },
+    },
+  };
+  const options = { ...requestOptions, singleHeaders: [...requestOptions.singleHeaders, 'x-data-class', 'x-amount'] };
+  const input = readRequest(received(shape), { checkPeer: null }, options);
+  const occasion = { decision: `decision-${++checks}`, deadline: NOW + 60_000, gaveUp: () => false };
+  const decided: Decision =
+    input instanceof Refusal
+      ? { outcome: input, trail: {} }
+      : await check(input, snapshot, stagesFor(ask), occasion, NOW);
+  const record = toRecord({
+    decision: occasion.decision,
+    time: NOW,
+    microseconds: 1,
+    input: input instanceof Refusal ? null : input,
+    told: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
+    decided,
+  });
+  const line = placed(NOW, { boot: 'soak', seq: checks, prev: null }, auditBody(record).json);
+  return { decided, result: record.result, reason: record.reason, record, line };
+}
+
+/** Identity and task as they come out of verified credentials. */
+function stagesFor(ask: Ask): Stages {
+  const found = (known: Pick<Inventory, 'workload'>, id: string) => known.workload(idOf(id));
+  return {
+    serves: [],
+    enforcement: 'enforce',
+    taskHeaders: [],
+    identify: async (_input, _target, known) => {
+      const workload = found(known, ask.caller);
+      if (workload instanceof Refusal) return workload;
+      const issuedAt = NOW / 1000 - 60;
+      const times = { issuedAt, expiresAt: NOW / 1000 + 3600, claims: null, proxy: null };
+      return Caller.proven({ workload, credential: ask.credential, thumbprint: null, ...times });
+    },
+    readTask: async (_input, target, caller, known) => {
+      const ids = [...ask.through, ask.caller];
+      if (new Set(ids).size < ids.length) return new Refusal('chain_cycle', 'a workload stands in the chain twice');
+      const earlier: Workload[] = [];
+      for (const id of ask.through) {
+        const workload = found(known, id);
+        if (workload instanceof Refusal) return new Refusal('chain_unregistered', `${id} is not in the inventory`);
+        earlier.push(workload);
+      }
+      if (ask.task !== null && known.widerPurposes(ask.task.purpose) === null)
+        return new Refusal('task_purpose', `${ask.task.purpose} is no purpose of the inventory`);
+      return {
+        task: ask.task === null ? null : task({ ...ask.task, expiresAt: NOW / 1000 + 300 }),
+        declared: null,
+        chain: [...earlier, caller.workload] as unknown as Chain,
+        backing: [],
+        consumed: [],
+        claims: [],
+        asking: { scheme: 'bearer', host: target.resource.host, proofAlgorithms: [], resourceMetadata: false },
+        responseHeaders: [],
+      };
+    },
+    commit: async () => () => {},
+  };
+}
+
+function idOf(text: string): SpiffeId {
+  const id = SpiffeId.parse(text);
+  if (id instanceof Refusal) throw new Error(id.detail);
+  return id;
+}
