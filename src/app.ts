@@ -87,9 +87,10 @@ export async function start(config: Config, { stdout, log: write, version, start
     commit: async (claims, use, now) =>
       clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),
   };
+  const queryParameters = new Set(config.audit.queryParameters);
   const handler = createHandler({
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
-    record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
+    record: (concluded, waitMs) => audit.record(toRecord(concluded, queryParameters), waitMs),
     observe: observer(metrics),
     onBug: (error, decision) => log.error('a bug: the check was refused', { decision, error }),
     clock: clock.now,

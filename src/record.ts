@@ -1,6 +1,9 @@
 import type { Decision } from './check.ts';
 import type { CheckInput, Told } from './input.ts';
 import { Refusal } from './outcome.ts';
+import { auditedQuery } from './redact.ts';
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** What is known of one Check besides its decision. */
 export interface Occasion {
@@ -14,10 +17,13 @@ export interface Occasion {
 }
 
 /**
- * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens and certificates appear
- * as digests only; what was never reached is null.
+ * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens, certificates and the
+ * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
  */
-export function toRecord({ decision, time, microseconds, input, told, decided }: Occasion) {
+export function toRecord(
+  { decision, time, microseconds, input, told, decided }: Occasion,
+  queryParameters: ReadonlySet<string> = NONE,
+) {
   const { outcome, trail } = decided;
   const { target, caller, why, facts, hops, snapshot } = trail;
   const refusal = outcome instanceof Refusal ? outcome : null;
@@ -72,7 +78,7 @@ export function toRecord({ decision, time, microseconds, input, told, decided }:
           },
     facts: {
       client: facts?.client ?? null,
-      query: input?.query ?? null,
+      query: auditedQuery(input?.query ?? null, queryParameters),
       declared: why?.declared ?? null,
       secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
       approvals: [...(facts?.approvals ?? [])].sort(),

@@ -140,6 +140,12 @@ const audit = (folder: string) =>
       .word(['deny', 'unsafeAllow'])
       .prefault('deny')
       .describe('What becomes of an allow that cannot be recorded in time; unsafeAllow lets it go unrecorded'),
+    queryParameters: s
+      .list(s.text(), 256, s.self)
+      .prefault([])
+      .describe(
+        'Query parameters whose values stand in the audit as they are, by their names as requests write them; of every other value it holds the digest, since it may be a secret',
+      ),
     queue: s
       .count(16, 1_000_000)
       .prefault(8192)

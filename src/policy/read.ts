@@ -58,7 +58,7 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
     guardrails: guardrails.map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
     schemas: own.filter(({ file }) => file.endsWith('.cedarschema')),
     policies,
-    tests: own.filter(({ file }) => TEST.test(file)),
+    tests: own.filter(({ file }) => isTest(file)),
     inventory,
     settings,
   };
@@ -66,7 +66,7 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
 }
 
 /** Every YAML file below a folder `tests`, at any depth. */
-const TEST = /(^|\/)tests\/.*\.ya?ml$/;
+const isTest = (file: string): boolean => /(?:^|\/)tests\//.test(file) && /\.ya?ml$/.test(file);
 const POLICY = /\.(cedar|cedarschema)$/;
 
 /** Reads files and folders within bounds, and keeps what was wrong. */
@@ -97,7 +97,7 @@ class Folder {
         if (await this.#isDirectory(path, name)) {
           if (next.depth < MAX_DEPTH) unread.push({ path, name, depth: next.depth + 1 });
           else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
-        } else if (POLICY.test(name) || TEST.test(name)) {
+        } else if (POLICY.test(name) || isTest(name)) {
           const file = await this.read(path, name);
           if (file !== null) files.push(file);
         } else if (POLICY.test(name.toLowerCase())) {

@@ -30,6 +30,7 @@ export class Snapshot<I extends Purposes = Purposes> {
   readonly policies: readonly PolicyFacts[];
   readonly #parts: SnapshotParts<I>;
   readonly #approvals: ReadonlyMap<string, string>;
+  #readsQuery: boolean | undefined;
 
   constructor(parts: SnapshotParts<I>) {
     this.revision = parts.revision;
@@ -41,6 +42,13 @@ export class Snapshot<I extends Purposes = Purposes> {
       parts.vetted.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
     Object.freeze(this);
+  }
+
+  /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */
+  get readsQuery(): boolean {
+    const { enforced, shadowed } = this.#parts.vetted;
+    this.#readsQuery ??= [enforced, shadowed].some((set) => Object.values(set).some((text) => /\bquery\b/.test(text)));
+    return this.#readsQuery;
   }
 
   /**
