@@ -6,6 +6,7 @@ import type { Log } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { Refusal } from './outcome.ts';
 import type { SnapshotHolder } from './policy/holder.ts';
+import type { MemoryState } from './state/memory.ts';
 
 /** The metrics of one configuration: every label comes from it or from the code. */
 export function metricsFor({ identity, task, audit }: Config): Metrics {
@@ -13,7 +14,7 @@ export function metricsFor({ identity, task, audit }: Config): Metrics {
   return new Metrics({
     trustDomains: Object.keys(identity.trustDomains),
     issuers: [...new Set([...identity.oidc.map(({ issuer }) => issuer), ...fetched])],
-    caches: ['certificates'],
+    caches: ['certificates', 'proofs'],
     sinks: audit.sinks.map(({ to }) => to),
   });
 }
@@ -94,13 +95,15 @@ export function measureAtScrape(
   metrics: Metrics,
   identity: Identity,
   policy: SnapshotHolder,
+  state: MemoryState,
   inflight: () => number,
   clock: () => number,
 ): void {
   metrics.beforeScrape(() => {
     const now = clock();
     metrics.inflight(inflight());
-    metrics.cache('certificates', identity.verifier.size, identity.verifier.limit);
+    metrics.cache('certificates', identity.verifier.load);
+    metrics.cache('proofs', state.load);
     const { loadedAt } = policy.status();
     if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
     for (const { name, freshAt } of identity.bundles.status(now)) {

@@ -100,7 +100,7 @@ export async function start(config: Config, { stdout, log: write, version, start
       deadlineMs: config.limits.deadlineMs,
     },
   });
-  measureAtScrape(metrics, identity, policy, handler.inflight, clock.now);
+  measureAtScrape(metrics, identity, policy, state, handler.inflight, clock.now);
   const requestOptions = {
     mergeSlashes: config.request.mergeSlashes,
     headerBytes: config.limits.headerBytes,

@@ -81,7 +81,14 @@ export async function check(
   if (verdict instanceof Refusal) return { outcome: verdict, trail };
 
   const { id: requestId, checkPeer, digest } = input;
-  const use = { requestId, checkPeer, digest, deadline: occasion.deadline, judgedBy: snapshot.revision };
+  const use = {
+    requestId,
+    caller: caller.workload.id.text,
+    checkPeer,
+    digest,
+    deadline: occasion.deadline,
+    judgedBy: snapshot.revision,
+  };
   const spent = await stages.commit(why.claims, use, now);
   watch.lap('commit');
   if (spent !== null) return { outcome: spent, trail };

@@ -24,6 +24,14 @@ export interface CheckMetrics {
   readonly stages: Readonly<Partial<Record<Stage, number>>>;
 }
 
+/** How full a memory of the sidecar is, in entries and in the bytes that they count as. */
+export interface CacheLoad {
+  readonly entries: number;
+  readonly limit: number;
+  readonly bytes: number;
+  readonly byteLimit: number;
+}
+
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
 
 /**
@@ -52,6 +60,8 @@ export class Metrics {
   readonly #keyRefreshes;
   readonly #cacheEntries;
   readonly #cacheLimit;
+  readonly #cacheBytes;
+  readonly #cacheByteLimit;
   readonly #audit;
   readonly #inflight;
   readonly #shed;
@@ -114,6 +124,10 @@ export class Metrics {
     ]);
     this.#cacheEntries = gauge('authz_cache_entries', 'Entries that are remembered', ['cache']);
     this.#cacheLimit = gauge('authz_cache_limit', 'Entries that may be remembered', ['cache']);
+    this.#cacheBytes = gauge('authz_cache_bytes', 'Bytes that the remembered entries count as', ['cache']);
+    this.#cacheByteLimit = gauge('authz_cache_limit_bytes', 'Bytes that the remembered entries may count as', [
+      'cache',
+    ]);
     this.#audit = counter('authz_audit_records_total', 'Audit records by what became of them', ['sink', 'result']);
     this.#inflight = gauge('authz_inflight_checks', 'Checks that are being answered');
     this.#shed = counter('authz_shed_total', 'Checks refused because the sidecar had too much to do');
@@ -194,10 +208,12 @@ export class Metrics {
     if (this.#names.issuers.has(issuer)) this.#keyRefreshes.inc({ issuer, result });
   }
 
-  cache(name: string, entries: number, limit: number): void {
+  cache(name: string, { entries, limit, bytes, byteLimit }: CacheLoad): void {
     if (!this.#names.caches.has(name)) return;
     this.#cacheEntries.set({ cache: name }, entries);
     this.#cacheLimit.set({ cache: name }, limit);
+    this.#cacheBytes.set({ cache: name }, bytes);
+    this.#cacheByteLimit.set({ cache: name }, byteLimit);
   }
 
   /** Records became lines of a sink, or did not. */
