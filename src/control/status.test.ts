@@ -134,7 +134,10 @@ test('metrics that could not be made are made anew at once', async (t) => {
 test('one address holds few connections at a time, and may come back', async (t) => {
   const { port, ask } = await serve(t);
   const held = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
-  const closed = held.map((socket) => once(socket.on('error', () => {}).resume(), 'close'));
+  const closed = held.map(async (socket) => {
+    socket.on('error', () => {}).resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+  });
   await Promise.race(closed);
   for (const socket of held) socket.destroy();
   await Promise.all(closed);
