@@ -149,7 +149,9 @@ const audit = (folder: string) =>
     queue: s
       .count(16, 1_000_000)
       .prefault(8192)
-      .describe('Lines that may wait for a sink; beyond it a line cannot be recorded'),
+      .describe(
+        'Lines that may wait for a sink, 32 Mi characters together at most; beyond it a line cannot be recorded',
+      ),
   });
 
 const limits = () =>
@@ -170,11 +172,15 @@ const limits = () =>
       rememberedCertificates: s
         .count(0, 1_000_000)
         .prefault(10_000)
-        .describe('Verified certificates that are remembered'),
+        .describe(
+          'Verified certificates that are remembered, 2 KiB each on the average, four chains of one leaf at most',
+        ),
       rememberedProofs: s
         .count(1, 10_000_000)
         .prefault(100_000)
-        .describe('Proofs of possession that are remembered as used; when it is full, the next one is refused'),
+        .describe(
+          'Proofs of possession that are remembered as used, 512 bytes each; one caller gets half of what all others leave, and when it is full, the next one is refused',
+        ),
       drain: s.duration('0s', '10m').prefault('20s').describe('Time to answer what is in flight after SIGTERM'),
     })
     .check((ctx) => {

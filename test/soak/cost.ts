@@ -13,7 +13,7 @@ const GOAL_MS = 5;
 /** Single runs above are shown: collections of garbage are among them. */
 const SHOWN_MS = 20;
 /** Distinct inputs of each kind that could be remembered. */
-const DISTINCT = 100_000;
+const DISTINCT = Number(process.env.SOAK_DISTINCT ?? 100_000);
 /** Inputs whose audit lines are kept. */
 const KEPT = 100;
 const WARM_UP = 500;
