@@ -104,6 +104,7 @@ export async function start(config: Config, { stdout, log: write, version, start
   const requestOptions = {
     mergeSlashes: config.request.mergeSlashes,
     headerBytes: config.limits.headerBytes,
+    targetBytes: config.limits.targetBytes,
     singleHeaders: [...taskHeaders, ...config.policy.headers.map(({ name }) => name)],
     forwarded: config.identity.forwarded,
   };

@@ -162,6 +162,10 @@ const limits = () =>
         .prefault(256)
         .describe('Checks at one time; one more is refused as overloaded'),
       requestBytes: s.size('4KiB', '64MiB').prefault('1MiB').describe('Size of one CheckRequest'),
+      targetBytes: s
+        .size('256B', '1MiB')
+        .prefault('8KiB')
+        .describe('Size of path and query of one request (RFC 9110 section 4.1 asks for 8000 bytes at the least)'),
       headerBytes: s.size('1KiB', '16MiB').prefault('64KiB').describe('Size of all headers of one request'),
       deadline: s
         .duration('20ms', '1m')

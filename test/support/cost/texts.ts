@@ -128,20 +128,17 @@ export const hostileTexts: readonly Text[] = [
   nested,
 ];
 
-/** Texts that each regular expression of the sources takes, repeated, with an end and with one that it does not take. */
+/** Texts that each regular expression of the sources takes, repeated, with an end that it does not take. */
 export function regexTexts(): readonly Text[] {
   return regexLiterals().flatMap((pattern) => {
     let samples: readonly string[];
     try {
       const regex = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
-      samples = fc.sample(fc.stringMatching(regex), { numRuns: 2, seed: 1 }).filter((sample) => sample !== '');
+      samples = fc.sample(fc.stringMatching(regex), { numRuns: 3, seed: 1 }).filter((sample) => sample !== '');
     } catch {
       // Look behind and properties of Unicode are not generated.
       return [];
     }
-    return samples.flatMap((sample, at) => {
-      const name = `${written(pattern)} ${at + 1}`;
-      return [repeated(`for ${name}`, sample), repeated(`for ${name}, broken`, sample, '', '\u0001')];
-    });
+    return samples.slice(0, 1).map((sample) => repeated(`for ${written(pattern)}`, sample, '', '\u0001'));
   });
 }
