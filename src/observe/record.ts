@@ -1,6 +1,6 @@
 import type { Reason } from '../outcome.ts';
 import { withoutTokens } from '../redact.ts';
-import { plainJson } from './text.ts';
+import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
 export interface AuditHop {
@@ -116,10 +116,11 @@ export function auditBody(record: AuditRecord): AuditBody {
   const { time, decision, ...content } = record;
   const whole = { decision, ...content };
   for (const clip of [null, ...CLIPS]) {
-    const json = plainJson(clip === null ? whole : { ...(clipped(whole, clip) as object), clipped: true });
-    // Digests are longer than the shortest tokens, so both are measured.
-    const body = json.length > MAX_BODY ? json : withoutTokens(json);
-    if (body.length <= MAX_BODY) return { time, decision, json: body };
+    const kept = clip === null ? whole : { ...(clipped(whole, clip) as object), clipped: true };
+    const json = plainJsonWithin(MAX_BODY, kept);
+    // Digests are longer than the shortest tokens, so what they make of it is measured too.
+    const body = json === null ? null : withoutTokens(json);
+    if (body !== null && body.length <= MAX_BODY) return { time, decision, json: body };
   }
   const { result, reason } = record;
   return {
