@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { until } from '../../test/support/until.ts';
 import { type Readiness, type StatusOptions, serveStatus } from './status.ts';
@@ -131,13 +131,16 @@ test('metrics that could not be made are made anew at once', async (t) => {
   assert.deepEqual([(await ask('/metrics')).status, (await ask('/metrics')).status], [500, 200]);
 });
 
+/** The end of a connection, be it by a reset. */
+async function endOf(socket: Socket): Promise<void> {
+  socket.resume().on('error', () => {});
+  await new Promise((resolve) => socket.once('close', resolve));
+}
+
 test('one address holds few connections at a time, and may come back', async (t) => {
   const { port, ask } = await serve(t);
   const held = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
-  const closed = held.map(async (socket) => {
-    socket.on('error', () => {}).resume();
-    await new Promise((resolve) => socket.once('close', resolve));
-  });
+  const closed = held.map(endOf);
   await Promise.race(closed);
   for (const socket of held) socket.destroy();
   await Promise.all(closed);
@@ -149,10 +152,7 @@ test('an address that asks too often loses its connection, and few of its reques
   const { port } = await serve(t, { status: () => ++asked });
   const socket = connect(port, '127.0.0.1');
   // What is still on its way when the server closes makes a reset.
-  const closed = once(
-    socket.resume().on('error', () => {}),
-    'close',
-  );
+  const closed = endOf(socket);
   const start = performance.now();
   socket.write('GET /status HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5000));
   await closed;
