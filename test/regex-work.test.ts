@@ -13,6 +13,9 @@ const { checkSync } = createRequire(import.meta.url)('recheck/lib/browser.js') a
  */
 const analysis = { randomSeed: 0, timeout: null, attackTimeout: null, incubationTimeout: null };
 
+/** Files that build expressions from constants of their own, over what an operator writes and no caller. */
+const OPERATORS: ReadonlySet<string> = new Set(['src/policy/lint/find-mistakes.ts', 'src/policy/lint/mistakes.ts']);
+
 const analyse = ({ source, flags }: Omit<Pattern, 'file'>): Diagnostics => checkSync(source, flags, analysis);
 
 /** Null where the time of a match grows with the length of the text alone. */
@@ -33,7 +36,7 @@ test('no regular expression of the sources takes more than linear time, whatever
 });
 
 test('the sources build no regular expression from text, which would not be looked at here', () => {
-  const building = sources.filter(({ code }) => /\bRegExp\(/.test(code));
+  const building = sources.filter(({ file, code }) => !OPERATORS.has(file) && /\bRegExp\(/.test(code));
   assert.deepEqual(
     building.map(({ file }) => file),
     [],
