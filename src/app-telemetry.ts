@@ -59,8 +59,8 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     const now = clock();
     metrics.ready(measured.ready());
     metrics.inflight(measured.inflight(), limits.concurrentChecks);
-    metrics.cache('certificates', identity.verifier.size, identity.verifier.limit);
-    metrics.cache('proofs', state.load.entries, state.load.limit);
+    metrics.cache('certificates', identity.verifier.load);
+    metrics.cache('proofs', state.load);
     const { loadedAt, problems } = policy.status();
     if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
     metrics.outOfDate(loadedAt === null || problems.length > 0);

@@ -118,10 +118,14 @@ async function build(
     commit: async (claims, use, now) =>
       clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),
   };
+  const queryParameters = new Set(config.audit.queryParameters);
   const handler = createHandler({
     decide: (input, occasion, now) => decideBySnapshot(policy, input, stages, occasion, now),
     record: async (concluded, waitMs) =>
-      (await auditing.promise).record(toRecord(concluded, { label: config.policy.label, unsafe }), waitMs),
+      (await auditing.promise).record(
+        toRecord(concluded, { label: config.policy.label, unsafe, queryParameters }),
+        waitMs,
+      ),
     observe: observer(metrics),
     undelivered: (decision) => void auditing.promise.then((audit) => audit.undelivered(decision)),
     onBug: (error, decision) => log.error('bug: check refused', { decision, error }),
@@ -135,6 +139,7 @@ async function build(
   const requestOptions = {
     mergeSlashes: config.request.mergeSlashes,
     headerBytes: config.limits.headerBytes,
+    targetBytes: config.limits.targetBytes,
     singleHeaders: [...taskHeaders, ...config.policy.headers.map(({ name }) => name)],
     forwarded: config.identity.forwarded,
   };

@@ -103,7 +103,14 @@ export async function check(
 
   if (occasion.gaveUp()) return { outcome: new Refusal('overloaded', 'Envoy gave up before it was decided'), trail };
   const { id: requestId, checkPeer, digest } = input;
-  const use = { requestId, checkPeer, digest, deadline: occasion.deadline, judgedBy: snapshot.revision };
+  const use = {
+    requestId,
+    caller: caller.workload.id.text,
+    checkPeer,
+    digest,
+    deadline: occasion.deadline,
+    judgedBy: snapshot.revision,
+  };
   const giveBack = await stages.commit(why.claims, use, now);
   watch.lap('commit');
   if (giveBack instanceof Refusal) return { outcome: giveBack, trail };

@@ -41,3 +41,17 @@ test('what nothing supplies yet is absent or empty in every request', () => {
   );
   assert.deepEqual(UNSUPPLIED.toSorted(), ['approvals', 'risk', 'signals']);
 });
+
+test('the headers that policies read are bounded together', () => {
+  const declared = ['x-a', 'x-b'].map((name) => ({ name, type: 'string' as const }));
+  const caller = { proxy: null, issuedAt: null, workload: { networks: null } } as unknown as Caller;
+  const facts = (a: number, b: number) => {
+    const headers = { 'x-a': 'a'.repeat(a), 'x-b': 'b'.repeat(b), 'x-other': 'c'.repeat(20_000) };
+    const input = readRequest(received({ headers }), { checkPeer: null }, requestOptions);
+    assert.ok(!(input instanceof Refusal));
+    return gatherFacts(input, caller, declared, 0);
+  };
+  assert.ok(!(facts(4096, 4096) instanceof Refusal));
+  const refused = facts(4096, 4097);
+  assert.ok(refused instanceof Refusal && refused.reason === 'request_headers_too_large');
+});

@@ -11,6 +11,8 @@ export type Facts = Pick<
   'client' | 'headers' | 'numbers' | 'inNetworks' | 'credentialAge' | 'approvals' | 'risk' | 'signals'
 >;
 
+/** Characters of all declared headers together: policies read them once for each hop. */
+const MAX_DECLARED_CHARS = 8192;
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
 const NOTHING: ReadonlySet<string> = new Set();
 
@@ -26,11 +28,17 @@ export function gatherFacts(
 ): Facts | Refusal {
   const headers = new Map<string, string>();
   const numbers = new Map<string, number>();
+  let chars = 0;
   for (const { name, type } of declared) {
     const [value, ...more] = input.headers.all(name);
     if (value === undefined) continue;
     if (more.length > 0) return new Refusal('request_header_repeated', `${name} appears ${more.length + 1} times`);
     if (input.headers.unclean.has(name)) return new Refusal('request_header_unclean', `${name} is not clean text`);
+    chars += value.length;
+    if (chars > MAX_DECLARED_CHARS) {
+      const detail = `the headers that policies read hold more than ${MAX_DECLARED_CHARS} characters`;
+      return new Refusal('request_headers_too_large', detail);
+    }
     if (type === 'string') {
       headers.set(name, value);
       continue;

@@ -2,6 +2,9 @@ import type { Decision } from './check.ts';
 import type { CheckInput, Told } from './input.ts';
 import { shadowOf } from './judge.ts';
 import { Refusal } from './outcome.ts';
+import { auditedQuery } from './redact.ts';
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** What is known of one Check besides its decision. */
 export interface Occasion {
@@ -20,15 +23,17 @@ export interface RecordSettings {
   readonly label: string | null;
   /** Unsafe settings that are in force. */
   readonly unsafe: readonly string[];
+  /** `audit.queryParameters`: those whose values are no secret; none where it is left out. */
+  readonly queryParameters?: ReadonlySet<string>;
 }
 
 /**
- * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens and certificates appear
- * as digests only; what was never reached is null.
+ * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens, certificates and the
+ * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
  */
 export function toRecord(
   { decision, time, microseconds, input, told, decided }: Occasion,
-  { label, unsafe }: RecordSettings = { label: null, unsafe: [] },
+  { label, unsafe, queryParameters = NONE }: RecordSettings = { label: null, unsafe: [] },
 ) {
   const { outcome, trail } = decided;
   const { target, caller, verified, why, facts, hops, snapshot } = trail;
@@ -95,7 +100,7 @@ export function toRecord(
           },
     facts: {
       client: facts?.client ?? null,
-      query: input?.query ?? null,
+      query: auditedQuery(input?.query ?? null, queryParameters),
       declared: why?.declared ?? null,
       secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
       approvals: [...(facts?.approvals ?? [])].sort(),

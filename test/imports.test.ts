@@ -6,13 +6,14 @@ import { test } from 'node:test';
 const root = join(import.meta.dirname, '..');
 
 /** The parts of the house, each with all that it may import besides itself. Type imports count. */
-const base = ['outcome', 'spiffe-id', 'strict-json', 'input'];
+const base = ['outcome', 'spiffe-id', 'strict-json', 'input', 'redact'];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   outcome: [],
   'spiffe-id': ['outcome'],
   'strict-json': ['outcome'],
   input: ['outcome'],
-  observe: ['outcome'],
+  redact: [],
+  observe: ['outcome', 'redact'],
   config: base,
   inventory: base,
   state: [...base, 'inventory'],

@@ -208,8 +208,9 @@ suite('policy replay', () => {
     ];
     writeFileSync(join(world.folder, 'parts.jsonl'), `${audit.join('\n')}\n`);
     const { replayed } = await replay('parts.jsonl');
-    assert.equal(replayed.judged, 1);
-    assert.deepEqual(replayed.left, { 'no check': 1, unreadable: 4, 'before policy': 1, 'not exact': 3 });
+    // No policy of this mesh reads the query, so digests in it leave the line exact.
+    assert.equal(replayed.judged, 2);
+    assert.deepEqual(replayed.left, { 'no check': 1, unreadable: 4, 'before policy': 1, 'not exact': 2 });
   });
 
   test('a decision that comes out otherwise by the same revision is called out', async () => {

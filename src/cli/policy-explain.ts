@@ -104,7 +104,7 @@ async function findDecision(
     for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
       number++;
       if (!line.includes(decision)) continue;
-      const found = readAudited(line, loaded.snapshot.headers);
+      const found = readAudited(line, loaded.snapshot);
       if (found.decision === decision) return found;
       if (found.decision === null && line.includes(`"decision":${JSON.stringify(decision)}`)) {
         return `${file}:${number}: cannot be read: ${'why' in found ? found.reason : ''}`;

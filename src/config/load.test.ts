@@ -150,6 +150,19 @@ for (const [name, lines, wanted] of [
     'policy: { headers: [{ name: authorization }] }',
     /headers\[0\].name: holds a credential/,
   ],
+  ...[
+    'x-api-key',
+    'apikey',
+    'x-auth-token',
+    'x-amz-security-token',
+    'ocp-apim-subscription-key',
+    'x-auth',
+    'x-session-id',
+  ].map((name): [string, string, RegExp] => [
+    `a header that looks secret as policy header, ${name}`,
+    `policy: { headers: [{ name: ${name} }] }`,
+    /headers\[0\]\.name: looks like a secret by its name/,
+  ]),
   ['our own header as policy header', 'policy: { headers: [{ name: x-authz-caller }] }', /only this sidecar writes/],
   ['an underscore in a header', 'policy: { headers: [{ name: x_amount }] }', /without underscores/],
   [
@@ -468,4 +481,22 @@ task:
   const [found, ...more] = problems(identity + issuer('https://idp.example'));
   assert.deepEqual(more, []);
   assert.match(found!, /task\.issuers\[0\]\.issuer: stands under identity\.oidc too/);
+});
+
+test('header names that hold no secret may be policy headers', () => {
+  for (const name of [
+    'idempotency-key',
+    'x-routing-key',
+    'x-tenant',
+    'x-author',
+    'x-data-class',
+    'x-keyboard',
+    'authority-hint',
+  ])
+    assert.equal(good(`${SMALLEST}policy: { headers: [{ name: ${name} }] }\n`).policy.headers[0]?.name, name);
+});
+
+test('query parameters whose values the audit may hold are listed by name', () => {
+  const config = good(`${SMALLEST}audit: { queryParameters: [page, 'filter[state]'] }\n`);
+  assert.deepEqual(config.audit.queryParameters, ['page', 'filter[state]']);
 });

@@ -215,6 +215,21 @@ const SECRET_HEADERS = new Set(
   ]),
 );
 
+/** Words by which the name of a header says that its value is a secret. */
+const SECRET_WORDS =
+  /(?:token|secret|password|passwd|passphrase|credentials?|authorization|cookie|session|apikey|jwt|otp)$/;
+/** What makes a key a secret one; an idempotency key or a routing key is none. */
+const SECRET_KEYS = /^(?:api|app|access|account|auth|client|functions|master|private|secret|signing|subscription)$/;
+
+/** Whether a header of this name looks like one that holds a secret, such as `x-api-key` or `x-amz-security-token`. */
+function looksSecret(name: string): boolean {
+  const words = name.split(/[^a-z0-9]/);
+  return (
+    words.at(-1) === 'auth' ||
+    words.some((word, at) => SECRET_WORDS.test(word) || (word === 'key' && SECRET_KEYS.test(words[at - 1] ?? '')))
+  );
+}
+
 /** A header name in lower case that holds no credential (RFC 9110 section 5.1, without the underscore). */
 export const headerName = () =>
   leaf('header name', (value) => {
@@ -222,6 +237,11 @@ export const headerName = () =>
       return new Wrong('is not a header name; write it in lower case, without underscores');
     }
     if (SECRET_HEADERS.has(value)) return new Wrong('holds a credential, which neither policies nor the audit may see');
+    if (looksSecret(value)) {
+      return new Wrong(
+        'looks like a secret by its name, and the audit would hold it; have Envoy write what policies need to know of it into another header',
+      );
+    }
     return value.startsWith('x-authz-') ? new Wrong('is a name that only this sidecar writes') : value;
   });
 

@@ -145,10 +145,18 @@ const audit = (folder: string) =>
       .word(['deny', 'unsafeAllow'])
       .prefault('deny')
       .describe('What becomes of an allow that cannot be recorded in time; unsafeAllow lets it go unrecorded'),
+    queryParameters: s
+      .list(s.text(), 256, s.self)
+      .prefault([])
+      .describe(
+        'Query parameters whose values stand in the audit as they are, by their names as requests write them; of every other value it holds the digest, since it may be a secret',
+      ),
     queue: s
       .count(16, 1_000_000)
       .prefault(8192)
-      .describe('Lines that may wait for a sink; beyond it a line cannot be recorded'),
+      .describe(
+        'Lines that may wait for a sink, 32 Mi characters together at most; beyond it a line cannot be recorded',
+      ),
   });
 
 const limits = () =>
@@ -159,6 +167,10 @@ const limits = () =>
         .prefault(256)
         .describe('Checks at one time; one more is refused as overloaded'),
       requestBytes: s.size('4KiB', '64MiB').prefault('1MiB').describe('Size of one CheckRequest'),
+      targetBytes: s
+        .size('256B', '1MiB')
+        .prefault('8KiB')
+        .describe('Size of path and query of one request (RFC 9110 section 4.1 asks for 8000 bytes at the least)'),
       headerBytes: s.size('1KiB', '16MiB').prefault('64KiB').describe('Size of all headers of one request'),
       deadline: s
         .duration('20ms', '1m')
@@ -169,11 +181,15 @@ const limits = () =>
       rememberedCertificates: s
         .count(0, 1_000_000)
         .prefault(10_000)
-        .describe('Verified certificates that are remembered'),
+        .describe(
+          'Verified certificates that are remembered, 2 KiB each on the average, four chains of one leaf at most',
+        ),
       rememberedProofs: s
         .count(1, 10_000_000)
         .prefault(100_000)
-        .describe('Proofs of possession that are remembered as used; when it is full, the next one is refused'),
+        .describe(
+          'Proofs of possession that are remembered as used, 512 bytes each; one caller gets half of what all others leave, and when it is full, the next one is refused',
+        ),
       drainDelay: s
         .duration('0s', '10m')
         .prefault('3s')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../test/support/until.ts';
 import { type Readiness, type StatusOptions, serveStatus } from './status.ts';
 
 async function serve(t: TestContext, change: Partial<StatusOptions> = {}) {
@@ -107,4 +108,54 @@ test('headers are bounded and nonsense ends the connection, not the server', asy
 test('a port that is taken is an error at once', async (t) => {
   const { port } = await serve(t);
   await assert.rejects(serve(t, { port }), /EADDRINUSE/);
+});
+
+test('metrics are made once a second at most, however many ask', async (t) => {
+  let made = 0;
+  const metrics = async () => ({ type: 'text/plain', body: `made ${++made}\n` });
+  const { ask } = await serve(t, { metrics });
+  const start = performance.now();
+  const bodies: string[] = [];
+  for (let at = 0; at < 40; at++) bodies.push(await (await ask('/metrics')).text());
+  assert.ok(made <= 1 + (performance.now() - start) / 1000, `${made} scrapes`);
+  assert.equal(bodies[0], 'made 1\n');
+});
+
+test('metrics that could not be made are made anew at once', async (t) => {
+  let asked = 0;
+  const metrics = async () => {
+    if (++asked === 1) throw new Error('broken');
+    return { type: 'text/plain', body: 'a 1\n' };
+  };
+  const { ask } = await serve(t, { metrics });
+  assert.deepEqual([(await ask('/metrics')).status, (await ask('/metrics')).status], [500, 200]);
+});
+
+/** The end of a connection, be it by a reset. */
+async function endOf(socket: Socket): Promise<void> {
+  socket.resume().on('error', () => {});
+  await new Promise((resolve) => socket.once('close', resolve));
+}
+
+test('one address holds few connections at a time, and may come back', async (t) => {
+  const { port, ask } = await serve(t);
+  const held = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+  const closed = held.map(endOf);
+  await Promise.race(closed);
+  for (const socket of held) socket.destroy();
+  await Promise.all(closed);
+  await until('a connection', async () => ((await ask('/healthz')).status === 200 ? true : null));
+});
+
+test('an address that asks too often loses its connection, and few of its requests are answered', async (t) => {
+  let asked = 0;
+  const { port } = await serve(t, { status: () => ++asked });
+  const socket = connect(port, '127.0.0.1');
+  // What is still on its way when the server closes makes a reset.
+  const closed = endOf(socket);
+  const start = performance.now();
+  socket.write('GET /status HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5000));
+  await closed;
+  const seconds = 1 + (performance.now() - start) / 1000;
+  assert.ok(asked > 0 && asked <= 200 * Math.ceil(seconds), `${asked} answers in ${seconds} s`);
 });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { Visitors } from './visitors.ts';
 
 /** Whether checks can be answered, and what is missing where they cannot. */
 export interface Readiness {
@@ -20,6 +21,12 @@ export interface StatusOptions {
   /** Told when one of these functions fails; the answer says no more than that it did. */
   readonly failed: (path: string, error: unknown) => void;
 }
+
+/** A scrape is made anew no sooner: whatever asks for metrics, checks come first. */
+const SCRAPE_MS = 1000;
+const MAX_CONNECTIONS = 64;
+/** Of one address, so that one holds up neither the checks nor the probes of the others. */
+const VISITOR_LIMITS = { connections: 8, asksPerSecond: 200 };
 
 /** The status port once it listens. */
 export interface StatusServer {
@@ -62,9 +69,12 @@ const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
 
 /**
  * Serves `/healthz`, `/readyz`, `/status` and `/metrics` over HTTP, for GET and HEAD alone. Nothing here changes anything,
- * and no answer tells of an error more than that there was one. Resolves when the port listens; rejects when it cannot.
+ * and no answer tells of an error more than that there was one. Metrics are a second old at most; an address that asks too
+ * often gets 429 or no connection. Resolves when the port listens; rejects when it cannot.
  */
-export async function serveStatus(options: StatusOptions): Promise<StatusServer> {
+export async function serveStatus(given: StatusOptions): Promise<StatusServer> {
+  const options = { ...given, metrics: atMostOnceIn(SCRAPE_MS, given.metrics) };
+  const visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
   const server = createServer(
     {
       maxHeaderSize: 8192,
@@ -73,12 +83,37 @@ export async function serveStatus(options: StatusOptions): Promise<StatusServer>
       keepAliveTimeout: 5000,
       connectionsCheckingInterval: 1000,
     },
-    (request, response) => void answer(request, response, options),
+    (request, response) => {
+      if (visitors.asks(addressOf(request.socket))) void answer(request, response, options);
+      else response.writeHead(429, { connection: 'close', 'content-length': 0, 'retry-after': '1' }).end();
+    },
   );
-  server.maxConnections = 128;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => {
+    const address = addressOf(socket);
+    if (visitors.connects(address)) socket.once('close', () => visitors.left(address));
+    else socket.destroy();
+  });
   server.listen(options.port, options.host);
   await once(server, 'listening');
   return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+}
+
+const addressOf = (socket: Socket): string => socket.remoteAddress ?? '';
+
+/** What `make` gave, made anew when that is older than `ms`; what fails is made anew at once. */
+function atMostOnceIn<T>(ms: number, make: () => Promise<T>): () => Promise<T> {
+  let last: { readonly made: Promise<T>; readonly at: number } | null = null;
+  return () => {
+    const now = performance.now();
+    if (last !== null && now - last.at < ms) return last.made;
+    const made = make();
+    last = { made, at: now };
+    made.catch(() => {
+      if (last?.made === made) last = null;
+    });
+    return made;
+  };
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: StatusOptions): Promise<void> {

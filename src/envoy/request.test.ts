@@ -272,6 +272,15 @@ test('headers beyond the limit are refused', () => {
   }
 });
 
+test('a target beyond the limit is refused, path and query counted together, in bytes', () => {
+  const options = { ...requestOptions, targetBytes: 100 };
+  for (const form of bothForms) {
+    assert.equal(refused({ form, path: `/${'a'.repeat(49)}?${'b'.repeat(49)}` }, options), null, form);
+    assert.equal(refused({ form, path: `/${'a'.repeat(49)}?${'b'.repeat(50)}` }, options), 'request_too_large', form);
+  }
+  assert.equal(refused({ path: `/?${'é'.repeat(50)}` }, options), 'request_too_large');
+});
+
 test('Envoy says method, path, host and scheme twice; a difference is refused', () => {
   for (const other of [{ method: 'POST' }, { path: '/b' }, { host: 'other.internal' }, { scheme: 'http' }]) {
     for (const form of bothForms) {

@@ -13,6 +13,8 @@ export interface RequestOptions {
   readonly mergeSlashes: boolean;
   /** The most that names and values of all headers may hold together, in bytes. */
   readonly headerBytes: number;
+  /** The most that the request target may hold, path and query together, in bytes. */
+  readonly targetBytes: number;
   /** Lower-case names of the headers that decide something: task headers and those that policies read. */
   readonly singleHeaders: readonly string[];
   readonly forwarded: HopOptions & { readonly maxBytes?: number };
@@ -37,6 +39,9 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   if (attributes === null || http === null) return new Refusal('request_without_http', 'the check has no HTTP part');
   const unnamed = methodFault(http.method);
   if (unnamed !== null) return unnamed;
+  // All servers read the target, policies read it once for each hop, and the audit holds it.
+  if (Buffer.byteLength(http.path) > options.targetBytes)
+    return new Refusal('request_too_large', `the target holds more than ${options.targetBytes} bytes`);
   const headers = readHeaders(http, options.headerBytes);
   if (headers instanceof Refusal) return headers;
   const guarded = guardHeaders(headers, options.singleHeaders, http.header_map === null);

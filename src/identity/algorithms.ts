@@ -41,6 +41,8 @@ const curves: ReadonlyMap<string, number> = new Map([
   [`3010${EC_PUBLIC_KEY}06052b81040023`, 133],
 ]);
 const RSA_KEY = identifier(`${RSA}01`, '0500');
+/** A SubjectPublicKeyInfo with a modulus of 2048 bits. */
+const RSA_2048_OCTETS = 294;
 const UNCOMPRESSED_POINT = 0x04;
 const MIN_RSA_BITS = 2048;
 /** A longer modulus makes one verification cost milliseconds. */
@@ -89,6 +91,18 @@ function isStrongRsa(octets: Uint8Array): boolean {
 function positive(integer: Uint8Array): Uint8Array {
   if (integer[0]! >= 0x80) fail('a number of the RSA key is negative');
   return integer[0] === 0 ? integer.subarray(1) : integer;
+}
+
+/**
+ * What one check of a signature by this key (an accepted SubjectPublicKeyInfo, DER) costs, counted in checks on P-256:
+ * measured, and rounded up. OpenSSL has fast code for P-256 alone, and an RSA exponent may be long.
+ */
+export function checkCost(spki: Uint8Array): number {
+  const curve = curves.get(
+    hex(new DerReader(spki).enter(tags.sequence, 'the public key').whole(tags.sequence, 'its kind')),
+  );
+  if (curve !== undefined) return curve === 65 ? 1 : curve === 97 ? 10 : 22;
+  return Math.ceil((spki.length / RSA_2048_OCTETS) ** 2);
 }
 
 /** The public key of a SubjectPublicKeyInfo, or null when OpenSSL refuses it (a point that is not on its curve). */

@@ -1,6 +1,13 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { Refusal } from '../outcome.ts';
-import { importKey, type KeyFamily, keyFamily, type SignatureAlgorithm, signatureAlgorithm } from './algorithms.ts';
+import {
+  checkCost,
+  importKey,
+  type KeyFamily,
+  keyFamily,
+  type SignatureAlgorithm,
+  signatureAlgorithm,
+} from './algorithms.ts';
 import { type Extensions, readExtensions } from './certificate-extensions.ts';
 import { DerReader, fail, readDer, sameBytes, tags } from './der.ts';
 import { readTime } from './der-time.ts';
@@ -47,6 +54,7 @@ export class Certificate {
   readonly extensions: Extensions;
   #key: KeyObject | null | undefined;
   #thumbprint: string | undefined;
+  #checkCost: number | undefined;
 
   private constructor(fields: Fields) {
     this.der = fields.der;
@@ -81,6 +89,12 @@ export class Certificate {
   get key(): KeyObject | null {
     if (this.#key === undefined) this.#key = importKey(this.spki);
     return this.#key;
+  }
+
+  /** What one check of a signature by its key costs, counted in checks on P-256. */
+  get checkCost(): number {
+    this.#checkCost ??= checkCost(this.spki);
+    return this.#checkCost;
   }
 
   /** base64url SHA-256 of the DER (`x5t#S256` of RFC 8705). */

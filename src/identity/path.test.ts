@@ -313,6 +313,16 @@ describe('the search', () => {
     );
     assert.equal(judge({ leaf: all[0]!.svid(ID), candidates: mesh }), 'path_budget');
   });
+  test('signatures that are slow to check use up the budget sooner', () => {
+    const root521 = TestCa.root('root', { now: NOW, keys: newKeys('p521') });
+    const chain = (length: number) => {
+      const all = [root521];
+      for (let at = 0; at < length; at++) all.push(all.at(-1)!.intermediate(`ca ${at}`, { keys: newKeys('p521') }));
+      return { leaf: all.at(-1)!.svid(ID), candidates: all.slice(1), anchors: [root521] };
+    };
+    assert.equal(judge(chain(3)), 5);
+    assert.equal(judge(chain(4)), 'path_budget');
+  });
   test('an issuer that may not issue is found before its signature is paid for', () => {
     const crowd = Array.from({ length: 30 }, () => root.intermediate('ca', { ca: false }));
     const ca = root.intermediate('ca');

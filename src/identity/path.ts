@@ -7,6 +7,8 @@ import { checkNameConstraints } from './names-constraints.ts';
 
 /** Signature checks of one search, besides one for each trust anchor. A client chooses what is searched through. */
 const MAX_SIGNATURE_CHECKS = 16;
+/** What they may cost together, counted in checks on P-256, besides one for each trust anchor: three on P-521, about 3 ms. */
+const MAX_COST = 66;
 /** Intermediates of one path that are not self-issued. */
 const MAX_DEPTH = 8;
 
@@ -26,7 +28,8 @@ export type Path = readonly [leaf: Certificate, ...Certificate[]];
  * A certification path from `leaf` to one of `anchors` that is valid at `now` (milliseconds; floored to the second, both
  * ends of every validity inclusive), by RFC 5280 section 6.1 without policies and revocation lists, and with the anchors
  * checked like every other issuer. `candidates` are intermediates in any order, wanted or not; key identifiers order
- * them and exclude none. The search visits no entity twice and ends at a budget of signature checks.
+ * them and exclude none. The search visits no entity twice and ends at a budget of signature
+ * checks, in number and in cost.
  *
  * The refusal is the fault that was met furthest from the leaf: `identity_svid_expired`, `…_not_yet_valid`,
  * `…_critical_extension`, `…_extended_key_usage` and `…_algorithm` say what is wrong with the leaf; `…_issuer_unknown`,
@@ -58,6 +61,7 @@ class Search {
   readonly #usage: Usage;
   readonly #maxDepth: number;
   #checksLeft: number;
+  #costLeft: number;
   #deepest = 0;
   #fault: Refusal = refuse('issuer_unknown', 'no certificate of its issuer is known');
 
@@ -73,6 +77,7 @@ class Search {
     this.#usage = options.usage;
     this.#maxDepth = options.maxDepth ?? MAX_DEPTH;
     this.#checksLeft = MAX_SIGNATURE_CHECKS + anchors.length;
+    this.#costLeft = anchors.reduce((cost, anchor) => cost + anchor.checkCost, MAX_COST);
   }
 
   from(leaf: Certificate): Path | Refusal {
@@ -128,7 +133,7 @@ class Search {
     if (below + (anchor || issuer.selfIssued ? 0 : 1) > this.#maxDepth)
       return refuse('path_length', `the path has more than ${this.#maxDepth} intermediates`);
 
-    if (this.#checksLeft === 0) {
+    if (this.#checksLeft === 0 || this.#costLeft < issuer.checkCost) {
       this.#note(
         refuse('path_budget', 'the search for a path takes too many signature checks'),
         Number.POSITIVE_INFINITY,
@@ -136,6 +141,7 @@ class Search {
       return this.#fault;
     }
     this.#checksLeft--;
+    this.#costLeft -= issuer.checkCost;
     const child = path.at(-1)!;
     if (child.algorithm === null)
       return refuse('issuer_invalid', 'an issuer is signed with an algorithm that is not accepted');

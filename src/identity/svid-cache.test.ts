@@ -22,7 +22,7 @@ test('the same text gives the same verified object', () => {
   const first = verifier.verify(good, bundles, NOW);
   assert.ok(first instanceof VerifiedSvid);
   assert.equal(verifier.verify(good, bundles, NOW), first);
-  assert.equal(verifier.size, 1);
+  assert.equal(verifier.load.entries, 1);
 });
 
 test('what was refused is not remembered', () => {
@@ -31,7 +31,7 @@ test('what was refused is not remembered', () => {
     reason(verifier.verify(only(urlEncodedPem(ca.svid(ID, { ca: true }))), bundles, NOW)),
     'identity_svid_ca',
   );
-  assert.equal(verifier.size, 0);
+  assert.equal(verifier.load.entries, 0);
 });
 
 describe('a remembered certificate', () => {
@@ -46,7 +46,7 @@ describe('a remembered certificate', () => {
     const verifier = remembering(text);
     assert.equal(reason(verifier.verify(text, bundles, NOW + SECOND)), ID);
     assert.equal(reason(verifier.verify(text, bundles, NOW + 2 * SECOND)), 'identity_svid_expired');
-    assert.equal(verifier.size, 0);
+    assert.equal(verifier.load.entries, 0);
     assert.equal(reason(remembering(text).verify(text, bundles, NOW - SECOND)), 'identity_svid_not_yet_valid');
   });
   test('is refused once an issuer of its path has expired', () => {
@@ -89,7 +89,7 @@ test('the least recently used is forgotten first', () => {
   const second = verifier.verify(b, bundles, NOW);
   assert.equal(verifier.verify(a, bundles, NOW), first);
   verifier.verify(c, bundles, NOW);
-  assert.equal(verifier.size, 2);
+  assert.equal(verifier.load.entries, 2);
   assert.equal(verifier.verify(a, bundles, NOW), first);
   assert.notEqual(verifier.verify(b, bundles, NOW), second);
 });
@@ -131,5 +131,48 @@ test('a certificate with a chain is not taken for another pair of the same text'
   verifier.verify({ certificate: leaf, chain: leaf }, bundles, NOW);
   verifier.verify({ certificate: null, chain: leaf }, bundles, NOW);
   verifier.verify({ certificate: leaf, chain: null }, bundles, NOW);
-  assert.equal(verifier.size, 3);
+  assert.equal(verifier.load.entries, 3);
+});
+
+describe('what callers can make grow is bounded', () => {
+  /** Chains of one leaf that differ, each with its own order or number of the same certificates. */
+  const between = ca.intermediate();
+  const leaf = between.svid(ID);
+  const others = Array.from({ length: 12 }, (_, at) => ca.intermediate(`other ${at}`).certificate);
+  const chains = others.map(
+    (other): CertificateText => ({
+      certificate: urlEncodedPem(leaf),
+      chain: urlEncodedPem(between.certificate, other),
+    }),
+  );
+
+  test('chains of one leaf have a share, and displace one another alone', () => {
+    const verifier = new SvidVerifier(options);
+    const first = verifier.verify(good, bundles, NOW);
+    for (const text of chains) assert.equal(reason(verifier.verify(text, bundles, NOW)), ID);
+    assert.equal(verifier.load.entries, 5);
+    assert.equal(verifier.verify(good, bundles, NOW), first);
+    const last = verifier.verify(chains.at(-1)!, bundles, NOW);
+    assert.equal(verifier.verify(chains.at(-1)!, bundles, NOW), last);
+  });
+  test('long SPIFFE IDs count by their length', () => {
+    const verifier = new SvidVerifier({ ...options, limit: 4 });
+    const long = (at: number) => `spiffe://example.org/${at}/${'x'.repeat(1900)}`;
+    for (let at = 0; at < 4; at++) verifier.verify(only(urlEncodedPem(ca.svid(long(at)))), bundles, NOW);
+    const { entries, bytes, byteLimit } = verifier.load;
+    assert.ok(entries === 1 && bytes <= byteLimit, `${entries} entries, ${bytes} of ${byteLimit} bytes`);
+  });
+  test('bytes come back with what is forgotten', () => {
+    const verifier = new SvidVerifier(options);
+    const text = only(urlEncodedPem(ca.svid(ID, { notBefore: NOW, notAfter: NOW + SECOND })));
+    for (const each of [text, good]) verifier.verify(each, bundles, NOW);
+    const { bytes } = verifier.load;
+    verifier.verify(text, bundles, NOW + 2 * SECOND);
+    assert.equal(verifier.load.bytes, bytes / 2);
+  });
+  test('a limit of 0 remembers nothing', () => {
+    const verifier = new SvidVerifier({ ...options, limit: 0 });
+    assert.equal(reason(verifier.verify(good, bundles, NOW)), ID);
+    assert.deepEqual(verifier.load, { entries: 0, limit: 0, bytes: 0, byteLimit: 0 });
+  });
 });

@@ -1,9 +1,16 @@
+import { hash } from 'node:crypto';
 import { Refusal } from '../outcome.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { decodePemText } from './certificate-pem.ts';
 import { VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
 
 const DEFAULT_LIMIT = 1024;
+/** Most that one entry takes in memory besides the SPIFFE ID that the leaf names: measured, and rounded up. */
+const ENTRY_BYTES = 1024;
+/** What an entry may take on the average; a SPIFFE ID of 512 characters fits. */
+const AVERAGE_BYTES = 2048;
+/** Chains that are remembered of one leaf: a client can send another one with each connection. */
+const CHAINS_OF_ONE_LEAF = 4;
 
 /** Certificates of one peer as Envoy wrote them, URL-encoded PEM. At least one of the two is there. */
 export interface CertificateText {
@@ -14,28 +21,43 @@ export interface CertificateText {
 }
 
 export interface SvidVerifierOptions extends X509SvidOptions {
-  /** How many verified certificates are remembered; default 1024. */
+  /** How many verified certificates are remembered; default 1024. They take no more than 2 KiB each on the average. */
   readonly limit?: number;
 }
 
+/** How much is remembered, and how much may be. */
+export interface CertificateLoad {
+  readonly entries: number;
+  readonly limit: number;
+  readonly bytes: number;
+  readonly byteLimit: number;
+}
+
 /**
- * Verifies X.509-SVIDs and remembers those that it verified, by their exact text; what was refused is not remembered.
- * A remembered one is used again only while its whole path is valid, and while the bundle of its trust domain has the
- * revision that it was verified with and is not stale. So memory saves time and changes no answer.
+ * Verifies X.509-SVIDs and remembers those that it verified, by the digest of their exact text; what was refused is not
+ * remembered. A remembered one is used again only while its whole path is valid, and while the bundle of its trust domain
+ * has the revision that it was verified with and is not stale. So memory saves time and changes no answer.
+ *
+ * Callers choose what is remembered, so it is bounded: in entries, in bytes, and in chains of one leaf. Nothing of the
+ * certificates themselves is kept.
  */
 export class SvidVerifier {
   readonly #options: X509SvidOptions;
+  readonly #limit: number;
   /** Least recently used first. */
   readonly #memory = new Map<string, VerifiedSvid>();
-  readonly limit: number;
+  /** The keys of each leaf, the one that was remembered first in front. */
+  readonly #byLeaf = new Map<string, readonly string[]>();
+  #bytes = 0;
 
   constructor(options: SvidVerifierOptions) {
     this.#options = options;
-    this.limit = options.limit ?? DEFAULT_LIMIT;
+    this.#limit = options.limit ?? DEFAULT_LIMIT;
   }
 
-  get size(): number {
-    return this.#memory.size;
+  get load(): CertificateLoad {
+    const [limit, byteLimit] = [this.#limit, this.#limit * AVERAGE_BYTES];
+    return { entries: this.#memory.size, limit, bytes: this.#bytes, byteLimit };
   }
 
   /** The verified workload at `now` (milliseconds), or the refusal of the decoder or of `verifyX509Svid`. */
@@ -43,11 +65,12 @@ export class SvidVerifier {
     const key = keyOf(text);
     const remembered = this.#memory.get(key);
     if (remembered !== undefined) {
-      this.#memory.delete(key);
       if (stillHolds(remembered, bundles, now)) {
+        this.#memory.delete(key);
         this.#memory.set(key, remembered);
         return remembered;
       }
+      this.#forget(key, remembered);
     }
     const verified = this.#verify(text, bundles, now);
     if (verified instanceof VerifiedSvid) this.#remember(key, verified);
@@ -66,18 +89,38 @@ export class SvidVerifier {
   }
 
   #remember(key: string, svid: VerifiedSvid): void {
-    if (this.#memory.size >= this.limit) {
-      const [oldest] = this.#memory.keys();
-      if (oldest !== undefined) this.#memory.delete(oldest);
-    }
+    if (this.#limit === 0) return;
+    const keys = this.#byLeaf.get(svid.thumbprint) ?? [];
+    const [first] = keys;
+    if (first !== undefined && keys.length === CHAINS_OF_ONE_LEAF) this.#forget(first, svid);
     this.#memory.set(key, svid);
+    this.#byLeaf.set(svid.thumbprint, [...(this.#byLeaf.get(svid.thumbprint) ?? []), key]);
+    this.#bytes += bytesOf(svid);
+    const { byteLimit } = this.load;
+    for (const [oldest, its] of this.#memory) {
+      if (this.#memory.size <= this.#limit && this.#bytes <= byteLimit) return;
+      this.#forget(oldest, its);
+    }
+  }
+
+  #forget(key: string, { thumbprint }: VerifiedSvid): void {
+    const svid = this.#memory.get(key);
+    if (svid === undefined) return;
+    this.#memory.delete(key);
+    this.#bytes -= bytesOf(svid);
+    const others = this.#byLeaf.get(thumbprint)?.filter((other) => other !== key) ?? [];
+    if (others.length === 0) this.#byLeaf.delete(thumbprint);
+    else this.#byLeaf.set(thumbprint, others);
   }
 }
 
-/** The length keeps two texts apart that would run into one another. */
+/** A digest, since the text is the client's and long. The length keeps two texts apart that would run into one another. */
 function keyOf({ certificate, chain }: CertificateText): string {
-  return `${certificate?.length ?? '-'} ${certificate ?? ''}${chain === null ? '' : ` ${chain}`}`;
+  const text = `${certificate?.length ?? '-'} ${certificate ?? ''}${chain === null ? '' : ` ${chain}`}`;
+  return hash('sha256', text, 'base64url');
 }
+
+const bytesOf = ({ id }: VerifiedSvid): number => ENTRY_BYTES + 2 * id.text.length;
 
 function stillHolds(svid: VerifiedSvid, bundles: BundleSnapshot, now: number): boolean {
   const seconds = Math.floor(now / 1000);

@@ -30,7 +30,7 @@ export interface X509SvidOptions {
 /**
  * An X.509-SVID that was verified: its form, its leaf rules, and a path to a root of its own trust domain, all at one
  * moment. Holding one is the proof; only `verifyX509Svid` makes it. That the peer holds the private key is what Envoy
- * saw in the handshake.
+ * saw in the handshake. The certificates themselves are not kept, so that many can be remembered.
  */
 export class VerifiedSvid {
   readonly id: SpiffeId;
@@ -42,8 +42,6 @@ export class VerifiedSvid {
   /** When the whole path is valid, in seconds: never longer than the leaf. */
   readonly pathNotBefore: number;
   readonly pathNotAfter: number;
-  /** Leaf first, trust anchor last. */
-  readonly path: Path;
   /** The revision of the bundle that the path ends in. */
   readonly bundleRevision: string;
   #proof = true;
@@ -56,7 +54,6 @@ export class VerifiedSvid {
     this.notAfter = leaf.notAfter;
     this.pathNotBefore = Math.max(...path.map((certificate) => certificate.notBefore));
     this.pathNotAfter = Math.min(...path.map((certificate) => certificate.notAfter));
-    this.path = path;
     this.bundleRevision = bundleRevision;
     void this.#proof;
     Object.freeze(this);

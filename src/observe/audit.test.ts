@@ -410,6 +410,29 @@ test('the queue is bounded: what does not fit is refused at once', async () => {
   assert.equal((await sink.report()).records, 17);
 });
 
+test('the queue is bounded in characters too, and long records share no write beyond a mebibyte', async () => {
+  const sink = new HandSink();
+  const sizes: number[] = [];
+  const append = sink.append.bind(sink);
+  sink.append = (bytes) => {
+    sizes.push(bytes.length);
+    return append(bytes);
+  };
+  const audit = await start([sink], { queue: 10_000 });
+  const long = auditRecord({ detail: `${'x'.repeat(30_000)} ` });
+  sink.mode = 'hold';
+  const begun = audit.record(long, LONG);
+  await sink.holding;
+  const waiting = Array.from({ length: 1500 }, () => audit.record(long, LONG));
+  sink.release();
+  const written = await Promise.all([begun, ...waiting]);
+  const refused = written.filter((each) => each instanceof Refusal).length;
+  assert.ok(refused > 300 && refused < 500, `${refused} refused`);
+  assert.ok(Math.max(...sizes) < 1_100_000, `${Math.max(...sizes)} characters in one write`);
+  assert.ok(!((await audit.record(long, LONG)) instanceof Refusal));
+  await audit.close(LONG);
+});
+
 test('with two sinks an allow needs both, and the one that has it takes it back', async () => {
   const [well, ill] = [new HandSink(), new HandSink()];
   const audit = await start([well, ill]);

@@ -46,6 +46,10 @@ interface State {
 
 /** Lines of one write: enough for any load, and a bound on what one failed write can lose. */
 const MAX_BATCH = 512;
+/** Characters of one write, but for a single long record: they are hashed in one turn. */
+const MAX_BATCH_CHARS = 1024 * 1024;
+/** Characters of all records that wait: few long ones count like many short ones. */
+const MAX_QUEUE_CHARS = 32 * 1024 * 1024;
 
 /**
  * The hash chain of one sink. All records that wait are written with one write; a failed write loses its records, and the
@@ -54,6 +58,7 @@ const MAX_BATCH = 512;
 export class Chain {
   readonly #options: ChainOptions;
   #queue: Entry[] = [];
+  #queuedChars = 0;
   #state: State | null = null;
   #lost = 0;
   #cause: string | null = null;
@@ -85,7 +90,8 @@ export class Chain {
   append(body: AuditBody): Pending {
     const { promise, resolve } = Promise.withResolvers<Written | null>();
     const entry: Entry = { body, resolve, record: true };
-    if (this.#queue.length >= this.#options.queue) this.#drop([entry], 'the queue is full');
+    const full = this.#queue.length >= this.#options.queue || this.#queuedChars + body.json.length > MAX_QUEUE_CHARS;
+    if (full) this.#drop([entry], 'the queue is full');
     else this.#push(entry);
     return { done: promise, cancel: () => this.#cancel(entry) };
   }
@@ -110,6 +116,7 @@ export class Chain {
 
   #push(entry: Entry): void {
     this.#queue.push(entry);
+    this.#queuedChars += entry.body.json.length;
     this.#flushing ??= this.#flush();
   }
 
@@ -117,6 +124,7 @@ export class Chain {
     const at = this.#queue.indexOf(entry);
     if (at === -1) return false;
     this.#queue.splice(at, 1);
+    this.#queuedChars -= entry.body.json.length;
     entry.resolve(null);
     return true;
   }
@@ -135,7 +143,7 @@ export class Chain {
     // One turn of the event loop, so that all checks that ended in it share the write.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_BATCH);
+      const batch = this.#nextBatch();
       try {
         await this.#write(batch);
       } catch (error) {
@@ -150,6 +158,17 @@ export class Chain {
     }
     // In the same turn as the look at the queue: what is pushed from now on begins a flush of its own.
     this.#flushing = null;
+  }
+
+  #nextBatch(): readonly Entry[] {
+    let [count, chars] = [0, 0];
+    for (const { body } of this.#queue.slice(0, MAX_BATCH)) {
+      if (count > 0 && chars + body.json.length > MAX_BATCH_CHARS) break;
+      count++;
+      chars += body.json.length;
+    }
+    this.#queuedChars -= chars;
+    return this.#queue.splice(0, count);
   }
 
   async #write(batch: readonly Entry[]): Promise<void> {

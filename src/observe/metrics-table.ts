@@ -197,6 +197,20 @@ export const metricRows = {
     unit: 'entries',
     use: 'The limit of the row above: `limits.rememberedCertificates`, `limits.rememberedProofs`',
   },
+  authz_cache_bytes: {
+    type: 'gauge',
+    help: 'Bytes that the remembered entries count as',
+    labels: { cache },
+    unit: 'bytes',
+    use: 'Beside authz_cache_limit_bytes',
+  },
+  authz_cache_limit_bytes: {
+    type: 'gauge',
+    help: 'Bytes that the remembered entries may count as',
+    labels: { cache },
+    unit: 'bytes',
+    use: 'Follows limits.rememberedCertificates and limits.rememberedProofs',
+  },
   authz_replays_total: {
     type: 'counter',
     help: 'Checks refused because a proof was used before',

@@ -95,7 +95,7 @@ test('ages are measured when the scrape asks for them', async () => {
   all.beforeScrape(() => {
     all.bundleAge('a.example', age);
     all.snapshotAge(age);
-    all.cache('certificates', age, 100);
+    all.cache('certificates', { entries: age, limit: 100, bytes: age * 10, byteLimit: 1000 });
   });
   age = 7;
   const found = await series(all);
@@ -103,6 +103,8 @@ test('ages are measured when the scrape asks for them', async () => {
   assert.equal(found.get('authz_policy_snapshot_age_seconds'), 7);
   assert.equal(found.get('authz_cache_entries{cache="certificates"}'), 7);
   assert.equal(found.get('authz_cache_limit{cache="certificates"}'), 100);
+  assert.equal(found.get('authz_cache_bytes{cache="certificates"}'), 70);
+  assert.equal(found.get('authz_cache_limit_bytes{cache="certificates"}'), 1000);
 });
 
 test('B47: 50,000 strangers make not one series, and the page stays small', async () => {
@@ -119,7 +121,7 @@ test('B47: 50,000 strangers make not one series, and the page stays small', asyn
     all.bundleRead(stranger, 'refused');
     all.issuerKeysAge(stranger, 1);
     all.issuerKeysRead(stranger, 'refused');
-    all.cache(stranger, 1, 1);
+    all.cache(stranger, { entries: 1, limit: 1, bytes: 1, byteLimit: 1 });
     all.audited(stranger, 'failed', 1);
     all.shadowDisagreed(stranger);
   }

@@ -48,6 +48,14 @@ export interface SnapshotMetrics {
   readonly shadowedForbids: number;
 }
 
+/** How full a memory of the sidecar is, in entries and in the bytes that they count as. */
+export interface CacheLoad {
+  readonly entries: number;
+  readonly limit: number;
+  readonly bytes: number;
+  readonly byteLimit: number;
+}
+
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
 const EFFECTS = ['read', 'write', 'none'] as const;
 
@@ -180,10 +188,12 @@ export class Metrics {
     if (this.#names.issuers.has(issuer)) this.#count('authz_issuer_keys_refreshes_total', { issuer, result });
   }
 
-  cache(cache: string, entries: number, limit: number): void {
+  cache(cache: string, { entries, limit, bytes, byteLimit }: CacheLoad): void {
     if (!this.#names.caches.has(cache)) return;
     this.#set('authz_cache_entries', entries, { cache });
     this.#set('authz_cache_limit', limit, { cache });
+    this.#set('authz_cache_bytes', bytes, { cache });
+    this.#set('authz_cache_limit_bytes', byteLimit, { cache });
   }
 
   /** Lines were written to a sink, or were not. */

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
 import type { AnsweredReason, Reason } from '../outcome.ts';
-import { plainJson } from './text.ts';
+import { withoutTokens } from '../redact.ts';
+import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
 export interface AuditHop {
@@ -15,7 +15,8 @@ export interface AuditHop {
 
 /**
  * What one check decided, and everything that it was decided from: enough to judge it again. Plain data; whatever was not
- * known when the check ended is null. Tokens appear as digests only.
+ * known when the check ended is null. Tokens appear as digests only, and so do the values of query parameters that the
+ * configuration does not list.
  */
 export interface AuditRecord {
   /** Milliseconds since the epoch: the clock of the check. */
@@ -118,26 +119,26 @@ const CLIPS = [
   { text: 256, items: 16 },
 ] as const;
 
-/** Three base64url parts of which the first is a JSON object: a JWT, wherever it stands (RFC 7519 section 3). */
-const JWT = /eyJ[\w-]{10,}\.[\w-]+\.[\w-]*/g;
-
 /**
- * The body of the line for a record. Any text that looks like a JWT is replaced by its digest, and what would make the
- * line longer than 32 KiB is clipped, which the line says with `"clipped":true`.
+ * The body of the line for a record. Every JWT in it is replaced by its digest, and what would make the line longer than
+ * 32 KiB is clipped, which the line says with `"clipped":true`. Time is linear in the size of the record.
  */
 export function auditBody(record: AuditRecord): AuditBody {
   const { time, decision, ...content } = record;
-  let json = plainJson({ decision, ...content });
-  for (const clip of CLIPS) {
-    if (json.length <= MAX_BODY) break;
-    json = plainJson({ ...(clipped({ decision, ...content }, clip) as object), clipped: true });
+  const whole = { decision, ...content };
+  for (const clip of [null, ...CLIPS]) {
+    const kept = clip === null ? whole : { ...(clipped(whole, clip) as object), clipped: true };
+    const json = plainJsonWithin(MAX_BODY, kept);
+    // Digests are longer than the shortest tokens, so what they make of it is measured too.
+    const body = json === null ? null : withoutTokens(json);
+    if (body !== null && body.length <= MAX_BODY) return { time, decision, json: body };
   }
-  if (json.length > MAX_BODY) {
-    const { result, reason } = record;
-    json = plainJson({ decision: clipped(decision, CLIPS[1]), result, reason, clipped: true });
-  }
-  if (json.includes('eyJ')) json = json.replace(JWT, (token) => `jwt:sha256:${hash('sha256', token, 'hex')}`);
-  return { time, decision, json };
+  const { result, reason } = record;
+  return {
+    time,
+    decision,
+    json: withoutTokens(plainJson({ decision: clipped(decision, CLIPS[1]), result, reason, clipped: true })),
+  };
 }
 
 /** A copy in which long texts and lists are cut, each with the length that it had. */

@@ -82,7 +82,7 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
       .map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
     schemas: files.filter(({ file }) => file.endsWith('.cedarschema')),
     policies,
-    tests: files.filter(({ file }) => TEST.test(file)),
+    tests: files.filter(({ file }) => isTest(file)),
     inventory,
     settings,
   };
@@ -98,7 +98,7 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
 }
 
 /** Every YAML file below a folder `tests`, at any depth. */
-const TEST = /(^|\/)tests\/.*\.ya?ml$/;
+const isTest = (file: string): boolean => /(?:^|\/)tests\//.test(file) && /\.ya?ml$/.test(file);
 const POLICY = /\.(cedar|cedarschema)$/;
 
 const TEAM = /^teams\/[^/]+$/;
@@ -151,7 +151,7 @@ class Folder {
           if (teams !== undefined && TEAM.test(name)) teams.push(level);
           else if (next.depth < MAX_DEPTH) unread.push(level);
           else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
-        } else if (POLICY.test(name) || TEST.test(name)) {
+        } else if (POLICY.test(name) || isTest(name)) {
           const file = await this.read(path, name);
           if (file === null) continue;
           if (name.endsWith('.cedar') && isBlank(file.text))

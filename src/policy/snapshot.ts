@@ -32,6 +32,7 @@ export class Snapshot<I extends Purposes = Purposes> {
   readonly #parts: SnapshotParts<I>;
   readonly #approvals: ReadonlyMap<string, string>;
   readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
+  #readsQuery: boolean | undefined;
 
   constructor(parts: SnapshotParts<I>) {
     this.revision = parts.revision;
@@ -44,6 +45,13 @@ export class Snapshot<I extends Purposes = Purposes> {
     );
     this.#effects = new Map(parts.vetted.policies.map(({ id, effect }) => [id, effect]));
     Object.freeze(this);
+  }
+
+  /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */
+  get readsQuery(): boolean {
+    const { enforced, shadowed } = this.#parts.vetted;
+    this.#readsQuery ??= [enforced, shadowed].some((set) => Object.values(set).some((text) => /\bquery\b/.test(text)));
+    return this.#readsQuery;
   }
 
   /**

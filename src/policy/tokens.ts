@@ -14,7 +14,7 @@ export interface TokenFault {
 }
 
 // A comment ends where Cedar ends it: at a carriage return too.
-const BLANK = /(?:\s|\/\/[^\n\r]*)+/y;
+const BLANK = /(?:\s|\/\/[^\n\r]*(?:[\n\r]|$))+/y;
 const TOKEN =
   /([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|("(?:[^"\\]|\\[\s\S])*")|(::|==|!=|<=|>=|&&|\|\||[@(){}[\];:,.<>=+\-*!?%/|&])/y;
 const KINDS = ['word', 'number', 'string', 'sign'] as const;

@@ -101,7 +101,7 @@ function workloadEntity(workload: Workload, named: Named): Entity {
     parents: [
       uid('Team', owner),
       uid('TrustDomain', id.trustDomain),
-      ...only(named, 'SpiffePath', spiffePrefixes(id)),
+      ...spiffePrefixes(id, ids(named, 'SpiffePath')).map((prefix) => uid('SpiffePath', prefix)),
       ...only(named, 'Group', workload.groups),
     ],
     tags: Object.fromEntries(workload.labels),
@@ -125,7 +125,7 @@ function endpointEntity(resource: Resource, named: Named): Entity {
       ...(owner === null ? [] : [uid('Team', owner)]),
       ...only(named, 'Host', [host.name]),
       ...only(named, 'Api', resource.apis),
-      ...only(named, 'Path', pathPrefixes(host.name, path)),
+      ...pathPrefixes(host.name, path, ids(named, 'Path')).map((prefix) => uid('Path', prefix)),
     ],
     tags: Object.fromEntries([...resource.labels, ...params]),
   };
@@ -139,10 +139,13 @@ function purposeEntity(purpose: string, named: Named, purposes: Purposes): Entit
   };
 }
 
-function only(named: Named, type: string, ids: readonly string[]): Uid[] {
-  const wanted = named.get(`Mesh::${type}`);
-  if (wanted === undefined) return [];
-  return ids.filter((id) => wanted.has(id)).map((id) => uid(type, id));
+const NOTHING: ReadonlySet<string> = new Set();
+
+const ids = (named: Named, type: string): ReadonlySet<string> => named.get(`Mesh::${type}`) ?? NOTHING;
+
+function only(named: Named, type: string, of: readonly string[]): Uid[] {
+  const wanted = ids(named, type);
+  return of.filter((id) => wanted.has(id)).map((id) => uid(type, id));
 }
 
 /** RFC 3339 in UTC; an instant that Cedar cannot hold becomes a text that it refuses. */

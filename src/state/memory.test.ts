@@ -9,6 +9,7 @@ import type { State, Use } from './model.ts';
 const NOW = Date.parse('2026-11-25T10:00:00Z');
 const use: Use = {
   requestId: '7',
+  caller: 'spiffe://prod.example/agent',
   checkPeer: 'spiffe://prod.example/envoy',
   digest: 'd1',
   deadline: NOW + 200,
@@ -16,6 +17,7 @@ const use: Use = {
 };
 const claim = (key: string, until = NOW + 60_000) => ({ key, until });
 const another = (n: number): Use => ({ ...use, requestId: `other-${n}` });
+const by = (caller: string): Use => ({ ...use, caller });
 const memory = (maxEntries = 1000) => new MemoryState({ maxEntries });
 
 test('10,000 concurrent uses of one proof: exactly one is fresh', async () => {
@@ -37,6 +39,7 @@ test('Envoy’s retry of one Check gets the same answer again', async () => {
 
 for (const [name, changes, later] of [
   ['another request', { requestId: '8' }, 0],
+  ['another caller', { caller: 'spiffe://prod.example/other' }, 0],
   ['another check port client', { checkPeer: null }, 0],
   ['other attributes', { digest: 'd2' }, 0],
   ['another snapshot or other revocations', { judgedBy: 'r2' }, 0],
@@ -82,12 +85,48 @@ test('B36: a key is remembered for its whole window, to the last millisecond', a
 
 test('a full memory refuses, drops no live key, and recovers by itself', async () => {
   const state = memory(2);
-  await state.claim([claim('a', NOW + 1000), claim('b', NOW + 5000)], use, NOW);
-  assert.equal((await state.claim([claim('c')], another(1), NOW)).result, 'unavailable');
+  await state.claim([claim('a', NOW + 1000)], by('a'), NOW);
+  await state.claim([claim('b', NOW + 5000)], by('b'), NOW);
+  assert.equal((await state.claim([claim('c')], by('c'), NOW)).result, 'unavailable');
   assert.equal((await state.claim([claim('a')], another(2), NOW)).result, 'replayed');
-  assert.equal((await state.claim([claim('c')], another(3), NOW + 3000)).result, 'fresh');
+  assert.equal((await state.claim([claim('c')], by('c'), NOW + 3000)).result, 'fresh');
   assert.equal((await state.claim([claim('b')], another(4), NOW + 3000)).result, 'replayed');
-  assert.deepEqual(state.load, { entries: 2, limit: 2 });
+  assert.deepEqual(state.load, { entries: 2, limit: 2, bytes: 1024, byteLimit: 1024 });
+});
+
+/** How many keys a caller gets before it is refused; with one wish too many, nothing is claimed. */
+async function fill(state: MemoryState, caller: string, until = NOW + 60_000): Promise<number> {
+  for (let n = 0; ; n++) {
+    const { result } = await state.claim([claim(`${caller} ${n}`, until)], by(caller), NOW);
+    if (result === 'unavailable') return n;
+  }
+}
+
+test('no caller fills the memory alone, nor do several: each leaves as much as it takes', async () => {
+  const state = memory(96);
+  assert.equal(await fill(state, 'a'), 48);
+  assert.equal(await fill(state, 'b'), 24);
+  assert.equal(await fill(state, 'c'), 12);
+  assert.equal((await state.claim([claim('x'), claim('y')], by('d'), NOW)).result, 'fresh');
+  assert.equal((await state.claim([claim('z')], by('a'), NOW)).result, 'unavailable');
+});
+
+test('a share comes back with the end of the windows', async () => {
+  const state = memory(96);
+  assert.equal(await fill(state, 'a', NOW + 1000), 48);
+  assert.equal((await state.claim([claim('later')], by('a'), NOW + 3000)).result, 'fresh');
+  assert.equal(state.load.entries, 1);
+});
+
+test('many windows that end at once are dropped by and by, and none counts as used again', async () => {
+  const state = memory(20_000);
+  for (let n = 0; n < 5000; n++) await state.claim([claim(`k${n}`, NOW + 1000)], by('a'), NOW);
+  const after = async (n: number) => (await state.claim([claim(`after ${n}`)], by('b'), NOW + 3000)).result;
+  assert.equal(await after(0), 'fresh');
+  assert.equal(state.load.entries, 4001);
+  for (let n = 1; n < 5; n++) await after(n);
+  assert.equal(state.load.entries, 5);
+  assert.equal((await state.claim([claim('k1', NOW + 1000)], by('a'), NOW + 3000)).result, 'unavailable');
 });
 
 test('a clock that goes back brings no used key back', async () => {

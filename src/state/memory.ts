@@ -1,17 +1,32 @@
+import { hash } from 'node:crypto';
 import type { Claim, ClaimResult, State, Use } from './model.ts';
 
 const SECOND = 1000;
+/** What one key may take in memory, with its first use and its share in the tables: measured, and rounded up. */
+const ENTRY_BYTES = 512;
+/** The most that one claim forgets, which is far more than it adds. */
+const MAX_DROPS = 1000;
+
+/** The first use of a key, for as long as Envoy may ask again. */
+interface FirstUse {
+  /** Digest of all that makes two Checks the same one. */
+  readonly check: string;
+  readonly deadline: number;
+}
 
 /**
  * The state of one process. It remembers each key until the end of its window, and never drops one earlier: when it is
- * full, it refuses. What is remembered ends with the process, so single use holds for one sidecar from start to stop.
+ * full, it refuses. One caller may take no more than half of what all others leave, so that none can fill it alone. What
+ * is remembered ends with the process, so single use holds for one sidecar from start to stop.
  */
 export class MemoryState implements State {
   readonly #maxEntries: number;
-  /** What is used, in windows that have not ended. */
-  readonly #used = new Set<string>();
+  /** What is used, in windows that have not ended, and by which caller. */
+  readonly #used = new Map<string, string>();
+  /** How many keys each caller used. */
+  readonly #byCaller = new Map<string, number>();
   /** The Checks that used it, for as long as Envoy may ask again. */
-  readonly #uses = new Map<string, Use>();
+  readonly #uses = new Map<string, FirstUse>();
   /** What a retry lives by too, so that it is not given back. */
   readonly #shared = new Set<string>();
   /** Keys by the second in which their window ends, in whole seconds. */
@@ -22,15 +37,20 @@ export class MemoryState implements State {
    * proofs of that time.
    */
   #forgottenUntil = Number.NEGATIVE_INFINITY;
-  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: { readonly maxEntries: number }) {
     this.#maxEntries = options.maxEntries;
   }
 
-  /** How many keys are remembered, and how many may be. */
-  get load(): { readonly entries: number; readonly limit: number } {
-    return { entries: this.#used.size, limit: this.#maxEntries };
+  /** How many keys are remembered and how many may be, and the bytes that they count as. */
+  get load(): {
+    readonly entries: number;
+    readonly limit: number;
+    readonly bytes: number;
+    readonly byteLimit: number;
+  } {
+    const [entries, limit] = [this.#used.size, this.#maxEntries];
+    return { entries, limit, bytes: entries * ENTRY_BYTES, byteLimit: limit * ENTRY_BYTES };
   }
 
   claim(claims: readonly Claim[], use: Use, now: number): Promise<ClaimResult> {
@@ -64,22 +84,24 @@ export class MemoryState implements State {
     }
     if (!claims.every(({ until }) => this.#isRemembered(until)))
       return unavailable('the window ended before what is remembered begins; did the clock go back?');
-    if (this.#used.size + claims.length > this.#maxEntries)
-      return unavailable(`more than ${this.#maxEntries} keys are remembered`);
+    const full = this.#fault(use.caller, claims.length);
+    if (full !== null) return unavailable(full);
     for (const { key, until } of claims) this.#remember(key, until, use);
     return { result: 'fresh' };
+  }
+
+  /** Why this caller may not use so many keys more, or null. */
+  #fault(caller: string, more: number): string | null {
+    if (this.#used.size + more > this.#maxEntries) return `more than ${this.#maxEntries} keys are remembered`;
+    const own = this.#byCaller.get(caller) ?? 0;
+    const share = Math.ceil((this.#maxEntries - (this.#used.size - own)) / 2);
+    return own + more > share ? `the caller would take more than ${share} of ${this.#maxEntries} keys` : null;
   }
 
   /** Envoy's own retry of one Check is the same use, within the time in which Envoy still waits for the first answer. */
   #isRetry(key: string, use: Use, now: number): boolean {
     const first = this.#uses.get(key);
-    if (first === undefined || now > first.deadline) return false;
-    return (
-      first.requestId === use.requestId &&
-      first.checkPeer === use.checkPeer &&
-      first.digest === use.digest &&
-      first.judgedBy === use.judgedBy
-    );
+    return first !== undefined && now <= first.deadline && first.check === checkOf(use);
   }
 
   #isRemembered(until: number): boolean {
@@ -87,33 +109,51 @@ export class MemoryState implements State {
   }
 
   #remember(key: string, until: number, use: Use): void {
-    this.#used.add(key);
-    if (use.requestId !== '' && Number.isFinite(use.deadline)) this.#uses.set(key, use);
+    this.#used.set(key, use.caller);
+    this.#byCaller.set(use.caller, (this.#byCaller.get(use.caller) ?? 0) + 1);
+    if (use.requestId !== '' && Number.isFinite(use.deadline))
+      this.#uses.set(key, { check: checkOf(use), deadline: use.deadline });
     const second = Math.ceil(until / SECOND);
     const ending = this.#endings.get(second);
     if (ending === undefined) this.#endings.set(second, [key]);
     else ending.push(key);
   }
 
-  /** Once a second at most; windows are short, so there are few seconds to look at. */
+  /** Drops what has ended, some of it at a time: many windows may end in one second, and no claim shall wait for all. */
   #forget(now: number): void {
     const second = Math.floor(now / SECOND);
-    if (second === this.#lookedAt) return;
-    this.#lookedAt = second;
+    let left = MAX_DROPS;
     for (const [end, keys] of this.#endings) {
       if (end >= second) continue;
-      for (const key of keys) this.#drop(key);
-      this.#endings.delete(end);
       this.#forgottenUntil = Math.max(this.#forgottenUntil, end);
+      const dropped = keys.splice(-left);
+      for (const key of dropped) this.#drop(key);
+      if (keys.length > 0) return;
+      left -= dropped.length;
+      this.#endings.delete(end);
+      if (left === 0) return;
     }
-    for (const [key, { deadline }] of this.#uses) if (now > deadline) this.#uses.delete(key);
+    for (const [key, { deadline }] of this.#uses) {
+      if (now <= deadline || --left < 0) return;
+      this.#uses.delete(key);
+    }
   }
 
   #drop(key: string): void {
+    const caller = this.#used.get(key);
     this.#used.delete(key);
     this.#uses.delete(key);
     this.#shared.delete(key);
+    if (caller === undefined) return;
+    const left = (this.#byCaller.get(caller) ?? 0) - 1;
+    if (left > 0) this.#byCaller.set(caller, left);
+    else this.#byCaller.delete(caller);
   }
+}
+
+/** A digest, so that what is remembered is short whatever the request held. */
+function checkOf({ requestId, caller, checkPeer, digest, judgedBy }: Use): string {
+  return hash('sha256', JSON.stringify([requestId, caller, checkPeer, digest, judgedBy]), 'base64url');
 }
 
 const unavailable = (detail: string): ClaimResult => ({ result: 'unavailable', detail });

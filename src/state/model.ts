@@ -9,6 +9,8 @@ export interface Claim {
 export interface Use {
   /** `request.http.id`, which Envoy mints; never a header that a client can set. */
   readonly requestId: string;
+  /** The SPIFFE ID of the caller that was proven: each caller has a share of what is remembered. */
+  readonly caller: string;
   /** Who called the check port; null where it is not known. */
   readonly checkPeer: string | null;
   /** SHA-256 (hex) of the whole attributes. */

@@ -1,4 +1,4 @@
-const HTTP_URI = /^(https?):\/\/([^/?#]*)([^?#]*)(?:\?[^#]*)?(?:#.*)?$/i;
+const HTTP_URI = /^(https?):\/\/([^/?#]*)((?:\/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?$/i;
 /** A host and a port; user information, which no target URI has (RFC 9110 section 4.2.4), does not match. */
 const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?$/i;
 /** RFC 3986 section 3.3: nothing but pchar and slashes. */

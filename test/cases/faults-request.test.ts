@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
@@ -133,7 +134,10 @@ test('S3: two requests that differ in anything are two decisions', async () => {
   assert.notEqual(first.decision, again.decision);
   const facts = async (over: Partial<Ask>) =>
     (await ledger({ ...base, ...over })).audit.facts as { readonly [name: string]: unknown };
-  assert.equal((await facts({ path: `${INVOICE}?all` })).query, 'all');
+  assert.equal(
+    (await facts({ path: `${INVOICE}?all` })).query,
+    `sha256:${createHash('sha256').update('all').digest('hex')}`,
+  );
   assert.deepEqual((await facts({ headers: { ...declared, 'x-task-id': 't-2' } })).declared, {
     id: 't-2',
     purpose: 'reconcile-invoices',

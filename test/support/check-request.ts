@@ -26,6 +26,7 @@ export const bothForms = ['headers', 'header_map'] as const;
 export const requestOptions: RequestOptions = {
   mergeSlashes: false,
   headerBytes: 64 * 1024,
+  targetBytes: 8 * 1024,
   singleHeaders: ['x-task-id', 'x-task-purpose'],
   forwarded: { mode: 'append-forward', hop: 0 },
 };

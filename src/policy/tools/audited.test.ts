@@ -8,6 +8,7 @@ import { formatProblem } from '../../inventory/problem.ts';
 import { auditBody } from '../../observe/record.ts';
 import { Refusal } from '../../outcome.ts';
 import { type Occasion, toRecord } from '../../record.ts';
+import { auditedQuery } from '../../redact.ts';
 import type { CedarCall } from '../call.ts';
 import type { Question } from '../question.ts';
 import { questionsOf } from '../stated.ts';
@@ -87,8 +88,9 @@ const ofCallers = questions(inventory).map((question): Question => {
 test('an audit line holds all that policies could see: the same questions are put again', () => {
   let chains = 0;
   fc.assert(
-    fc.property(ofCallers, (question) => {
-      const audited = readAudited(lineOf(question), settings.headers);
+    fc.property(ofCallers, (asked) => {
+      const question = { ...asked, query: auditedQuery(asked.query, new Set()) };
+      const audited = readAudited(lineOf(asked), { headers: settings.headers, readsQuery: false });
       if ('why' in audited) throw new Error(audited.reason);
       const again = questionsOf(audited.stated, inventory as never, settings.headers);
       if (!Array.isArray(again)) throw new Error(String(again));
@@ -108,4 +110,14 @@ test('an audit line holds all that policies could see: the same questions are pu
     { numRuns: 500 },
   );
   assert.ok(chains > 0);
+});
+
+test('a line whose query holds digests is judged again only where no policy reads the query', () => {
+  const [question] = fc.sample(ofCallers, { numRuns: 1, seed: 1 });
+  const read = (query: string | null, readsQuery: boolean) =>
+    readAudited(lineOf({ ...question!, query }), { headers: settings.headers, readsQuery });
+  const unjudged = read('full=1', true);
+  assert.ok('why' in unjudged && unjudged.why === 'not exact', JSON.stringify(unjudged));
+  assert.match(unjudged.reason, /audit\.queryParameters/);
+  for (const found of [read('full=1', false), read(null, true), read('', true)]) assert.ok('stated' in found);
 });

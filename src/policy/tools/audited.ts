@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { credentials } from '../../identity/caller.ts';
+import { holdsDigest, holdsTokenDigest } from '../../redact.ts';
 import type { DeclaredHeader } from '../sources.ts';
 import type { Stated } from '../stated.ts';
 import type { EarlyRefusal } from './reopened.ts';
@@ -73,15 +74,19 @@ export interface Unjudged {
   readonly refused?: EarlyRefusal;
 }
 
-/** A digest that stands in place of a token, wherever one stood in a text. */
-const REDACTED = /jwt:sha256:[0-9a-f]{64}/;
+/** What of a request the policies read that judge it again. */
+export interface ReadByPolicies {
+  readonly headers: readonly DeclaredHeader[];
+  /** Whether one of them may read `context.query`. */
+  readonly readsQuery: boolean;
+}
 
 /**
  * What one audit line tells of a decision. Only a line from which the same questions can be put again counts: one that was
- * clipped, or in whose query or headers a token was replaced by its digest, does not. Headers that are not declared are
- * left out: policies cannot read them.
+ * clipped does not, nor one that holds digests in place of values in a header, or in a query that policies read. Headers
+ * that are not declared are left out: policies cannot read them.
  */
-export function readAudited(line: string, headers: readonly DeclaredHeader[]): Audited | Unjudged {
+export function readAudited(line: string, { headers, readsQuery }: ReadByPolicies): Audited | Unjudged {
   const value = jsonOf(line);
   if (typeof value !== 'object' || value === null)
     return { decision: null, why: 'unreadable', reason: 'no JSON object', detail: null };
@@ -113,8 +118,12 @@ export function readAudited(line: string, headers: readonly DeclaredHeader[]): A
   const { method, host, path } = request;
   if (method === null || host === null || path === null)
     return { decision, why: 'not exact', reason: 'no request', detail };
-  if ([facts.query ?? '', ...Object.values(facts.headers)].some((said) => REDACTED.test(said))) {
-    return { decision, why: 'not exact', reason: 'a token stood in the query or in a header', detail };
+  if (Object.values(facts.headers).some(holdsTokenDigest)) {
+    return { decision, why: 'not exact', reason: 'a digest stands for a token in a header', detail };
+  }
+  if (readsQuery && holdsDigest(facts.query ?? '')) {
+    const what = 'policies read the query, where digests stand for values; see audit.queryParameters';
+    return { decision, why: 'not exact', reason: what, detail };
   }
   const verdict = verdictOf(hops, reason, policy);
   if (verdict === null) return { decision, why: 'before policy', reason, detail };

@@ -95,7 +95,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 
 /** Cedar's durations: `1d2h3m4s5ms`, each part once and in this order, perhaps negative. */
 function durationMs(text: string): number {
-  const sum = [...text.matchAll(/(\d+)(ms|[dhms])/g)].reduce(
+  const sum = [...text.matchAll(/(?<!\d)(\d+)(ms|[dhms])/g)].reduce(
     (total, [, count, unit]) => total + Number(count) * (UNITS.get(unit ?? '') ?? 0),
     0,
   );

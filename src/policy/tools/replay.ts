@@ -89,7 +89,7 @@ export class Replayer {
   add(line: string): void {
     this.#lines++;
     if (line === '') return;
-    const audited = readAudited(line, this.#snapshot.headers);
+    const audited = readAudited(line, this.#snapshot);
     if ('why' in audited) {
       this.#left[audited.why]++;
       this.#reopen(audited);

@@ -1,0 +1,125 @@
+import { chains } from '../support/cost/chains.ts';
+import { type Field, fields } from '../support/cost/fields.ts';
+import { type Growth, grow } from '../support/cost/growth.ts';
+import { type Cost, costOf } from '../support/cost/measure.ts';
+import { CostEstate } from '../support/cost/process.ts';
+import { hostileTexts, regexTexts, type Text } from '../support/cost/texts.ts';
+import { type Ask, encode } from '../support/world.ts';
+import { ledgerReads } from '../support/world-asks.ts';
+import type { SoakResult } from './run.ts';
+
+/** The most CPU that a check may take, whatever its input. */
+const GOAL_MS = 5;
+/** Single runs above are shown: collections of garbage are among them. */
+const SHOWN_MS = 20;
+/** Distinct inputs of each kind that could be remembered. */
+const DISTINCT = Number(process.env.SOAK_DISTINCT ?? 100_000);
+/** Inputs whose audit lines are kept. */
+const KEPT = 100;
+const WARM_UP = 500;
+/** In the short form a cost is a fault only above this many plain checks, where half the text takes a third of it or less. */
+const SHORT_FACTOR = 25;
+const SUPERLINEAR = 3;
+const SHORT_TEXTS = 5;
+
+/** One input: a field with a text in it, or certificates. */
+interface Input {
+  readonly name: string;
+  /** The message with this share of the longest text. */
+  readonly message: (share: number) => Uint8Array;
+}
+
+/**
+ * `npm run soak -- cost [short]`: what each field that a client chooses can cost the real process, audit and metrics
+ * included, and what it can make it remember. The short form compares with the cost of a plain check and with half of
+ * the text, so that a slow machine alone makes no fault, and leaves the growth out.
+ */
+export async function run([form]: readonly string[]): Promise<SoakResult> {
+  const estate = await CostEstate.start();
+  try {
+    const plain = encode(ledgerReads()(estate.world));
+    for (let at = 0; at < WARM_UP; at++) await estate.client.check(plain);
+    return form === 'short' ? await short(estate, plain) : await whole(estate);
+  } finally {
+    await estate.stop();
+  }
+}
+
+async function whole(estate: CostEstate): Promise<SoakResult> {
+  const faults: string[] = [];
+  let worst: { readonly name: string; readonly cost: Cost } | null = null;
+  let count = 0;
+  for (const input of inputs(estate, [...hostileTexts, ...regexTexts()])) {
+    const message = input.message(1);
+    let cost = await costOf(estate, message);
+    // The first figure of a busy machine is not the last word.
+    if (cost.median > GOAL_MS) cost = cheaper(cost, await costOf(estate, message));
+    if (++count % KEPT === 0) estate.forgetAudit();
+    if (cost.worst > SHOWN_MS)
+      process.stdout.write(`  one of ${cost.runs} runs took ${figure(cost.worst)}: ${input.name}\n`);
+    if (cost.median > GOAL_MS) faults.push(`${figure(cost.median)}: ${input.name}`);
+    if (worst === null || cost.median > worst.cost.median) worst = { name: input.name, cost };
+  }
+  const growths: Growth[] = [];
+  for await (const growth of grow(estate, DISTINCT)) {
+    process.stdout.write(`  ${growth.name}: ${growth.line}\n`);
+    growths.push(growth);
+    faults.push(...growth.faults);
+  }
+  const most = Math.max(...growths.map(({ mebibytes }) => mebibytes));
+  return {
+    line: `cost: worst ${figure(worst?.cost.median ?? 0)} (${worst?.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct ones of ${growths.length} kinds, node ${process.versions.node}`,
+    faults,
+  };
+}
+
+async function short(estate: CostEstate, plain: Uint8Array): Promise<SoakResult> {
+  const faults: string[] = [];
+  const floor = (await costOf(estate, plain)).median;
+  // Others each time, over time all of them.
+  const turn = Math.floor(Date.now() / 1000);
+  const texts = hostileTexts.filter((_, at) => (at + turn) % Math.ceil(hostileTexts.length / SHORT_TEXTS) === 0);
+  let worst = { name: 'a plain check', median: floor };
+  let count = 0;
+  for (const input of inputs(estate, texts)) {
+    const { median } = await costOf(estate, input.message(1));
+    count++;
+    if (median > worst.median) worst = { name: input.name, median };
+    if (median > SHORT_FACTOR * floor && (await isSuperlinear(estate, input)))
+      faults.push(`${figure(median)}: ${input.name}`);
+  }
+  const times = (worst.median / floor).toFixed(1);
+  return { line: `cost: ${count} inputs, worst ${times} plain checks (${worst.name})`, faults };
+}
+
+/** Whether half of the text takes a third of the time or less, also when it is measured again. */
+async function isSuperlinear(estate: CostEstate, input: Input): Promise<boolean> {
+  for (let at = 0; at < 3; at++) {
+    const half = await costOf(estate, input.message(0.5));
+    const all = await costOf(estate, input.message(1));
+    if (all.median < SUPERLINEAR * half.median) return false;
+  }
+  return true;
+}
+
+function* inputs(estate: CostEstate, texts: readonly Text[]): Generator<Input> {
+  const { world } = estate;
+  const encoded = (name: string, ask: (share: number) => Ask): Input => ({
+    name,
+    message: (share) => encode(ask(share)),
+  });
+  for (const { name, ask } of chains) {
+    const shown = ask(world);
+    yield encoded(name, () => shown);
+  }
+  for (const field of fields) {
+    for (const text of texts) yield encoded(`${field.name}: ${text.name}`, (share) => asked(field, text, share));
+  }
+  function asked(field: Field, text: Text, share: number): Ask {
+    return field.ask(world, text.of(Math.floor(field.limit * share)));
+  }
+}
+
+const cheaper = (a: Cost, b: Cost): Cost => (a.median <= b.median ? a : b);
+
+const figure = (ms: number): string => `${ms.toFixed(1)} ms`;
