@@ -13,7 +13,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'strict-json': ['outcome'],
   input: ['outcome'],
   observe: ['outcome'],
-  config: base,
+  // The one reader of YAML.
+  config: [...base, 'inventory'],
   inventory: base,
   state: [...base, 'inventory'],
   identity: [...base, 'inventory', 'state'],
