@@ -118,8 +118,9 @@ async function checkConfig(args: readonly string[]): Promise<number> {
   if (file === null) return misuse('check-config needs a FILE');
   const config = await readConfig(file, io);
   if (typeof config === 'number') return config;
-  const problems = await examine(config);
+  const { problems, notes } = await examine(config);
   for (const problem of problems) io.err(`${problem}\n`);
+  for (const note of notes) io.out(`note: ${note}\n`);
   if (problems.length > 0) return FAILED;
   io.out(`${file}: good\n`);
   return DONE;

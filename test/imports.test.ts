@@ -37,6 +37,7 @@ const partOf: Readonly<Record<string, string>> = {
   stopwatch: 'check',
   'app-identity': 'app',
   'app-spiffe': 'app',
+  'app-places': 'app',
   'app-task': 'app',
   'app-telemetry': 'app',
 };

@@ -80,7 +80,9 @@ export class VerifiedSvid {
     const fault = checkLeaf(leaf, options.requireKeyUsage ?? true);
     if (fault !== null) return fault;
     const lifetime = leaf.notAfter - leaf.notBefore;
-    if (lifetime > options.maxLifetimeSeconds) return refuse('lifetime', `${lifetime} s`);
+    const { maxLifetimeSeconds: most } = options;
+    if (lifetime > most)
+      return refuse('lifetime', `valid for ${lifetime} s, longer than the ${most} s of identity.maxLifetime.x509`);
 
     const bundle = bundles.bundleOf(id.trustDomain, now);
     if (bundle instanceof Refusal) return bundle;
