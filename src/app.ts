@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type Identity, startIdentity } from './app-identity.ts';
+import { unusablePlaces } from './app-places.ts';
 import { startTasks } from './app-task.ts';
 import {
   atMostOnceASecond,
@@ -10,7 +11,6 @@ import {
   watchPolicy,
 } from './app-telemetry.ts';
 import { check, type Decision, type Occasion, type Stages } from './check.ts';
-import { unusablePlaces } from './app-places.ts';
 import { againstInventory, type Findings } from './config/against-inventory.ts';
 import type { Config } from './config/schema.ts';
 import { serveStatus } from './control/status.ts';
@@ -107,7 +107,8 @@ async function build(
   const policy = await openPolicy(config, engine);
   begun.push(() => policy.close());
   watchPolicy(policy, config, log, metrics, clock.now);
-  for (const problem of estateFindings(policy, config).problems) log.warn('a problem of the configuration', { problem });
+  for (const problem of estateFindings(policy, config).problems)
+    log.warn('a problem of the configuration', { problem });
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,
@@ -280,9 +281,7 @@ export async function examine(config: Config): Promise<Findings> {
 /** What the configuration and the inventory in force say against each other; nothing where none is. */
 function estateFindings(policy: SnapshotHolder, config: Config): Findings {
   const inventory = policy.current()?.inventory;
-  return inventory === undefined
-    ? { problems: [], notes: [] }
-    : againstInventory(config, inventory, systemClock.now());
+  return inventory === undefined ? { problems: [], notes: [] } : againstInventory(config, inventory, systemClock.now());
 }
 
 function openPolicy(config: Config, engine: Engine): Promise<SnapshotHolder> {

@@ -67,7 +67,10 @@ test('a purpose of an issuer that is not in the inventory is a problem', () => {
 test('a workload of a trust domain that is not configured is a problem, and a note where a token can name it', () => {
   for (const entry of [{ id: 'spiffe://prod.exmaple/a' }, { under: 'spiffe://prod.exmaple' }]) {
     const found = only('problems', {}, workload(entry));
-    assert.match(found, /spiffe:\/\/prod\.exmaple\S* can never be a caller: identity\.trustDomains has no prod\.exmaple/);
+    assert.match(
+      found,
+      /spiffe:\/\/prod\.exmaple\S* can never be a caller: identity\.trustDomains has no prod\.exmaple/,
+    );
     assert.match(only('notes', { task: { issuers: [issuer] } }, workload(entry)), /can never be a caller/);
   }
 });
@@ -85,12 +88,18 @@ test('an issuer of credentials that is not configured is a note, and one of call
 
 test('a servedBy of a trust domain that is not configured is a note', () => {
   const resources = [{ host: 'payments.internal', servedBy: ['spiffe://prod.exmaple/envoy'] }];
-  assert.match(only('notes', {}, { resources }), /servedBy of payments\.internal names spiffe:\/\/prod\.exmaple\/envoy/);
+  assert.match(
+    only('notes', {}, { resources }),
+    /servedBy of payments\.internal names spiffe:\/\/prod\.exmaple\/envoy/,
+  );
 });
 
 test('a guardrail is disabled to a day of the next two years; a day that is past is a note', () => {
   assert.deepEqual(find(disabled(NOW + 730 * DAY)), NOTHING);
-  assert.match(only('problems', disabled(NOW + 732 * DAY)), /^policy\.guardrails\.disable\[0\]\.until: lies more than two/);
+  assert.match(
+    only('problems', disabled(NOW + 732 * DAY)),
+    /^policy\.guardrails\.disable\[0\]\.until: lies more than two/,
+  );
   assert.match(only('problems', disabled(Date.UTC(9999, 11, 31))), /which is no end/);
   assert.deepEqual(find(disabled(NOW)), NOTHING, 'the day itself is included');
   assert.match(only('notes', disabled(NOW - DAY)), /is past, so a is in force/);

@@ -97,7 +97,9 @@ function strangeProxies({ identity }: Read, { hosts }: Inventory): string[] {
     [...servedBy].flatMap((id) => {
       const domain = trustDomainOf(id);
       if (domain === null || Object.hasOwn(identity.trustDomains, domain)) return [];
-      return [`servedBy of ${host} names ${id}, and identity.trustDomains has no ${domain}; look whether it is misspelt`];
+      return [
+        `servedBy of ${host} names ${id}, and identity.trustDomains has no ${domain}; look whether it is misspelt`,
+      ];
     }),
   );
 }

@@ -61,7 +61,8 @@ export function checkKeys(ctx: Context & { value: KeyChoice }): void {
   if (discovery && !s.isFetchable(issuer)) {
     contradiction(ctx, ['issuer'], 'cannot be discovered: it is not an https URL; name the keys with jwks');
   }
-  if (ca !== null && jwks?.file != null) contradiction(ctx, ['ca'], 'proves a server, and the keys are in a file; drop it');
+  if (ca !== null && jwks?.file != null)
+    contradiction(ctx, ['ca'], 'proves a server, and the keys are in a file; drop it');
 }
 
 function keyOrigin({ jwks, ca }: KeyChoice): KeyOrigin {

@@ -4,8 +4,8 @@ import type { Clock } from './clock.ts';
 import { JwkFault } from './jwk.ts';
 import { documentReader, type KeyOrigin, type ReadDocument } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
-import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import { ReadFault } from './key-fetch.ts';
+import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 import { watchFile } from './watch-file.ts';
 

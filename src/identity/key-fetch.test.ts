@@ -56,7 +56,10 @@ test('each way to fail is named apart from the others', async () => {
   const moved = await faultOf(`${server.url}/moved`, caFile);
   assert.match(moved, /answered 302, a redirect to https:\/\/127\.0\.0\.1:\d+\/login; redirects are not followed/);
   assert.doesNotMatch(moved, /secret/);
-  assert.match(await faultOf(`${server.url}/away`, caFile), /answered 301, a redirect to https:\/\/sso\.example\/keys;/);
+  assert.match(
+    await faultOf(`${server.url}/away`, caFile),
+    /answered 301, a redirect to https:\/\/sso\.example\/keys;/,
+  );
   assert.match(await faultOf(`${server.url}/gone`, caFile), /answered 404$/);
   assert.match(await faultOf(`${server.url}/large`, caFile), /more than 1048576 bytes/);
   assert.match(await faultOf(`${server.url}/broken`, caFile), /before an answer|aborted/);

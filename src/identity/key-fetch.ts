@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request as requestPlain, type IncomingMessage } from 'node:http';
+import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 
 /** A JWKS of 256 keys is a tenth of this. */
@@ -26,7 +26,10 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
     'UNABLE_TO_GET_ISSUER_CERT',
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  ].map((code) => [code, 'its certificate leads to no authority that is trusted here; name its CA with the key ca'] as const),
+  ].map(
+    (code) =>
+      [code, 'its certificate leads to no authority that is trusted here; name its CA with the key ca'] as const,
+  ),
   ['CERT_HAS_EXPIRED', 'its certificate has expired'],
   ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host'],

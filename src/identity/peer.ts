@@ -53,7 +53,10 @@ function withoutChain(refusal: Refusal, forwarded: Forwarded | Refusal): Refusal
   if (refusal.reason !== 'identity_svid_issuer_unknown') return refusal;
   const unread = forwarded instanceof Refusal ? ` (the header could not be used: ${forwarded.detail})` : '';
   const cure = `set chain: true under Envoy's set_current_client_cert_details, and identity.forwarded.mode`;
-  return new Refusal(refusal.reason, `${refusal.detail}; Envoy sent no chain${unread}: where an intermediate signs, ${cure}`);
+  return new Refusal(
+    refusal.reason,
+    `${refusal.detail}; Envoy sent no chain${unread}: where an intermediate signs, ${cure}`,
+  );
 }
 
 /** The element that this Envoy wrote about its own peer. */

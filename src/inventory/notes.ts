@@ -17,7 +17,9 @@ export function notesOn({ workloads, unlisted }: InventoryFile): readonly string
       ),
   );
   if (unlisted?.sensitivity === 'public') {
-    notes.push('unlisted is public: a host that states no sensitivity is open to the weakest proof; leave it at restricted');
+    notes.push(
+      'unlisted is public: a host that states no sensitivity is open to the weakest proof; leave it at restricted',
+    );
   }
   return Object.freeze(notes);
 }
