@@ -2,6 +2,7 @@ import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { Certificate } from './certificate.ts';
+import { sameBytes } from './der.ts';
 import { keyUsages } from './certificate-extensions.ts';
 import { forms } from './names.ts';
 import { type Path, type Usage, validatePath } from './path.ts';
@@ -89,7 +90,9 @@ export class VerifiedSvid {
     if (bundle.x509Authorities.length === 0) return new Refusal('identity_bundle_empty', id.trustDomain);
     if (presented.intermediates.length > MAX_PRESENTED)
       return refuse('path_budget', `more than ${MAX_PRESENTED} intermediates`);
-    const read = presented.intermediates.map((der) => Certificate.parse(der));
+    // A chain as Envoy writes it begins with the leaf, which issues nothing.
+    const above = presented.intermediates.filter((der) => !sameBytes(der, presented.leaf));
+    const read = above.map((der) => Certificate.parse(der));
     const candidates = [...(options.intermediates ?? []), ...read.filter((one) => one instanceof Certificate)];
     const path = validatePath(leaf, candidates, bundle.x509Authorities, now, { usage: options.usage ?? 'client' });
     if (path instanceof Refusal) return withUnread(path, read);
