@@ -82,8 +82,18 @@ test('an issuer of credentials that is not configured is a note, and one of call
   });
   assert.match(only('notes', {}, estate), /name the issuer https:\/\/tts\.example, which neither/);
   assert.deepEqual(find({ task: { issuers: [issuer] } }, estate), NOTHING);
-  const oidc = [{ issuer: 'https://tts.example', jwks: { file: 'k' } }];
+  const oidc = [{ issuer: 'https://tts.example', jwks: { file: 'k' }, audience: 'a' }];
   assert.deepEqual(find({ identity: { ...config.identity, oidc } }, estate), NOTHING);
+});
+
+test('an issuer whose tokens no host takes, for want of an audience, is a problem', () => {
+  const oidc = [{ issuer: 'https://idp.example', jwks: { file: 'k' } }];
+  const identity = { ...config.identity, oidc };
+  assert.match(only('problems', { identity }), /^identity\.oidc\[0\]: no host of the inventory states an audience/);
+  const access = { ...issuer, kind: 'access-token', audience: undefined, idClaim: '/i', purposeClaim: '/p' };
+  assert.match(only('problems', { task: { issuers: [access] } }), /^task\.issuers\[0\]: no host of the inventory/);
+  const resources = [{ host: 'payments.internal', audience: 'spiffe://prod.example/payments' }];
+  assert.deepEqual(find({ identity, task: { issuers: [access] } }, { resources }), NOTHING);
 });
 
 test('a servedBy of a trust domain that is not configured is a note', () => {

@@ -25,6 +25,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
   const problems = [
     ...unknownHosts(config, inventory),
     ...unknownPurposes(config, inventory),
+    ...withoutAudience(config, inventory),
     ...endlessGuardrails(config, nowMs),
   ];
   const notes = [...pastGuardrails(config, nowMs), ...strangeIssuers(config, inventory), ...inventory.notes];
@@ -51,6 +52,19 @@ function unknownPurposes({ task }: Read, { known }: Inventory): string[] {
             `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${purpose}'; add it there, or correct it`,
           ],
     ),
+  );
+}
+
+/** A token is for the host that is called: without an audience anywhere, no host takes any. */
+function withoutAudience({ identity, task }: Read, { hosts }: Inventory): string[] {
+  if ([...hosts.values()].some(({ host }) => host.audience !== null)) return [];
+  const keys = [
+    ...identity.oidc.flatMap(({ audience }, at) => (audience === null ? [`identity.oidc[${at}]`] : [])),
+    ...task.issuers.flatMap(({ kind }, at) => (kind === 'access-token' ? [`task.issuers[${at}]`] : [])),
+  ];
+  return keys.map(
+    (key) =>
+      `${key}: no host of the inventory states an audience, so none takes its tokens; state it where they are for`,
   );
 }
 

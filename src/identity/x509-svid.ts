@@ -2,8 +2,8 @@ import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { Certificate } from './certificate.ts';
-import { sameBytes } from './der.ts';
 import { keyUsages } from './certificate-extensions.ts';
+import { sameBytes } from './der.ts';
 import { forms } from './names.ts';
 import { type Path, type Usage, validatePath } from './path.ts';
 

@@ -53,7 +53,13 @@ const sink = (path: string) => ({ ...good, audit: { sinks: [{ file: { path } }] 
 
 test('a folder that is a file is named', async () => {
   writeFileSync(join(dir, 'a-file'), '');
-  assert.match((await check(sink('./a-file/audit.jsonl'))).stderr, /the folder \S+\/a-file is no folder/);
+  assert.match((await check(sink('./a-file/audit.jsonl'))).stderr, /file\.path: \S+\/a-file is no folder/);
+});
+
+test('an audit file that is a folder, and a socket that is a file, are named', async () => {
+  assert.match((await check(sink('./policies'))).stderr, /file\.path: \S+\/policies is a folder/);
+  const { stderr } = await check({ ...good, listen: { check: `unix://${dir}/inventory.yaml` } });
+  assert.match(stderr, /listen\.check: \S+\/inventory\.yaml is there and is no socket/);
 });
 
 const asRoot = process.getuid?.() === 0;
