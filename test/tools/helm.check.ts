@@ -177,6 +177,7 @@ test('a central pod may end slowly: its Service lets it go before SIGTERM, and i
   const { drainMs } = configOf(await render('central')).limits;
   assert.ok(Number(pod.terminationGracePeriodSeconds) > 5 + drainMs / 1000 + 5);
   assert.equal(sidecarOf(await render('central', ['--set', 'central.preStopSeconds=0'])).lifecycle, undefined);
+  assert.equal(sidecarOf(await render('central', ['--kube-version', '1.29.0'])).lifecycle, undefined);
   assert.equal(sidecarOf(await render('sidecar')).lifecycle, undefined, 'a native sidecar ends after Envoy');
 });
 

@@ -98,7 +98,7 @@ env:
   # Each sidecar writes a file of its own.
   - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
 {{- end }}
-{{- if and (eq .root.Values.mode "central") (gt (int .root.Values.central.preStopSeconds) 0) }}
+{{- if and (eq .root.Values.mode "central") (gt (int .root.Values.central.preStopSeconds) 0) (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
 lifecycle:
   # New connections still come while the cluster takes the pod out of its Service.
   preStop: { sleep: { seconds: {{ .root.Values.central.preStopSeconds }} } }
