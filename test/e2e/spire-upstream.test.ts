@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { bundleDocument, pemBundle, TestCa } from '../support/ca.ts';
 import { ask } from '../support/client.ts';
 import { connectionManager, startEnvoy } from '../support/envoy.ts';
-import { envoyVersions, findEnvoy } from '../support/envoy-binary.ts';
+import { envoyOf, supportedEnvoys } from '../support/envoy-binary.ts';
 import { exampleIdentity, PAYMENTS, SidecarEstate, TRUST_DOMAIN } from '../support/estate.ts';
 import { SpireEstate } from '../support/spire-estate.ts';
 
@@ -13,7 +13,7 @@ import { SpireEstate } from '../support/spire-estate.ts';
  * A SPIRE server with an upstream authority: its own CA is an intermediate, which comes with each SVID. Envoy takes its
  * certificates by SDS (spire.yaml) and from files (uds.yaml).
  */
-for (const version of envoyVersions) {
+for (const version of supportedEnvoys) {
   describe(`SPIRE with an upstream authority, Envoy ${version}`, () => {
     test('its workloads are allowed behind spire.yaml and uds.yaml; without the chain they are refused', async () => {
       const root = TestCa.root(TRUST_DOMAIN, { subject: 'upstream root' });
@@ -47,7 +47,7 @@ for (const version of envoyVersions) {
             bundlePem: pemBundle(root),
             check: files.sidecar.check,
             upstream: spire.upstream.port,
-            binary: await findEnvoy(version),
+            binary: await envoyOf(version),
             edit: (tree) =>
               Object.assign(connectionManager(tree).set_current_client_cert_details, chain ? {} : { chain }),
           });

@@ -29,8 +29,6 @@ export interface EnvoySetup {
   readonly binary?: string;
   /** A change that this test needs, made to the parsed configuration. */
   readonly edit?: (config: EnvoyTree) => void;
-  /** Another Envoy than that of `findEnvoy`. */
-  readonly binary?: string;
 }
 
 /** The parts of a shipped configuration that the tests change; the rest passes through as it stands in the file. */
