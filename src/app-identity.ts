@@ -6,7 +6,7 @@ import type { Certificate } from './identity/certificate.ts';
 import { PemFault, readCertificates } from './identity/certificate-pem.ts';
 import { systemClock } from './identity/clock.ts';
 import type { IdentityRules } from './identity/identify.ts';
-import { JwksSource, type KeyEvent, type KeySourceStatus } from './identity/jwks-source.ts';
+import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from './identity/jwks-source.ts';
 import type { OwnIdentity, OwnIdentityEvent } from './identity/own-svid-source.ts';
 import { SvidVerifier } from './identity/svid-cache.ts';
 
@@ -82,7 +82,7 @@ export async function startIdentity(config: Config, events: IdentityEvents): Pro
         .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${fault === null ? '' : `: ${fault}`}`),
       ...oidc
         .filter(({ required, source }) => required && source.status().state !== 'fresh')
-        .map(({ issuer }) => `the keys of ${issuer} are not there`),
+        .map(({ source }) => whyNoKeys(source.status())),
       ...spiffe.notReady(now),
     ],
     stop: () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Identity } from './app-identity.ts';
 import type { Config } from './config/schema.ts';
 import { systemClock } from './identity/clock.ts';
-import { JwksSource, type KeyEvent, type KeySourceStatus } from './identity/jwks-source.ts';
+import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from './identity/jwks-source.ts';
 import { authoritiesOf, witKeysOf } from './identity/jwt-authorities.ts';
 import type { JwtAuthorities } from './identity/jwt-svid.ts';
 import type { TaskIssuer } from './task/options.ts';
@@ -82,9 +82,8 @@ export async function startTasks(
     keySources: () => sources.map(({ source }) => source.status()),
     notReady: () =>
       sources
-        .map(({ source, required }) => ({ ...source.status(), required }))
-        .filter(({ required, state }) => required && state !== 'fresh')
-        .map(({ issuer, state }) => `the keys of ${issuer} are ${state}`),
+        .filter(({ required, source }) => required && source.status().state !== 'fresh')
+        .map(({ source }) => whyNoKeys(source.status())),
     stop: () => {
       for (const { source } of sources) void source.close();
     },

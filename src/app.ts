@@ -1,9 +1,11 @@
 import type { Writable } from 'node:stream';
 import { identityEvents, type Reporters, watchPolicy } from './app-changes.ts';
 import { type Identity, startIdentity } from './app-identity.ts';
+import { unusablePlaces } from './app-places.ts';
 import { startTasks, type Tasks } from './app-task.ts';
 import { atMostOnceASecond, measureAtScrape, metricsFor, observer } from './app-telemetry.ts';
 import { check, type Decision, type Occasion, type Stages } from './check.ts';
+import { againstInventory, type Findings } from './config/against-inventory.ts';
 import type { Config } from './config/schema.ts';
 import { unsafeInForce } from './config/unsafe.ts';
 import { serveStatus } from './control/status.ts';
@@ -107,6 +109,7 @@ async function build(
   const policy = await openPolicy(config, engine);
   begun.push(() => policy.close());
   watchPolicy(policy, config, reporters, clock.now);
+  for (const problem of estateFindings(policy, config).problems) log.warn('configuration problem', { problem });
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,
@@ -281,21 +284,34 @@ function describeIdentity(identity: Identity, tasks: Tasks, now: number) {
 const timeText = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
 /**
- * What is wrong with the files that a configuration names (bundles, keys, intermediates, policies, inventory), one line
- * each; empty when a sidecar would be ready with them.
+ * What is wrong with the files and folders that a configuration names (bundles, keys, intermediates, policies, inventory,
+ * audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
  */
-export async function examine(config: Config): Promise<readonly string[]> {
+export async function examine(config: Config): Promise<Findings> {
   const identity = await startIdentity(config, { onBundle: () => {}, onKeys: () => {}, onOwnSvid: () => {} });
   const tasks = await startTasks(config, identity, systemClock.now(), () => {});
   const engine = new Engine();
   const policy = await openPolicy(config, engine);
   const { problems } = policy.status();
-  const found = [...identity.notReady(systemClock.now()), ...tasks.notReady(), ...problems.map(formatProblem)];
+  const estate = estateFindings(policy, config);
+  const found = [
+    ...(await unusablePlaces(config)),
+    ...identity.notReady(systemClock.now()),
+    ...tasks.notReady(),
+    ...problems.map(formatProblem),
+    ...estate.problems,
+  ];
   tasks.stop();
   identity.stop();
   await policy.close();
   engine.close();
-  return found;
+  return { problems: found, notes: estate.notes };
+}
+
+/** What the configuration and the inventory in force say against each other; nothing where none is. */
+function estateFindings(policy: SnapshotHolder, config: Config): Findings {
+  const inventory = policy.current()?.inventory;
+  return inventory === undefined ? { problems: [], notes: [] } : againstInventory(config, inventory, systemClock.now());
 }
 
 function openPolicy(config: Config, engine: Engine): Promise<SnapshotHolder> {

@@ -149,8 +149,9 @@ async function checkConfig(args: readonly string[]): Promise<number> {
   if (typeof file === 'number') return file;
   const config = await readConfig(file, io, FAILED);
   if (typeof config === 'number') return config;
-  const problems = await examine(config);
+  const { problems, notes } = await examine(config);
   for (const problem of problems) io.err(`${problem}\n`);
+  for (const note of notes) io.out(`note: ${note}\n`);
   if (problems.length > 0) return FAILED;
   const unsafe = unsafeInForce(config);
   io.out(

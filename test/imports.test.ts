@@ -14,7 +14,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   input: ['outcome'],
   redact: [],
   observe: ['outcome', 'redact'],
-  config: base,
+  // The one reader of YAML.
+  config: [...base, 'inventory'],
   inventory: base,
   state: [...base, 'inventory'],
   identity: [...base, 'inventory', 'state'],
@@ -41,6 +42,7 @@ const partOf: Readonly<Record<string, string>> = {
   'app-changes': 'app',
   'app-identity': 'app',
   'app-spiffe': 'app',
+  'app-places': 'app',
   'app-task': 'app',
   'app-telemetry': 'app',
 };

@@ -1,4 +1,6 @@
-import { isMap, isPair, isScalar, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
+import { isMap, isPair, isScalar, type Node, type Pair, visit } from 'yaml';
+import type { Problem } from '../inventory/problem.ts';
+import { parseYaml } from '../inventory/yaml.ts';
 import type { ConfigProblem, Fault } from './problem.ts';
 import { formatPath } from './problem.ts';
 
@@ -19,56 +21,44 @@ const MAX_SYNTAX = 5;
 const PLACEHOLDER = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{/g;
 
 /**
- * Reads YAML 1.2 (core schema) and fills the placeholders from `env`. Placeholders are filled in the values of the parsed
- * document, never in its text, so that a variable cannot bring in keys; what they give is text, which numbers and flags
- * take too. Returns every problem of this step.
+ * Reads YAML as the inventory is read, in one way only, and fills the placeholders from `env`. Placeholders are filled in
+ * the values of the parsed document, never in its text, so that a variable cannot bring in keys; what they give is text,
+ * which numbers and flags take too. Returns every problem of this step.
  */
 export function readDocument(text: string, file: string, env: Environment): ConfigDocument | ConfigProblem[] {
-  try {
-    return read(text, file, env);
-  } catch (error) {
-    // The parser recurses over nesting: a hostile file ends in a RangeError, which is a problem like any other.
-    const why = error instanceof Error ? error.message : String(error);
-    return [{ file, line: 0, column: 0, path: '', message: `cannot be read as YAML (${why}); write shallow YAML` }];
+  if (text.length > MAX_FILE) {
+    const message = `is larger than ${MAX_FILE} characters; this is no configuration`;
+    return [{ file, line: 0, column: 0, path: '', message }];
   }
-}
-
-function read(text: string, file: string, env: Environment): ConfigDocument | ConfigProblem[] {
-  const lines = new LineCounter();
-  const at = (offset: number | undefined, path: string, message: string): ConfigProblem => {
-    if (offset === undefined) return { file, line: 0, column: 0, path, message };
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col, path, message };
-  };
-  if (text.length > MAX_FILE)
-    return [at(undefined, '', `is larger than ${MAX_FILE} characters; this is no configuration`)];
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: '1.2' });
-  const problems = [...doc.errors, ...doc.warnings].slice(0, MAX_SYNTAX).map(({ pos, message }) => {
-    const line = text.slice(text.lastIndexOf('\n', pos[0] - 1) + 1, text.indexOf('\n', pos[0]) >>> 0);
-    const cure = line.includes('${') ? 'put a placeholder inside { } or [ ] in quotes' : 'correct the YAML';
-    return at(pos[0], '', `${message}; ${cure}`);
-  });
-  if (problems.length > 0) return problems;
-
-  visit(doc, {
-    Alias: (_, node) => void problems.push(at(node.range?.[0], '', 'is an alias; write the value out where it holds')),
-    Pair: (_, { key }) => {
-      // Objects of JavaScript cannot hold this key like any other one, so it would vanish without a word.
-      if (isScalar(key) && key.value === '__proto__') problems.push(at(key.range?.[0], '', '__proto__ is not a key'));
-    },
+  const yaml = parseYaml(text, file, 'state at least identity');
+  if (Array.isArray(yaml)) return yaml.slice(0, MAX_SYNTAX).map((problem) => withCure(problem, text));
+  const { document, root, place } = yaml;
+  const problems: ConfigProblem[] = [];
+  visit(document, {
     Scalar: (key, node) => {
       if (key === 'key' || typeof node.value !== 'string') return;
       const filled = fill(node.value, env);
-      if (typeof filled === 'object') problems.push(at(node.range?.[0], '', filled.message));
-      else node.value = filled;
+      if (typeof filled === 'string') node.value = filled;
+      else problems.push({ ...place(node.range?.[0] ?? 0), path: '', message: filled.message });
     },
   });
   if (problems.length > 0) return problems;
-
   return {
-    value: doc.contents === null ? {} : doc.toJS(),
-    locate: ({ path, message }) => at(offsetOf(doc.contents, path), formatPath(path), message),
+    value: document.toJS(),
+    locate: ({ path, message }) => {
+      const offset = path.length === 0 ? undefined : offsetOf(root, path);
+      const at = offset === undefined ? { file, line: 0, column: 0 } : place(offset);
+      return { ...at, path: formatPath(path), message };
+    },
   };
+}
+
+/** A problem of the YAML, with what is most often wrong where a placeholder is near. */
+function withCure({ message, ...at }: Problem, text: string): ConfigProblem {
+  const line = text.split('\n', at.line)[at.line - 1] ?? '';
+  const advised = message.includes(';') ? message : `${message}; correct the YAML`;
+  const cure = line.includes('${') ? `${message}; put a placeholder inside { } or [ ] in quotes` : advised;
+  return { ...at, path: '', message: cure };
 }
 
 /** The text with its placeholders filled, or what is wrong with them. */

@@ -120,7 +120,10 @@ const sections = (folder: string, env: Environment) =>
       .describe('PEM files with intermediate certificates that may complete a path'),
     maxLifetime: s
       .section({
-        x509: s.duration('1s').prefault('24h').describe('The longest life of an X.509-SVID'),
+        x509: s
+          .duration('1s')
+          .prefault('25h')
+          .describe('The longest life of an X.509-SVID: a day, and what its authority dates it back by'),
         jwt: s.duration('1s').prefault('1h').describe('The longest life of a JWT-SVID'),
       })
       .transform(({ x509, jwt }) => ({ x509Ms: x509, jwtMs: jwt }))

@@ -15,8 +15,8 @@ export const algorithms = () =>
 /** The keys of an issuer: a file, a URL, or discovery at the issuer's own address. */
 export type KeyOrigin =
   | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'url'; readonly url: string }
-  | { readonly from: 'discovery' };
+  | { readonly from: 'url'; readonly url: string; readonly ca: string | null }
+  | { readonly from: 'discovery'; readonly ca: string | null };
 
 /** The keys of the configuration that say where an issuer's keys are, and which of them count. */
 export const keyShape = (folder: string) => ({
@@ -34,6 +34,11 @@ export const keyShape = (folder: string) => ({
     )
     .describe('Where the issuer’s keys are'),
   discovery: s.flag().prefault(false).describe('Find the keys through the issuer’s OpenID or OAuth metadata'),
+  ca: s
+    .optional(s.path(folder))
+    .describe(
+      'With jwks.url or discovery: PEM file of the authorities that prove the server, in place of the machine’s own',
+    ),
   maxStale: s
     .duration('1s')
     .prefault('24h')
@@ -46,25 +51,28 @@ interface KeyChoice {
   readonly issuer: string;
   readonly jwks: { readonly file: string | null; readonly url: string | null } | null;
   readonly discovery: boolean;
+  readonly ca: string | null;
 }
 
 /** An issuer names exactly one origin of its keys, and discovery needs an address. */
 export function checkKeys(ctx: Context & { value: KeyChoice }): void {
-  const { issuer, jwks, discovery } = ctx.value;
+  const { issuer, jwks, discovery, ca } = ctx.value;
   if ((jwks !== null) === discovery) contradiction(ctx, [], 'needs exactly one of jwks, discovery: true');
   if (discovery && !s.isFetchable(issuer)) {
     contradiction(ctx, ['issuer'], 'cannot be discovered: it is not an https URL; name the keys with jwks');
   }
+  if (ca !== null && jwks?.file != null)
+    contradiction(ctx, ['ca'], 'proves a server, and the keys are in a file; drop it');
 }
 
-function keyOrigin({ jwks }: KeyChoice): KeyOrigin {
+function keyOrigin({ jwks, ca }: KeyChoice): KeyOrigin {
   if (jwks?.file != null) return { from: 'file', path: jwks.file };
-  if (jwks?.url != null) return { from: 'url', url: jwks.url };
-  return { from: 'discovery' };
+  if (jwks?.url != null) return { from: 'url', url: jwks.url, ca };
+  return { from: 'discovery', ca };
 }
 
 /** An issuer as the parts want it: one origin of its keys, and units in the names. */
 export function withKeys<I extends KeyChoice & { readonly maxStale: number; readonly maxLifetime: number }>(issuer: I) {
-  const { jwks, discovery, maxStale, maxLifetime, ...rest } = issuer;
+  const { jwks, discovery, ca, maxStale, maxLifetime, ...rest } = issuer;
   return { ...rest, keys: keyOrigin(issuer), maxStaleMs: maxStale, maxLifetimeMs: maxLifetime };
 }

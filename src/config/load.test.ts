@@ -66,6 +66,33 @@ limits:  { concurrentChecks: 256, requestBytes: 1MiB, headerBytes: 64KiB }
   assert.deepEqual(config.policy.headers[1], { name: 'x-amount', type: 'long' });
 });
 
+test('the configuration is read as YAML 1.2 alone, and one document of it', () => {
+  assert.match(problems(`%YAML 1.1\n---\n${SMALLEST}`).join(), /YAML 1.1 reads some values differently/);
+  assert.match(problems(`${SMALLEST}---\n${SMALLEST}`).join(), /a second document begins here/);
+  good(`%YAML 1.2\n---\n${SMALLEST}`);
+  good(SMALLEST.replaceAll('\n', '\r\n'));
+});
+
+test('a socket path may have 107 bytes where the name of the socket is as long as the temporary one', () => {
+  const path = `/${'x'.repeat(96)}/123456789`;
+  assert.equal(path.length, 107);
+  assert.deepEqual(good(`${SMALLEST}listen: { check: "unix://${path}" }`).listen.check, { kind: 'unix', path });
+});
+
+test('an X.509-SVID may live for a day and what its authority dates it back by', () => {
+  assert.equal(good(SMALLEST).identity.maxLifetime.x509Ms, 25 * 3_600_000);
+});
+
+test('the CA of a key server is for keys that are fetched', () => {
+  const oidc = (keys: string) =>
+    SMALLEST.replace(' } }\n', ` }, oidc: [{ issuer: https://idp.example, ca: ./ca.pem, ${keys} }] }\n`);
+  const keysOf = (keys: string) => good(oidc(keys)).identity.oidc[0]?.keys;
+  assert.deepEqual(keysOf('discovery: true'), { from: 'discovery', ca: '/etc/authz/ca.pem' });
+  const url = 'https://idp.example/jwks';
+  assert.deepEqual(keysOf(`jwks: { url: ${url} }`), { from: 'url', url, ca: '/etc/authz/ca.pem' });
+  assert.match(problems(oidc('jwks: { file: a }')).join(), /oidc\[0\]\.ca: proves a server/);
+});
+
 test('every unsafe choice is off unless it is made', () => {
   const config = good(SMALLEST);
   assert.equal(config.listen.unsafePlaintext, false);
@@ -101,7 +128,8 @@ task:
 });
 
 test('what is missing is said to be missing', () => {
-  assert.deepEqual(problems(''), [`${FILE}: identity: is missing, and has no default`]);
+  assert.deepEqual(problems('serves: []'), [`${FILE}:1:1: identity: is missing, and has no default`]);
+  assert.deepEqual(problems('# nothing'), [`${FILE}:1:1: the file is empty; state at least identity`]);
   assert.match(problems('identity: { trustDomains: { a.b: { ours: true } } }')[0]!, /\["a.b"\]: needs exactly one of/);
 });
 
@@ -117,6 +145,11 @@ for (const [name, lines, wanted] of [
   ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
   ['a port that is none', 'listen: { check: 127.0.0.1:70000 }', /listen.check: is not an address/],
   ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],
+  [
+    'a socket path without room for the temporary one beside it',
+    `listen: { check: unix:///${'x'.repeat(97)}/s }`,
+    /listen.check: .*too deep/,
+  ],
   ['a socket path beyond the limit', `listen: { check: unix:///${'x'.repeat(107)} }`, /listen.check: .*107 bytes/],
   ['a host that is a URL', 'serves: [https://a.example]', /serves\[0\]: is not a host/],
   ['a host with a trailing dot', 'serves: [a.example.]', /serves\[0\]: is not a host/],
@@ -176,10 +209,18 @@ for (const [name, lines, wanted] of [
     /is not a day/,
   ],
   ['one header for id and purpose', 'task: { headers: { id: x-t, purpose: x-t } }', /purpose: is the header of the id/],
-  ['an alias', 'serves: &a [a.example]\nrequest: *a', /is an alias/],
+  ['an anchor', 'serves: &a [a.example]', /:2:12: the anchor '&a'; remove it/],
   ['a key twice', 'chain: {}\nchain: {}', /must be unique/],
-  ['a tag', 'chain: !thing {}', /Unresolved tag/],
-  ['the key that JavaScript cannot hold', '__proto__: {}', /__proto__ is not a key/],
+  ['a tag', 'chain: !thing {}', /:2:15: the tag '!thing'; remove it/],
+  ['a tag that is known', 'serves: [!!str a.example]', /the tag 'tag:yaml.org,2002:str'; remove it/],
+  ['a line end that is none elsewhere', '# a comment\rlisten: { unsafePlaintext: true }', /the character U\+000D/],
+  ['a line separator', '# a comment\u2028listen: {}', /the character U\+2028/],
+  ['the key that JavaScript cannot hold', '__proto__: {}', /the key '__proto__' is not read/],
+  ['a merge key', '<<: {}', /the key '<<' is not read/],
+  ['a key that is no text', '1: {}', /a key that is no text/],
+  ['a host with the default port', 'serves: ["payments.internal:443"]', /serves\[0\]: names the default port/],
+  ['a host with the default port of http', 'serves: ["payments.internal:80"]', /serves\[0\]: names the default port/],
+  ['a host with a port that is none', 'serves: ["payments.internal:65536"]', /serves\[0\]: is not a host/],
   [
     'an issuer without an audience',
     'task: { issuers: [{ kind: txn-token, issuer: i, audience: "", jwks: { file: f }, trustDomains: [prod.example], purposes: [p] }] }',

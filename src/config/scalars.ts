@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { hostNameFault } from '../inventory/host-name.ts';
 import { Refusal } from '../outcome.ts';
 import { SpiffeId, trustDomainFault } from '../spiffe-id.ts';
 
@@ -135,6 +136,8 @@ export type Address = { readonly kind: 'unix'; readonly path: string } | TcpAddr
 
 /** Longest path of a Unix socket on Linux (sun_path less its final zero byte). */
 const MAX_SOCKET_PATH = 107;
+/** A socket is bound under a name of its own beside its place, then linked there. */
+const TEMPORARY_NAME = 9;
 
 function readTcp(value: string): TcpAddress | Wrong {
   const [, six, four, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(value) ?? [];
@@ -157,8 +160,11 @@ export function address(folder: string) {
     const socket = value.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
     if (socket === '' || socket.startsWith('//')) return new Wrong('is not a socket; write unix:///path/to/check.sock');
     const absolute = resolve(folder, socket);
-    if (Buffer.byteLength(absolute) <= MAX_SOCKET_PATH) return { kind: 'unix', path: absolute };
-    return new Wrong(`is a socket path longer than ${MAX_SOCKET_PATH} bytes; choose a shorter one`);
+    const temporary = Buffer.byteLength(dirname(absolute)) + '/'.length + TEMPORARY_NAME;
+    if (Math.max(Buffer.byteLength(absolute), temporary) <= MAX_SOCKET_PATH) return { kind: 'unix', path: absolute };
+    return new Wrong(
+      `is a socket path longer than ${MAX_SOCKET_PATH} bytes, or too deep for the temporary name beside it; choose a shorter one`,
+    );
   });
 }
 
@@ -196,13 +202,12 @@ export const workloadId = () =>
     return id.path === '' ? new Wrong('names a whole trust domain; write the SPIFFE ID of a workload') : id;
   });
 
-const HOST =
-  /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
-
 /** A host as it stands in a canonical request: lower case, no trailing dot, a port only if it is not the default one. */
 export const host = () =>
   leaf('host', (value) => {
-    if (value.length <= 261 && HOST.test(value)) return value;
+    if (hostNameFault(value) === null) return value;
+    if (/:(?:80|443)$/.test(value))
+      return new Wrong('names the default port, which is dropped from every request; leave the port out');
     return new Wrong('is not a host; write it in lower case without scheme, path or trailing dot: payments.internal');
   });
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, link, lstat, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Refusal } from '../outcome.ts';
 import { type CheckTls, listenTls } from './tls.ts';
@@ -55,7 +56,7 @@ function bind(server: Server, target: string): Promise<number> {
  * that may belong to a live instance is an error.
  */
 async function listenUnix(server: Server, path: string): Promise<Bound> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}`;
+  const temporary = beside(path);
   await bind(server, `unix:${temporary}`);
   await chmod(temporary, SOCKET_MODE);
   const own = await lstat(temporary);
@@ -76,6 +77,9 @@ async function listenUnix(server: Server, path: string): Promise<Bound> {
   return { ...plain, target: `unix:${path}`, remove };
 }
 
+/** A new name in the folder of a socket, short whatever the socket is called: the path of a socket has 107 bytes. */
+const beside = (path: string): string => join(dirname(path), `.${randomUUID().slice(0, 8)}`);
+
 async function removeLeftover(path: string): Promise<void> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return;
@@ -83,7 +87,7 @@ async function removeLeftover(path: string): Promise<void> {
   const before = await lifeOf(path);
   if (before !== null) throw served(path, before);
   // Whoever starts at the same time may have put its own there meanwhile: what was taken away is looked at again.
-  const aside = `${path}.${randomUUID().slice(0, 8)}`;
+  const aside = beside(path);
   await rename(path, aside).catch(() => null);
   const taken = await lifeOf(aside);
   if (taken !== null) await link(aside, path).catch(() => null);

@@ -81,6 +81,35 @@ test('a file may explain itself between the blocks, but not within', () => {
   assert.ok(readPem(`-----BEGIN\n${text}`, true) instanceof PemFault);
 });
 
+const crl = wrap(body, 'X509 CRL');
+for (const [what, file] of [
+  ['blanks at the end of a boundary', text.replaceAll('-----\n', '----- \t\n')],
+  ['blanks at the end of a line of base64', text.replaceAll('\n', ' \n')],
+  ['lines that end in CR', text.replaceAll('\n', '\r')],
+  ['lines that end in CRLF', text.replaceAll('\n', '\r\n')],
+  ['a byte order mark', `\ufeff${text}`],
+  ['a revocation list before it', `${crl}${text}`],
+  ['a revocation list behind it', `${text}${crl}`],
+] as const) {
+  test(`a file is read with ${what}, and the text of a request is not taken so where a proxy never writes it`, () => {
+    assert.deepEqual(readPem(file, true), [Buffer.from(bytes)]);
+    if (what.includes('CRLF')) return;
+    assert.ok(decodePemText(encodeURIComponent(file)) instanceof Refusal);
+  });
+}
+
+test('a file of revocation lists alone holds no certificate, and a key or mixed labels are refused', () => {
+  for (const file of [
+    crl,
+    `${text}${wrap(body, 'PRIVATE KEY')}`,
+    crl.replace('END X509 CRL', 'END CERTIFICATE'),
+    `${text}${crl.replace(/-----END.*/, '')}`,
+    text.replaceAll('-----\n', '-----\u00a0\n'),
+    `${text} -----BEGIN CERTIFICATE-----x`.replace(' -----BEGIN', '-----BEGIN'),
+  ])
+    assert.ok(readPem(file, true) instanceof PemFault, file);
+});
+
 test('each certificate of a configured file must be readable', () => {
   assert.equal((readCertificates(text + text) as readonly unknown[]).length, 2);
   const got = readCertificates(text + pem(awkward));

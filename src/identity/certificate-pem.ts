@@ -7,6 +7,8 @@ const MAX_TEXT = 65_536;
 const MAX_BLOCKS = 17;
 const BOUNDARY = /^-----(BEGIN|END) ([A-Z0-9 ]+)-----$/;
 const LABEL = 'CERTIFICATE';
+/** What may lie between the certificates of a file and is passed over: SPIFFE knows no revocation lists. */
+const CRL = 'X509 CRL';
 
 /** Why a text is not PEM as it is read here. */
 export class PemFault {
@@ -43,35 +45,51 @@ function percentDecoded(text: string): string | null {
 
 /**
  * The DER of each CERTIFICATE block of a PEM text (RFC 7468), in order; canonical base64 only. Other labels are faults,
- * and so is a text without a block. `explanatory` admits lines of other text outside the blocks (RFC 7468 section 2).
+ * and so is a text without a block. `file` reads what an operator's tools write: lines that end in CRLF, CR or LF with
+ * blanks before the end (RFC 7468 figure 1), a byte order mark, explanatory text outside the blocks (section 5.2), and
+ * revocation lists, which are passed over.
  */
-export function readPem(text: string, explanatory: boolean): readonly Uint8Array[] | PemFault {
+export function readPem(text: string, file: boolean): readonly Uint8Array[] | PemFault {
   const blocks: Uint8Array[] = [];
-  let body: string[] | null = null;
-  for (const raw of text.split('\n')) {
-    const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+  let open: { readonly label: string; readonly body: string[] } | null = null;
+  for (const line of file ? linesOfFile(text) : text.split(/\r?\n/)) {
     const boundary = BOUNDARY.exec(line);
     if (boundary === null) {
-      if (body !== null) body.push(line);
+      if (open !== null) open.body.push(line);
       else if (line.startsWith('-----')) return new PemFault('a broken boundary line');
-      else if (line !== '' && !explanatory) return new PemFault('text outside of a block');
+      else if (line !== '' && !file) return new PemFault('text outside of a block');
       continue;
     }
-    const [, kind, label] = boundary;
-    if (label !== LABEL) return new PemFault('a block that is no certificate');
-    if ((kind === 'BEGIN') !== (body === null)) return new PemFault('boundary lines that do not match');
-    if (body === null) {
-      body = [];
+    const [, kind, label = ''] = boundary;
+    if (label !== LABEL && !(file && label === CRL)) return new PemFault('a block that is no certificate');
+    if ((kind === 'BEGIN') !== (open === null) || (open !== null && open.label !== label))
+      return new PemFault('boundary lines that do not match');
+    if (open === null) {
+      open = { label, body: [] };
       continue;
     }
-    const der = canonicalBase64(body.join(''));
+    const der = canonicalBase64(open.body.join(''));
     if (der === null) return new PemFault('a block that is not canonical base64');
-    blocks.push(der);
-    body = null;
+    if (label === LABEL) blocks.push(der);
+    open = null;
   }
-  if (body !== null) return new PemFault('a block that does not end');
+  if (open !== null) return new PemFault('a block that does not end');
   if (blocks.length === 0) return new PemFault('no certificate');
   return blocks;
+}
+
+function linesOfFile(text: string): string[] {
+  return text
+    .replace(/^\ufeff/, '')
+    .split(/\r\n|\r|\n/)
+    .map(withoutTrailingBlanks);
+}
+
+/** Blanks are space and tab alone (RFC 5234 WSP): `trimEnd` would pass over more. */
+function withoutTrailingBlanks(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === ' ' || line[end - 1] === '\t') end--;
+  return line.slice(0, end);
 }
 
 /** The certificates of a PEM file, each of which must be readable: what an operator configures is used or refused. */

@@ -1,25 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { isJsonObject, JsonFault, parseStrictJsonBytes } from '../strict-json.ts';
+import { fetchDocument, meaningOf, ReadFault } from './key-fetch.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
-const TIMEOUT_MS = 10_000;
+const MAX_SHOWN = 200;
 
-/** Where the keys of an issuer are, by the config. `discovery`: the metadata at the issuer's own address says where. */
+/**
+ * Where the keys of an issuer are, by the config. `discovery`: the metadata at the issuer's own address says where. `ca` is
+ * a PEM file of the authorities that the server is proven by; null: those of the machine.
+ */
 export type KeyOrigin =
   | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'url'; readonly url: string }
-  | { readonly from: 'discovery' };
-
-/** Why a document could not be read. An expected event: the last good keys stay. */
-export class ReadFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+  | { readonly from: 'url'; readonly url: string; readonly ca: string | null }
+  | { readonly from: 'discovery'; readonly ca: string | null };
 
 /** The bytes of a key document, read anew; gives up when the signal is aborted. Never rejects. */
 export type ReadDocument = (signal: AbortSignal) => Promise<Uint8Array | ReadFault>;
@@ -30,9 +24,9 @@ export function documentReader(issuer: string, origin: KeyOrigin): ReadDocument 
     case 'file':
       return (signal) => readBounded(origin.path, signal);
     case 'url':
-      return (signal) => get(origin.url, signal);
+      return (signal) => fetchDocument(origin.url, origin.ca, signal);
     case 'discovery':
-      return (signal) => discover(issuer, signal);
+      return (signal) => discover(issuer, origin.ca, signal);
   }
 }
 
@@ -41,41 +35,8 @@ async function readBounded(path: string, signal: AbortSignal): Promise<Uint8Arra
     const bytes = await readFile(path, { signal });
     return bytes.length > MAX_BYTES ? new ReadFault(`longer than ${MAX_BYTES} bytes`) : bytes;
   } catch (error) {
-    return new ReadFault(describe(error));
+    return new ReadFault(meaningOf(error));
   }
-}
-
-/**
- * One GET. Only 200 counts, a redirect is not followed (it would lead away from what the config names), and time and
- * size are bounded.
- */
-async function get(url: string, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
-  try {
-    const response = await fetch(url, {
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      headers: { accept: 'application/jwk-set+json, application/json' },
-    });
-    if (response.status !== 200 || response.body === null) {
-      await response.body?.cancel();
-      return new ReadFault(`${url} answered ${response.status}`);
-    }
-    return await collect(url, response.body);
-  } catch (error) {
-    return new ReadFault(`${url}: ${describe(error)}`);
-  }
-}
-
-async function collect(url: string, body: ReadableStream<Uint8Array>): Promise<Uint8Array | ReadFault> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop early cancels the body.
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_BYTES) return new ReadFault(`${url} answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /**
@@ -83,25 +44,33 @@ async function collect(url: string, body: ReadableStream<Uint8Array>): Promise<U
  * metadata must name exactly this issuer (section 4.3 and 3.3 there), and the keys must be at an address that the
  * config would accept.
  */
-async function discover(issuer: string, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
+async function discover(issuer: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
   const urls = metadataUrls(issuer);
   if (urls.length === 0) return new ReadFault(`the issuer ${issuer} is no https URL`);
   const faults: string[] = [];
   for (const url of urls) {
-    const jwksUri = await jwksUriAt(url, issuer, signal);
-    if (!(jwksUri instanceof ReadFault)) return get(jwksUri, signal);
+    const jwksUri = await jwksUriAt(url, issuer, ca, signal);
+    if (!(jwksUri instanceof ReadFault)) return fetchDocument(jwksUri, ca, signal);
     faults.push(jwksUri.detail);
   }
   return new ReadFault(faults.join('; '));
 }
 
-async function jwksUriAt(url: string, issuer: string, signal: AbortSignal): Promise<string | ReadFault> {
-  const bytes = await get(url, signal);
+async function jwksUriAt(
+  url: string,
+  issuer: string,
+  ca: string | null,
+  signal: AbortSignal,
+): Promise<string | ReadFault> {
+  const bytes = await fetchDocument(url, ca, signal);
   if (bytes instanceof ReadFault) return bytes;
   const metadata = parseStrictJsonBytes(bytes);
   if (metadata instanceof JsonFault) return new ReadFault(`${url} is not strict JSON: ${metadata.detail}`);
-  if (!isJsonObject(metadata) || metadata.issuer !== issuer)
-    return new ReadFault(`${url} does not describe the issuer ${issuer}`);
+  if (!isJsonObject(metadata)) return new ReadFault(`${url} does not describe the issuer ${issuer}: no JSON object`);
+  if (metadata.issuer !== issuer) {
+    const other = String(JSON.stringify(metadata.issuer)).slice(0, MAX_SHOWN);
+    return new ReadFault(`${url} does not describe the issuer ${issuer}: it says ${other}, and the two must be equal`);
+  }
   const { jwks_uri: jwksUri } = metadata;
   if (typeof jwksUri !== 'string' || !isFetchable(jwksUri))
     return new ReadFault(`the jwks_uri at ${url} is no https URL`);
@@ -122,10 +91,4 @@ function isFetchable(text: string): boolean {
   if (url === null || url.username !== '' || url.password !== '') return false;
   const loopback = url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
   return url.protocol === 'https:' || (url.protocol === 'http:' && loopback);
-}
-
-/** fetch hides what went wrong in `cause`. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -27,7 +27,7 @@ async function open(answer: Answer, options: Partial<JwksSourceOptions> = {}) {
   const events = new EventEmitter<{ attempt: [KeyEvent] }>();
   const source = await JwksSource.open({
     issuer: server.url,
-    origin: { from: 'url', url: server.url + path },
+    origin: { from: 'url', url: server.url + path, ca: null },
     maxStaleMs: 24 * HOUR,
     clock,
     onEvent: (event) => events.emit('attempt', event),
@@ -212,7 +212,7 @@ test('closed, it gives up a read that is under way, and asks no more', async () 
 const metadata = (members: object = {}) => ({ issuer: server.url, jwks_uri: `${server.url}/discovered`, ...members });
 const OPENID = '/.well-known/openid-configuration';
 const OAUTH = '/.well-known/oauth-authorization-server';
-const discovery = { origin: { from: 'discovery' } } as const;
+const discovery = { origin: { from: 'discovery', ca: null } } as const;
 
 test('discovery: OpenID metadata, else OAuth metadata, names the keys', async () => {
   server.serve('/discovered', jwks('found'));

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { FSWatcher } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { JwkFault } from './jwk.ts';
-import { documentReader, type KeyOrigin, type ReadDocument, ReadFault } from './jwks-document.ts';
+import { documentReader, type KeyOrigin, type ReadDocument } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
+import { ReadFault } from './key-fetch.ts';
 import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 import { watchFile } from './watch-file.ts';
@@ -205,6 +206,10 @@ export class JwksSource implements KeySource {
     this.#watcher = watchFile(origin.path, () => this.refreshSoon());
   }
 }
+
+/** What keeps tokens of this issuer from being verified, in one line. */
+export const whyNoKeys = ({ issuer, state, fault }: KeySourceStatus): string =>
+  `the keys of ${issuer} are ${state}${fault === null ? '' : `: ${fault}`}`;
 
 /** Between a least delay and the longest that a timer takes; what is no number is the least. */
 function clamp(delayMs: number, leastMs: number): number {

@@ -35,8 +35,9 @@ export function presentedSvid(
   if (certificate === '') return { svid: null, proxy: null };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
   const { forwarded } = input;
-  const peer = verify({ certificate, chain: nearest(forwarded)?.chain ?? null });
-  if (peer instanceof Refusal) return peer;
+  const chain = nearest(forwarded)?.chain ?? null;
+  const peer = verify({ certificate, chain });
+  if (peer instanceof Refusal) return chain === null ? withoutChain(peer, forwarded) : peer;
   if (!rules.trustedProxies.has(peer.id.text)) {
     onVerified({ id: peer.id, credential: 'x509-svid', thumbprint: peer.thumbprint, proxy: null });
   }
@@ -48,6 +49,20 @@ export function presentedSvid(
   if (forwarded instanceof Refusal) return forwarded;
   const { element, nearer } = forwarded;
   return element === null ? { svid: null, proxy: peer.id } : behindProxies([element, ...nearer], peer, rules, verify);
+}
+
+/**
+ * Says of a peer whose leaf leads to no root how its intermediates come with it: `source.certificate` is the leaf alone,
+ * and the chain that the peer showed is in the element that this Envoy writes about it.
+ */
+function withoutChain(refusal: Refusal, forwarded: Forwarded | Refusal): Refusal {
+  if (refusal.reason !== 'identity_svid_issuer_unknown') return refusal;
+  const unread = forwarded instanceof Refusal ? ` (the header could not be used: ${forwarded.detail})` : '';
+  const cure = `set chain: true under Envoy's set_current_client_cert_details, and identity.forwarded.mode`;
+  return new Refusal(
+    refusal.reason,
+    `${refusal.detail}; Envoy sent no chain${unread}: where an intermediate signs, ${cure}`,
+  );
 }
 
 /** The element that this Envoy wrote about its own peer. */

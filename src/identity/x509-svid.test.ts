@@ -132,6 +132,13 @@ test('a path that is not found says which presented certificates could not be re
   assert.doesNotMatch((alone as Refusal).detail, /passed over/);
 });
 
+test('the leaf at the begin of a chain issues nothing', () => {
+  const good = ca.svid(ID).der;
+  assert.equal(reason(verify(good, { presented: [good] })), ID);
+  const own = ca.svid(ID, { issuerDer: name('workload') }).der;
+  assert.equal(reason(verify(own, { presented: [own] })), 'identity_svid_issuer_unknown');
+});
+
 test('16 intermediates are the most', () => {
   const presented = Array.from({ length: 16 }, () => ca.certificate.der);
   assert.equal(reason(verify(ca.svid(ID).der, { presented })), ID);

@@ -3,6 +3,7 @@ import { SpiffeId } from '../spiffe-id.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { Certificate } from './certificate.ts';
 import { keyUsages } from './certificate-extensions.ts';
+import { sameBytes } from './der.ts';
 import { forms } from './names.ts';
 import { type Path, type Usage, validatePath } from './path.ts';
 
@@ -77,14 +78,18 @@ export class VerifiedSvid {
     const fault = checkLeaf(leaf, options.requireKeyUsage ?? true);
     if (fault !== null) return fault;
     const lifetime = leaf.notAfter - leaf.notBefore;
-    if (lifetime > options.maxLifetimeSeconds) return refuse('lifetime', `${lifetime} s`);
+    const { maxLifetimeSeconds: most } = options;
+    if (lifetime > most)
+      return refuse('lifetime', `valid for ${lifetime} s, longer than the ${most} s of identity.maxLifetime.x509`);
 
     const bundle = bundles.bundleOf(id.trustDomain, now);
     if (bundle instanceof Refusal) return bundle;
     if (bundle.x509Authorities.length === 0) return new Refusal('identity_bundle_empty', id.trustDomain);
     if (presented.intermediates.length > MAX_PRESENTED)
       return refuse('path_budget', `more than ${MAX_PRESENTED} intermediates`);
-    const read = presented.intermediates.map((der) => Certificate.parse(der));
+    // A chain as Envoy writes it begins with the leaf, which issues nothing.
+    const above = presented.intermediates.filter((der) => !sameBytes(der, presented.leaf));
+    const read = above.map((der) => Certificate.parse(der));
     const candidates = [...(options.intermediates ?? []), ...read.filter((one) => one instanceof Certificate)];
     const path = validatePath(leaf, candidates, bundle.x509Authorities, now, { usage: options.usage ?? 'client' });
     if (path instanceof Refusal) return withUnread(path, read);

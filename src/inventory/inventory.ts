@@ -22,6 +22,8 @@ export interface KnownNames {
   readonly resourceLabels: ReadonlySet<string>;
   /** Trust domains of workload entries. */
   readonly trustDomains: ReadonlySet<string>;
+  /** Issuers of credentials. */
+  readonly issuers: ReadonlySet<string>;
 }
 
 /** What `locate` reads of a request; a CheckInput has it all. */
@@ -33,6 +35,7 @@ export interface InventoryParts {
   readonly purposes: Purposes;
   readonly known: KnownNames;
   readonly content: string;
+  readonly notes: readonly string[];
 }
 
 /**
@@ -45,6 +48,8 @@ export class Inventory {
   readonly content: string;
   readonly entries: readonly EntryListing[];
   readonly hosts: ReadonlyMap<string, HostBook>;
+  /** What works and is wider than anybody is likely to mean, one line each. */
+  readonly notes: readonly string[];
   readonly #workloads: Workloads;
   readonly #purposes: Purposes;
   readonly #servedBy: ReadonlyMap<string, readonly string[]>;
@@ -54,6 +59,7 @@ export class Inventory {
     this.content = parts.content;
     this.entries = parts.workloads.listing;
     this.hosts = parts.hosts;
+    this.notes = parts.notes;
     this.#workloads = parts.workloads;
     this.#purposes = parts.purposes;
     this.#servedBy = servedBy(parts.hosts);

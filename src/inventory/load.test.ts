@@ -156,7 +156,15 @@ test('what a policy may name is listed', () => {
     approvals: ['resource-owner'],
     signals: ['burst'],
     purposes: { finance: {} },
-    workloads: [{ id: 'spiffe://prod.example/a', owner: 'payments', groups: ['g'], labels: { pci: 'true' } }],
+    workloads: [
+      {
+        id: 'spiffe://prod.example/a',
+        owner: 'payments',
+        groups: ['g'],
+        labels: { pci: 'true' },
+        credentials: [{ issuer: 'https://ci.example', subject: 's' }],
+      },
+    ],
     resources: [
       { host: 'h', scopes: ['s'], labels: { tier: '1' }, apis: [{ name: 'x', path: '/x/{id}', scopes: ['t'] }] },
     ],
@@ -172,6 +180,7 @@ test('what a policy may name is listed', () => {
     apis: ['h/x'],
     workloadLabels: ['pci'],
     resourceLabels: ['tier', 'param.id'],
+    issuers: ['https://ci.example'],
     trustDomains: ['prod.example'],
   });
 });

@@ -5,6 +5,7 @@ import { rank } from './apis.ts';
 import { canonicalJson } from './canonical.ts';
 import { compileHost, type HostBook } from './host.ts';
 import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
+import { notesOn } from './notes.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 import { compilePurposes } from './purposes.ts';
 import type { Report } from './report.ts';
@@ -83,7 +84,7 @@ function compile(estate: Estate, own: ReadonlySet<string>, report: Report): Comp
 
 function inventoryOf(parts: Compiled, file: InventoryFile, own: ReadonlySet<string>): Inventory {
   const content = canonicalJson({ file, own: [...own].toSorted() });
-  return Inventory.loaded({ ...parts, known: knownNames(file, parts.hosts), content });
+  return Inventory.loaded({ ...parts, known: knownNames(file, parts.hosts), content, notes: notesOn(file) });
 }
 
 /** What could be read of the file, so that one report names all problems and not only those of its shape. */
@@ -177,6 +178,7 @@ function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostBook>): 
     apis: new Set(apis.map((api) => api.id)),
     workloadLabels: new Set(file.workloads.flatMap((entry) => Object.keys(entry.labels ?? {}))),
     resourceLabels: new Set([...entries.flatMap((entry) => Object.keys(entry.labels ?? {})), ...params]),
+    issuers: new Set(file.workloads.flatMap((entry) => (entry.credentials ?? []).map(({ issuer }) => issuer))),
     trustDomains: new Set(
       file.workloads.flatMap((entry) => {
         const id = SpiffeId.parse(entry.id ?? entry.under ?? '');

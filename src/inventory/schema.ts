@@ -67,7 +67,9 @@ export const workloadSchema = z.strictObject({
     .describe(
       'Where the workload calls from. A longer entry names networks within those of the shorter one, unless it says `lower`.',
     ),
-  reviewed: date.optional().describe('When somebody last looked at the entry. Shown with its age; decides nothing.'),
+  reviewed: date
+    .optional()
+    .describe('When somebody last looked at the entry: for whoever reads the file. Decides nothing.'),
   lower: lower
     .optional()
     .describe('Says that this entry loosens what a shorter one says, defaults included, and means it.'),

@@ -24,7 +24,7 @@ interface Resolved {
   readonly reviewed: string | null;
 }
 
-/** One entry as metrics and the console show it. */
+/** One entry of the file with what it takes from shorter ones. */
 export interface EntryListing {
   readonly entry: string;
   /** The entry holds for one workload, or for all below a prefix. */

@@ -1,4 +1,15 @@
-import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseAllDocuments, visit, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 
 /** Bytes of text that are read at most: some hundred thousand workloads. */
@@ -19,16 +30,35 @@ export interface YamlFile {
   problem(path: DataPath, message: string, key?: boolean): Problem;
 }
 
+/** A YAML document that can be read in one way only, before its values are taken out. */
+export interface StrictYaml {
+  readonly document: Document;
+  readonly root: Node;
+  /** The file, line and column of an offset of the text. */
+  place(offset: number): Omit<Problem, 'message'>;
+}
+
 /**
  * Reads one YAML 1.2 document (core schema) in one way only: a repeated key, an alias, an anchor, a tag, a merge key, a
  * key that is no text, a line end that is none elsewhere, or a second document is a problem, and so is the key
  * `__proto__`. `whenEmpty` says what to do about an empty file. Never throws.
  */
 export function readYaml(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
+  const yaml = parseYaml(text, file, whenEmpty);
+  if (Array.isArray(yaml)) return yaml;
+  const { document, root, place } = yaml;
+  return {
+    value: document.toJS(),
+    problem: (path, message, key = false) => ({ ...place(offsetOf(root, path, key)), message }),
+  };
+}
+
+/** The document of `readYaml` with its nodes, for a reader that changes values before it takes them out. Never throws. */
+export function parseYaml(text: string, file: string, whenEmpty: string): StrictYaml | Problem[] {
   if (text.length > MAX_TEXT)
     return [{ file, line: 1, column: 1, message: `longer than ${MAX_TEXT} characters; split the estate` }];
   try {
-    return read(text, file, whenEmpty);
+    return parse(text, file, whenEmpty);
   } catch (error) {
     // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
     const why = error instanceof Error ? error.message : String(error);
@@ -36,7 +66,7 @@ export function readYaml(text: string, file: string, whenEmpty: string): YamlFil
   }
 }
 
-function read(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
+function parse(text: string, file: string, whenEmpty: string): StrictYaml | Problem[] {
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
@@ -63,6 +93,8 @@ function read(text: string, file: string, whenEmpty: string): YamlFile | Problem
     });
   }
   for (const fault of [...document.errors, ...document.warnings]) {
+    // Every tag is a problem below, known or not.
+    if (fault.code === 'TAG_RESOLVE_FAILED') continue;
     problems.push({ ...place(fault.pos[0]), message: fault.message.split('\n')[0] ?? fault.message });
   }
   const odd = text.search(READ_IN_TWO_WAYS);
@@ -107,11 +139,7 @@ function read(text: string, file: string, whenEmpty: string): YamlFile | Problem
     },
   });
   if (problems.length > 0) return sortProblems(problems).slice(0, MAX_PROBLEMS);
-  const root: Node = document.contents;
-  return {
-    value: document.toJS(),
-    problem: (path, message, key = false) => ({ ...place(offsetOf(root, path, key)), message }),
-  };
+  return { document, root: document.contents, place };
 }
 
 function repeatedKeys(map: YAMLMap, place: (offset: number) => Omit<Problem, 'message'>): Problem[] {

@@ -29,6 +29,11 @@ export const messages = {
     fields: ['setting', 'gives'],
     use: 'The configuration gives protection away; one line for each such setting at each start',
   },
+  'configuration problem': {
+    level: 'warn',
+    fields: ['problem'],
+    use: 'Correct the configuration or the inventory: a name in one of them is not in the other, so it can do nothing',
+  },
   'policy snapshot loaded': {
     level: 'info',
     fields: ['revision', 'label', 'warnings'],

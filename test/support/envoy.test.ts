@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { pemBundle, TestCa } from './ca.ts';
 import { ask, websocketHeaders } from './client.ts';
 import { connectionManager, type Envoy, envoyConfigs, readEnvoyConfig, startEnvoy, writeEnvoyCerts } from './envoy.ts';
-import { findEnvoy } from './envoy-binary.ts';
+import { envoyOf, supportedEnvoys } from './envoy-binary.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { run } from './run.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
@@ -23,11 +23,12 @@ after(async () => {
   removeFolder(dir);
 });
 
-for (const config of envoyConfigs) {
-  test(`envoy --mode validate accepts envoy/${config}.yaml as it stands`, async () => {
+const combinations = supportedEnvoys.flatMap((version) => envoyConfigs.map((config) => ({ version, config })));
+for (const { version, config } of combinations) {
+  test(`Envoy ${version} --mode validate accepts envoy/${config}.yaml as it stands`, async () => {
     writeEnvoyCerts(dir, svid, pemBundle(ca));
     const file = join(import.meta.dirname, '..', '..', 'envoy', `${config}.yaml`);
-    await run(await findEnvoy(), ['--mode', 'validate', '--disable-hot-restart', '-c', file], { cwd: dir });
+    await run(await envoyOf(version), ['--mode', 'validate', '--disable-hot-restart', '-c', file], { cwd: dir });
   });
 }
 
@@ -37,12 +38,20 @@ test('uds.yaml differs from tcp.yaml in the address of the sidecar alone', () =>
   assert.deepEqual(uds, tcp);
 });
 
-test('test-permissive.yaml differs from tcp.yaml in the validation of clients and in the host alone', () => {
+test('files.yaml differs from uds.yaml in the certificates alone', () => {
+  const [files, uds] = [readEnvoyConfig('files'), readEnvoyConfig('uds')];
+  delete (files as { node?: unknown }).node;
+  for (const tree of [files, uds]) delete tree.static_resources.listeners[0]!.filter_chains[0]!.transport_socket;
+  assert.deepEqual(files, uds);
+});
+
+test('test-permissive.yaml differs from tcp.yaml in clients, in the host and in the protocol of the service', () => {
   const [tcp, permissive] = [readEnvoyConfig('tcp'), readEnvoyConfig('test-permissive')];
   for (const tree of [tcp, permissive]) {
     delete tree.static_resources.listeners[0]!.filter_chains[0]!.transport_socket;
     const host = connectionManager(tree).route_config.virtual_hosts[0]!;
     host.domains = [];
+    delete tree.static_resources.clusters.find(({ name }) => name === 'service')!.typed_extension_protocol_options;
     delete host.typed_per_filter_config;
   }
   assert.deepEqual(permissive, tcp);

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -7,7 +8,7 @@ import { findEnvoy } from './envoy-binary.ts';
 import { Program } from './process.ts';
 import { until } from './until.ts';
 
-export const envoyConfigs = ['tcp', 'uds', 'spire', 'test-permissive'] as const;
+export const envoyConfigs = ['tcp', 'uds', 'files', 'spire', 'test-permissive'] as const;
 /** A file of envoy/, without its ending. */
 export type EnvoyConfig = (typeof envoyConfigs)[number];
 
@@ -40,6 +41,7 @@ export interface EnvoyTree {
       connect_timeout: string;
       health_checks?: { timeout: string }[];
       transport_socket?: unknown;
+      typed_extension_protocol_options?: unknown;
       load_assignment: { endpoints: { lb_endpoints: { endpoint: { address: unknown } }[] }[] };
     }[];
   };
@@ -90,6 +92,19 @@ export function writeEnvoyCerts(dir: string, svid: Issued, bundlePem: string): v
   writeFileSync(join(certs, 'envoy.pem'), svid.pem);
   writeFileSync(join(certs, 'envoy.key'), svid.pkcs8Pem, { mode: 0o600 });
   writeFileSync(join(certs, 'prod.example.pem'), bundlePem);
+  writeFileSync(join(certs, 'bundles.json'), bundleMap(bundlePem));
+  copyFileSync(join(envoyDir, 'files-sds.yaml'), join(certs, 'sds.yaml'));
+}
+
+/** The PEM bundle of prod.example as a SPIFFE bundle map. */
+export function bundleMap(bundlePem: string): string {
+  const blocks = bundlePem.split(/(?<=-----END CERTIFICATE-----\n)/).filter((block) => block.trim() !== '');
+  const keys = blocks.map((block) => {
+    const certificate = new X509Certificate(block);
+    const x5c = [certificate.raw.toString('base64')];
+    return { ...certificate.publicKey.export({ format: 'jwk' }), use: 'x509-svid', x5c };
+  });
+  return JSON.stringify({ trust_domains: { 'prod.example': { keys } } });
 }
 
 /** A line of the access log, as the shipped configurations write it. Absent values are null. */

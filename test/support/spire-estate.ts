@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { TestCa } from './ca.ts';
 import { type Envoy, type EnvoyTree, endpointOf, place, runEnvoy } from './envoy.ts';
-import { findEnvoy } from './envoy-binary.ts';
+import { envoyOf, findEnvoy, type supportedEnvoys } from './envoy-binary.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { Sidecar } from './sidecar.ts';
 import { programAs, Spire, type SpireOptions } from './spire.ts';
@@ -19,6 +19,8 @@ export interface SpireEstateOptions {
   readonly spire?: Omit<SpireOptions, 'trustDomain' | 'dir'>;
   /** `maxStale` of our own trust domain; that of docs/spire.md where it is left out. */
   readonly maxStale?: string;
+  /** The Envoy of this version. */
+  readonly envoyVersion?: (typeof supportedEnvoys)[number];
   /** A change to Envoy's configuration. */
   readonly edit?: (tree: EnvoyTree) => void;
   /** With a second trust domain, whose server has an upstream authority. */
@@ -65,7 +67,7 @@ export class SpireEstate {
         options.partner === true ? await Spire.start({ dir, trustDomain: 'partner.example', root: partnerRoot }) : null;
       if (partner !== null) started.push(() => partner.stop());
       const ledger = await SpireWorkload.at(spire, '/ns/payments/sa/ledger');
-      const envoyBinary = programAs(await findEnvoy(), join(dir, 'bin', 'envoy'));
+      const envoyBinary = programAs(await envoyBinaryOf(options), join(dir, 'bin', 'envoy'));
       const variables = { ENVOY: envoyBinary, NODE: process.execPath, LEDGER: ledger.binary };
       await runDocumented('register', spire, dir, variables);
       writeExample(dir);
@@ -108,6 +110,9 @@ export class SpireEstate {
     removeFolder(this.dir);
   }
 }
+
+const envoyBinaryOf = ({ envoyVersion }: SpireEstateOptions): Promise<string> =>
+  envoyVersion === undefined ? findEnvoy() : envoyOf(envoyVersion);
 
 interface Parts {
   readonly dir: string;

@@ -1,0 +1,124 @@
+import type { Inventory } from '../inventory/inventory.ts';
+import { Refusal } from '../outcome.ts';
+import { SpiffeId } from '../spiffe-id.ts';
+import type { Config } from './schema.ts';
+
+/** What a look at a configuration found, one line each. */
+export interface Findings {
+  /** Parts that can never do what they are for. */
+  readonly problems: readonly string[];
+  /** What works, and is wider or emptier than anybody is likely to mean. */
+  readonly notes: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+/** A guardrail that is disabled for longer is disabled for ever. */
+const LONGEST_DISABLED_MS = 731 * DAY_MS;
+
+type Read = Pick<Config, 'serves' | 'identity' | 'task' | 'policy'>;
+
+/**
+ * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
+ * Each such name denies more than was meant, never less, but for a guardrail that is disabled without an end.
+ */
+export function againstInventory(config: Read, inventory: Inventory, nowMs: number): Findings {
+  const problems = [
+    ...unknownHosts(config, inventory),
+    ...unknownPurposes(config, inventory),
+    ...withoutAudience(config, inventory),
+    ...endlessGuardrails(config, nowMs),
+  ];
+  const notes = [...pastGuardrails(config, nowMs), ...strangeIssuers(config, inventory), ...inventory.notes];
+  const strangers = strangeWorkloads(config, inventory);
+  // Without a token that names workloads only a proven caller is ever looked up.
+  if (config.task.issuers.length === 0) problems.push(...strangers);
+  else notes.push(...strangers);
+  notes.push(...strangeProxies(config, inventory));
+  return { problems, notes };
+}
+
+function unknownHosts({ serves }: Read, { hosts }: Inventory): string[] {
+  return serves.flatMap((host, at) =>
+    hosts.has(host) ? [] : [`serves[${at}]: the inventory lists no host '${host}'; add it there, or correct it`],
+  );
+}
+
+function unknownPurposes({ task }: Read, { known }: Inventory): string[] {
+  return task.issuers.flatMap(({ purposes }, at) =>
+    purposes.flatMap((purpose, which) =>
+      known.purposes.has(purpose)
+        ? []
+        : [
+            `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${purpose}'; add it there, or correct it`,
+          ],
+    ),
+  );
+}
+
+/** A token is for the host that is called: without an audience anywhere, no host takes any. */
+function withoutAudience({ identity, task }: Read, { hosts }: Inventory): string[] {
+  if ([...hosts.values()].some(({ host }) => host.audience !== null)) return [];
+  const keys = [
+    ...identity.oidc.flatMap(({ audience }, at) => (audience === null ? [`identity.oidc[${at}]`] : [])),
+    ...task.issuers.flatMap(({ kind }, at) => (kind === 'access-token' ? [`task.issuers[${at}]`] : [])),
+  ];
+  return keys.map(
+    (key) =>
+      `${key}: no host of the inventory states an audience, so none takes its tokens; state it where they are for`,
+  );
+}
+
+const disabledAt = (at: number): string => `policy.guardrails.disable[${at}].until:`;
+
+function endlessGuardrails({ policy }: Read, nowMs: number): string[] {
+  return policy.guardrails.disable.flatMap(({ untilMs }, at) =>
+    untilMs - nowMs > LONGEST_DISABLED_MS
+      ? [`${disabledAt(at)} lies more than two years ahead, which is no end; name a day on which somebody looks again`]
+      : [],
+  );
+}
+
+function pastGuardrails({ policy }: Read, nowMs: number): string[] {
+  return policy.guardrails.disable.flatMap(({ id, untilMs }, at) =>
+    untilMs <= nowMs ? [`${disabledAt(at)} is past, so ${id} is in force; remove the entry`] : [],
+  );
+}
+
+function strangeWorkloads({ identity }: Read, { entries }: Inventory): string[] {
+  return entries.flatMap(({ entry }) => {
+    const domain = trustDomainOf(entry);
+    if (domain === null || Object.hasOwn(identity.trustDomains, domain)) return [];
+    return [
+      `the inventory's workload ${entry} can never be a caller: identity.trustDomains has no ${domain}; add it there, or correct it`,
+    ];
+  });
+}
+
+function strangeIssuers({ identity, task }: Read, { known }: Inventory): string[] {
+  const issuers = new Set(identity.oidc.map(({ issuer }) => issuer));
+  for (const issuer of task.issuers) if (issuer.kind !== 'jwt-svid') issuers.add(issuer.issuer);
+  return [...known.issuers]
+    .filter((issuer) => !issuers.has(issuer))
+    .map(
+      (issuer) =>
+        `credentials of the inventory name the issuer ${issuer}, which neither identity.oidc nor task.issuers has: its tokens prove no caller`,
+    );
+}
+
+/** The identity of an Envoy is Envoy's word: a trust domain that is nowhere configured is unusual, not impossible. */
+function strangeProxies({ identity }: Read, { hosts }: Inventory): string[] {
+  return [...hosts].flatMap(([host, { servedBy }]) =>
+    [...servedBy].flatMap((id) => {
+      const domain = trustDomainOf(id);
+      if (domain === null || Object.hasOwn(identity.trustDomains, domain)) return [];
+      return [
+        `servedBy of ${host} names ${id}, and identity.trustDomains has no ${domain}; look whether it is misspelt`,
+      ];
+    }),
+  );
+}
+
+function trustDomainOf(text: string): string | null {
+  const id = SpiffeId.parse(text);
+  return id instanceof Refusal ? null : id.trustDomain;
+}

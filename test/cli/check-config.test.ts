@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pemBundle, TestCa } from '../support/ca.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { HttpsKeys } from '../support/https-keys.ts';
+import { freePort } from '../support/ports.ts';
+import { finish } from '../support/run.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const dir = temporaryFolder();
+after(() => removeFolder(dir));
+cpSync(join(root, 'cedar', 'example'), dir, { recursive: true });
+writeFileSync(join(dir, 'bundle.pem'), pemBundle(TestCa.root('prod.example')));
+
+const good = {
+  listen: { check: `unix://${dir}/check.sock` },
+  serves: ['payments.internal'],
+  identity: { trustDomains: { 'prod.example': { ours: true, bundle: { file: './bundle.pem' } } } },
+};
+
+async function check(config: object): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const file = join(dir, 'config.yaml');
+  writeFileSync(file, JSON.stringify(config));
+  return await finish(process.execPath, [join(root, 'src', 'main.ts'), 'check-config', file]);
+}
+
+test('a configuration that could be served is good, and its notes stand before that', async () => {
+  const { code, stdout, stderr } = await check(good);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^note: credentials of the inventory name the issuer https:\/\/ci\.example/m);
+  assert.match(stdout, /config\.yaml: good\n$/);
+});
+
+test('what the inventory does not have fails the check, with everything else that is wrong', async () => {
+  const { code, stdout, stderr } = await check({
+    ...good,
+    serves: ['payment.internal'],
+    audit: { sinks: [{ file: { path: './absent/audit.jsonl' } }] },
+    listen: { check: `unix://${dir}/none/check.sock` },
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /^serves\[0\]: the inventory lists no host 'payment\.internal'/m);
+  assert.match(stderr, /^audit\.sinks\[0\]\.file\.path: the folder \S+\/absent is not there; make it/m);
+  assert.match(stderr, /^listen\.check: the folder \S+\/none is not there; make it/m);
+  assert.doesNotMatch(stdout, /good/);
+});
+
+const sink = (path: string) => ({ ...good, audit: { sinks: [{ file: { path } }] } });
+
+test('a folder that is a file is named', async () => {
+  writeFileSync(join(dir, 'a-file'), '');
+  assert.match((await check(sink('./a-file/audit.jsonl'))).stderr, /file\.path: \S+\/a-file is no folder/);
+});
+
+test('an audit file that is a folder, and a socket that is a file, are named', async () => {
+  assert.match((await check(sink('./policies'))).stderr, /file\.path: \S+\/policies is a folder/);
+  const { stderr } = await check({ ...good, listen: { check: `unix://${dir}/inventory.yaml` } });
+  assert.match(stderr, /listen\.check: \S+\/inventory\.yaml is there and is no socket/);
+});
+
+const asRoot = process.getuid?.() === 0;
+test('a folder that may not be written to is named', { skip: asRoot && 'root may write everywhere' }, async () => {
+  mkdirSync(join(dir, 'sealed'));
+  chmodSync(join(dir, 'sealed'), 0o500);
+  assert.match((await check(sink('./sealed/audit.jsonl'))).stderr, /sealed cannot be written to \(EACCES\)/);
+});
+
+test('keys that cannot be had: a private CA, a redirect, another issuer, nobody there, each in its own words', async () => {
+  const keys = await HttpsKeys.start((_, response) => response.end('{"keys":[]}'));
+  const plain = createServer((request, response) => {
+    if (request.url === '/moved') response.writeHead(302, { location: 'https://sso.example/login' }).end();
+    else
+      response.end(JSON.stringify({ issuer: 'https://idp.example/realms/prod', jwks_uri: 'https://idp.example/jwks' }));
+  });
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  const base = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  const oidc = [
+    { issuer: 'https://private.example', jwks: { url: `${keys.url}/jwks` } },
+    { issuer: 'https://moved.example', jwks: { url: `${base}/moved` } },
+    { issuer: base, discovery: true },
+    { issuer: 'https://closed.example', jwks: { url: `http://127.0.0.1:${await freePort()}/jwks` } },
+  ];
+  const { code, stderr } = await check({ ...good, identity: { ...good.identity, oidc } });
+  plain.closeAllConnections();
+  plain.close();
+  await keys.stop();
+  assert.equal(code, 1);
+  const line = (issuer: string) =>
+    stderr.split('\n').find((text) => text.startsWith(`the keys of ${issuer} are absent: `));
+  assert.match(
+    line('https://private.example') ?? '',
+    /leads to no authority that is trusted here; name its CA with the key ca/,
+  );
+  assert.match(line('https://moved.example') ?? '', /answered 302, a redirect to https:\/\/sso\.example\/login/);
+  assert.match(line(base) ?? '', /it says "https:\/\/idp\.example\/realms\/prod", and the two must be equal/);
+  assert.match(line('https://closed.example') ?? '', /the connection was refused/);
+});
