@@ -14,7 +14,7 @@ import { Program } from '../support/process.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { until } from '../support/until.ts';
-import { drive } from './drive.ts';
+import { type Amount, drive } from './drive.ts';
 
 /** What is compared: something that can be kept busy for a while, and says what that cost. */
 export interface Contender {
@@ -55,7 +55,7 @@ export async function assemble(): Promise<Contest> {
 
   const check = (name: string, message: () => Uint8Array): Contender => ({
     name,
-    busy: (seconds) => asked(sidecar, message, seconds),
+    busy: (seconds) => asked(sidecar, message, { seconds }),
   });
   const [ledger, agent] = [ca.svid(LEDGER), ca.svid(AGENT)];
   const byLedger = request(LEDGER, ledger);
@@ -65,7 +65,7 @@ export async function assemble(): Promise<Contest> {
     contenders: [
       {
         name: 'floor: grpc-js and protobuf, says yes',
-        busy: (seconds) => asked({ check: { socket }, pid: floor.pid }, () => byLedger, seconds),
+        busy: (seconds) => asked({ check: { socket }, pid: floor.pid }, () => byLedger, { seconds }),
       },
       { name: 'Cedar alone, in a loop', busy: (seconds) => Promise.resolve(judged(cedar.snapshot, seconds)) },
       check('check, certificate remembered', () => byLedger),
@@ -84,9 +84,9 @@ export async function assemble(): Promise<Contest> {
   };
 }
 
-/** The product with the example's policies, and with a task issuer. */
-export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer): Promise<Sidecar> {
-  cpSync(join(root, 'cedar', 'example'), dir, { recursive: true });
+/** The product with the example's policies, and with a task issuer; from the sources of `tree`. */
+export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer, tree = root): Promise<Sidecar> {
+  cpSync(join(tree, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const config = {
     serves: [PAYMENTS],
@@ -95,7 +95,7 @@ export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer): Promi
     policy: { folder: './policies', inventory: './inventory.yaml' },
     limits: { deadline: '30s' },
   };
-  return Sidecar.start({ dir, config });
+  return Sidecar.start({ dir, config, tree });
 }
 
 /** The CheckRequest of a read by a workload. */
@@ -107,11 +107,15 @@ export function request(id: string, svid: Issued, headers: Readonly<Record<strin
   });
 }
 
-type Asked = Pick<Sidecar, 'check' | 'pid'>;
-
-async function asked({ check, pid }: Asked, message: () => Uint8Array, seconds: number): Promise<Spent> {
+/** Keeps a server busy for that long, and says what that cost it. */
+export async function asked(
+  { check, pid }: Pick<Sidecar, 'check' | 'pid'>,
+  message: () => Uint8Array,
+  amount: Amount,
+  allow?: boolean,
+): Promise<Spent> {
   const before = cpuMs(pid);
-  const driven = await drive(check, message, seconds);
+  const driven = await drive(check, message, amount, allow);
   return { ...driven, cpuMs: cpuMs(pid) - before };
 }
 

@@ -1,20 +1,30 @@
 import { parseArgs } from 'node:util';
+import { against } from './against.ts';
 import { assemble, type Contender, type Spent } from './contenders.ts';
+import { micros, spread } from './figures.ts';
 import { firstChecks } from './starts.ts';
 
 /**
  * `npm run bench [-- --seconds N] [--rounds N] [--starts N]`: what one check costs, through gRPC on a Unix socket, beside what it
  * cannot cost less than. Rounds alternate, so that what else the machine does meets all alike. CPU is that of the server
  * process alone; compare figures of one run only. At last, what the first check after a start takes.
+ *
+ * `npm run bench -- against COMMIT [--rounds N] [--checks N]`: what a check costs here and at that commit.
  */
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
+    checks: { type: 'string', default: '20000' },
     seconds: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     starts: { type: 'string', default: '7' },
   },
 });
-const [seconds, rounds, starts] = [Number(values.seconds), Number(values.rounds), Number(values.starts)];
+if (positionals[0] === 'against') {
+  const options = { rounds: Number(values.rounds ?? 9), checks: Number(values.checks) };
+  process.exit((await against(positionals[1] ?? 'HEAD', options)) ? 0 : 1);
+}
+const [seconds, rounds, starts] = [Number(values.seconds), Number(values.rounds ?? 5), Number(values.starts)];
 
 const contest = await assemble();
 try {
@@ -26,7 +36,7 @@ try {
       if (round > 0) list.push(one);
     }
   }
-  const floor = micros([...spent.values()][0]!)[1]!;
+  const floor = micros([...spent.values()][0]!)[1];
   for (const [{ name }, list] of spent) process.stdout.write(`bench ${name.padEnd(38)}${figures(list, floor)}\n`);
   process.stdout.write(
     `bench memory of the sidecar: ${contest.memoryMb()} MB resident, node ${process.versions.node}\n`,
@@ -45,7 +55,7 @@ for (const [name, [first, hundredth]] of starts > 0 ? await firstChecks(starts) 
 
 /** Median with minimum and maximum, of CPU and of throughput. */
 function figures(list: readonly Spent[], floor: number): string {
-  const [lowest, median, highest] = micros(list) as [number, number, number];
+  const [lowest, median, highest] = micros(list);
   const [slowest, usual, fastest] = spread(list.map((one) => one.checks / one.seconds)).map(Math.round);
   return (
     `${median.toFixed(1).padStart(6)} CPU µs (${lowest.toFixed(1)} to ${highest.toFixed(1)}), ` +
@@ -56,14 +66,4 @@ function figures(list: readonly Spent[], floor: number): string {
 function span(milliseconds: readonly number[]): string {
   const [lowest, median, highest] = spread(milliseconds).map((ms) => ms.toFixed(1));
   return `${median} ms (${lowest} to ${highest})`;
-}
-
-function micros(list: readonly Spent[]): readonly number[] {
-  return spread(list.map((one) => (one.cpuMs * 1000) / one.checks));
-}
-
-/** Minimum, median and maximum. */
-function spread(values: readonly number[]): readonly [number, number, number] {
-  const sorted = values.toSorted((a, b) => a - b);
-  return [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
 }

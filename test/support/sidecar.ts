@@ -6,7 +6,7 @@ import { until } from './until.ts';
 
 /** On a machine that is busy with other tests. */
 const START_LIMIT_MS = 60_000;
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const repository = join(import.meta.dirname, '..', '..');
 
 /** One line of the audit file, as far as tests look at it. */
 export interface AuditLine {
@@ -28,6 +28,8 @@ export interface SidecarSetup {
   readonly host?: string;
   /** More of the section `listen`. */
   readonly listen?: Readonly<Record<string, unknown>>;
+  /** The checkout whose sources run, where it is not this one. */
+  readonly tree?: string;
   /** A start is over when it serves, ready or not. */
   readonly unready?: boolean;
   /** The configuration file without `listen` and `audit`. */
@@ -43,6 +45,7 @@ export class Sidecar {
   readonly logFile: string;
   readonly statusPort: number;
   readonly #up: '/healthz' | '/readyz';
+  readonly #main: string;
   #program: Program | null = null;
 
   private constructor(setup: SidecarSetup, checkPort: number, statusPort: number) {
@@ -51,6 +54,7 @@ export class Sidecar {
     this.auditFile = join(setup.dir, 'audit.jsonl');
     this.logFile = join(setup.dir, 'sidecar.log');
     this.statusPort = statusPort;
+    this.#main = join(setup.tree ?? repository, 'src', 'main.ts');
     this.#up = setup.unready === true ? '/healthz' : '/readyz';
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
@@ -74,7 +78,7 @@ export class Sidecar {
   /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
   async start(): Promise<void> {
     // The port of the inspector, which opens at SIGUSR1 alone.
-    const args = ['--inspect-port=0', main, 'serve', '--config', this.configFile];
+    const args = ['--inspect-port=0', this.#main, 'serve', '--config', this.configFile];
     const program = new Program('the sidecar', process.execPath, args, { logFile: this.logFile });
     this.#program = program;
     try {
