@@ -95,7 +95,7 @@ export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer, tree =
     policy: { folder: './policies', inventory: './inventory.yaml' },
     limits: { deadline: '30s' },
   };
-  return Sidecar.start({ dir, config, tree });
+  return Sidecar.start({ dir, config, main: join(tree, 'src', 'main.ts') });
 }
 
 /** The CheckRequest of a read by a workload. */

@@ -6,7 +6,7 @@ import { until } from './until.ts';
 
 /** On a machine that is busy with other tests. */
 const START_LIMIT_MS = 60_000;
-const repository = join(import.meta.dirname, '..', '..');
+const sources = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** One line of the audit file, as far as tests look at it. */
 export interface AuditLine {
@@ -28,8 +28,8 @@ export interface SidecarSetup {
   readonly host?: string;
   /** More of the section `listen`. */
   readonly listen?: Readonly<Record<string, unknown>>;
-  /** The checkout whose sources run, where it is not this one. */
-  readonly tree?: string;
+  /** The program to run, where it is not `src/main.ts` of this checkout. */
+  readonly main?: string;
   /** A start is over when it serves, ready or not. */
   readonly unready?: boolean;
   /** The configuration file without `listen` and `audit`. */
@@ -54,7 +54,7 @@ export class Sidecar {
     this.auditFile = join(setup.dir, 'audit.jsonl');
     this.logFile = join(setup.dir, 'sidecar.log');
     this.statusPort = statusPort;
-    this.#main = join(setup.tree ?? repository, 'src', 'main.ts');
+    this.#main = setup.main ?? sources;
     this.#up = setup.unready === true ? '/healthz' : '/readyz';
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
