@@ -43,7 +43,9 @@ test('installed in an empty folder, it takes the configuration of the README and
   cpSync(join(repository, 'cedar', 'example'), dir, { recursive: true });
   mkdirSync(join(dir, 'bundles'));
   writeFileSync(join(dir, 'bundles', `${TRUST_DOMAIN}.json`), JSON.stringify(bundleDocument([ca])));
-  writeFileSync(join(dir, 'readme.yaml'), readmeConfig);
+  // The folder of the socket is the machine's, and not there on all.
+  const socket = `unix://${join(dir, 'check.sock')}`;
+  writeFileSync(join(dir, 'readme.yaml'), readmeConfig.replace(/unix:\/\/[^"]+/, socket));
   const command = (...args: string[]) =>
     finish(join(dir, 'node_modules', '.bin', 'cedar-ext-authz'), args, { cwd: dir, env });
   const checked = await command('check-config', 'readme.yaml');

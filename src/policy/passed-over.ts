@@ -5,7 +5,7 @@ const POLICY_ENDINGS = ['cedar', 'cedarschema'];
 const TEST_ENDINGS = new Set(['yaml', 'yml', 'json']);
 const TESTS = 'tests';
 /** What stands in a file of cases, as YAML or as JSON. */
-const CASES = /^\s*(?:\{\s*)?["']?cases["']?\s*:/m;
+const CASES = /^[ \t]*(?:\{[ \t]*)?["']?cases["']?[ \t]*:/m;
 const README = /^readme(\.|$)|\.md$/i;
 
 /**

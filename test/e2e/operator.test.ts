@@ -136,7 +136,7 @@ suite('what an operator sees of a sidecar with safe settings', () => {
       return last?.seq === first?.seq ? null : last;
     });
     assert.equal(loaded?.previous, first?.revision);
-    assert.equal(await outOfDate(), 0);
+    await until('the gauge', async () => ((await outOfDate()) === 0 ? true : null));
     const bytes = readFileSync(join(world.folder, 'audit.jsonl'));
     assert.deepEqual((await verifyAudit([bytes])).faults, []);
   });
@@ -179,7 +179,11 @@ suite('what an operator sees of unsafe settings', () => {
     assert.deepEqual([audit.result, audit.reason], ['allow', 'observed']);
     const { audit: good } = await world.send(ledgerReads()(world));
     assert.deepEqual([good.result, good.reason], ['allow', 'permitted']);
-    assert.deepEqual([await series(world, observed), await series(world, permitted)], [before! + 1, beside! + 1]);
+    // A scrape may be a second old.
+    await until('both counts', async () => {
+      const counts = [await series(world, observed), await series(world, permitted)];
+      return counts[0] === before! + 1 && counts[1] === beside! + 1 ? true : null;
+    });
   });
 });
 

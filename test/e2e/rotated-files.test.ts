@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -37,7 +37,7 @@ describe('envoy/files.yaml', async () => {
       });
       try {
         const svid = estate.svid(LEDGER);
-        const certs = join(estate.dir, newestEnvoyFolder(estate.dir), 'certs');
+        const certs = join(envoy.dir, 'certs');
         assert.equal(await shownBy(envoy, svid), own.thumbprint);
         const first = {
           'envoy.pem': own.pem,
@@ -86,11 +86,6 @@ function swap(certs: string, version: string, files: Files): void {
     renameSync(join(certs, `${name}.new`), join(certs, name));
   }
 }
-
-const newestEnvoyFolder = (dir: string): string =>
-  readdirSync(dir)
-    .filter((name) => name.startsWith('envoy-'))
-    .at(-1)!;
 
 /** The certificate that Envoy shows to a new connection, as base64url SHA-256. */
 function shownBy(envoy: Envoy, client: Issued): Promise<string> {

@@ -112,12 +112,15 @@ export type AccessLine = Readonly<Record<string, string | number | null>>;
 
 /** A real Envoy that serves a shipped configuration on loopback. */
 export class Envoy {
+  /** Where it runs, with its configuration and certificates. */
+  readonly dir: string;
   readonly port: number;
   readonly adminPort: number;
   readonly #program: Program;
 
-  constructor(program: Program, port: number, adminPort: number) {
+  constructor(program: Program, dir: string, port: number, adminPort: number) {
     this.#program = program;
+    this.dir = dir;
     this.port = port;
     this.adminPort = adminPort;
   }
@@ -184,7 +187,7 @@ export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string): P
       return /:(\d+)\s*$/.exec(await readFile(adminFile, 'utf8').catch(() => ''))?.[1];
     });
     const port = await until('the listener of Envoy', () => listenerPort(program, adminPort));
-    return new Envoy(program, port, Number(adminPort));
+    return new Envoy(program, dir, port, Number(adminPort));
   } catch (error) {
     await program.stop('SIGKILL');
     throw new Error(`Envoy did not start:\n${program.tail()}`, { cause: error });
