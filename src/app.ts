@@ -332,11 +332,8 @@ async function decideBySnapshot(
   occasion: Occasion,
   now: number,
 ): Promise<Decision> {
-  const lease = policy.checkout();
-  if (lease === null) return { outcome: new Refusal('policy_unavailable', 'no snapshot could be loaded'), trail: {} };
-  try {
-    return await check(input, lease.snapshot, stages, occasion, now);
-  } finally {
-    lease.release();
-  }
+  const snapshot = policy.current();
+  if (snapshot === null)
+    return { outcome: new Refusal('policy_unavailable', 'no snapshot could be loaded'), trail: {} };
+  return await check(input, snapshot, stages, occasion, now);
 }

@@ -23,7 +23,7 @@ test('B42: only plain decimal digits inside the safe range are a number', () => 
 });
 
 test('what nothing supplies yet is absent or empty in every request', () => {
-  const { snapshot, unload } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' });
+  const { snapshot } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' });
   const input = readRequest(received(), { checkPeer: null }, requestOptions);
   assert.ok(!(input instanceof Refusal));
   const caller = {
@@ -32,7 +32,6 @@ test('what nothing supplies yet is absent or empty in every request', () => {
     issuedAt: null,
   } as unknown as Caller;
   const facts = gatherFacts(input, caller, [], 0);
-  unload();
   assert.ok(!(facts instanceof Refusal));
   const { approvals, risk, signals } = facts;
   assert.deepEqual(

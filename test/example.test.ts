@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { formatProblem } from '../src/inventory/problem.ts';
 import { Engine } from '../src/policy/engine.ts';
 import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
@@ -24,7 +24,6 @@ const { sources } = await readSources(
 if (Array.isArray(sources)) assert.fail(sources.map(formatProblem).join('\n'));
 const loaded = await loadSnapshot(new Engine(), sources);
 if ('problems' in loaded) assert.fail(loaded.problems.map(formatProblem).join('\n'));
-after(loaded.unload);
 const { snapshot } = loaded;
 
 suite('the example estate', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { formatProblem } from '../src/inventory/problem.ts';
 import { newInstance } from '../src/policy/engine.ts';
 import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
@@ -17,7 +17,7 @@ function read(sub: string, name: string): SourceFile {
 }
 
 /** The guardrails over an estate in which all is permitted: whatever is denied, a guardrail denied. */
-const { snapshot, unload } = await loaded(
+const { snapshot } = await loaded(
   { 'all.cedar': '@id("all") permit (principal, action, resource);' },
   {
     guardrails: readdirSync(folder)
@@ -26,7 +26,6 @@ const { snapshot, unload } = await loaded(
     inventory: read('tests', 'inventory.yaml'),
   },
 );
-after(unload);
 
 const guardrails = snapshot.policies.filter(({ guardrail }) => guardrail);
 const files = readdirSync(join(folder, 'tests')).filter((name) => name !== 'inventory.yaml');

@@ -1,7 +1,7 @@
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { formatProblem, type Problem } from '../inventory/problem.ts';
-import { Engine, newInstance, type Slot } from '../policy/engine.ts';
+import { Engine, newInstance, type Program } from '../policy/engine.ts';
 import { type CedarCase, cedarDifference, foreignProgram, readCedarCases } from '../policy/tools/cedar-cases.ts';
 import { areRuns, type Outcome, runTests } from '../policy/tools/run-tests.ts';
 import { updateCases } from '../policy/tools/update-cases.ts';
@@ -57,8 +57,8 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
     }
   }
   const { vetted, engine } = opened;
-  const slot = engine.load({ schema: vetted.schema, policies: vetted.enforced });
-  const foreign = await cedarTests(values.cases ?? [], engine, slot, io);
+  const program = { schema: vetted.schema, policies: vetted.enforced };
+  const foreign = await cedarTests(values.cases ?? [], engine, program, io);
   return conclude(passed + foreign.passed, failed + foreign.failed, io);
 }
 
@@ -89,11 +89,11 @@ async function foreignTest(policies: string, schema: string | undefined, files: 
     return FAILED;
   }
   const engine = new Engine();
-  const { passed, failed } = await cedarTests(files, engine, engine.load(program), io);
+  const { passed, failed } = await cedarTests(files, engine, program, io);
   return conclude(passed, failed, io);
 }
 
-async function cedarTests(files: readonly string[], engine: Engine, slot: Slot | string, io: Io) {
+async function cedarTests(files: readonly string[], engine: Engine, program: Program, io: Io) {
   let [passed, failed] = [0, 0];
   for (const file of files) {
     const text = await readText(file);
@@ -105,7 +105,7 @@ async function cedarTests(files: readonly string[], engine: Engine, slot: Slot |
     }
     for (const stated of cases) {
       const entities = await entitiesOf(stated, dirname(file));
-      const differs = typeof slot === 'string' ? slot : cedarDifference(stated, entities, engine, slot);
+      const differs = cedarDifference(stated, entities, engine, program);
       if (differs === null) passed++;
       else failed++;
       if (differs !== null) io.out(`${file}: ${stated.name}: ${differs}\n`);

@@ -56,30 +56,26 @@ test('our way of asking says what the plainest way says', () => {
   const engine = new Engine();
   const seen = { allow: 0, deny: 0, errors: 0, shadow: 0 };
   const property = fc.property(policyFile, fc.infiniteStream(fc.noShrink(fc.nat())), (text, seeds) => {
-    const { snapshot, unload } = loaded({ 'a.cedar': text }, parts, engine);
-    try {
-      const enforced = byId(text, false);
-      const shadowed = byId(text, true);
-      const [seed = 0] = seeds.take(1);
-      for (const question of fc.sample(questions(snapshot.inventory), { numRuns: PER_SNAPSHOT, seed })) {
-        const verdict = snapshot.decide(question);
-        const plain = plainly(schema, enforced, question, wider);
-        assert.deepEqual(asPlain(verdict), plain);
-        assert.equal(verdict.failure, null);
-        assert.equal(verdict.result, plain.errors.length > 0 ? 'error' : plain.decision);
-        seen[plain.decision]++;
-        if (plain.errors.length > 0) seen.errors++;
-        if (Object.keys(shadowed).length === 0) continue;
-        seen.shadow++;
-        const apart = plainly(schema, shadowed, question, wider);
-        assert.deepEqual(
-          verdict.shadow.filter(({ effect }) => effect === 'error').map(({ policy }) => policy),
-          apart.errors,
-        );
-        assert.deepEqual(shadowFindings([verdict]), turned(plain, enforced, shadowed, question));
-      }
-    } finally {
-      unload();
+    const { snapshot } = loaded({ 'a.cedar': text }, parts, engine);
+    const enforced = byId(text, false);
+    const shadowed = byId(text, true);
+    const [seed = 0] = seeds.take(1);
+    for (const question of fc.sample(questions(snapshot.inventory), { numRuns: PER_SNAPSHOT, seed })) {
+      const verdict = snapshot.decide(question);
+      const plain = plainly(schema, enforced, question, wider);
+      assert.deepEqual(asPlain(verdict), plain);
+      assert.equal(verdict.failure, null);
+      assert.equal(verdict.result, plain.errors.length > 0 ? 'error' : plain.decision);
+      seen[plain.decision]++;
+      if (plain.errors.length > 0) seen.errors++;
+      if (Object.keys(shadowed).length === 0) continue;
+      seen.shadow++;
+      const apart = plainly(schema, shadowed, question, wider);
+      assert.deepEqual(
+        verdict.shadow.filter(({ effect }) => effect === 'error').map(({ policy }) => policy),
+        apart.errors,
+      );
+      assert.deepEqual(shadowFindings([verdict]), turned(plain, enforced, shadowed, question));
     }
   });
   fc.assert(property, { numRuns: Math.ceil(REQUESTS / PER_SNAPSHOT), endOnFailure: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { suite, test } from 'node:test';
 import type { CedarCall } from './call.ts';
-import { type Answer, Engine, type Slot } from './engine.ts';
+import { type Answer, Engine, type Program } from './engine.ts';
 
 const permitAll = 'permit (principal, action, resource);';
 
@@ -15,18 +15,18 @@ const plain: CedarCall = {
 };
 const stranger: CedarCall = { ...plain, principal: { type: 'U', id: 'stranger' } };
 
-function loaded(engine: Engine, policies: Record<string, string>): Slot {
-  const slot = engine.load({ schema: null, policies });
-  if (typeof slot === 'string') throw new Error(slot);
-  return slot;
+function loaded(engine: Engine, policies: Record<string, string>): Program {
+  const program = { schema: null, policies };
+  assert.equal(engine.prepare(program), null);
+  return program;
 }
 
 /** Allows `plain` and denies `stranger`: what must hold after whatever was done to the engine. */
 const onlyA = { a: 'permit (principal == U::"a", action, resource);' };
 
-function assertSound(engine: Engine, slot: Slot): void {
-  assert.deepEqual(engine.ask(slot, plain), { kind: 'answered', decision: 'allow', reasons: ['a'], errors: [] });
-  assert.deepEqual(engine.ask(slot, stranger), { kind: 'answered', decision: 'deny', reasons: [], errors: [] });
+function assertSound(engine: Engine, program: Program): void {
+  assert.deepEqual(engine.ask(program, plain), { kind: 'answered', decision: 'allow', reasons: ['a'], errors: [] });
+  assert.deepEqual(engine.ask(program, stranger), { kind: 'answered', decision: 'deny', reasons: [], errors: [] });
 }
 
 /** A condition that only overflows when it is evaluated: lint refuses it long before, so it stands for what lint missed. */
@@ -38,8 +38,8 @@ suite('engine', () => {
   test('reasons and errors are sorted', () => {
     const engine = new Engine();
     const fails = 'permit (principal, action, resource) when { context.no };';
-    const slot = loaded(engine, { b: permitAll, a: permitAll, d: fails, c: fails });
-    const answer = engine.ask(slot, plain);
+    const program = loaded(engine, { b: permitAll, a: permitAll, d: fails, c: fails });
+    const answer = engine.ask(program, plain);
     assert.ok(answer.kind === 'answered');
     assert.deepEqual(answer.reasons, ['a', 'b']);
     assert.deepEqual(
@@ -48,36 +48,42 @@ suite('engine', () => {
     );
   });
 
-  test('a slot answers by its own policies, and not at all once it was freed and refilled', () => {
+  test('a program answers by its own policies', () => {
     const engine = new Engine();
     const first = loaded(engine, onlyA);
     const second = loaded(engine, { deny: 'forbid (principal, action, resource);' });
     assertSound(engine, first);
     assert.equal((engine.ask(second, plain) as { decision?: string }).decision, 'deny');
-    engine.free(second);
-    const third = loaded(engine, { all: permitAll });
-    assert.equal(third.name, second.name);
-    assert.equal(engine.ask(second, plain).kind, 'unavailable');
-    assert.equal(engine.ask(third, stranger).kind, 'answered');
     assertSound(engine, first);
   });
 
-  test('a program that does not parse takes no slot and spoils none', () => {
-    const engine = new Engine();
-    const slot = loaded(engine, onlyA);
-    const free = engine.freeSlots;
-    assert.equal(typeof engine.load({ schema: null, policies: { x: 'permit (' } }), 'string');
-    assert.equal(typeof engine.load({ schema: 'entity (', policies: {} }), 'string');
-    assert.equal(engine.freeSlots, free);
-    assertSound(engine, slot);
+  test('a program that was not prepared is parsed when it is asked', () => {
+    assertSound(new Engine(), { schema: null, policies: onlyA });
   });
 
-  test('there are fixed slots, and the one too many is said', () => {
+  test('a program that does not parse is named so, and spoils no other', () => {
     const engine = new Engine();
-    const slots = Array.from({ length: engine.freeSlots }, () => loaded(engine, onlyA));
-    assert.equal(engine.load({ schema: null, policies: onlyA }), 'no engine slot is free');
-    engine.free(slots[3] as Slot);
-    assert.equal(loaded(engine, onlyA).name, slots[3]?.name);
+    const program = loaded(engine, onlyA);
+    for (const wrong of [
+      { schema: null, policies: { x: 'permit (' } },
+      { schema: 'entity (', policies: {} },
+    ]) {
+      assert.equal(typeof engine.prepare(wrong), 'string');
+      assert.equal(engine.ask(wrong, plain).kind, 'unavailable');
+    }
+    assertSound(engine, program);
+  });
+
+  test('more programs than there are names still answer, each by its own policies', () => {
+    const engine = new Engine();
+    const programs = Array.from({ length: 600 }, (_, i) =>
+      loaded(engine, { [`only${i}`]: `permit (principal == U::"${i}", action, resource);` }),
+    );
+    for (const [i, program] of [...programs, ...programs].entries()) {
+      const id = String(i % programs.length);
+      const answer = engine.ask(program, { ...plain, principal: { type: 'U', id } });
+      assert.deepEqual(answer, { kind: 'answered', decision: 'allow', reasons: [`only${id}`], errors: [] });
+    }
   });
 
   const nested = (depth: number): unknown => (depth === 0 ? 'x' : { a: nested(depth - 1) });
@@ -103,18 +109,18 @@ suite('engine', () => {
   for (const [what, value, says] of bad) {
     test(`B39: ${what} is refused by name, and the next plain decision is right`, () => {
       const engine = new Engine();
-      const slot = loaded(engine, onlyA);
-      const answer = engine.ask(slot, { ...plain, context: { x: value } } as unknown as CedarCall);
+      const program = loaded(engine, onlyA);
+      const answer = engine.ask(program, { ...plain, context: { x: value } } as unknown as CedarCall);
       assert.equal(answer.kind, 'invalid');
       assert.match((answer as { message: string }).message, says);
-      assertSound(engine, slot);
+      assertSound(engine, program);
       assert.equal(engine.rebuilds, 0);
     });
   }
 
   test('B39: a lone surrogate in an id, a tag or a type is refused', () => {
     const engine = new Engine();
-    const slot = loaded(engine, onlyA);
+    const program = loaded(engine, onlyA);
     const uid = { type: 'U', id: '\udfff' };
     for (const call of [
       { ...plain, principal: uid },
@@ -122,32 +128,32 @@ suite('engine', () => {
       { ...plain, entities: [{ uid: plain.principal, attrs: {}, parents: [uid] }] },
       { ...plain, entities: [{ uid: plain.principal, attrs: {}, parents: [], tags: { '\ud800': 'x' } }] },
     ]) {
-      assert.equal(engine.ask(slot, call).kind, 'invalid');
+      assert.equal(engine.ask(program, call).kind, 'invalid');
     }
-    assertSound(engine, slot);
+    assertSound(engine, program);
   });
 
   test('what Cedar itself refuses is invalid too, however often', () => {
     const engine = new Engine();
-    const slot = loaded(engine, onlyA);
+    const program = loaded(engine, onlyA);
     for (let i = 0; i < 3000; i++) {
-      assert.equal(engine.ask(slot, { ...plain, principal: { type: 'not a type', id: 'a' } }).kind, 'invalid');
+      assert.equal(engine.ask(program, { ...plain, principal: { type: 'not a type', id: 'a' } }).kind, 'invalid');
     }
-    assertSound(engine, slot);
+    assertSound(engine, program);
     assert.equal(engine.rebuilds, 0);
   });
 
   test('a trapped instance refuses until the next one is ready, which then knows every slot', async () => {
     const events = new EventEmitter();
     const engine = new Engine({ onReplaced: (milliseconds) => events.emit('replaced', milliseconds) });
-    const slot = loaded(engine, onlyA);
+    const program = loaded(engine, onlyA);
     const hostile = loaded(engine, trap);
     const replaced = once(events, 'replaced');
     assert.equal(engine.ask(hostile, { ...plain, context: { p: 'y' } }).kind, 'unavailable');
     assert.equal(engine.ready, false);
-    assert.equal(engine.ask(slot, plain).kind, 'unavailable');
+    assert.equal(engine.ask(program, plain).kind, 'unavailable');
     const [milliseconds] = await replaced;
-    assertSound(engine, slot);
+    assertSound(engine, program);
     assert.equal(engine.rebuilds, 1);
     assert.ok(milliseconds >= 0);
   });
@@ -155,13 +161,13 @@ suite('engine', () => {
   test('a call that always traps cannot stop the others for good', async () => {
     const events = new EventEmitter();
     const engine = new Engine({ onReplaced: () => events.emit('replaced') });
-    const slot = loaded(engine, onlyA);
+    const program = loaded(engine, onlyA);
     const hostile = loaded(engine, trap);
     for (let i = 0; i < 4; i++) {
       const replaced = once(events, 'replaced');
       assert.equal(engine.ask(hostile, { ...plain, context: { p: 'y' } }).kind, 'unavailable');
       await replaced;
-      assertSound(engine, slot);
+      assertSound(engine, program);
     }
   });
 
@@ -169,7 +175,6 @@ suite('engine', () => {
     const engine = new Engine();
     const hostile = loaded(engine, trap);
     engine.ask(hostile, { ...plain, context: { p: 'y' } });
-    engine.free(hostile);
     assert.equal(engine.ready, false);
     assertSound(engine, loaded(engine, onlyA));
     engine.close();
@@ -178,7 +183,7 @@ suite('engine', () => {
   test('thrown calls are counted, and the instance is replaced after the budget', async () => {
     const events = new EventEmitter();
     const engine = new Engine({ throwBudget: 3, onReplaced: () => events.emit('replaced') });
-    const slot = loaded(engine, onlyA);
+    const program = loaded(engine, onlyA);
     const replaced = once(events, 'replaced');
     // A getter gets past the guard's look and then hands Cedar something else: it stands for a throw that nobody foresaw.
     const shifty = (): CedarCall => {
@@ -194,11 +199,11 @@ suite('engine', () => {
       };
     };
     const kinds: Answer['kind'][] = [];
-    for (let i = 0; i < 4; i++) kinds.push(engine.ask(slot, shifty()).kind);
+    for (let i = 0; i < 4; i++) kinds.push(engine.ask(program, shifty()).kind);
     assert.deepEqual(kinds, Array(4).fill('unavailable'));
     assert.equal(engine.ready, false);
     await replaced;
-    assertSound(engine, slot);
+    assertSound(engine, program);
   });
 
   test('S4: ids match exactly, whatever characters they hold', () => {
@@ -215,9 +220,9 @@ suite('engine', () => {
     for (const id of ids) {
       const engine = new Engine();
       const literal = JSON.stringify(id).replace(/\\u([0-9a-f]{4})/g, '\\u{$1}');
-      const slot = loaded(engine, { exact: `permit (principal == U::${literal}, action, resource);` });
+      const program = loaded(engine, { exact: `permit (principal == U::${literal}, action, resource);` });
       for (const other of ids) {
-        const answer = engine.ask(slot, { ...plain, principal: { type: 'U', id: other } });
+        const answer = engine.ask(program, { ...plain, principal: { type: 'U', id: other } });
         assert.equal(
           (answer as { decision?: string }).decision,
           id === other ? 'allow' : 'deny',
@@ -236,7 +241,7 @@ suite('engine', () => {
       ]),
     );
     const reload = (times: number): void => {
-      for (let i = 0; i < times; i++) engine.free(loaded(engine, policies));
+      for (let i = 0; i < times; i++) loaded(engine, { ...policies });
     };
     reload(50);
     const before = process.memoryUsage().external + process.memoryUsage().arrayBuffers;

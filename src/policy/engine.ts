@@ -11,7 +11,7 @@ export type CedarFault = Extract<ReturnType<Cedar['checkParsePolicySet']>, { typ
 /** A policy as data. */
 export type PolicyJson = Extract<ReturnType<Cedar['policyToJson']>, { type: 'success' }>['json'];
 
-/** What one slot holds: policies by their id, and the schema that directs how a call is read. */
+/** Policies by their id, and the schema that directs how a call is read; null to read calls as they are. */
 export interface Program {
   readonly schema: string | null;
   readonly policies: Readonly<Record<string, string | PolicyJson>>;
@@ -28,12 +28,6 @@ export type Answer =
   | { readonly kind: 'invalid'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string };
 
-/** A loaded program. It answers until it is freed, and never by another program's policies. */
-export interface Slot {
-  readonly name: string;
-  readonly program: Program;
-}
-
 export interface EngineOptions {
   /** Thrown calls that one instance survives; each leaks about 0.7 KB of its 1 MB stack. */
   readonly throwBudget?: number;
@@ -43,26 +37,29 @@ export interface EngineOptions {
 }
 
 /**
- * Fixed, because cedar-wasm has no way to forget a name: each fresh one would leak its whole parsed set. A snapshot takes
- * one, or two when it shadows policies; four snapshots can be alive at once (the current, its successor, and those that
- * checks still hold).
+ * Names under which an instance keeps parsed programs and schemas. Fixed, because cedar-wasm has no way to forget a name:
+ * each fresh one would leak its whole parsed set. The program that was asked least recently gives up its name.
  */
-const SLOTS = 8;
+const PROGRAM_NAMES = 512;
+const SCHEMA_NAMES = 4;
+/** Policies that all parsed programs hold together, about 1.5 KB each; one program may be larger by itself. */
+const PARSED_POLICIES = 5000;
+const NO_POLICIES = { staticPolicies: {} };
 const THROW_BUDGET = 50;
 const MAX_BACKOFF_MS = 1000;
 /** Answers after which an instance counts as sound, and the next loss is replaced without delay again. */
 const SOUND_AFTER = 100;
 
 /**
- * Cedar, as this product uses it: preparsed programs in fixed slots of one replaceable Wasm instance. `ask` never throws.
- * A trap or an overflowed stack leaves an instance answering nothing but errors for good, and each thrown call leaks a
- * part of its stack: so the instance is replaced at once after a trap, and after a small budget of other throws. Until
- * the new one is ready (tens of milliseconds) every call is answered `unavailable`.
+ * Cedar, as this product uses it: programs that are parsed once into one replaceable Wasm instance, as they are asked.
+ * `ask` never throws. A trap or an overflowed stack leaves an instance answering nothing but errors for good, and each
+ * thrown call leaks a part of its stack: so the instance is replaced at once after a trap, and after a small budget of
+ * other throws. Until the new one is ready (tens of milliseconds) every call is answered `unavailable`.
  */
 export class Engine {
-  readonly #slots: (Slot | null)[] = Array<Slot | null>(SLOTS).fill(null);
   readonly #options: EngineOptions;
-  readonly #prepared = new Set<Slot>();
+  readonly #programs = new Names<Program>('program', PROGRAM_NAMES, PARSED_POLICIES);
+  readonly #schemas = new Names<string>('schema', SCHEMA_NAMES, SCHEMA_NAMES);
   #cedar: Cedar | null = newInstance();
   #throws = 0;
   #answers = 0;
@@ -75,29 +72,11 @@ export class Engine {
     this.#options = options;
   }
 
-  /** Parses a vetted program into a free slot. A string says why it could not; the other slots are untouched then. */
-  load(program: Program): Slot | string {
-    const index = this.#slots.indexOf(null);
-    if (index === -1) return 'no engine slot is free';
+  /** Parses a program before it is asked: null, or why that could not be done. What was parsed before stays. */
+  prepare(program: Program): string | null {
     if (this.#cedar === null) this.#rebuild();
-    if (this.#cedar === null) return 'the engine is being replaced';
-    const slot: Slot = Object.freeze({ name: `slot${index}`, program });
-    const fault = this.#guarded((cedar) => this.#prepare(cedar, slot));
-    if (fault !== null) return typeof fault === 'string' ? fault : fault.message;
-    this.#slots[index] = slot;
-    return slot;
-  }
-
-  /** Gives the slot back; its snapshot must not be asked again (it would be answered `unavailable`). */
-  free(slot: Slot): void {
-    const index = this.#slots.indexOf(slot);
-    if (index === -1) return;
-    this.#slots[index] = null;
-    this.#prepared.delete(slot);
-  }
-
-  get freeSlots(): number {
-    return this.#slots.filter((slot) => slot === null).length;
+    const fault = this.#guarded((cedar) => this.#parse(cedar, program));
+    return fault === null || typeof fault === 'string' ? fault : fault.message;
   }
 
   /** Instances that were replaced since the start. */
@@ -110,14 +89,13 @@ export class Engine {
   }
 
   /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
-  ask(slot: Slot, call: CedarCall): Answer {
+  ask(program: Program, call: CedarCall): Answer {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
-    if (!this.#slots.includes(slot)) return { kind: 'unavailable', message: 'the snapshot is no longer loaded' };
     return this.#guarded((cedar) => {
-      const unprepared = this.#prepare(cedar, slot);
-      if (unprepared !== null) return { kind: 'unavailable', message: unprepared };
-      return answerOf(askCedar(cedar, slot, call));
+      const unparsed = this.#parse(cedar, program);
+      if (unparsed !== null) return { kind: 'unavailable', message: unparsed };
+      return answerOf(this.#question(cedar, program, call));
     });
   }
 
@@ -127,12 +105,34 @@ export class Engine {
     this.#timer = null;
   }
 
-  /** Parses the slot's program, unless this instance knows it: a new one learns what is asked of it, and no more. */
-  #prepare(cedar: Cedar, slot: Slot): string | null {
-    if (this.#prepared.has(slot)) return null;
-    const fault = preparse(cedar, slot);
-    if (fault === null) this.#prepared.add(slot);
-    return fault;
+  /** Parses a program under a name of its own, unless this instance knows it. */
+  #parse(cedar: Cedar, program: Program): string | null {
+    const { schema, policies } = program;
+    if (schema !== null) {
+      const parse = (name: string) => failure(cedar.preparseSchema(name, schema));
+      const fault = this.#schemas.hold(schema, 1, parse);
+      if (fault !== null) return fault;
+    }
+    if (this.#programs.touch(program)) return null;
+    const empty = (name: string) => cedar.preparsePolicySet(name, NO_POLICIES);
+    return this.#programs.hold(
+      program,
+      Object.keys(policies).length,
+      (name) => failure(cedar.preparsePolicySet(name, { staticPolicies: { ...policies } })),
+      empty,
+    );
+  }
+
+  #question(cedar: Cedar, program: Program, call: CedarCall): ReturnType<Cedar['statefulIsAuthorized']> {
+    return cedar.statefulIsAuthorized({
+      principal: call.principal,
+      action: call.action,
+      resource: call.resource,
+      context: call.context as never,
+      entities: call.entities as never,
+      preparsedPolicySetId: this.#programs.nameOf(program),
+      ...(program.schema === null ? {} : { preparsedSchemaName: this.#schemas.nameOf(program.schema) }),
+    });
   }
 
   #guarded<T>(use: (cedar: Cedar) => T): T | Extract<Answer, { kind: 'unavailable' }> {
@@ -172,7 +172,8 @@ export class Engine {
       this.#schedule();
       return;
     }
-    this.#prepared.clear();
+    this.#programs.clear();
+    this.#schemas.clear();
     this.#throws = 0;
     this.#answers = 0;
     this.#rebuilds++;
@@ -198,26 +199,73 @@ function isFatal(error: unknown): boolean {
   return error instanceof Error && (error.name === 'RuntimeError' || error.name === 'RangeError');
 }
 
-function preparse(cedar: Cedar, slot: Slot): string | null {
-  const { schema, policies } = slot.program;
-  if (schema !== null) {
-    const parsed = cedar.preparseSchema(slot.name, schema);
-    if (parsed.type === 'failure') return parsed.errors.map((e) => e.message).join('; ');
+/** A fixed number of names, each held by what used it last; what they hold together has a weight that is bounded too. */
+class Names<T> {
+  readonly #free: string[];
+  readonly #limit: number;
+  /** In the order of use. */
+  readonly #held = new Map<T, { readonly name: string; readonly weight: number }>();
+  #weight = 0;
+
+  constructor(prefix: string, size: number, limit: number) {
+    this.#free = Array.from({ length: size }, (_, index) => `${prefix}${index}`);
+    this.#limit = limit;
   }
-  const parsed = cedar.preparsePolicySet(slot.name, { staticPolicies: { ...policies } });
-  return parsed.type === 'failure' ? parsed.errors.map((e) => e.message).join('; ') : null;
+
+  /** Whether `value` has a name; it is then the one that was used last. */
+  touch(value: T): boolean {
+    const known = this.#held.get(value);
+    if (known === undefined) return false;
+    this.#held.delete(value);
+    this.#held.set(value, known);
+    return true;
+  }
+
+  /**
+   * Gives `value` a name, by `take` where it had none; what `take` says is wrong leaves the name free. The names of those
+   * that have to go for its weight are emptied.
+   */
+  hold(value: T, weight: number, take: (name: string) => string | null, empty?: (name: string) => void): string | null {
+    if (this.touch(value)) return null;
+    while (this.#held.size > 0 && (this.#free.length === 0 || this.#weight + weight > this.#limit)) {
+      const name = this.#dropOldest();
+      empty?.(name);
+    }
+    const name = this.#free.pop()!;
+    let fault: string | null = 'thrown';
+    try {
+      fault = take(name);
+      return fault;
+    } finally {
+      if (fault === null) {
+        this.#held.set(value, { name, weight });
+        this.#weight += weight;
+      } else this.#free.push(name);
+    }
+  }
+
+  nameOf(value: T): string {
+    return this.#held.get(value)?.name ?? '';
+  }
+
+  /** No name holds anything. */
+  clear(): void {
+    for (const { name } of this.#held.values()) this.#free.push(name);
+    this.#held.clear();
+    this.#weight = 0;
+  }
+
+  #dropOldest(): string {
+    const [value, { name, weight }] = this.#held.entries().next().value!;
+    this.#held.delete(value);
+    this.#weight -= weight;
+    this.#free.push(name);
+    return name;
+  }
 }
 
-function askCedar(cedar: Cedar, slot: Slot, call: CedarCall): ReturnType<Cedar['statefulIsAuthorized']> {
-  return cedar.statefulIsAuthorized({
-    principal: call.principal,
-    action: call.action,
-    resource: call.resource,
-    context: call.context as never,
-    entities: call.entities as never,
-    preparsedPolicySetId: slot.name,
-    ...(slot.program.schema === null ? {} : { preparsedSchemaName: slot.name }),
-  });
+function failure(parsed: ReturnType<Cedar['preparseSchema']>): string | null {
+  return parsed.type === 'failure' ? parsed.errors.map((fault) => fault.message).join('; ') : null;
 }
 
 function answerOf(answer: ReturnType<Cedar['statefulIsAuthorized']>): Answer {

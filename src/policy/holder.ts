@@ -39,17 +39,9 @@ export interface HolderEvents {
   refused: [problems: readonly Problem[]];
 }
 
-/** A snapshot that stays loaded until it is released. Every check takes one and releases it when it has answered. */
-export interface Lease {
-  readonly snapshot: Snapshot<Inventory>;
-  release(): void;
-}
-
 interface Held {
-  readonly loaded: Loaded;
+  readonly snapshot: Snapshot<Inventory>;
   readonly sources: Sources;
-  leases: number;
-  retired: boolean;
 }
 
 /** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
@@ -62,8 +54,6 @@ const POLL_MS = 5000;
 const TRY_AGAIN = 'to be tried again';
 /** Our kinds of files, and whatever may be a folder. */
 const OURS = /\.(cedar|cedarschema|ya?ml)$|^[^.]+$/;
-/** Slots that a snapshot may need: its enforced and its shadowed policies. */
-const SLOTS_NEEDED = 2;
 
 /**
  * Keeps the snapshot that the files hold: loads it at the start, watches the folders for changes, and swaps in what passed.
@@ -74,7 +64,6 @@ export class SnapshotHolder {
   readonly events = new EventEmitter<HolderEvents>();
   readonly #options: HolderOptions;
   readonly #watch: FolderWatch;
-  readonly #released = new EventEmitter<{ slot: [] }>();
   readonly #progress = new EventEmitter<{ attempted: [] }>();
   readonly #timer: NodeJS.Timeout;
   #held: Held | null = null;
@@ -109,26 +98,9 @@ export class SnapshotHolder {
     return holder;
   }
 
-  /** The snapshot that new checks get, or null while none could be loaded. Not to be decided by: see `checkout`. */
+  /** The snapshot that new checks get, or null while none could be loaded. A check takes one and keeps it to its end. */
   current(): Snapshot<Inventory> | null {
-    return this.#held?.loaded.snapshot ?? null;
-  }
-
-  /** The current snapshot, kept loaded until the lease is released; null while none could be loaded. */
-  checkout(): Lease | null {
-    const held = this.#held;
-    if (held === null) return null;
-    held.leases++;
-    let released = false;
-    return {
-      snapshot: held.loaded.snapshot,
-      release: () => {
-        if (released) return;
-        released = true;
-        held.leases--;
-        this.#unloadIfDone(held);
-      },
-    };
+    return this.#held?.snapshot ?? null;
   }
 
   status(): HolderStatus {
@@ -148,7 +120,6 @@ export class SnapshotHolder {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#watch.close();
-    this.#released.emit('slot');
     this.#progress.emit('attempted');
     await this.#running;
   }
@@ -204,7 +175,6 @@ export class SnapshotHolder {
         return;
       }
       if (judged === null || of !== seen) [judged, of] = [await this.#judge(reading), seen];
-      if (!('problems' in judged)) await this.#slotsFree();
       if (this.#closed) return;
       const { stamp } = await this.#read();
       if (this.#closed) return;
@@ -253,8 +223,6 @@ export class SnapshotHolder {
     const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
     if (disabledGuardrails.length === settings.disabledGuardrails.length) return;
     const { problems } = this.#status;
-    await this.#slotsFree();
-    if (this.#closed) return;
     const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
     const loaded = await loadSnapshot(this.#options.engine, sources);
     if (!('problems' in loaded)) return this.#install(loaded, sources, problems, this.#status.heldBack);
@@ -301,18 +269,9 @@ export class SnapshotHolder {
     return name === basename(this.#options.paths.inventory) || name.startsWith('..') || OURS.test(name);
   }
 
-  async #slotsFree(): Promise<void> {
-    while (!this.#closed && this.#options.engine.freeSlots < SLOTS_NEEDED) {
-      const waiting = 'waits for checks that still hold older snapshots; it is served when they are done';
-      this.#status = { ...this.#status, problems: [atStart(waiting)], lastAttemptAt: this.#options.clock() };
-      await new Promise<void>((resolve) => this.#released.once('slot', resolve));
-    }
-  }
-
   #install(loaded: Loaded, sources: Sources, problems: readonly Problem[], heldBack: readonly string[]): void {
-    const previous = this.#held;
     const now = this.#options.clock();
-    this.#held = { loaded, sources, leases: 0, retired: false };
+    this.#held = { snapshot: loaded.snapshot, sources };
     this.#status = {
       revision: loaded.snapshot.revision,
       loadedAt: now,
@@ -321,22 +280,12 @@ export class SnapshotHolder {
       heldBack,
       warnings: loaded.warnings,
     };
-    if (previous !== null) {
-      previous.retired = true;
-      this.#unloadIfDone(previous);
-    }
     this.events.emit('loaded', loaded.snapshot);
   }
 
   #refuse(problems: readonly Problem[], heldBack = this.#status.heldBack): void {
     this.#status = { ...this.#status, problems, heldBack, lastAttemptAt: this.#options.clock() };
     this.events.emit('refused', problems);
-  }
-
-  #unloadIfDone(held: Held): void {
-    if (!held.retired || held.leases > 0) return;
-    held.loaded.unload();
-    this.#released.emit('slot');
   }
 }
 

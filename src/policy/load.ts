@@ -8,11 +8,10 @@ import { Snapshot } from './snapshot.ts';
 import { revisionOf, type Sources } from './sources.ts';
 import type { Vetted } from './vet.ts';
 
-/** A snapshot in its engine slots. `unload` gives them back, once no check holds the snapshot. */
+/** A snapshot that the engine has parsed. */
 export interface Loaded {
   readonly snapshot: Snapshot<Inventory>;
   readonly warnings: readonly Problem[];
-  readonly unload: () => void;
 }
 
 /** Sources that were not loaded. `transient`: not for what they hold, so the same sources may pass later. */
@@ -26,7 +25,7 @@ const VET_TIMEOUT_MS = 180_000;
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './vet-worker.ts' : './vet-worker.js', import.meta.url);
 
 /**
- * Judges sources in a throw-away worker thread and loads them into free slots of the engine, or says what is wrong with
+ * Judges sources in a throw-away worker thread and has the engine parse them, or says what is wrong with
  * them. The serving instance sees only text that passed: a trap, a hang or a lack of memory ends the worker alone.
  */
 export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Loaded | Rejection> {
@@ -38,29 +37,10 @@ export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Lo
 export function install(engine: Engine, sources: Sources, vetted: Vetted): Loaded | Rejection {
   const inventory = restoreInventory(vetted.inventory);
   if (inventory === null) return transient('the inventory that was judged cannot be read again');
-  const { schema } = vetted;
-  const enforced = engine.load({ schema, policies: vetted.enforced });
-  if (typeof enforced === 'string') return transient(enforced);
-  const shadows = Object.keys(vetted.shadowed).length > 0;
-  const shadowed = shadows ? engine.load({ schema, policies: vetted.shadowed }) : null;
-  if (typeof shadowed === 'string') {
-    engine.free(enforced);
-    return transient(shadowed);
-  }
-  const snapshot = new Snapshot({
-    revision: revisionOf(sources),
-    inventory,
-    headers: sources.settings.headers,
-    vetted,
-    engine,
-    enforced,
-    shadowed,
-  });
-  const unload = (): void => {
-    engine.free(enforced);
-    if (shadowed !== null) engine.free(shadowed);
-  };
-  return { snapshot, warnings: vetted.warnings, unload };
+  const { headers } = sources.settings;
+  const snapshot = new Snapshot({ revision: revisionOf(sources), inventory, headers, vetted, engine });
+  const fault = snapshot.prepare();
+  return fault === null ? { snapshot, warnings: vetted.warnings } : transient(fault);
 }
 
 /** What `vet` says of sources, from a worker thread of its own with memory and time bounded. */

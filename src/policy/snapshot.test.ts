@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type Files, loaded, question, settings, sourcesOf, task, workload } from '../../test/support/policy.ts';
-import type { Inventory } from '../inventory/inventory.ts';
-import { Engine, newInstance, type Slot } from './engine.ts';
+import { Engine } from './engine.ts';
 import { Permit, refusalOf } from './permit.ts';
 import type { HopVerdict, Question } from './question.ts';
 import { shadowFindings } from './shadow.ts';
-import { Snapshot } from './snapshot.ts';
-import { vet } from './vet.ts';
 
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
 const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
@@ -21,9 +18,8 @@ const engine = new Engine();
 
 /** Asks one question of policies in one file. */
 function ask(policies: string, changes: Partial<Question> = {}, request = INVOICE, caller = AGENT): HopVerdict {
-  const { snapshot, unload } = loaded({ 'a.cedar': policies }, {}, engine);
+  const { snapshot } = loaded({ 'a.cedar': policies }, {}, engine);
   const verdict = snapshot.decide(question(snapshot.inventory, caller, request, changes));
-  unload();
   return verdict;
 }
 
@@ -324,24 +320,6 @@ suite('shadow', () => {
     assert.deepEqual(shadowFindings([ask(policies)]), []);
   });
 
-  test('where the shadowed policies cannot be asked, what is enforced decides', () => {
-    const text = `${permitAll}@mode("shadow") ${policy('no', 'forbid (principal, action, resource)')}`;
-    const own = new Engine();
-    const { snapshot: inner } = loaded({ 'a.cedar': text }, {}, own);
-    const vetted = vet(sourcesOf({ 'a.cedar': text }), newInstance(), 0);
-    if (Array.isArray(vetted)) assert.fail('the policies do not load');
-    const { schema } = vetted;
-    const slots = [vetted.enforced, vetted.shadowed].map((policies) => own.load({ schema, policies }) as Slot);
-    const [enforced, shadowed] = slots as [Slot, Slot];
-    const { revision, inventory, headers } = inner;
-    const snapshot = new Snapshot({ revision, inventory, headers, vetted, engine: own, enforced, shadowed });
-    const asked = question(inner.inventory as Inventory, AGENT, INVOICE);
-    assert.deepEqual(snapshot.decide(asked).shadow, [{ policy: 'no', effect: 'forbid' }]);
-    own.free(shadowed);
-    const { result, permits, shadow } = snapshot.decide(asked);
-    assert.deepEqual({ result, permits, shadow }, { result: 'allow', permits: ['all'], shadow: [] });
-  });
-
   test('an error of a shadowed policy is recorded only', () => {
     const verdict = ask(
       permitAll + shadow('s', `@allows_missing("numbers.x-amount") forbid (principal, action, resource) ${overflow}`),
@@ -471,15 +449,5 @@ suite('a snapshot', () => {
       }),
     ];
     assert.equal(new Set([first, ...others]).size, others.length + 1);
-  });
-
-  test('answers nothing once it was unloaded', () => {
-    const { snapshot, unload } = loaded(files);
-    const asked = question(snapshot.inventory, AGENT, INVOICE);
-    assert.equal(snapshot.decide(asked).result, 'allow');
-    unload();
-    const verdict = snapshot.decide(asked);
-    assert.equal(verdict.result, 'error');
-    assert.equal(refusalOf([verdict])?.reason, 'internal');
   });
 });

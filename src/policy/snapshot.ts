@@ -1,21 +1,19 @@
 import { Refusal } from '../outcome.ts';
 import type { CedarCall } from './call.ts';
-import type { Answer, Engine, Slot } from './engine.ts';
+import { Decider } from './decider.ts';
+import type { Answer, Engine } from './engine.ts';
 import type { HopVerdict, Question, ShadowMatch } from './question.ts';
 import type { DeclaredHeader } from './sources.ts';
 import type { PolicyFacts, Vetted } from './vet.ts';
 import { cedarCall, type Purposes } from './vocabulary.ts';
 
-/** What a snapshot is built from, once its sources were vetted and its programs loaded. */
+/** What a snapshot is built from, once its sources were vetted. */
 export interface SnapshotParts<I extends Purposes> {
   readonly revision: string;
   readonly inventory: I;
   readonly headers: readonly DeclaredHeader[];
   readonly vetted: Vetted;
   readonly engine: Engine;
-  readonly enforced: Slot;
-  /** Holds `vetted.shadowed`; null when no policy is shadowed. */
-  readonly shadowed: Slot | null;
 }
 
 /**
@@ -30,6 +28,9 @@ export class Snapshot<I extends Purposes = Purposes> {
   readonly headers: readonly DeclaredHeader[];
   readonly policies: readonly PolicyFacts[];
   readonly #parts: SnapshotParts<I>;
+  readonly #enforced: Decider;
+  /** Null when no policy is shadowed. */
+  readonly #shadowed: Decider | null;
   readonly #approvals: ReadonlyMap<string, string>;
   readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
   #readsQuery: boolean | undefined;
@@ -40,11 +41,21 @@ export class Snapshot<I extends Purposes = Purposes> {
     this.headers = parts.headers;
     this.policies = parts.vetted.policies;
     this.#parts = parts;
+    const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.vetted;
+    const decider = (policies: Vetted['enforced']) =>
+      new Decider(parts.engine, { schema, policies, footprints, groups });
+    this.#enforced = decider(enforced);
+    this.#shadowed = Object.keys(shadowed).length === 0 ? null : decider(shadowed);
     this.#approvals = new Map(
       parts.vetted.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
     this.#effects = new Map(parts.vetted.policies.map(({ id, effect }) => [id, effect]));
     Object.freeze(this);
+  }
+
+  /** Has the engine parse the policies: null, or why it could not. */
+  prepare(): string | null {
+    return this.#enforced.prepare() ?? this.#shadowed?.prepare() ?? null;
   }
 
   /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */
@@ -59,9 +70,8 @@ export class Snapshot<I extends Purposes = Purposes> {
    * that fails, a forbid too, and would allow. Never throws.
    */
   decide(question: Question): HopVerdict {
-    const { engine, shadowed } = this.#parts;
     const call = this.#call(question);
-    const answer = engine.ask(this.#parts.enforced, call);
+    const answer = this.#enforced.ask(call);
     if (answer.kind !== 'answered') return unjudged(answer);
     const { reasons, errors } = answer;
     const result = errors.length > 0 ? 'error' : answer.decision;
@@ -71,7 +81,7 @@ export class Snapshot<I extends Purposes = Purposes> {
       forbids: answer.decision === 'deny' ? reasons : [],
       errors,
       approvals: result === 'deny' ? this.#missingApprovals(question, reasons) : [],
-      shadow: shadowed === null ? [] : this.#shadowMatches(engine.ask(shadowed, call)),
+      shadow: this.#shadowed === null ? [] : this.#shadowMatches(this.#shadowed.ask(call)),
       failure: null,
     };
   }
@@ -90,7 +100,7 @@ export class Snapshot<I extends Purposes = Purposes> {
     if (wanted.length === 0 || wanted.includes(undefined)) return [];
     const missing = [...new Set(wanted as string[])].toSorted();
     const approvals = new Set([...question.approvals, ...missing]);
-    const lifted = this.#parts.engine.ask(this.#parts.enforced, this.#call({ ...question, approvals }));
+    const lifted = this.#enforced.ask(this.#call({ ...question, approvals }));
     return lifted.kind === 'answered' && lifted.decision === 'allow' && lifted.errors.length === 0 ? missing : [];
   }
 

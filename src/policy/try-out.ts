@@ -4,12 +4,13 @@ import { type Problem, sortProblems } from '../inventory/problem.ts';
 import { Refusal } from '../outcome.ts';
 import { SpiffeId } from '../spiffe-id.ts';
 import { difference, readCases, runCase } from './cases.ts';
-import { Engine, type Slot } from './engine.ts';
+import { Engine } from './engine.ts';
 import type { Question } from './question.ts';
 import { Snapshot } from './snapshot.ts';
 import type { Sources } from './sources.ts';
 import { problemIn } from './split.ts';
 import type { ParsedPolicy, Vetted } from './vet.ts';
+import { cedarCall } from './vocabulary.ts';
 
 /**
  * Runs vetted sources as they would be served: the folder's own tests must pass, and every condition is evaluated often
@@ -25,21 +26,9 @@ export function tryOut(
   if (sources.tests.length === 0 && warmRounds === 0) return [];
   const engine = new Engine({ throwBudget: 0 });
   try {
-    const { schema, enforced, shadowed } = vetted;
-    const slots = [enforced, shadowed].map((program) => engine.load({ schema, policies: program }));
-    const fault = slots.find((slot) => typeof slot === 'string');
-    if (fault !== undefined) return [{ file: 'policies', line: 1, column: 1, message: String(fault) }];
-    const [enforcedSlot, shadowedSlot] = slots as [Slot, Slot];
-    const { headers } = sources.settings;
-    const snapshot = new Snapshot({
-      revision: '',
-      inventory,
-      headers,
-      vetted,
-      engine,
-      enforced: enforcedSlot,
-      shadowed: Object.keys(shadowed).length === 0 ? null : shadowedSlot,
-    });
+    const snapshot = new Snapshot({ revision: '', inventory, headers: sources.settings.headers, vetted, engine });
+    const fault = snapshot.prepare();
+    if (fault !== null) return [{ file: 'policies', line: 1, column: 1, message: fault }];
     const failed = failedCases(sources, inventory, snapshot);
     return failed.length > 0 ? failed : warmUp(engine, inventory, vetted, policies, warmRounds);
   } finally {
@@ -76,24 +65,16 @@ function warmUp(
 ): Problem[] {
   const questions = rounds === 0 ? [] : probes(inventory);
   const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy)]));
-  const slot = engine.load({ schema: vetted.schema, policies: opened });
-  if (typeof slot === 'string') return [{ file: 'policies', line: 1, column: 1, message: slot }];
-  const snapshot = new Snapshot({
-    revision: '',
-    inventory,
-    headers: [],
-    vetted,
-    engine,
-    enforced: slot,
-    shadowed: null,
-  });
+  const program = { schema: vetted.schema, policies: opened };
+  const fault = engine.prepare(program);
+  if (fault !== null) return [{ file: 'policies', line: 1, column: 1, message: fault }];
   for (let round = 0; round < rounds; round++) {
     const question = questions[round % questions.length];
     if (question === undefined) break;
-    const { failure } = snapshot.decide(question);
-    if (failure?.reason === 'internal') {
+    const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
+    if (answer.kind === 'unavailable') {
       const where = policies.length === 1 ? policies[0] : undefined;
-      const message = `they break the engine when they are evaluated (${failure.detail}); make them simpler`;
+      const message = `they break the engine when they are evaluated (${answer.message}); make them simpler`;
       return [where === undefined ? { file: 'policies', line: 1, column: 1, message } : problemIn(where, 0, message)];
     }
   }

@@ -1,7 +1,9 @@
 import { loadInventory } from '../inventory/load.ts';
 import { formatProblem, type Problem, sortProblems } from '../inventory/problem.ts';
+import { type PolicyFootprint, scopeOf } from './decider.ts';
 import { diagnose } from './diagnose.ts';
 import type { Cedar, CedarFault, PolicyJson } from './engine.ts';
+import { footprintOf } from './footprint.ts';
 import { absenceProblems } from './lint/absence.ts';
 import { annotationProblems } from './lint/annotations.ts';
 import { mistakesIn, silentMistakes } from './lint/find-mistakes.ts';
@@ -11,6 +13,7 @@ import { nameProblems } from './lint/names.ts';
 import { pathProblems } from './lint/paths.ts';
 import { joinSchemas } from './lint/schemas.ts';
 import { teamProblems } from './lint/teams.ts';
+import { type ActionGroups, groupsOf } from './project.ts';
 import type { Sources } from './sources.ts';
 import { type PolicyText, problemIn, splitPolicies } from './split.ts';
 import { tryOut } from './try-out.ts';
@@ -39,6 +42,9 @@ export interface Vetted {
   readonly policies: readonly PolicyFacts[];
   /** Every entity that a policy names, by type. */
   readonly named: Named;
+  /** What each policy can learn of a call, by its id. */
+  readonly footprints: ReadonlyMap<string, PolicyFootprint>;
+  readonly actionGroups: ActionGroups;
   readonly warnings: readonly Problem[];
 }
 
@@ -88,6 +94,10 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
     shadowed: program(parsed.filter(isShadow).map(asPermit)),
     policies: parsed.map(factsOf),
     named: namedBy(parsed),
+    footprints: new Map(
+      parsed.map(({ id, json }) => [id, { footprint: footprintOf(json), scope: scopeOf(json) }] as const),
+    ),
+    actionGroups: groupsOf(cedar, schema),
     warnings,
   };
   const failed = tryOut(sources, inventory, vetted, parsed, warmRounds);

@@ -58,20 +58,20 @@ class Tally {
     const test = JSON.parse(text) as CorpusTest;
     const entitiesText = read(test.entities);
     const entities = JSON.parse(entitiesText) as Entity[];
-    const slot = this.#engine.load({ schema: read(test.schema), policies: numbered(read(test.policies)) });
-    if (typeof slot === 'string') {
-      this.failures.push(`${name}: cannot be loaded: ${slot}`);
+    const program = { schema: read(test.schema), policies: numbered(read(test.policies)) };
+    const fault = this.#engine.prepare(program);
+    if (fault !== null) {
+      this.failures.push(`${name}: cannot be loaded: ${fault}`);
       return;
     }
     const inexactEntities = holdsInexact(entitiesText);
     const inexact = holdsInexact(text);
     for (const [index, request] of test.requests.entries()) {
       const { principal, action, resource, context } = request;
-      const answer = this.#engine.ask(slot, { principal, action, resource, context, entities });
+      const answer = this.#engine.ask(program, { principal, action, resource, context, entities });
       const mustRefuse = inexactEntities || (inexact && holdsInexact(sourceOf(text, index)));
       this.#count(`${name}[${index}]`, request, answer, mustRefuse);
     }
-    this.#engine.free(slot);
   }
 
   #count(name: string, request: CorpusRequest, answer: Answer, mustRefuse: boolean): void {

@@ -26,7 +26,7 @@ resources:
     sensitivity: internal
     labels: { tier: gold }
     apis:
-      - { name: a, path: "/a/{p}", scopes: [read] }
+      - { name: a, path: "/a/{p}", scopes: [read, other, third] }
       - { name: b, path: "/a/{p}/b", sensitivity: restricted }
       - { name: c, path: /c, methods: [POST], effect: read }
   - host: two.internal
@@ -128,6 +128,36 @@ const clauses = [
   'context.approvals.contains("resource-owner")',
   'context has risk && context.risk < 50',
   'context.signals.isEmpty()',
+  // The same things by other ways of writing them.
+  '1 < context.chain.depth',
+  'context.chain.depth == 2',
+  'resource.sensitivity != 2',
+  'datetime("2026-11-25T10:00:00Z") <= context.now',
+  'context.now == datetime("2026-11-25T10:00:00Z")',
+  'context.now.toTime() >= duration("10h")',
+  'context has risk && context.risk + 1 > 50',
+  'context has client && context.client == ip("10.0.0.1")',
+  'context has task && context.task.scopes.containsAll(["read"])',
+  'context has task && ["read", "third"].containsAll(context.task.scopes)',
+  'context has task && ["read"].containsAny(context.task.scopes)',
+  'context has task && context.task.scopes == resource.scopes',
+  'context has task && context.task.scopes.isEmpty()',
+  'context has task.subject && context.task.subject == "x"',
+  'context has task && context.task.id like "#*"',
+  'context has task && (if principal.relay then context.task.secondsLeft else 60) > 60',
+  '(if principal.relay then ["read"] else ["other"]).containsAny(resource.scopes)',
+  'resource has owner && {a: {b: principal.owner}}.a == {b: resource.owner}',
+  'resource has owner && [principal.owner, Mesh::Team::"platform"].contains(resource.owner)',
+  'principal is Mesh::Workload',
+  'principal.owner == Mesh::Team::"payments"',
+  'principal == context.chain.originator',
+  'context.chain.originator == Mesh::Workload::"spiffe://prod.example/ns/a/sa/xy"',
+  'context.chain.originator.trustDomain == principal.trustDomain',
+  'context.chain.actors.contains(Mesh::Workload::"spiffe://prod.example/ns/a")',
+  'context.chain.actors.containsAny([Mesh::Workload::"spiffe://prod.example/ns/a/sa/x", context.chain.originator])',
+  'context.headers.hasTag("x-data-class") && principal.hasTag(context.headers.getTag("x-data-class"))',
+  'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") == 10',
+  'principal in (if context.chain.external then principal.owner else context.chain.originator.owner)',
 ];
 
 /** Fails to evaluate for a large amount. */

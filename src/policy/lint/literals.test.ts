@@ -15,9 +15,8 @@ const forbid = (rest: string): string =>
   `@id("all") permit (principal, action, resource);\n@id("no") forbid (principal, action, resource)${rest}`;
 
 function forbids(rest: string): readonly string[] {
-  const { snapshot, unload } = loaded({ 'a.cedar': forbid(rest) });
+  const { snapshot } = loaded({ 'a.cedar': forbid(rest) });
   const verdict = snapshot.decide(question(snapshot.inventory, AGENT, 'GET payments.internal/api/invoices/7'));
-  unload();
   return verdict.forbids;
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { JsonFault, parseExactJson } from '../../strict-json.ts';
 import type { CedarCall, Entity, Uid } from '../call.ts';
-import type { Cedar, Engine, Program, Slot } from '../engine.ts';
+import type { Cedar, Engine, Program } from '../engine.ts';
 import { literals, tokenize } from '../tokens.ts';
 
 /** One case of the file format of the Cedar CLI's `run-tests`. */
@@ -60,10 +60,10 @@ export function readCedarCases(text: string): readonly CedarCase[] | string {
  * How Cedar's answer differs from what the case expects, by the rules of `run-tests`: the decision, the stated policies
  * among the deciding ones, and the number of errors. Null when it does not.
  */
-export function cedarDifference(stated: CedarCase, entities: unknown, engine: Engine, slot: Slot): string | null {
+export function cedarDifference(stated: CedarCase, entities: unknown, engine: Engine, program: Program): string | null {
   const call = callOf(stated, entities);
   if (typeof call === 'string') return call;
-  const answer = engine.ask(slot, call);
+  const answer = engine.ask(program, call);
   if (answer.kind !== 'answered') return `Cedar was not asked: ${answer.message}`;
   const faults: string[] = [];
   if (answer.decision !== stated.decision) faults.push(`expected ${stated.decision}, got ${answer.decision}`);

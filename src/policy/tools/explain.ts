@@ -67,27 +67,23 @@ export function explain(
 ): readonly (readonly Account[])[] | string {
   const pieces: Piece[] = [];
   const taken = policies.map((policy) => takeApart(policy, pieces));
-  const program = Object.fromEntries(pieces.map(({ id, json }) => [id, json]));
-  const slot = engine.load({ schema: vetted.schema, policies: program });
-  if (typeof slot === 'string') return slot;
-  try {
-    const accounts: (readonly Account[])[] = [];
-    for (const question of questions) {
-      const call = cedarCall(question, vetted.named, purposes);
-      const answer = engine.ask(slot, call);
-      if (answer.kind !== 'answered') return answer.message;
-      const said: Said = {
-        holds: new Set(answer.reasons),
-        errors: new Map(answer.errors.map(({ policy, message }) => [policy, message])),
-        call,
-        cedar,
-      };
-      accounts.push(taken.map((one) => accountOf(one, said)));
-    }
-    return accounts;
-  } finally {
-    engine.free(slot);
+  const program = { schema: vetted.schema, policies: Object.fromEntries(pieces.map(({ id, json }) => [id, json])) };
+  const fault = engine.prepare(program);
+  if (fault !== null) return fault;
+  const accounts: (readonly Account[])[] = [];
+  for (const question of questions) {
+    const call = cedarCall(question, vetted.named, purposes);
+    const answer = engine.ask(program, call);
+    if (answer.kind !== 'answered') return answer.message;
+    const said: Said = {
+      holds: new Set(answer.reasons),
+      errors: new Map(answer.errors.map(({ policy, message }) => [policy, message])),
+      call,
+      cedar,
+    };
+    accounts.push(taken.map((one) => accountOf(one, said)));
   }
+  return accounts;
 }
 
 const OPEN = { op: 'All' } as const;

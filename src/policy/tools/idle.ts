@@ -98,20 +98,17 @@ function satisfied(
   questions: readonly Question[],
   { vetted, inventory, engine }: Asked,
 ): readonly ReadonlySet<string>[] | string {
-  const program = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
-  const slot = engine.load({ schema: vetted.schema, policies: program });
-  if (typeof slot === 'string') return slot;
-  try {
-    const found: ReadonlySet<string>[] = [];
-    for (const question of questions) {
-      const answer = engine.ask(slot, cedarCall(question, vetted.named, inventory));
-      if (answer.kind !== 'answered') return answer.message;
-      found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
-    }
-    return found;
-  } finally {
-    engine.free(slot);
+  const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
+  const program = { schema: vetted.schema, policies: varied };
+  const fault = engine.prepare(program);
+  if (fault !== null) return fault;
+  const found: ReadonlySet<string>[] = [];
+  for (const question of questions) {
+    const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
+    if (answer.kind !== 'answered') return answer.message;
+    found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
   }
+  return found;
 }
 
 /** A question whose context nobody looks at. */

@@ -1,7 +1,7 @@
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Action, Sensitivity } from '../../inventory/model.ts';
 import { Refusal } from '../../outcome.ts';
-import type { Engine, Slot } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { refusalOf } from '../permit.ts';
 import type { HopVerdict, Question } from '../question.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -50,26 +50,23 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
       ({ id, json }) =>
         [id, shallow(boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown))] as const,
     );
-  const slot = engine.load({ schema: vetted.schema, policies: Object.fromEntries(bounded) });
-  if (typeof slot === 'string') return slot;
-  try {
-    const found = new Map<string, Reached>();
-    const targets = sampleTargets(snapshot.inventory, vetted.named);
-    if (typeof targets === 'string') return targets;
-    for (const { line, upgrade } of targets) {
-      const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
-      if (typeof questions === 'string') return questions;
-      if (questions instanceof Refusal) continue;
-      const way = wayOf(questions, snapshot, () => questions.every((question) => possible(question, slot)));
-      if (way !== null) add(found, questions, way);
-    }
-    return [...found.values()].toSorted(byApi);
-  } finally {
-    engine.free(slot);
+  const program = { schema: vetted.schema, policies: Object.fromEntries(bounded) };
+  const fault = engine.prepare(program);
+  if (fault !== null) return fault;
+  const found = new Map<string, Reached>();
+  const targets = sampleTargets(snapshot.inventory, vetted.named);
+  if (typeof targets === 'string') return targets;
+  for (const { line, upgrade } of targets) {
+    const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
+    if (typeof questions === 'string') return questions;
+    if (questions instanceof Refusal) continue;
+    const way = wayOf(questions, snapshot, () => questions.every((question) => possible(question)));
+    if (way !== null) add(found, questions, way);
   }
+  return [...found.values()].toSorted(byApi);
 
-  function possible(question: Question, upper: Slot): boolean {
-    const answer = engine.ask(upper, cedarCall(question, vetted.named, snapshot.inventory));
+  function possible(question: Question): boolean {
+    const answer = engine.ask(program, cedarCall(question, vetted.named, snapshot.inventory));
     // A policy that errs here errs for lack of a fact, or for good: it is no promise that the request is refused.
     return answer.kind !== 'answered' || answer.decision === 'allow' || answer.errors.length > 0;
   }

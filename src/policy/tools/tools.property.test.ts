@@ -41,11 +41,7 @@ function withPolicies(text: string, use: (world: World) => void): void {
   if (Array.isArray(vetted)) throw new Error(vetted.map(formatProblem).join('\n'));
   const loaded = install(engine, sources, vetted);
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
-  try {
-    use({ vetted, loaded, policies: readPolicies(sources, cedar) });
-  } finally {
-    loaded.unload();
-  }
+  use({ vetted, loaded, policies: readPolicies(sources, cedar) });
 }
 
 const anyQuestions = fc.array(questions(inventory), { minLength: 1, maxLength: 6 });

@@ -1,0 +1,205 @@
+import { isIP } from 'node:net';
+import { type CedarCall, type Uid, unrepresentable } from './call.ts';
+import type { Answer, Engine, PolicyJson, Program } from './engine.ts';
+import { type Footprint, keyOf, union } from './need.ts';
+import { type ActionGroups, type Projector, project, projector } from './project.ts';
+
+/** Policies that hold together, with what a decider needs to know of each. Plain data: it comes from a worker. */
+export interface PolicySet {
+  readonly schema: string;
+  readonly policies: Readonly<Record<string, string>>;
+  readonly footprints: ReadonlyMap<string, PolicyFootprint>;
+  readonly groups: ActionGroups;
+}
+
+/** What one policy can learn of a call, and the entity without which its scope does not match. */
+export interface PolicyFootprint {
+  /** Null: not understood. Such a policy is asked with whole calls. */
+  readonly footprint: Footprint | null;
+  /** The scope's `==` or `in` of the principal, else of the resource, by `keyOf`; null where the scope is open. */
+  readonly scope: { readonly of: 'principal' | 'resource'; readonly key: string } | null;
+}
+
+/** Bytes of keys and verdicts that one slice remembers; two generations of half of it each. */
+const REMEMBERED_BYTES = 4 * 2 ** 20;
+/** Slices of policies with a scope that are kept. */
+const SLICES = 256;
+
+/** The entity in the scope of a policy, by which it is found. */
+export function scopeOf(policy: PolicyJson): PolicyFootprint['scope'] {
+  for (const side of ['principal', 'resource'] as const) {
+    const { op, entity, in: within } = policy[side] as { op: string; entity?: Uid; in?: { entity?: Uid } };
+    const uid = entity ?? within?.entity;
+    if (uid !== undefined && ['==', 'in', 'is'].includes(op)) return { of: side, key: keyOf(uid.type, uid.id) };
+  }
+  return null;
+}
+
+/** Texts that Cedar takes as a `datetime` and an `ip`. Others are refused by the schema, also where no policy reads them. */
+function holdsExtensions({ context: { now, client } }: CedarCall): boolean {
+  if (typeof now !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(now)) return false;
+  return client === undefined || (typeof client === 'string' && isIP(client) > 0 && !client.includes('%'));
+}
+
+type Answered = Extract<Answer, { kind: 'answered' }>;
+
+/**
+ * Cedar's answer about one set of policies. Those whose scope cannot match are left out (a scope that does not match ends
+ * the evaluation, so none of them could have failed), the call is cut down to what the others can learn of it, and the
+ * verdict about what remains is remembered. Whatever is not understood, and whatever fails to evaluate, is asked whole,
+ * with the schema. The answer is always one that Cedar gave.
+ */
+export class Decider {
+  readonly #engine: Engine;
+  readonly #set: PolicySet;
+  readonly #common: Slice;
+  /** Policies with a scope, by the entity in it. */
+  readonly #byPrincipal = new Map<string, string[]>();
+  readonly #byResource = new Map<string, string[]>();
+  readonly #own = new Map<string, Slice>();
+
+  constructor(engine: Engine, set: PolicySet) {
+    this.#engine = engine;
+    this.#set = set;
+    const open: string[] = [];
+    for (const id of Object.keys(set.policies)) {
+      const scope = set.footprints.get(id)?.scope ?? null;
+      if (scope === null) open.push(id);
+      else append(scope.of === 'principal' ? this.#byPrincipal : this.#byResource, scope.key, id);
+    }
+    this.#common = this.#slice(open, []);
+  }
+
+  /** Parses what every call needs: null, or why that could not be done. */
+  prepare(): string | null {
+    const { whole, program } = this.#common;
+    return this.#engine.prepare(whole) ?? this.#engine.prepare(program);
+  }
+
+  /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
+  ask(call: CedarCall): Answer {
+    const fault = unrepresentable(call);
+    if (fault !== null) return { kind: 'invalid', message: fault };
+    const slice = this.#sliceFor(call);
+    return this.#judged(slice, call) ?? this.#engine.ask((slice ?? this.#common).whole, call);
+  }
+
+  /** The answer by what is remembered, or asked for, of the parts; null where the whole call has to be asked. */
+  #judged(slice: Slice | null, call: CedarCall): Answered | null {
+    if (!holdsExtensions(call)) return null;
+    const common = this.#judge(this.#common, call);
+    if (common === null || slice === null) return common;
+    const own = this.#judge(slice, call);
+    return own === null ? null : together(common, own);
+  }
+
+  /** Cedar's answer about a slice; null where the whole call has to be asked. */
+  #judge(slice: Slice, call: CedarCall): Answered | null {
+    if (slice.projector === null) return null;
+    const { key, lasting } = project(call, slice.projector, this.#set.groups);
+    const known = slice.verdicts.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#engine.ask(slice.program, JSON.parse(key) as CedarCall);
+    // Messages of errors name entities, so they are asked for anew.
+    if (answer.kind !== 'answered' || answer.errors.length > 0) return null;
+    if (lasting) slice.verdicts.set(key, answer);
+    return answer;
+  }
+
+  /** The policies whose scope names this principal or resource, or an ancestor of it; null where none does. */
+  #sliceFor(call: CedarCall): Slice | null {
+    const ids: string[] = [];
+    for (const [uid, index] of [
+      [call.principal, this.#byPrincipal],
+      [call.resource, this.#byResource],
+    ] as const) {
+      if (index.size === 0) continue;
+      const parents = call.entities.find((one) => one.uid.id === uid.id && one.uid.type === uid.type)?.parents ?? [];
+      for (const one of new Set([uid, ...parents].map(({ type, id }) => keyOf(type, id)))) {
+        const found = index.get(one);
+        if (found !== undefined) ids.push(...found);
+      }
+    }
+    if (ids.length === 0) return null;
+    const name = JSON.stringify(ids);
+    let slice = this.#own.get(name);
+    if (slice === undefined) {
+      slice = this.#slice(ids, this.#common.ids);
+      const [oldest] = this.#own.keys();
+      if (this.#own.size >= SLICES && oldest !== undefined) this.#own.delete(oldest);
+    } else this.#own.delete(name);
+    this.#own.set(name, slice);
+    return slice;
+  }
+
+  #slice(ids: readonly string[], beside: readonly string[]): Slice {
+    const { schema, policies, footprints } = this.#set;
+    const footprint = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
+    const texts = (of: readonly string[]) => Object.fromEntries(of.map((id) => [id, policies[id]!]));
+    return {
+      ids,
+      program: { schema: null, policies: texts(ids) },
+      whole: { schema, policies: texts([...beside, ...ids]) },
+      projector: footprint === null ? null : projector(footprint),
+      verdicts: new Verdicts(REMEMBERED_BYTES),
+    };
+  }
+}
+
+/** Policies whose verdicts are remembered together. */
+interface Slice {
+  readonly ids: readonly string[];
+  /** These policies alone, for a projected call. */
+  readonly program: Program;
+  /** All that hold where these do, for a whole call. */
+  readonly whole: Program;
+  readonly projector: Projector | null;
+  readonly verdicts: Verdicts;
+}
+
+/**
+ * What one set of policies and another say together: Cedar's rule over the union. Neither has errors.
+ */
+function together(a: Answered, b: Answered): Answered {
+  const denials = [a, b].filter(({ decision, reasons }) => decision === 'deny' && reasons.length > 0);
+  const decided = denials.length > 0 ? denials : [a, b].filter(({ decision }) => decision === 'allow');
+  const reasons = decided.flatMap((answer) => answer.reasons).toSorted();
+  return { kind: 'answered', decision: decided[0]?.decision ?? 'deny', reasons, errors: [] };
+}
+
+function append(index: Map<string, string[]>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) index.set(key, [id]);
+  else ids.push(id);
+}
+
+/** Verdicts by the text of the call, bounded in bytes: what was not asked for over a whole generation is forgotten. */
+class Verdicts {
+  readonly #limit: number;
+  #young = new Map<string, Answered>();
+  #old = new Map<string, Answered>();
+  #bytes = 0;
+
+  constructor(bytes: number) {
+    this.#limit = bytes / 2;
+  }
+
+  get(key: string): Answered | undefined {
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: string, answer: Answered): void {
+    // A text takes two bytes a unit where it holds anything but Latin-1; the rest is the entry.
+    this.#bytes += key.length * 2 + 200;
+    if (this.#bytes > this.#limit) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#bytes = key.length * 2 + 200;
+    }
+    this.#young.set(key, answer);
+  }
+}
