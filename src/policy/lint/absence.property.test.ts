@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { loaded } from '../../../test/support/policy.ts';
+import { loaded, settings } from '../../../test/support/policy.ts';
 import { differentialEstate, policyFile, questions } from '../../../test/support/policy-arbitraries.ts';
 import { newInstance, type PolicyJson } from '../engine.ts';
 import type { Question } from '../question.ts';
@@ -42,7 +42,7 @@ test('a forbid that is not found to open holds still when a fact is left out', (
   let held = 0;
   fc.assert(
     fc.property(policyFile, asked, (text, list) => {
-      const { snapshot } = loaded({ 'a.cedar': text }, { inventory });
+      const { snapshot } = loaded({ 'a.cedar': text }, { inventory, settings: { ...settings, allowWarnings: true } });
       const opened = new Map([...policiesOf(text)].map(([id, json]) => [id, factsThatOpenByAbsence(json)]));
       for (const question of list) {
         const { forbids } = snapshot.decide(question);
