@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type App, examine, start } from './app.ts';
+import { type App, examine, start } from './app/app.ts';
 import { misuse, readArguments } from './cli/arguments.ts';
 import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';

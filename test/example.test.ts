@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { formatProblem } from '../src/inventory/problem.ts';
-import { Engine } from '../src/policy/engine.ts';
-import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
-import { loadSnapshot } from '../src/policy/load.ts';
-import { readSources } from '../src/policy/read.ts';
+import { Engine } from '../src/policy/decide/engine.ts';
+import { loadSnapshot } from '../src/policy/load/load.ts';
+import { readSources } from '../src/policy/load/read.ts';
+import { RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
+import { formatProblem } from '../src/source/problem.ts';
 import { testCases } from './support/cases.ts';
 
 const example = join(import.meta.dirname, '..', 'cedar', 'example');

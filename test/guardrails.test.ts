@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { formatProblem } from '../src/inventory/problem.ts';
-import { newInstance } from '../src/policy/engine.ts';
-import { RELEASE_GUARDRAILS } from '../src/policy/guardrails.ts';
-import type { SourceFile } from '../src/policy/place.ts';
-import { vet } from '../src/policy/vet.ts';
+import { newInstance } from '../src/policy/decide/engine.ts';
+import { vet } from '../src/policy/load/vet.ts';
+import { RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
+import type { SourceFile } from '../src/policy/text/place.ts';
+import { formatProblem } from '../src/source/problem.ts';
 import { testCases } from './support/cases.ts';
 import { loaded, settings, sourcesOf } from './support/policy.ts';
 

@@ -5,61 +5,61 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 
-/** The parts of the house, each with all that it may import besides itself. Type imports count. */
-const base = ['outcome', 'spiffe-id', 'strict-json', 'input', 'redact'];
-const mayImport: Readonly<Record<string, readonly string[]>> = {
-  outcome: [],
-  'spiffe-id': ['outcome'],
-  'strict-json': ['outcome'],
-  input: ['outcome'],
-  redact: [],
-  observe: ['outcome', 'redact'],
-  // The one reader of YAML.
-  config: [...base, 'inventory'],
-  inventory: base,
-  state: [...base, 'inventory'],
-  identity: [...base, 'inventory', 'state'],
-  task: [...base, 'inventory', 'state', 'identity'],
-  policy: [...base, 'inventory', 'state', 'identity', 'task'],
-  check: [...base, 'inventory', 'state', 'identity', 'task', 'policy'],
-  envoy: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe'],
-  control: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe'],
-  app: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe', 'envoy', 'control', 'config'],
-  cli: [...base, 'inventory', 'state', 'identity', 'task', 'policy', 'check', 'observe', 'config'],
-  main: [...base, 'inventory', 'identity', 'policy', 'observe', 'config', 'app', 'cli'],
-};
+/** The folders of src, each above those that may import it. A folder imports only itself and what stands before it. */
+const order = [
+  'base',
+  'source',
+  'http',
+  'x509',
+  'token',
+  'trust',
+  'inventory',
+  'state',
+  'identity',
+  'task',
+  'policy/text',
+  'policy/decide',
+  'policy/lint',
+  'policy/load',
+  'tools',
+  'check',
+  'observe',
+  'config',
+  'envoy',
+  'control',
+  'app',
+  'cli',
+  '.',
+];
 
-/** Readers of one text of a request, without the wire: tools must read what people write as a check reads it. */
-const readers: ReadonlySet<string> = new Set(['envoy/request-line.ts']);
+/** Doors and outputs that know nothing of each other, though one stands before the other. */
+const apart: readonly (readonly [from: string, to: string])[] = [
+  ['envoy', 'config'],
+  ['control', 'config'],
+  ['control', 'envoy'],
+  ['config', 'observe'],
+  ['cli', 'envoy'],
+  ['cli', 'control'],
+  ['cli', 'app'],
+  ['observe', 'check'],
+];
 
-/** Files beside `check.ts` and `app.ts` that are steps of them. */
-const partOf: Readonly<Record<string, string>> = {
-  admission: 'check',
-  facts: 'check',
-  judge: 'check',
-  record: 'check',
-  stopwatch: 'check',
-  'app-changes': 'app',
-  'app-identity': 'app',
-  'app-spiffe': 'app',
-  'app-places': 'app',
-  'app-task': 'app',
-  'app-telemetry': 'app',
-};
+const MAX_FILES = 20;
+const MAX_LINES = 300;
 
 /** Packages that only some files may import. */
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
-  jose: ['identity/', 'task/'],
-  '@cedar-policy/cedar-wasm': ['policy/engine.ts'],
-  '@grpc/grpc-js': ['envoy/', 'identity/workload-api'],
-  '@grpc/proto-loader': ['envoy/messages.ts', 'identity/workload-api'],
+  jose: ['token/', 'task/'],
+  '@cedar-policy/cedar-wasm': ['policy/decide/engine.ts'],
+  '@grpc/grpc-js': ['envoy/', 'trust/workload-api'],
+  '@grpc/proto-loader': ['envoy/messages.ts', 'trust/workload-api'],
   'prom-client': ['observe/'],
 };
 
 /** Makers of proofs, each with the only files that may call it. */
 const makers: Readonly<Record<string, readonly string[]>> = {
   'Caller.proven': ['identity/identify.ts'],
-  'Permit.from': ['judge.ts'],
+  'Permit.from': ['check/judge.ts'],
 };
 
 interface Source {
@@ -75,15 +75,51 @@ const sources: readonly Source[] = globSync('src/**/*.ts', { cwd: root })
   .filter((path) => !isTest(path))
   .map((path) => ({ path, code: withoutComments(readFileSync(join(root, 'src', path), 'utf8')) }));
 
-test('every part of src imports only what lies before it', () => {
-  const wrong = sources.flatMap(({ path, code }) =>
-    specifiers(code)
-      .filter((specifier) => specifier.startsWith('.'))
-      .map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'))
-      .filter((target) => !allowed(path, target))
-      .map((target) => `${path} imports ${target}`),
+/** Imports of one source by another, types too. */
+const imports: readonly (readonly [from: string, to: string])[] = sources.flatMap(({ path, code }) =>
+  specifiers(code)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => [path, normalize(join(dirname(path), specifier)).replaceAll('\\', '/')] as const),
+);
+
+test('every folder of src is one of those that have a place in the order', () => {
+  assert.deepEqual(
+    [...new Set(sources.map(({ path }) => dirname(path)))].filter((folder) => !order.includes(folder)),
+    [],
   );
+});
+
+test('every folder of src imports only what stands before it', () => {
+  const wrong = imports.filter(([from, to]) => {
+    const [source, target] = [dirname(from), dirname(to)];
+    return order.indexOf(target) > order.indexOf(source) || apart.some(([a, b]) => a === source && b === target);
+  });
   assert.deepEqual(wrong, []);
+});
+
+test('no source imports itself, by whatever way, types included', () => {
+  const targets = new Map<string, string[]>();
+  for (const [from, to] of imports) targets.set(from, [...(targets.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const at = way.indexOf(path);
+    if (at >= 0) cycles.push([...way.slice(at), path].join(' → '));
+    if (at >= 0 || done.has(path)) return;
+    for (const target of targets.get(path) ?? []) visit(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of targets.keys()) visit(path, []);
+  assert.deepEqual(cycles, []);
+});
+
+test(`no folder of src holds more than ${MAX_FILES} sources, and none of them more than ${MAX_LINES} lines`, () => {
+  const byFolder = Map.groupBy(sources, ({ path }) => dirname(path));
+  const full = [...byFolder].filter(([, files]) => files.length > MAX_FILES).map(([folder]) => folder);
+  const long = sources
+    .map(({ path }) => [path, readFileSync(join(root, 'src', path), 'utf8').split('\n').length - 1] as const)
+    .filter(([, lines]) => lines > MAX_LINES);
+  assert.deepEqual({ full, long }, { full: [], long: [] });
 });
 
 test('a package with one home is imported nowhere else', () => {
@@ -137,18 +173,6 @@ test('the scanner sees every form of import, and no comment', () => {
     ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name) => `./${name}.ts`),
   );
 });
-
-function allowed(from: string, to: string): boolean {
-  const [source, target] = [partName(from), partName(to)];
-  if (source === 'policy' && readers.has(to)) return true;
-  return source === target || (mayImport[source]?.includes(target) ?? false);
-}
-
-/** `identity/caller.ts` is `identity`; `check.ts` and its steps are `check`. */
-function partName(path: string): string {
-  const first = path.split('/')[0]!.replace(/\.ts$/, '');
-  return partOf[first] ?? first;
-}
 
 function homesOf(specifier: string): readonly string[] | null {
   const found = Object.entries(packageHomes).find(([name]) => specifier === name || specifier.startsWith(`${name}/`));

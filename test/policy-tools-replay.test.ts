@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type Reason, reasons } from '../src/outcome.ts';
+import { type Reason, reasons } from '../src/base/outcome.ts';
 import { askOf, readGolden } from './support/golden.ts';
 import { policyCli, writeFiles } from './support/policy-cli.ts';
 import { World } from './support/world.ts';

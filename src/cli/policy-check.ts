@@ -1,10 +1,10 @@
-import type { Problem } from '../inventory/problem.ts';
-import { newInstance } from '../policy/engine.ts';
+import { newInstance } from '../policy/decide/engine.ts';
 import { pathNotes } from '../policy/lint/paths.ts';
-import { findIdle } from '../policy/tools/idle.ts';
-import { noteworthy } from '../policy/tools/notes.ts';
-import { areRuns, runTests } from '../policy/tools/run-tests.ts';
-import { readPolicies } from '../policy/tools/texts.ts';
+import type { Problem } from '../source/problem.ts';
+import { findIdle } from '../tools/idle.ts';
+import { noteworthy } from '../tools/notes.ts';
+import { areRuns, runTests } from '../tools/run-tests.ts';
+import { readPolicies } from '../tools/texts.ts';
 import { readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';

@@ -1,7 +1,7 @@
-import { systemClock } from '../identity/clock.ts';
-import { newInstance } from '../policy/engine.ts';
-import { type Reached, reach } from '../policy/tools/reach.ts';
-import { readPolicies } from '../policy/tools/texts.ts';
+import { systemClock } from '../base/clock.ts';
+import { newInstance } from '../policy/decide/engine.ts';
+import { type Reached, reach } from '../tools/reach.ts';
+import { readPolicies } from '../tools/texts.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
 import { plainJson } from './plain.ts';

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { type Change, type Replay, Replayer } from '../policy/tools/replay.ts';
+import { type Change, type Replay, Replayer } from '../tools/replay.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
 import { plainJson } from './plain.ts';

@@ -1,11 +1,11 @@
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { formatProblem, type Problem } from '../inventory/problem.ts';
-import { Engine, newInstance, type Program } from '../policy/engine.ts';
-import { type CedarCase, cedarDifference, foreignProgram, readCedarCases } from '../policy/tools/cedar-cases.ts';
-import { areRuns, type Outcome, runTests } from '../policy/tools/run-tests.ts';
-import { updateCases } from '../policy/tools/update-cases.ts';
-import { JsonFault, parseExactJson } from '../strict-json.ts';
+import { JsonFault, parseExactJson } from '../base/strict-json.ts';
+import { Engine, newInstance, type Program } from '../policy/decide/engine.ts';
+import { formatProblem, type Problem } from '../source/problem.ts';
+import { type CedarCase, cedarDifference, foreignProgram, readCedarCases } from '../tools/cedar-cases.ts';
+import { areRuns, type Outcome, runTests } from '../tools/run-tests.ts';
+import { updateCases } from '../tools/update-cases.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from './policy-open.ts';

@@ -1,6 +1,6 @@
 import type { Inventory } from '../inventory/inventory.ts';
-import type { DeclaredHeader } from '../policy/sources.ts';
-import { misspelt, type Stated, statedSchema } from '../policy/stated.ts';
+import { misspelt, type Stated, statedSchema } from '../policy/load/stated.ts';
+import type { DeclaredHeader } from '../policy/text/sources.ts';
 
 /** The facts of a request on a command line, but caller and request themselves. */
 export const STATED_OPTIONS = {

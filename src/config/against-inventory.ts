@@ -1,6 +1,6 @@
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
 import type { Config } from './schema.ts';
 
 /** What a look at a configuration found, one line each. */

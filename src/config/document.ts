@@ -1,6 +1,6 @@
 import { isMap, isPair, isScalar, type Node, type Pair, visit } from 'yaml';
-import type { Problem } from '../inventory/problem.ts';
-import { parseYaml } from '../inventory/yaml.ts';
+import type { Problem } from '../source/problem.ts';
+import { parseYaml } from '../source/yaml.ts';
 import type { ConfigProblem, Fault } from './problem.ts';
 import { formatPath } from './problem.ts';
 

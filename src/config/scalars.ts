@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId, trustDomainFault } from '../base/spiffe-id.ts';
 import { hostNameFault } from '../inventory/host-name.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId, trustDomainFault } from '../spiffe-id.ts';
 
 /**
  * The leaf types of the configuration. Each takes the text that stands in the file, and gives the value that the parts

@@ -1,4 +1,4 @@
-import type { SpiffeId } from '../spiffe-id.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import { contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
 

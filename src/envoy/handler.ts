@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { v7 as uuid } from 'uuid';
-import type { Decision, Occasion } from '../check.ts';
-import type { CheckInput, Told } from '../input.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { Decision, Occasion } from '../check/check.ts';
+import type { CheckInput, Told } from '../http/input.ts';
 import type { CheckResponseMessage } from './messages.ts';
 import { allowResponse, denyResponse, type Stamp } from './response.ts';
 

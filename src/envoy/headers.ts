@@ -1,5 +1,5 @@
-import type { Headers } from '../input.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { Headers } from '../http/input.ts';
 import type { HttpRequestMessage } from './messages.ts';
 
 const NAME = /^:?[0-9a-z!#$%&'*+.^_`|~-]+$/;

@@ -3,7 +3,7 @@ import { chmod, link, lstat, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
-import type { Refusal } from '../outcome.ts';
+import type { Refusal } from '../base/outcome.ts';
 import { type CheckTls, listenTls } from './tls.ts';
 
 /** Where the check port listens. */

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { requestShapes, xfccValues } from '../../test/support/arbitraries.ts';
 import { checkBytes, received, requestOptions } from '../../test/support/check-request.ts';
-import type { CheckInput, XfccElement } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import { canonicalHost } from './host.ts';
+import { Refusal } from '../base/outcome.ts';
+import { canonicalHost } from '../http/host.ts';
+import type { CheckInput, XfccElement } from '../http/input.ts';
+import { readTarget } from '../http/path.ts';
+import { parseXfcc } from '../http/xfcc.ts';
 import { decodeCheck } from './messages.ts';
-import { readTarget } from './path.ts';
 import { readRequest } from './request.ts';
-import { parseXfcc } from './xfcc.ts';
 
 const read = (message: ReturnType<typeof received>): CheckInput | Refusal =>
   readRequest(message, { checkPeer: null }, requestOptions);

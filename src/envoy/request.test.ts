@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bothForms, type RequestShape, received, requestOptions } from '../../test/support/check-request.ts';
-import type { CheckInput } from '../input.ts';
-import { type Reason, Refusal } from '../outcome.ts';
+import { type Reason, Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import { decodeCheck } from './messages.ts';
 import { type RequestOptions, readRequest } from './request.ts';
 

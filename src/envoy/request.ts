@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
-import type { CheckInput, Forwarded, Headers, Peer } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import { guardHeaders } from './guard.ts';
+import { Refusal } from '../base/outcome.ts';
+import { guardHeaders } from '../http/guard.ts';
+import { canonicalAddress, canonicalHost } from '../http/host.ts';
+import type { CheckInput, Forwarded, Headers, Peer } from '../http/input.ts';
+import { methodFault, type ReadRequestLine, readRequestLine } from '../http/request-line.ts';
+import { type HopOptions, parseXfcc, selectHop } from '../http/xfcc.ts';
 import { readHeaders } from './headers.ts';
-import { canonicalAddress, canonicalHost } from './host.ts';
 import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './messages.ts';
-import { methodFault, type ReadRequestLine, readRequestLine } from './request-line.ts';
-import { type HopOptions, parseXfcc, selectHop } from './xfcc.ts';
 
 export interface RequestOptions {
   /** Read a run of slashes in the path as one; only right behind an Envoy with `merge_slashes`. */

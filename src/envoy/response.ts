@@ -1,5 +1,5 @@
-import type { Admission } from '../admission.ts';
-import { type AnsweredReason, type Refusal, reasons } from '../outcome.ts';
+import { type AnsweredReason, type Refusal, reasons } from '../base/outcome.ts';
+import type { Admission } from '../check/admission.ts';
 import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
 
 /** What ties the response, and Envoy's access log, to the audit record. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogVerbosity } from '@grpc/grpc-js';
-import type { CheckInput } from '../input.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { RunningHandler } from './handler.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../identity/clock.ts';
+import type { Clock } from '../base/clock.ts';
 
 const HANDSHAKE_MS = 5000;
 

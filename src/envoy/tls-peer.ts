@@ -1,6 +1,6 @@
-import type { BundleSnapshot } from '../identity/bundle.ts';
-import { type Presented, type VerifiedSvid, verifyX509Svid } from '../identity/x509-svid.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { BundleSnapshot } from '../trust/bundle.ts';
+import { type Presented, type VerifiedSvid, verifyX509Svid } from '../trust/x509-svid.ts';
 
 export interface PeerRules {
   /** The SPIFFE IDs that may ask. */

@@ -7,12 +7,12 @@ import { type CertificateParts, type Issued, TestCa } from '../../test/support/c
 import { H2Client } from '../../test/support/h2-client.ts';
 import { TestClock } from '../../test/support/test-clock.ts';
 import { until } from '../../test/support/until.ts';
-import { TrustBundle } from '../identity/bundle.ts';
-import { BundleStore } from '../identity/bundle-source.ts';
-import { Certificate } from '../identity/certificate.ts';
-import type { OwnSvid } from '../identity/own-svid.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import { TrustBundle } from '../trust/bundle.ts';
+import { BundleStore } from '../trust/bundle-source.ts';
+import type { OwnSvid } from '../trust/own-svid.ts';
+import { Certificate } from '../x509/certificate.ts';
 import type { CheckCall } from './handler.ts';
 import { denyResponse } from './response.ts';
 import { type CheckServer, serveChecks } from './server.ts';

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
-import type { BundleSnapshot } from '../identity/bundle.ts';
-import type { Clock } from '../identity/clock.ts';
-import type { OwnSvid } from '../identity/own-svid.ts';
-import { presentedBy } from '../identity/tls-peer.ts';
+import type { Clock } from '../base/clock.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { RefusedConnection } from '../observe/metrics.ts';
-import { Refusal } from '../outcome.ts';
+import type { BundleSnapshot } from '../trust/bundle.ts';
+import type { OwnSvid } from '../trust/own-svid.ts';
+import { presentedBy } from '../trust/tls-peer.ts';
 import { Handshakes } from './tls-handshakes.ts';
 import { ProvenPeer } from './tls-peer.ts';
 

@@ -1,5 +1,5 @@
-import type { Told } from '../input.ts';
-import { canonicalAddress } from './host.ts';
+import { canonicalAddress } from '../http/host.ts';
+import type { Told } from '../http/input.ts';
 import type { ReceivedCheck } from './messages.ts';
 
 /** Longer texts are cut: whoever sends them chooses their length. */

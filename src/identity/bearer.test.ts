@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwtSvid, makeKey, oidcToken } from '../../test/support/tokens.ts';
-import type { Headers } from '../input.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { Headers } from '../http/input.ts';
 import { type AuthorizationRules, readAuthorization } from './bearer.ts';
 
 const now = Date.UTC(2026, 0, 1);

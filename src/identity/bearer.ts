@@ -1,7 +1,7 @@
-import type { Headers } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import { UnverifiedJws } from './jws.ts';
-import { TokenFault } from './jws-fault.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { Headers } from '../http/input.ts';
+import { UnverifiedJws } from '../token/jws.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 const HEADER = 'authorization';

@@ -1,5 +1,5 @@
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Workload } from '../inventory/model.ts';
-import type { SpiffeId } from '../spiffe-id.ts';
 
 export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key'] as const;
 export type Credential = (typeof credentials)[number];

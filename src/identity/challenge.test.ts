@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { targetOf } from '../../test/support/inventory.ts';
 import { headersOf, inventory } from '../../test/support/task-world.ts';
-import type { CheckInput } from '../input.ts';
-import { Refusal, reasons } from '../outcome.ts';
+import { Refusal, reasons } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 
 const rules: ChallengeRules = { resourceMetadata: false, dpopAlgorithms: null };

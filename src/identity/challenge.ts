@@ -1,7 +1,7 @@
-import type { CheckInput } from '../input.ts';
+import { Refusal, type ResponseHeader, reasons } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { Host } from '../inventory/model.ts';
-import { Refusal, type ResponseHeader, reasons } from '../outcome.ts';
-import type { JwsAlgorithm } from './jws-algorithms.ts';
+import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 
 /** The headers that a credential may stand in. */
 const CREDENTIAL_HEADERS = ['authorization', 'txn-token', 'dpop', 'workload-identity-token', 'workload-proof-token'];

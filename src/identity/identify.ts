@@ -1,20 +1,20 @@
-import type { CheckInput } from '../input.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Host, Target } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import type { TokenFacts } from '../token/verified-token.ts';
+import type { BundleSnapshot } from '../trust/bundle.ts';
+import type { VerifiedSvid } from '../trust/x509-svid.ts';
 import { readAuthorization } from './bearer.ts';
-import type { BundleSnapshot } from './bundle.ts';
 import { Caller, type Credential, type OnVerified } from './caller.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
-import { TokenFault } from './jws-fault.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
 import { VerifiedJwtSvid } from './jwt-svid.ts';
 import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
 import { type PeerRules, presentedSvid } from './peer.ts';
 import { identityRefusal } from './token-refusal.ts';
-import type { TokenFacts } from './verified-token.ts';
-import type { VerifiedSvid } from './x509-svid.ts';
 
 export interface IdentityRules extends PeerRules {
   readonly bundles: () => BundleSnapshot;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwk, makeKey, thumbprint } from '../../test/support/tokens.ts';
-import { Refusal } from '../outcome.ts';
-import { BundleSnapshot, TrustBundle, type TrustDomainState } from './bundle.ts';
-import { BundleFault, parseBundleFile } from './bundle-document.ts';
+import { Refusal } from '../base/outcome.ts';
+import { BundleSnapshot, TrustBundle, type TrustDomainState } from '../trust/bundle.ts';
+import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
 
 const now = Date.UTC(2026, 0, 1);

@@ -1,8 +1,8 @@
-import { Refusal } from '../outcome.ts';
-import type { BundleSnapshot, TrustBundle } from './bundle.ts';
-import { TokenFault } from './jws-fault.ts';
+import { Refusal } from '../base/outcome.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import { KeySet } from '../token/key-set.ts';
+import type { BundleSnapshot, TrustBundle } from '../trust/bundle.ts';
 import type { JwtAuthorities } from './jwt-svid.ts';
-import { KeySet } from './key-set.ts';
 
 /** Each bundle's keys are imported once: a bundle is frozen, and the next one is another object. */
 const jwtKeySets = new WeakMap<TrustBundle, KeySet>();

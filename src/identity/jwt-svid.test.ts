@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwk, jwtSvid, type Mutation, makeKey, otherSignature, type SigningKey } from '../../test/support/tokens.ts';
-import { Refusal } from '../outcome.ts';
-import type { JsonValue } from '../strict-json.ts';
-import { UnverifiedJws } from './jws.ts';
-import { TokenFault } from './jws-fault.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { JsonValue } from '../base/strict-json.ts';
+import { UnverifiedJws } from '../token/jws.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import { KeySet } from '../token/key-set.ts';
 import { type JwtAuthorities, VerifiedJwtSvid } from './jwt-svid.ts';
-import { KeySet } from './key-set.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const SUB = 'spiffe://example.org/agent/a';

@@ -1,14 +1,14 @@
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
-import type { JsonObject } from '../strict-json.ts';
-import { type UnverifiedJws, verifyWithKeySet } from './jws.ts';
-import { standardAlgorithms } from './jws-algorithms.ts';
-import { checkAudience, checkBearer, checkTimes } from './jws-claims.ts';
-import type { JwsProfile } from './jws-compact.ts';
-import { TokenFault } from './jws-fault.ts';
-import type { KeySet } from './key-set.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import type { JsonObject } from '../base/strict-json.ts';
+import { type UnverifiedJws, verifyWithKeySet } from '../token/jws.ts';
+import { standardAlgorithms } from '../token/jws-algorithms.ts';
+import { checkAudience, checkBearer, checkTimes } from '../token/jws-claims.ts';
+import type { JwsProfile } from '../token/jws-compact.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import type { KeySet } from '../token/key-set.ts';
+import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
 import { identityRefusal } from './token-refusal.ts';
-import { type TokenFacts, tokenFacts } from './verified-token.ts';
 
 /** JWT-SVID section 2: the algorithms of its table, and `typ` absent, `JWT` or `JOSE`. */
 const profile: JwsProfile = { algorithms: standardAlgorithms, types: [null, 'jwt', 'jose'] };

@@ -1,13 +1,13 @@
-import type { Refusal } from '../outcome.ts';
-import type { JsonObject } from '../strict-json.ts';
-import { type UnverifiedJws, verifyWithKeySet } from './jws.ts';
-import type { JwsAlgorithm } from './jws-algorithms.ts';
-import { checkAudience, checkBearer, checkTimes, requireText } from './jws-claims.ts';
-import type { JwsProfile } from './jws-compact.ts';
-import { TokenFault } from './jws-fault.ts';
-import type { KeySource } from './key-source.ts';
+import type { Refusal } from '../base/outcome.ts';
+import type { JsonObject } from '../base/strict-json.ts';
+import { type UnverifiedJws, verifyWithKeySet } from '../token/jws.ts';
+import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
+import { checkAudience, checkBearer, checkTimes, requireText } from '../token/jws-claims.ts';
+import type { JwsProfile } from '../token/jws-compact.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import type { KeySource } from '../token/key-source.ts';
+import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
 import { identityRefusal } from './token-refusal.ts';
-import { type TokenFacts, tokenFacts } from './verified-token.ts';
 
 /** Neither an access token nor a proof may pass as a workload's identity: RFC 8725 section 3.11. */
 const types: JwsProfile['types'] = [null, 'jwt'];

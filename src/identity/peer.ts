@@ -1,10 +1,10 @@
-import type { CheckInput, Forwarded, XfccElement } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import type { SpiffeId } from '../spiffe-id.ts';
-import type { BundleSnapshot } from './bundle.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
+import type { CheckInput, Forwarded, XfccElement } from '../http/input.ts';
+import type { BundleSnapshot } from '../trust/bundle.ts';
+import type { CertificateText, SvidVerifier } from '../trust/svid-cache.ts';
+import type { VerifiedSvid } from '../trust/x509-svid.ts';
 import type { OnVerified } from './caller.ts';
-import type { CertificateText, SvidVerifier } from './svid-cache.ts';
-import type { VerifiedSvid } from './x509-svid.ts';
 
 /** What the config says about the way between the caller and this Envoy. */
 export interface PeerRules {

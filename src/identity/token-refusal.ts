@@ -1,5 +1,5 @@
-import { type Reason, Refusal } from '../outcome.ts';
-import type { TokenFault, TokenFaultKind } from './jws-fault.ts';
+import { type Reason, Refusal } from '../base/outcome.ts';
+import type { TokenFault, TokenFaultKind } from '../token/jws-fault.ts';
 
 const reasonOf = {
   malformed: 'identity_token_malformed',

@@ -1,8 +1,8 @@
+import type { Report } from '../source/report.ts';
 import { reportCrossings } from './crossing.ts';
 import { lowerPath } from './fold.ts';
 import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
 import type { Action, Sensitivity } from './model.ts';
-import type { Report } from './report.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
 import { contains, parseTemplate, type Template } from './template.ts';
 import { TemplateTree } from './template-tree.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { access, inventoryOf, problemsOf, targetOf } from '../../test/support/inventory.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { Access } from './host.ts';
 import type { Inventory } from './inventory.ts';
 

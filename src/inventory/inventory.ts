@@ -1,6 +1,6 @@
-import type { CheckInput } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import type { SpiffeId } from '../spiffe-id.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { Access, HostBook } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';

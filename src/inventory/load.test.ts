@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf, problemsIn, problemsOf, workloadOf } from '../../test/support/inventory.ts';
+import { formatProblem } from '../source/problem.ts';
 import { loadInventory, restoreInventory } from './load.ts';
-import { formatProblem } from './problem.ts';
 
 const good = `teams: [payments]
 approvals: [resource-owner]

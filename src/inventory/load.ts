@@ -1,14 +1,16 @@
 import { z } from 'zod';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
+import { canonicalJson } from '../base/canonical.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import { MAX_PROBLEMS, type Problem, sortProblems } from '../source/problem.ts';
+import type { Report } from '../source/report.ts';
+import { shapeProblems, withPath } from '../source/shape.ts';
+import { readYaml } from '../source/yaml.ts';
 import { rank } from './apis.ts';
-import { canonicalJson } from './canonical.ts';
 import { compileHost, type HostBook } from './host.ts';
 import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
 import { notesOn } from './notes.ts';
-import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 import { compilePurposes } from './purposes.ts';
-import type { Report } from './report.ts';
 import {
   type HostEntry,
   hostSchema,
@@ -17,9 +19,7 @@ import {
   type WorkloadEntry,
   workloadSchema,
 } from './schema.ts';
-import { shapeProblems, withPath } from './shape.ts';
 import { compileWorkloads, type Placed } from './workloads.ts';
-import { readYaml } from './yaml.ts';
 
 export interface LoadOptions {
   /** Trust domains whose bundle the config marks `ours`: a workload of any other is external, whatever the file says. */

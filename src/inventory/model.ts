@@ -1,4 +1,4 @@
-import type { SpiffeId } from '../spiffe-id.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 
 export const kinds = ['agent', 'service', 'job', 'legacy'] as const;
 export type Kind = (typeof kinds)[number];

@@ -1,4 +1,4 @@
-import type { SpiffeId } from '../spiffe-id.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 
 const SCHEME_LENGTH = 'spiffe://'.length;
 

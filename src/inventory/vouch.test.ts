@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { access, inventoryOf } from '../../test/support/inventory.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { Located } from './inventory.ts';
 import type { Target } from './model.ts';
 

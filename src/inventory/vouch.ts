@@ -1,5 +1,5 @@
-import type { CheckInput } from '../input.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 
 /** What of a request tells who vouches for its host. */
 export type Vouched = Pick<CheckInput, 'host' | 'destinationPrincipal' | 'extensions'>;

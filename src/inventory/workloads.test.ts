@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { idOf, inventoryOf, problemsOf, workloadOf } from '../../test/support/inventory.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { Workload } from './model.ts';
 
 const batch = { under: 'spiffe://prod.example/ns/batch', owner: 'platform', kind: 'job' };

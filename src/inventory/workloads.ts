@@ -1,8 +1,8 @@
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import type { Report } from '../source/report.ts';
 import type { Kind, Workload } from './model.ts';
 import { lie } from './networks.ts';
-import type { Report } from './report.ts';
 import type { WorkloadEntry } from './schema.ts';
 
 /** A workload entry of the file, together with its position there. */

@@ -17,7 +17,7 @@ import { Writable } from 'node:stream';
 import { suite, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { auditRecord } from '../../test/support/audit-observe.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import { Audit, type AuditOptions } from './audit.ts';
 import { digest } from './line.ts';
 import { auditBody } from './record.ts';

@@ -1,4 +1,4 @@
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import { Chain, type ChainOptions, type Pending, type Written } from './chain.ts';
 import { type AuditChange, changeBody } from './change.ts';
 import { type AuditRecord, auditBody } from './record.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Reason, reasons } from '../outcome.ts';
+import { type Reason, reasons } from '../base/outcome.ts';
 import { type CheckMetrics, Metrics, type SnapshotMetrics } from './metrics.ts';
 import { type MetricRow, metricRows } from './metrics-table.ts';
 

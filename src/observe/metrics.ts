@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type AnsweredReason, reasons } from '../outcome.ts';
+import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import { type MetricName, type MetricRow, metricRows } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
 

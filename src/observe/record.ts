@@ -1,5 +1,5 @@
-import type { AnsweredReason, Reason } from '../outcome.ts';
-import { withoutTokens } from '../redact.ts';
+import type { AnsweredReason, Reason } from '../base/outcome.ts';
+import { withoutTokens } from '../base/redact.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */

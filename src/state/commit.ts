@@ -1,4 +1,4 @@
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { Claim, State, Use } from './model.ts';
 
 /** A claim together with the answer to whoever comes second. */

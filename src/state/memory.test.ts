@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import { commit, type PendingClaim } from './commit.ts';
 import { MemoryState } from './memory.ts';
 import type { State, Use } from './model.ts';

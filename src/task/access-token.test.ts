@@ -20,10 +20,10 @@ import {
   why,
 } from '../../test/support/task-world.ts';
 import { type Mutation, mint, oidcToken } from '../../test/support/tokens.ts';
-import { UnverifiedJws } from '../identity/jws.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import type { KeySource } from '../identity/key-source.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
+import { UnverifiedJws } from '../token/jws.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import type { KeySource } from '../token/key-source.ts';
 import { TaskToken } from './task-token.ts';
 
 const seconds = NOW / 1000;

@@ -1,4 +1,4 @@
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import type { BoundTask } from './binding.ts';
 import type { Assurance, Declared, Task } from './model.ts';
 

@@ -1,10 +1,10 @@
+import { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Caller } from '../identity/caller.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Workload } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
-import type { SpiffeId } from '../spiffe-id.ts';
-import type { Confirmation } from './confirmation.ts';
+import type { Confirmation } from '../token/confirmation.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import type { Assurance, Chain, Task, VerifiedTask } from './model.ts';
 import { namedWorkloads } from './named.ts';
 import type { IssuerScope } from './options.ts';

@@ -1,12 +1,12 @@
+import { Refusal } from '../base/outcome.ts';
+import { isJsonObject } from '../base/strict-json.ts';
 import type { PresentedToken } from '../identity/bearer.ts';
-import type { UnverifiedJws } from '../identity/jws.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
 import type { Host } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
-import { isJsonObject } from '../strict-json.ts';
+import { type Confirmation, readConfirmation } from '../token/confirmation.ts';
+import type { UnverifiedJws } from '../token/jws.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import type { Asking } from './challenge.ts';
 import { claimAt } from './claim-path.ts';
-import { type Confirmation, readConfirmation } from './confirmation.ts';
 import type { JwtSvidIssuer, TaskRules, TxnTokenIssuer } from './options.ts';
 import type { Presented } from './presented.ts';
 import { TaskToken, unverifiedSubject } from './task-token.ts';

@@ -1,7 +1,7 @@
+import type { ResponseHeader } from '../base/outcome.ts';
 import { type ChallengeParameter, challengeHeader } from '../identity/challenge.ts';
-import type { JwsAlgorithm } from '../identity/jws-algorithms.ts';
 import type { Host } from '../inventory/model.ts';
-import type { ResponseHeader } from '../outcome.ts';
+import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 
 /** What a challenge needs to know about the request that it answers. */
 export interface Asking {

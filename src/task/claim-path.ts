@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../strict-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import type { ClaimPath } from './options.ts';
 
 /** The claim at the end of the path (RFC 6901 without array steps); undefined when it is not there. */

@@ -1,6 +1,6 @@
-import type { Headers } from '../input.ts';
-import { Refusal } from '../outcome.ts';
-import { isIdentifier } from './identifier.ts';
+import { isIdentifier } from '../base/identifier.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { Headers } from '../http/input.ts';
 import type { Declared } from './model.ts';
 
 /** The names of the headers in which a caller may say a task, in lower case. */

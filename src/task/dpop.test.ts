@@ -25,7 +25,7 @@ import {
   sha256,
   thumbprint,
 } from '../../test/support/tokens.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import { judgeNonce, makeNonce } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
 import { hashOf } from './proof.ts';

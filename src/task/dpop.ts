@@ -1,13 +1,13 @@
-import { type JwsProfile, UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey } from '../identity/jws.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import { type Reason, Refusal, type ResponseHeader } from '../outcome.ts';
+import { type Reason, Refusal, type ResponseHeader } from '../base/outcome.ts';
+import type { JsonObject } from '../base/strict-json.ts';
+import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { PendingClaim } from '../state/commit.ts';
-import type { JsonObject } from '../strict-json.ts';
+import { type JwsProfile, UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey } from '../token/jws.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import { type Asking, proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
 import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
-import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
 
 const TYPES: JwsProfile['types'] = ['dpop+jwt'];
 const NONCE_HEADER = 'dpop-nonce';

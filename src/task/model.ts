@@ -1,5 +1,5 @@
+import type { ResponseHeader } from '../base/outcome.ts';
 import type { Workload } from '../inventory/model.ts';
-import type { ResponseHeader } from '../outcome.ts';
 import type { PendingClaim } from '../state/commit.ts';
 import type { Asking } from './challenge.ts';
 

@@ -1,7 +1,7 @@
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
-import { isJsonObject, type JsonObject } from '../strict-json.ts';
 import type { TaskToken } from './task-token.ts';
 
 const ACT_MEMBERS: ReadonlySet<string> = new Set(['sub', 'iss', 'act']);

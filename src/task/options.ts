@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { type JwsAlgorithm, standardAlgorithms } from '../identity/jws-algorithms.ts';
-import type { TokenFault } from '../identity/jws-fault.ts';
 import type { JwtAuthorities } from '../identity/jwt-svid.ts';
-import type { KeySet } from '../identity/key-set.ts';
-import type { KeySource } from '../identity/key-source.ts';
+import { type JwsAlgorithm, standardAlgorithms } from '../token/jws-algorithms.ts';
+import type { TokenFault } from '../token/jws-fault.ts';
+import type { KeySet } from '../token/key-set.ts';
+import type { KeySource } from '../token/key-source.ts';
 import type { DeclaredHeaderNames } from './declared.ts';
 import type { Assurance } from './model.ts';
 

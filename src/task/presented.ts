@@ -1,10 +1,10 @@
+import { Refusal } from '../base/outcome.ts';
+import { isJsonObject } from '../base/strict-json.ts';
+import type { Headers } from '../http/input.ts';
 import { type PresentedToken, readAuthorization } from '../identity/bearer.ts';
-import { UnverifiedJws } from '../identity/jws.ts';
-import type { TokenFault } from '../identity/jws-fault.ts';
-import type { Headers } from '../input.ts';
 import type { Host } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
-import { isJsonObject } from '../strict-json.ts';
+import { UnverifiedJws } from '../token/jws.ts';
+import type { TokenFault } from '../token/jws-fault.ts';
 import { single } from './declared.ts';
 import type { TaskRules } from './options.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonObject } from '../strict-json.ts';
+import type { JsonObject } from '../base/strict-json.ts';
 
 /** How far the clocks of a caller and of this sidecar may be apart, in seconds. */
 export const LEEWAY_SECONDS = 5;

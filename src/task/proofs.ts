@@ -1,8 +1,8 @@
+import { Refusal, type ResponseHeader } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import type { CheckInput } from '../input.ts';
-import { Refusal, type ResponseHeader } from '../outcome.ts';
 import type { PendingClaim } from '../state/commit.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import type { ProvenKeys } from './binding.ts';
 import type { Candidate } from './candidate.ts';
 import { type Asking, proofChallenge } from './challenge.ts';

@@ -12,8 +12,8 @@ import {
   TARGET_URI,
 } from '../../test/support/task-world.ts';
 import { dpopProof, mint, thumbprint, wit, wpt } from '../../test/support/tokens.ts';
-import { Refusal } from '../outcome.ts';
-import { normalTargetUri } from './target-uri.ts';
+import { Refusal } from '../base/outcome.ts';
+import { normalTargetUri } from '../http/target-uri.ts';
 
 /** JSON that a token may hold anywhere, with a bias to what means something. */
 const json = fc.oneof(

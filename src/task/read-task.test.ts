@@ -16,7 +16,7 @@ import {
   why,
 } from '../../test/support/task-world.ts';
 import { dpopProof, thumbprint } from '../../test/support/tokens.ts';
-import { Refusal } from '../outcome.ts';
+import { Refusal } from '../base/outcome.ts';
 import { taskReader } from './read-task.ts';
 import { askForScope } from './scopes.ts';
 

@@ -1,9 +1,9 @@
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import type { CheckInput } from '../input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import { agree } from './agree.ts';
 import { type BoundTask, bind, verifiedTask } from './binding.ts';
 import { askingFor, authorizationCandidate, txnCandidate } from './candidate.ts';

@@ -1,5 +1,5 @@
+import { Refusal } from '../base/outcome.ts';
 import type { Target } from '../inventory/model.ts';
-import { Refusal } from '../outcome.ts';
 import { tokenChallenge } from './challenge.ts';
 import type { Why } from './model.ts';
 

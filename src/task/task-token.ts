@@ -1,13 +1,13 @@
-import { type JwsProfile, type UnverifiedJws, type VerifiedJws, verifyWithKeySet } from '../identity/jws.ts';
-import { standardAlgorithms } from '../identity/jws-algorithms.ts';
-import { checkAudience, checkTimes, requireText, type TokenTimes } from '../identity/jws-claims.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import type { KeySet } from '../identity/key-set.ts';
-import { Refusal } from '../outcome.ts';
-import { SpiffeId } from '../spiffe-id.ts';
-import type { JsonObject } from '../strict-json.ts';
+import { isIdentifier } from '../base/identifier.ts';
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import type { JsonObject } from '../base/strict-json.ts';
+import { type JwsProfile, type UnverifiedJws, type VerifiedJws, verifyWithKeySet } from '../token/jws.ts';
+import { standardAlgorithms } from '../token/jws-algorithms.ts';
+import { checkAudience, checkTimes, requireText, type TokenTimes } from '../token/jws-claims.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import type { KeySet } from '../token/key-set.ts';
 import { claimAt } from './claim-path.ts';
-import { isIdentifier } from './identifier.ts';
 import type { TaskSource } from './model.ts';
 import type { AccessTokenIssuer, IssuerScope, JwtSvidIssuer, TxnTokenIssuer } from './options.ts';
 

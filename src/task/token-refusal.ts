@@ -1,5 +1,5 @@
-import type { TokenFault, TokenFaultKind } from '../identity/jws-fault.ts';
-import { type Reason, Refusal } from '../outcome.ts';
+import { type Reason, Refusal } from '../base/outcome.ts';
+import type { TokenFault, TokenFaultKind } from '../token/jws-fault.ts';
 import { type Asking, tokenChallenge } from './challenge.ts';
 import type { TaskSource } from './model.ts';
 

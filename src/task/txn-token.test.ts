@@ -16,10 +16,10 @@ import {
   why,
 } from '../../test/support/task-world.ts';
 import { jwk, leftOverBits, type Mutation, makeKey, otherSignature } from '../../test/support/tokens.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import { KeySet } from '../identity/key-set.ts';
-import { Refusal } from '../outcome.ts';
-import type { JsonValue } from '../strict-json.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { JsonValue } from '../base/strict-json.ts';
+import { TokenFault } from '../token/jws-fault.ts';
+import { KeySet } from '../token/key-set.ts';
 import type { TaskIssuer, TxnTokenIssuer } from './options.ts';
 
 const seconds = NOW / 1000;

@@ -27,7 +27,7 @@ import {
   wit,
   wpt,
 } from '../../test/support/tokens.ts';
-import { reasons } from '../outcome.ts';
+import { reasons } from '../base/outcome.ts';
 
 const seconds = NOW / 1000;
 const txn = agentTxn();

@@ -1,17 +1,17 @@
+import { type Reason, Refusal } from '../base/outcome.ts';
+import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
+import type { Headers } from '../http/input.ts';
+import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { Caller } from '../identity/caller.ts';
-import { PublicJwk } from '../identity/jwk.ts';
-import { type JwsProfile, UnverifiedJws, verifyWithKey, verifyWithKeySet } from '../identity/jws.ts';
-import { checkTimes } from '../identity/jws-claims.ts';
-import { TokenFault } from '../identity/jws-fault.ts';
-import type { Headers } from '../input.ts';
 import type { Host } from '../inventory/model.ts';
-import { type Reason, Refusal } from '../outcome.ts';
 import type { PendingClaim } from '../state/commit.ts';
-import { isJsonObject, type JsonObject } from '../strict-json.ts';
-import { readConfirmation } from './confirmation.ts';
+import { readConfirmation } from '../token/confirmation.ts';
+import { PublicJwk } from '../token/jwk.ts';
+import { type JwsProfile, UnverifiedJws, verifyWithKey, verifyWithKeySet } from '../token/jws.ts';
+import { checkTimes } from '../token/jws-claims.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import type { WimseOptions } from './options.ts';
 import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
-import { expectedTargetUri, normalTargetUri } from './target-uri.ts';
 import { unverifiedSubject } from './task-token.ts';
 
 const WIT_TYPES: JwsProfile['types'] = ['wit+jwt'];

@@ -1,9 +1,9 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import { Engine } from '../../src/policy/engine.ts';
-import { SnapshotHolder } from '../../src/policy/holder.ts';
-import type { Snapshot } from '../../src/policy/snapshot.ts';
+import { Engine } from '../../src/policy/decide/engine.ts';
+import type { Snapshot } from '../../src/policy/decide/snapshot.ts';
+import { SnapshotHolder } from '../../src/policy/load/holder.ts';
 import { bundleDocument, type Issued, TestCa } from '../support/ca.ts';
 import { checkBytes } from '../support/check-request.ts';
 import { exampleIdentity, PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';

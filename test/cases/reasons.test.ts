@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { type Reason, reasons } from '../../src/outcome.ts';
+import { type Reason, reasons } from '../../src/base/outcome.ts';
 import { type Answer, World } from '../support/world.ts';
 import { worlds } from '../support/world-kinds.ts';
 import type { ReasonCase } from './reasons/case.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Refusal } from '../../src/base/outcome.ts';
 import { readRequest } from '../../src/envoy/request.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import { Refusal } from '../../src/outcome.ts';
-import { refusalOf } from '../../src/policy/permit.ts';
-import type { Snapshot } from '../../src/policy/snapshot.ts';
+import { refusalOf } from '../../src/policy/decide/permit.ts';
+import type { Snapshot } from '../../src/policy/decide/snapshot.ts';
 import { type RequestShape, received, requestOptions } from '../support/check-request.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 import { loaded, question, settings } from '../support/policy.ts';

@@ -1,8 +1,8 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CedarCall, Entity } from '../../src/policy/call.ts';
-import { type Answer, Engine } from '../../src/policy/engine.ts';
-import { statements } from '../../src/policy/split.ts';
+import type { CedarCall, Entity } from '../../src/policy/decide/call.ts';
+import { type Answer, Engine } from '../../src/policy/decide/engine.ts';
+import { statements } from '../../src/policy/text/split.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 import { readTarball } from '../support/tar.ts';
 

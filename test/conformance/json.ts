@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BundleFault, parseBundleFile } from '../../src/identity/bundle-document.ts';
-import { JwkFault } from '../../src/identity/jwk.ts';
-import { UnverifiedJws } from '../../src/identity/jws.ts';
-import { TokenFault } from '../../src/identity/jws-fault.ts';
-import { parseJwks } from '../../src/identity/key-set.ts';
-import { decodeUtf8, JsonFault, parseExactJsonBytes, parseStrictJsonBytes } from '../../src/strict-json.ts';
+import { decodeUtf8, JsonFault, parseExactJsonBytes, parseStrictJsonBytes } from '../../src/base/strict-json.ts';
+import { JwkFault } from '../../src/token/jwk.ts';
+import { UnverifiedJws } from '../../src/token/jws.ts';
+import { TokenFault } from '../../src/token/jws-fault.ts';
+import { parseJwks } from '../../src/token/key-set.ts';
+import { BundleFault, parseBundleFile } from '../../src/trust/bundle-document.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 
 /** Accepted by the grammar of RFC 8259, refused here since RFC 7493 section 2.3 leaves no reading of them. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Reason, Refusal } from '../../src/base/outcome.ts';
 import { authorization } from '../../src/envoy/messages.ts';
 import { readRequest } from '../../src/envoy/request.ts';
-import { type Reason, Refusal } from '../../src/outcome.ts';
 import { requestOptions } from '../support/check-request.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 

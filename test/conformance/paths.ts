@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Refusal } from '../../src/base/outcome.ts';
 import { readRequest } from '../../src/envoy/request.ts';
-import { Refusal } from '../../src/outcome.ts';
 import { received, requestOptions } from '../support/check-request.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 

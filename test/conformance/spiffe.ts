@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BundleContent } from '../../src/identity/bundle.ts';
-import { BundleFault, parseBundleFile, parseJwtAuthorities } from '../../src/identity/bundle-document.ts';
-import { Refusal } from '../../src/outcome.ts';
-import { SpiffeId } from '../../src/spiffe-id.ts';
+import { Refusal } from '../../src/base/outcome.ts';
+import { SpiffeId } from '../../src/base/spiffe-id.ts';
+import type { BundleContent } from '../../src/trust/bundle.ts';
+import { BundleFault, parseBundleFile, parseJwtAuthorities } from '../../src/trust/bundle-document.ts';
 import { type CorpusResult, corporaDir, hasCorpus } from '../support/corpora.ts';
 import { type Chain, readCorpus, readExceptions, verifyChain } from '../support/x509-chains.ts';
 

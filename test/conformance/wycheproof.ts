@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { standardAlgorithms } from '../../src/identity/jws-algorithms.ts';
+import type { JsonValue } from '../../src/base/strict-json.ts';
+import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
 import {
   allowedAlgorithm,
   decodeUnverifiedCompact,
   type JwsProfile,
   verifySignature,
-} from '../../src/identity/jws-compact.ts';
-import { TokenFault } from '../../src/identity/jws-fault.ts';
-import { KeySet } from '../../src/identity/key-set.ts';
-import type { JsonValue } from '../../src/strict-json.ts';
+} from '../../src/token/jws-compact.ts';
+import { TokenFault } from '../../src/token/jws-fault.ts';
+import { KeySet } from '../../src/token/key-set.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 
 interface Group {

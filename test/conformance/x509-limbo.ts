@@ -1,7 +1,7 @@
-import { Certificate } from '../../src/identity/certificate.ts';
-import { validatePath } from '../../src/identity/path.ts';
-import { checkLeaf } from '../../src/identity/x509-svid.ts';
-import { Refusal } from '../../src/outcome.ts';
+import { Refusal } from '../../src/base/outcome.ts';
+import { checkLeaf } from '../../src/trust/x509-svid.ts';
+import { Certificate } from '../../src/x509/certificate.ts';
+import { validatePath } from '../../src/x509/path.ts';
 import { type CorpusResult, hasCorpus } from '../support/corpora.ts';
 import { certificateOf, certificatesOf, readCorpus, readExceptions } from '../support/x509-chains.ts';
 

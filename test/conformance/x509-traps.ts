@@ -1,4 +1,4 @@
-import { Refusal } from '../../src/outcome.ts';
+import { Refusal } from '../../src/base/outcome.ts';
 import { type CorpusResult, hasCorpus } from '../support/corpora.ts';
 import { type Chain, readCorpus, readExceptions, verifyChain } from '../support/x509-chains.ts';
 

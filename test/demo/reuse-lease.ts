@@ -1,4 +1,4 @@
-import type { Reason } from '../../src/outcome.ts';
+import type { Reason } from '../../src/base/outcome.ts';
 import type { Issued } from '../support/ca.ts';
 import { ids, places, type ThiefEstate } from '../support/thief-estate.ts';
 import { AUDIENCES, altered, type Change, type Headers, respelled } from '../support/thief-tokens.ts';

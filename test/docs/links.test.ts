@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { anchors, type Page, page, pages, prose, repository } from './markdown.ts';
 
 const LINK = /\[[^\]]*\]\(([^)\s]+)\)/g;
-/** A file or folder of ours in code letters, such as `src/check.ts` or `test/cases/`. */
+/** A file or folder of ours in code letters, such as `src/check/check.ts` or `test/cases/`. */
 const OURS = /`((?:src|test|cedar|envoy|k8s|proto|docs)\/[A-Za-z0-9_./-]+)`/g;
 
 for (const one of pages()) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { reasons } from '../../src/outcome.ts';
+import { reasons } from '../../src/base/outcome.ts';
 import type { Issued } from '../support/ca.ts';
 import { type View, type ViewedRequest, viewGrpc, viewHttp1, viewHttp2 } from '../support/client-view.ts';
 import type { Envoy } from '../support/envoy.ts';

@@ -33,7 +33,11 @@ const conditions: readonly Condition[] = [
   ['decider.ts', '[uid, ...parents].map', '[uid].map'],
 ];
 const sources = [...new Set(conditions.map(([file]) => `src/policy/${file}`))];
-const tests = ['src/policy/decider.test.ts', 'src/policy/snapshot.test.ts', 'src/policy/differential.test.ts'];
+const tests = [
+  'src/policy/decide/decider.test.ts',
+  'src/policy/decide/snapshot.test.ts',
+  'src/policy/decide/differential.test.ts',
+];
 
 process.exitCode = await runMutation({
   name: 'decider',

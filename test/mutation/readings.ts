@@ -23,17 +23,17 @@ const patches: readonly Patch[] = [
   ['a lenient reading refuses', 'src/inventory/host.ts', 'if (another !== null)', 'if (false)'],
   ['a folding host folds', 'src/inventory/host.ts', 'this.#caseInsensitive ? lowerPath(access.path) : ', ''],
   ['effect: write makes a write', 'src/inventory/host.ts', 'if (writes)', 'if (false)'],
-  ['names that fold alike refuse', 'src/envoy/guard.ts', 'if (respelled !== null)', 'if (false)'],
-  ['names that fold to ours refuse', 'src/envoy/guard.ts', ' || (read !== name && read.startsWith(OWN_PREFIX))', ''],
+  ['names that fold alike refuse', 'src/http/guard.ts', 'if (respelled !== null)', 'if (false)'],
+  ['names that fold to ours refuse', 'src/http/guard.ts', ' || (read !== name && read.startsWith(OWN_PREFIX))', ''],
   [
     'other names of ours are removed',
-    'src/admission.ts',
+    'src/check/admission.ts',
     ', ...names.filter((name) => name.startsWith(OWN_PREFIX))',
     '',
   ],
-  ['a header that overrides refuses', 'src/envoy/guard.ts', 'if (override !== null)', 'if (false)'],
+  ['a header that overrides refuses', 'src/http/guard.ts', 'if (override !== null)', 'if (false)'],
   ['a query that overrides refuses', 'src/envoy/request.ts', 'if (override !== null)', 'if (false)'],
-  ['the path is decoded', 'src/envoy/path.ts', 'if (!/[%\\u0000-\\u0020\\u007f-\\uffff]/.test(rawPath))', 'if (true)'],
+  ['the path is decoded', 'src/http/path.ts', 'if (!/[%\\u0000-\\u0020\\u007f-\\uffff]/.test(rawPath))', 'if (true)'],
 ];
 
 async function main(word: string): Promise<number> {

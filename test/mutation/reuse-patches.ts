@@ -29,16 +29,16 @@ const guardrail = (id: string, file: string, text: string, left: string): Patch 
 /** Every check that the matrix is to miss when it is gone. */
 export const patches: readonly Patch[] = [
   // Who, and how it was proven.
-  patch('svid: end of the certificate', 'src/identity/path.ts', 'if (!(seconds <= leaf.notAfter))', 'if (false)'),
+  patch('svid: end of the certificate', 'src/x509/path.ts', 'if (!(seconds <= leaf.notAfter))', 'if (false)'),
   patch(
     'svid: signature of the certificate',
-    'src/identity/path.ts',
+    'src/x509/path.ts',
     'if (!verifies(child.algorithm, issuer.key, child.signed, child.signature))',
     'if (false)',
   ),
   patch(
     'svid: the issuer is an authority of the bundle, by its name',
-    'src/identity/path.ts',
+    'src/x509/path.ts',
     'sameBytes(subject.der, child.issuer.der),',
     'true,',
   ),
@@ -54,12 +54,12 @@ export const patches: readonly Patch[] = [
     "if (scheme !== 'bearer') return",
     'if (false) return',
   ),
-  patch('token: audience', 'src/identity/jws-claims.ts', 'values.includes(audience) ? null', 'true ? null'),
-  patch('token: end', 'src/identity/jws-claims.ts', 'if (seconds >= exp + LEEWAY_SECONDS)', 'if (false)'),
-  patch('token: signature', 'src/identity/jws-compact.ts', '(await holds(jws, key, algorithm))', 'true'),
+  patch('token: audience', 'src/token/jws-claims.ts', 'values.includes(audience) ? null', 'true ? null'),
+  patch('token: end', 'src/token/jws-claims.ts', 'if (seconds >= exp + LEEWAY_SECONDS)', 'if (false)'),
+  patch('token: signature', 'src/token/jws-compact.ts', '(await holds(jws, key, algorithm))', 'true'),
   patch(
     'token: one spelling of base64url',
-    'src/identity/base64url.ts',
+    'src/base/base64url.ts',
     "bytes.toString('base64url') === text ? bytes : null",
     'bytes',
   ),
@@ -114,7 +114,7 @@ export const patches: readonly Patch[] = [
     'task: a header once',
     patch(
       'by the reader of requests',
-      'src/envoy/guard.ts',
+      'src/http/guard.ts',
       'if (value === undefined) continue;\n    if (more.length > 0)',
       'if (value === undefined) continue;\n    if (false)',
     ),
@@ -158,23 +158,28 @@ export const patches: readonly Patch[] = [
   patch('wpt: once, in whatever spelling', 'src/task/wimse.ts', "proofKey('wpt', key.thumbprint, jti)", 'hashOf(text)'),
   patch('once: what was used is remembered', 'src/state/memory.ts', 'this.#used.add(key);', ''),
   patch('once: what was used refuses', 'src/state/memory.ts', 'if (first !== undefined) {', 'if (false) {'),
-  patch('once: what is permitted is claimed', 'src/check.ts', 'await stages.commit(why.claims, use, now)', 'null'),
+  patch(
+    'once: what is permitted is claimed',
+    'src/check/check.ts',
+    'await stages.commit(why.claims, use, now)',
+    'null',
+  ),
   // Through whom, and what.
   patch(
     'chain: every hop is judged',
-    'src/judge.ts',
+    'src/check/judge.ts',
     'why.chain.map((hop, index) => {',
     'why.chain.slice(-1).map((hop) => { const index = last;',
   ),
   patch(
     'chain: who acts is the caller, not the originator',
-    'src/judge.ts',
+    'src/check/judge.ts',
     "isCaller ? 'caller' : index === 0",
     'index === 0',
   ),
   patch(
     'policy: a forbid wins over a permit, and none is no permit',
-    'src/policy/permit.ts',
+    'src/policy/decide/permit.ts',
     "verdicts.filter((verdict) => verdict.result !== 'allow')",
     'verdicts.slice(verdicts.length)',
   ),

@@ -1,4 +1,4 @@
-import { Engine } from '../../src/policy/engine.ts';
+import { Engine } from '../../src/policy/decide/engine.ts';
 import {
   approvalContradiction,
   explainContradiction,

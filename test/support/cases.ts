@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import { formatProblem } from '../../src/inventory/problem.ts';
-import { type CaseResult, difference, readCases, runCase } from '../../src/policy/cases.ts';
-import type { SourceFile } from '../../src/policy/place.ts';
-import type { Snapshot } from '../../src/policy/snapshot.ts';
+import type { Snapshot } from '../../src/policy/decide/snapshot.ts';
+import { type CaseResult, difference, readCases, runCase } from '../../src/policy/load/cases.ts';
+import type { SourceFile } from '../../src/policy/text/place.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 
 /** Makes a test of each policy case of a file, and returns what the policies said. */
 export function testCases(file: SourceFile, snapshot: Snapshot<Inventory>): CaseResult[] {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { Server, ServerCredentials, type ServerWritableStream, status, type UntypedHandleCall } from '@grpc/grpc-js';
-import { workloadApi } from '../../src/identity/workload-api-messages.ts';
+import { workloadApi } from '../../src/trust/workload-api-messages.ts';
 import type { Issued, JwtKey, TestCa } from './ca.ts';
 
 export type StreamName = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
+import { Refusal } from '../../src/base/outcome.ts';
+import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import type { Access } from '../../src/inventory/host.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import { loadInventory } from '../../src/inventory/load.ts';
 import type { Target, Workload } from '../../src/inventory/model.ts';
-import { formatProblem } from '../../src/inventory/problem.ts';
-import { Refusal } from '../../src/outcome.ts';
-import { SpiffeId } from '../../src/spiffe-id.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 
 const own = new Set(['prod.example']);
 

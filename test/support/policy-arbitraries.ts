@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Workload } from '../../src/inventory/model.ts';
-import { newInstance } from '../../src/policy/engine.ts';
+import { newInstance } from '../../src/policy/decide/engine.ts';
+import type { Question } from '../../src/policy/decide/question.ts';
 import { factsThatOpenByAbsence } from '../../src/policy/lint/presence.ts';
-import type { Question } from '../../src/policy/question.ts';
 import type { Chain } from '../../src/task/model.ts';
 import { target, task, workload } from './policy.ts';
 

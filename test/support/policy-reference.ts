@@ -1,6 +1,6 @@
 import { isIPv6, SocketAddress } from 'node:net';
-import { type Cedar, newInstance } from '../../src/policy/engine.ts';
-import type { Question } from '../../src/policy/question.ts';
+import { type Cedar, newInstance } from '../../src/policy/decide/engine.ts';
+import type { Question } from '../../src/policy/decide/question.ts';
 
 type Uid = { type: string; id: string };
 type Call = Parameters<Cedar['isAuthorized']>[0];
@@ -18,7 +18,7 @@ export interface Plain {
 
 const cedar = newInstance();
 
-/** Written apart from src/policy/vocabulary.ts on purpose: only the schema is common to both. */
+/** Written apart from src/policy/decide/vocabulary.ts on purpose: only the schema is common to both. */
 export function plainly(
   schema: string,
   policies: Readonly<Record<string, string>>,

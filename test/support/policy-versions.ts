@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSources } from '../../src/policy/read.ts';
-import { type PolicySettings, revisionOf } from '../../src/policy/sources.ts';
+import { readSources } from '../../src/policy/load/read.ts';
+import { type PolicySettings, revisionOf } from '../../src/policy/text/sources.ts';
 
 /** Ways in which a version is no set of policies. */
 const broken = [

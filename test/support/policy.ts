@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Refusal } from '../../src/base/outcome.ts';
+import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Target, Workload } from '../../src/inventory/model.ts';
-import { formatProblem } from '../../src/inventory/problem.ts';
-import { Refusal } from '../../src/outcome.ts';
-import { Engine, newInstance } from '../../src/policy/engine.ts';
-import { install, type Loaded } from '../../src/policy/load.ts';
-import type { SourceFile } from '../../src/policy/place.ts';
-import type { Question } from '../../src/policy/question.ts';
-import type { PolicySettings, Sources } from '../../src/policy/sources.ts';
-import { vet } from '../../src/policy/vet.ts';
-import { SpiffeId } from '../../src/spiffe-id.ts';
+import { Engine, newInstance } from '../../src/policy/decide/engine.ts';
+import type { Question } from '../../src/policy/decide/question.ts';
+import { install, type Loaded } from '../../src/policy/load/load.ts';
+import { vet } from '../../src/policy/load/vet.ts';
+import type { SourceFile } from '../../src/policy/text/place.ts';
+import type { PolicySettings, Sources } from '../../src/policy/text/sources.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 import type { Task } from '../../src/task/model.ts';
 
 const schema: SourceFile = {

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { Refusal } from '../../src/base/outcome.ts';
+import type { JsonValue } from '../../src/base/strict-json.ts';
+import type { CheckInput, Headers } from '../../src/http/input.ts';
 import { Caller, type Credential } from '../../src/identity/caller.ts';
-import { standardAlgorithms } from '../../src/identity/jws-algorithms.ts';
-import { TokenFault } from '../../src/identity/jws-fault.ts';
-import { KeySet } from '../../src/identity/key-set.ts';
-import type { KeySource } from '../../src/identity/key-source.ts';
-import type { CheckInput, Headers } from '../../src/input.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Target } from '../../src/inventory/model.ts';
-import { Refusal } from '../../src/outcome.ts';
-import type { JsonValue } from '../../src/strict-json.ts';
 import type { Why } from '../../src/task/model.ts';
 import type {
   AccessTokenIssuer,
@@ -19,6 +15,10 @@ import type {
   TxnTokenIssuer,
 } from '../../src/task/options.ts';
 import { taskReader } from '../../src/task/read-task.ts';
+import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
+import { TokenFault } from '../../src/token/jws-fault.ts';
+import { KeySet } from '../../src/token/key-set.ts';
+import type { KeySource } from '../../src/token/key-source.ts';
 import { inventoryOf, targetOf, workloadOf } from './inventory.ts';
 import { accessToken, jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256, txnToken } from './tokens.ts';
 

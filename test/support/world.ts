@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
 import { Client, credentials } from '@grpc/grpc-js';
 import { parse } from 'yaml';
-import { type App, start } from '../../src/app.ts';
+import { type App, start } from '../../src/app/app.ts';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BundleSnapshot, TrustBundle } from '../../src/identity/bundle.ts';
-import { BundleFault, parseBundleFile } from '../../src/identity/bundle-document.ts';
-import { Certificate } from '../../src/identity/certificate.ts';
-import { PemFault, readPem } from '../../src/identity/certificate-pem.ts';
-import { forms } from '../../src/identity/names.ts';
-import { SvidVerifier } from '../../src/identity/svid-cache.ts';
-import type { VerifiedSvid } from '../../src/identity/x509-svid.ts';
-import { Refusal } from '../../src/outcome.ts';
-import { SpiffeId } from '../../src/spiffe-id.ts';
+import { Refusal } from '../../src/base/outcome.ts';
+import { SpiffeId } from '../../src/base/spiffe-id.ts';
+import { BundleSnapshot, TrustBundle } from '../../src/trust/bundle.ts';
+import { BundleFault, parseBundleFile } from '../../src/trust/bundle-document.ts';
+import { SvidVerifier } from '../../src/trust/svid-cache.ts';
+import type { VerifiedSvid } from '../../src/trust/x509-svid.ts';
+import { Certificate } from '../../src/x509/certificate.ts';
+import { PemFault, readPem } from '../../src/x509/certificate-pem.ts';
+import { forms } from '../../src/x509/names.ts';
 import { corporaDir } from './corpora.ts';
 
 /** A chain of a corpus: PEM throughout, `time` in ISO 8601. */

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { loaded, settings } from '../../../test/support/policy.ts';
 import { differentialEstate, policyFile, questions } from '../../../test/support/policy-arbitraries.ts';
-import { newInstance, type PolicyJson } from '../engine.ts';
-import type { Question } from '../question.ts';
-import { splitPolicies } from '../split.ts';
+import { newInstance, type PolicyJson } from '../decide/engine.ts';
+import type { Question } from '../decide/question.ts';
+import { splitPolicies } from '../text/split.ts';
 import { factsThatOpenByAbsence } from './presence.ts';
 
 const cedar = newInstance();

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
-import { formatProblem } from '../../inventory/problem.ts';
-import { newInstance } from '../engine.ts';
-import { vet } from '../vet.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { newInstance } from '../decide/engine.ts';
+import { vet } from '../load/vet.ts';
 import { OPTIONAL } from './presence.ts';
 
 const cedar = newInstance();

@@ -1,7 +1,7 @@
-import type { Problem } from '../../inventory/problem.ts';
-import { problemIn } from '../split.ts';
-import { stringValue } from '../tokens.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import { problemIn } from '../text/split.ts';
+import { stringValue } from '../text/tokens.ts';
+import type { ParsedPolicy } from './parsed.ts';
 import { factsThatOpenByAbsence } from './presence.ts';
 import { type Clause, clausesOf, safeForm } from './safe-form.ts';
 

@@ -1,8 +1,8 @@
-import type { Problem } from '../../inventory/problem.ts';
-import { problemIn } from '../split.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import { problemIn } from '../text/split.ts';
 import { MEANT } from './absence.ts';
 import { expressions, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
+import type { ParsedPolicy } from './parsed.ts';
 
 /** What the annotations that we act on, or show, are for. */
 const KNOWN = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'] as const;

@@ -1,4 +1,4 @@
-import type { PolicyJson } from '../engine.ts';
+import type { PolicyJson } from '../decide/engine.ts';
 
 /** A node of Cedar's JSON policy format: its operator and what stands below. */
 export interface Node {

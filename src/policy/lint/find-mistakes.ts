@@ -1,5 +1,5 @@
-import type { Problem } from '../../inventory/problem.ts';
-import { type PolicyText, problemIn } from '../split.ts';
+import type { Problem } from '../../source/problem.ts';
+import { type PolicyText, problemIn } from '../text/split.ts';
 import { type Mistake, mistakes } from './mistakes.ts';
 
 /** A mistake in a policy. Offsets count UTF-16 units of the policy's text. */

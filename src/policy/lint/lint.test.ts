@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type Files, sourcesOf } from '../../../test/support/policy.ts';
-import { formatProblem } from '../../inventory/problem.ts';
-import { newInstance } from '../engine.ts';
-import type { Sources } from '../sources.ts';
-import { vet } from '../vet.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { newInstance } from '../decide/engine.ts';
+import { vet } from '../load/vet.ts';
+import type { Sources } from '../text/sources.ts';
 
 const cedar = newInstance();
 

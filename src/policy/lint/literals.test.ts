@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { loaded, question, sourcesOf } from '../../../test/support/policy.ts';
-import { formatProblem } from '../../inventory/problem.ts';
-import { newInstance } from '../engine.ts';
-import { splitPolicies } from '../split.ts';
-import { vet } from '../vet.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { newInstance } from '../decide/engine.ts';
+import { vet } from '../load/vet.ts';
+import { splitPolicies } from '../text/split.ts';
 import { readingProblems } from './literals.ts';
 
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';

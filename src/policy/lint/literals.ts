@@ -1,10 +1,10 @@
-import type { Problem } from '../../inventory/problem.ts';
-import type { Uid } from '../call.ts';
-import type { PolicyJson } from '../engine.ts';
-import { problemIn } from '../split.ts';
-import { literals } from '../tokens.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { Uid } from '../decide/call.ts';
+import type { PolicyJson } from '../decide/engine.ts';
+import { problemIn } from '../text/split.ts';
+import { literals } from '../text/tokens.ts';
 import { expressions, literalsOf, operand } from './ast.ts';
+import type { ParsedPolicy } from './parsed.ts';
 
 /** Every entity that a policy names, as Cedar read it: in its scope and in its conditions. */
 export function entitiesOf(policy: PolicyJson): readonly Uid[] {

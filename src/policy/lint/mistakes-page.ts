@@ -1,4 +1,4 @@
-import { tokenize } from '../tokens.ts';
+import { tokenize } from '../text/tokens.ts';
 import { insteadOf } from './find-mistakes.ts';
 import { type Mistake, mistakes } from './mistakes.ts';
 

@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
-import { formatProblem } from '../../inventory/problem.ts';
-import { ATTRIBUTES } from '../diagnose.ts';
-import { newInstance } from '../engine.ts';
-import { vet } from '../vet.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { newInstance } from '../decide/engine.ts';
+import { ATTRIBUTES } from '../load/diagnose.ts';
+import { vet } from '../load/vet.ts';
 import { mistakes } from './mistakes.ts';
 import { meantBy, mistakesPage } from './mistakes-page.ts';
 

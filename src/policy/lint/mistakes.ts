@@ -1,4 +1,4 @@
-import { stringValue } from '../tokens.ts';
+import { stringValue } from '../text/tokens.ts';
 
 /** What authors write from the habit of other languages and products, and what means it here. */
 export interface Mistake {

@@ -1,13 +1,13 @@
+import { Refusal } from '../../base/outcome.ts';
+import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { HostBook } from '../../inventory/host.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, writeActions } from '../../inventory/model.ts';
-import type { Problem } from '../../inventory/problem.ts';
-import { Refusal } from '../../outcome.ts';
-import { SpiffeId } from '../../spiffe-id.ts';
-import type { PolicySettings } from '../sources.ts';
-import { problemIn } from '../split.ts';
-import { type Literal, literals } from '../tokens.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { PolicySettings } from '../text/sources.ts';
+import { problemIn } from '../text/split.ts';
+import { type Literal, literals } from '../text/tokens.ts';
+import type { ParsedPolicy } from './parsed.ts';
 import { MAX_FAULTS, stringProblems, unlisted, valueOffset } from './strings.ts';
 
 /** Where names come from: the inventory, and the policy part of the config. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
-import { formatProblem } from '../../inventory/problem.ts';
-import { newInstance, type PolicyJson } from '../engine.ts';
-import { vet } from '../vet.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { newInstance, type PolicyJson } from '../decide/engine.ts';
+import { vet } from '../load/vet.ts';
 import { pathNotes } from './paths.ts';
 
 const cedar = newInstance();

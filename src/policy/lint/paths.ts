@@ -1,8 +1,8 @@
-import type { Problem } from '../../inventory/problem.ts';
-import type { PolicyJson } from '../engine.ts';
-import { problemIn } from '../split.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { PolicyJson } from '../decide/engine.ts';
+import { problemIn } from '../text/split.ts';
 import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
+import type { ParsedPolicy } from './parsed.ts';
 import { MAX_FAULTS, valueOffset } from './strings.ts';
 
 const COMPARING: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);

@@ -1,4 +1,4 @@
-import type { PolicyJson } from '../engine.ts';
+import type { PolicyJson } from '../decide/engine.ts';
 import { expressions, type Node, nodeOf, operand, pathOf } from './ast.ts';
 
 /** What of `context` a request may lack: every field with `?` in cedar/schema.cedarschema. */

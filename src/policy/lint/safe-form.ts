@@ -1,5 +1,5 @@
-import type { PolicyText } from '../split.ts';
-import type { Token } from '../tokens.ts';
+import type { PolicyText } from '../text/split.ts';
+import type { Token } from '../text/tokens.ts';
 
 /** One `when { … }` or `unless { … }` of a policy, by its tokens. */
 export interface Clause {

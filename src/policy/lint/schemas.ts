@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Problem } from '../../inventory/problem.ts';
-import type { Cedar, CedarFault } from '../engine.ts';
-import { offsetOfByte, problemAt, type SourceFile } from '../place.ts';
-import { stringValue, tokenize } from '../tokens.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { Cedar, CedarFault } from '../decide/engine.ts';
+import { offsetOfByte, problemAt, type SourceFile } from '../text/place.ts';
+import { stringValue, tokenize } from '../text/tokens.ts';
 
 const OURS = 'Mesh';
 const DECLARATIONS: ReadonlySet<string> = new Set(['entity', 'type', 'action']);

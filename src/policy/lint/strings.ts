@@ -1,10 +1,10 @@
-import type { Problem } from '../../inventory/problem.ts';
-import type { PolicySettings } from '../sources.ts';
-import { problemIn } from '../split.ts';
-import { stringValue } from '../tokens.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { PolicySettings } from '../text/sources.ts';
+import { problemIn } from '../text/split.ts';
+import { stringValue } from '../text/tokens.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { Names } from './names.ts';
+import type { ParsedPolicy } from './parsed.ts';
 
 /** Faults of one kind in one policy that are reported: a place in the text costs a look at it. */
 export const MAX_FAULTS = 100;

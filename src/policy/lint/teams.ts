@@ -1,7 +1,7 @@
-import type { Problem } from '../../inventory/problem.ts';
-import type { PolicyJson } from '../engine.ts';
-import { problemIn } from '../split.ts';
-import type { ParsedPolicy } from '../vet.ts';
+import type { Problem } from '../../source/problem.ts';
+import type { PolicyJson } from '../decide/engine.ts';
+import { problemIn } from '../text/split.ts';
+import type { ParsedPolicy } from './parsed.ts';
 
 const FOLDER = 'teams';
 

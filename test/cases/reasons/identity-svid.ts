@@ -1,4 +1,4 @@
-import type { Reason } from '../../../src/outcome.ts';
+import type { Reason } from '../../../src/base/outcome.ts';
 import {
   type CertificateParts,
   extension,

@@ -1,4 +1,4 @@
-import type { Reason } from '../../../src/outcome.ts';
+import type { Reason } from '../../../src/base/outcome.ts';
 import { type Mutation, oidcToken } from '../../support/tokens.ts';
 import { AUDIENCE, bearer, deployByToken, readerByToken } from '../../support/world-asks.ts';
 import { type Pair, pair, type ReasonCase } from './case.ts';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import type { Decision } from '../../../src/check.ts';
+import { type Reason, Refusal } from '../../../src/base/outcome.ts';
+import type { Decision } from '../../../src/check/check.ts';
+import { toRecord } from '../../../src/check/record.ts';
 import { createHandler } from '../../../src/envoy/handler.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
 import { serveChecks } from '../../../src/envoy/server.ts';
 import { Audit } from '../../../src/observe/audit.ts';
 import { FileSink } from '../../../src/observe/sink.ts';
-import { type Reason, Refusal } from '../../../src/outcome.ts';
-import { toRecord } from '../../../src/record.ts';
 import { requestOptions } from '../../support/check-request.ts';
 import { removeFolder, temporaryFolder } from '../../support/folder.ts';
 import { until } from '../../support/until.ts';

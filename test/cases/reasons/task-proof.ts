@@ -1,4 +1,4 @@
-import type { Reason } from '../../../src/outcome.ts';
+import type { Reason } from '../../../src/base/outcome.ts';
 import type { Mutation } from '../../support/tokens.ts';
 import { World, workload } from '../../support/world.ts';
 import { type AskOf, agentByDpop, agentByWimse, ORIGIN, READER } from '../../support/world-asks.ts';

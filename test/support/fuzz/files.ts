@@ -3,29 +3,29 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { isConfig, loadConfig } from '../../../src/config/load.ts';
-import { Inventory } from '../../../src/inventory/inventory.ts';
-import { loadInventory, restoreInventory } from '../../../src/inventory/load.ts';
-import type { Problem } from '../../../src/inventory/problem.ts';
-import { digest, placed } from '../../../src/observe/line.ts';
-import { auditBody } from '../../../src/observe/record.ts';
-import { verifyAudit } from '../../../src/observe/verify.ts';
-import { readCases } from '../../../src/policy/cases.ts';
-import { type Cedar, newInstance } from '../../../src/policy/engine.ts';
-import { annotationProblems } from '../../../src/policy/lint/annotations.ts';
-import { limitProblems } from '../../../src/policy/lint/limits.ts';
-import { nameProblems } from '../../../src/policy/lint/names.ts';
-import { teamProblems } from '../../../src/policy/lint/teams.ts';
-import { type PolicyText, splitPolicies } from '../../../src/policy/split.ts';
-import { tokenize } from '../../../src/policy/tokens.ts';
-import type { ParsedPolicy } from '../../../src/policy/vet.ts';
 import {
   type ExactNumber,
   JsonFault,
   type JsonValue,
   parseExactJson,
   parseStrictJson,
-} from '../../../src/strict-json.ts';
+} from '../../../src/base/strict-json.ts';
+import { isConfig, loadConfig } from '../../../src/config/load.ts';
+import { Inventory } from '../../../src/inventory/inventory.ts';
+import { loadInventory, restoreInventory } from '../../../src/inventory/load.ts';
+import { digest, placed } from '../../../src/observe/line.ts';
+import { auditBody } from '../../../src/observe/record.ts';
+import { verifyAudit } from '../../../src/observe/verify.ts';
+import { type Cedar, newInstance } from '../../../src/policy/decide/engine.ts';
+import { annotationProblems } from '../../../src/policy/lint/annotations.ts';
+import { limitProblems } from '../../../src/policy/lint/limits.ts';
+import { nameProblems } from '../../../src/policy/lint/names.ts';
+import type { ParsedPolicy } from '../../../src/policy/lint/parsed.ts';
+import { teamProblems } from '../../../src/policy/lint/teams.ts';
+import { readCases } from '../../../src/policy/load/cases.ts';
+import { type PolicyText, splitPolicies } from '../../../src/policy/text/split.ts';
+import { tokenize } from '../../../src/policy/text/tokens.ts';
+import type { Problem } from '../../../src/source/problem.ts';
 import { auditRecord } from '../audit-observe.ts';
 import { settings } from '../policy.ts';
 import { jsonPieces, mutatedText, yamlPieces } from './mutations.ts';

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
-import { type BundleContent, BundleSnapshot, TrustBundle } from '../../../src/identity/bundle.ts';
+import { Refusal } from '../../../src/base/outcome.ts';
+import { SpiffeId } from '../../../src/base/spiffe-id.ts';
+import { type JsonValue, parseStrictJson } from '../../../src/base/strict-json.ts';
+import { JwkFault, PublicJwk } from '../../../src/token/jwk.ts';
+import { parseJwks } from '../../../src/token/key-set.ts';
+import { type BundleContent, BundleSnapshot, TrustBundle } from '../../../src/trust/bundle.ts';
 import {
   BundleFault,
   parseBundleFile,
   parseJwtAuthorities,
   parseX509Authorities,
-} from '../../../src/identity/bundle-document.ts';
-import { Certificate } from '../../../src/identity/certificate.ts';
-import { decodePemText, PemFault, readCertificates } from '../../../src/identity/certificate-pem.ts';
-import { JwkFault, PublicJwk } from '../../../src/identity/jwk.ts';
-import { parseJwks } from '../../../src/identity/key-set.ts';
-import { forms } from '../../../src/identity/names.ts';
-import { type VerifiedSvid, verifyX509Svid } from '../../../src/identity/x509-svid.ts';
-import { Refusal } from '../../../src/outcome.ts';
-import { SpiffeId } from '../../../src/spiffe-id.ts';
-import { type JsonValue, parseStrictJson } from '../../../src/strict-json.ts';
+} from '../../../src/trust/bundle-document.ts';
+import { type VerifiedSvid, verifyX509Svid } from '../../../src/trust/x509-svid.ts';
+import { Certificate } from '../../../src/x509/certificate.ts';
+import { decodePemText, PemFault, readCertificates } from '../../../src/x509/certificate-pem.ts';
+import { forms } from '../../../src/x509/names.ts';
 import { bundleDocument, dnsName, nameConstraints, pemBundle, TestCa, uriName, urlEncodedPem } from '../ca.ts';
 import { jwk, makeKey } from '../tokens.ts';
 import { mutatedDer } from './der-tree.ts';

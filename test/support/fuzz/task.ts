@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey, verifyWithKeySet } from '../../../src/identity/jws.ts';
-import { TokenFault } from '../../../src/identity/jws-fault.ts';
-import { Refusal } from '../../../src/outcome.ts';
+import { Refusal } from '../../../src/base/outcome.ts';
+import { normalTargetUri } from '../../../src/http/target-uri.ts';
 import type { Why } from '../../../src/task/model.ts';
 import { LEEWAY_SECONDS } from '../../../src/task/proof.ts';
-import { normalTargetUri } from '../../../src/task/target-uri.ts';
+import { UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey, verifyWithKeySet } from '../../../src/token/jws.ts';
+import { TokenFault } from '../../../src/token/jws-fault.ts';
 import {
   AGENT,
   agentAccess,

@@ -1,0 +1,106 @@
+import type { Config } from '../config/schema.ts';
+import { unsafeInForce } from '../config/unsafe.ts';
+import type { Audit } from '../observe/audit.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { SnapshotHolder } from '../policy/load/holder.ts';
+import { formatProblem } from '../source/problem.ts';
+import type { IdentityEvents } from './identity.ts';
+
+/** Where what happens beside checks is reported. */
+export interface Reporters {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly audit: Pick<Audit, 'change'>;
+}
+
+/** Reports bundles, keys and the own SVID: to log and audit what changed or failed, to the metrics each attempt. */
+export function identityEvents({ log, metrics, audit }: Reporters): IdentityEvents {
+  const issuersWithKeys = new Set<string>();
+  return {
+    onBundle: ({ trustDomain, result, revision, detail }) => {
+      metrics.bundleRead(trustDomain, result === 'rejected' ? 'refused' : 'loaded');
+      const fields = { trustDomain, revision, detail };
+      if (result === 'rejected' && revision === null) log.error('there is no trust bundle', { trustDomain, detail });
+      else if (result === 'rejected') log.error('trust bundle refresh failed, keeping the last good one', fields);
+      else if (result === 'updated') log.info('trust bundle updated', fields);
+      else if (result === 'withdrawn') log.warn('trust bundle withdrawn', fields);
+      if (result === 'updated' || result === 'withdrawn')
+        audit.change({ event: 'bundle-changed', trustDomain, revision });
+    },
+    onKeys: ({ issuer, result, detail }) => {
+      metrics.issuerKeysRead(issuer, result === 'rejected' ? 'refused' : 'loaded');
+      if (result === 'updated') {
+        issuersWithKeys.add(issuer);
+        log.info('issuer keys read', { issuer, detail });
+      } else if (result === 'rejected' && issuersWithKeys.has(issuer)) {
+        log.error('issuer keys refresh failed, keeping the last good ones', { issuer, detail });
+      } else if (result === 'rejected') log.error('there are no issuer keys', { issuer, detail });
+    },
+    onOwnSvid: ({ result, id, notAfter, detail }) => {
+      const until = notAfter === null ? null : new Date(notAfter * 1000).toISOString();
+      if (result === 'rotated') log.info('SVID rotated', { id, until });
+      else if (result === 'withdrawn') log.error('SVID withdrawn', { detail });
+      else if (id === null) log.error('there is no SVID', { detail });
+      else log.error('SVID renewal failed, using the current one until it expires', { id, until, detail });
+    },
+  };
+}
+
+/** Reports snapshots, the one that was loaded at the start included. `clock` gives milliseconds since the epoch. */
+export function watchPolicy(
+  policy: SnapshotHolder,
+  config: Config,
+  { log, metrics, audit }: Reporters,
+  clock: () => number,
+): void {
+  const { label, guardrails } = config.policy;
+  const unsafe = unsafeInForce(config).map(({ setting }) => setting);
+  let previous: string | null = null;
+  let disabled: readonly string[] = [];
+  let recorded = '';
+  const loaded = () => {
+    const { revision, warnings, heldBack, problems } = policy.status();
+    const policies = policy.current()?.policies ?? [];
+    if (revision === null) return;
+    const stillDisabled = guardrails.disable.filter(({ untilMs }) => clock() < untilMs).map(({ id }) => id);
+    const bound = disabled.filter((id) => !stillDisabled.includes(id));
+    const shadows = policies.filter(({ shadow }) => shadow);
+    metrics.snapshot({
+      revision,
+      label,
+      guardrails: policies.filter(({ guardrail, shadow }) => guardrail && !shadow).length,
+      guardrailsDisabled: stillDisabled.length,
+      forbids: policies.filter(({ effect, shadow }) => effect === 'forbid' && !shadow),
+      shadows: shadows.map(({ id }) => id),
+      shadowedForbids: shadows.filter(({ effect }) => effect === 'forbid').length,
+    });
+    metrics.teamsHeldBack(heldBack.length);
+    metrics.reloaded('loaded');
+    log.info('policy snapshot loaded', { revision, label, warnings: warnings.map(formatProblem) });
+    if (heldBack.length > 0)
+      log.error('team folders held back', { revision, teams: heldBack, problems: problems.map(formatProblem) });
+    if (bound.length > 0) log.warn('guardrails bound again', { guardrails: bound, revision });
+    audit.change({ event: 'policy-loaded', revision, previous, label, disabled: stillDisabled, unsafe });
+    if (bound.length > 0) audit.change({ event: 'guardrail-bound', revision, guardrails: bound });
+    previous = revision;
+    recorded = '';
+    disabled = stillDisabled;
+  };
+  const refused = () => {
+    const { revision, problems: found, heldBack } = policy.status();
+    metrics.teamsHeldBack(heldBack.length);
+    const problems = found.map(formatProblem);
+    metrics.reloaded('refused');
+    if (revision === null) log.error('no policy snapshot could be loaded', { problems });
+    else log.error('policy snapshot refused, keeping the last good one', { revision, problems });
+    // What is tried again with each look, and refused for the same, is no further change.
+    const now = [revision, ...problems].join('\n');
+    if (now !== recorded) audit.change({ event: 'policy-refused', revision, problems });
+    recorded = now;
+  };
+  policy.events.on('loaded', loaded);
+  policy.events.on('refused', refused);
+  if (policy.current() === null) refused();
+  else loaded();
+}

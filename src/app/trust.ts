@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import { systemClock } from '../base/clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts';
+import { TrustBundle } from '../trust/bundle.ts';
+import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
+import type { BundleSource, BundleStore } from '../trust/bundle-source.ts';
+import { BundleFile } from '../trust/bundle-source-file.ts';
+import { FederationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
+import { OwnIdentity, type OwnIdentityEvent } from '../trust/own-svid-source.ts';
+import { WorkloadApi, type WorkloadEndpoint } from '../trust/workload-api.ts';
+import { WorkloadApiBundles } from '../trust/workload-api-bundles.ts';
+
+/** What a silent agent said is confirmed so often, and three times within the age that the configuration allows. */
+const CONFIRM_MS = 300_000;
+const LEAST_CONFIRM_MS = 1000;
+
+/** Where bundles and the sidecar's own SVID come from, running. */
+export interface Spiffe {
+  readonly own: OwnIdentity | null;
+  notReady(now: number): readonly string[];
+  stop(): void;
+}
+
+/** Starts the source of each trust domain's bundle, and the stream of our own SVID where the check port serves TLS. */
+export async function startSpiffe(
+  { identity, listen }: Config,
+  bundles: BundleStore,
+  onOwnSvid: (event: OwnIdentityEvent) => void,
+): Promise<Spiffe> {
+  const domains = Object.entries(identity.trustDomains);
+  const { socket } = identity.workloadApi;
+  const sources: BundleSource[] = [];
+  for (const [trustDomain, { source, maxStaleMs }] of domains) {
+    if (source.from === 'file') sources.push(new BundleFile({ trustDomain, file: source.path, maxStaleMs }));
+    if (source.from === 'federation') {
+      sources.push(
+        new FederationEndpoint({
+          trustDomain,
+          url: source.url,
+          profile: await readProfile(trustDomain, source.profile, identity.maxLifetime.x509Ms / 1000),
+          maxStaleMs,
+          clock: systemClock,
+          bundles: () => bundles.snapshot(),
+        }),
+      );
+    }
+  }
+  const fromAgent = domains.filter(([, { source }]) => isFromAgent(source));
+  if (fromAgent.length > 0 && socket !== null) {
+    sources.push(
+      new WorkloadApiBundles({
+        api: agent(socket, Math.min(...fromAgent.map(([, { maxStaleMs }]) => maxStaleMs / 3))),
+        trustDomains: fromAgent.map(([trustDomain]) => trustDomain),
+        clock: systemClock,
+      }),
+    );
+  }
+  const own =
+    listen.tls === null || socket === null
+      ? null
+      : new OwnIdentity({ api: agent(socket, CONFIRM_MS), wanted: listen.tls.svid, onEvent: onOwnSvid });
+  await Promise.all([...sources.map((source) => source.start(bundles)), own?.start()]);
+  return {
+    own,
+    notReady: (now) => {
+      const state = own?.status(now).state ?? 'valid';
+      return state === 'valid' ? [] : [`our own SVID is ${state}${reason(own?.status(now).fault ?? null)}`];
+    },
+    stop: () => {
+      for (const source of sources) source.stop();
+      own?.stop();
+    },
+  };
+}
+
+const isFromAgent = ({ from }: BundleOrigin): boolean => from === 'workloadApi';
+const reason = (fault: string | null): string => (fault === null ? '' : `: ${fault}`);
+
+function agent(endpoint: WorkloadEndpoint, confirmMs: number): WorkloadApi {
+  const refreshMs = Math.max(Math.min(confirmMs, CONFIRM_MS), LEAST_CONFIRM_MS);
+  return new WorkloadApi({ endpoint, clock: systemClock, refreshMs });
+}
+
+async function readProfile(
+  trustDomain: string,
+  profile: FederationProfile,
+  maxLifetimeSeconds: number,
+): Promise<Profile> {
+  if (profile.kind === 'https_web') {
+    return { kind: 'https_web', ca: profile.ca === null ? null : await readFile(profile.ca, 'utf8') };
+  }
+  const { endpoint } = profile;
+  if (profile.bootstrap === null) return { kind: 'https_spiffe', endpoint, bootstrap: null, maxLifetimeSeconds };
+  const content = parseBundleFile(trustDomain, await readFile(profile.bootstrap, 'utf8'));
+  if (content === null || content instanceof BundleFault) {
+    throw new Error(`${profile.bootstrap}: ${content?.detail ?? `holds no bundle of ${trustDomain}`}`);
+  }
+  return { kind: 'https_spiffe', endpoint, bootstrap: new TrustBundle(trustDomain, content), maxLifetimeSeconds };
+}

@@ -1,0 +1,69 @@
+import type { Headers } from '../http/input.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Target } from '../inventory/model.ts';
+import type { Why } from '../task/model.ts';
+
+/** What an allow tells the upstream, and what it takes away from the request. */
+export interface Admission {
+  /** Headers that are set upstream; a client's own copies are overwritten. */
+  readonly set: readonly (readonly [name: string, value: string])[];
+  /** Headers that must not reach the upstream. Never one that is also set: Envoy removes after it sets. */
+  readonly remove: readonly string[];
+  /** Headers added to the response that the caller gets (DPoP-Nonce). */
+  readonly toCaller: readonly (readonly [name: string, value: string])[];
+}
+
+/** Names that only this sidecar may say to an upstream. */
+const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
+
+const OWN_PREFIX = 'x-authz-';
+
+/** Headers that carry credentials of the mesh alone, besides the declared task. */
+const meshCredentials = [
+  'txn-token',
+  'workload-identity-token',
+  'workload-proof-token',
+  'x-forwarded-client-cert',
+] as const;
+
+/** Headers that an application uses too, where the host says so. */
+const sharedCredentials = ['authorization', 'dpop'] as const;
+
+/**
+ * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
+ * otherwise; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
+ * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them. What the
+ * caller sent under any other name that begins as ours do is removed.
+ */
+export function admit(
+  { names }: Headers,
+  { resource }: Target,
+  caller: Caller,
+  why: Why,
+  taskHeaders: readonly string[],
+  decision: string,
+): Admission {
+  const consumed = new Set([...why.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
+  const shared = sharedCredentials.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
+  const ours = [...meshCredentials, ...taskHeaders, ...shared];
+  const own = [...ownHeaders, ...names.filter((name) => name.startsWith(OWN_PREFIX))];
+  if (resource.external) return { set: [], remove: withTwins([...ours, ...own]), toCaller: why.responseHeaders };
+  const set: [string, string][] = [
+    ['x-authz-caller', caller.workload.id.text],
+    ['x-authz-decision', decision],
+  ];
+  if (why.task !== null) set.push(['x-authz-task', why.task.id]);
+  const said = new Set(set.map(([name]) => name));
+  const { forward } = resource.host;
+  const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
+  return {
+    set,
+    remove: withTwins([...own, ...stopped]).filter((name) => !said.has(name)),
+    toCaller: why.responseHeaders,
+  };
+}
+
+/** Each name with its underscore spelling: some servers read `x_authz_caller` as `x-authz-caller`. */
+const withTwins = (names: readonly string[]): readonly string[] => [
+  ...new Set(names.flatMap((name) => [name, name.replaceAll('-', '_')])),
+];

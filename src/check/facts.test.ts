@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { received, requestOptions } from '../../test/support/check-request.ts';
+import { loaded, workload } from '../../test/support/policy.ts';
+import { Refusal } from '../base/outcome.ts';
+import { readRequest } from '../envoy/request.ts';
+import type { Caller } from '../identity/caller.ts';
+import { UNSUPPLIED } from '../policy/decide/question.ts';
+import { gatherFacts, plainNumber } from './facts.ts';
+
+test('B42: only plain decimal digits inside the safe range are a number', () => {
+  for (const [text, number] of [
+    ['0', 0],
+    ['7', 7],
+    ['100', 100],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ] as const) {
+    assert.equal(plainNumber(text), number, text);
+  }
+  for (const text of ['', ' ', '0x10', '1e1', '12abc', '-0', '-1', '+1', '01', '1.0', ' 7', '9007199254740993', '١']) {
+    assert.equal(plainNumber(text), null, JSON.stringify(text));
+  }
+});
+
+test('what nothing supplies yet is absent or empty in every request', () => {
+  const { snapshot } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' });
+  const input = readRequest(received(), { checkPeer: null }, requestOptions);
+  assert.ok(!(input instanceof Refusal));
+  const caller = {
+    workload: workload(snapshot.inventory, 'spiffe://prod.example/ns/payments/sa/api'),
+    proxy: null,
+    issuedAt: null,
+  } as unknown as Caller;
+  const facts = gatherFacts(input, caller, [], 0);
+  assert.ok(!(facts instanceof Refusal));
+  const { approvals, risk, signals } = facts;
+  assert.deepEqual(
+    { approvals: [...approvals], risk, signals: [...signals] },
+    { approvals: [], risk: null, signals: [] },
+  );
+  assert.deepEqual(UNSUPPLIED.toSorted(), ['approvals', 'risk', 'signals']);
+});
+
+test('the headers that policies read are bounded together', () => {
+  const declared = ['x-a', 'x-b'].map((name) => ({ name, type: 'string' as const }));
+  const caller = { proxy: null, issuedAt: null, workload: { networks: null } } as unknown as Caller;
+  const facts = (a: number, b: number) => {
+    const headers = { 'x-a': 'a'.repeat(a), 'x-b': 'b'.repeat(b), 'x-other': 'c'.repeat(20_000) };
+    const input = readRequest(received({ headers }), { checkPeer: null }, requestOptions);
+    assert.ok(!(input instanceof Refusal));
+    return gatherFacts(input, caller, declared, 0);
+  };
+  assert.ok(!(facts(4096, 4096) instanceof Refusal));
+  const refused = facts(4096, 4097);
+  assert.ok(refused instanceof Refusal && refused.reason === 'request_headers_too_large');
+});

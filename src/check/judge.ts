@@ -1,0 +1,84 @@
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Target, Workload } from '../inventory/model.ts';
+import { type Enforcement, Permit } from '../policy/decide/permit.ts';
+import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
+import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
+import type { Why } from '../task/model.ts';
+import { askForScope } from '../task/scopes.ts';
+import type { Facts } from './facts.ts';
+
+/** One hop of the chain with Cedar's answer about it. */
+export interface JudgedHop {
+  readonly workload: Workload;
+  readonly role: Role;
+  readonly verdict: HopVerdict;
+}
+
+/**
+ * Asks Cedar about every hop by itself, with the whole chain in the context of each, so that no hop gains from another.
+ * A fact of the caller's own connection (address, age of its credential) is known of the caller alone.
+ */
+export function judge(
+  snapshot: { decide(question: Question): HopVerdict },
+  input: CheckInput,
+  target: Target,
+  caller: Caller,
+  why: Why,
+  facts: Facts,
+  now: number,
+): readonly JudgedHop[] {
+  const last = why.chain.length - 1;
+  return why.chain.map((hop, index) => {
+    const isCaller = index === last;
+    const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
+    const verdict = snapshot.decide({
+      ...facts,
+      now,
+      hop,
+      role,
+      target,
+      credential: isCaller ? caller.credential : 'delegated',
+      chain: why.chain,
+      task: why.task,
+      declared: why.declared,
+      query: input.query,
+      inNetworks: isCaller ? facts.inNetworks : null,
+      credentialAge: isCaller ? facts.credentialAge : null,
+    });
+    return { workload: hop, role, verdict };
+  });
+}
+
+/**
+ * What each shadowed policy would have made of the answer, judged over the whole check. An answer that something else
+ * than policy refused afterwards stays a refusal, so nothing would have turned it into one.
+ */
+export function shadowOf(hops: readonly JudgedHop[], outcome: Permit | Refusal): readonly ShadowFinding[] {
+  const findings = shadowFindings(hops.map(({ verdict }) => verdict));
+  return outcome instanceof Refusal ? findings.filter(({ would }) => would === 'allow') : findings;
+}
+
+/** All hops must be permitted; the refusal names the hops that were not, and asks for a scope where one is missing. */
+export function conclude(
+  hops: readonly JudgedHop[],
+  target: Target,
+  why: Why,
+  enforcement: Enforcement,
+): Permit | Refusal {
+  const outcome = Permit.from(
+    hops.map(({ verdict }) => verdict),
+    enforcement,
+  );
+  if (outcome instanceof Permit) return outcome;
+  const refused = hops.filter(({ verdict }) => verdict.result !== 'allow');
+  const names = refused.map(({ role, workload }) => `${role} ${workload.id.text}`).join(', ');
+  const denial = new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);
+  return askForScope(
+    denial,
+    why,
+    target,
+    refused.flatMap(({ verdict }) => verdict.forbids),
+  );
+}

@@ -1,0 +1,148 @@
+import { Refusal } from '../base/outcome.ts';
+import { auditedQuery } from '../base/redact.ts';
+import type { CheckInput, Told } from '../http/input.ts';
+import type { Decision } from './check.ts';
+import { shadowOf } from './judge.ts';
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** What is known of one Check besides its decision. */
+export interface Occasion {
+  readonly decision: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly microseconds: number;
+  readonly input: CheckInput | null;
+  readonly told: Told | null;
+  readonly decided: Decision;
+}
+
+/** What the configuration says of every decision. */
+export interface RecordSettings {
+  /** `policy.label`. */
+  readonly label: string | null;
+  /** Unsafe settings that are in force. */
+  readonly unsafe: readonly string[];
+  /** `audit.queryParameters`: those whose values are no secret; none where it is left out. */
+  readonly queryParameters?: ReadonlySet<string>;
+}
+
+/**
+ * The plain facts of one decision, enough to replay it: what observe/ writes and counts. Tokens, certificates and the
+ * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
+ */
+export function toRecord(
+  { decision, time, microseconds, input, told, decided }: Occasion,
+  { label, unsafe, queryParameters = NONE }: RecordSettings = { label: null, unsafe: [] },
+) {
+  const { outcome, trail } = decided;
+  const { target, caller, verified, why, facts, hops, snapshot } = trail;
+  const refusal = outcome instanceof Refusal ? outcome : null;
+  const observed = 'admission' in decided ? decided.outcome.observed : null;
+  const task = why?.task ?? null;
+  const stated = why === undefined ? (verified?.task ?? null) : task;
+  const presented = verified?.credential ?? null;
+  const said = input ?? told;
+  return {
+    time,
+    decision,
+    result: refusal === null ? ('allow' as const) : ('deny' as const),
+    reason: refusal?.reason ?? (observed === null ? ('permitted' as const) : ('observed' as const)),
+    detail: (refusal ?? observed)?.detail ?? null,
+    caller:
+      caller === undefined
+        ? presented && {
+            id: presented.id?.text ?? null,
+            owner: null,
+            kind: null,
+            credential: presented.credential,
+            fingerprint: fingerprint(presented.thumbprint),
+            proxy: presented.proxy?.text ?? null,
+          }
+        : {
+            id: caller.workload.id.text,
+            owner: caller.workload.owner,
+            kind: caller.workload.kind,
+            credential: caller.credential,
+            fingerprint: fingerprint(caller.thumbprint),
+            proxy: caller.proxy?.text ?? null,
+          },
+    task:
+      stated === null
+        ? null
+        : {
+            id: stated.id,
+            purpose: stated.purpose,
+            assurance: task?.assurance ?? null,
+            scopes: stated.scopes,
+            issuer: stated.issuer,
+            subject: stated.subject,
+            token: stated.token,
+          },
+    hops: (hops ?? []).map(({ workload, role, verdict }) => ({
+      id: workload.id.text,
+      owner: workload.owner,
+      kind: workload.kind,
+      role,
+      result: verdict.result,
+      permits: verdict.permits,
+      forbids: verdict.forbids,
+    })),
+    action: target?.action ?? input?.method ?? null,
+    resource:
+      target === undefined
+        ? null
+        : {
+            id: target.resource.id,
+            api: target.resource.apis.at(-1) ?? null,
+            owner: target.resource.owner,
+            sensitivity: target.resource.sensitivity,
+          },
+    facts: {
+      client: facts?.client ?? null,
+      query: auditedQuery(input?.query ?? null, queryParameters),
+      declared: why?.declared ?? null,
+      secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
+      approvals: [...(facts?.approvals ?? [])].sort(),
+      risk: facts?.risk ?? null,
+      signals: [...(facts?.signals ?? [])].sort(),
+      headers: Object.fromEntries(facts?.headers ?? []),
+      numbers: Object.fromEntries(facts?.numbers ?? []),
+      inNetworks: facts?.inNetworks ?? null,
+      credentialAge: facts?.credentialAge ?? null,
+    },
+    request: {
+      id: said?.id ?? null,
+      peer: input?.checkPeer ?? null,
+      from: input?.source.address ?? told?.from ?? null,
+      method: said?.method ?? null,
+      host: said?.host ?? null,
+      path: said?.path ?? null,
+      traceparent: traceparent(input),
+    },
+    policy:
+      snapshot === undefined
+        ? null
+        : {
+            revision: snapshot.revision,
+            label,
+            unsafe,
+            errors: (hops ?? []).flatMap(({ verdict }) => verdict.errors),
+            shadow: shadowOf(hops ?? [], outcome),
+            observed: observed?.reason ?? null,
+          },
+    micros: { total: microseconds, ...trail.micros },
+  };
+}
+
+const fingerprint = (thumbprint: string | null): string | null =>
+  thumbprint === null ? null : `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
+
+/** W3C Trace Context section 3.2.2, version 00: neither id is all zeros. Whatever is longer belongs to no version of today. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The `traceparent` of the request where it has one that is well formed. The caller or a proxy wrote it: nothing is proven. */
+function traceparent(input: CheckInput | null): string | null {
+  const [value, ...more] = input?.headers.all('traceparent') ?? [];
+  return value !== undefined && more.length === 0 && TRACEPARENT.test(value) ? value : null;
+}

@@ -1,0 +1,101 @@
+import type { Refusal } from '../base/outcome.ts';
+
+/**
+ * The headers of one request. Names are lower case; the values of a name stand in the order received. A pseudo-header
+ * (`:path`) is a header like any other. Built by envoy/request.ts from `headers` or from `header_map`.
+ */
+export interface Headers {
+  /** All values of a header, empty when it is absent. */
+  all(name: string): readonly string[];
+  readonly names: readonly string[];
+  /**
+   * Names of which some value was not clean text: invalid UTF-8, control characters, or, where Envoy sends `headers`, a
+   * `!`, since Envoy writes that for bytes that it cannot send there.
+   */
+  readonly unclean: ReadonlySet<string>;
+}
+
+/** The connection between the caller and this Envoy, as Envoy describes it. Nothing here is verified. */
+export interface Peer {
+  /** The IP address of the TCP peer in its canonical text, IPv4 unmapped from `::ffff:`; null when it is no IP address. */
+  readonly address: string | null;
+  /** Envoy's `source.principal`: compared with the certificate, never believed alone. Empty when absent. */
+  readonly principal: string;
+  /** Envoy's `source.certificate`: URL-encoded PEM of the leaf, exactly as received. Empty when absent. */
+  readonly certificate: string;
+}
+
+/** One element of x-forwarded-client-cert: what one proxy said about the client in front of it. Nothing here is verified. */
+export interface XfccElement {
+  /** URI SANs of the certificate of the proxy that wrote the element. */
+  readonly by: readonly string[];
+  /** SHA-256 of the client's certificate in hex, as written; null when absent. */
+  readonly hash: string | null;
+  /** URL-encoded PEM of the client's leaf, as written; null when absent or empty. */
+  readonly cert: string | null;
+  /** URL-encoded PEM of the client's chain with the leaf, as written; null when absent or empty. */
+  readonly chain: string | null;
+  readonly subject: string | null;
+  /** Null when absent or empty: an empty URI is no identity. */
+  readonly uri: string | null;
+  readonly dns: readonly string[];
+}
+
+/** The element of XFCC at the configured hop, and those that later proxies put right of it. */
+export interface Forwarded {
+  /** Null when there are fewer elements than the hop needs. */
+  readonly element: XfccElement | null;
+  /** Left to right as received: the last was written by this Envoy, where this Envoy writes any. */
+  readonly nearer: readonly XfccElement[];
+}
+
+/**
+ * One request as Envoy described it: plain, readonly, read in one way only. Whatever could be read in two ways was
+ * refused before this exists. Nothing here is a proof of anything.
+ */
+export interface CheckInput {
+  /** `request.http.id`, minted by Envoy; the same over Envoy's retry of one Check. */
+  readonly id: string;
+  /** SHA-256 (hex) of the whole CheckRequest as received, which holds nothing but `attributes`. */
+  readonly digest: string;
+  /** Who called the check port: a SPIFFE ID under mutual TLS, else null. */
+  readonly checkPeer: string | null;
+  readonly source: Peer;
+  /**
+   * XFCC at the configured hop. Believed only behind a trusted proxy, and so a header that cannot be read refuses only
+   * where it would be believed: the refusal stands here.
+   */
+  readonly forwarded: Forwarded | Refusal;
+  /** `destination.principal`: this Envoy's own identity, as Envoy says it. Empty when absent. */
+  readonly destinationPrincipal: string;
+  /** Method as received; lower-case letters were refused. */
+  readonly method: string;
+  /** `http` or `https`; empty when Envoy did not say. */
+  readonly scheme: string;
+  /** Canonical: lower case, no trailing dot, default port of the scheme dropped. The caller wrote it. */
+  readonly host: string;
+  /** Percent-decoded once; begins with `/`; no dot segments, no control characters. */
+  readonly path: string;
+  /** Path as Envoy sent it, without the query: what a proof of possession was made over. */
+  readonly rawPath: string;
+  /** Raw, without the `?`; null when there is no `?`. */
+  readonly query: string | null;
+  /** The request asks for an upgrade (WebSocket, extended CONNECT): it opens a tunnel. */
+  readonly upgrade: boolean;
+  /** The request is a gRPC call (content-type application/grpc). */
+  readonly grpc: boolean;
+  readonly headers: Headers;
+  /** `context_extensions` of the route: trusted Envoy configuration. */
+  readonly extensions: ReadonlyMap<string, string>;
+}
+
+/** What a request that could not be read says of itself, as it stands in the message. Good for the audit record alone. */
+export interface Told {
+  readonly id: string | null;
+  /** The IP address of the TCP peer in its canonical text. */
+  readonly from: string | null;
+  readonly method: string | null;
+  readonly host: string | null;
+  /** Without the query, and not decoded. */
+  readonly path: string | null;
+}

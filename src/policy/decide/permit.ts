@@ -1,0 +1,58 @@
+import { Refusal } from '../../base/outcome.ts';
+import type { HopVerdict } from './question.ts';
+
+/** `unsafeObserveOnly` turns refusals by policy into permits that say so; every other refusal stands. */
+export type Enforcement = 'enforce' | 'unsafeObserveOnly';
+
+/**
+ * Cedar permitted the request for every hop of its chain. Holding one is the proof: nothing but `Permit.from` makes it
+ * (test/imports.test.ts pins who calls that).
+ */
+export class Permit {
+  /** The policies that permitted, over all hops, sorted and each once. */
+  readonly policies: readonly string[];
+  /** What would have been refused, were it not for `unsafeObserveOnly`; null under enforcement. */
+  readonly observed: Refusal | null;
+  #proof = true;
+
+  private constructor(policies: readonly string[], observed: Refusal | null) {
+    this.policies = policies;
+    this.observed = observed;
+    void this.#proof;
+    Object.freeze(this);
+  }
+
+  /**
+   * A permit when there is at least one hop and every hop was allowed, else the refusal of the hop that weighs most: one
+   * that could not be judged, then one with an erring policy, then a forbid, then a missing permit. `approval_required`
+   * when nothing but missing approvals stands against it, and every hop would be allowed with them.
+   */
+  static from(verdicts: readonly HopVerdict[], enforcement: Enforcement = 'enforce'): Permit | Refusal {
+    const permits = [...new Set(verdicts.flatMap((verdict) => verdict.permits))].toSorted();
+    const refusal = refusalOf(verdicts);
+    if (refusal === null) return new Permit(permits, null);
+    const byPolicy = refusal.reason.startsWith('policy_') || refusal.reason.startsWith('approval_');
+    return byPolicy && enforcement === 'unsafeObserveOnly' ? new Permit(permits, refusal) : refusal;
+  }
+}
+
+/** Why not all hops were allowed; null when there is at least one and all were. */
+export function refusalOf(verdicts: readonly HopVerdict[]): Refusal | null {
+  if (verdicts.length === 0) return new Refusal('internal', 'no hop was judged');
+  const unjudged = verdicts.find((verdict) => verdict.failure !== null);
+  if (unjudged?.failure) return unjudged.failure;
+  const faults = verdicts.flatMap((verdict) => verdict.errors);
+  if (faults.length > 0 || verdicts.some((verdict) => verdict.result === 'error')) {
+    return new Refusal('policy_error', faults.map((fault) => `${fault.policy}: ${fault.message}`).join('; '));
+  }
+  const denied = verdicts.filter((verdict) => verdict.result !== 'allow');
+  if (denied.length === 0) return null;
+  const forbidden = denied.filter((verdict) => verdict.forbids.length > 0);
+  if (forbidden.length === 0) return new Refusal('policy_no_permit', 'no policy permits it');
+  const approvals = [...new Set(denied.flatMap((verdict) => verdict.approvals))].toSorted();
+  if (denied.every((verdict) => verdict.approvals.length > 0)) {
+    return new Refusal('approval_required', `approvals that are missing: ${approvals.join(', ')}`);
+  }
+  const forbids = [...new Set(forbidden.flatMap((verdict) => verdict.forbids))].toSorted();
+  return new Refusal('policy_forbidden', `forbidden by ${forbids.join(', ')}`);
+}

@@ -1,0 +1,65 @@
+import type { Refusal } from '../../base/outcome.ts';
+import type { Credential } from '../../identity/caller.ts';
+import type { Target, Workload } from '../../inventory/model.ts';
+import type { Chain, Declared, Task } from '../../task/model.ts';
+
+export type Role = 'originator' | 'intermediary' | 'caller';
+
+/**
+ * One question to Cedar: may this hop of the chain do this, now? Everything that cedar/schema.cedarschema knows about a
+ * request, in our own types. An optional fact that is unknown is null and left out of the context.
+ */
+export interface Question {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly hop: Workload;
+  readonly role: Role;
+  /** How this hop is known: the caller's own credential, or `delegated` for every other hop. */
+  readonly credential: Credential | 'delegated';
+  readonly target: Target;
+  readonly chain: Chain;
+  readonly task: Task | null;
+  readonly declared: Declared | null;
+  /** Address of the TCP peer; null when that is a trusted proxy or no IP address. */
+  readonly client: string | null;
+  readonly query: string | null;
+  /** Only headers that the config lets through. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Those that the config declares as numbers. */
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly inNetworks: boolean | null;
+  /** Seconds since the credential was issued. */
+  readonly credentialAge: number | null;
+  readonly approvals: ReadonlySet<string>;
+  /** 0 to 100, of the hop. */
+  readonly risk: number | null;
+  readonly signals: ReadonlySet<string>;
+}
+
+/** Facts of the vocabulary that no source supplies yet: absent, or empty, in every request. */
+export const UNSUPPLIED = ['approvals', 'risk', 'signals'] as const;
+
+/** A policy that could not be evaluated. */
+export interface PolicyFault {
+  readonly policy: string;
+  readonly message: string;
+}
+
+/** A shadowed policy that applies to one hop, or fails to evaluate there. */
+export interface ShadowMatch {
+  readonly policy: string;
+  readonly effect: 'permit' | 'forbid' | 'error';
+}
+
+/** Cedar's answer for one hop. `result` is `allow` only when Cedar allowed without any error. Ids are sorted. */
+export interface HopVerdict {
+  readonly result: 'allow' | 'deny' | 'error';
+  readonly permits: readonly string[];
+  readonly forbids: readonly string[];
+  readonly errors: readonly PolicyFault[];
+  readonly shadow: readonly ShadowMatch[];
+  /** Approvals that determining forbids ask for (`@approval`), when every determining forbid carries one. */
+  readonly approvals: readonly string[];
+  /** Why Cedar could not be asked, when `result` is `error` and no policy is to blame. */
+  readonly failure: Refusal | null;
+}

@@ -1,0 +1,128 @@
+import { Refusal } from '../../base/outcome.ts';
+import type { DeclaredHeader } from '../text/sources.ts';
+import type { CedarCall } from './call.ts';
+import { Decider } from './decider.ts';
+import type { Answer, Engine } from './engine.ts';
+import type { HopVerdict, Question, ShadowMatch } from './question.ts';
+import type { PolicyFacts, Vetted } from './validated.ts';
+import { cedarCall, type Purposes } from './vocabulary.ts';
+
+/** What a snapshot is built from, once its sources were vetted. */
+export interface SnapshotParts<I extends Purposes> {
+  readonly revision: string;
+  readonly inventory: I;
+  readonly headers: readonly DeclaredHeader[];
+  readonly vetted: Vetted;
+  readonly engine: Engine;
+}
+
+/**
+ * Schema, policies, inventory and the policy part of the config, checked and swapped as one. Immutable; everything that
+ * one check reads of policy comes from one snapshot.
+ */
+export class Snapshot<I extends Purposes = Purposes> {
+  /** `sha256:` and the hex digest over all sources: two decisions with one revision were judged alike. */
+  readonly revision: string;
+  readonly inventory: I;
+  /** The headers that policies may read. */
+  readonly headers: readonly DeclaredHeader[];
+  readonly policies: readonly PolicyFacts[];
+  readonly #parts: SnapshotParts<I>;
+  readonly #enforced: Decider;
+  /** Null when no policy is shadowed. */
+  readonly #shadowed: Decider | null;
+  readonly #approvals: ReadonlyMap<string, string>;
+  readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
+  #readsQuery: boolean | undefined;
+
+  constructor(parts: SnapshotParts<I>) {
+    this.revision = parts.revision;
+    this.inventory = parts.inventory;
+    this.headers = parts.headers;
+    this.policies = parts.vetted.policies;
+    this.#parts = parts;
+    const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.vetted;
+    const decider = (policies: Vetted['enforced']) =>
+      new Decider(parts.engine, { schema, policies, footprints, groups });
+    this.#enforced = decider(enforced);
+    this.#shadowed = Object.keys(shadowed).length === 0 ? null : decider(shadowed);
+    this.#approvals = new Map(
+      parts.vetted.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
+    );
+    this.#effects = new Map(parts.vetted.policies.map(({ id, effect }) => [id, effect]));
+    Object.freeze(this);
+  }
+
+  /** Has the engine parse the policies: null, or why it could not. */
+  prepare(): string | null {
+    return this.#enforced.prepare() ?? this.#shadowed?.prepare() ?? null;
+  }
+
+  /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */
+  get readsQuery(): boolean {
+    const { enforced, shadowed } = this.#parts.vetted;
+    this.#readsQuery ??= [enforced, shadowed].some((set) => Object.values(set).some((text) => /\bquery\b/.test(text)));
+    return this.#readsQuery;
+  }
+
+  /**
+   * Cedar's answer for one hop. `allow` only when Cedar allowed and no policy failed to evaluate: Cedar skips a policy
+   * that fails, a forbid too, and would allow. Never throws.
+   */
+  decide(question: Question): HopVerdict {
+    const call = this.#call(question);
+    const answer = this.#enforced.ask(call);
+    if (answer.kind !== 'answered') return unjudged(answer);
+    const { reasons, errors } = answer;
+    const result = errors.length > 0 ? 'error' : answer.decision;
+    return {
+      result,
+      permits: answer.decision === 'allow' ? reasons : [],
+      forbids: answer.decision === 'deny' ? reasons : [],
+      errors,
+      approvals: result === 'deny' ? this.#missingApprovals(question, reasons) : [],
+      shadow: this.#shadowed === null ? [] : this.#shadowMatches(this.#shadowed.ask(call)),
+      failure: null,
+    };
+  }
+
+  #call(question: Question): CedarCall {
+    const { vetted, inventory } = this.#parts;
+    return cedarCall(question, vetted.named, inventory);
+  }
+
+  /**
+   * The approvals with which the request would be allowed. None when some determining forbid asks for no approval; and
+   * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers.
+   */
+  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] {
+    const wanted = forbids.map((id) => this.#approvals.get(id));
+    if (wanted.length === 0 || wanted.includes(undefined)) return [];
+    const missing = [...new Set(wanted as string[])].toSorted();
+    const approvals = new Set([...question.approvals, ...missing]);
+    const lifted = this.#enforced.ask(this.#call({ ...question, approvals }));
+    return lifted.kind === 'answered' && lifted.decision === 'allow' && lifted.errors.length === 0 ? missing : [];
+  }
+
+  /** Every shadowed policy that applies or fails. The second call can change nothing of what is enforced. */
+  #shadowMatches(answer: Answer): readonly ShadowMatch[] {
+    if (answer.kind !== 'answered') return [];
+    return [
+      ...answer.reasons.map((policy): ShadowMatch => ({ policy, effect: this.#effects.get(policy) ?? 'permit' })),
+      ...answer.errors.map(({ policy }): ShadowMatch => ({ policy, effect: 'error' })),
+    ];
+  }
+}
+
+function unjudged(answer: Exclude<Answer, { kind: 'answered' }>): HopVerdict {
+  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
+  return {
+    result: 'error',
+    permits: [],
+    forbids: [],
+    errors: [],
+    shadow: [],
+    approvals: [],
+    failure: new Refusal(reason, answer.message),
+  };
+}

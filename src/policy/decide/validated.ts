@@ -1,0 +1,33 @@
+import type { Problem } from '../../source/problem.ts';
+import type { PolicyFootprint } from './decider.ts';
+import type { ActionGroups } from './project.ts';
+import type { Named } from './vocabulary.ts';
+
+/** What is known of one policy beside its text. */
+export interface PolicyFacts {
+  readonly id: string;
+  readonly file: string;
+  readonly effect: 'permit' | 'forbid';
+  /** `@mode("shadow")`: judged, never enforced. */
+  readonly shadow: boolean;
+  /** The approval that its `@approval` asks for. */
+  readonly approval: string | null;
+  readonly guardrail: boolean;
+}
+
+/** Sources that passed: plain data, so that it can come back from a worker. */
+export interface Vetted {
+  readonly schema: string;
+  /** The `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
+  readonly inventory: string;
+  readonly enforced: Readonly<Record<string, string>>;
+  /** Each as a permit, whatever its effect: Cedar then names all that apply, and none hides another. */
+  readonly shadowed: Readonly<Record<string, string>>;
+  readonly policies: readonly PolicyFacts[];
+  /** Every entity that a policy names, by type. */
+  readonly named: Named;
+  /** What each policy can learn of a call, by its id. */
+  readonly footprints: ReadonlyMap<string, PolicyFootprint>;
+  readonly actionGroups: ActionGroups;
+  readonly warnings: readonly Problem[];
+}

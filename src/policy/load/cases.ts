@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { type Reason, Refusal, reasons } from '../../base/outcome.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Problem } from '../../source/problem.ts';
+import { readYaml, type YamlFile } from '../../source/yaml.ts';
+import { refusalOf } from '../decide/permit.ts';
+import type { HopVerdict, Question } from '../decide/question.ts';
+import type { SourceFile } from '../text/place.ts';
+import type { DeclaredHeader } from '../text/sources.ts';
+import { misspelt, questionsOf, statedSchema } from './stated.ts';
+
+const text = z.string().min(1);
+const ids = z.array(text);
+
+const caseSchema = statedSchema.extend({
+  name: text.describe('One sentence: what must hold.'),
+  expect: z.enum(['allow', 'deny']),
+  by: ids.optional().describe('The deciding policies, in any order: the permits of an allow, the forbids of a denial.'),
+  reason: z
+    .enum(Object.keys(reasons) as [Reason, ...Reason[]])
+    .optional()
+    .describe('The reason of a denial.'),
+});
+
+/** The file format of policy tests: `tests/*.yaml` beside the policies. `given` holds for every case that says nothing else. */
+const casesSchema = z.strictObject({
+  given: statedSchema.optional(),
+  cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
+});
+
+/** The same as JSON Schema, for editors: docs/policy-tests.schema.json. */
+export function casesJsonSchema(): string {
+  return `${JSON.stringify(z.toJSONSchema(casesSchema, { io: 'input' }), null, 2)}\n`;
+}
+
+/** One case, ready to be judged. */
+export interface PolicyCase {
+  readonly name: string;
+  readonly expected: {
+    readonly result: 'allow' | 'deny';
+    readonly by: readonly string[] | null;
+    readonly reason: Reason | null;
+  };
+  /** One question for each hop, or why the inventory refuses the request before policy is asked. */
+  readonly questions: readonly Question[] | Refusal;
+  /** A problem at the case. */
+  readonly problem: (message: string) => Problem;
+}
+
+/** What came of a case. */
+export interface CaseResult {
+  readonly result: 'allow' | 'deny';
+  /** Sorted. */
+  readonly by: readonly string[];
+  readonly reason: Reason | null;
+  readonly detail: string;
+}
+
+/** The cases of one file; whatever cannot be read, or names what the inventory or config does not know, is a problem. */
+export function readCases(
+  source: SourceFile,
+  inventory: Inventory,
+  headers: readonly DeclaredHeader[],
+): PolicyCase[] | Problem[] {
+  const yaml = readYaml(source.text, source.file, 'write a list of cases, or remove it');
+  if (Array.isArray(yaml)) return yaml;
+  const parsed = casesSchema.safeParse(yaml.value);
+  if (!parsed.success) return parsed.error.issues.flatMap((issue) => shapeProblems(issue, yaml));
+  const { given = {}, cases } = parsed.data;
+  const problems: Problem[] = [];
+  const found = cases.flatMap((stated, index): PolicyCase[] => {
+    const facts = { ...given, ...stated };
+    const questions = misspelt(facts, inventory) ?? questionsOf(facts, inventory, headers);
+    if (typeof questions === 'string') {
+      problems.push(yaml.problem(['cases', index], `${stated.name}: ${questions}`));
+      return [];
+    }
+    return [
+      {
+        name: stated.name,
+        expected: { result: stated.expect, by: stated.by?.toSorted() ?? null, reason: stated.reason ?? null },
+        questions,
+        problem: (message) => yaml.problem(['cases', index], message),
+      },
+    ];
+  });
+  return problems.length > 0 ? problems : found;
+}
+
+/** Judges a case as a check would: every hop by itself, and all must be permitted. */
+export function runCase({ questions }: PolicyCase, decide: (question: Question) => HopVerdict): CaseResult {
+  if (questions instanceof Refusal) {
+    return { result: 'deny', by: [], reason: questions.reason, detail: questions.detail };
+  }
+  const verdicts = questions.map(decide);
+  const refusal = refusalOf(verdicts);
+  const by = verdicts.flatMap((verdict) => (refusal === null ? verdict.permits : verdict.forbids));
+  return {
+    result: refusal === null ? 'allow' : 'deny',
+    by: [...new Set(by)].toSorted(),
+    reason: refusal?.reason ?? null,
+    detail: refusal?.detail ?? '',
+  };
+}
+
+/** How the result differs from what the case expects, in one line; null when it does not. */
+export function difference({ name, expected }: PolicyCase, result: CaseResult): string | null {
+  const same =
+    expected.result === result.result &&
+    (expected.by === null || expected.by.join() === result.by.join()) &&
+    (expected.reason === null || expected.reason === result.reason);
+  if (same) return null;
+  const say = (what: string, by: readonly string[] | null, reason: string | null): string =>
+    [what, reason === null ? '' : `(${reason})`, by === null || by.length === 0 ? '' : `by ${by.join(', ')}`]
+      .filter((part) => part !== '')
+      .join(' ');
+  const detail = result.detail === '' ? '' : `: ${result.detail}`;
+  return `${name}: expected ${say(expected.result, expected.by, expected.reason)}, got ${say(result.result, result.by, result.reason)}${detail}; correct the policies, or the case`;
+}
+
+function shapeProblems(issue: z.core.$ZodIssue, yaml: YamlFile): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) =>
+      yaml.problem([...issue.path, key], `no such key '${key}'; remove it, or correct its spelling`, true),
+    );
+  }
+  return [yaml.problem(issue.path, `${issue.path.join('.')}: ${issue.message}`)];
+}

@@ -1,0 +1,301 @@
+import { EventEmitter, once } from 'node:events';
+import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Inventory } from '../../inventory/inventory.ts';
+import { FolderWatch } from '../../source/folder-watch.ts';
+import { formatProblem, type Problem } from '../../source/problem.ts';
+import type { Engine } from '../decide/engine.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
+import { type DisabledGuardrail, type PolicySettings, revisionOf, type Sources } from '../text/sources.ts';
+import { install, type Loaded, loadSnapshot, type Rejection, vetApart } from './load.ts';
+import { type PolicyPaths, type Reading, readParts } from './read.ts';
+import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
+
+export interface HolderOptions {
+  readonly paths: PolicyPaths;
+  readonly settings: PolicySettings;
+  readonly engine: Engine;
+  /** Milliseconds since the epoch: decides which disabled guardrails hold again. */
+  readonly clock: () => number;
+  /** Milliseconds between two looks at the files where no watcher reports; default 5 s. */
+  readonly pollMs?: number;
+}
+
+/** What is served, and how the last attempt to load went. Times are milliseconds since the epoch. */
+export interface HolderStatus {
+  readonly revision: string | null;
+  readonly loadedAt: number | null;
+  /** What is wrong with the files as they stand now; empty when they are served. */
+  readonly problems: readonly Problem[];
+  /** Teams whose folder is not served as it is; `problems` say why. */
+  readonly heldBack: readonly string[];
+  readonly warnings: readonly Problem[];
+  readonly lastAttemptAt: number | null;
+}
+
+/** Told after each attempt to load what the files hold now. */
+export interface HolderEvents {
+  loaded: [snapshot: Snapshot<Inventory>];
+  refused: [problems: readonly Problem[]];
+}
+
+interface Held {
+  readonly snapshot: Snapshot<Inventory>;
+  readonly sources: Sources;
+}
+
+/** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
+export const SETTLE_MS = 100;
+const SETTLE_READINGS = 20;
+/** So often is judged anew what changed while it was judged; what never rests so long is reported. */
+const MAX_ROUNDS = 5;
+const POLL_MS = 5000;
+/** What stands for the files until the next look, when they are to be loaded though they did not change. */
+const TRY_AGAIN = 'to be tried again';
+/** Our kinds of files, and whatever may be a folder. */
+const OURS = /\.(cedar|cedarschema|ya?ml)$|^[^.]+$/;
+
+/**
+ * Keeps the snapshot that the files hold: loads it at the start, watches the folders for changes, and swaps in what passed.
+ * What did not pass is reported, and the last good snapshot stays. Whole directories are watched (a ConfigMap swaps a
+ * symlink in them, editors rename), and looked at from time to time where no event comes.
+ */
+export class SnapshotHolder {
+  readonly events = new EventEmitter<HolderEvents>();
+  readonly #options: HolderOptions;
+  readonly #watch: FolderWatch;
+  readonly #progress = new EventEmitter<{ attempted: [] }>();
+  readonly #timer: NodeJS.Timeout;
+  #held: Held | null = null;
+  #seen = '';
+  #status: HolderStatus = {
+    revision: null,
+    loadedAt: null,
+    problems: [],
+    heldBack: [],
+    warnings: [],
+    lastAttemptAt: null,
+  };
+  #running: Promise<void> | null = null;
+  #again = false;
+  #started = 0;
+  #ended = 0;
+  #unsettled = false;
+  #closed = false;
+
+  private constructor(options: HolderOptions) {
+    this.#options = options;
+    this.#watch = new FolderWatch((name) => {
+      if (name === null || this.#concerns(name)) this.#look();
+    });
+    this.#timer = setInterval(() => this.#look(), options.pollMs ?? POLL_MS).unref();
+  }
+
+  /** Resolves after the first attempt to load; `status` tells whether it succeeded. */
+  static async open(options: HolderOptions): Promise<SnapshotHolder> {
+    const holder = new SnapshotHolder(options);
+    await holder.refresh();
+    return holder;
+  }
+
+  /** The snapshot that new checks get, or null while none could be loaded. A check takes one and keeps it to its end. */
+  current(): Snapshot<Inventory> | null {
+    return this.#held?.snapshot ?? null;
+  }
+
+  status(): HolderStatus {
+    if (!this.#unsettled) return this.#status;
+    return { ...this.#status, problems: [...this.#status.problems, UNSETTLED] };
+  }
+
+  /** Looks at the files now; resolves when what they hold was served or refused. */
+  async refresh(): Promise<void> {
+    const own = this.#started + 1;
+    this.#look();
+    while (!this.#closed && this.#ended < own) await once(this.#progress, 'attempted');
+  }
+
+  /** Ends the watching. The current snapshot stays usable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#watch.close();
+    this.#progress.emit('attempted');
+    await this.#running;
+  }
+
+  #look(): void {
+    this.#again = true;
+    if (this.#closed || this.#running !== null) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      // Whoever looked after the last round ended, and before this, was not heard.
+      if (this.#again) this.#look();
+    });
+  }
+
+  /** One attempt at a time, until nothing asked for another meanwhile. Busy folders are looked at now and then only. */
+  async #run(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      const own = ++this.#started;
+      try {
+        await this.#attempt();
+      } catch (error) {
+        // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
+        this.#seen = TRY_AGAIN;
+        const message = error instanceof Error ? error.message : String(error);
+        this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
+      }
+      this.#ended = own;
+      this.#progress.emit('attempted');
+      if (this.#again) await delay(SETTLE_MS);
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    await this.#loadFiles();
+    await this.#bindExpired();
+  }
+
+  /**
+   * Judges what the files hold, and installs it only where they hold it still: judging takes long, and a writer may have been
+   * in the middle of its files all the while.
+   */
+  async #loadFiles(): Promise<void> {
+    let judged: Judged | Rejection | null = null;
+    let of = '';
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const reading = await this.#settledReading();
+      if (this.#closed) return;
+      if (reading === null) break;
+      const seen = fingerprint(reading);
+      if (seen === this.#seen) {
+        this.#unsettled = false;
+        return;
+      }
+      if (judged === null || of !== seen) [judged, of] = [await this.#judge(reading), seen];
+      if (this.#closed) return;
+      const { stamp } = await this.#read();
+      if (this.#closed) return;
+      if (stamp !== reading.stamp) continue;
+      this.#unsettled = false;
+      this.#seen = 'problems' in judged && judged.transient ? TRY_AGAIN : seen;
+      return this.#conclude(judged, reading.notes);
+    }
+    this.#sayUnsettled();
+  }
+
+  async #judge({ sources, unread }: Reading): Promise<Judged | Rejection> {
+    if (Array.isArray(sources)) {
+      return { problems: [...sources, ...[...unread.values()].flat()], transient: false };
+    }
+    return judgeByTeam(sources, unread, this.#held?.sources ?? null, vetApart);
+  }
+
+  #conclude(judged: Judged | Rejection, notes: readonly Problem[]): void {
+    if ('problems' in judged) {
+      this.#refuse(judged.problems);
+      return;
+    }
+    const { sources, vetted, heldBack } = judged;
+    const problems = [...heldBack.values()].flat();
+    const teams = [...heldBack.keys()];
+    if (teams.length > 0 && this.#held !== null && decideAlike(sources, this.#held.sources)) {
+      this.#refuse(problems, teams);
+      return;
+    }
+    const loaded = install(this.#options.engine, sources, vetted);
+    if ('problems' in loaded) {
+      this.#seen = TRY_AGAIN;
+      this.#refuse(loaded.problems);
+    } else this.#install({ ...loaded, warnings: [...loaded.warnings, ...notes] }, sources, problems, teams);
+  }
+
+  /**
+   * A guardrail whose time is over holds again, also where what the files hold now is not served: the last good sources
+   * are loaded with it. Without their tests, which may rest on what was disabled. The report on the files stays.
+   */
+  async #bindExpired(): Promise<void> {
+    const held = this.#held;
+    if (held === null || this.#closed) return;
+    const { settings } = held.sources;
+    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
+    if (disabledGuardrails.length === settings.disabledGuardrails.length) return;
+    const { problems } = this.#status;
+    const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
+    const loaded = await loadSnapshot(this.#options.engine, sources);
+    if (!('problems' in loaded)) return this.#install(loaded, sources, problems, this.#status.heldBack);
+    // Tried again with each look: what was said of it then is not said twice.
+    const said = new Set(problems.map(formatProblem));
+    this.#refuse([...problems, ...loaded.problems.filter((problem) => !said.has(formatProblem(problem)))]);
+  }
+
+  #stillDisabled(guardrails: readonly DisabledGuardrail[]): readonly DisabledGuardrail[] {
+    const now = this.#options.clock();
+    return guardrails.filter(({ untilMs }) => now < untilMs);
+  }
+
+  /** Two readings in a row of files that nobody wrote between, or null while the files keep changing (the next event or look tries again). */
+  async #settledReading(): Promise<Reading | null> {
+    let reading = await this.#read();
+    for (let i = 0; i < SETTLE_READINGS; i++) {
+      const before = fingerprint(reading);
+      if (before === this.#seen) return reading;
+      const { stamp } = reading;
+      await delay(SETTLE_MS);
+      reading = await this.#read();
+      if (reading.stamp === stamp && fingerprint(reading) === before) return reading;
+    }
+    return null;
+  }
+
+  #sayUnsettled(): void {
+    if (this.#unsettled) return;
+    this.#unsettled = true;
+    this.events.emit('refused', [UNSETTLED]);
+  }
+
+  async #read(): Promise<Reading> {
+    const { paths, settings } = this.#options;
+    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
+    const reading = await readParts(paths, { ...settings, disabledGuardrails });
+    if (!this.#closed) this.#watch.follow(reading.directories);
+    return reading;
+  }
+
+  /** Whether a change of this name may be one of ours: an audit log that grows in the same folder is none. */
+  #concerns(name: string): boolean {
+    return name === basename(this.#options.paths.inventory) || name.startsWith('..') || OURS.test(name);
+  }
+
+  #install(loaded: Loaded, sources: Sources, problems: readonly Problem[], heldBack: readonly string[]): void {
+    const now = this.#options.clock();
+    this.#held = { snapshot: loaded.snapshot, sources };
+    this.#status = {
+      revision: loaded.snapshot.revision,
+      loadedAt: now,
+      lastAttemptAt: now,
+      problems,
+      heldBack,
+      warnings: loaded.warnings,
+    };
+    this.events.emit('loaded', loaded.snapshot);
+  }
+
+  #refuse(problems: readonly Problem[], heldBack = this.#status.heldBack): void {
+    this.#status = { ...this.#status, problems, heldBack, lastAttemptAt: this.#options.clock() };
+    this.events.emit('refused', problems);
+  }
+}
+
+function atStart(message: string): Problem {
+  return { file: 'policies', line: 1, column: 1, message };
+}
+
+const UNSETTLED = atStart('the files keep changing; they are served when two looks in a row find the same');
+
+function fingerprint({ sources, unread, notes }: Reading): string {
+  const content = Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
+  return [content, ...[...unread.values()].flat().map(formatProblem), ...notes.map(formatProblem)].join('\n');
+}

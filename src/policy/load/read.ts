@@ -1,0 +1,252 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Problem } from '../../source/problem.ts';
+import type { SourceFile } from '../text/place.ts';
+import type { PolicySettings, Sources } from '../text/sources.ts';
+import { passedOver } from './passed-over.ts';
+
+/** Where the sources stand. Absolute paths. */
+export interface PolicyPaths {
+  /** The operators' policies, schemas and tests. */
+  readonly folder: string;
+  readonly inventory: string;
+  /** Default: those that come with this release. */
+  readonly guardrails?: string;
+}
+
+/** What was read. */
+export interface Reading {
+  /** Without anything of the teams in `unread`. */
+  readonly sources: Sources | Problem[];
+  /** Teams of whose folder something cannot be read, with what that is. */
+  readonly unread: ReadonlyMap<string, readonly Problem[]>;
+  /** Files that look as if they should be read, and are not. */
+  readonly notes: readonly Problem[];
+  /** When each file was last written: two readings with one stamp and one content are of files that nobody wrote between. */
+  readonly stamp: string;
+  /** Every directory that was looked into: what a watcher has to watch. */
+  readonly directories: readonly string[];
+}
+
+const SHIPPED = join(import.meta.dirname, '..', '..', '..', 'cedar');
+
+const MAX_FILES = 10_000;
+const MAX_FOLDERS = 2000;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
+const MAX_DEPTH = 8;
+const CHUNK = 64 * 1024;
+const MAX_NOTES = 100;
+
+/**
+ * Reads all sources of a snapshot, each team's folder by itself: what cannot be read of one team is not a problem of the
+ * others. Files whose name begins with a dot are left out (a ConfigMap's `..data`, editors' drafts); symlinks are followed.
+ * Torn UTF-8, policy files without a policy, what is no regular file (a pipe would be waited for, a device has no end) and
+ * sizes beyond all use are problems. Never throws.
+ */
+export async function readParts(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
+  const found = new Folder(paths.inventory);
+  const directories = new Set([dirname(paths.inventory)]);
+  const teams: Level[] = [];
+  const [shipped, guardrailNotes] = [
+    await found.list(paths.guardrails ?? join(SHIPPED, 'guardrails'), directories),
+    found.notes.splice(0).map((note) => ({ ...note, file: `guardrails/${note.file}` })),
+  ];
+  const [own, inventory, schema] = [
+    await found.list(paths.folder, directories, teams),
+    await found.read(paths.inventory, 'inventory.yaml'),
+    await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema'),
+  ];
+  const { problems } = found;
+  const unread = new Map<string, readonly Problem[]>();
+  for (const team of teams) {
+    found.problems = [];
+    const files = await found.list(team, directories);
+    if (found.problems.length > 0) unread.set(basename(team.name), found.problems);
+    else own.push(...files);
+  }
+  const notes = [...guardrailNotes, ...found.notes];
+  const files = own.toSorted(byName);
+  const policies = files.filter(({ file }) => file.endsWith('.cedar'));
+  if (policies.length === 0 && unread.size === 0) {
+    const message = 'no policy (*.cedar) is here, so nothing would be permitted; write one';
+    problems.push({ file: paths.folder, line: 1, column: 1, message });
+  }
+  const rest = { unread, notes, stamp: found.stamps.join('\n'), directories: [...directories] };
+  if (inventory === null || schema === null || problems.length > 0) return { sources: problems, ...rest };
+  const sources: Sources = {
+    schema,
+    guardrails: shipped
+      .filter(({ file }) => file.endsWith('.cedar'))
+      .map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
+    schemas: files.filter(({ file }) => file.endsWith('.cedarschema')),
+    policies,
+    tests: files.filter(({ file }) => isTest(file)),
+    inventory,
+    settings,
+  };
+  return { sources, ...rest };
+}
+
+/** As `readParts`, where what cannot be read of a team is a problem like any other: for whoever judges a folder as a whole. */
+export async function readSources(paths: PolicyPaths, settings: PolicySettings): Promise<Reading> {
+  const reading = await readParts(paths, settings);
+  if (reading.unread.size === 0) return reading;
+  const others = Array.isArray(reading.sources) ? reading.sources : [];
+  return { ...reading, sources: [...others, ...[...reading.unread.values()].flat()] };
+}
+
+/** Every YAML file below a folder `tests`, at any depth. */
+const isTest = (file: string): boolean => /(?:^|\/)tests\//.test(file) && /\.ya?ml$/.test(file);
+const POLICY = /\.(cedar|cedarschema)$/;
+
+const TEAM = /^teams\/[^/]+$/;
+
+/** A folder below a root: its name is relative to it. */
+interface Level {
+  readonly path: string;
+  readonly name: string;
+  readonly depth: number;
+}
+
+/** Reads files and folders within bounds, and keeps what was wrong. */
+class Folder {
+  problems: Problem[] = [];
+  readonly notes: Problem[] = [];
+  readonly stamps: string[] = [];
+  readonly #inventory: string;
+  #files = 0;
+  #folders = 0;
+  #bytes = 0;
+
+  constructor(inventory: string) {
+    this.#inventory = inventory;
+  }
+
+  problem(file: string, message: string): void {
+    this.problems.push({ file, line: 1, column: 1, message });
+  }
+
+  /**
+   * The wanted files below a folder, by their names relative to the root, sorted. With `teams`, the folders of teams are not
+   * looked into, and put there.
+   */
+  async list(from: string | Level, directories: Set<string>, teams?: Level[]): Promise<SourceFile[]> {
+    const files: SourceFile[] = [];
+    const start = typeof from === 'string' ? { path: from, name: '', depth: 0 } : from;
+    const unread = [start];
+    for (let next = unread.pop(); next !== undefined; next = unread.pop()) {
+      if (++this.#folders > MAX_FOLDERS) {
+        this.problem(start.path, `more than ${MAX_FOLDERS} folders; is it the folder of the policies alone?`);
+        break;
+      }
+      directories.add(next.path);
+      for (const entry of await this.#entries(next.path)) {
+        if (entry.startsWith('.') || this.problems.length > 100) continue;
+        const path = join(next.path, entry);
+        const name = next.name === '' ? entry : `${next.name}/${entry}`;
+        if (await this.#isDirectory(path, name)) {
+          const level = { path, name, depth: next.depth + 1 };
+          if (teams !== undefined && TEAM.test(name)) teams.push(level);
+          else if (next.depth < MAX_DEPTH) unread.push(level);
+          else this.problem(name, `nested deeper than ${MAX_DEPTH} folders; move it up`);
+        } else if (POLICY.test(name) || isTest(name)) {
+          const file = await this.read(path, name);
+          if (file === null) continue;
+          if (name.endsWith('.cedar') && isBlank(file.text))
+            this.problem(name, 'the file is empty or all comment; write a policy, or remove it');
+          files.push(file);
+        } else if (POLICY.test(name.toLowerCase())) {
+          this.problem(name, 'would not be read; write the end of its name in lower case');
+        } else if (path !== this.#inventory && this.notes.length < MAX_NOTES) {
+          const message = await passedOver(name, () => beginningOf(path));
+          if (message !== null) this.notes.push({ file: name, line: 1, column: 1, message });
+        }
+      }
+    }
+    return files.toSorted(byName);
+  }
+
+  async read(path: string, name: string): Promise<SourceFile | null> {
+    let handle: FileHandle | null = null;
+    try {
+      handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) return this.#refuse(name, 'is no regular file; remove it');
+      this.stamps.push(`${name} ${stats.mtimeNs} ${stats.ctimeNs} ${stats.size}`);
+      if (++this.#files > MAX_FILES) return this.#refuse(name, `more than ${MAX_FILES} files; put policies together`);
+      const bytes = await beginning(handle, MAX_FILE_BYTES + 1);
+      if (bytes.length > MAX_FILE_BYTES) return this.#refuse(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
+      this.#bytes += bytes.length;
+      if (this.#bytes > MAX_TOTAL_BYTES) return this.#refuse(name, `more than ${MAX_TOTAL_BYTES} bytes in all`);
+      return { file: name, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes) };
+    } catch (error) {
+      return this.#refuse(name, `cannot be read (${messageOf(error)}); is it there, readable, and UTF-8?`);
+    } finally {
+      await handle?.close();
+    }
+  }
+
+  async #entries(path: string): Promise<string[]> {
+    try {
+      return await readdir(path);
+    } catch (error) {
+      this.problem(path, `the folder cannot be read (${messageOf(error)}); is it there?`);
+      return [];
+    }
+  }
+
+  async #isDirectory(path: string, name: string): Promise<boolean> {
+    try {
+      return (await stat(path)).isDirectory();
+    } catch (error) {
+      this.problem(name, `cannot be read (${messageOf(error)})`);
+      return false;
+    }
+  }
+
+  #refuse(file: string, message: string): null {
+    this.problem(file, message);
+    return null;
+  }
+}
+
+/** At most so many bytes from the file's begin: its stated size is not relied upon, it may grow meanwhile. */
+async function beginning(handle: FileHandle, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length < most) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(CHUNK, most - length)));
+    if (bytesRead === 0) break;
+    chunks.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The first bytes of a file that may be anything; nothing where they cannot be read. */
+async function beginningOf(path: string): Promise<string> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
+  try {
+    if (handle === null || !(await handle.stat()).isFile()) return '';
+    return (await beginning(handle, CHUNK)).toString('latin1');
+  } catch {
+    return '';
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Whether Cedar text holds nothing but blanks and comments. */
+function isBlank(text: string): boolean {
+  return text.split(/[\n\r]/).every((line) => /^\s*(?:$|\/\/)/.test(line));
+}
+
+function byName(a: SourceFile, b: SourceFile): number {
+  return a.file < b.file ? -1 : 1;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
+}

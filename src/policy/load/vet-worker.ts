@@ -1,0 +1,18 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Problem } from '../../source/problem.ts';
+import { newInstance } from '../decide/engine.ts';
+import type { Vetted } from '../decide/validated.ts';
+import type { Sources } from '../text/sources.ts';
+import { vet } from './vet.ts';
+
+parentPort?.postMessage(judged(workerData as Sources));
+
+/** What kills this instance would have killed the serving one: that is a verdict too. */
+function judged(sources: Sources): Vetted | Problem[] {
+  try {
+    return vet(sources, newInstance());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return [{ file: 'policies', line: 1, column: 1, message: `they break the engine (${why}); make them simpler` }];
+  }
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { JsonFault, parseExactJson } from '../base/strict-json.ts';
+import type { CedarCall, Entity, Uid } from '../policy/decide/call.ts';
+import type { Cedar, Engine, Program } from '../policy/decide/engine.ts';
+import { literals, tokenize } from '../policy/text/tokens.ts';
+
+/** One case of the file format of the Cedar CLI's `run-tests`. */
+export interface CedarCase {
+  readonly name: string;
+  readonly request: { readonly principal: string; readonly action: string; readonly resource: string };
+  readonly context: unknown;
+  /** The entities, or the name of a file that holds them. */
+  readonly entities: unknown;
+  readonly decision: 'allow' | 'deny';
+  /** Policies that must be among those that decide. */
+  readonly reason: readonly string[];
+  readonly errors: number;
+}
+
+const caseSchema = z.looseObject({
+  name: z.string().optional(),
+  request: z.looseObject({
+    principal: z.string(),
+    action: z.string(),
+    resource: z.string(),
+    context: z.unknown().optional(),
+  }),
+  entities: z.unknown(),
+  decision: z.enum(['allow', 'deny']),
+  reason: z.array(z.string()),
+  num_errors: z.int().min(0),
+});
+
+/** As deep as a call may be, and what stands around it. */
+const MAX_DEPTH = 70;
+
+/** The cases of a file, or why it cannot be read. Integers that a double does not hold stay exact, and are refused later. */
+export function readCedarCases(text: string): readonly CedarCase[] | string {
+  const value = parseExactJson(text, { maxDepth: MAX_DEPTH });
+  if (value instanceof JsonFault) return value.detail;
+  const parsed = z.array(caseSchema).min(1, 'a file of tests holds at least one case').safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
+  }
+  return parsed.data.map(
+    ({ name, request: { context = {}, ...request }, entities, decision, reason, num_errors }, i) => ({
+      name: name ?? `case ${i + 1}`,
+      request,
+      context,
+      entities,
+      decision,
+      reason,
+      errors: num_errors,
+    }),
+  );
+}
+
+/**
+ * How Cedar's answer differs from what the case expects, by the rules of `run-tests`: the decision, the stated policies
+ * among the deciding ones, and the number of errors. Null when it does not.
+ */
+export function cedarDifference(stated: CedarCase, entities: unknown, engine: Engine, program: Program): string | null {
+  const call = callOf(stated, entities);
+  if (typeof call === 'string') return call;
+  const answer = engine.ask(program, call);
+  if (answer.kind !== 'answered') return `Cedar was not asked: ${answer.message}`;
+  const faults: string[] = [];
+  if (answer.decision !== stated.decision) faults.push(`expected ${stated.decision}, got ${answer.decision}`);
+  const missing = stated.reason.filter((id) => !answer.reasons.includes(id));
+  if (missing.length > 0) {
+    faults.push(`expected by ${missing.join(', ')}, got by ${answer.reasons.join(', ') || 'no policy'}`);
+  }
+  if (answer.errors.length !== stated.errors) {
+    const said = answer.errors.map(({ policy, message }) => ` ${policy}: ${message}`).join(';');
+    faults.push(`expected ${stated.errors} errors, got ${answer.errors.length}${said === '' ? '' : `:${said}`}`);
+  }
+  return faults.length === 0 ? null : faults.join('; ');
+}
+
+function callOf({ request, context }: CedarCase, entities: unknown): CedarCall | string {
+  const [principal, action, resource] = [request.principal, request.action, request.resource].map(uidOf);
+  if (principal == null || action == null || resource == null) {
+    const bad = [request.principal, request.action, request.resource].find((text) => uidOf(text) === null);
+    return `${JSON.stringify(bad)} is no entity; write it like User::"alice"`;
+  }
+  if (!Array.isArray(entities)) return 'the entities are no list';
+  return {
+    principal,
+    action,
+    resource,
+    context: context as CedarCall['context'],
+    entities: entities as readonly Entity[],
+  };
+}
+
+/** `User::"alice"` as Cedar writes it; null for anything else. */
+function uidOf(text: string): Uid | null {
+  const tokens = tokenize(text);
+  if ('message' in tokens) return null;
+  const [literal, ...more] = literals(tokens);
+  const length = tokens.length;
+  if (literal === undefined || more.length > 0 || length !== literal.type.split('::').length * 2 + 1) return null;
+  return { type: literal.type, id: literal.id };
+}
+
+/**
+ * Policies and schema of any kind as a program, with the ids that the Cedar CLI gives them: the `@id` annotation, else
+ * `policy` and its number. A string says what is wrong; with a schema, strict validation must pass without a warning.
+ */
+export function foreignProgram(cedar: Cedar, policies: string, schema: string | null): Program | string {
+  const parts = cedar.policySetTextToParts(policies);
+  if (parts.type === 'failure') return parts.errors.map(({ message }) => message).join('; ');
+  if (parts.policy_templates.length > 0) return 'templates are not run here';
+  const found = new Map<string, string>();
+  // Cedar hands the parts over in the order of the ids that it gave them, and policy10 comes before policy2.
+  const ids = parts.policies.map((_, index) => `policy${index}`).sort();
+  for (const [index, text] of parts.policies.entries()) {
+    const parsed = cedar.policyToJson(text);
+    if (parsed.type === 'failure') return parsed.errors.map(({ message }) => message).join('; ');
+    const id = parsed.json.annotations?.id || ids[index] || '';
+    if (found.has(id)) return `two policies are called ${id}`;
+    found.set(id, text);
+  }
+  const byId = Object.fromEntries(found);
+  if (schema !== null) {
+    const validated = cedar.validate({ schema, policies: { staticPolicies: byId } });
+    const faults =
+      validated.type === 'failure'
+        ? validated.errors.map(({ message }) => message)
+        : [...validated.validationErrors, ...validated.validationWarnings].map((found) => found.error.message);
+    if (faults.length > 0) return faults.join('; ');
+  }
+  return { schema, policies: byId };
+}

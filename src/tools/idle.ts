@@ -1,0 +1,135 @@
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Target, Workload } from '../inventory/model.ts';
+import type { Engine, PolicyJson } from '../policy/decide/engine.ts';
+import type { Question } from '../policy/decide/question.ts';
+import type { Vetted } from '../policy/decide/validated.ts';
+import { cedarCall } from '../policy/decide/vocabulary.ts';
+import type { Problem } from '../source/problem.ts';
+import { boundPolicy } from './bound.ts';
+import { sampleTargets, sampleWorkloads } from './samples.ts';
+import { shallow } from './shallow.ts';
+import type { ReadPolicy } from './texts.ts';
+import { mentions, readsUnknown } from './unknown.ts';
+
+/** What an estate leaves unused. */
+export interface Idle {
+  /** Policies of the operators that can never apply, each with why. */
+  readonly policies: readonly Problem[];
+  /** Entries of the inventory for which no permit can apply. */
+  readonly workloads: readonly string[];
+}
+
+/**
+ * Policies for which the inventory has no workload or nothing to do, and workloads that nothing is permitted. Sound: a
+ * policy that could apply to some request is never listed. Whether it can is judged by its scope and by what its
+ * conditions say of the principal, or of resource and action; what they say of the context may hold.
+ */
+export function findIdle(
+  policies: readonly ReadPolicy[],
+  vetted: Vetted,
+  inventory: Inventory,
+  engine: Engine,
+): Idle | string {
+  const workloads = sampleWorkloads(inventory, vetted.named);
+  const targets = sampleTargets(inventory, vetted.named);
+  if (typeof targets === 'string') return targets;
+  const [workload] = workloads;
+  const [sample] = targets;
+  if (workload === undefined || sample === undefined) return { policies: [], workloads: [] };
+  const ask = (vary: (part: PolicyJson) => PolicyJson, questions: readonly Question[]) =>
+    satisfied(policies, vary, questions, { vetted, inventory, engine });
+  const byWorkload = ask(
+    onlyPrincipal,
+    workloads.map((hop) => anyQuestion(hop, sample.target)),
+  );
+  const byTarget = ask(
+    onlyTarget,
+    targets.map(({ target }) => anyQuestion(workload, target)),
+  );
+  if (typeof byWorkload === 'string') return byWorkload;
+  if (typeof byTarget === 'string') return byTarget;
+  const someWorkload = new Set(byWorkload.flatMap((ids) => [...ids]));
+  const someTarget = new Set(byTarget.flatMap((ids) => [...ids]));
+  const idle = policies
+    .filter(({ guardrail }) => !guardrail)
+    .flatMap(({ id, remark }) => {
+      if (!someWorkload.has(id)) return [remark(`${id} can never apply: it is about no workload of the inventory`)];
+      if (!someTarget.has(id)) return [remark(`${id} can never apply: nothing of the inventory takes such a request`)];
+      return [];
+    });
+  const permits = policies.filter(({ id, json, shadow }) => json.effect === 'permit' && !shadow && someTarget.has(id));
+  const permitted = new Set(
+    workloads.flatMap(({ entry }, index) => (permits.some(({ id }) => byWorkload[index]?.has(id)) ? [entry] : [])),
+  );
+  return {
+    policies: idle,
+    workloads: inventory.entries.map(({ entry }) => entry).filter((entry) => !permitted.has(entry)),
+  };
+}
+
+const OPEN = { op: 'All' } as const;
+
+/** The policy as far as it speaks of the principal alone. */
+function onlyPrincipal(policy: PolicyJson): PolicyJson {
+  const part = boundPolicy(policy, 'upper', (expression) => mentions(expression, ['action', 'resource', 'context']));
+  return { ...part, effect: 'permit', action: OPEN, resource: OPEN };
+}
+
+/** The policy as far as it speaks of action and resource alone. */
+function onlyTarget(policy: PolicyJson): PolicyJson {
+  const part = boundPolicy(
+    policy,
+    'upper',
+    (expression) => mentions(expression, ['principal']) || readsUnknown(expression, ['']),
+  );
+  return { ...part, effect: 'permit', principal: OPEN };
+}
+
+interface Asked {
+  readonly vetted: Vetted;
+  readonly inventory: Inventory;
+  readonly engine: Engine;
+}
+
+/** For each question the policies that hold there; one that fails to evaluate may. A string says why Cedar was not asked. */
+function satisfied(
+  policies: readonly ReadPolicy[],
+  vary: (policy: PolicyJson) => PolicyJson,
+  questions: readonly Question[],
+  { vetted, inventory, engine }: Asked,
+): readonly ReadonlySet<string>[] | string {
+  const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
+  const program = { schema: vetted.schema, policies: varied };
+  const fault = engine.prepare(program);
+  if (fault !== null) return fault;
+  const found: ReadonlySet<string>[] = [];
+  for (const question of questions) {
+    const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
+    if (answer.kind !== 'answered') return answer.message;
+    found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
+  }
+  return found;
+}
+
+/** A question whose context nobody looks at. */
+function anyQuestion(hop: Workload, target: Target): Question {
+  return {
+    now: 0,
+    hop,
+    role: 'caller',
+    credential: 'x509-svid',
+    target,
+    chain: [hop],
+    task: null,
+    declared: null,
+    client: null,
+    query: null,
+    headers: new Map(),
+    numbers: new Map(),
+    inNetworks: null,
+    credentialAge: null,
+    approvals: new Set(),
+    risk: null,
+    signals: new Set(),
+  };
+}

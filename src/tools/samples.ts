@@ -1,0 +1,111 @@
+import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
+import { leniently } from '../inventory/fold.ts';
+import type { HostBook } from '../inventory/host.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { readActions, type Target, type Workload, writeActions } from '../inventory/model.ts';
+import type { Named } from '../policy/decide/vocabulary.ts';
+import type { RequestLine } from '../policy/load/stated.ts';
+import { overlaps, type Pattern } from './overlaps.ts';
+
+/** A request to what the inventory lists or a policy names, and how the inventory reads it. */
+export interface SampleTarget {
+  readonly line: RequestLine;
+  readonly upgrade: boolean;
+  readonly target: Target;
+}
+
+/** A word that is none of these, however a server folds them: it stands for any that nobody names. */
+function unnamed(words: Iterable<string>): string {
+  const taken = new Set([...words].map(leniently));
+  for (let number = 0; ; number++) {
+    const word = number === 0 ? 'any' : `any-${number}`;
+    if (!taken.has(word)) return word;
+  }
+}
+
+/**
+ * Workloads such that every other one is told apart from them by no entry of the inventory and no policy: each entry, one
+ * below each prefix, and those that policies name.
+ */
+export function sampleWorkloads(inventory: Inventory, named: Named): readonly Workload[] {
+  const literals = [...(named.get('Mesh::Workload') ?? []), ...(named.get('Mesh::SpiffePath') ?? [])];
+  const any = unnamed([...inventory.entries.map(({ entry }) => entry), ...literals].flatMap((id) => id.split('/')));
+  const ids = [
+    ...inventory.entries.map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/${any}`)),
+    ...literals,
+    ...[...(named.get('Mesh::SpiffePath') ?? [])].map((path) => `${path}/${any}`),
+  ];
+  return [...new Set(ids)].flatMap((text) => {
+    const id = SpiffeId.parse(text);
+    const workload = id instanceof Refusal ? id : inventory.workload(id);
+    return workload instanceof Refusal ? [] : [workload];
+  });
+}
+
+/**
+ * Every action on every kind of path that the inventory or a policy tells apart: wherever the same apis overlap, below the
+ * same paths that policies name, a path there and one below it; and where a lenient server would serve a stricter api.
+ * What the inventory refuses is left out. A string says why not all can be told.
+ */
+export function sampleTargets(inventory: Inventory, named: Named): readonly SampleTarget[] | string {
+  const found = new Map<string, SampleTarget>();
+  for (const [name, book] of inventory.hosts) {
+    const paths = samplePaths(book, namedBelow(name, named));
+    if (paths === null) return `the templates of ${name} overlap in too many ways for all of them to be tried`;
+    for (const path of paths) {
+      for (const method of METHODS) {
+        const line = { method: method === 'CONNECT' ? 'GET' : method, host: name, path, query: null };
+        const upgrade = method === 'CONNECT';
+        const target = inventory.target({ ...line, upgrade, grpc: false });
+        if (target instanceof Refusal) continue;
+        const key = `${target.action} ${target.resource.id}`;
+        if (!found.has(key)) found.set(key, { line, upgrade, target });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** CONNECT stands for an upgrade. */
+const METHODS = [...readActions, ...writeActions];
+
+/** The paths on a host that policies name. */
+function namedBelow(host: string, named: Named): readonly string[] {
+  const ids = ['Mesh::Path', 'Mesh::Endpoint'].flatMap((type) => [...(named.get(type) ?? [])]);
+  return [...new Set(ids)].filter((id) => id.startsWith(`${host}/`)).map((id) => id.slice(host.length));
+}
+
+function samplePaths(book: HostBook, literals: readonly string[]): ReadonlySet<string> | null {
+  const templates = book.apis.map(
+    ({ template }): Pattern => template.segments.map((segment) => ('literal' in segment ? segment : null)),
+  );
+  const named = literals.map((path): Pattern => segmentsOf(path).map((literal) => ({ literal })));
+  const covered = overlaps([...templates, ...templates.map(folded), ...named]);
+  if (covered === null) return null;
+  const any = unnamed([...templates, ...named].flat().map((segment) => (segment === null ? '' : textOf(segment))));
+  const paths = new Set<string>();
+  for (const pattern of covered) {
+    for (const spell of [(text: string) => text.toUpperCase(), (text: string) => `${text};${any}`]) {
+      const segments = pattern.map((segment) => {
+        if (segment === null) return any;
+        return 'literal' in segment ? segment.literal : spell(segment.folded);
+      });
+      paths.add(`/${segments.join('/')}`).add(`/${[...segments, any].join('/')}`);
+    }
+  }
+  return new Set([...paths, ...literals]);
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.split('/').filter((segment) => segment !== '');
+}
+
+/** The pattern in any other spelling that a lenient server folds to the same. */
+function folded(pattern: Pattern): Pattern {
+  return pattern.map((segment) => (segment === null ? null : { folded: leniently(textOf(segment)) }));
+}
+
+function textOf(segment: NonNullable<Pattern[number]>): string {
+  return 'literal' in segment ? segment.literal : segment.folded;
+}

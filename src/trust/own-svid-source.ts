@@ -1,0 +1,110 @@
+import type { SpiffeId } from '../base/spiffe-id.ts';
+import { type OwnSvid, OwnSvidFault, readOwnSvid } from './own-svid.ts';
+import type { WorkloadApi } from './workload-api.ts';
+import { streams } from './workload-api-messages.ts';
+
+/** What became of the sidecar's own SVID, for the log. */
+export interface OwnIdentityEvent {
+  readonly result: 'rotated' | 'withdrawn' | 'rejected';
+  /** Of the SVID that is in force after it; null when there is none. */
+  readonly id: string | null;
+  /** Seconds since the epoch. */
+  readonly notAfter: number | null;
+  readonly detail: string;
+}
+
+export interface OwnIdentityOptions {
+  readonly api: WorkloadApi;
+  /** The id to take; null takes the agent's default. */
+  readonly wanted: SpiffeId | null;
+  readonly onEvent: (event: OwnIdentityEvent) => void;
+}
+
+/** The sidecar's own SVID as the status page shows it. */
+export interface OwnIdentityStatus {
+  readonly id: string | null;
+  readonly state: 'valid' | 'expired' | 'absent';
+  /** Seconds since the epoch; null when absent. */
+  readonly notAfter: number | null;
+  /** What was wrong with the last message or stream; null when it was good. */
+  readonly fault: string | null;
+}
+
+/**
+ * The sidecar's own X.509-SVID, kept fresh by the agent (SPIFFE Workload API section 5.2.1). While the agent is away the
+ * last one serves to its end; when the agent denies it, it is dropped at once.
+ */
+export class OwnIdentity {
+  readonly #options: OwnIdentityOptions;
+  readonly #listeners: ((svid: OwnSvid | null) => void)[] = [];
+  #svid: OwnSvid | null = null;
+  #fault: string | null = null;
+
+  constructor(options: OwnIdentityOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves after the first message or failure. Never rejects. */
+  async start(): Promise<void> {
+    const { api, wanted } = this.#options;
+    await api.keepOpen(
+      streams.x509Svid,
+      (message) => {
+        const read = readOwnSvid(message, wanted);
+        if (read instanceof OwnSvidFault) this.#reject(read.detail);
+        else if (read === null) this.#drop(`the agent issues no SVID for ${wanted?.text ?? 'this process'}`);
+        else this.#take(read);
+      },
+      ({ kind, detail }) => {
+        if (kind === 'denied' || kind === 'unsupported') this.#drop(detail);
+        else this.#reject(detail);
+      },
+    );
+  }
+
+  /** Tells of the SVID in force now, and of each one after it; null when it is withdrawn. */
+  onChange(listener: (svid: OwnSvid | null) => void): void {
+    this.#listeners.push(listener);
+    listener(this.#svid);
+  }
+
+  /** At `now`, milliseconds. */
+  status(now: number): OwnIdentityStatus {
+    const svid = this.#svid;
+    const state = svid === null ? 'absent' : now / 1000 <= svid.notAfter ? 'valid' : 'expired';
+    return { id: svid?.id.text ?? null, state, notAfter: svid?.notAfter ?? null, fault: this.#fault };
+  }
+
+  stop(): void {
+    this.#options.api.stop();
+  }
+
+  #take(svid: OwnSvid): void {
+    this.#fault = null;
+    if (svid.thumbprint === this.#svid?.thumbprint) return;
+    this.#change(svid);
+    this.#tell('rotated', '');
+  }
+
+  #drop(detail: string): void {
+    this.#fault = detail;
+    const had = this.#svid !== null;
+    if (had) this.#change(null);
+    this.#tell(had ? 'withdrawn' : 'rejected', detail);
+  }
+
+  #reject(detail: string): void {
+    this.#fault = detail;
+    this.#tell('rejected', detail);
+  }
+
+  #change(svid: OwnSvid | null): void {
+    this.#svid = svid;
+    for (const listener of this.#listeners) listener(svid);
+  }
+
+  #tell(result: OwnIdentityEvent['result'], detail: string): void {
+    const { id = null, notAfter = null } = this.#svid ?? {};
+    this.#options.onEvent({ result, id: id?.text ?? null, notAfter, detail });
+  }
+}
