@@ -32,7 +32,7 @@ const conditions: readonly Condition[] = [
   ['decider.ts', "decision === 'deny' && reasons.length > 0", "decision === 'deny'"],
   ['decider.ts', '[uid, ...parents].map', '[uid].map'],
 ];
-const sources = [...new Set(conditions.map(([file]) => `src/policy/${file}`))];
+const sources = [...new Set(conditions.map(([file]) => `src/policy/decide/${file}`))];
 const tests = [
   'src/policy/decide/decider.test.ts',
   'src/policy/decide/snapshot.test.ts',

@@ -10,11 +10,11 @@ import { root, runMutation } from './run.ts';
  */
 
 const [, , word = ''] = process.argv;
-const sources = globSync('src/{policy,policy/lint,inventory}/*.ts', { cwd: root }).filter(
-  (file) => !file.endsWith('.test.ts') && file.includes(word),
-);
+const sources = globSync('src/{policy/text,policy/decide,policy/load,policy/lint,inventory}/*.ts', {
+  cwd: root,
+}).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
 const all = globSync(
-  ['src/{inventory,policy}/*.test.ts', 'src/policy/{lint,tools}/*.test.ts', 'test/{guardrails,example}.test.ts'],
+  ['src/{inventory,tools}/*.test.ts', 'src/policy/*/*.test.ts', 'test/{guardrails,example}.test.ts'],
   {
     cwd: root,
   },
@@ -24,7 +24,7 @@ const slow = all.filter((file) => /differential|hostile|property|holder/.test(fi
 const quick = all.filter((file) => !slow.includes(file));
 const own = (file: string): readonly string[] => all.filter((test) => test === file.replace(/\.ts$/, '.test.ts'));
 const beside = (file: string): readonly string[] =>
-  quick.filter((test) => dirname(test).startsWith(dirname(file).replace('/lint', '')));
+  quick.filter((test) => dirname(test).startsWith(dirname(file).split('/').slice(0, 2).join('/')));
 
 const conditions: readonly Condition[] = [
   ['workloads.ts', 'entry.external === false && shorter.external === true', 'false'],
