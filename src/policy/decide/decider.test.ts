@@ -6,7 +6,8 @@ import { differentialEstate, policyFile, questions } from '../../../test/support
 import { restoreInventory } from '../../inventory/load.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { vet } from '../load/vet.ts';
-import { Decider } from './decider.ts';
+import type { CedarCall } from './call.ts';
+import { Decider, REMEMBERED_BYTES } from './decider.ts';
 import { Engine, newInstance } from './engine.ts';
 import type { Question } from './question.ts';
 import type { Vetted } from './validated.ts';
@@ -26,7 +27,7 @@ const parts = {
 class Both {
   readonly vetted: Vetted;
   readonly inventory;
-  readonly #decider: Decider;
+  readonly decider: Decider;
   readonly #plain = new Engine();
   readonly #program;
   asked = 0;
@@ -43,14 +44,18 @@ class Both {
       this.asked++;
       return ask(program, call);
     };
-    this.#decider = new Decider(counting, { schema, policies, footprints, groups });
+    this.decider = new Decider(counting, { schema, policies, footprints, groups });
     this.#program = { schema, policies };
+  }
+
+  callOf(asked: Question): CedarCall {
+    return cedarCall(asked, this.vetted.named, this.inventory);
   }
 
   /** Cedar's answer, which both ways give. */
   ask(asked: Question): ReturnType<Engine['ask']> {
-    const call = cedarCall(asked, this.vetted.named, this.inventory);
-    const answer = this.#decider.ask(call);
+    const call = this.callOf(asked);
+    const answer = this.decider.ask(call);
     assert.deepEqual(answer, this.#plain.ask(this.#program, call), JSON.stringify(call));
     return answer;
   }
@@ -102,5 +107,20 @@ suite('decider', () => {
     fc.assert(property, { numRuns: Math.ceil(CALLS / PER_SET), endOnFailure: true });
     // The memory was used, and what fails to evaluate was met.
     assert.ok(asked < calls * 0.7 && errors > calls / 500, JSON.stringify({ calls, asked, errors }));
+  });
+
+  test('what is remembered stays within its bytes, however many different calls come', () => {
+    const both = new Both(
+      '@id("a") permit (principal, action, resource) when { context has query && context.query like "*x*" };',
+    );
+    const [base] = fc.sample(questions(both.inventory), { numRuns: 1, seed: 1 });
+    const bytes: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      for (let j = 0; j < 100; j++)
+        both.decider.ask(both.callOf({ ...base!, query: `${i} ${j} ${'y'.repeat(10_000)}` }));
+      bytes.push(both.decider.rememberedBytes);
+    }
+    assert.ok(Math.max(...bytes) <= REMEMBERED_BYTES + 50_000, `${Math.max(...bytes)}`);
+    assert.ok(bytes.at(-1)! > REMEMBERED_BYTES / 4, 'something is remembered');
   });
 });

@@ -20,8 +20,8 @@ export interface PolicyFootprint {
   readonly scope: { readonly of: 'principal' | 'resource'; readonly key: string } | null;
 }
 
-/** Bytes of keys and verdicts that one slice remembers; two generations of half of it each. */
-const REMEMBERED_BYTES = 4 * 2 ** 20;
+/** Bytes of keys and verdicts that are remembered of one set of policies; two generations of half of it each. */
+export const REMEMBERED_BYTES = 16 * 2 ** 20;
 /** Slices of policies with a scope that are kept. */
 const SLICES = 256;
 
@@ -57,6 +57,8 @@ export class Decider {
   readonly #byPrincipal = new Map<string, string[]>();
   readonly #byResource = new Map<string, string[]>();
   readonly #own = new Map<string, Slice>();
+  readonly #verdicts = new Verdicts(REMEMBERED_BYTES);
+  #slices = 0;
 
   constructor(engine: Engine, set: PolicySet) {
     this.#engine = engine;
@@ -68,6 +70,11 @@ export class Decider {
       else append(scope.of === 'principal' ? this.#byPrincipal : this.#byResource, scope.key, id);
     }
     this.#common = this.#slice(open, []);
+  }
+
+  /** Bytes that the remembered verdicts count as. */
+  get rememberedBytes(): number {
+    return this.#verdicts.bytes;
   }
 
   /** Parses what every call needs: null, or why that could not be done. */
@@ -97,12 +104,13 @@ export class Decider {
   #judge(slice: Slice, call: CedarCall): Answered | null {
     if (slice.projector === null) return null;
     const { key, lasting } = project(call, slice.projector, this.#set.groups);
-    const known = slice.verdicts.get(key);
+    const name = `${slice.number} ${key}`;
+    const known = this.#verdicts.get(name);
     if (known !== undefined) return known;
     const answer = this.#engine.ask(slice.program, JSON.parse(key) as CedarCall);
     // Messages of errors name entities, so they are asked for anew.
     if (answer.kind !== 'answered' || answer.errors.length > 0) return null;
-    if (lasting) slice.verdicts.set(key, answer);
+    if (lasting) this.#verdicts.set(name, answer);
     return answer;
   }
 
@@ -137,24 +145,25 @@ export class Decider {
     const footprint = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
     const texts = (of: readonly string[]) => Object.fromEntries(of.map((id) => [id, policies[id]!]));
     return {
+      number: this.#slices++,
       ids,
       program: { schema: null, policies: texts(ids) },
       whole: { schema, policies: texts([...beside, ...ids]) },
       projector: footprint === null ? null : projector(footprint),
-      verdicts: new Verdicts(REMEMBERED_BYTES),
     };
   }
 }
 
 /** Policies whose verdicts are remembered together. */
 interface Slice {
+  /** Never that of another slice, so that a verdict of one is none of another. */
+  readonly number: number;
   readonly ids: readonly string[];
   /** These policies alone, for a projected call. */
   readonly program: Program;
   /** All that hold where these do, for a whole call. */
   readonly whole: Program;
   readonly projector: Projector | null;
-  readonly verdicts: Verdicts;
 }
 
 /**
@@ -173,33 +182,41 @@ function append(index: Map<string, string[]>, key: string, id: string): void {
   else ids.push(id);
 }
 
+interface Generation {
+  readonly verdicts: Map<string, Answered>;
+  bytes: number;
+}
+
 /** Verdicts by the text of the call, bounded in bytes: what was not asked for over a whole generation is forgotten. */
 class Verdicts {
   readonly #limit: number;
-  #young = new Map<string, Answered>();
-  #old = new Map<string, Answered>();
-  #bytes = 0;
+  #young: Generation = { verdicts: new Map(), bytes: 0 };
+  #old: Generation = { verdicts: new Map(), bytes: 0 };
 
   constructor(bytes: number) {
     this.#limit = bytes / 2;
   }
 
+  get bytes(): number {
+    return this.#young.bytes + this.#old.bytes;
+  }
+
   get(key: string): Answered | undefined {
-    const young = this.#young.get(key);
+    const young = this.#young.verdicts.get(key);
     if (young !== undefined) return young;
-    const old = this.#old.get(key);
+    const old = this.#old.verdicts.get(key);
     if (old !== undefined) this.set(key, old);
     return old;
   }
 
   set(key: string, answer: Answered): void {
     // A text takes two bytes a unit where it holds anything but Latin-1; the rest is the entry.
-    this.#bytes += key.length * 2 + 200;
-    if (this.#bytes > this.#limit) {
+    const weight = key.length * 2 + 200 + answer.reasons.reduce((sum, id) => sum + id.length + 16, 0);
+    this.#young.bytes += weight;
+    if (this.#young.bytes > this.#limit) {
       this.#old = this.#young;
-      this.#young = new Map();
-      this.#bytes = key.length * 2 + 200;
+      this.#young = { verdicts: new Map(), bytes: weight };
     }
-    this.#young.set(key, answer);
+    this.#young.verdicts.set(key, answer);
   }
 }

@@ -54,7 +54,7 @@ const SOUND_AFTER = 100;
  * Cedar, as this product uses it: programs that are parsed once into one replaceable Wasm instance, as they are asked.
  * `ask` never throws. A trap or an overflowed stack leaves an instance answering nothing but errors for good, and each
  * thrown call leaks a part of its stack: so the instance is replaced at once after a trap, and after a small budget of
- * other throws. Until the new one is ready (tens of milliseconds) every call is answered `unavailable`.
+ * other throws. Until the new one is ready (tens of milliseconds) what is asked of it is answered `unavailable`.
  */
 export class Engine {
   readonly #options: EngineOptions;
