@@ -5,7 +5,8 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { formatProblem } from '../source/problem.ts';
-import type { IdentityEvents } from './identity.ts';
+import type { KeyEvent } from '../token/jwks-source.ts';
+import type { TrustEvents } from './trust.ts';
 
 /** Where what happens beside checks is reported. */
 export interface Reporters {
@@ -15,7 +16,9 @@ export interface Reporters {
 }
 
 /** Reports bundles, keys and the own SVID: to log and audit what changed or failed, to the metrics each attempt. */
-export function identityEvents({ log, metrics, audit }: Reporters): IdentityEvents {
+export function identityEvents({ log, metrics, audit }: Reporters): TrustEvents & {
+  readonly onKeys: (event: KeyEvent) => void;
+} {
   const issuersWithKeys = new Set<string>();
   return {
     onBundle: ({ trustDomain, result, revision, detail }) => {

@@ -1,70 +1,46 @@
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { IdentityRules } from '../identity/identify.ts';
-import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from '../token/jwks-source.ts';
-import { type BundleEvent, BundleStore } from '../trust/bundle-source.ts';
-import type { OwnIdentity, OwnIdentityEvent } from '../trust/own-svid-source.ts';
+import type { KeyEvent } from '../token/jwks-source.ts';
 import { SvidVerifier } from '../trust/svid-cache.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { PemFault, readCertificates } from '../x509/certificate-pem.ts';
-import { startSpiffe } from './trust.ts';
+import { type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
+import type { Trust } from './trust.ts';
 
-/** Everything that proves callers, running: bundles and keys are read in the background. */
-export interface Identity {
+/** What proves callers, running: the keys of identity tokens are read in the background. */
+export interface Identity extends KeysPart {
   readonly rules: IdentityRules;
-  readonly bundles: BundleStore;
   readonly verifier: SvidVerifier;
-  keySources(): readonly KeySourceStatus[];
-  /** The sidecar's own SVID; null where it needs none. */
-  readonly own: OwnIdentity | null;
-  /** What keeps the sidecar from being ready, one line each. */
-  notReady(now: number): readonly string[];
-  stop(): void;
 }
 
-export interface IdentityEvents {
-  readonly onBundle: (event: BundleEvent) => void;
-  readonly onKeys: (event: KeyEvent) => void;
-  readonly onOwnSvid: (event: OwnIdentityEvent) => void;
-}
-
-/** Reads every bundle, key set and intermediate of the configuration once, and goes on reading them. */
-export async function startIdentity(config: Config, events: IdentityEvents): Promise<Identity> {
-  const { identity, task, limits } = config;
-  const { onBundle, onKeys } = events;
-  const clock = systemClock;
-  const domains = Object.entries(identity.trustDomains);
-  const bundles = new BundleStore({
-    domains: domains.map(([name, { ours, maxStaleMs }]) => ({ name, ours, maxStaleMs })),
-    clock: clock.now,
-    onEvent: onBundle,
-  });
-  const spiffe = await startSpiffe(config, bundles, events.onOwnSvid);
-  const oidc = await Promise.all(
-    identity.oidc.map(async ({ issuer, audience, keys, maxStaleMs, algorithms, maxLifetimeMs, required }) => {
-      const source = await JwksSource.open({ issuer, origin: keys, maxStaleMs, clock, onEvent: onKeys });
-      return {
-        issuer,
-        source,
-        required,
-        rules: { issuer, audience, keys: source, algorithms, maxLifetimeSeconds: maxLifetimeMs / 1000 },
-      };
-    }),
-  );
+/** Reads every key set and intermediate of the configuration once, and goes on reading the key sets. */
+export async function startIdentity(
+  { identity, task, limits }: Config,
+  { bundles }: Trust,
+  onKeys: (event: KeyEvent) => void,
+): Promise<Identity> {
+  const keys = await Promise.all(identity.oidc.map((issuer) => readIssuerKeys(issuer, onKeys)));
+  const oidc = identity.oidc.map(({ issuer, audience, algorithms, maxLifetimeMs }, at) => ({
+    issuer,
+    audience,
+    keys: keys[at]!.source,
+    algorithms,
+    maxLifetimeSeconds: maxLifetimeMs / 1000,
+  }));
   const verifier = new SvidVerifier({
     maxLifetimeSeconds: identity.maxLifetime.x509Ms / 1000,
     intermediates: await readIntermediates(identity.intermediates),
     limit: limits.rememberedCertificates,
   });
   return {
-    bundles,
+    ...keysPart(keys),
     verifier,
     rules: {
       verifier,
       bundles: () => bundles.snapshot(),
       trustedProxies: new Set(identity.forwarded.trustedProxies.map(({ id }) => id.text)),
-      oidc: new Map(oidc.map(({ issuer, rules }) => [issuer, rules])),
+      oidc: new Map(oidc.map((rules) => [rules.issuer, rules])),
       taskIssuers: new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]))),
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
       challenge: {
@@ -72,22 +48,6 @@ export async function startIdentity(config: Config, events: IdentityEvents): Pro
         dpopAlgorithms: task.issuers.some(({ kind }) => kind === 'access-token') ? task.dpop.algorithms : null,
       },
       unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
-    },
-    own: spiffe.own,
-    keySources: () => oidc.map(({ source }) => source.status()),
-    notReady: (now) => [
-      ...bundles
-        .status(now)
-        .filter(({ ours, state }) => ours && state !== 'fresh')
-        .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${fault === null ? '' : `: ${fault}`}`),
-      ...oidc
-        .filter(({ required, source }) => required && source.status().state !== 'fresh')
-        .map(({ source }) => whyNoKeys(source.status())),
-      ...spiffe.notReady(now),
-    ],
-    stop: () => {
-      spiffe.stop();
-      for (const { source } of oidc) source.close();
     },
   };
 }

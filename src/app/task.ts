@@ -1,22 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { authoritiesOf, witKeysOf } from '../identity/jwt-authorities.ts';
 import type { JwtAuthorities } from '../identity/jwt-svid.ts';
 import type { TaskIssuer } from '../task/options.ts';
 import { type ReadTask, taskReader } from '../task/read-task.ts';
-import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from '../token/jwks-source.ts';
+import type { KeyEvent } from '../token/jwks-source.ts';
 import type { Identity } from './identity.ts';
+import { type IssuerKeys, type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
+import type { Trust } from './trust.ts';
 
 const NONCE_SECRET_BYTES = 32;
 
 /** What reads tasks, running: the keys of the issuers are read in the background. */
-export interface Tasks {
+export interface Tasks extends KeysPart {
   readonly read: ReadTask;
-  keySources(): readonly KeySourceStatus[];
-  /** What keeps the sidecar from being ready, one line each. */
-  notReady(): readonly string[];
-  stop(): void;
 }
 
 /**
@@ -25,35 +22,27 @@ export interface Tasks {
  */
 export async function startTasks(
   { task, chain }: Config,
-  identity: Identity,
+  { bundles }: Trust,
+  identity: Pick<Identity, 'rules'>,
   startedAtMs: number,
   onKeys: (event: KeyEvent) => void,
 ): Promise<Tasks> {
-  const sources: { readonly source: JwksSource; readonly required: boolean }[] = [];
   const authorities: JwtAuthorities = {
-    jwtKeys: (trustDomain, now) => authoritiesOf(identity.bundles.snapshot()).jwtKeys(trustDomain, now),
+    jwtKeys: (trustDomain, now) => authoritiesOf(bundles.snapshot()).jwtKeys(trustDomain, now),
   };
   const issuers = await Promise.all(
-    task.issuers.map(async (issuer): Promise<TaskIssuer> => {
+    task.issuers.map(async (issuer): Promise<{ readonly issuer: TaskIssuer; readonly keys: IssuerKeys | null }> => {
       const { maxLifetimeMs, ...scope } = issuer;
       const maxLifetimeSeconds = maxLifetimeMs / 1000;
-      if (scope.kind === 'jwt-svid') return { ...scope, maxLifetimeSeconds, authorities };
-      const { keys: origin, maxStaleMs, required, ...rest } = scope;
-      const keys = await JwksSource.open({
-        issuer: rest.issuer,
-        origin,
-        maxStaleMs,
-        clock: systemClock,
-        onEvent: onKeys,
-      });
-      sources.push({ source: keys, required });
-      return { ...rest, maxLifetimeSeconds, keys };
+      if (scope.kind === 'jwt-svid') return { issuer: { ...scope, maxLifetimeSeconds, authorities }, keys: null };
+      const keys = await readIssuerKeys(scope, onKeys);
+      return { issuer: { ...scope, maxLifetimeSeconds, keys: keys.source }, keys };
     }),
   );
   const { dpop, wimse } = task;
   const read = taskReader({
     headers: task.headers,
-    issuers,
+    issuers: issuers.map(({ issuer }) => issuer),
     identityIssuers: identity.rules.oidc,
     startedAtMs,
     maxDepth: chain.maxDepth,
@@ -70,22 +59,12 @@ export async function startTasks(
       wimse === null
         ? null
         : {
-            witKeys: (trustDomain, now) => witKeysOf(identity.bundles.snapshot(), trustDomain, now),
+            witKeys: (trustDomain, now) => witKeysOf(bundles.snapshot(), trustDomain, now),
             algorithms: wimse.algorithms,
             maxWitLifetimeSeconds: wimse.maxWitLifetimeMs / 1000,
             maxProofLifetimeSeconds: wimse.maxProofLifetimeMs / 1000,
           },
     resourceMetadata: task.resourceMetadata,
   });
-  return {
-    read,
-    keySources: () => sources.map(({ source }) => source.status()),
-    notReady: () =>
-      sources
-        .filter(({ required, source }) => required && source.status().state !== 'fresh')
-        .map(({ source }) => whyNoKeys(source.status())),
-    stop: () => {
-      for (const { source } of sources) void source.close();
-    },
-  };
+  return { ...keysPart(issuers.flatMap(({ keys }) => keys ?? [])), read };
 }

@@ -1,14 +1,71 @@
-import { Refusal } from '../base/outcome.ts';
-import { shadowOf } from '../check/judge.ts';
+import type { Writable } from 'node:stream';
+import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { unsafeInForce, unsafeSettings } from '../config/unsafe.ts';
-import type { Concluded } from '../envoy/handler.ts';
-import type { Audit } from '../observe/audit.ts';
+import { Audit } from '../observe/audit.ts';
+import { createLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import type { SnapshotHolder } from '../policy/load/holder.ts';
-import type { MemoryState } from '../state/memory.ts';
-import type { Identity } from './identity.ts';
-import type { Tasks } from './task.ts';
+import { FileSink, streamSink } from '../observe/sink.ts';
+import type { Reporters } from './changes.ts';
+import { Later } from './later.ts';
+import type { Part } from './part.ts';
+
+/** Where lines of log and audit go, and what built them. */
+export interface Outputs {
+  readonly stdout: Writable;
+  /** Takes one line of the log, with its line feed. */
+  readonly log: (line: string) => void;
+  readonly version: string;
+  /** The version of Node. */
+  readonly node: string;
+}
+
+/** Log, metrics and audit, running. */
+export interface Telemetry extends Part, Reporters {
+  /** Unsafe settings that are in force. */
+  readonly unsafe: readonly string[];
+  /** Opens every sink of the audit; changes that were reported before are its first lines. Throws when one cannot be written. */
+  openAudit(): Promise<Audit>;
+}
+
+/** How long the audit may take at the end to write what waits. */
+const AUDIT_FLUSH_MS = 5000;
+
+export function startTelemetry(config: Config, { stdout, log: write, version, node }: Outputs): Telemetry {
+  const { level } = config.log;
+  const log: Reporters['log'] = createLog({ level, write, now: systemClock.now });
+  const metrics = metricsFor(config, version, node);
+  const inForce = unsafeInForce(config);
+  for (const each of inForce) log.warn('unsafe setting in force', each);
+  const unsafe = inForce.map(({ setting }) => setting);
+  const opened = new Later<Audit>();
+  let audit: Audit | null = null;
+  return {
+    log,
+    metrics,
+    unsafe,
+    audit: { change: (what) => void opened.use(async (open) => open.change(what)) },
+    openAudit: async () => {
+      const { sinks, queue, onFailure } = config.audit;
+      audit = await Audit.start({
+        sinks: sinks.map((sink) => (sink.to === 'stdout' ? streamSink('stdout', stdout) : new FileSink(sink.path))),
+        queue,
+        onFailure,
+        now: systemClock.now,
+        start: { version, unsafe },
+        report: (sink, result, records, cause) => {
+          metrics.audited(sink, result, records);
+          if (cause !== null) log.error('audit sink failed', { sink, cause });
+        },
+      });
+      opened.set(audit);
+      return audit;
+    },
+    missing: () => [],
+    status: () => ({ unsafe }),
+    stop: () => audit?.close(AUDIT_FLUSH_MS),
+  };
+}
 
 /** The metrics of one configuration: every label comes from it or from the code. */
 export function metricsFor(config: Config, version: string, node: string): Metrics {
@@ -29,71 +86,3 @@ export function metricsFor(config: Config, version: string, node: string): Metri
   for (const { issuer, maxStaleMs } of fetched) metrics.issuerKeysMaxStale(issuer, maxStaleMs / 1000);
   return metrics;
 }
-
-/** Passes on one call a second, so that strangers cannot fill the log. */
-export function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (...args) => {
-    const now = performance.now();
-    if (now - last < 1000) return;
-    last = now;
-    run(...args);
-  };
-}
-
-/** What is measured before each scrape. */
-export interface Measured {
-  readonly identity: Identity;
-  readonly tasks: Tasks;
-  readonly policy: SnapshotHolder;
-  readonly state: MemoryState;
-  readonly audit: Audit;
-  readonly inflight: () => number;
-  readonly ready: () => boolean;
-}
-
-/** Fills in, before each scrape, what is an age or a fill level. `clock` gives milliseconds since the epoch. */
-export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, audit }: Config, clock: () => number) {
-  const { identity, tasks, policy, state } = measured;
-  metrics.beforeScrape(() => {
-    const now = clock();
-    metrics.ready(measured.ready());
-    metrics.inflight(measured.inflight(), limits.concurrentChecks);
-    metrics.cache('certificates', identity.verifier.load);
-    metrics.cache('proofs', state.load);
-    const { loadedAt, problems } = policy.status();
-    if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
-    metrics.outOfDate(loadedAt === null || problems.length > 0);
-    for (const { name, freshAt } of identity.bundles.status(now)) {
-      if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
-    }
-    const notAfter = identity.own?.status(now).notAfter ?? null;
-    metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
-    for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
-      if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
-    }
-    for (const [sink, waiting] of measured.audit.waiting()) metrics.auditQueue(sink, waiting, audit.queue);
-  });
-}
-
-/** Counts one answered check. `auditMicros` is how long the answer waited for its audit line. */
-export function observer(metrics: Metrics): (concluded: Concluded, auditMicros: number) => void {
-  return ({ decided: { outcome, trail }, microseconds }, auditMicros) => {
-    const refusal = outcome instanceof Refusal ? outcome : null;
-    const observed = outcome instanceof Refusal ? null : outcome.observed;
-    const byPolicy = refusal ?? observed;
-    const forbidden = byPolicy?.reason === 'policy_forbidden' || byPolicy?.reason === 'approval_required';
-    metrics.decided({
-      result: refusal === null ? 'allow' : 'deny',
-      reason: refusal?.reason ?? (observed === null ? 'permitted' : 'observed'),
-      effect: trail.target?.effect ?? 'none',
-      seconds: microseconds / 1e6,
-      stages: seconds({ ...trail.micros, audit: auditMicros }),
-      forbids: forbidden ? (trail.hops ?? []).flatMap(({ verdict }) => verdict.forbids) : [],
-    });
-    for (const { policy } of shadowOf(trail.hops ?? [], outcome)) metrics.shadowDisagreed(policy);
-  };
-}
-
-const seconds = (micros: Readonly<Record<string, number>>) =>
-  Object.fromEntries(Object.entries(micros).map(([stage, time]) => [stage, time / 1e6]));

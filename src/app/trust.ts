@@ -4,31 +4,38 @@ import type { Config } from '../config/schema.ts';
 import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts';
 import { TrustBundle } from '../trust/bundle.ts';
 import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
-import type { BundleSource, BundleStore } from '../trust/bundle-source.ts';
+import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
 import { BundleFile } from '../trust/bundle-source-file.ts';
 import { FederationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
 import { OwnIdentity, type OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { WorkloadApi, type WorkloadEndpoint } from '../trust/workload-api.ts';
 import { WorkloadApiBundles } from '../trust/workload-api-bundles.ts';
+import { type Part, timeText } from './part.ts';
 
 /** What a silent agent said is confirmed so often, and three times within the age that the configuration allows. */
 const CONFIRM_MS = 300_000;
 const LEAST_CONFIRM_MS = 1000;
 
-/** Where bundles and the sidecar's own SVID come from, running. */
-export interface Spiffe {
+/** The bundles, and the sidecar's own SVID, running: both are read in the background. */
+export interface Trust extends Part {
+  readonly bundles: BundleStore;
+  /** The sidecar's own SVID; null where it needs none. */
   readonly own: OwnIdentity | null;
-  notReady(now: number): readonly string[];
-  stop(): void;
+}
+
+export interface TrustEvents {
+  readonly onBundle: (event: BundleEvent) => void;
+  readonly onOwnSvid: (event: OwnIdentityEvent) => void;
 }
 
 /** Starts the source of each trust domain's bundle, and the stream of our own SVID where the check port serves TLS. */
-export async function startSpiffe(
-  { identity, listen }: Config,
-  bundles: BundleStore,
-  onOwnSvid: (event: OwnIdentityEvent) => void,
-): Promise<Spiffe> {
+export async function startTrust({ identity, listen }: Config, { onBundle, onOwnSvid }: TrustEvents): Promise<Trust> {
   const domains = Object.entries(identity.trustDomains);
+  const bundles = new BundleStore({
+    domains: domains.map(([name, { ours, maxStaleMs }]) => ({ name, ours, maxStaleMs })),
+    clock: systemClock.now,
+    onEvent: onBundle,
+  });
   const { socket } = identity.workloadApi;
   const sources: BundleSource[] = [];
   for (const [trustDomain, { source, maxStaleMs }] of domains) {
@@ -62,16 +69,35 @@ export async function startSpiffe(
       : new OwnIdentity({ api: agent(socket, CONFIRM_MS), wanted: listen.tls.svid, onEvent: onOwnSvid });
   await Promise.all([...sources.map((source) => source.start(bundles)), own?.start()]);
   return {
+    bundles,
     own,
-    notReady: (now) => {
-      const state = own?.status(now).state ?? 'valid';
-      return state === 'valid' ? [] : [`our own SVID is ${state}${reason(own?.status(now).fault ?? null)}`];
-    },
+    missing: (nowMs) => [
+      ...bundles
+        .status(nowMs)
+        .filter(({ ours, state }) => ours && state !== 'fresh')
+        .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${reason(fault)}`),
+      ...missingSvid(own, nowMs),
+    ],
+    status: (nowMs) => ({
+      trustDomains: bundles.status(nowMs).map((each) => ({ ...each, freshAt: timeText(each.freshAt) })),
+      ownSvid: own === null ? null : ownStatus(own, nowMs),
+    }),
     stop: () => {
       for (const source of sources) source.stop();
       own?.stop();
     },
   };
+}
+
+function missingSvid(own: OwnIdentity | null, nowMs: number): readonly string[] {
+  if (own === null) return [];
+  const { state, fault } = own.status(nowMs);
+  return state === 'valid' ? [] : [`our own SVID is ${state}${reason(fault)}`];
+}
+
+function ownStatus(own: OwnIdentity, nowMs: number) {
+  const { notAfter, ...status } = own.status(nowMs);
+  return { ...status, notAfter: timeText(notAfter === null ? null : notAfter * 1000) };
 }
 
 const isFromAgent = ({ from }: BundleOrigin): boolean => from === 'workloadApi';

@@ -7,7 +7,7 @@ import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
 import type { Why } from '../task/model.ts';
 import { askForScope } from '../task/scopes.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from './recall.ts';
 
 /** One hop of the chain with Cedar's answer about it. */
 export interface JudgedHop {

@@ -1,21 +1,10 @@
 import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
-import type { CheckInput, Told } from '../http/input.ts';
-import type { Decision } from './check.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
 
 const NONE: ReadonlySet<string> = new Set();
-
-/** What is known of one Check besides its decision. */
-export interface Occasion {
-  readonly decision: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  readonly microseconds: number;
-  readonly input: CheckInput | null;
-  readonly told: Told | null;
-  readonly decided: Decision;
-}
 
 /** What the configuration says of every decision. */
 export interface RecordSettings {
@@ -32,17 +21,18 @@ export interface RecordSettings {
  * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
  */
 export function toRecord(
-  { decision, time, microseconds, input, told, decided }: Occasion,
+  { decision, time, microseconds, input, raw, decided }: CheckResult,
   { label, unsafe, queryParameters = NONE }: RecordSettings = { label: null, unsafe: [] },
 ) {
   const { outcome, trail } = decided;
-  const { target, caller, verified, why, facts, hops, snapshot } = trail;
+  const { verified, snapshot } = trail;
+  const { target, caller, why, facts, hops } = trail.found;
   const refusal = outcome instanceof Refusal ? outcome : null;
-  const observed = 'admission' in decided ? decided.outcome.observed : null;
+  const observed = 'mutations' in decided ? decided.outcome.observed : null;
   const task = why?.task ?? null;
-  const stated = why === undefined ? (verified?.task ?? null) : task;
-  const presented = verified?.credential ?? null;
-  const said = input ?? told;
+  const stated = why === undefined ? verified.task : task;
+  const presented = verified.credential;
+  const request = input ?? raw;
   return {
     time,
     decision,
@@ -112,16 +102,16 @@ export function toRecord(
       credentialAge: facts?.credentialAge ?? null,
     },
     request: {
-      id: said?.id ?? null,
-      peer: input?.checkPeer ?? null,
-      from: input?.source.address ?? told?.from ?? null,
-      method: said?.method ?? null,
-      host: said?.host ?? null,
-      path: said?.path ?? null,
+      id: request?.id ?? null,
+      peer: input?.connection.checkPeer ?? null,
+      from: input?.connection.source.address ?? raw?.from ?? null,
+      method: request?.method ?? null,
+      host: request?.host ?? null,
+      path: request?.path ?? null,
       traceparent: traceparent(input),
     },
     policy:
-      snapshot === undefined
+      snapshot === null
         ? null
         : {
             revision: snapshot.revision,

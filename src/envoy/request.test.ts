@@ -31,13 +31,10 @@ test('a plain request is read whole', () => {
       context_extensions: { host: 'payments.internal' },
     },
   });
-  const { digest, headers, extensions, ...plain } = input;
+  const { headers, connection, ...plain } = input;
+  const { digest, extensions, ...peers } = connection;
   assert.deepEqual(plain, {
     id: '1',
-    checkPeer: null,
-    source: { address: '10.0.0.9', principal: 'spiffe://prod.example/a', certificate: '-----BEGIN%20' },
-    forwarded: { element: null, nearer: [] },
-    destinationPrincipal: 'spiffe://prod.example/envoy',
     method: 'GET',
     scheme: 'https',
     host: 'payments.internal',
@@ -47,6 +44,12 @@ test('a plain request is read whole', () => {
     upgrade: false,
     grpc: false,
   });
+  assert.deepEqual(peers, {
+    checkPeer: null,
+    source: { address: '10.0.0.9', principal: 'spiffe://prod.example/a', certificate: '-----BEGIN%20' },
+    forwarded: { element: null, nearer: [] },
+    destinationPrincipal: 'spiffe://prod.example/envoy',
+  });
   assert.match(digest, /^[0-9a-f]{64}$/);
   assert.deepEqual(headers.all('authorization'), [token]);
   assert.deepEqual(headers.all('accept'), ['a', 'b']);
@@ -54,7 +57,7 @@ test('a plain request is read whole', () => {
 });
 
 test('the digest is of the bytes received: the same for the same, another for any change', () => {
-  const digest = (shape: RequestShape) => read(shape).digest;
+  const digest = (shape: RequestShape) => read(shape).connection.digest;
   assert.equal(digest({ path: '/a' }), digest({ path: '/a' }));
   assert.notEqual(digest({ path: '/a' }), digest({ path: '/a', http: { body: 'x' } }));
 });
@@ -186,8 +189,8 @@ test('B09: what a caller says of itself stays a header', () => {
     headers: { 'x-agent-id': 'b', 'x-authz-agent': 'admin', 'x-authz-caller': 'spiffe://example.org/admin' },
     attributes: { source: { principal: 'spiffe://example.org/agent/a' } },
   });
-  assert.equal(input.source.principal, 'spiffe://example.org/agent/a');
-  assert.deepEqual(input.forwarded, { element: null, nearer: [] });
+  assert.equal(input.connection.source.principal, 'spiffe://example.org/agent/a');
+  assert.deepEqual(input.connection.forwarded, { element: null, nearer: [] });
   assert.deepEqual(input.headers.all('x-agent-id'), ['b']);
 });
 
@@ -349,14 +352,14 @@ test('a gRPC call is known by its content type', () => {
 test('XFCC that cannot be read stands as a refusal, for those who would believe it', () => {
   const header = (value: string | readonly string[]) => ({ headers: { 'x-forwarded-client-cert': value } });
   for (const form of bothForms) {
-    const { forwarded } = read({ form, ...header(['URI=a', 'URI=b']) });
+    const { forwarded } = read({ form, ...header(['URI=a', 'URI=b']) }).connection;
     assert.ok(!(forwarded instanceof Refusal));
     assert.equal(forwarded.element?.uri, 'b');
   }
-  const { forwarded } = read(header('{"uri":"a"}'));
+  const { forwarded } = read(header('{"uri":"a"}')).connection;
   assert.ok(forwarded instanceof Refusal && forwarded.reason === 'request_xfcc_json');
   const one = { ...requestOptions, forwarded: { mode: 'append-forward', hop: 1 } as const };
-  const short = read(header('URI=a'), one).forwarded;
+  const short = read(header('URI=a'), one).connection.forwarded;
   assert.ok(!(short instanceof Refusal));
   assert.equal(short.element, null);
   assert.deepEqual(
@@ -372,6 +375,6 @@ test('names of the language are names like any other', () => {
     assert.deepEqual(headers.all('tostring'), [], form);
     assert.deepEqual(headers.all('__proto__'), [], form);
   }
-  const { extensions } = read({ attributes: { context_extensions: { a: 'b' } } });
+  const { extensions } = read({ attributes: { context_extensions: { a: 'b' } } }).connection;
   assert.equal(extensions.get('constructor'), undefined);
 });

@@ -51,16 +51,18 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   return {
     ...place,
     id: http.id,
-    digest: hash('sha256', message.bytes, 'hex'),
-    checkPeer: meta.checkPeer,
-    source: readPeer(attributes.source),
-    forwarded: readForwarded(headers, options.forwarded),
-    destinationPrincipal: attributes.destination?.principal ?? '',
     method: http.method,
     upgrade: headers.all('upgrade').length > 0 || headers.all(':protocol').length > 0,
     grpc: headers.all('content-type').some((type) => GRPC.test(type)),
     headers,
-    extensions: new Map(Object.entries(attributes.context_extensions)),
+    connection: {
+      checkPeer: meta.checkPeer,
+      digest: hash('sha256', message.bytes, 'hex'),
+      source: readPeer(attributes.source),
+      forwarded: readForwarded(headers, options.forwarded),
+      destinationPrincipal: attributes.destination?.principal ?? '',
+      extensions: new Map(Object.entries(attributes.context_extensions)),
+    },
   };
 }
 

@@ -1,14 +1,7 @@
-import { type AnsweredReason, type Refusal, reasons } from '../base/outcome.ts';
+import { type AnsweredReason, Refusal, reasons } from '../base/outcome.ts';
 import type { Admission } from '../check/admission.ts';
+import type { Answer, AuditReference } from '../check/answer.ts';
 import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
-
-/** What ties the response, and Envoy's access log, to the audit record. */
-export interface Stamp {
-  readonly decision: string;
-  /** Number and hash of the audit line; null when the line could not be written. */
-  readonly seq: number | null;
-  readonly hash: string | null;
-}
 
 const PROBLEM_TYPE = 'urn:cedar-ext-authz:reasons#';
 const OK = 0;
@@ -37,28 +30,48 @@ const add = ([key, value]: readonly [string, string]): HeaderValueOption => ({
   keep_empty_value: true,
 });
 
+/** The response for one answer. Never throws: a bug in here becomes a denial, and is reported. */
+export function encodeAnswer(
+  { decided, reference }: Answer,
+  onBug: (error: unknown, decision: string) => void,
+): CheckResponseMessage {
+  try {
+    return 'mutations' in decided
+      ? allowResponse(decided.mutations, reference, decided.outcome.observed)
+      : denyResponse(decided.outcome, reference);
+  } catch (error) {
+    const { decision } = reference;
+    onBug(error, decision);
+    return denyResponse(new Refusal('internal', 'a bug'), { decision, seq: null, hash: null });
+  }
+}
+
 /** The explicit allow. `observed` is what `unsafeObserveOnly` let pass. */
-export function allowResponse(admission: Admission, stamp: Stamp, observed: Refusal | null): CheckResponseMessage {
+function allowResponse(
+  mutations: Admission,
+  reference: AuditReference,
+  observed: Refusal | null,
+): CheckResponseMessage {
   return {
     status: { code: OK, message: 'permitted' },
     ok_response: {
-      headers: admission.set.map(replace),
-      headers_to_remove: [...admission.remove],
-      response_headers_to_add: admission.toCaller.map(replace),
+      headers: mutations.set.map(replace),
+      headers_to_remove: [...mutations.remove],
+      response_headers_to_add: mutations.toCaller.map(replace),
     },
-    dynamic_metadata: metadata(stamp, 'allow', observed === null ? 'permitted' : 'observed'),
+    dynamic_metadata: metadata(reference, 'allow', observed === null ? 'permitted' : 'observed'),
   };
 }
 
 /** The explicit denial: a non-zero status, the HTTP status of the reasons table, and a problem document (RFC 9457). */
-export function denyResponse(refusal: Refusal, stamp: Stamp): CheckResponseMessage {
+function denyResponse(refusal: Refusal, reference: AuditReference): CheckResponseMessage {
   const row = reasons[refusal.reason];
   const body = {
     type: PROBLEM_TYPE + refusal.reason,
     title: row.title,
     status: row.http,
     reason: refusal.reason,
-    decision: stamp.decision,
+    decision: reference.decision,
   };
   return {
     status: { code: row.status, message: refusal.reason },
@@ -67,12 +80,12 @@ export function denyResponse(refusal: Refusal, stamp: Stamp): CheckResponseMessa
       headers: [['content-type', 'application/problem+json'] as const, ...refusal.headers].map(add),
       body: JSON.stringify(body),
     },
-    dynamic_metadata: metadata(stamp, 'deny', refusal.reason),
+    dynamic_metadata: metadata(reference, 'deny', refusal.reason),
   };
 }
 
 /** What `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:…)%` shows in Envoy's access log. */
-function metadata({ decision, seq, hash }: Stamp, result: 'allow' | 'deny', reason: AnsweredReason): Struct {
+function metadata({ decision, seq, hash }: AuditReference, result: 'allow' | 'deny', reason: AnsweredReason): Struct {
   return toStruct({
     decision,
     result,

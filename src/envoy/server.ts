@@ -1,20 +1,29 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogVerbosity } from '@grpc/grpc-js';
 import { Refusal } from '../base/outcome.ts';
+import type { Answer, CheckCall } from '../check/answer.ts';
 import type { CheckInput } from '../http/input.ts';
-import type { RunningHandler } from './handler.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+import { encodeAnswer } from './response.ts';
 import { toldBy } from './told.ts';
 
 export interface ServerLimits {
-  /** The largest CheckRequest that is read; a larger one is refused in the handler, as a denial. */
+  /** The largest CheckRequest that is read; a larger one is refused by `read`, as a denial. */
   readonly requestBytes: number;
   /** Streams that one connection may have open. */
   readonly concurrentStreams: number;
   /** Memory that one HTTP/2 session may use, in MB. */
   readonly sessionMemoryMb: number;
+}
+
+/** What the check port serves. */
+export interface CheckService {
+  /** Never rejects. */
+  readonly answer: (call: CheckCall) => Promise<Answer>;
+  readonly read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal;
+  readonly onBug: (error: unknown, decision: string) => void;
 }
 
 export interface CheckServer {
@@ -31,7 +40,7 @@ export interface CheckServer {
 type Call = ServerUnaryCall<ReceivedCheck, CheckResponseMessage>;
 
 const HEALTH_NAMES = ['', 'envoy.service.auth.v3.Authorization'];
-/** Above our own limit, so that what is too large is denied in the handler; a gRPC error could become an allow. */
+/** Above our own limit, so that what is too large is answered with a denial; a gRPC error could become an allow. */
 const TRANSPORT_FACTOR = 64;
 
 /**
@@ -41,8 +50,7 @@ const TRANSPORT_FACTOR = 64;
 export async function serveChecks(
   address: CheckAddress,
   limits: ServerLimits,
-  handler: RunningHandler,
-  read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal,
+  { answer, read, onBug }: CheckService,
 ): Promise<CheckServer> {
   // Its errors come back as values and exceptions; lines of its own on standard error would be no JSON.
   setLogVerbosity(logVerbosity.NONE);
@@ -61,20 +69,18 @@ export async function serveChecks(
       const message = call.request;
       const large = message.bytes.length > limits.requestBytes;
       const deadline = call.getDeadline();
-      handler
-        .handle({
-          read: () => {
-            const checkPeer = peerOf(call);
-            if (checkPeer instanceof Refusal) return checkPeer;
-            return large
-              ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
-              : read(message, checkPeer);
-          },
-          told: () => toldBy(message),
-          deadline: deadline instanceof Date ? deadline.getTime() : deadline,
-          gaveUp: () => call.cancelled,
-        })
-        .then((response) => done(null, response));
+      answer({
+        read: () => {
+          const checkPeer = peerOf(call);
+          if (checkPeer instanceof Refusal) return checkPeer;
+          return large
+            ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
+            : read(message, checkPeer);
+        },
+        raw: () => toldBy(message),
+        deadline: deadline instanceof Date ? deadline.getTime() : deadline,
+        gaveUp: () => call.cancelled,
+      }).then((answered) => done(null, encodeAnswer(answered, onBug)));
     },
   });
   const port = await listen(server, address);

@@ -9,12 +9,11 @@ import { TestClock } from '../../test/support/test-clock.ts';
 import { until } from '../../test/support/until.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { type CheckCall, refused } from '../check/answer.ts';
 import { TrustBundle } from '../trust/bundle.ts';
 import { BundleStore } from '../trust/bundle-source.ts';
 import type { OwnSvid } from '../trust/own-svid.ts';
 import { Certificate } from '../x509/certificate.ts';
-import type { CheckCall } from './handler.ts';
-import { denyResponse } from './response.ts';
 import { type CheckServer, serveChecks } from './server.ts';
 
 const MINUTE = 60_000;
@@ -23,7 +22,6 @@ const AUTHZ = 'spiffe://prod.example/ns/platform/sa/authz';
 const ca = TestCa.root('prod.example');
 const partnerCa = TestCa.root('partner.example');
 const stranger = TestCa.root('prod.example', { subject: 'stranger' });
-const stamp = { decision: 'd', seq: null, hash: null };
 
 function bundle(name: string, ...roots: TestCa[]): TrustBundle {
   const x509Authorities = roots.map(({ certificate }) => Certificate.parse(certificate.der) as Certificate);
@@ -37,7 +35,7 @@ function own(svid: Issued): OwnSvid {
   return { id, certificatesPem, keyPem, thumbprint, notBefore: 0, notAfter: 0 };
 }
 
-/** A check port over TLS whose handler says who asked. */
+/** A check port over TLS whose answers name the peer. */
 class Port {
   readonly clock = new TestClock(Date.now());
   readonly refused: string[] = [];
@@ -68,16 +66,19 @@ class Port {
         this.causes.push(cause);
       },
     };
-    // The answer names the peer where a denial has its public text.
-    const handle = async ({ read }: CheckCall) => {
-      const outcome = read() as unknown as Refusal;
-      return { ...denyResponse(outcome, stamp), status: { code: 7, message: `${outcome.reason}: ${outcome.detail}` } };
+    // The private detail of the refusal, which names the peer, stands where the caller sees it.
+    const answer = async ({ read }: CheckCall) => {
+      const outcome = read() as Refusal;
+      return { decided: refused(outcome), reference: { decision: outcome.detail, seq: null, hash: null } };
     };
     this.#server = await serveChecks(
       { host: '127.0.0.1', port: 0, tls },
       { requestBytes: 65_536, concurrentStreams: 16, sessionMemoryMb: 1 },
-      { handle, inflight: () => 0 },
-      (_message, checkPeer) => new Refusal('policy_no_permit', `asked by ${checkPeer}`),
+      {
+        answer,
+        read: (_message, checkPeer) => new Refusal('policy_no_permit', `asked by ${checkPeer}`),
+        onBug: assert.fail,
+      },
     );
   }
 
@@ -102,7 +103,10 @@ class Port {
 }
 
 const envoy = (parts: CertificateParts = {}): Issued => ca.svid(ENVOY, parts);
-const said = async (client: H2Client): Promise<string> => (await client.check()).status.message ?? '';
+const said = async (client: H2Client): Promise<string> => {
+  const { status, denied_response } = await client.check();
+  return `${status.message}: ${JSON.parse(denied_response?.body ?? '{}').decision}`;
+};
 
 describe('the check port over mutual TLS', () => {
   let port: Port;

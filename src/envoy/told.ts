@@ -1,12 +1,12 @@
 import { canonicalAddress } from '../http/host.ts';
-import type { Told } from '../http/input.ts';
+import type { RawRequestSummary } from '../http/input.ts';
 import type { ReceivedCheck } from './messages.ts';
 
 /** Longer texts are cut: whoever sends them chooses their length. */
 const MAX_TEXT = 2048;
 
 /** What a message says of its request, whether or not it can be read. For the audit record alone; never throws. */
-export function toldBy({ request }: ReceivedCheck): Told {
+export function toldBy({ request }: ReceivedCheck): RawRequestSummary {
   const attributes = request?.attributes ?? null;
   const http = attributes?.request?.http ?? null;
   return {

@@ -50,24 +50,12 @@ export interface Forwarded {
 }
 
 /**
- * One request as Envoy described it: plain, readonly, read in one way only. Whatever could be read in two ways was
+ * One HTTP request, whoever asks about it: plain, readonly, read in one way only. Whatever could be read in two ways was
  * refused before this exists. Nothing here is a proof of anything.
  */
-export interface CheckInput {
-  /** `request.http.id`, minted by Envoy; the same over Envoy's retry of one Check. */
+export interface HttpRequest {
+  /** Behind Envoy `request.http.id`, minted by Envoy; the same over Envoy's retry of one Check. */
   readonly id: string;
-  /** SHA-256 (hex) of the whole CheckRequest as received, which holds nothing but `attributes`. */
-  readonly digest: string;
-  /** Who called the check port: a SPIFFE ID under mutual TLS, else null. */
-  readonly checkPeer: string | null;
-  readonly source: Peer;
-  /**
-   * XFCC at the configured hop. Believed only behind a trusted proxy, and so a header that cannot be read refuses only
-   * where it would be believed: the refusal stands here.
-   */
-  readonly forwarded: Forwarded | Refusal;
-  /** `destination.principal`: this Envoy's own identity, as Envoy says it. Empty when absent. */
-  readonly destinationPrincipal: string;
   /** Method as received; lower-case letters were refused. */
   readonly method: string;
   /** `http` or `https`; empty when Envoy did not say. */
@@ -85,12 +73,33 @@ export interface CheckInput {
   /** The request is a gRPC call (content-type application/grpc). */
   readonly grpc: boolean;
   readonly headers: Headers;
+}
+
+/** How the request reached the Envoy that asks, and how the question reached the check port. Nothing here is verified but `checkPeer`. */
+export interface Connection {
+  /** Who called the check port: a SPIFFE ID under mutual TLS, else null. */
+  readonly checkPeer: string | null;
+  /** SHA-256 (hex) of the whole CheckRequest as received, which holds nothing but `attributes`. */
+  readonly digest: string;
+  readonly source: Peer;
+  /**
+   * XFCC at the configured hop. Believed only behind a trusted proxy, and so a header that cannot be read refuses only
+   * where it would be believed: the refusal stands here.
+   */
+  readonly forwarded: Forwarded | Refusal;
+  /** `destination.principal`: this Envoy's own identity, as Envoy says it. Empty when absent. */
+  readonly destinationPrincipal: string;
   /** `context_extensions` of the route: trusted Envoy configuration. */
   readonly extensions: ReadonlyMap<string, string>;
 }
 
-/** What a request that could not be read says of itself, as it stands in the message. Good for the audit record alone. */
-export interface Told {
+/** What one check is about. */
+export interface CheckInput extends HttpRequest {
+  readonly connection: Connection;
+}
+
+/** A request that could not be read, as it stands in the message: for the audit record alone. */
+export interface RawRequestSummary {
   readonly id: string | null;
   /** The IP address of the TCP peer in its canonical text. */
   readonly from: string | null;

@@ -61,7 +61,7 @@ async function findCaller(
   onVerified: OnVerified,
 ): Promise<Caller | Refusal> {
   const bundles = rules.bundles();
-  const presented = presentedSvid(input, rules, bundles, now, onVerified);
+  const presented = presentedSvid(input.connection, rules, bundles, now, onVerified);
   if (presented instanceof Refusal) return presented;
   const { svid, proxy } = presented;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
@@ -130,7 +130,7 @@ async function namedByToken(
 
 /** What Envoy says of the peer without showing a certificate: believed only under the unsafe choice, and never of a proxy. */
 function envoysWord(input: CheckInput, rules: IdentityRules, proxy: SpiffeId | null): SpiffeId | null | Refusal {
-  const { principal, certificate } = input.source;
+  const { principal, certificate } = input.connection.source;
   if (!rules.unsafeTrustEnvoyValidation || proxy !== null || certificate !== '' || principal === '') return null;
   const id = SpiffeId.parse(principal);
   if (id instanceof Refusal) return id;
@@ -138,7 +138,7 @@ function envoysWord(input: CheckInput, rules: IdentityRules, proxy: SpiffeId | n
 }
 
 function missing(input: CheckInput, host: Host, { challenge }: IdentityRules): Refusal {
-  const { source } = input;
+  const { source } = input.connection;
   if (source.certificate === '' && source.principal !== '') {
     return new Refusal(
       'identity_certificate_missing',

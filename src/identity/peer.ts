@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import type { CheckInput, Forwarded, XfccElement } from '../http/input.ts';
+import type { Connection, Forwarded, XfccElement } from '../http/input.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { CertificateText, SvidVerifier } from '../trust/svid-cache.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
@@ -25,16 +25,16 @@ export interface Presented {
  * right of it names a trusted proxy by its certificate. A proxy is transport: never a caller itself.
  */
 export function presentedSvid(
-  input: CheckInput,
+  connection: Connection,
   rules: PeerRules,
   bundles: BundleSnapshot,
   now: number,
   onVerified: OnVerified,
 ): Presented | Refusal {
-  const { principal, certificate } = input.source;
+  const { principal, certificate } = connection.source;
   if (certificate === '') return { svid: null, proxy: null };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
-  const { forwarded } = input;
+  const { forwarded } = connection;
   const chain = nearest(forwarded)?.chain ?? null;
   const peer = verify({ certificate, chain });
   if (peer instanceof Refusal) return chain === null ? withoutChain(peer, forwarded) : peer;

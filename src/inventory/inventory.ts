@@ -1,6 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import type { CheckInput } from '../http/input.ts';
 import type { Access, HostBook } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
@@ -27,7 +26,7 @@ export interface KnownNames {
 }
 
 /** What `locate` reads of a request; a CheckInput has it all. */
-export type Located = Pick<CheckInput, keyof Access | keyof Vouched>;
+export type Located = Access & Vouched;
 
 export interface InventoryParts {
   readonly workloads: Workloads;

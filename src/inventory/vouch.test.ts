@@ -24,8 +24,10 @@ interface Request {
 function ask({ host = 'one.internal', route, serves = [], principal = '' }: Request): Target | Refusal {
   const input: Located = {
     ...access(`GET ${host}/`),
-    destinationPrincipal: principal,
-    extensions: new Map(route === undefined ? [] : [['host', route]]),
+    connection: {
+      destinationPrincipal: principal,
+      extensions: new Map(route === undefined ? [] : [['host', route]]),
+    },
   };
   return inventory.locate(input, { serves });
 }

@@ -1,8 +1,10 @@
 import { Refusal } from '../base/outcome.ts';
-import type { CheckInput } from '../http/input.ts';
+import type { CheckInput, Connection } from '../http/input.ts';
 
 /** What of a request tells who vouches for its host. */
-export type Vouched = Pick<CheckInput, 'host' | 'destinationPrincipal' | 'extensions'>;
+export interface Vouched extends Pick<CheckInput, 'host'> {
+  readonly connection: Pick<Connection, 'destinationPrincipal' | 'extensions'>;
+}
 
 /** Who may say that this Envoy serves a host. */
 export interface Vouchers {
@@ -18,13 +20,14 @@ export interface Vouchers {
  * caller is read neither way.
  */
 export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
-  const routed = input.extensions.get('host');
+  const { destinationPrincipal, extensions } = input.connection;
+  const routed = extensions.get('host');
   if (routed !== undefined) {
     return routed === input.host ? null : unserved(`the route serves ${routed}`);
   }
   const { serves } = vouchers;
   if (serves.length === 1 && serves[0] === input.host) return null;
-  const hosts = input.destinationPrincipal === '' ? [] : (vouchers.servedBy.get(input.destinationPrincipal) ?? []);
+  const hosts = destinationPrincipal === '' ? [] : (vouchers.servedBy.get(destinationPrincipal) ?? []);
   if (hosts.length === 1 && hosts[0] === input.host) return null;
   if (serves.includes(input.host) || hosts.includes(input.host)) {
     return unserved('this Envoy serves several hosts; state context_extensions.host on the route');

@@ -66,11 +66,11 @@ for (const block of tokens) {
       known['<hash of the WIT>'] ??= sha256(proof);
       headers[words[0]!] = proof;
     }
-    const { task, chain, claims } = await why({ headers });
+    const { task, chain, redemptions } = await why({ headers });
     assert.equal(String(task?.assurance), assurance);
     assert.equal(task?.id, 't-42');
     assert.equal(task?.purpose, 'reconcile-invoices');
-    assert.equal(claims.length, assurance === '3' ? 1 : 0);
+    assert.equal(redemptions.length, assurance === '3' ? 1 : 0);
     const names = setting('chain')?.split(',') ?? ['billing-agent'];
     assert.deepEqual(
       chain.map(({ id }) => id.path.split('/').at(-1)),

@@ -56,13 +56,13 @@ const challenge = (error: string) => [
 ];
 
 test('a good proof raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, claims, responseHeaders, consumed } = await why(send(proof()));
+  const { task, redemptions, responseHeaders, consumed } = await why(send(proof()));
   assert.deepEqual(consumed, ['authorization', 'dpop']);
   assert.equal(task?.assurance, 3);
-  assert.equal(claims.length, 1);
-  assert.equal(claims[0]?.until, NOW + 65_000);
-  assert.equal(claims[0]?.ifReplayed.reason, 'task_proof_replayed');
-  assert.deepEqual(claims[0]?.ifReplayed.headers, [challenge('invalid_dpop_proof')]);
+  assert.equal(redemptions.length, 1);
+  assert.equal(redemptions[0]?.until, NOW + 65_000);
+  assert.equal(redemptions[0]?.ifReplayed.reason, 'task_proof_replayed');
+  assert.deepEqual(redemptions[0]?.ifReplayed.headers, [challenge('invalid_dpop_proof')]);
   assert.deepEqual(responseHeaders, []);
 });
 
@@ -145,18 +145,18 @@ test('B36: a jti is short, of any form, and one client’s jti is not another’
   const otherToken = agentAccess({ claims: { cnf: { jkt: thumbprint(other) } } });
   const frame = { key: other, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: otherToken };
   await refuses(send(proof({ claims: { jti: '' } })), 'task_proof_malformed', /jti/);
-  const [mine] = (await why(send(proof(one)))).claims;
-  const [next] = (await why(send(proof({ claims: { jti: '2' } })))).claims;
+  const [mine] = (await why(send(proof(one)))).redemptions;
+  const [next] = (await why(send(proof({ claims: { jti: '2' } })))).redemptions;
   assert.notEqual(mine?.key, next?.key);
   const [theirs] = (await why({ headers: { authorization: `DPoP ${otherToken}`, dpop: dpopProof(frame, one) } }))
-    .claims;
+    .redemptions;
   assert.notEqual(mine?.key, theirs?.key);
 });
 
 test('S2: a proof in another spelling is the same proof, or none', async () => {
   const text = proof();
-  const [first] = (await why(send(text))).claims;
-  const [second] = (await why(send(otherSignature(text)))).claims;
+  const [first] = (await why(send(text))).redemptions;
+  const [second] = (await why(send(otherSignature(text)))).redemptions;
   assert.equal(first?.key, second?.key);
   await refuses(send(leftOverBits(text)), 'task_proof_malformed', /canonical/);
 });

@@ -52,7 +52,7 @@ export interface Why {
    */
   readonly consumed: readonly string[];
   /** What this request uses up, if it is permitted: for `commit` of state/. */
-  readonly claims: readonly PendingClaim[];
+  readonly redemptions: readonly PendingClaim[];
   /** How a later denial asks for a better token. */
   readonly asking: Asking;
   /** Headers that the caller gets with an allow (DPoP-Nonce). */

@@ -16,7 +16,7 @@ const NO_KEYS: ProvenKeys = new Set();
 
 /** The proofs of a request, verified and not used up yet. */
 export class Proofs {
-  readonly claims: readonly PendingClaim[];
+  readonly redemptions: readonly PendingClaim[];
   readonly responseHeaders: readonly ResponseHeader[];
   readonly #dpop: { readonly proof: DpopProof; readonly token: Candidate } | null;
   readonly #workload: WorkloadProof | null;
@@ -24,7 +24,7 @@ export class Proofs {
   constructor(dpop: { readonly proof: DpopProof; readonly token: Candidate } | null, workload: WorkloadProof | null) {
     this.#dpop = dpop;
     this.#workload = workload;
-    this.claims = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
+    this.redemptions = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
     this.responseHeaders = dpop?.proof.responseHeaders ?? [];
   }
 

@@ -39,7 +39,7 @@ export function taskReader(options: TaskOptions): ReadTask {
 
 /**
  * Reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
- * be good: it is never taken for "no task". Nothing is used up here; `Why.claims` are for `commit`.
+ * be good: it is never taken for "no task". Nothing is used up here; `Why.redemptions` are for `commit`.
  */
 async function readTask(
   input: CheckInput,
@@ -82,7 +82,7 @@ async function readTask(
     backing: bound.map(({ task }) => task),
     asking,
     consumed: consumedHeaders(presented, authorization !== null),
-    claims: proofs.claims,
+    redemptions: proofs.redemptions,
     responseHeaders: proofs.responseHeaders,
   };
 }

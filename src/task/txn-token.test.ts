@@ -30,7 +30,7 @@ const withIssuer = (changes: Partial<TxnTokenIssuer>) => ({
 const send = (token: string, more: object = {}) => ({ headers: { 'txn-token': token }, ...more });
 
 test('a Transaction Token that names the caller states its task with assurance 2', async () => {
-  const { task, chain, claims } = await why(send(agentTxn()));
+  const { task, chain, redemptions } = await why(send(agentTxn()));
   assert.ok(task !== null);
   const { token, ...stated } = task;
   assert.match(token, /^sha256:[0-9a-f]{64}$/);
@@ -49,7 +49,7 @@ test('a Transaction Token that names the caller states its task with assurance 2
     chain.map(({ id }) => id.text),
     [AGENT],
   );
-  assert.deepEqual(claims, []);
+  assert.deepEqual(redemptions, []);
 });
 
 /** Each is one mutation of that token, which only the named check refuses. */

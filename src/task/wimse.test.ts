@@ -51,12 +51,12 @@ const withWit = (mutation: Mutation) => {
 };
 
 test('a good pair raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, claims, consumed } = await why(send());
+  const { task, redemptions, consumed } = await why(send());
   assert.deepEqual(consumed, ['txn-token', 'workload-identity-token', 'workload-proof-token']);
   assert.equal(task?.assurance, 3);
-  assert.equal(claims.length, 1);
-  assert.equal(claims[0]?.until, NOW + 65_000);
-  assert.equal(claims[0]?.ifReplayed.reason, 'task_wpt_replayed');
+  assert.equal(redemptions.length, 1);
+  assert.equal(redemptions[0]?.until, NOW + 65_000);
+  assert.equal(redemptions[0]?.ifReplayed.reason, 'task_wpt_replayed');
   assert.equal((await why({ headers: { 'txn-token': txn } })).task?.assurance, 2);
 });
 
@@ -200,9 +200,9 @@ test('other tokens are covered by their headers', async () => {
 test('a proof without a task states none, and is used up all the same', async () => {
   const { txnToken: _, ...withoutTask } = frame;
   const sent = send({ 'txn-token': undefined, 'workload-proof-token': wpt(withoutTask) });
-  const { task, claims } = await why(sent);
+  const { task, redemptions } = await why(sent);
   assert.equal(task, null);
-  assert.equal(claims.length, 1);
+  assert.equal(redemptions.length, 1);
 });
 
 test('a key that a token names is proven by a WPT too', async () => {
@@ -216,8 +216,8 @@ test('a key that a token names is proven by a WPT too', async () => {
 
 test('S2: a proof with the other form of its signature is the same proof', async () => {
   const text = proof();
-  const [first] = (await why(send({ 'workload-proof-token': text }))).claims;
-  const [second] = (await why(send({ 'workload-proof-token': otherSignature(text) }))).claims;
+  const [first] = (await why(send({ 'workload-proof-token': text }))).redemptions;
+  const [second] = (await why(send({ 'workload-proof-token': otherSignature(text) }))).redemptions;
   assert.equal(first?.key, second?.key);
 });
 

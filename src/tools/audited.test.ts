@@ -5,7 +5,8 @@ import { settings } from '../../test/support/policy.ts';
 import { differentialEstate, questions } from '../../test/support/policy-arbitraries.ts';
 import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
-import { type Occasion, toRecord } from '../check/record.ts';
+import type { CheckResult } from '../check/decision.ts';
+import { toRecord } from '../check/record.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { auditBody } from '../observe/record.ts';
 import type { CedarCall } from '../policy/decide/call.ts';
@@ -42,33 +43,35 @@ function callOf(question: Question): CedarCall {
 function lineOf(question: Question): string {
   const { now, target, chain, task, declared, query } = question;
   const verdict = { result: 'deny', permits: [], forbids: [], errors: [], shadow: [] };
-  const occasion = {
+  const result = {
     decision: 'd',
     time: now,
     microseconds: 1,
     input: {
       id: '1',
-      checkPeer: null,
-      source: { address: null },
       method: target.action === 'QUERY' ? 'POST' : target.action,
       host: target.resource.host.name,
       path: target.resource.path,
       query,
       headers: { all: () => [] },
+      connection: { checkPeer: null, source: { address: null } },
     },
     decided: {
       outcome: new Refusal('policy_no_permit', ''),
       trail: {
         snapshot: { revision: 'r' },
-        target,
-        caller: { workload: question.hop, credential: question.credential, thumbprint: null, proxy: null },
-        why: { task, declared, chain },
-        facts: question,
-        hops: chain.map((workload) => ({ workload, role: 'caller', verdict })),
+        verified: { credential: null, task: null },
+        found: {
+          target,
+          caller: { workload: question.hop, credential: question.credential, thumbprint: null, proxy: null },
+          why: { task, declared, chain },
+          facts: question,
+          hops: chain.map((workload) => ({ workload, role: 'caller', verdict })),
+        },
       },
     },
-  } as unknown as Occasion;
-  const { time, json } = auditBody(toRecord(occasion));
+  } as unknown as CheckResult;
+  const { time, json } = auditBody(toRecord(result));
   return `{"time":${JSON.stringify(new Date(time).toISOString())},${json.slice(1)}`;
 }
 

@@ -77,10 +77,10 @@ const { token, proof } = keycloak.dpop;
 const bound = { authorization: `DPoP ${token}`, dpop: proof };
 
 test('a DPoP-bound token of Keycloak with its proof has assurance 3', async () => {
-  const { task, claims } = await why(asked(bound));
+  const { task, redemptions } = await why(asked(bound));
   assert.deepEqual([task?.id, task?.purpose, task?.assurance], ['t-42', 'reconcile-invoices', 3]);
   assert.deepEqual(task?.scopes, ['invoices']);
-  assert.equal(claims.length, 1);
+  assert.equal(redemptions.length, 1);
 });
 
 test('a DPoP-bound token of Keycloak is nobody else’s, and nothing without its proof', async () => {

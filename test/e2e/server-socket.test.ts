@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Refusal } from '../../src/base/outcome.ts';
-import { denyResponse } from '../../src/envoy/response.ts';
+import { refused } from '../../src/check/answer.ts';
 import { serveChecks } from '../../src/envoy/server.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';
@@ -107,13 +107,13 @@ test('S7: of two instances that start on one path at the same time, one serves a
   const dir = temporaryFolder();
   const socket = join(dir, 'check.sock');
   const refusal = new Refusal('policy_no_permit', 'nobody permits');
-  const handle = async () => denyResponse(refusal, { decision: 'd', seq: null, hash: null });
+  const reference = { decision: 'd', seq: null, hash: null };
+  const answer = async () => ({ decided: refused(refusal), reference });
   const start = () =>
     serveChecks(
       { socket },
       { requestBytes: 65_536, concurrentStreams: 16, sessionMemoryMb: 1 },
-      { handle, inflight: () => 0 },
-      () => refusal,
+      { answer, read: () => refusal, onBug: assert.fail },
     );
   const both = await Promise.allSettled([start(), start()]);
   try {

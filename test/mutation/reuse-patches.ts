@@ -161,7 +161,7 @@ export const patches: readonly Patch[] = [
   patch(
     'once: what is permitted is claimed',
     'src/check/check.ts',
-    'await stages.commit(why.claims, use, now)',
+    'await stages.redeem(why.redemptions, use, nowMs)',
     'null',
   ),
   // Through whom, and what.

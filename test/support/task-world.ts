@@ -253,11 +253,6 @@ export function headersOf(values: Situation['headers'] = {}): Headers {
 function inputOf({ host = 'payments.internal', method = 'GET', path = PATH, headers }: Situation): CheckInput {
   return {
     id: randomUUID(),
-    digest: sha256(randomUUID()),
-    checkPeer: null,
-    source: { address: '10.0.0.9', principal: '', certificate: '' },
-    forwarded: { element: null, nearer: [] },
-    destinationPrincipal: '',
     method,
     scheme: 'https',
     host,
@@ -267,6 +262,13 @@ function inputOf({ host = 'payments.internal', method = 'GET', path = PATH, head
     upgrade: false,
     grpc: false,
     headers: headersOf(headers),
-    extensions: new Map(),
+    connection: {
+      checkPeer: null,
+      digest: sha256(randomUUID()),
+      source: { address: '10.0.0.9', principal: '', certificate: '' },
+      forwarded: { element: null, nearer: [] },
+      destinationPrincipal: '',
+      extensions: new Map(),
+    },
   };
 }

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { type Reason, Refusal } from '../../../src/base/outcome.ts';
-import type { Decision } from '../../../src/check/check.ts';
+import { createAnswerer, refused } from '../../../src/check/answer.ts';
 import { toRecord } from '../../../src/check/record.ts';
-import { createHandler } from '../../../src/envoy/handler.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
 import { serveChecks } from '../../../src/envoy/server.ts';
 import { Audit } from '../../../src/observe/audit.ts';
@@ -37,7 +36,7 @@ function scene(limits: object, play: (world: World, output: HeldOutput) => Retur
 
 const INFLIGHT = /^authz_inflight_checks 2$/m;
 
-/** The handler and the server of the product, over a decision that has a bug. */
+/** The answerer and the server of the product, over a decision that has a bug. */
 const internal: Scene = {
   play: async () => {
     const folder = temporaryFolder();
@@ -50,13 +49,13 @@ const internal: Scene = {
       start: {},
       report: () => {},
     });
-    const handler = createHandler({
-      decide: ({ path }): Promise<Decision> => {
+    const { answer } = createAnswerer({
+      decide: ({ path }) => {
         if (path === '/bug') throw new TypeError('undefined is not a function');
-        return Promise.resolve({ outcome: new Refusal('policy_no_permit', 'nobody permits'), trail: {} });
+        return refused(new Refusal('policy_no_permit', 'nobody permits'));
       },
-      record: (concluded, waitMs) => audit.record(toRecord(concluded), waitMs),
-      observe: () => {},
+      record: (result, waitMs) => audit.record(toRecord(result), waitMs),
+      listeners: [],
       undelivered: () => {},
       onBug: () => {},
       clock: Date.now,
@@ -65,8 +64,11 @@ const internal: Scene = {
     const server = await serveChecks(
       { socket: join(folder, 'check.sock') },
       { requestBytes: 65_536, concurrentStreams: 16, sessionMemoryMb: 1 },
-      handler,
-      (message, checkPeer) => readRequest(message, { checkPeer }, requestOptions),
+      {
+        answer,
+        read: (message, checkPeer) => readRequest(message, { checkPeer }, requestOptions),
+        onBug: () => {},
+      },
     );
     const port = new CheckPort(server.target, file);
     try {

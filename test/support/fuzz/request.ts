@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Refusal } from '../../../src/base/outcome.ts';
-import { plainNumber } from '../../../src/check/facts.ts';
+import { plainNumber } from '../../../src/check/recall.ts';
 import { decodeCheck } from '../../../src/envoy/messages.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
 import { canonicalAddress, canonicalHost } from '../../../src/http/host.ts';

@@ -182,5 +182,5 @@ function isTask(why: Why | Refusal, most: number): boolean {
 }
 
 function isProven(why: Why | Refusal): boolean {
-  return !(why instanceof Refusal) && why.claims.length > 0;
+  return !(why instanceof Refusal) && why.redemptions.length > 0;
 }

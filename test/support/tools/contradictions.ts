@@ -113,7 +113,7 @@ export function idleContradiction(
   const wrong = ids.find((id) => idle.policies.some(({ message }) => message.startsWith(`${id} can never`)));
   if (wrong !== undefined) return `check: ${wrong} can never apply, and applies`;
   if (real.result !== 'allow') return null;
-  const caller = real.decided.trail.caller?.workload.entry ?? '';
+  const caller = real.decided.trail.found.caller?.workload.entry ?? '';
   const listed = idle.workloads.includes(caller) && inventory.entries.some(({ entry }) => entry === caller);
   return listed ? `check: nothing permits anything to ${caller}, which was allowed` : null;
 }
@@ -132,7 +132,7 @@ export function reachFacts(ask: Ask, level: number): Stated {
 /** An allow that `policy reach` leaves out. */
 export function reachContradiction(real: Checked, reached: readonly Reached[] | string): string | null {
   if (typeof reached === 'string') return `reach: ${reached}`;
-  const { target } = real.decided.trail;
+  const { target } = real.decided.trail.found;
   if (real.result !== 'allow' || target === undefined) return null;
   const api = target.resource.apis.at(-1) ?? target.resource.host.name;
   const row = reached.some(

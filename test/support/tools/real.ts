@@ -1,7 +1,11 @@
 import { Refusal } from '../../../src/base/outcome.ts';
 import { SpiffeId } from '../../../src/base/spiffe-id.ts';
-import { check, type Decision, type Stages } from '../../../src/check/check.ts';
+import { refused } from '../../../src/check/answer.ts';
+import { check } from '../../../src/check/check.ts';
+import type { Decision } from '../../../src/check/decision.ts';
+import { recall } from '../../../src/check/recall.ts';
 import { toRecord } from '../../../src/check/record.ts';
+import type { Stages } from '../../../src/check/stages.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
 import { Caller, type Credential } from '../../../src/identity/caller.ts';
 import type { Inventory } from '../../../src/inventory/inventory.ts';
@@ -109,17 +113,15 @@ export async function reallyCheck(ask: Ask, snapshot: Snapshot<Inventory>): Prom
   };
   const options = { ...requestOptions, singleHeaders: [...requestOptions.singleHeaders, 'x-data-class', 'x-amount'] };
   const input = readRequest(received(shape), { checkPeer: null }, options);
-  const occasion = { decision: `decision-${++checks}`, deadline: NOW + 60_000, gaveUp: () => false };
+  const context = { decision: `decision-${++checks}`, deadline: NOW + 60_000, gaveUp: () => false };
   const decided: Decision =
-    input instanceof Refusal
-      ? { outcome: input, trail: {} }
-      : await check(input, snapshot, stagesFor(ask), occasion, NOW);
+    input instanceof Refusal ? refused(input) : await check(input, snapshot, stagesFor(ask), context, NOW);
   const record = toRecord({
-    decision: occasion.decision,
+    decision: context.decision,
     time: NOW,
     microseconds: 1,
     input: input instanceof Refusal ? null : input,
-    told: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
+    raw: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
     decided,
   });
   const line = placed(NOW, { boot: 'soak', seq: checks, prev: null }, auditBody(record).json);
@@ -157,12 +159,13 @@ function stagesFor(ask: Ask): Stages {
         chain: [...earlier, caller.workload] as unknown as Chain,
         backing: [],
         consumed: [],
-        claims: [],
+        redemptions: [],
         asking: { scheme: 'bearer', host: target.resource.host, proofAlgorithms: [], resourceMetadata: false },
         responseHeaders: [],
       };
     },
-    commit: async () => () => {},
+    recall,
+    redeem: async () => () => {},
   };
 }
 

@@ -6,7 +6,10 @@ import { Refusal } from '../base/outcome.ts';
 import { readRequest } from '../envoy/request.ts';
 import type { Caller } from '../identity/caller.ts';
 import { UNSUPPLIED } from '../policy/decide/question.ts';
-import { gatherFacts, plainNumber } from './facts.ts';
+import type { Why } from '../task/model.ts';
+import { plainNumber, recall } from './recall.ts';
+
+const none = { task: null } as Why;
 
 test('B42: only plain decimal digits inside the safe range are a number', () => {
   for (const [text, number] of [
@@ -31,7 +34,7 @@ test('what nothing supplies yet is absent or empty in every request', () => {
     proxy: null,
     issuedAt: null,
   } as unknown as Caller;
-  const facts = gatherFacts(input, caller, [], 0);
+  const facts = recall(caller, none, input, [], 0);
   assert.ok(!(facts instanceof Refusal));
   const { approvals, risk, signals } = facts;
   assert.deepEqual(
@@ -48,7 +51,7 @@ test('the headers that policies read are bounded together', () => {
     const headers = { 'x-a': 'a'.repeat(a), 'x-b': 'b'.repeat(b), 'x-other': 'c'.repeat(20_000) };
     const input = readRequest(received({ headers }), { checkPeer: null }, requestOptions);
     assert.ok(!(input instanceof Refusal));
-    return gatherFacts(input, caller, declared, 0);
+    return recall(caller, none, input, declared, 0);
   };
   assert.ok(!(facts(4096, 4096) instanceof Refusal));
   const refused = facts(4096, 4097);

@@ -4,6 +4,7 @@ import type { Caller } from '../identity/caller.ts';
 import { inNetworks } from '../inventory/networks.ts';
 import type { Question } from '../policy/decide/question.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
+import type { Why } from '../task/model.ts';
 
 /** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
 export type Facts = Pick<
@@ -17,15 +18,23 @@ const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
 const NOTHING: ReadonlySet<string> = new Set();
 
 /**
- * Gathers the facts of one request. A declared header that is there but cannot be used (repeated, not clean text, not
- * the number it is declared to be) refuses: leaving it out could hide it from a policy that forbids by it.
+ * What is known of a caller and its task beside their credentials. `headers` are those that policies may read; `nowMs` is in
+ * milliseconds since the epoch. Whatever is revoked, ended or remembered of either refuses or becomes a fact here.
  */
-export function gatherFacts(
-  input: CheckInput,
+export type Recall = (
   caller: Caller,
-  declared: readonly DeclaredHeader[],
-  now: number,
-): Facts | Refusal {
+  task: Why,
+  input: CheckInput,
+  headers: readonly DeclaredHeader[],
+  nowMs: number,
+) => Facts | Refusal;
+
+/**
+ * Gathers the facts of one request. A declared header that is there but cannot be used (repeated, not clean text, not
+ * the number it is declared to be) refuses: leaving it out could hide it from a policy that forbids by it. Refusals:
+ * `request_header_…`, `request_headers_too_large`.
+ */
+export const recall: Recall = (caller, _task, input, declared, nowMs) => {
   const headers = new Map<string, string>();
   const numbers = new Map<string, number>();
   let chars = 0;
@@ -47,18 +56,18 @@ export function gatherFacts(
     if (number === null) return new Refusal('request_header_not_a_number', `${name} is not a plain decimal number`);
     numbers.set(name, number);
   }
-  const client = caller.proxy === null ? input.source.address : null;
+  const client = caller.proxy === null ? input.connection.source.address : null;
   return {
     client,
     headers,
     numbers,
     inNetworks: inNetworks(caller.workload, client),
-    credentialAge: caller.issuedAt === null ? null : Math.max(0, Math.floor(now / 1000) - caller.issuedAt),
+    credentialAge: caller.issuedAt === null ? null : Math.max(0, Math.floor(nowMs / 1000) - caller.issuedAt),
     approvals: NOTHING,
     risk: null,
     signals: NOTHING,
   };
-}
+};
 
 /** A decimal number in the safe range without sign, blank, exponent or leading zero; everything else is null. */
 export function plainNumber(text: string): number | null {

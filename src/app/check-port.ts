@@ -1,0 +1,72 @@
+import { systemClock } from '../base/clock.ts';
+import type { Config } from '../config/schema.ts';
+import { readRequest } from '../envoy/request.ts';
+import { type CheckServer, type CheckService, serveChecks } from '../envoy/server.ts';
+import type { CheckTls } from '../envoy/tls.ts';
+import type { RefusedConnection } from '../observe/metrics.ts';
+import type { Reporters } from './changes.ts';
+import type { Trust } from './trust.ts';
+
+/** Takes the check port of the configuration, and answers what comes through it. Throws when the port cannot be taken. */
+export function startCheckPort(
+  config: Config,
+  trust: Trust,
+  reporters: Pick<Reporters, 'log' | 'metrics'>,
+  service: Omit<CheckService, 'read'>,
+): Promise<CheckServer> {
+  const { listen, limits, task, policy, request, identity } = config;
+  const options = {
+    mergeSlashes: request.mergeSlashes,
+    headerBytes: limits.headerBytes,
+    targetBytes: limits.targetBytes,
+    singleHeaders: [...Object.values(task.headers ?? {}), ...policy.headers.map(({ name }) => name)],
+    forwarded: identity.forwarded,
+  };
+  return serveChecks(
+    listen.check.kind === 'unix'
+      ? { socket: listen.check.path }
+      : { ...listen.check, tls: checkTls(config, trust, reporters) },
+    {
+      requestBytes: limits.requestBytes,
+      concurrentStreams: limits.streams,
+      sessionMemoryMb: Math.ceil(limits.sessionBytes / 2 ** 20),
+    },
+    { ...service, read: (message, checkPeer) => readRequest(message, { checkPeer }, options) },
+  );
+}
+
+/** How the check port proves itself and its Envoys; null without `listen.tls`. */
+function checkTls(
+  { listen, identity: { maxLifetime } }: Config,
+  { own, bundles }: Trust,
+  { log, metrics }: Pick<Reporters, 'log' | 'metrics'>,
+): CheckTls | null {
+  if (listen.tls === null) return null;
+  // Never plaintext where mutual TLS was asked for.
+  if (own === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
+  const report = atMostOnceASecond((address: string, why: string, cause: RefusedConnection) =>
+    log.warn('connection to the check port refused', { address, cause, why }),
+  );
+  return {
+    ownSvid: (listener) => own.onChange(listener),
+    peers: new Set(listen.peers.map(({ text }) => text)),
+    bundles: () => bundles.snapshot(),
+    maxLifetimeSeconds: maxLifetime.x509Ms / 1000,
+    clock: systemClock,
+    onRefused: (address, why, cause) => {
+      metrics.connectionRefused(cause);
+      report(address, why, cause);
+    },
+  };
+}
+
+/** Passes on one call a second, so that strangers cannot fill the log. */
+function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (...args) => {
+    const now = performance.now();
+    if (now - last < 1000) return;
+    last = now;
+    run(...args);
+  };
+}

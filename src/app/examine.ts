@@ -1,0 +1,30 @@
+import { systemClock } from '../base/clock.ts';
+import type { Findings } from '../config/against-inventory.ts';
+import type { Config } from '../config/schema.ts';
+import { formatProblem } from '../source/problem.ts';
+import { startIdentity } from './identity.ts';
+import { missingIn, stopAll } from './part.ts';
+import { unusablePlaces } from './places.ts';
+import { startPolicy } from './policy.ts';
+import { startTasks } from './task.ts';
+import { startTrust } from './trust.ts';
+
+/**
+ * What is wrong with the files and folders that a configuration names (bundles, keys, intermediates, policies, inventory,
+ * audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
+ */
+export async function examine(config: Config): Promise<Findings> {
+  const trust = await startTrust(config, { onBundle: () => {}, onOwnSvid: () => {} });
+  const identity = await startIdentity(config, trust, () => {});
+  const tasks = await startTasks(config, trust, identity, systemClock.now(), () => {});
+  const policy = await startPolicy(config);
+  const { problems, notes } = policy.findings();
+  const found = [
+    ...(await unusablePlaces(config)),
+    ...missingIn([trust, identity, tasks], systemClock.now()),
+    ...policy.holder.status().problems.map(formatProblem),
+    ...problems,
+  ];
+  await stopAll([policy, identity, trust, tasks]);
+  return { problems: found, notes };
+}

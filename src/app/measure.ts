@@ -1,0 +1,70 @@
+import { Refusal } from '../base/outcome.ts';
+import type { CheckResult } from '../check/decision.ts';
+import { shadowOf } from '../check/judge.ts';
+import type { Config } from '../config/schema.ts';
+import type { Audit } from '../observe/audit.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { SnapshotHolder } from '../policy/load/holder.ts';
+import type { MemoryState } from '../state/memory.ts';
+import type { Identity } from './identity.ts';
+import type { Tasks } from './task.ts';
+import type { Trust } from './trust.ts';
+
+/** What is measured before each scrape. */
+export interface Measured {
+  readonly trust: Trust;
+  readonly identity: Identity;
+  readonly tasks: Tasks;
+  readonly policy: SnapshotHolder;
+  readonly state: MemoryState;
+  readonly audit: Audit;
+  readonly inflight: () => number;
+  readonly ready: () => boolean;
+}
+
+/** Fills in, before each scrape, what is an age or a fill level. `clock` gives milliseconds since the epoch. */
+export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, audit }: Config, clock: () => number) {
+  const { trust, identity, tasks, policy, state } = measured;
+  metrics.beforeScrape(() => {
+    const now = clock();
+    metrics.ready(measured.ready());
+    metrics.inflight(measured.inflight(), limits.concurrentChecks);
+    metrics.cache('certificates', identity.verifier.load);
+    metrics.cache('proofs', state.load);
+    const { loadedAt, problems } = policy.status();
+    if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
+    metrics.outOfDate(loadedAt === null || problems.length > 0);
+    for (const { name, freshAt } of trust.bundles.status(now)) {
+      if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
+    }
+    const notAfter = trust.own?.status(now).notAfter ?? null;
+    metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
+    for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
+      if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
+    }
+    for (const [sink, waiting] of measured.audit.waiting()) metrics.auditQueue(sink, waiting, audit.queue);
+  });
+}
+
+/** Counts each answered check. */
+export function counter(metrics: Metrics): (result: CheckResult) => void {
+  return ({ decided: { outcome, trail }, microseconds }) => {
+    const { target, hops = [] } = trail.found;
+    const refusal = outcome instanceof Refusal ? outcome : null;
+    const observed = outcome instanceof Refusal ? null : outcome.observed;
+    const byPolicy = refusal ?? observed;
+    const forbidden = byPolicy?.reason === 'policy_forbidden' || byPolicy?.reason === 'approval_required';
+    metrics.decided({
+      result: refusal === null ? 'allow' : 'deny',
+      reason: refusal?.reason ?? (observed === null ? 'permitted' : 'observed'),
+      effect: target?.effect ?? 'none',
+      seconds: microseconds / 1e6,
+      stages: seconds(trail.micros),
+      forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
+    });
+    for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
+  };
+}
+
+const seconds = (micros: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.entries(micros).map(([stage, time]) => [stage, time / 1e6]));

@@ -1,0 +1,48 @@
+import { systemClock } from '../base/clock.ts';
+import { againstInventory, type Findings } from '../config/against-inventory.ts';
+import type { Config } from '../config/schema.ts';
+import { Engine, type EngineOptions } from '../policy/decide/engine.ts';
+import { SnapshotHolder } from '../policy/load/holder.ts';
+import { policySettings } from '../policy/text/sources.ts';
+import { formatProblem } from '../source/problem.ts';
+import { type Part, timeText } from './part.ts';
+
+/** The policies with their engine, running: the files are watched. */
+export interface Policy extends Part {
+  readonly holder: SnapshotHolder;
+  /** What the configuration and the inventory in force say against each other; nothing where none is. */
+  findings(): Findings;
+}
+
+/** Loads policies and inventory once, and goes on looking at them. */
+export async function startPolicy(config: Config, engineOptions: EngineOptions = {}): Promise<Policy> {
+  const { folder, inventory, guardrails, label } = config.policy;
+  const engine = new Engine(engineOptions);
+  const holder = await SnapshotHolder.open({
+    paths: { folder, inventory, guardrails: guardrails.folder },
+    settings: policySettings(config),
+    engine,
+    clock: systemClock.now,
+  }).catch((error: unknown) => {
+    engine.close();
+    throw error;
+  });
+  return {
+    holder,
+    findings: () => {
+      const known = holder.current()?.inventory;
+      return known === undefined ? { problems: [], notes: [] } : againstInventory(config, known, systemClock.now());
+    },
+    missing: () => (holder.current() === null ? ['no policy snapshot could be loaded'] : []),
+    status: () => {
+      const { problems, warnings, loadedAt, lastAttemptAt, ...rest } = holder.status();
+      const times = { loadedAt: timeText(loadedAt), lastAttemptAt: timeText(lastAttemptAt) };
+      const found = { problems: problems.map(formatProblem), warnings: warnings.map(formatProblem) };
+      return { policy: { ...rest, label, ...times, ...found } };
+    },
+    stop: async () => {
+      await holder.close();
+      engine.close();
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import { performance } from 'node:perf_hooks';
+import { v7 as uuid } from 'uuid';
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput, RawRequestSummary } from '../http/input.ts';
+import type { CheckResult, Decision } from './decision.ts';
+import type { CheckContext } from './stages.ts';
+import { Trail } from './trail.ts';
+
+/** One check as a door hands it over. */
+export interface CheckCall {
+  /** Reads the request, or says why it cannot be read. */
+  readonly read: () => CheckInput | Refusal;
+  /** The request as it came, where it cannot be read. */
+  readonly raw: () => RawRequestSummary;
+  /** When the one who asks stops waiting, in milliseconds since the epoch; Infinity where there is no deadline. */
+  readonly deadline: number;
+  /** Whether the one who asks stopped waiting already, as far as it is known: what nobody waits for is refused. */
+  readonly gaveUp: () => boolean;
+}
+
+/** What ties an answer to the audit. */
+export interface AuditReference {
+  readonly decision: string;
+  /** Number and hash of the audit line; null when the line could not be written. */
+  readonly seq: number | null;
+  readonly hash: string | null;
+}
+
+/** What a door encodes. */
+export interface Answer {
+  readonly decided: Decision;
+  readonly reference: AuditReference;
+}
+
+export interface AnswerParts {
+  /** `nowMs`: milliseconds since the epoch. */
+  readonly decide: (input: CheckInput, context: CheckContext, nowMs: number) => Promise<Decision> | Decision;
+  /**
+   * Writes the audit line, and waits for its sink at most `waitMs`. Gives its place; or the refusal that an allow becomes
+   * when it cannot be recorded; or null when the answer goes out unrecorded.
+   */
+  readonly record: (
+    result: CheckResult,
+    waitMs: number,
+  ) => Promise<{ readonly seq: number; readonly hash: string } | Refusal | null>;
+  /** Each gets every result, once it is recorded. One that fails is a bug, which changes no answer. */
+  readonly listeners: readonly ((result: CheckResult) => void)[];
+  /** An allow was recorded, and nobody waited for it any more: it reached nobody. */
+  readonly undelivered: (decision: string) => void;
+  readonly onBug: (error: unknown, decision: string) => void;
+  /** Gives milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly limits: AnswerLimits;
+}
+
+export interface AnswerLimits {
+  readonly concurrentChecks: number;
+  /** How long before the deadline the answer must be under way, in milliseconds. */
+  readonly marginMs: number;
+  /** The most that a check may take where its deadline is later, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+export interface Answerer {
+  /** Answers one check. Never throws and never rejects: every path ends in a Decision. */
+  answer(call: CheckCall): Promise<Answer>;
+  inflight(): number;
+}
+
+/**
+ * Builds what answers checks, whatever door they come through: limits, deadline, decision, audit, answer. An allow leaves
+ * only after the audit sink has its line; the one catch turns a bug into a denial, a log line and a metric.
+ */
+export function createAnswerer(parts: AnswerParts): Answerer {
+  const { limits } = parts;
+  let inflight = 0;
+
+  async function answer(call: CheckCall): Promise<Answer> {
+    const decision = uuid();
+    inflight++;
+    try {
+      return await recorded(call, decision);
+    } catch (error) {
+      parts.onBug(error, decision);
+      return unrecorded(decision, refused(new Refusal('internal', 'a bug')));
+    } finally {
+      inflight--;
+    }
+  }
+
+  async function recorded(call: CheckCall, decision: string): Promise<Answer> {
+    const time = parts.clock();
+    const started = performance.now();
+    const { input, decided } = await decide(call, decision, time);
+    const raw = input === null ? call.raw() : null;
+    const microseconds = () => Math.round((performance.now() - started) * 1000);
+    const result: CheckResult = { decision, time, microseconds: microseconds(), input, raw, decided };
+    decided.trail.lap(null);
+    const line = await parts.record(result, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
+    decided.trail.lap('audit');
+    if (line instanceof Refusal) {
+      // What is refused uses nothing up.
+      if ('giveBack' in decided) decided.giveBack();
+      const instead: Decision = { outcome: line, trail: decided.trail };
+      publish({ ...result, microseconds: microseconds(), decided: instead });
+      return unrecorded(decision, instead);
+    }
+    if ('giveBack' in decided && call.gaveUp()) {
+      decided.giveBack();
+      parts.undelivered(decision);
+    }
+    publish({ ...result, microseconds: microseconds() });
+    if (line === null) return unrecorded(decision, decided);
+    return { decided, reference: { decision, seq: line.seq, hash: line.hash } };
+  }
+
+  function publish(result: CheckResult): void {
+    for (const listener of parts.listeners) {
+      try {
+        listener(result);
+      } catch (error) {
+        parts.onBug(error, result.decision);
+      }
+    }
+  }
+
+  /** Reads and decides. A bug in either becomes a denial that is recorded like every other. */
+  async function decide(
+    { read, deadline, gaveUp }: CheckCall,
+    decision: string,
+    nowMs: number,
+  ): Promise<{ input: CheckInput | null; decided: Decision }> {
+    let input: CheckInput | null = null;
+    try {
+      const request = read();
+      if (request instanceof Refusal) return { input, decided: refused(request) };
+      input = request;
+      if (inflight > limits.concurrentChecks) {
+        return { input, decided: overloaded(`more than ${limits.concurrentChecks} checks at once`) };
+      }
+      const left = Math.min(deadline - nowMs, limits.deadlineMs) - limits.marginMs;
+      if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
+      if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
+      const deciding = parts.decide(request, { decision, deadline: nowMs + left, gaveUp }, nowMs);
+      return { input, decided: await within(deciding, left) };
+    } catch (error) {
+      parts.onBug(error, decision);
+      return { input, decided: refused(new Refusal('internal', 'a bug')) };
+    }
+  }
+
+  return { answer, inflight: () => inflight };
+}
+
+const unrecorded = (decision: string, decided: Decision): Answer => ({
+  decided,
+  reference: { decision, seq: null, hash: null },
+});
+
+/** A decision before, or instead of, a check. */
+export const refused = (outcome: Refusal): Decision => ({ outcome, trail: new Trail() });
+
+const overloaded = (detail: string): Decision => refused(new Refusal('overloaded', detail));
+
+/** What was decided, or a refusal when that takes longer than `ms`. */
+async function within(deciding: Promise<Decision> | Decision, ms: number): Promise<Decision> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Decision>((resolve) => {
+    timer = setTimeout(() => resolve(overloaded(`undecided after ${Math.round(ms)} ms`)), ms);
+  });
+  try {
+    return await Promise.race([deciding, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Refusal } from '../base/outcome.ts';
+import type { CheckInput, RawRequestSummary } from '../http/input.ts';
+import type { Permit } from '../policy/decide/permit.ts';
+import type { GiveBack } from '../state/commit.ts';
+import type { Admission } from './admission.ts';
+import type { Trail } from './trail.ts';
+
+/** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
+export type Decision =
+  | { readonly outcome: Permit; readonly mutations: Admission; readonly giveBack: GiveBack; readonly trail: Trail }
+  | { readonly outcome: Refusal; readonly trail: Trail };
+
+/** One check and its decision: what is recorded, and what every listener gets. */
+export interface CheckResult {
+  /** The id of the decision in the audit. */
+  readonly decision: string;
+  /** When the check began, in milliseconds since the epoch. */
+  readonly time: number;
+  readonly microseconds: number;
+  readonly input: CheckInput | null;
+  /** Where there is no input. */
+  readonly raw: RawRequestSummary | null;
+  readonly decided: Decision;
+}

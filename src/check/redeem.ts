@@ -1,0 +1,32 @@
+import { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { Caller } from '../identity/caller.ts';
+import { commit, type GiveBack, type PendingClaim } from '../state/commit.ts';
+import type { State, Use } from '../state/model.ts';
+import type { CheckContext } from './stages.ts';
+
+/**
+ * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `commit`, and
+ * `overloaded` where nobody waits for the allow any more.
+ */
+export type Redeem = (
+  redemptions: readonly PendingClaim[],
+  use: Use,
+  nowMs: number,
+) => Promise<Refusal | GiveBack> | Refusal;
+
+/** The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch. */
+export function redeemer(state: State, clock: () => number): Redeem {
+  return (redemptions, use, nowMs) =>
+    clock() < use.deadline ? commit(state, redemptions, use, nowMs) : new Refusal('overloaded', 'decided too late');
+}
+
+/** The check for which something is used up. `revision` is that of the snapshot that judged it. */
+export function useOf(
+  { id: requestId, connection: { checkPeer, digest } }: CheckInput,
+  { workload }: Caller,
+  revision: string,
+  { deadline }: CheckContext,
+): Use {
+  return { requestId, caller: workload.id.text, checkPeer, digest, deadline, judgedBy: revision };
+}

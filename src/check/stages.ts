@@ -1,0 +1,36 @@
+import type { Refusal } from '../base/outcome.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { Caller, OnVerified } from '../identity/caller.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Target } from '../inventory/model.ts';
+import type { Enforcement } from '../policy/decide/permit.ts';
+import type { ReadTask } from '../task/read-task.ts';
+import type { Recall } from './recall.ts';
+import type { Redeem } from './redeem.ts';
+
+/** The stages, built by app/. Each takes what the one before proved, and the clock in milliseconds since the epoch. */
+export interface Stages {
+  readonly serves: readonly string[];
+  readonly enforcement: Enforcement;
+  readonly taskHeaders: readonly string[];
+  readonly identify: (
+    input: CheckInput,
+    target: Target,
+    known: Inventory,
+    nowMs: number,
+    onVerified: OnVerified,
+  ) => Promise<Caller | Refusal>;
+  readonly readTask: ReadTask;
+  readonly recall: Recall;
+  readonly redeem: Redeem;
+}
+
+/** This one check, beside its request. */
+export interface CheckContext {
+  /** The id of the decision in the audit. */
+  readonly decision: string;
+  /** When the one who asks stops waiting, in milliseconds since the epoch. */
+  readonly deadline: number;
+  /** Whether the one who asks stopped waiting already. */
+  readonly gaveUp: () => boolean;
+}

@@ -1,0 +1,83 @@
+import { Refusal } from '../base/outcome.ts';
+import type { Caller, VerifiedCredential } from '../identity/caller.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Target } from '../inventory/model.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
+import type { VerifiedTask, Why } from '../task/model.ts';
+import type { JudgedHop } from './judge.ts';
+import type { Facts } from './recall.ts';
+
+/** The stages of one check that are timed. */
+export type TimedStage = 'identity' | 'task' | 'facts' | 'policy' | 'commit' | 'audit';
+
+/** One stage that ran, in whole microseconds; `start` counts from the beginning of the check. */
+export interface Span {
+  readonly stage: TimedStage;
+  readonly start: number;
+  readonly micros: number;
+}
+
+/** What the stages find, one after the other. */
+export interface Findings {
+  target: Target;
+  caller: Caller;
+  why: Why;
+  facts: Facts;
+  hops: readonly JudgedHop[];
+}
+
+/** The stage that each finding ends; null: it is not timed. */
+const stageOf = {
+  target: null,
+  caller: 'identity',
+  why: 'task',
+  facts: 'facts',
+  hops: 'policy',
+} as const satisfies Record<keyof Findings, TimedStage | null>;
+
+/** What one check finds, and how long each stage takes: what records, metrics and traces are made from. */
+export class Trail {
+  /** Null where the check ended before it had one. */
+  readonly snapshot: Snapshot<Inventory> | null;
+  /** What was found until the check ended. */
+  readonly found: Partial<Findings> = {};
+  /** A credential and a task that were good by themselves: they say who was refused, and are never more than a record. */
+  readonly verified: { credential: VerifiedCredential | null; task: VerifiedTask | null } = {
+    credential: null,
+    task: null,
+  };
+  readonly onCredential = (credential: VerifiedCredential): void => {
+    this.verified.credential = credential;
+  };
+  readonly onTask = (task: VerifiedTask): void => {
+    this.verified.task = task;
+  };
+  /** In the order in which they ended. */
+  readonly spans: Span[] = [];
+  readonly #begin = performance.now();
+  #since = this.#begin;
+
+  constructor(snapshot: Snapshot<Inventory> | null = null) {
+    this.snapshot = snapshot;
+  }
+
+  /** Ends the stage that finds `name`, and keeps what it found, unless that is a refusal. Returns it. */
+  keep<K extends keyof Findings>(name: K, found: Findings[K] | Refusal): Findings[K] | Refusal {
+    this.lap(stageOf[name]);
+    if (!(found instanceof Refusal)) this.found[name] = found;
+    return found;
+  }
+
+  /** Attributes the time since the previous lap to `stage`; to none where it is null. */
+  lap(stage: TimedStage | null): void {
+    const now = performance.now();
+    const [start, micros] = [this.#since - this.#begin, now - this.#since].map((ms) => Math.round(ms * 1000));
+    if (stage !== null) this.spans.push({ stage, start: start!, micros: micros! });
+    this.#since = now;
+  }
+
+  /** Microseconds by stage, of the stages that ran. */
+  get micros(): Partial<Record<TimedStage, number>> {
+    return Object.fromEntries(this.spans.map(({ stage, micros }) => [stage, micros]));
+  }
+}
