@@ -2,8 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { v7 as uuid } from 'uuid';
 import { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
-import type { CheckResult, Decision } from './decision.ts';
-import type { CheckContext } from './stages.ts';
+import type { CheckContext, CheckResult, Decision } from './decision.ts';
 import { Trail } from './trail.ts';
 
 /** One check as a door hands it over. */

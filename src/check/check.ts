@@ -3,10 +3,10 @@ import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { admit } from './admission.ts';
-import type { Decision } from './decision.ts';
+import type { CheckContext, Decision } from './decision.ts';
 import { conclude, judge } from './judge.ts';
 import { useOf } from './redeem.ts';
-import type { CheckContext, Stages } from './stages.ts';
+import type { Stages } from './stages.ts';
 import { Trail } from './trail.ts';
 
 /** The way of one request, from what was read to what is decided. Refusals: those of the stages, and `overloaded`. */

@@ -5,6 +5,16 @@ import type { GiveBack } from '../state/commit.ts';
 import type { Admission } from './admission.ts';
 import type { Trail } from './trail.ts';
 
+/** This one check, beside its request. */
+export interface CheckContext {
+  /** The id of the decision in the audit. */
+  readonly decision: string;
+  /** When the one who asks stops waiting, in milliseconds since the epoch. */
+  readonly deadline: number;
+  /** Whether the one who asks stopped waiting already. */
+  readonly gaveUp: () => boolean;
+}
+
 /** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
 export type Decision =
   | { readonly outcome: Permit; readonly mutations: Admission; readonly giveBack: GiveBack; readonly trail: Trail }

@@ -3,7 +3,7 @@ import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import { commit, type GiveBack, type PendingClaim } from '../state/commit.ts';
 import type { State, Use } from '../state/model.ts';
-import type { CheckContext } from './stages.ts';
+import type { CheckContext } from './decision.ts';
 
 /**
  * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `commit`, and

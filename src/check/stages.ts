@@ -24,13 +24,3 @@ export interface Stages {
   readonly recall: Recall;
   readonly redeem: Redeem;
 }
-
-/** This one check, beside its request. */
-export interface CheckContext {
-  /** The id of the decision in the audit. */
-  readonly decision: string;
-  /** When the one who asks stops waiting, in milliseconds since the epoch. */
-  readonly deadline: number;
-  /** Whether the one who asks stopped waiting already. */
-  readonly gaveUp: () => boolean;
-}
