@@ -109,14 +109,16 @@ async function build(
   const policy = await openPolicy(config, engine);
   begun.push(() => policy.close());
   watchPolicy(policy, config, reporters, clock.now);
+  policy.events.on('loaded', () => identity.tokens.forget());
   for (const problem of estateFindings(policy, config).problems) log.warn('configuration problem', { problem });
   const taskHeaders = Object.values(config.task.headers ?? {});
   const stages: Stages = {
     serves: config.serves,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders,
-    identify: (input, target, known, now, onVerified) =>
-      identify(input, target, known, identity.rules, now, onVerified),
+    readCredentials: identity.readCredentials,
+    identify: (input, credentials, target, known, now, onVerified) =>
+      identify(input, credentials, target, known, identity.rules, now, onVerified),
     readTask: tasks.read,
     commit: async (claims, use, now) =>
       clock.now() < use.deadline ? commit(state, claims, use, now) : new Refusal('overloaded', 'decided too late'),

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
+import { credentialReader, type ReadCredentials } from '../identity/credentials.ts';
 import type { IdentityRules } from '../identity/identify.ts';
 import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from '../token/jwks-source.ts';
+import { TokenVerifier } from '../token/verifier.ts';
 import { type BundleEvent, BundleStore } from '../trust/bundle-source.ts';
 import type { OwnIdentity, OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { SvidVerifier } from '../trust/svid-cache.ts';
@@ -15,6 +17,9 @@ export interface Identity {
   readonly rules: IdentityRules;
   readonly bundles: BundleStore;
   readonly verifier: SvidVerifier;
+  /** Verifies every token, of identity and of tasks. */
+  readonly tokens: TokenVerifier;
+  readonly readCredentials: ReadCredentials;
   keySources(): readonly KeySourceStatus[];
   /** The sidecar's own SVID; null where it needs none. */
   readonly own: OwnIdentity | null;
@@ -32,13 +37,14 @@ export interface IdentityEvents {
 /** Reads every bundle, key set and intermediate of the configuration once, and goes on reading them. */
 export async function startIdentity(config: Config, events: IdentityEvents): Promise<Identity> {
   const { identity, task, limits } = config;
-  const { onBundle, onKeys } = events;
+  const tokens = new TokenVerifier({ byteLimit: limits.rememberedTokenBytes });
+  const onKeys = afterForgetting(tokens, events.onKeys);
   const clock = systemClock;
   const domains = Object.entries(identity.trustDomains);
   const bundles = new BundleStore({
     domains: domains.map(([name, { ours, maxStaleMs }]) => ({ name, ours, maxStaleMs })),
     clock: clock.now,
-    onEvent: onBundle,
+    onEvent: afterForgetting(tokens, events.onBundle),
   });
   const spiffe = await startSpiffe(config, bundles, events.onOwnSvid);
   const oidc = await Promise.all(
@@ -57,15 +63,22 @@ export async function startIdentity(config: Config, events: IdentityEvents): Pro
     intermediates: await readIntermediates(identity.intermediates),
     limit: limits.rememberedCertificates,
   });
+  const oidcRules = new Map(oidc.map(({ issuer, rules }) => [issuer, rules]));
+  const taskIssuers = new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer])));
   return {
     bundles,
     verifier,
+    tokens,
+    readCredentials: credentialReader({
+      tokens,
+      issuers: { has: (issuer) => oidcRules.has(issuer) || taskIssuers.has(issuer) },
+    }),
     rules: {
       verifier,
+      tokens,
       bundles: () => bundles.snapshot(),
       trustedProxies: new Set(identity.forwarded.trustedProxies.map(({ id }) => id.text)),
-      oidc: new Map(oidc.map(({ issuer, rules }) => [issuer, rules])),
-      taskIssuers: new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]))),
+      oidc: oidcRules,
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
       challenge: {
         resourceMetadata: task.resourceMetadata,
@@ -91,6 +104,14 @@ export async function startIdentity(config: Config, events: IdentityEvents): Pro
     },
   };
 }
+
+/** Passes an event on, and forgets what was verified with keys that have changed. */
+export const afterForgetting =
+  <T extends { readonly result: string }>(tokens: TokenVerifier, listener: (event: T) => void) =>
+  (event: T): void => {
+    if (event.result === 'updated' || event.result === 'withdrawn') tokens.forget();
+    listener(event);
+  };
 
 async function readIntermediates(files: readonly string[]): Promise<readonly Certificate[]> {
   const certificates: Certificate[] = [];

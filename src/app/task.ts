@@ -6,7 +6,7 @@ import type { JwtAuthorities } from '../identity/jwt-svid.ts';
 import type { TaskIssuer } from '../task/options.ts';
 import { type ReadTask, taskReader } from '../task/read-task.ts';
 import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from '../token/jwks-source.ts';
-import type { Identity } from './identity.ts';
+import { afterForgetting, type Identity } from './identity.ts';
 
 const NONCE_SECRET_BYTES = 32;
 
@@ -44,7 +44,7 @@ export async function startTasks(
         origin,
         maxStaleMs,
         clock: systemClock,
-        onEvent: onKeys,
+        onEvent: afterForgetting(identity.tokens, onKeys),
       });
       sources.push({ source: keys, required });
       return { ...rest, maxLifetimeSeconds, keys };
@@ -53,6 +53,7 @@ export async function startTasks(
   const { dpop, wimse } = task;
   const read = taskReader({
     headers: task.headers,
+    tokens: identity.tokens,
     issuers,
     identityIssuers: identity.rules.oidc,
     startedAtMs,

@@ -17,7 +17,7 @@ export function metricsFor(config: Config, version: string, node: string): Metri
   const metrics = new Metrics({
     trustDomains: Object.keys(identity.trustDomains),
     issuers: [...new Set(fetched.map(({ issuer }) => issuer))],
-    caches: ['certificates', 'proofs'],
+    caches: ['certificates', 'tokens', 'proofs'],
     sinks: audit.sinks.map(({ to }) => to),
     unsafe: unsafeSettings,
   });
@@ -60,6 +60,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     metrics.ready(measured.ready());
     metrics.inflight(measured.inflight(), limits.concurrentChecks);
     metrics.cache('certificates', identity.verifier.load);
+    metrics.cache('tokens', identity.tokens.load);
     metrics.cache('proofs', state.load);
     const { loadedAt, problems } = policy.status();
     if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);

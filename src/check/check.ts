@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller, OnVerified, VerifiedCredential } from '../identity/caller.ts';
+import type { Credentials, ReadCredentials } from '../identity/credentials.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Enforcement, Permit } from '../policy/decide/permit.ts';
@@ -44,8 +45,10 @@ export interface Stages {
   readonly serves: readonly string[];
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
+  readonly readCredentials: ReadCredentials;
   readonly identify: (
     input: CheckInput,
+    credentials: Credentials,
     target: Target,
     known: Inventory,
     now: number,
@@ -79,13 +82,14 @@ export async function check(
   const watch = new Stopwatch();
   const { micros } = watch;
   const verified: Verified = { credential: null, task: null };
-  const caller = await stages.identify(input, target, known, now, (credential) => {
+  const credentials = stages.readCredentials(input.headers, target.resource.host);
+  const caller = await stages.identify(input, credentials, target, known, now, (credential) => {
     verified.credential = credential;
   });
   watch.lap('identity');
   if (caller instanceof Refusal) return { outcome: caller, trail: { snapshot, micros, target, verified } };
 
-  const why = await stages.readTask(input, target, caller, known, now, (task) => {
+  const why = await stages.readTask(input, credentials, target, caller, known, now, (task) => {
     verified.task = task;
   });
   watch.lap('task');

@@ -6,11 +6,11 @@ import { TokenFault } from '../token/jws-fault.ts';
 import type { ProvenKeys } from './binding.ts';
 import type { Candidate } from './candidate.ts';
 import { type Asking, proofChallenge } from './challenge.ts';
-import { DpopProof } from './dpop.ts';
+import { type DpopProof, verifyDpopProof } from './dpop.ts';
 import type { TaskRules } from './options.ts';
 import type { Presented } from './presented.ts';
 import { tokenRefusal } from './token-refusal.ts';
-import { WorkloadProof } from './wimse.ts';
+import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 
 const NO_KEYS: ProvenKeys = new Set();
 
@@ -67,7 +67,7 @@ export async function readProofs(
       startedAtMs: rules.startedAtMs,
       now,
     };
-    const proof = await DpopProof.verify(presented.dpop, occasion, rules.dpop);
+    const proof = await verifyDpopProof(presented.dpop, occasion, rules.dpop);
     if (proof instanceof Refusal) return proof;
     dpop = { proof, token };
   }
@@ -116,10 +116,11 @@ async function readWorkloadProof(
     host,
     rawPath: input.rawPath,
     caller,
+    tokens: rules.tokens,
     startedAtMs: rules.startedAtMs,
     now,
   };
-  return WorkloadProof.verify(wpt, occasion, rules.wimse);
+  return verifyWorkloadProof(wpt, occasion, rules.wimse);
 }
 
 function withChallenge(asking: Asking, reason: 'task_proof_token' | 'task_proof_missing', detail: string): Refusal {
