@@ -193,7 +193,7 @@ function bytesOf({ text, unverifiedClaims, embeddedJwk }: UnverifiedJws): number
   return ENTRY_BYTES + 3 * text.length + weigh(unverifiedClaims) + weigh(embeddedJwk);
 }
 
-const [NODE_BYTES, MEMBER_BYTES, TEXT_BYTES] = [256, 96, 32];
+const [NODE_BYTES, MEMBER_BYTES, TEXT_BYTES] = [288, 96, 32];
 
 function weigh(value: JsonValue): number {
   if (typeof value === 'string') return TEXT_BYTES + 2 * value.length;
