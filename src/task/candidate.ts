@@ -40,12 +40,12 @@ export function askingFor(presented: Presented, host: Host, rules: TaskRules): A
  * only issuer whose audience it names. Refusals: `task_txn_…`, `task_keys_stale`.
  */
 export async function txnCandidate(
-  { txnToken, txnTokenText }: Presented,
+  { txnToken }: Presented,
   asking: Asking,
   rules: TaskRules,
   now: number,
 ): Promise<Candidate | null | Refusal> {
-  if (txnToken === null || txnTokenText === null) return null;
+  if (txnToken === null) return null;
   const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, asking);
   if (txnToken instanceof TokenFault) return refuse(txnToken);
   if (txnToken.header.typ !== 'txntoken+jwt')
@@ -57,7 +57,7 @@ export async function txnCandidate(
   if (token instanceof TokenFault) return refuse(token);
   const confirmation = readConfirmation(token.claims);
   if (confirmation instanceof TokenFault) return refuse(confirmation);
-  return { token, text: txnTokenText, confirmation, scheme: null, asking };
+  return { token, text: txnToken.text, confirmation, scheme: null, asking };
 }
 
 /**

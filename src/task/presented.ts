@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import { isJsonObject } from '../base/strict-json.ts';
-import type { CredentialHeader } from '../http/credentials.ts';
+import { type CredentialHeader, type CredentialTexts, credentialHeaders } from '../http/credentials.ts';
 import type { Credentials, PresentedToken } from '../identity/credentials.ts';
 import type { Host } from '../inventory/model.ts';
 import { UnverifiedJws } from '../token/jws.ts';
@@ -9,46 +9,28 @@ import type { TaskRules } from './options.ts';
 
 /** Everything about tasks that a request carries. Nothing in it is verified. */
 export interface Presented {
+  readonly texts: CredentialTexts;
   readonly txnToken: UnverifiedJws | TokenFault | null;
   readonly authorization: PresentedToken | null;
-  /** What stands in `Authorization` after the scheme, whoever it is for: what a proof calls the access token. */
-  readonly accessTokenText: string | null;
-  readonly txnTokenText: string | null;
   /** A proof that is ours to judge. */
   readonly dpop: string | null;
-  readonly wit: string | null;
-  readonly wpt: string | null;
 }
 
 /** The credentials that are about tasks. The refusal is that of `Authorization`, where task tokens are looked for in it. */
-export function presentedTask({ texts, ...read }: Credentials, host: Host, rules: TaskRules): Presented | Refusal {
-  const authorization = rules.issuers.length === 0 ? null : read.authorization;
+export function presentedTask(
+  { texts, txnToken, authorization: read }: Credentials,
+  host: Host,
+  rules: TaskRules,
+): Presented | Refusal {
+  const authorization = rules.issuers.length === 0 ? null : read;
   if (authorization instanceof Refusal) return authorization;
-  const { txnToken } = read;
-  return {
-    txnToken,
-    authorization,
-    accessTokenText: texts.authorization?.text ?? null,
-    txnTokenText: texts['txn-token'],
-    dpop: isOurProof(host, authorization, txnToken) ? texts.dpop : null,
-    wit: texts['workload-identity-token'],
-    wpt: texts['workload-proof-token'],
-  };
+  return { texts, txnToken, authorization, dpop: isOurProof(host, authorization, txnToken) ? texts.dpop : null };
 }
 
 /** The headers that a credential of ours stood in. `statesTask`: the token in `Authorization` is a task token. */
-export function consumedHeaders(
-  { txnTokenText, dpop, wit, wpt }: Presented,
-  statesTask: boolean,
-): readonly CredentialHeader[] {
-  const found: readonly (readonly [CredentialHeader, boolean])[] = [
-    ['authorization', statesTask],
-    ['txn-token', txnTokenText !== null],
-    ['dpop', dpop !== null],
-    ['workload-identity-token', wit !== null],
-    ['workload-proof-token', wpt !== null],
-  ];
-  return found.filter(([, ours]) => ours).map(([name]) => name);
+export function consumedHeaders({ texts, dpop }: Presented, statesTask: boolean): readonly CredentialHeader[] {
+  const ours = { ...texts, dpop, authorization: statesTask || null };
+  return credentialHeaders.filter((name) => ours[name] !== null);
 }
 
 /** Where `Authorization` is the application's, a proof is its too, unless a token of ours asks for one. */

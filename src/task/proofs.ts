@@ -97,12 +97,13 @@ function schemeFault({ dpop }: Presented, candidates: readonly Candidate[], aski
 
 async function readWorkloadProof(
   input: CheckInput,
-  { wit, wpt, accessTokenText, txnTokenText }: Presented,
+  { texts }: Presented,
   { host }: Asking,
   caller: Caller,
   rules: TaskRules,
   now: number,
 ): Promise<WorkloadProof | null | Refusal> {
+  const { authorization, 'txn-token': txnToken, 'workload-identity-token': wit, 'workload-proof-token': wpt } = texts;
   if (wit === null && wpt === null) return null;
   if (wpt === null) return new Refusal('task_wpt_missing', 'a WIT stands there without a WPT');
   if (wit === null) return new Refusal('task_wit_invalid', 'a WPT stands there without a WIT');
@@ -111,8 +112,8 @@ async function readWorkloadProof(
   const occasion = {
     wit,
     headers: input.headers,
-    accessToken: accessTokenText,
-    txnToken: txnTokenText,
+    accessToken: authorization?.text ?? null,
+    txnToken,
     host,
     rawPath: input.rawPath,
     caller,

@@ -49,6 +49,7 @@ const conditions: readonly Condition[] = [
   ['jws-compact.ts', '!key.supports(algorithm)', 'false'],
   ['http/credentials.ts', ' || headers.unclean.has(name)', ''],
   ['http/credentials.ts', 'more.length > 0 || ', ''],
+  ['http/credentials.ts', "value.slice(value.indexOf(' ') + 1).trim()", "value.slice(value.indexOf(' ') + 1)"],
   ['jwt-authorities.ts', 'known?.revision === revision', 'known !== undefined'],
 ];
 
