@@ -10,9 +10,10 @@ import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
 import { MemoryState } from '../state/memory.ts';
+import { TokenVerifier } from '../token/verifier.ts';
 import { identityEvents, watchPolicy } from './changes.ts';
 import { startCheckPort } from './check-port.ts';
-import { startIdentity } from './identity.ts';
+import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
@@ -65,9 +66,15 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const clock = systemClock.now;
   const telemetry = begin(startTelemetry(config, ports));
   const { log, metrics, unsafe } = telemetry;
-  const events = identityEvents(telemetry);
+  const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
+  const { onBundle, onKeys, onOwnSvid } = identityEvents(telemetry);
+  const events = {
+    onBundle: afterForgetting(tokens, onBundle),
+    onKeys: afterForgetting(tokens, onKeys),
+    onOwnSvid,
+  };
   const trust = begin(await startTrust(config, events));
-  const identity = begin(await startIdentity(config, trust, events.onKeys));
+  const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const tasks = begin(await startTasks(config, trust, identity, ports.startedAtMs, events.onKeys));
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
   const policy = begin(
@@ -80,6 +87,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
+  policy.holder.events.on('loaded', () => tokens.forget());
   for (const problem of policy.findings().problems) log.warn('configuration problem', { problem });
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
@@ -120,8 +128,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     serves: config.serves,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders: Object.values(config.task.headers ?? {}),
-    identify: (input, target, known, nowMs, onVerified) =>
-      identify(input, target, known, identity.rules, nowMs, onVerified),
+    readCredentials: identity.readCredentials,
+    identify: (input, credentials, target, known, nowMs, onVerified) =>
+      identify(input, credentials, target, known, identity.rules, nowMs, onVerified),
     readTask: tasks.read,
     recall,
     redeem: redeemer(state, clock),

@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Findings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
+import { TokenVerifier } from '../token/verifier.ts';
 import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
@@ -15,7 +16,8 @@ import { startTrust } from './trust.ts';
  */
 export async function examine(config: Config): Promise<Findings> {
   const trust = await startTrust(config, { onBundle: () => {}, onOwnSvid: () => {} });
-  const identity = await startIdentity(config, trust, () => {});
+  const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
+  const identity = await startIdentity(config, trust, tokens, () => {});
   const tasks = await startTasks(config, trust, identity, systemClock.now(), () => {});
   const policy = await startPolicy(config);
   const { problems, notes } = policy.findings();

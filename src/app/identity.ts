@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/schema.ts';
+import { credentialReader, type ReadCredentials } from '../identity/credentials.ts';
 import type { IdentityRules } from '../identity/identify.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
+import type { TokenVerifier } from '../token/verifier.ts';
 import { SvidVerifier } from '../trust/svid-cache.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { PemFault, readCertificates } from '../x509/certificate-pem.ts';
@@ -12,12 +14,16 @@ import type { Trust } from './trust.ts';
 export interface Identity extends KeysPart {
   readonly rules: IdentityRules;
   readonly verifier: SvidVerifier;
+  /** Verifies every token, of identity and of tasks. */
+  readonly tokens: TokenVerifier;
+  readonly readCredentials: ReadCredentials;
 }
 
 /** Reads every key set and intermediate of the configuration once, and goes on reading the key sets. */
 export async function startIdentity(
   { identity, task, limits }: Config,
   { bundles }: Trust,
+  tokens: TokenVerifier,
   onKeys: (event: KeyEvent) => void,
 ): Promise<Identity> {
   const keys = await Promise.all(identity.oidc.map((issuer) => readIssuerKeys(issuer, onKeys)));
@@ -33,15 +39,22 @@ export async function startIdentity(
     intermediates: await readIntermediates(identity.intermediates),
     limit: limits.rememberedCertificates,
   });
+  const oidcRules = new Map(oidc.map((rules) => [rules.issuer, rules]));
+  const taskIssuers = new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer])));
   return {
     ...keysPart(keys),
     verifier,
+    tokens,
+    readCredentials: credentialReader({
+      tokens,
+      issuers: { has: (issuer) => oidcRules.has(issuer) || taskIssuers.has(issuer) },
+    }),
     rules: {
       verifier,
+      tokens,
       bundles: () => bundles.snapshot(),
       trustedProxies: new Set(identity.forwarded.trustedProxies.map(({ id }) => id.text)),
-      oidc: new Map(oidc.map((rules) => [rules.issuer, rules])),
-      taskIssuers: new Set(task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]))),
+      oidc: oidcRules,
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
       challenge: {
         resourceMetadata: task.resourceMetadata,
@@ -51,6 +64,14 @@ export async function startIdentity(
     },
   };
 }
+
+/** Passes an event on, and forgets what was verified with keys that have changed. */
+export const afterForgetting =
+  <T extends { readonly result: string }>(tokens: TokenVerifier, listener: (event: T) => void) =>
+  (event: T): void => {
+    if (event.result === 'updated' || event.result === 'withdrawn') tokens.forget();
+    listener(event);
+  };
 
 async function readIntermediates(files: readonly string[]): Promise<readonly Certificate[]> {
   const certificates: Certificate[] = [];

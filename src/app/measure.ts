@@ -30,6 +30,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     metrics.ready(measured.ready());
     metrics.inflight(measured.inflight(), limits.concurrentChecks);
     metrics.cache('certificates', identity.verifier.load);
+    metrics.cache('tokens', identity.tokens.load);
     metrics.cache('proofs', state.load);
     const { loadedAt, problems } = policy.status();
     if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);

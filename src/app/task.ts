@@ -23,7 +23,7 @@ export interface Tasks extends KeysPart {
 export async function startTasks(
   { task, chain }: Config,
   { bundles }: Trust,
-  identity: Pick<Identity, 'rules'>,
+  identity: Pick<Identity, 'rules' | 'tokens'>,
   startedAtMs: number,
   onKeys: (event: KeyEvent) => void,
 ): Promise<Tasks> {
@@ -42,6 +42,7 @@ export async function startTasks(
   const { dpop, wimse } = task;
   const read = taskReader({
     headers: task.headers,
+    tokens: identity.tokens,
     issuers: issuers.map(({ issuer }) => issuer),
     identityIssuers: identity.rules.oidc,
     startedAtMs,

@@ -1,3 +1,4 @@
+import { FORWARDED_HEADER, meshCredentialHeaders, sharedCredentialHeaders } from '../http/credentials.ts';
 import type { Headers } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Target } from '../inventory/model.ts';
@@ -18,17 +19,6 @@ const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as con
 
 const OWN_PREFIX = 'x-authz-';
 
-/** Headers that carry credentials of the mesh alone, besides the declared task. */
-const meshCredentials = [
-  'txn-token',
-  'workload-identity-token',
-  'workload-proof-token',
-  'x-forwarded-client-cert',
-] as const;
-
-/** Headers that an application uses too, where the host says so. */
-const sharedCredentials = ['authorization', 'dpop'] as const;
-
 /**
  * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
  * otherwise; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
@@ -44,8 +34,8 @@ export function admit(
   decision: string,
 ): Admission {
   const consumed = new Set([...why.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
-  const shared = sharedCredentials.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
-  const ours = [...meshCredentials, ...taskHeaders, ...shared];
+  const shared = sharedCredentialHeaders.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
+  const ours = [...meshCredentialHeaders, FORWARDED_HEADER, ...taskHeaders, ...shared];
   const own = [...ownHeaders, ...names.filter((name) => name.startsWith(OWN_PREFIX))];
   if (resource.external) return { set: [], remove: withTwins([...ours, ...own]), toCaller: why.responseHeaders };
   const set: [string, string][] = [

@@ -7,6 +7,7 @@ import { loaded, workload } from '../../test/support/policy.ts';
 import { headersOf } from '../../test/support/task-world.ts';
 import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
+import { readCredentialTexts } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
 import { Caller } from '../identity/caller.ts';
 import { Audit } from '../observe/audit.ts';
@@ -62,7 +63,12 @@ function stagesOver(state: MemoryState): Stages {
     serves: ['payments.internal'],
     enforcement: 'enforce',
     taskHeaders: [],
-    identify: async (_input, _target, known) =>
+    readCredentials: () => ({
+      texts: readCredentialTexts({ all: () => [], names: [], unclean: new Set() }),
+      authorization: null,
+      txnToken: null,
+    }),
+    identify: async (_input, _credentials, _target, known) =>
       Caller.proven({
         workload: workload(known, API),
         credential: 'x509-svid',
@@ -72,7 +78,7 @@ function stagesOver(state: MemoryState): Stages {
         claims: null,
         proxy: null,
       }),
-    readTask: async (_input, { resource }, caller) => ({
+    readTask: async (_input, _credentials, { resource }, caller) => ({
       task: null,
       declared: null,
       chain: [caller.workload],

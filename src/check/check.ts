@@ -24,10 +24,14 @@ export async function check(
   const target = trail.keep('target', known.locate(input, stages));
   if (target instanceof Refusal) return refuse(target);
 
-  const caller = trail.keep('caller', await stages.identify(input, target, known, nowMs, trail.onCredential));
+  const credentials = stages.readCredentials(input.headers, target.resource.host);
+  const caller = trail.keep(
+    'caller',
+    await stages.identify(input, credentials, target, known, nowMs, trail.onCredential),
+  );
   if (caller instanceof Refusal) return refuse(caller);
 
-  const why = trail.keep('why', await stages.readTask(input, target, caller, known, nowMs, trail.onTask));
+  const why = trail.keep('why', await stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask));
   if (why instanceof Refusal) return refuse(why);
 
   const facts = trail.keep('facts', stages.recall(caller, why, input, snapshot.headers, nowMs));

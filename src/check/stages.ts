@@ -1,6 +1,7 @@
 import type { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller, OnVerified } from '../identity/caller.ts';
+import type { Credentials, ReadCredentials } from '../identity/credentials.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Enforcement } from '../policy/decide/permit.ts';
@@ -13,8 +14,10 @@ export interface Stages {
   readonly serves: readonly string[];
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
+  readonly readCredentials: ReadCredentials;
   readonly identify: (
     input: CheckInput,
+    credentials: Credentials,
     target: Target,
     known: Inventory,
     nowMs: number,

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId, trustDomainFault } from '../base/spiffe-id.ts';
+import { credentialHeaders, FORWARDED_HEADER } from '../http/credentials.ts';
 import { hostNameFault } from '../inventory/host-name.ts';
 
 /**
@@ -212,13 +213,12 @@ export const host = () =>
   });
 
 /** Headers that hold a credential, or that only this product writes: never an input of policies. */
-const SECRET_HEADERS = new Set(
-  ['authorization', 'proxy-authorization', 'cookie', 'dpop', 'txn-token'].concat([
-    'workload-identity-token',
-    'workload-proof-token',
-    'x-forwarded-client-cert',
-  ]),
-);
+const SECRET_HEADERS: ReadonlySet<string> = new Set([
+  ...credentialHeaders,
+  FORWARDED_HEADER,
+  'proxy-authorization',
+  'cookie',
+]);
 
 /** Words by which the name of a header says that its value is a secret. */
 const SECRET_WORDS =

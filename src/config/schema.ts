@@ -184,6 +184,10 @@ const limits = () =>
         .describe(
           'Verified certificates that are remembered, 2 KiB each on the average, four chains of one leaf at most',
         ),
+      rememberedTokenBytes: s
+        .size('64KiB', '1024MiB')
+        .prefault('16MiB')
+        .describe('Memory of verified tokens; a sixteenth of it is for those that are wrong for good'),
       rememberedProofs: s
         .count(1, 10_000_000)
         .prefault(100_000)

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { Refusal } from '../base/outcome.ts';
+import { FORWARDED_HEADER } from '../http/credentials.ts';
 import { guardHeaders } from '../http/guard.ts';
 import { canonicalAddress, canonicalHost } from '../http/host.ts';
 import type { CheckInput, Forwarded, Headers, Peer } from '../http/input.ts';
@@ -101,7 +102,7 @@ function readPeer(peer: PeerMessage | null): Peer {
 }
 
 function readForwarded(headers: Headers, options: RequestOptions['forwarded']): Forwarded | Refusal {
-  const elements = parseXfcc(headers.all('x-forwarded-client-cert'), options.maxBytes);
+  const elements = parseXfcc(headers.all(FORWARDED_HEADER), options.maxBytes);
   return elements instanceof Refusal ? elements : selectHop(elements, options);
 }
 

@@ -1,11 +1,10 @@
 import { Refusal } from '../base/outcome.ts';
+import { credentialHeaders, FORWARDED_HEADER } from './credentials.ts';
 import type { Headers } from './input.ts';
 import { foldedName, headerOverride } from './override.ts';
 
-/** Headers that say who calls and why, and those that say what is asked: each must have one value and one reading. */
-const credentialHeaders = ['authorization', 'dpop', 'txn-token', 'workload-identity-token', 'workload-proof-token'];
+/** Headers that say what is asked: like those that say who calls and why, each must have one value and one reading. */
 const targetHeaders = [':method', ':path', ':authority', ':scheme', ':protocol', 'host', 'content-type', 'upgrade'];
-const FORWARDED = 'x-forwarded-client-cert';
 
 /** Names that only this sidecar may say to a service. */
 const OWN_PREFIX = 'x-authz-';
@@ -21,7 +20,7 @@ const OWN_PREFIX = 'x-authz-';
 export function guardHeaders(headers: Headers, single: readonly string[], mayBeJoined: boolean): Refusal | null {
   const override = headerOverride(headers);
   if (override !== null) return override;
-  const respelled = respelledName(headers, [...credentialHeaders, ...targetHeaders, FORWARDED, ...single]);
+  const respelled = respelledName(headers, [...credentialHeaders, ...targetHeaders, FORWARDED_HEADER, ...single]);
   if (respelled !== null) return new Refusal('request_header_underscore', `${respelled} is read as another name`);
   for (const name of targetHeaders) {
     if (headers.all(name).length > 1) return repeated(name);

@@ -1,10 +1,9 @@
 import { Refusal, type ResponseHeader, reasons } from '../base/outcome.ts';
+import { credentialHeaders } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Host } from '../inventory/model.ts';
 import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 
-/** The headers that a credential may stand in. */
-const CREDENTIAL_HEADERS = ['authorization', 'txn-token', 'dpop', 'workload-identity-token', 'workload-proof-token'];
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 /** How this sidecar asks for tokens. */
@@ -39,7 +38,7 @@ export function challengeHeader(
  * clients throw away what they have for the application.
  */
 export function credentialMissing({ headers }: CheckInput, host: Host, rules: ChallengeRules): Refusal {
-  const presented = CREDENTIAL_HEADERS.some((name) => headers.all(name).length > 0);
+  const presented = credentialHeaders.some((name) => headers.all(name).length > 0);
   const takesTokens = host.audience !== null && host.authorization === 'ours';
   if (presented || !takesTokens)
     return new Refusal('identity_missing', 'neither a certificate nor a token names a workload');

@@ -5,14 +5,15 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Host, Target } from '../inventory/model.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { TokenFacts } from '../token/verified-token.ts';
+import type { TokenVerifier } from '../token/verifier.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
-import { readAuthorization } from './bearer.ts';
 import { Caller, type Credential, type OnVerified } from './caller.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
+import type { Credentials } from './credentials.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
-import { VerifiedJwtSvid } from './jwt-svid.ts';
-import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
+import { verifyJwtSvid } from './jwt-svid.ts';
+import { type OidcIssuer, verifyOidcToken } from './oidc.ts';
 import { type PeerRules, presentedSvid } from './peer.ts';
 import { identityRefusal } from './token-refusal.ts';
 
@@ -20,8 +21,7 @@ export interface IdentityRules extends PeerRules {
   readonly bundles: () => BundleSnapshot;
   /** Issuers of workload tokens, by their exact `iss`. Without an audience of its own, the host's is asked for. */
   readonly oidc: ReadonlyMap<string, OidcIssuer & { readonly audience: string | null }>;
-  /** Issuers of task tokens: their tokens say why, never who. */
-  readonly taskIssuers: ReadonlySet<string>;
+  readonly tokens: TokenVerifier;
   readonly maxTokenLifetimeSeconds: number;
   readonly challenge: ChallengeRules;
   /** `source.principal` alone names the caller where Envoy sends no certificate. */
@@ -42,18 +42,20 @@ interface Named {
  */
 export async function identify(
   input: CheckInput,
+  credentials: Credentials,
   target: Target,
   known: Inventory,
   rules: IdentityRules,
   now: number,
   onVerified: OnVerified = () => {},
 ): Promise<Caller | Refusal> {
-  const outcome = await findCaller(input, target, known, rules, now, onVerified);
+  const outcome = await findCaller(input, credentials, target, known, rules, now, onVerified);
   return outcome instanceof Refusal ? withTokenChallenge(outcome, target.resource.host, rules.challenge) : outcome;
 }
 
 async function findCaller(
   input: CheckInput,
+  { authorization }: Credentials,
   { resource }: Target,
   known: Inventory,
   rules: IdentityRules,
@@ -66,7 +68,7 @@ async function findCaller(
   const { svid, proxy } = presented;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
   const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
-  const token = await namedByToken(input, resource.host, known, rules, bundles, svid, now, onToken);
+  const token = await namedByToken(authorization, resource.host, known, rules, bundles, svid, now, onToken);
   if (token instanceof Refusal) return token;
   if (svid !== null && token !== null && svid.id.text !== token.id.text) {
     return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
@@ -91,7 +93,7 @@ function facts(svid: VerifiedSvid | null, token: Named | null) {
 
 /** The workload that an identity token names; null where there is none, or where it is the application's. */
 async function namedByToken(
-  { headers }: CheckInput,
+  presented: Credentials['authorization'],
   host: Host,
   known: Inventory,
   rules: IdentityRules,
@@ -100,23 +102,22 @@ async function namedByToken(
   now: number,
   onVerified: OnVerified,
 ): Promise<Named | null | Refusal> {
-  const issuers = { has: (issuer: string) => rules.oidc.has(issuer) || rules.taskIssuers.has(issuer) };
-  const presented = readAuthorization(headers, { authorization: host.authorization, issuers });
   if (presented === null || presented instanceof Refusal) return presented;
   const { scheme, token, issuer } = presented;
   if (issuer !== null && !rules.oidc.has(issuer)) return null;
   if (scheme !== 'bearer') return identityRefusal(new TokenFault('type', 'an identity token is a Bearer token'));
-  const common = { audience: host.audience ?? '', now, certificateThumbprint: svid?.thumbprint ?? null };
+  const { tokens } = rules;
+  const common = { tokens, audience: host.audience ?? '', now, certificateThumbprint: svid?.thumbprint ?? null };
   const oidc = issuer === null ? undefined : rules.oidc.get(issuer);
   if (oidc === undefined) {
     const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
-    const verified = await VerifiedJwtSvid.verify(token, authoritiesOf(bundles), { ...common, maxLifetimeSeconds });
+    const verified = await verifyJwtSvid(token, authoritiesOf(bundles), { ...common, maxLifetimeSeconds });
     if (verified instanceof Refusal) return verified;
     const { id, thumbprint } = verified;
     onVerified({ id, credential: 'jwt-svid', thumbprint, proxy: null });
     return { id, credential: 'jwt-svid', facts: verified };
   }
-  const verified = await VerifiedOidcToken.verify(token, oidc, {
+  const verified = await verifyOidcToken(token, oidc, {
     ...common,
     audience: oidc.audience ?? common.audience,
   });

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwk, makeKey, thumbprint } from '../../test/support/tokens.ts';
 import { Refusal } from '../base/outcome.ts';
+import { KeySet } from '../token/key-set.ts';
 import { BundleSnapshot, TrustBundle, type TrustDomainState } from '../trust/bundle.ts';
 import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
-import { authoritiesOf } from './jwt-authorities.ts';
+import { authoritiesOf, witKeysOf } from './jwt-authorities.ts';
 
 const now = Date.UTC(2026, 0, 1);
 
@@ -34,6 +35,26 @@ test('B24, B28: the keys of a bundle document are those of its own domain, with 
 
 test('the keys of one bundle are imported once', () => {
   assert.equal(authoritiesOf(bundles).jwtKeys('example.org', now), authoritiesOf(bundles).jwtKeys('example.org', now));
+});
+
+test('a bundle that is read again and trusts the same has the same keys; one that does not has others', () => {
+  const key = jwk(j, { use: 'jwt-svid' });
+  const wit = jwk(x, { use: 'wit-svid' });
+  const keysOf = (...keys: readonly unknown[]) => {
+    const read = new BundleSnapshot([domain('again.test', keys)]);
+    return [authoritiesOf(read).jwtKeys('again.test', now), witKeysOf(read, 'again.test', now)];
+  };
+  const [jwts, wits] = keysOf(key, wit);
+  assert.deepEqual(
+    keysOf(key, wit).map((set, at) => set === [jwts, wits][at]),
+    [true, true],
+  );
+  const [next] = keysOf(jwk(p, { use: 'jwt-svid' }), wit);
+  assert.ok(next instanceof KeySet);
+  assert.deepEqual(
+    next.keys.map((one) => one.thumbprint),
+    [thumbprint(p)],
+  );
 });
 
 test('a stale bundle and an unknown domain are the refusals of the snapshot', () => {

@@ -4,9 +4,13 @@ import { KeySet } from '../token/key-set.ts';
 import type { BundleSnapshot, TrustBundle } from '../trust/bundle.ts';
 import type { JwtAuthorities } from './jwt-svid.ts';
 
-/** Each bundle's keys are imported once: a bundle is frozen, and the next one is another object. */
-const jwtKeySets = new WeakMap<TrustBundle, KeySet>();
-const witKeySets = new WeakMap<TrustBundle, KeySet>();
+/**
+ * The keys of the last bundle of each trust domain, imported once: a bundle that is read again with the same revision has
+ * the same set, so that what was verified with it stays verified.
+ */
+type KeySets = Map<string, { readonly revision: string; readonly set: KeySet }>;
+const jwtKeySets: KeySets = new Map();
+const witKeySets: KeySets = new Map();
 
 /**
  * The JWT authorities of the bundles in force: the keys of exactly the trust domain that is asked for, or the refusal of
@@ -31,14 +35,13 @@ export function witKeysOf(bundles: BundleSnapshot, trustDomain: string, now: num
 }
 
 function remembered(
-  sets: WeakMap<TrustBundle, KeySet>,
-  bundle: TrustBundle,
+  sets: KeySets,
+  { trustDomain, revision }: TrustBundle,
   keys: () => Parameters<typeof KeySet.of>[0],
 ): KeySet {
-  let set = sets.get(bundle);
-  if (set === undefined) {
-    set = KeySet.of(keys(), 'workload-api');
-    sets.set(bundle, set);
-  }
+  const known = sets.get(trustDomain);
+  if (known?.revision === revision) return known.set;
+  const set = KeySet.of(keys(), 'workload-api');
+  sets.set(trustDomain, { revision, set });
   return set;
 }

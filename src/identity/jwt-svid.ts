@@ -1,17 +1,17 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
-import type { JsonObject } from '../base/strict-json.ts';
-import { type UnverifiedJws, verifyWithKeySet } from '../token/jws.ts';
+import type { UnverifiedJws } from '../token/jws.ts';
 import { standardAlgorithms } from '../token/jws-algorithms.ts';
 import { checkAudience, checkBearer, checkTimes } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
 import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
+import type { TokenVerifier } from '../token/verifier.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 /** JWT-SVID section 2: the algorithms of its table, and `typ` absent, `JWT` or `JOSE`. */
-const profile: JwsProfile = { algorithms: standardAlgorithms, types: [null, 'jwt', 'jose'] };
+export const jwtSvidProfile: JwsProfile = { algorithms: standardAlgorithms, types: [null, 'jwt', 'jose'] };
 
 /** The JWT authorities of one trust domain, or why there are none to believe (unknown domain, stale bundle). */
 export interface JwtAuthorities {
@@ -19,6 +19,7 @@ export interface JwtAuthorities {
 }
 
 export interface JwtSvidRules {
+  readonly tokens: TokenVerifier;
   /** The audience of the host that is asked for; an empty one accepts nothing. */
   readonly audience: string;
   readonly maxLifetimeSeconds: number;
@@ -28,47 +29,36 @@ export interface JwtSvidRules {
   readonly certificateThumbprint: string | null;
 }
 
-/** A JWT-SVID that was verified. Holding one is the proof: `verifyJwtSvid` alone makes it. */
-export class VerifiedJwtSvid implements TokenFacts {
+declare const proven: unique symbol;
+
+/** A JWT-SVID that was verified. Having one is the proof: `verifyJwtSvid` alone makes it. */
+export interface VerifiedJwtSvid extends TokenFacts {
+  readonly [proven]: true;
   readonly id: SpiffeId;
-  readonly thumbprint: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-  readonly claims: JsonObject;
-  #proof = true;
+}
 
-  private constructor(id: SpiffeId, facts: TokenFacts) {
-    this.id = id;
-    this.thumbprint = facts.thumbprint;
-    this.issuedAt = facts.issuedAt;
-    this.expiresAt = facts.expiresAt;
-    this.claims = facts.claims;
-    void this.#proof;
-    Object.freeze(this);
-  }
-
-  /**
-   * Verifies a JWT-SVID (JWT-SVID sections 2 to 5): `sub` is a SPIFFE ID with a path; the signature holds under a JWT
-   * authority of *that id's* trust domain, whatever `iss` says; `exp`, `nbf`, `iat` and the lifetime; `aud` names the
-   * audience; it is not bound to a key that was not proven. The refusals are `identity_token_…`, or that of the
-   * authorities.
-   */
-  static async verify(
-    token: UnverifiedJws,
-    authorities: JwtAuthorities,
-    rules: JwtSvidRules,
-  ): Promise<VerifiedJwtSvid | Refusal> {
-    const id = subject(token);
-    if (id instanceof TokenFault) return identityRefusal(id);
-    const keys = authorities.jwtKeys(id.trustDomain, rules.now);
-    if (keys instanceof Refusal) return keys;
-    const jws = await verifyWithKeySet(token, profile, keys);
-    if (jws instanceof TokenFault) return identityRefusal(jws);
-    const times = checkTimes(jws.claims, rules);
-    if (times instanceof TokenFault) return identityRefusal(times);
-    const fault = checkAudience(jws.claims, rules.audience) ?? checkBearer(jws.claims, rules.certificateThumbprint);
-    return fault === null ? new VerifiedJwtSvid(id, tokenFacts(jws, times)) : identityRefusal(fault);
-  }
+/**
+ * Verifies a JWT-SVID (JWT-SVID sections 2 to 5): `sub` is a SPIFFE ID with a path; the signature holds under a JWT
+ * authority of *that id's* trust domain, whatever `iss` says; `exp`, `nbf`, `iat` and the lifetime; `aud` names the
+ * audience; it is not bound to a key that was not proven. The refusals are `identity_token_…`, or that of the
+ * authorities.
+ */
+export async function verifyJwtSvid(
+  token: UnverifiedJws,
+  authorities: JwtAuthorities,
+  rules: JwtSvidRules,
+): Promise<VerifiedJwtSvid | Refusal> {
+  const id = subject(token);
+  if (id instanceof TokenFault) return identityRefusal(id);
+  const keys = authorities.jwtKeys(id.trustDomain, rules.now);
+  if (keys instanceof Refusal) return keys;
+  const jws = await rules.tokens.verify(token, jwtSvidProfile, keys, rules.now);
+  if (jws instanceof TokenFault) return identityRefusal(jws);
+  const times = checkTimes(jws.claims, rules);
+  if (times instanceof TokenFault) return identityRefusal(times);
+  const fault = checkAudience(jws.claims, rules.audience) ?? checkBearer(jws.claims, rules.certificateThumbprint);
+  if (fault !== null) return identityRefusal(fault);
+  return Object.freeze({ id, ...tokenFacts(jws, times) } as VerifiedJwtSvid);
 }
 
 /** `sub` is part of what is signed: it is believed only once the signature held. */

@@ -9,13 +9,15 @@ import { standardAlgorithms } from '../token/jws-algorithms.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { KeySet } from '../token/key-set.ts';
 import type { KeySource } from '../token/key-source.ts';
-import { type OidcIssuer, VerifiedOidcToken } from './oidc.ts';
+import { TokenVerifier } from '../token/verifier.ts';
+import { type OidcIssuer, verifyOidcToken } from './oidc.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const ISS = 'https://cluster.example';
 const SUB = 'system:serviceaccount:agents:billing';
 const AUD = 'spiffe://example.org/payments';
 const key = makeKey('ES256', 'k1');
+const tokens = new TokenVerifier();
 const set = KeySet.of([jwk(key, { use: 'sig' }) as JsonValue], 'jwks');
 
 /** A source that holds these keys and counts how often it was asked for others. */
@@ -32,16 +34,16 @@ function sourceOf(keys: KeySet | TokenFault): KeySource & { asked: number } {
 async function verify(mutation: Mutation, issuer: Partial<OidcIssuer> = {}) {
   const token = UnverifiedJws.decodeUnverified(oidcToken({ key, now, iss: ISS, sub: SUB, aud: AUD }, mutation));
   assert.ok(token instanceof UnverifiedJws);
-  return VerifiedOidcToken.verify(
+  return verifyOidcToken(
     token,
     { issuer: ISS, keys: sourceOf(set), algorithms: standardAlgorithms, maxLifetimeSeconds: 3600, ...issuer },
-    { audience: AUD, now, certificateThumbprint: null },
+    { tokens, audience: AUD, now, certificateThumbprint: null },
   );
 }
 
 test('a good token proves issuer and subject', async () => {
   const verified = await verify({});
-  assert.ok(verified instanceof VerifiedOidcToken);
+  assert.ok(!(verified instanceof Refusal));
   assert.deepEqual([verified.issuer, verified.subject, verified.claims.iss], [ISS, SUB, ISS]);
 });
 

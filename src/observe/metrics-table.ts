@@ -12,7 +12,7 @@ export interface MetricRow {
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
-const cache = '`certificates`, `proofs`';
+const cache = '`certificates`, `tokens`, `proofs`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -193,7 +193,7 @@ export const metricRows = {
   authz_cache_limit: {
     type: 'gauge',
     help: 'Entries that may be remembered',
-    labels: { cache },
+    labels: { cache: '`certificates`, `proofs`' },
     unit: 'entries',
     use: 'The limit of the row above: `limits.rememberedCertificates`, `limits.rememberedProofs`',
   },
@@ -209,7 +209,7 @@ export const metricRows = {
     help: 'Bytes that the remembered entries may count as',
     labels: { cache },
     unit: 'bytes',
-    use: 'Follows limits.rememberedCertificates and limits.rememberedProofs',
+    use: 'Follows limits.rememberedCertificates, limits.rememberedTokenBytes and limits.rememberedProofs',
   },
   authz_replays_total: {
     type: 'counter',

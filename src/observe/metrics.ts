@@ -51,7 +51,8 @@ export interface SnapshotMetrics {
 /** How full a memory of the sidecar is, in entries and in the bytes that they count as. */
 export interface CacheLoad {
   readonly entries: number;
-  readonly limit: number;
+  /** Left out where bytes alone are bounded. */
+  readonly limit?: number;
   readonly bytes: number;
   readonly byteLimit: number;
 }
@@ -191,7 +192,7 @@ export class Metrics {
   cache(cache: string, { entries, limit, bytes, byteLimit }: CacheLoad): void {
     if (!this.#names.caches.has(cache)) return;
     this.#set('authz_cache_entries', entries, { cache });
-    this.#set('authz_cache_limit', limit, { cache });
+    if (limit !== undefined) this.#set('authz_cache_limit', limit, { cache });
     this.#set('authz_cache_bytes', bytes, { cache });
     this.#set('authz_cache_limit_bytes', byteLimit, { cache });
   }

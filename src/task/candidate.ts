@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import { isJsonObject } from '../base/strict-json.ts';
-import type { PresentedToken } from '../identity/bearer.ts';
+import type { PresentedToken } from '../identity/credentials.ts';
 import type { Host } from '../inventory/model.ts';
 import { type Confirmation, readConfirmation } from '../token/confirmation.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
@@ -9,7 +9,7 @@ import type { Asking } from './challenge.ts';
 import { claimAt } from './claim-path.ts';
 import type { JwtSvidIssuer, TaskRules, TxnTokenIssuer } from './options.ts';
 import type { Presented } from './presented.ts';
-import { TaskToken, unverifiedSubject } from './task-token.ts';
+import { type TaskToken, unverifiedSubject, verifyAccessToken, verifySvidTask, verifyTxnToken } from './task-token.ts';
 import { tokenRefusal } from './token-refusal.ts';
 
 /** A verified task token, with what is needed to bind it. */
@@ -40,12 +40,12 @@ export function askingFor(presented: Presented, host: Host, rules: TaskRules): A
  * only issuer whose audience it names. Refusals: `task_txn_…`, `task_keys_stale`.
  */
 export async function txnCandidate(
-  { txnToken, txnTokenText }: Presented,
+  { txnToken }: Presented,
   asking: Asking,
   rules: TaskRules,
   now: number,
 ): Promise<Candidate | null | Refusal> {
-  if (txnToken === null || txnTokenText === null) return null;
+  if (txnToken === null) return null;
   const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, asking);
   if (txnToken instanceof TokenFault) return refuse(txnToken);
   if (txnToken.header.typ !== 'txntoken+jwt')
@@ -53,11 +53,11 @@ export async function txnCandidate(
   const issuer = txnIssuer(txnToken, rules);
   if (issuer === null)
     return refuse(new TokenFault('issuer', 'no issuer of Transaction Tokens is configured by this name'));
-  const token = await TaskToken.verifyTxnToken(txnToken, issuer, now);
+  const token = await verifyTxnToken(txnToken, issuer, rules.tokens, now);
   if (token instanceof TokenFault) return refuse(token);
   const confirmation = readConfirmation(token.claims);
   if (confirmation instanceof TokenFault) return refuse(confirmation);
-  return { token, text: txnTokenText, confirmation, scheme: null, asking };
+  return { token, text: txnToken.text, confirmation, scheme: null, asking };
 }
 
 /**
@@ -80,7 +80,7 @@ export async function authorizationCandidate(
   if (entry?.kind !== 'access-token')
     return refuse(new TokenFault('type', 'this issuer makes no tokens that belong in authorization'));
   const audience = asking.host.audience ?? '';
-  const token = await TaskToken.verifyAccessToken(authorization.token, entry, audience, now);
+  const token = await verifyAccessToken(authorization.token, entry, audience, rules.tokens, now);
   return token instanceof TokenFault ? refuse(token) : candidate(token, authorization, asking);
 }
 
@@ -94,21 +94,17 @@ async function jwtSvidCandidate(
   const entry = subject === null ? undefined : jwtSvidIssuer(rules, subject.trustDomain);
   if (subject === null || entry === undefined || !statesTask(authorization.token, entry)) return null;
   const audience = asking.host.audience ?? '';
-  const token = await TaskToken.verifyJwtSvid(authorization.token, entry, subject, audience, now);
+  const token = await verifySvidTask(authorization.token, entry, subject, audience, rules.tokens, now);
   if (token instanceof Refusal) return token;
   return token instanceof TokenFault
     ? tokenRefusal('jwt-svid', token, asking)
     : candidate(token, authorization, asking);
 }
 
-function candidate(
-  token: TaskToken,
-  { token: { compact }, scheme }: PresentedToken,
-  asking: Asking,
-): Candidate | Refusal {
+function candidate(token: TaskToken, { token: { text }, scheme }: PresentedToken, asking: Asking): Candidate | Refusal {
   const confirmation = readConfirmation(token.claims);
   if (confirmation instanceof TokenFault) return tokenRefusal(token.source, confirmation, asking);
-  return { token, text: compact.text, confirmation, scheme, asking };
+  return { token, text, confirmation, scheme, asking };
 }
 
 function jwtSvidIssuer(rules: TaskRules, trustDomain: string): JwtSvidIssuer | undefined {

@@ -1,5 +1,6 @@
 import { isIdentifier } from '../base/identifier.ts';
 import { Refusal } from '../base/outcome.ts';
+import { guardedValue } from '../http/credentials.ts';
 import type { Headers } from '../http/input.ts';
 import type { Declared } from './model.ts';
 
@@ -11,8 +12,8 @@ export interface DeclaredHeaderNames {
 
 /**
  * The task that the caller merely says; null when it says none, or when the headers are switched off. It proves nothing.
- * Half a pair, a repeated header and a text that is no identifier refuse: left out, they could hide from a policy.
- * Refusals: `request_header_repeated`, `request_header_unclean`, `task_declared_malformed`.
+ * Half a pair and a text that is no identifier refuse: left out, they could hide from a policy. A repeated or unclean
+ * header was refused by the guard. Refusal: `task_declared_malformed`.
  */
 export function readDeclared(headers: Headers, names: DeclaredHeaderNames | null): Declared | null | Refusal {
   if (names === null) return null;
@@ -30,16 +31,7 @@ export function readDeclared(headers: Headers, names: DeclaredHeaderNames | null
 }
 
 function readOne(headers: Headers, name: string): string | null | Refusal {
-  const value = single(headers, name);
-  if (value === null || value instanceof Refusal) return value;
+  const value = guardedValue(headers, name);
+  if (value === null) return null;
   return isIdentifier(value) ? value : new Refusal('task_declared_malformed', `${name} is no identifier`);
-}
-
-/** The one value of a header, null when it is absent. Refusals: `request_header_repeated`, `request_header_unclean`. */
-export function single(headers: Headers, name: string): string | null | Refusal {
-  const [value, ...more] = headers.all(name);
-  if (value === undefined) return null;
-  if (more.length > 0) return new Refusal('request_header_repeated', `${name} appears ${more.length + 1} times`);
-  if (headers.unclean.has(name)) return new Refusal('request_header_unclean', `${name} is not clean text`);
-  return value;
 }

@@ -2,8 +2,10 @@ import { type Reason, Refusal, type ResponseHeader } from '../base/outcome.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { PendingClaim } from '../state/commit.ts';
-import { type JwsProfile, UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey } from '../token/jws.ts';
+import { UnverifiedJws } from '../token/jws.ts';
+import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
+import { verifyProof } from '../token/verifier.ts';
 import { type Asking, proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
@@ -31,89 +33,84 @@ export interface DpopOccasion {
   readonly now: number;
 }
 
-/** A DPoP proof that was verified, but not used up yet. Holding one is the proof of that: `DpopProof.verify` makes it. */
-export class DpopProof {
+declare const proven: unique symbol;
+
+/** A DPoP proof that was verified, but not used up yet. Having one is the proof of that: `verifyDpopProof` makes it. */
+export interface DpopProof {
+  readonly [proven]: true;
   /** RFC 7638 thumbprint of the key of which possession was proven. */
   readonly keyThumbprint: string;
   readonly claim: PendingClaim;
   /** A fresh nonce for the caller, where it is time for one. */
   readonly responseHeaders: readonly ResponseHeader[];
-  #proof = true;
-
-  private constructor(keyThumbprint: string, claim: PendingClaim, responseHeaders: readonly ResponseHeader[]) {
-    this.keyThumbprint = keyThumbprint;
-    this.claim = claim;
-    this.responseHeaders = responseHeaders;
-    void this.#proof;
-    Object.freeze(this);
-  }
-
-  /**
-   * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
-   * is compared with the configured external origin of the host and the path. `ath` is always required, since a proof is
-   * only ever presented with a token. A proof that may have been used before the process started needs a nonce, which shows
-   * that it was not. Refusals: `task_proof_…`, each with its challenge.
-   */
-  static async verify(text: string, occasion: DpopOccasion, options: DpopOptions): Promise<DpopProof | Refusal> {
-    const { asking, now } = occasion;
-    const refuse = (reason: Reason, detail: string) =>
-      new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
-
-    const jws = await verifySignature(text, options);
-    if (jws instanceof TokenFault) {
-      return refuse(jws.kind === 'signature' ? 'task_proof_signature' : 'task_proof_malformed', jws.detail);
-    }
-    const { claims, keyThumbprint } = jws;
-    const { iat, jti } = readTimeAndId(claims);
-    if (iat === null) return refuse('task_proof_malformed', 'iat is not an integer number of seconds');
-    if (jti === null) return refuse('task_proof_malformed', 'jti is not a text of 1 to 256 characters');
-    if (typeof claims.htm !== 'string') return refuse('task_proof_malformed', 'htm is not a string');
-    if (typeof claims.htu !== 'string') return refuse('task_proof_malformed', 'htu is not a string');
-
-    if (claims.htm !== occasion.method) return refuse('task_proof_method', 'htm is another method');
-    const { origin } = asking.host;
-    const target = expectedTargetUri(origin, occasion.rawPath);
-    if (origin === null || target === null)
-      return refuse(
-        'task_proof_target',
-        'a proof can name no target: no origin is configured, or the path has no normal form',
-      );
-    if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
-
-    const owner = { caller: occasion.caller, origin };
-    const nonce = nonceState(claims, owner, options, now);
-    const askForNonce = (detail: string) =>
-      new Refusal('task_proof_nonce', detail, [
-        proofChallenge(asking, 'use_dpop_nonce'),
-        nonceHeader(owner, options, now),
-      ]);
-    if (nonce === 'bad') return askForNonce('the nonce is missing, too old or not ours');
-    const outside = windowFault(claims, iat, options, now);
-    if (outside !== null) return refuse('task_proof_expired', outside);
-
-    if (claims.ath !== hashOf(occasion.token)) return refuse('task_proof_token', 'ath is not the hash of the token');
-    if (!occasion.tokenKeys.includes(keyThumbprint))
-      return refuse('task_proof_key', 'the token is not bound to the key of the proof');
-    if (claims.nonce === undefined && !madeSinceStart(iat, occasion.startedAtMs))
-      return askForNonce('it may have been used before this process started, and has no nonce');
-
-    const claim = {
-      key: proofKey('dpop', keyThumbprint, jti),
-      until: (iat + options.maxAgeSeconds + LEEWAY_SECONDS) * 1000,
-      ifReplayed: refuse('task_proof_replayed', 'this key used this jti before'),
-    };
-    const fresh = nonce === 'renew' ? [nonceHeader(owner, options, now)] : [];
-    return new DpopProof(keyThumbprint, Object.freeze(claim), fresh);
-  }
 }
 
-/** Checks 2 and 4 to 7: a JWS of this `typ` and of an accepted algorithm, under the public key that it carries. */
-async function verifySignature(text: string, { algorithms }: DpopOptions): Promise<VerifiedJws | TokenFault> {
+/**
+ * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
+ * is compared with the configured external origin of the host and the path. `ath` is always required, since a proof is
+ * only ever presented with a token. A proof that may have been used before the process started needs a nonce, which shows
+ * that it was not. Refusals: `task_proof_…`, each with its challenge.
+ */
+export async function verifyDpopProof(
+  text: string,
+  occasion: DpopOccasion,
+  options: DpopOptions,
+): Promise<DpopProof | Refusal> {
+  const { asking, now } = occasion;
+  const refuse = (reason: Reason, detail: string) =>
+    new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
+
+  // Checks 2 and 4 to 7: a JWS of this `typ` and of an accepted algorithm, under the public key that it carries.
   const unverified = UnverifiedJws.decodeUnverified(text);
-  if (unverified instanceof TokenFault) return unverified;
-  return verifyWithEmbeddedKey(unverified, { algorithms, types: TYPES });
-}
+  const jws =
+    unverified instanceof TokenFault
+      ? unverified
+      : await verifyProof(unverified, { algorithms: options.algorithms, types: TYPES }, 'its own key');
+  if (jws instanceof TokenFault) {
+    return refuse(jws.kind === 'signature' ? 'task_proof_signature' : 'task_proof_malformed', jws.detail);
+  }
+  const { claims, keyThumbprint } = jws;
+  const { iat, jti } = readTimeAndId(claims);
+  if (iat === null) return refuse('task_proof_malformed', 'iat is not an integer number of seconds');
+  if (jti === null) return refuse('task_proof_malformed', 'jti is not a text of 1 to 256 characters');
+  if (typeof claims.htm !== 'string') return refuse('task_proof_malformed', 'htm is not a string');
+  if (typeof claims.htu !== 'string') return refuse('task_proof_malformed', 'htu is not a string');
 
+  if (claims.htm !== occasion.method) return refuse('task_proof_method', 'htm is another method');
+  const { origin } = asking.host;
+  const target = expectedTargetUri(origin, occasion.rawPath);
+  if (origin === null || target === null)
+    return refuse(
+      'task_proof_target',
+      'a proof can name no target: no origin is configured, or the path has no normal form',
+    );
+  if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
+
+  const owner = { caller: occasion.caller, origin };
+  const nonce = nonceState(claims, owner, options, now);
+  const askForNonce = (detail: string) =>
+    new Refusal('task_proof_nonce', detail, [
+      proofChallenge(asking, 'use_dpop_nonce'),
+      nonceHeader(owner, options, now),
+    ]);
+  if (nonce === 'bad') return askForNonce('the nonce is missing, too old or not ours');
+  const outside = windowFault(claims, iat, options, now);
+  if (outside !== null) return refuse('task_proof_expired', outside);
+
+  if (claims.ath !== hashOf(occasion.token)) return refuse('task_proof_token', 'ath is not the hash of the token');
+  if (!occasion.tokenKeys.includes(keyThumbprint))
+    return refuse('task_proof_key', 'the token is not bound to the key of the proof');
+  if (claims.nonce === undefined && !madeSinceStart(iat, occasion.startedAtMs))
+    return askForNonce('it may have been used before this process started, and has no nonce');
+
+  const claim = {
+    key: proofKey('dpop', keyThumbprint, jti),
+    until: (iat + options.maxAgeSeconds + LEEWAY_SECONDS) * 1000,
+    ifReplayed: refuse('task_proof_replayed', 'this key used this jti before'),
+  };
+  const responseHeaders: readonly ResponseHeader[] = nonce === 'renew' ? [nonceHeader(owner, options, now)] : [];
+  return Object.freeze({ keyThumbprint, claim: Object.freeze(claim), responseHeaders } as DpopProof);
+}
 function readTimeAndId(claims: JsonObject): { iat: number | null; jti: string | null } {
   const { iat } = claims;
   return { iat: typeof iat === 'number' && Number.isSafeInteger(iat) ? iat : null, jti: jtiOf(claims) };

@@ -4,6 +4,7 @@ import { type JwsAlgorithm, standardAlgorithms } from '../token/jws-algorithms.t
 import type { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
 import type { KeySource } from '../token/key-source.ts';
+import { TokenVerifier } from '../token/verifier.ts';
 import type { DeclaredHeaderNames } from './declared.ts';
 import type { Assurance } from './model.ts';
 
@@ -89,6 +90,7 @@ export interface TaskRules {
   /** Where a task may be said in plain headers; null switches them off. */
   readonly headers: DeclaredHeaderNames | null;
   readonly issuers: readonly TaskIssuer[];
+  readonly tokens: TokenVerifier;
   /** Issuers of identity tokens, whose tokens in `Authorization` say who and never why. */
   readonly identityIssuers: { has(issuer: string): boolean };
   /** When the process started, in milliseconds since the epoch: what was used before is remembered by nobody. */
@@ -109,6 +111,7 @@ export type TaskOptions = Pick<TaskRules, 'headers' | 'startedAtMs'> & Partial<T
 export function taskRules(options: TaskOptions): TaskRules {
   return {
     issuers: [],
+    tokens: new TokenVerifier(),
     identityIssuers: new Set(),
     maxDepth: 4,
     dpop: {

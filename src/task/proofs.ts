@@ -6,11 +6,11 @@ import { TokenFault } from '../token/jws-fault.ts';
 import type { ProvenKeys } from './binding.ts';
 import type { Candidate } from './candidate.ts';
 import { type Asking, proofChallenge } from './challenge.ts';
-import { DpopProof } from './dpop.ts';
+import { type DpopProof, verifyDpopProof } from './dpop.ts';
 import type { TaskRules } from './options.ts';
 import type { Presented } from './presented.ts';
 import { tokenRefusal } from './token-refusal.ts';
-import { WorkloadProof } from './wimse.ts';
+import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 
 const NO_KEYS: ProvenKeys = new Set();
 
@@ -67,7 +67,7 @@ export async function readProofs(
       startedAtMs: rules.startedAtMs,
       now,
     };
-    const proof = await DpopProof.verify(presented.dpop, occasion, rules.dpop);
+    const proof = await verifyDpopProof(presented.dpop, occasion, rules.dpop);
     if (proof instanceof Refusal) return proof;
     dpop = { proof, token };
   }
@@ -97,12 +97,13 @@ function schemeFault({ dpop }: Presented, candidates: readonly Candidate[], aski
 
 async function readWorkloadProof(
   input: CheckInput,
-  { wit, wpt, accessTokenText, txnTokenText }: Presented,
+  { texts }: Presented,
   { host }: Asking,
   caller: Caller,
   rules: TaskRules,
   now: number,
 ): Promise<WorkloadProof | null | Refusal> {
+  const { authorization, 'txn-token': txnToken, 'workload-identity-token': wit, 'workload-proof-token': wpt } = texts;
   if (wit === null && wpt === null) return null;
   if (wpt === null) return new Refusal('task_wpt_missing', 'a WIT stands there without a WPT');
   if (wit === null) return new Refusal('task_wit_invalid', 'a WPT stands there without a WIT');
@@ -111,15 +112,16 @@ async function readWorkloadProof(
   const occasion = {
     wit,
     headers: input.headers,
-    accessToken: accessTokenText,
-    txnToken: txnTokenText,
+    accessToken: authorization?.text ?? null,
+    txnToken,
     host,
     rawPath: input.rawPath,
     caller,
+    tokens: rules.tokens,
     startedAtMs: rules.startedAtMs,
     now,
   };
-  return WorkloadProof.verify(wpt, occasion, rules.wimse);
+  return verifyWorkloadProof(wpt, occasion, rules.wimse);
 }
 
 function withChallenge(asking: Asking, reason: 'task_proof_token' | 'task_proof_missing', detail: string): Refusal {

@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
+import type { Credentials } from '../identity/credentials.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import { TokenFault } from '../token/jws-fault.ts';
@@ -11,7 +12,7 @@ import { readDeclared } from './declared.ts';
 import type { VerifiedTask, Why } from './model.ts';
 import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
 import { taskOptionProblems } from './options-check.ts';
-import { consumedHeaders, readPresented } from './presented.ts';
+import { consumedHeaders, presentedTask } from './presented.ts';
 import { readProofs } from './proofs.ts';
 import { tokenRefusal } from './token-refusal.ts';
 
@@ -20,6 +21,7 @@ type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
 /** Finds out why a caller asks, and through whom. `now` is in milliseconds since the epoch. */
 export type ReadTask = (
   input: CheckInput,
+  credentials: Credentials,
   target: Target,
   caller: Caller,
   known: Known,
@@ -33,8 +35,8 @@ export function taskReader(options: TaskOptions): ReadTask {
   const rules = taskRules(options);
   const problems = taskOptionProblems(rules);
   if (problems.length > 0) throw new Error(`tasks: ${problems.join('; ')}`);
-  return (input, target, caller, known, now, onVerified = () => {}) =>
-    readTask(input, target, caller, known, rules, now, onVerified);
+  return (input, credentials, target, caller, known, now, onVerified = () => {}) =>
+    readTask(input, credentials, target, caller, known, rules, now, onVerified);
 }
 
 /**
@@ -43,6 +45,7 @@ export function taskReader(options: TaskOptions): ReadTask {
  */
 async function readTask(
   input: CheckInput,
+  credentials: Credentials,
   { resource }: Target,
   caller: Caller,
   known: Known,
@@ -52,7 +55,7 @@ async function readTask(
 ): Promise<Why | Refusal> {
   const declared = readDeclared(input.headers, rules.headers);
   if (declared instanceof Refusal) return declared;
-  const presented = readPresented(input.headers, resource.host, rules);
+  const presented = presentedTask(credentials, resource.host, rules);
   if (presented instanceof Refusal) return presented;
   const asking = askingFor(presented, resource.host, rules);
   const txn = await txnCandidate(presented, asking, rules, now);

@@ -2,11 +2,13 @@ import { isIdentifier } from '../base/identifier.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { JsonObject } from '../base/strict-json.ts';
-import { type JwsProfile, type UnverifiedJws, type VerifiedJws, verifyWithKeySet } from '../token/jws.ts';
-import { standardAlgorithms } from '../token/jws-algorithms.ts';
+import { jwtSvidProfile } from '../identity/jwt-svid.ts';
+import type { UnverifiedJws } from '../token/jws.ts';
 import { checkAudience, checkTimes, requireText, type TokenTimes } from '../token/jws-claims.ts';
+import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
+import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import { claimAt } from './claim-path.ts';
 import type { TaskSource } from './model.ts';
 import type { AccessTokenIssuer, IssuerScope, JwtSvidIssuer, TxnTokenIssuer } from './options.ts';
@@ -14,8 +16,6 @@ import type { AccessTokenIssuer, IssuerScope, JwtSvidIssuer, TxnTokenIssuer } fr
 const TXN_TYPES: JwsProfile['types'] = ['txntoken+jwt'];
 /** RFC 9068 section 4. */
 const ACCESS_TOKEN_TYPES: JwsProfile['types'] = ['at+jwt'];
-/** JWT-SVID section 2.3. */
-const JWT_SVID_TYPES: JwsProfile['types'] = [null, 'jwt', 'jose'];
 /** RFC 6749 section 3.3. */
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 const MAX_SCOPES = 64;
@@ -29,12 +29,15 @@ interface Statement {
   readonly scopes: readonly string[];
 }
 
+declare const proven: unique symbol;
+
 /**
  * A task token that was verified: signature, `typ`, times and lifetime, audience, and the claims that its kind requires.
- * Holding one is the proof. Whether it has to do with the caller is not judged yet (binding.ts), nor whether its purpose
+ * Having one is the proof: the functions below alone make it. Whether it has to do with the caller is not judged yet (binding.ts), nor whether its purpose
  * is one of the inventory.
  */
-export class TaskToken {
+export interface TaskToken {
+  readonly [proven]: true;
   readonly source: TaskSource;
   readonly scope: IssuerScope;
   /** `iss`, or the SPIFFE ID of the trust domain of a JWT-SVID. */
@@ -45,107 +48,99 @@ export class TaskToken {
   readonly claims: JsonObject;
   /** SHA-256 (hex) of the canonical content. */
   readonly digest: string;
-  #proof = true;
+}
 
-  private constructor(
-    source: TaskSource,
-    scope: IssuerScope,
-    issuer: string,
-    statement: Statement,
-    subject: string,
-    times: TokenTimes,
-    { claims, digest }: VerifiedJws,
-  ) {
-    this.source = source;
-    this.scope = scope;
-    this.issuer = issuer;
-    this.statement = statement;
-    this.subject = subject;
-    this.times = times;
-    this.claims = claims;
-    this.digest = digest;
-    void this.#proof;
-    Object.freeze(this);
-  }
+/**
+ * A Transaction Token (draft-ietf-oauth-transaction-tokens, section 7). `iat`, `exp`, `aud`, `txn`, `sub`, `scope` and
+ * `req_wl` are required; names of earlier drafts are refused unless the issuer is marked. The id of the task is `txn`.
+ */
+export async function verifyTxnToken(
+  token: UnverifiedJws,
+  issuer: TxnTokenIssuer,
+  tokens: TokenVerifier,
+  now: number,
+): Promise<TaskToken | TokenFault> {
+  const keys = issuer.keys.current(now);
+  if (keys instanceof TokenFault) return keys;
+  const jws = await tokens.verify(token, { algorithms: issuer.algorithms, types: TXN_TYPES }, keys, now);
+  if (jws instanceof TokenFault) return refreshing(jws, issuer);
+  const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
+  if (times instanceof TokenFault) return times;
+  const audience = checkAudience(jws.claims, issuer.audience);
+  if (audience !== null) return audience;
+  const claims = withCurrentNames(jws.claims, issuer);
+  if (claims instanceof TokenFault) return claims;
+  const missing = missingClaim(claims, ['iat']) ?? missingText(claims, ['txn', 'sub', 'scope', 'req_wl']);
+  if (missing !== null) return missing;
+  const stated = readStatement(claims, ['txn'], issuer.purposeClaim);
+  if (stated instanceof TokenFault) return stated;
+  return taskToken('txn-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
+}
 
-  /**
-   * A Transaction Token (draft-ietf-oauth-transaction-tokens, section 7). `iat`, `exp`, `aud`, `txn`, `sub`, `scope` and
-   * `req_wl` are required; names of earlier drafts are refused unless the issuer is marked. The id of the task is `txn`.
-   */
-  static async verifyTxnToken(
-    token: UnverifiedJws,
-    issuer: TxnTokenIssuer,
-    now: number,
-  ): Promise<TaskToken | TokenFault> {
-    const keys = issuer.keys.current(now);
-    if (keys instanceof TokenFault) return keys;
-    const jws = await verifyWithKeySet(token, { algorithms: issuer.algorithms, types: TXN_TYPES }, keys);
-    if (jws instanceof TokenFault) return refreshing(jws, issuer);
-    const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
-    if (times instanceof TokenFault) return times;
-    const audience = checkAudience(jws.claims, issuer.audience);
-    if (audience !== null) return audience;
-    const claims = withCurrentNames(jws.claims, issuer);
-    if (claims instanceof TokenFault) return claims;
-    const missing = missingClaim(claims, ['iat']) ?? missingText(claims, ['txn', 'sub', 'scope', 'req_wl']);
-    if (missing !== null) return missing;
-    const stated = readStatement(claims, ['txn'], issuer.purposeClaim);
-    if (stated instanceof TokenFault) return stated;
-    return new TaskToken('txn-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
-  }
+/**
+ * An access token (RFC 9068 section 4) with task claims. `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are
+ * required (section 2.2); `aud` names the audience of the host that is called.
+ */
+export async function verifyAccessToken(
+  token: UnverifiedJws,
+  issuer: AccessTokenIssuer,
+  audience: string,
+  tokens: TokenVerifier,
+  now: number,
+): Promise<TaskToken | TokenFault> {
+  const keys = issuer.keys.current(now);
+  if (keys instanceof TokenFault) return keys;
+  const jws = await tokens.verify(token, { algorithms: issuer.algorithms, types: ACCESS_TOKEN_TYPES }, keys, now);
+  if (jws instanceof TokenFault) return refreshing(jws, issuer);
+  const { claims } = jws;
+  const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
+  if (times instanceof TokenFault) return times;
+  const wrong =
+    checkAudience(claims, audience) ??
+    missingClaim(claims, ['iat']) ??
+    missingText(claims, ['iss', 'sub', 'client_id', 'jti']);
+  if (wrong !== null) return wrong;
+  if (claims.iss !== issuer.issuer) return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
+  const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
+  if (stated instanceof TokenFault) return stated;
+  return taskToken('access-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
+}
 
-  /**
-   * An access token (RFC 9068 section 4) with task claims. `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are
-   * required (section 2.2); `aud` names the audience of the host that is called.
-   */
-  static async verifyAccessToken(
-    token: UnverifiedJws,
-    issuer: AccessTokenIssuer,
-    audience: string,
-    now: number,
-  ): Promise<TaskToken | TokenFault> {
-    const keys = issuer.keys.current(now);
-    if (keys instanceof TokenFault) return keys;
-    const jws = await verifyWithKeySet(token, { algorithms: issuer.algorithms, types: ACCESS_TOKEN_TYPES }, keys);
-    if (jws instanceof TokenFault) return refreshing(jws, issuer);
-    const { claims } = jws;
-    const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
-    if (times instanceof TokenFault) return times;
-    const wrong =
-      checkAudience(claims, audience) ??
-      missingClaim(claims, ['iat']) ??
-      missingText(claims, ['iss', 'sub', 'client_id', 'jti']);
-    if (wrong !== null) return wrong;
-    if (claims.iss !== issuer.issuer) return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
-    const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
-    if (stated instanceof TokenFault) return stated;
-    return new TaskToken('access-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
-  }
-
-  /**
-   * A JWT-SVID (JWT-SVID sections 2 to 5) with task claims, under the authorities of the trust domain of its `sub`. The
-   * refusal is that of the authorities.
-   */
-  static async verifyJwtSvid(
-    token: UnverifiedJws,
-    issuer: JwtSvidIssuer,
-    subject: SpiffeId,
-    audience: string,
-    now: number,
-  ): Promise<TaskToken | TokenFault | Refusal> {
-    const keys: KeySet | Refusal = issuer.authorities.jwtKeys(subject.trustDomain, now);
-    if (keys instanceof Refusal) return keys;
-    const jws = await verifyWithKeySet(token, { algorithms: standardAlgorithms, types: JWT_SVID_TYPES }, keys);
-    if (jws instanceof TokenFault) return jws;
-    const { claims } = jws;
-    const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
-    if (times instanceof TokenFault) return times;
-    const wrong = checkAudience(claims, audience);
-    if (wrong !== null) return wrong;
-    const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
-    if (stated instanceof TokenFault) return stated;
-    return new TaskToken('jwt-svid', issuer, `spiffe://${subject.trustDomain}`, stated, subject.text, times, jws);
-  }
+/**
+ * A JWT-SVID (JWT-SVID sections 2 to 5) with task claims, under the authorities of the trust domain of its `sub`. The
+ * refusal is that of the authorities.
+ */
+export async function verifySvidTask(
+  token: UnverifiedJws,
+  issuer: JwtSvidIssuer,
+  subject: SpiffeId,
+  audience: string,
+  tokens: TokenVerifier,
+  now: number,
+): Promise<TaskToken | TokenFault | Refusal> {
+  const keys: KeySet | Refusal = issuer.authorities.jwtKeys(subject.trustDomain, now);
+  if (keys instanceof Refusal) return keys;
+  const jws = await tokens.verify(token, jwtSvidProfile, keys, now);
+  if (jws instanceof TokenFault) return jws;
+  const { claims } = jws;
+  const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
+  if (times instanceof TokenFault) return times;
+  const wrong = checkAudience(claims, audience);
+  if (wrong !== null) return wrong;
+  const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
+  if (stated instanceof TokenFault) return stated;
+  return taskToken('jwt-svid', issuer, `spiffe://${subject.trustDomain}`, stated, subject.text, times, jws);
+}
+function taskToken(
+  source: TaskSource,
+  scope: IssuerScope,
+  issuer: string,
+  statement: Statement,
+  subject: string,
+  times: TokenTimes,
+  { claims, digest }: VerifiedJws,
+): TaskToken {
+  return Object.freeze({ source, scope, issuer, statement, subject, times, claims, digest } as TaskToken);
 }
 
 /** The SPIFFE ID that a token claims in `sub`; null when it is none. */

@@ -7,9 +7,11 @@ import type { Host } from '../inventory/model.ts';
 import type { PendingClaim } from '../state/commit.ts';
 import { readConfirmation } from '../token/confirmation.ts';
 import { PublicJwk } from '../token/jwk.ts';
-import { type JwsProfile, UnverifiedJws, verifyWithKey, verifyWithKeySet } from '../token/jws.ts';
+import { UnverifiedJws } from '../token/jws.ts';
 import { checkTimes } from '../token/jws-claims.ts';
+import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
+import { type TokenVerifier, verifyProof } from '../token/verifier.ts';
 import type { WimseOptions } from './options.ts';
 import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
 import { unverifiedSubject } from './task-token.ts';
@@ -30,77 +32,79 @@ export interface WptOccasion {
   /** Without the query, as Envoy sent it. */
   readonly rawPath: string;
   readonly caller: Caller;
+  readonly tokens: TokenVerifier;
   /** When this process started, in milliseconds since the epoch. */
   readonly startedAtMs: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
+declare const proven: unique symbol;
+
 /**
- * A WIT and the WPT over it, both verified, the proof not used up yet. Holding one is the proof of that:
- * `WorkloadProof.verify` makes it. It covers every token of the request.
+ * A WIT and the WPT over it, both verified, the proof not used up yet. Having one is the proof of that:
+ * `verifyWorkloadProof` makes it. It covers every token of the request.
  */
-export class WorkloadProof {
+export interface WorkloadProof {
+  readonly [proven]: true;
   /** RFC 7638 thumbprint of the key that the WIT binds to the caller. */
   readonly keyThumbprint: string;
   readonly claim: PendingClaim;
-  #proof = true;
-
-  private constructor(keyThumbprint: string, claim: PendingClaim) {
-    this.keyThumbprint = keyThumbprint;
-    this.claim = claim;
-    void this.#proof;
-    Object.freeze(this);
-  }
-
-  /**
-   * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
-   * of its `sub`, which is the caller, who proved that id by X.509-SVID; the WPT under the key of the WIT, over this
-   * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask; 503 for
-   * a proof that may have been used before the process started, since WIMSE has no nonces.
-   */
-  static async verify(text: string, occasion: WptOccasion, options: WimseOptions): Promise<WorkloadProof | Refusal> {
-    const key = await verifyWit(occasion, options);
-    if (key instanceof Refusal) return key;
-    const unverified = UnverifiedJws.decodeUnverified(text);
-    if (unverified instanceof TokenFault) return new Refusal('task_wpt_malformed', unverified.detail);
-    const algorithm = key.algorithm;
-    if (algorithm === null) return new Refusal('task_wit_invalid', 'cnf.jwk names no alg');
-    const jws = await verifyWithKey(unverified, { algorithms: [algorithm], types: WPT_TYPES }, key);
-    if (jws instanceof TokenFault)
-      return new Refusal(jws.kind === 'signature' ? 'task_wpt_signature' : 'task_wpt_malformed', jws.detail);
-    const { claims } = jws;
-    const jti = jtiOf(claims);
-    if (jti === null) return new Refusal('task_wpt_malformed', 'jti is not a text of 1 to 256 characters');
-    const { exp } = claims;
-    if (typeof exp !== 'number' || !Number.isSafeInteger(exp))
-      return new Refusal('task_wpt_malformed', 'exp is not an integer number of seconds');
-    const wrong =
-      targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, occasion);
-    if (wrong !== null) return new Refusal(...wrong);
-    const tooEarly = startRefusal(exp, options, occasion);
-    if (tooEarly !== null) return tooEarly;
-    const claim = {
-      key: proofKey('wpt', key.thumbprint, jti),
-      until: (exp + LEEWAY_SECONDS) * 1000,
-      ifReplayed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
-    };
-    return new WorkloadProof(key.thumbprint, Object.freeze(claim));
-  }
 }
 
+/**
+ * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
+ * of its `sub`, which is the caller, who proved that id by X.509-SVID; the WPT under the key of the WIT, over this
+ * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask; 503 for
+ * a proof that may have been used before the process started, since WIMSE has no nonces.
+ */
+export async function verifyWorkloadProof(
+  text: string,
+  occasion: WptOccasion,
+  options: WimseOptions,
+): Promise<WorkloadProof | Refusal> {
+  const key = await verifyWit(occasion, options);
+  if (key instanceof Refusal) return key;
+  const unverified = UnverifiedJws.decodeUnverified(text);
+  if (unverified instanceof TokenFault) return new Refusal('task_wpt_malformed', unverified.detail);
+  const algorithm = key.algorithm;
+  if (algorithm === null) return new Refusal('task_wit_invalid', 'cnf.jwk names no alg');
+  const jws = await verifyProof(unverified, { algorithms: [algorithm], types: WPT_TYPES }, key);
+  if (jws instanceof TokenFault)
+    return new Refusal(jws.kind === 'signature' ? 'task_wpt_signature' : 'task_wpt_malformed', jws.detail);
+  const { claims } = jws;
+  const jti = jtiOf(claims);
+  if (jti === null) return new Refusal('task_wpt_malformed', 'jti is not a text of 1 to 256 characters');
+  const { exp } = claims;
+  if (typeof exp !== 'number' || !Number.isSafeInteger(exp))
+    return new Refusal('task_wpt_malformed', 'exp is not an integer number of seconds');
+  const wrong =
+    targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, occasion);
+  if (wrong !== null) return new Refusal(...wrong);
+  const tooEarly = startRefusal(exp, options, occasion);
+  if (tooEarly !== null) return tooEarly;
+  const claim = {
+    key: proofKey('wpt', key.thumbprint, jti),
+    until: (exp + LEEWAY_SECONDS) * 1000,
+    ifReplayed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
+  };
+  return Object.freeze({ keyThumbprint: key.thumbprint, claim: Object.freeze(claim) } as WorkloadProof);
+}
 type Wrong = [reason: Reason, detail: string];
 
 /** The key that the trust domain bound to the caller. A WIT without the caller's certificate beside it proves nothing. */
-async function verifyWit({ wit, caller, now }: WptOccasion, options: WimseOptions): Promise<PublicJwk | Refusal> {
+async function verifyWit(
+  { wit, caller, tokens, now }: WptOccasion,
+  options: WimseOptions,
+): Promise<PublicJwk | Refusal> {
   const invalid = (detail: string) => new Refusal('task_wit_invalid', detail);
-  const unverified = UnverifiedJws.decodeUnverified(wit);
+  const unverified = tokens.read(wit);
   if (unverified instanceof TokenFault) return invalid(unverified.detail);
   const subject = unverifiedSubject(unverified);
   if (subject === null || subject.path === '') return invalid('sub is no SPIFFE ID of a workload');
   const keys = options.witKeys(subject.trustDomain, now);
   if (keys instanceof TokenFault) return invalid(keys.detail);
-  const jws = await verifyWithKeySet(unverified, { algorithms: options.algorithms, types: WIT_TYPES }, keys);
+  const jws = await tokens.verify(unverified, { algorithms: options.algorithms, types: WIT_TYPES }, keys, now);
   if (jws instanceof TokenFault) return invalid(jws.detail);
   const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: options.maxWitLifetimeSeconds });
   if (times instanceof TokenFault) return invalid(times.detail);

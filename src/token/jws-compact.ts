@@ -6,7 +6,7 @@ import { isJwsAlgorithm, type JwsAlgorithm } from './jws-algorithms.ts';
 import { TokenFault } from './jws-fault.ts';
 
 /** Longer than any token that a workload sends in a header. */
-const MAX_TOKEN_CHARS = 16_384;
+export const MAX_TOKEN_CHARS = 16_384;
 /** Deeper than any claim that a token has a reason for. */
 const MAX_JSON_DEPTH = 16;
 /**
@@ -30,11 +30,10 @@ export interface JwsHeader {
   readonly kid: string | null;
 }
 
-/** The parts of a compact JWS, read and not verified. */
+/** A compact JWS that was read and not verified. */
 export interface CompactJws {
   readonly text: string;
   readonly header: JwsHeader;
-  readonly payload: Buffer;
   /** The `jwk` header parameter, which only a proof of possession may have. */
   readonly embeddedJwk: JsonObject | null;
 }
@@ -43,7 +42,7 @@ export interface CompactJws {
  * Reads a compact JWS (RFC 7515 section 7.1) in its one canonical spelling: three parts of base64url without padding,
  * whitespace or left-over bits, the header a strict JSON object. A fault is of the kind `malformed`.
  */
-export function decodeUnverifiedCompact(text: string): CompactJws | TokenFault {
+export function decodeUnverifiedCompact(text: string): (CompactJws & { readonly payload: Buffer }) | TokenFault {
   if (text.length > MAX_TOKEN_CHARS) return malformed(`longer than ${MAX_TOKEN_CHARS} characters`);
   const parts = text.split('.', 4);
   const [headerPart, payloadPart, signaturePart] = parts;
@@ -82,16 +81,23 @@ export function allowedAlgorithm({ alg, typ }: JwsHeader, profile: JwsProfile): 
 
 /**
  * The key among these that the signature holds under (RFC 7515 section 5.2). A signature of the wrong length holds under
- * none: WebCrypto checks it (RFC 7518 section 3.4). Faults: `type`, `algorithm`, `signature`.
+ * none: WebCrypto checks it (RFC 7518 section 3.4). jose reads the token once more, by its own rules: what one of the two
+ * readers refuses is refused. Fault: `signature`.
  */
-export async function verifySignature(
-  jws: CompactJws,
-  profile: JwsProfile,
+export async function signingKey(
+  { text }: CompactJws,
+  algorithm: JwsAlgorithm,
   keys: readonly PublicJwk[],
 ): Promise<PublicJwk | TokenFault> {
-  const algorithm = allowedAlgorithm(jws.header, profile);
-  if (algorithm instanceof TokenFault) return algorithm;
-  for (const key of keys) if (key.supports(algorithm) && (await holds(jws, key, algorithm))) return key;
+  for (const key of keys) {
+    if (!key.supports(algorithm)) continue;
+    try {
+      await compactVerify(text, key.cryptoKey(algorithm), { algorithms: [algorithm] });
+      return key;
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+    }
+  }
   return new TokenFault('signature', 'the signature does not hold under any key that fits');
 }
 
@@ -105,17 +111,6 @@ function understand(header: JsonObject): JwsHeader | TokenFault {
   if (kid !== undefined && typeof kid !== 'string') return malformed('kid is not a string');
   const type = typ?.toLowerCase().replace(/^application\/(?=[^/]+$)/, '') ?? null;
   return Object.freeze({ alg, typ: type, kid: kid ?? null });
-}
-
-/** jose reads the token once more, by its own rules: what one of the two readers refuses is refused. */
-async function holds(jws: CompactJws, key: PublicJwk, algorithm: JwsAlgorithm): Promise<boolean> {
-  try {
-    await compactVerify(jws.text, key.cryptoKey(algorithm), { algorithms: [algorithm] });
-    return true;
-  } catch (error) {
-    if (error instanceof errors.JOSEError) return false;
-    throw error;
-  }
 }
 
 function malformed(detail: string): TokenFault {

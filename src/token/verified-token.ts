@@ -1,6 +1,6 @@
 import type { JsonObject } from '../base/strict-json.ts';
-import type { VerifiedJws } from './jws.ts';
 import type { TokenTimes } from './jws-claims.ts';
+import type { VerifiedJws } from './verifier.ts';
 
 /** What every verified identity token says. Times are seconds since the epoch. */
 export interface TokenFacts {

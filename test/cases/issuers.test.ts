@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Refusal } from '../../src/base/outcome.ts';
-import { VerifiedOidcToken } from '../../src/identity/oidc.ts';
+import { verifyOidcToken } from '../../src/identity/oidc.ts';
 import type { AccessTokenIssuer } from '../../src/task/options.ts';
 import { UnverifiedJws } from '../../src/token/jws.ts';
 import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
 import { type KeySet, parseJwks } from '../../src/token/key-set.ts';
+import { TokenVerifier } from '../../src/token/verifier.ts';
 import { AUDIENCE, accessIssuer, refuses, type Situation, THIEF, why } from '../support/task-world.ts';
 import { jwk, makeKey, mint } from '../support/tokens.ts';
 import { documentedIssuers } from './issuers/documented.ts';
@@ -25,7 +26,12 @@ async function identityOf(token: string, issuer: string, set: KeySet, now: numbe
   const unverified = UnverifiedJws.decodeUnverified(token);
   assert.ok(unverified instanceof UnverifiedJws, JSON.stringify(unverified));
   const settings = { issuer, keys: sourceOf(set), algorithms: standardAlgorithms, maxLifetimeSeconds: 3600 };
-  return VerifiedOidcToken.verify(unverified, settings, { audience: AUDIENCE, now, certificateThumbprint: null });
+  return verifyOidcToken(unverified, settings, {
+    tokens: new TokenVerifier(),
+    audience: AUDIENCE,
+    now,
+    certificateThumbprint: null,
+  });
 }
 
 for (const each of documentedIssuers) {
@@ -46,7 +52,7 @@ for (const each of documentedIssuers) {
     const set = keysOf({ ...each.set, keys: [...each.others, jwk(key, each.key)] });
     assert.equal(set.keys.length, 1);
     const verified = await identityOf(mint(key, each.header, claims), each.issuer, set, now);
-    assert.ok(verified instanceof VerifiedOidcToken, verified instanceof Refusal ? verified.detail : '');
+    assert.ok(!(verified instanceof Refusal), verified instanceof Refusal ? verified.detail : '');
     assert.equal(verified.subject, each.subject);
     const other = await identityOf(mint(key, each.header, { ...claims, aud: 'x' }), each.issuer, set, now);
     assert.equal(other instanceof Refusal && other.reason, 'identity_token_audience');
@@ -98,7 +104,7 @@ test('an access token of a Keycloak client without scopes states a task, and ope
 
 test('a token of Keycloak that is no access token by its header says who calls', async () => {
   const verified = await identityOf(keycloak.identity, keycloak.issuer, keycloakKeys, keycloak.at);
-  assert.ok(verified instanceof VerifiedOidcToken, verified instanceof Refusal ? verified.detail : '');
+  assert.ok(!(verified instanceof Refusal), verified instanceof Refusal ? verified.detail : '');
   const access = await identityOf(token, keycloak.issuer, keycloakKeys, keycloak.at);
   assert.equal(access instanceof Refusal && access.reason, 'identity_token_type');
 });

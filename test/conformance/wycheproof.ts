@@ -2,12 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonValue } from '../../src/base/strict-json.ts';
 import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
-import {
-  allowedAlgorithm,
-  decodeUnverifiedCompact,
-  type JwsProfile,
-  verifySignature,
-} from '../../src/token/jws-compact.ts';
+import { allowedAlgorithm, decodeUnverifiedCompact, type JwsProfile, signingKey } from '../../src/token/jws-compact.ts';
 import { TokenFault } from '../../src/token/jws-fault.ts';
 import { KeySet } from '../../src/token/key-set.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
@@ -68,7 +63,7 @@ async function verdict(group: Group, token: string): Promise<TokenFault | null> 
   if (algorithm instanceof TokenFault) return algorithm;
   const keys = KeySet.of(jwksOf(group.public ?? group.private), 'jwks').candidates(jws.header.kid, algorithm);
   if (keys instanceof TokenFault) return keys;
-  const key = await verifySignature(jws, profile, keys);
+  const key = await signingKey(jws, algorithm, keys);
   return key instanceof TokenFault ? key : null;
 }
 

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '../../src/base/outcome.ts';
 import type { JsonValue } from '../../src/base/strict-json.ts';
+import { guardHeaders } from '../../src/http/guard.ts';
 import type { CheckInput, Headers } from '../../src/http/input.ts';
 import { Caller, type Credential } from '../../src/identity/caller.ts';
+import { credentialReader } from '../../src/identity/credentials.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Target } from '../../src/inventory/model.ts';
 import type { Why } from '../../src/task/model.ts';
@@ -19,6 +21,7 @@ import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
 import { TokenFault } from '../../src/token/jws-fault.ts';
 import { KeySet } from '../../src/token/key-set.ts';
 import type { KeySource } from '../../src/token/key-source.ts';
+import { TokenVerifier } from '../../src/token/verifier.ts';
 import { inventoryOf, targetOf, workloadOf } from './inventory.ts';
 import { accessToken, jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256, txnToken } from './tokens.ts';
 
@@ -127,10 +130,14 @@ export const svidIssuer: JwtSvidIssuer = {
   purposeClaim: ['task_purpose'],
 };
 
+/** Shared by all situations: what it remembers of one must not make another good. */
+const tokens = new TokenVerifier();
+
 export const options = {
   headers: { id: 'x-task-id', purpose: 'x-task-purpose' },
   issuers: [txnIssuer, accessIssuer, svidIssuer],
   identityIssuers: new Set(['https://idp.example']),
+  tokens,
   startedAtMs: NOW - 3_600_000,
   maxDepth: 4,
   dpop: {
@@ -197,8 +204,19 @@ export const CERTIFICATE = sha256('the certificate of the agent');
 /** What the stage that reads tasks makes of a request. */
 export function readWhy(situation: Situation = {}): Promise<Why | Refusal> {
   const { host = 'payments.internal', method = 'GET', path = PATH, now = NOW } = situation;
-  const read = taskReader({ ...options, ...situation.options });
-  return read(inputOf(situation), target(host, method, path), callerOf(situation), inventory, now);
+  const used = { ...options, ...situation.options };
+  const read = taskReader(used);
+  const input = inputOf(situation);
+  const asked = target(host, method, path);
+  const guarded = guardHeaders(input.headers, Object.values(used.headers ?? {}), false);
+  if (guarded !== null) return Promise.resolve(guarded);
+  const issuers = new Set(used.issuers.flatMap((one) => (one.kind === 'jwt-svid' ? [] : [one.issuer])));
+  const readCredentials = credentialReader({
+    tokens,
+    issuers: { has: (issuer) => issuers.has(issuer) || used.identityIssuers.has(issuer) },
+  });
+  const credentials = readCredentials(input.headers, asked.resource.host);
+  return read(input, credentials, asked, callerOf(situation), inventory, now);
 }
 
 /** The same, which must be a Why. */

@@ -52,6 +52,14 @@ const kinds = (world: World): readonly Kind[] => {
         headers: bearer(svidToken(same, READER, { claims: { n: at } })),
       }),
     },
+    {
+      name: 'tokens that are wrong for good',
+      ask: (same, at) => ({
+        svid: null,
+        path: EXPORT,
+        headers: bearer(svidToken(same, READER, { claims: { n: at }, signWith: same.keys.stranger })),
+      }),
+    },
     { name: 'paths', ask: (_, at) => ({ svid: leaf, path: `/api/invoices/${at}/${at}?q${at}=${at}` }) },
     {
       name: 'headers',
@@ -99,6 +107,8 @@ export async function* grow(estate: CostEstate, distinct: number): AsyncGenerato
 
 /** The bytes that everything remembered may take together. */
 async function byteLimit({ sidecar }: CostEstate): Promise<number> {
-  const limits = ['certificates', 'proofs'].map((cache) => sidecar.metric(`authz_cache_limit_bytes{cache="${cache}"}`));
+  const limits = ['certificates', 'tokens', 'proofs'].map((cache) =>
+    sidecar.metric(`authz_cache_limit_bytes{cache="${cache}"}`),
+  );
   return (await Promise.all(limits)).reduce((sum, bytes) => sum + bytes, 0);
 }

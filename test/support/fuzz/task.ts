@@ -4,8 +4,9 @@ import { Refusal } from '../../../src/base/outcome.ts';
 import { normalTargetUri } from '../../../src/http/target-uri.ts';
 import type { Why } from '../../../src/task/model.ts';
 import { LEEWAY_SECONDS } from '../../../src/task/proof.ts';
-import { UnverifiedJws, type VerifiedJws, verifyWithEmbeddedKey, verifyWithKeySet } from '../../../src/token/jws.ts';
+import { UnverifiedJws } from '../../../src/token/jws.ts';
 import { TokenFault } from '../../../src/token/jws-fault.ts';
+import { TokenVerifier, type VerifiedJws, verifyProof } from '../../../src/token/verifier.ts';
 import {
   AGENT,
   agentAccess,
@@ -54,15 +55,19 @@ const handedOn = (payload: object): object[] => [
   { ...payload, cnf: { jkt: thumbprint(keys.agent) } },
 ];
 
+/** Shared by all inputs: what it remembers of one must not make another good. */
+const tokens = new TokenVerifier();
+const ttsKeys = keySetOf(keys.tts);
+
 /** What reads tokens, proofs and tasks. */
 export const taskParsers: readonly Parser[] = [
   parser(
     'token',
     mutatedText([txn, agentAccess(), agentSvid()], tokenPieces),
     async (text) => {
-      const token = UnverifiedJws.decodeUnverified(text);
+      const token = tokens.read(text);
       if (token instanceof TokenFault) return token;
-      return await verifyWithKeySet(token, { types: ['txntoken+jwt'], algorithms: ['ES256'] }, keySetOf(keys.tts));
+      return await tokens.verify(token, { types: ['txntoken+jwt'], algorithms: ['ES256'] }, ttsKeys, NOW);
     },
     (verified, text) => isToken(verified, text, txn),
   ),
@@ -72,7 +77,7 @@ export const taskParsers: readonly Parser[] = [
     async (text) => {
       const token = UnverifiedJws.decodeUnverified(text);
       if (token instanceof TokenFault) return token;
-      return await verifyWithEmbeddedKey(token, { types: ['dpop+jwt'], algorithms: ['ES256'] });
+      return await verifyProof(token, { types: ['dpop+jwt'], algorithms: ['ES256'] }, 'its own key');
     },
     (verified, text) => isToken(verified, text, proof),
   ),

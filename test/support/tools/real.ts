@@ -8,12 +8,14 @@ import { toRecord } from '../../../src/check/record.ts';
 import type { Stages } from '../../../src/check/stages.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
 import { Caller, type Credential } from '../../../src/identity/caller.ts';
+import { credentialReader } from '../../../src/identity/credentials.ts';
 import type { Inventory } from '../../../src/inventory/inventory.ts';
 import type { Workload } from '../../../src/inventory/model.ts';
 import { placed } from '../../../src/observe/line.ts';
 import { auditBody } from '../../../src/observe/record.ts';
 import type { Snapshot } from '../../../src/policy/decide/snapshot.ts';
 import type { Assurance, Chain } from '../../../src/task/model.ts';
+import { TokenVerifier } from '../../../src/token/verifier.ts';
 import { received, requestOptions } from '../check-request.ts';
 import { task } from '../policy.ts';
 import { hostNames, PARTNER, purposes, workloadIds } from './estates.ts';
@@ -135,14 +137,15 @@ function stagesFor(ask: Ask): Stages {
     serves: [],
     enforcement: 'enforce',
     taskHeaders: [],
-    identify: async (_input, _target, known) => {
+    readCredentials: credentialReader({ tokens: new TokenVerifier(), issuers: new Set() }),
+    identify: async (_input, _credentials, _target, known) => {
       const workload = found(known, ask.caller);
       if (workload instanceof Refusal) return workload;
       const issuedAt = NOW / 1000 - 60;
       const times = { issuedAt, expiresAt: NOW / 1000 + 3600, claims: null, proxy: null };
       return Caller.proven({ workload, credential: ask.credential, thumbprint: null, ...times });
     },
-    readTask: async (_input, target, caller, known) => {
+    readTask: async (_input, _credentials, target, caller, known) => {
       const ids = [...ask.through, ask.caller];
       if (new Set(ids).size < ids.length) return new Refusal('chain_cycle', 'a workload stands in the chain twice');
       const earlier: Workload[] = [];

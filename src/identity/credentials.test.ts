@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { jwtSvid, makeKey, oidcToken } from '../../test/support/tokens.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { Headers } from '../http/input.ts';
-import { type AuthorizationRules, readAuthorization } from './bearer.ts';
+import { TokenVerifier } from '../token/verifier.ts';
+import { credentialReader } from './credentials.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const key = makeKey();
@@ -18,8 +19,10 @@ const headers = (...values: string[]): Headers => ({
   unclean: new Set(),
 });
 
-function read(authorization: AuthorizationRules['authorization'], ...values: string[]): string {
-  const result = readAuthorization(headers(...values), { authorization, issuers });
+const readCredentials = credentialReader({ tokens: new TokenVerifier(), issuers });
+
+function read(authorization: 'ours' | 'app', ...values: string[]): string {
+  const { authorization: result } = readCredentials(headers(...values), { authorization });
   if (result === null) return 'nobody';
   if (result instanceof Refusal) return result.reason;
   return `${result.scheme} of ${result.issuer ?? 'a SPIFFE ID'}`;
@@ -72,7 +75,17 @@ for (const [what, value, reason] of strangers)
     assert.equal(read('app', value), 'nobody');
   });
 
-test('two Authorization headers are refused on any host, even when they are equal', () => {
-  for (const host of ['ours', 'app'] as const)
-    assert.equal(read(host, `Bearer ${svid}`, `Bearer ${svid}`), 'request_header_repeated');
+test('what the guard did not see is never read', () => {
+  assert.throws(() => read('ours', `Bearer ${svid}`, `Bearer ${svid}`), /authorization was not guarded/);
+  const unclean = { ...headers(`Bearer ${svid}`), unclean: new Set(['authorization']) };
+  assert.throws(() => readCredentials(unclean, { authorization: 'ours' }), /authorization was not guarded/);
+});
+
+test('whatever stands in Authorization, a proof covers what follows the scheme', () => {
+  const text = (value: string) => readCredentials(headers(value), { authorization: 'app' }).texts.authorization?.text;
+  assert.equal(text(`Bearer   ${svid}`), svid);
+  assert.equal(text('Basic dXNlcjpwYXNz'), 'dXNlcjpwYXNz');
+  assert.equal(text('Digest  a="b", c="d" '), 'a="b", c="d"');
+  assert.equal(text('Bearer'), 'Bearer');
+  assert.equal(readCredentials({ ...headers(), all: () => [] }, { authorization: 'app' }).texts.authorization, null);
 });

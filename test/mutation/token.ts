@@ -1,0 +1,62 @@
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each check of the reading, verifying and remembering of tokens have a test? In a copy of the sources, one guard
+ * after another is deleted, and one condition after another is weakened; the tests must notice.
+ */
+
+const sources = [
+  'src/base/bounded-memory.ts',
+  'src/http/credentials.ts',
+  'src/token/verifier.ts',
+  'src/token/jws-compact.ts',
+  'src/identity/credentials.ts',
+  'src/identity/jwt-authorities.ts',
+];
+
+const tests = [
+  'src/token/verifier.test.ts',
+  'src/token/jws.test.ts',
+  'src/identity/credentials.test.ts',
+  'src/identity/jwt-svid.test.ts',
+  'src/identity/jwt-authorities.test.ts',
+  'src/envoy/request.test.ts',
+  'src/task/txn-token.test.ts',
+  'src/task/wimse.test.ts',
+  'test/cases/token-memory.test.ts',
+];
+
+const conditions: readonly Condition[] = [
+  ['bounded-memory.ts', 'this.#bytes -= entry.bytes;', ''],
+  ['bounded-memory.ts', '    this.delete(key);\n', ''],
+  ['verifier.ts', 'good.keys === keys && ', ''],
+  ['verifier.ts', ' && nowMs < endOf(good.outcome)', ''],
+  ['verifier.ts', 'bad?.keys === keys ? bad.outcome : null', 'bad?.outcome ?? null'],
+  ['verifier.ts', ' && nowMs < endOf(outcome)', ''],
+  ['verifier.ts', 'if (lives) this.#good', 'this.#good'],
+  ['verifier.ts', 'forGood.has(fault.kind) && ', ''],
+  ['verifier.ts', 'Buffer.from(text).toString()', 'text'],
+  ['verifier.ts', 'byteLimit - bad', 'byteLimit'],
+  ['verifier.ts', 'MEMBER_BYTES + 2 * name.length', '0'],
+  ['verifier.ts', ' + weigh(unverifiedClaims)', ''],
+  [
+    'verifier.ts',
+    'token.embeddedJwk === null ? allowedAlgorithm(token.header, profile) : ownKey()',
+    'allowedAlgorithm(token.header, profile)',
+  ],
+  ['verifier.ts', 'by instanceof PublicJwk && proof.embeddedJwk !== null', 'false'],
+  ['jws-compact.ts', '!key.supports(algorithm)', 'false'],
+  ['http/credentials.ts', ' || headers.unclean.has(name)', ''],
+  ['http/credentials.ts', 'more.length > 0 || ', ''],
+  ['http/credentials.ts', "value.slice(value.indexOf(' ') + 1).trim()", "value.slice(value.indexOf(' ') + 1)"],
+  ['jwt-authorities.ts', 'known?.revision === revision', 'known !== undefined'],
+];
+
+process.exitCode = await runMutation({
+  name: 'token',
+  mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  tests,
+  near: (file) => tests.filter((test) => test === file.replace(/\.ts$/, '.test.ts')),
+  explained: {},
+});
