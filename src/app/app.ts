@@ -147,6 +147,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     },
     record: (result, waitMs) => audit.record(toRecord(result, { label, unsafe, queryParameters }), waitMs),
     listeners: [counter(metrics)],
+    onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
     undelivered: (decision) => audit.undelivered(decision),
     onBug,
     clock,

@@ -115,6 +115,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
   const stages = stagesOver(state);
   const results: CheckResult[] = [];
   const bugs: unknown[] = [];
+  const missed: unknown[] = [];
   const undelivered: string[] = [];
   const { answer } = createAnswerer({
     decide: (input, context, nowMs) => check(input, snapshot, stages, context, nowMs),
@@ -122,6 +123,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
     listeners: [(result) => results.push(result)],
     undelivered: (decision) => undelivered.push(decision),
     onBug: (error) => bugs.push(error),
+    onListenerBug: (error) => missed.push(error),
     clock: Date.now,
     limits,
     ...change,
@@ -135,7 +137,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
       ...call,
     });
   const lines = () => readFileSync(file, 'utf8').trimEnd().split('\n');
-  return { ask, lines, output, results, bugs, undelivered, used: () => state.load.entries };
+  return { ask, lines, output, results, bugs, missed, undelivered, used: () => state.load.entries };
 }
 
 const reasonOf = ({ decided: { outcome } }: { decided: CheckResult['decided'] }): string =>
@@ -258,15 +260,15 @@ test('a bug becomes a denial: recorded where it can be, reported in any case', a
   for (const { bugs } of [deciding, reading, recording]) assert.match(String(bugs), /undefined is not a function/);
 });
 
-test('a listener that fails is reported, changes no answer, and keeps the next from nothing', async (t) => {
+test('a listener that fails is reported, changes no answer, and does not keep the next from its result', async (t) => {
   const heard: string[] = [];
   const failing = () => {
     throw new Error('no listener');
   };
-  const { ask, bugs } = await answering(t, { listeners: [failing, ({ decision }) => heard.push(decision)] });
+  const { ask, bugs, missed } = await answering(t, { listeners: [failing, ({ decision }) => heard.push(decision)] });
   const answer = await ask();
   assert.equal(reasonOf(answer), 'permitted');
-  assert.deepEqual([heard, bugs.length], [[answer.reference.decision], 1]);
+  assert.deepEqual([heard, missed.map(String), bugs], [[answer.reference.decision], ['Error: no listener'], []]);
 });
 
 test('a decision before a check has an empty trail', () => {

@@ -42,10 +42,12 @@ export interface AnswerParts {
     result: CheckResult,
     waitMs: number,
   ) => Promise<{ readonly seq: number; readonly hash: string } | Refusal | null>;
-  /** Each gets every result, once it is recorded. One that fails is a bug, which changes no answer. */
+  /** Each gets every result, once it is recorded. One that fails changes no answer. */
   readonly listeners: readonly ((result: CheckResult) => void)[];
   /** An allow was recorded, and nobody waited for it any more: it reached nobody. */
   readonly undelivered: (decision: string) => void;
+  readonly onListenerBug: (error: unknown, decision: string) => void;
+  /** The check is refused with `internal`. */
   readonly onBug: (error: unknown, decision: string) => void;
   /** Gives milliseconds since the epoch. */
   readonly clock: () => number;
@@ -118,7 +120,7 @@ export function createAnswerer(parts: AnswerParts): Answerer {
       try {
         listener(result);
       } catch (error) {
-        parts.onBug(error, result.decision);
+        parts.onListenerBug(error, result.decision);
       }
     }
   }

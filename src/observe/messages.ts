@@ -139,6 +139,11 @@ export const messages = {
     fields: ['decision', 'error'],
     use: 'Report it with the stack in `error`: the check was refused with `internal`',
   },
+  'bug: listener failed': {
+    level: 'error',
+    fields: ['decision', 'error'],
+    use: 'Report it with the stack in `error`: the check was answered and recorded, and is missing from the metrics',
+  },
   'status page failed': {
     level: 'error',
     fields: ['path', 'error'],

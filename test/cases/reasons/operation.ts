@@ -56,6 +56,7 @@ const internal: Scene = {
       },
       record: (result, waitMs) => audit.record(toRecord(result), waitMs),
       listeners: [],
+      onListenerBug: () => {},
       undelivered: () => {},
       onBug: () => {},
       clock: Date.now,
