@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SETTLE_MS } from '../../src/policy/load/holder.ts';
+import { SETTLE_MS } from '../../src/policy/load/settled.ts';
 import { readSources } from '../../src/policy/load/read.ts';
 import { type PolicySettings, revisionOf } from '../../src/policy/text/sources.ts';
 import { CheckClient } from '../support/check-client.ts';
