@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import { Engine, newInstance } from '../../src/policy/decide/engine.ts';
-import type { Question } from '../../src/policy/decide/question.ts';
+import { bareQuestion, type Question } from '../../src/policy/decide/question.ts';
 import { install, type Loaded } from '../../src/policy/load/load.ts';
 import { vet } from '../../src/policy/load/vet.ts';
 import type { SourceFile } from '../../src/policy/text/place.ts';
@@ -112,25 +112,11 @@ export function question(
   request: string,
   changes: Partial<Question> = {},
 ): Question {
-  const hop = workloadOf(inventory, caller);
   return {
+    ...bareQuestion(workloadOf(inventory, caller), targetOf(inventory, request)),
     now: Date.UTC(2026, 10, 25, 10),
-    hop,
-    role: 'caller',
-    credential: 'x509-svid',
-    target: targetOf(inventory, request),
-    chain: [hop],
-    task: null,
-    declared: null,
     client: '10.0.0.7',
-    query: null,
-    headers: new Map(),
-    numbers: new Map(),
-    inNetworks: null,
     credentialAge: 60,
-    approvals: new Set(),
-    risk: null,
-    signals: new Set(),
     ...changes,
   };
 }
