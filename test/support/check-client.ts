@@ -27,9 +27,9 @@ export class CheckClient {
   /** The same, with the answer as bytes. A gRPC error rejects. */
   call(message: Uint8Array, timeoutMs = 30_000): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      const same = (bytes: Uint8Array) => bytes as Buffer;
+      const same = (bytes: Buffer) => bytes;
       const options = { deadline: Date.now() + timeoutMs };
-      this.#client.makeUnaryRequest(method.path, same, same, message, options, (error, response) =>
+      this.#client.makeUnaryRequest(method.path, same, same, Buffer.from(message), options, (error, response) =>
         error === null && response !== undefined ? resolve(response) : reject(error),
       );
     });

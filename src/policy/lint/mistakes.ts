@@ -1,6 +1,7 @@
 import { sensitivities } from '../../inventory/schema.ts';
 import { comparison, MEMBER, type Mistake, nameOf, tokens, unquoted } from './mistake.ts';
 
+const RANKS: readonly string[] = sensitivities;
 const ENTITIES =
   'Action|Api|Credential|Endpoint|Group|Host|Kind|Path|Purpose|Role|SpiffePath|Team|TrustDomain|Workload';
 
@@ -152,10 +153,8 @@ export const mistakes: readonly Mistake[] = [
   {
     written: 'resource.sensitivity >= "restricted"',
     why: 'sensitivity is a number: 0 public, 1 internal, 2 confidential, 3 restricted',
-    instead: ({ op, rank }) => `resource.sensitivity ${op} ${sensitivities.findIndex((name) => name === rank)}`,
-    found: tokens(
-      `resource \\. sensitivity COMPARED (?:(?:Mesh :: )?Sensitivity :: )?"(?<rank>${sensitivities.join('|')})"`,
-    ),
+    instead: ({ op, rank }) => `resource.sensitivity ${op} ${RANKS.indexOf(rank ?? '')}`,
+    found: tokens(`resource \\. sensitivity COMPARED (?:(?:Mesh :: )?Sensitivity :: )?"(?<rank>${RANKS.join('|')})"`),
   },
   {
     written: 'context.task.purpose == "finance"',
