@@ -32,6 +32,9 @@ export interface TaskShape {
 /** Of the Transaction Token Service, of the authorization server, and of the trust domain: its JWT-SVIDs and its WITs. */
 type IssuerKeys = Readonly<Record<'tts' | 'as' | 'domain' | 'wit', SigningKey>>;
 
+/** Who makes a proof, for which request. */
+type Holding = { readonly holder: SigningKey; readonly uri: string; readonly now?: number };
+
 /** One change to the settings of every issuer, such as `unsafeBearer` or `propagation`. */
 export type IssuerSettings = Readonly<Record<string, unknown>>;
 
@@ -103,14 +106,7 @@ export class TaskIssuer {
 
   /** A WIT for the workload, and a WPT of the holder's key over it and the tokens beside it. */
   workloadProof(
-    frame: {
-      readonly workload: string;
-      readonly holder: SigningKey;
-      readonly uri: string;
-      readonly accessToken?: string;
-      readonly txnToken?: string;
-      readonly now?: number;
-    },
+    frame: Holding & { workload: string; accessToken?: string; txnToken?: string },
     mutation: Mutation = {},
     ofIdentity: Mutation = {},
   ): { readonly 'workload-identity-token': string; readonly 'workload-proof-token': string } {
@@ -122,17 +118,10 @@ export class TaskIssuer {
 
   /** A DPoP proof of the holder's key over a token. */
   dpopProof(
-    frame: {
-      readonly holder: SigningKey;
-      readonly method: string;
-      readonly uri: string;
-      readonly token: string;
-      readonly now?: number;
-    },
+    { holder, now = Date.now(), token, ...frame }: Holding & { method: string; token: string },
     mutation: Mutation = {},
   ): string {
-    const { holder, method, uri, token, now = Date.now() } = frame;
-    return dpopProof({ key: holder, now, method, uri, accessToken: token }, mutation);
+    return dpopProof({ ...frame, key: holder, now, accessToken: token }, mutation);
   }
 }
 
