@@ -143,71 +143,79 @@ ${before.stdout.trimEnd().split('\n').at(-1)}
 });
 
 suite('policy test with cases of the Cedar CLI', () => {
-  const cedar = `${Array.from({ length: 11 }, (_, i) => `permit (principal == User::"u${i}", action, resource);`).join('\n')}
-@id("no-secrets") forbid (principal, action, resource) when { resource.secret };
-@id("too-much") permit (principal, action, resource) when { context.amount * 9007199254740991 > 0 };`;
-  const schema = `entity User; entity Photo { secret: Bool };
-action view appliesTo { principal: User, resource: Photo, context: { amount: Long } };`;
-  const photo = (secret: boolean) => ({ uid: { type: 'Photo', id: 'p' }, attrs: { secret }, parents: [] });
-  const user = { uid: { type: 'User', id: 'u2' }, attrs: {}, parents: [] };
-  const good = {
-    name: 'u2 views a photo',
-    request: { principal: 'User::"u2"', action: 'Action::"view"', resource: 'Photo::"p"', context: { amount: 0 } },
-    entities: [user, photo(false)] as unknown,
-    decision: 'allow',
-    reason: ['policy2'],
-    num_errors: 0,
+  const id = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+  const uid = (type: string, name: string) => ({ type: `Mesh::${type}`, id: name });
+  const ref = (type: string, name: string) => ({ __entity: uid(type, name) });
+  const entities = [
+    {
+      uid: uid('Workload', id),
+      attrs: {
+        trustDomain: ref('TrustDomain', 'prod.example'),
+        kind: ref('Kind', 'agent'),
+        external: false,
+        relay: false,
+        owner: ref('Team', 'payments'),
+      },
+      parents: [],
+      tags: {},
+    },
+    {
+      uid: uid('Endpoint', 'payments.internal/x'),
+      attrs: { host: 'payments.internal', path: '/x', sensitivity: 2, external: false, scopes: [] },
+      parents: [],
+      tags: {},
+    },
+  ];
+  const context = {
+    now: '2026-11-25T10:00:00Z',
+    credential: ref('Credential', 'x509-svid'),
+    role: ref('Role', 'caller'),
+    chain: {
+      depth: 1,
+      originator: ref('Workload', id),
+      actors: [ref('Workload', id)],
+      trustDomains: [ref('TrustDomain', 'prod.example')],
+      external: false,
+    },
+    headers: ref('Headers', 'h'),
+    numbers: ref('Numbers', 'n'),
+    approvals: [],
+    signals: [],
   };
+  const request = {
+    principal: `Mesh::Workload::"${id}"`,
+    action: 'Mesh::Action::"GET"',
+    resource: 'Mesh::Endpoint::"payments.internal/x"',
+    context,
+  };
+  const good = { request, entities, decision: 'deny', reason: ['proof-rises-with-sensitivity'], num_errors: 0 };
 
-  async function run(cases: unknown, files: Readonly<Record<string, string>> = {}, withSchema = true) {
-    const root = newFolder();
-    const text = typeof cases === 'string' ? cases : JSON.stringify(cases);
-    writeFiles(root, { 'p.cedar': cedar, 's.cedarschema': schema, 'cases.json': text, ...files });
-    const more = withSchema ? ['--schema', join(root, 's.cedarschema')] : [];
-    return policyCli('test', '--policies', join(root, 'p.cedar'), '--cases', join(root, 'cases.json'), ...more);
+  async function run(text: string, files: Readonly<Record<string, string>> = {}) {
+    const { root, policies } = estateCopy({ 'cases.json': text, ...files });
+    return policyCli('test', policies, '--cases', join(root, 'cases.json'));
   }
 
-  test('pass by decision, policies among the deciding ones, and errors', async () => {
-    const secret = { ...good, entities: [user, photo(true)], decision: 'deny', reason: ['no-secrets'] };
-    const overflow = {
-      ...good,
-      request: { ...good.request, context: { amount: 2000 } },
-      num_errors: 1,
-    };
-    const { code, stdout, stderr } = await run([good, secret, overflow]);
-    assert.equal(stdout + stderr, '3 passed, 0 failed\n');
+  test('are judged by the policies of a folder with its guardrails', async () => {
+    const { code, stdout, stderr } = await run(JSON.stringify([good]));
+    assert.equal(stderr, '');
+    assert.match(stdout, /^\d+ passed, 0 failed\n$/);
     assert.equal(code, 0);
   });
 
-  const differing: [what: string, change: object, says: RegExp][] = [
-    ['another decision', { decision: 'deny', reason: [] }, /u2 views a photo: expected deny, got allow/],
-    ['another policy', { reason: ['policy10'] }, /expected by policy10, got by policy2/],
-    ['another number of errors', { num_errors: 1 }, /expected 1 errors, got 0/],
-    ['a context that the schema does not know', { request: { ...good.request, context: {} } }, /Cedar was not asked/],
-    ['no entity', { request: { ...good.request, principal: 'User::"u2" || true' } }, /is no entity; write it like/],
-    ['two entities', { request: { ...good.request, principal: 'User::"u2" User::"u3"' } }, /is no entity/],
-  ];
-  for (const [what, change, says] of differing) {
-    test(`fail by ${what}`, async () => {
-      const { code, stdout } = await run([{ ...good, ...change }]);
-      assert.equal(code, 1);
-      assert.match(stdout, says);
-    });
-  }
-
-  test('an integer that a double does not hold is refused, not rounded', async () => {
-    const { code, stdout } = await run(JSON.stringify([good]).replace('"amount":0', '"amount":9223372036854775807'));
+  test('stand with their difference where they come out otherwise', async () => {
+    const { code, stdout } = await run(JSON.stringify([{ ...good, name: 'a reading', decision: 'allow' }]));
+    assert.match(stdout, /cases\.json: a reading: expected allow, got deny\n\d+ passed, 1 failed\n$/);
     assert.equal(code, 1);
-    assert.match(stdout, /u2 views a photo: Cedar was not asked: amount is/);
   });
 
   test('entities stand in a file beside the cases, and in no other', async () => {
-    const entities = JSON.stringify(good.entities);
-    assert.equal((await run([{ ...good, entities: 'e.json' }], { 'e.json': entities })).code, 0);
-    assert.equal((await run([{ ...good, entities: 'sub/e.json' }], { 'sub/e.json': entities })).code, 0);
+    const text = JSON.stringify(entities);
+    const from = (file: string) => JSON.stringify([{ ...good, entities: file }]);
+    assert.equal((await run(from('e.json'), { 'e.json': text })).code, 0);
+    assert.equal((await run(from('sub/e.json'), { 'sub/e.json': text })).code, 0);
     const outside = newFolder();
-    writeFiles(outside, { 'e.json': entities });
-    const { code, stdout } = await run([{ ...good, entities: join(outside, 'e.json') }]);
+    writeFiles(outside, { 'e.json': text });
+    const { code, stdout } = await run(from(join(outside, 'e.json')));
     assert.equal(code, 1);
     assert.match(stdout, /the entities are no list/);
   });
@@ -218,68 +226,9 @@ action view appliesTo { principal: User, resource: Photo, context: { amount: Lon
       assert.equal(code, 1);
       assert.match(stdout, /cases\.json: cannot be read/);
     }
-  });
-
-  test('with a schema the policies must be valid by it', async () => {
-    const files = { 'p.cedar': `${cedar}\npermit (principal, action, resource) when { context.amuont > 0 };` };
-    assert.equal((await run([good], files, false)).code, 1);
-    const { code, stderr } = await run([good], files);
+    const { policies } = estateCopy();
+    const { code, stdout } = await policyCli('test', policies, '--cases', join(policies, 'absent.json'));
     assert.equal(code, 1);
-    assert.match(stderr, /amuont/);
-  });
-
-  test('are judged by the policies of a folder with its guardrails', async () => {
-    const id = 'spiffe://prod.example/ns/agents/sa/billing-agent';
-    const { root, policies } = estateCopy();
-    const uid = (type: string, name: string) => ({ type: `Mesh::${type}`, id: name });
-    const ref = (type: string, name: string) => ({ __entity: uid(type, name) });
-    const entities = [
-      {
-        uid: uid('Workload', id),
-        attrs: {
-          trustDomain: ref('TrustDomain', 'prod.example'),
-          kind: ref('Kind', 'agent'),
-          external: false,
-          relay: false,
-          owner: ref('Team', 'payments'),
-        },
-        parents: [],
-        tags: {},
-      },
-      {
-        uid: uid('Endpoint', 'payments.internal/x'),
-        attrs: { host: 'payments.internal', path: '/x', sensitivity: 2, external: false, scopes: [] },
-        parents: [],
-        tags: {},
-      },
-    ];
-    const context = {
-      now: '2026-11-25T10:00:00Z',
-      credential: ref('Credential', 'x509-svid'),
-      role: ref('Role', 'caller'),
-      chain: {
-        depth: 1,
-        originator: ref('Workload', id),
-        actors: [ref('Workload', id)],
-        trustDomains: [ref('TrustDomain', 'prod.example')],
-        external: false,
-      },
-      headers: ref('Headers', 'h'),
-      numbers: ref('Numbers', 'n'),
-      approvals: [],
-      signals: [],
-    };
-    const request = {
-      principal: `Mesh::Workload::"${id}"`,
-      action: 'Mesh::Action::"GET"',
-      resource: 'Mesh::Endpoint::"payments.internal/x"',
-      context,
-    };
-    const one = { request, entities, decision: 'deny', reason: ['proof-rises-with-sensitivity'], num_errors: 0 };
-    writeFiles(root, { 'cases.json': JSON.stringify([one]) });
-    const { code, stdout, stderr } = await policyCli('test', policies, '--cases', join(root, 'cases.json'));
-    assert.equal(stderr, '');
-    assert.match(stdout, /^\d+ passed, 0 failed\n$/);
-    assert.equal(code, 0);
+    assert.match(stdout, /absent\.json: cannot be read: ENOENT/);
   });
 });

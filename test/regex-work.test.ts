@@ -14,7 +14,7 @@ const { checkSync } = createRequire(import.meta.url)('recheck/lib/browser.js') a
 const analysis = { randomSeed: 0, timeout: null, attackTimeout: null, incubationTimeout: null };
 
 /** Files that build expressions from constants of their own, over what an operator writes and no caller. */
-const OPERATORS: ReadonlySet<string> = new Set(['src/policy/lint/find-mistakes.ts', 'src/policy/lint/mistakes.ts']);
+const OPERATORS: ReadonlySet<string> = new Set(['src/policy/lint/find-mistakes.ts', 'src/policy/lint/mistake.ts']);
 
 const analyse = ({ source, flags }: Omit<Pattern, 'file'>): Diagnostics => checkSync(source, flags, analysis);
 

@@ -63,7 +63,7 @@ test('S8: a Node from before the HTTP/2 fixes is turned away before anything is 
     encoding: 'utf8',
   });
   assert.equal(status, 1);
-  assert.match(stderr, /needs Node 24 or newer/);
+  assert.match(stderr, /needs Node 24\.21 or newer/);
   const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };

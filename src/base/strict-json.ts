@@ -1,3 +1,5 @@
+import { Fault } from './fault.ts';
+
 /** A value of RFC 8259 JSON. `N` is how numbers are held. Objects have no prototype, and nothing in them is inherited. */
 export type JsonValue<N = number> = null | boolean | string | N | readonly JsonValue<N>[] | JsonObject<N>;
 
@@ -23,14 +25,7 @@ const INTEGER = /^-?[0-9]+$/;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 
 /** Why a text is not strict JSON: what is wrong and where. The caller of the parser gives it a reason code. */
-export class JsonFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class JsonFault extends Fault {}
 
 /**
  * The value of a JSON text by the full grammar of RFC 8259, and by I-JSON (RFC 7493) wherever RFC 8259 leaves two

@@ -1,5 +1,5 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { v7 as uuid } from 'uuid';
 import { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
 import type { CheckContext, CheckResult, Decision } from './decision.ts';
@@ -77,7 +77,7 @@ export function createAnswerer(parts: AnswerParts): Answerer {
   let inflight = 0;
 
   async function answer(call: CheckCall): Promise<Answer> {
-    const decision = uuid();
+    const decision = randomUUIDv7();
     inflight++;
     try {
       return await recorded(call, decision);

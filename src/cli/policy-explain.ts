@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
+import { sensitivities } from '../inventory/schema.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question } from '../policy/decide/question.ts';
@@ -185,15 +186,13 @@ function isTelling({ result, policy }: Account): boolean {
   return result !== 'scope';
 }
 
-const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
-
 function requestText([question]: readonly Question[]): string {
   if (question === undefined) return '';
   const { target, task } = question;
   const { resource } = target;
   const api = resource.apis.at(-1) ?? 'no api names it';
   const why = task === null ? 'no task' : `task for ${task.purpose}, assurance ${task.assurance}`;
-  return `${target.action} ${resource.id} (${api}, ${LEVELS[resource.sensitivity]}); ${why}`;
+  return `${target.action} ${resource.id} (${api}, ${sensitivities[resource.sensitivity]}); ${why}`;
 }
 
 function hopText({ question, verdict, said, aside }: Hop, opened: Opened): string {

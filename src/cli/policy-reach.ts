@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import { sensitivities } from '../inventory/schema.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { type Reached, reach } from '../tools/reach.ts';
 import { readPolicies } from '../tools/texts.ts';
@@ -58,14 +59,12 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   return DONE;
 }
 
-const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
-
 function shown(reached: readonly Reached[]): string {
   if (reached.length === 0) return 'Nothing: no request by this workload with these facts can be allowed.';
   const rows = reached.map(({ api, named, effect, sensitivity, actions, when, by }) => [
     named ? api : `${api} (no api)`,
     effect,
-    LEVELS[sensitivity],
+    sensitivities[sensitivity],
     when,
     actions.join(' '),
     because(when, by),

@@ -1,19 +1,17 @@
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { JsonFault, parseExactJson } from '../base/strict-json.ts';
-import { Engine, newInstance, type Program } from '../policy/decide/engine.ts';
-import { formatProblem, type Problem } from '../source/problem.ts';
-import { type CedarCase, cedarDifference, foreignProgram, readCedarCases } from '../tools/cedar-cases.ts';
+import type { Engine, Program } from '../policy/decide/engine.ts';
+import { type CedarCase, cedarDifference, readCedarCases } from '../tools/cedar-cases.ts';
 import { areRuns, type Outcome, runTests } from '../tools/run-tests.ts';
 import { updateCases } from '../tools/update-cases.ts';
-import { misuse, readArguments } from './arguments.ts';
+import { readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from './policy-open.ts';
 
 export const TEST_USAGE = `policy test FOLDER [--update] [--cases FILE …] [--inventory FILE] [--config FILE]
-policy test --policies FILE [--schema FILE] --cases FILE …
   the cases of FOLDER/tests/*.yaml; and files of cases as the Cedar CLI's run-tests reads them, judged by the folder's
-  policies with the guardrails, or by any other Cedar policies
+  policies with the guardrails
   --update           writes what came of each case into the files
   --cases FILE       JSON cases of run-tests
 ${FOLDER_USAGE}`;
@@ -22,8 +20,6 @@ const OPTIONS = {
   ...FOLDER_OPTIONS,
   update: { type: 'boolean' },
   cases: { type: 'string', multiple: true },
-  policies: { type: 'string' },
-  schema: { type: 'string' },
 } as const;
 
 /** `policy test`: 0 when every case came out as it expects, 1 with each difference otherwise. */
@@ -31,13 +27,6 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
   const parsed = readArguments(args, OPTIONS, TEST_USAGE, io);
   if (typeof parsed === 'number') return parsed;
   const { values, positionals } = parsed;
-  if (values.policies !== undefined) {
-    if (positionals.length > 0 || values.update === true || values.cases === undefined) {
-      return misuse('--policies takes --cases, and neither a folder nor --update', TEST_USAGE, io);
-    }
-    return foreignTest(values.policies, values.schema, values.cases, io);
-  }
-  if (values.schema !== undefined) return misuse('--schema goes with --policies', TEST_USAGE, io);
   const opened = await openFolder(positionals, values, TEST_USAGE, io, FAILED);
   if (typeof opened === 'number') return opened;
   const runs = runTests(opened.sources, opened.loaded.snapshot);
@@ -58,8 +47,8 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
   }
   const { vetted, engine } = opened;
   const program = { schema: vetted.schema, policies: vetted.enforced };
-  const foreign = await cedarTests(values.cases ?? [], engine, program, io);
-  return conclude(passed + foreign.passed, failed + foreign.failed, io);
+  const more = await cedarTests(values.cases ?? [], engine, program, io);
+  return conclude(passed + more.passed, failed + more.failed, io);
 }
 
 /** The case at its place, and below it what it expects and what came, key by key. */
@@ -78,26 +67,10 @@ function shown({ stated, result }: Outcome, { place }: Opened): string {
   return lines.join('\n');
 }
 
-async function foreignTest(policies: string, schema: string | undefined, files: readonly string[], io: Io) {
-  const texts = await Promise.all([policies, ...(schema === undefined ? [] : [schema])].map(readText));
-  const unread = texts.find((text) => typeof text !== 'string');
-  if (unread !== undefined) return report([unread as Problem], formatProblem, io);
-  const [policyText = '', schemaText = null] = texts as string[];
-  const program = foreignProgram(newInstance(), policyText, schemaText);
-  if (typeof program === 'string') {
-    io.err(`${policies}:1:1: ${program}\n`);
-    return FAILED;
-  }
-  const engine = new Engine();
-  const { passed, failed } = await cedarTests(files, engine, program, io);
-  return conclude(passed, failed, io);
-}
-
 async function cedarTests(files: readonly string[], engine: Engine, program: Program, io: Io) {
   let [passed, failed] = [0, 0];
   for (const file of files) {
-    const text = await readText(file);
-    const cases = typeof text === 'string' ? readCedarCases(text) : text.message;
+    const cases = await readFile(file, 'utf8').then(readCedarCases, (error: NodeJS.ErrnoException) => error.code ?? '');
     if (typeof cases === 'string') {
       failed++;
       io.out(`${file}: cannot be read: ${cases}\n`);
@@ -122,15 +95,6 @@ async function entitiesOf({ entities }: CedarCase, folder: string): Promise<unkn
   if (path === null || !path.startsWith(join(root, sep))) return null;
   const value = parseExactJson(await readFile(path, 'utf8'), { maxDepth: 70 });
   return value instanceof JsonFault ? null : value;
-}
-
-async function readText(file: string): Promise<string | Problem> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    return { file, line: 1, column: 1, message: `cannot be read (${why}); name a file that is there` };
-  }
 }
 
 function conclude(passed: number, failed: number, io: Io): number {

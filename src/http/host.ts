@@ -33,23 +33,36 @@ export function canonicalHost(authority: string, scheme: string): string | Refus
 export function canonicalAddress(text: string): string | null {
   if (isIPv4(text)) return text;
   if (!isIPv6(text) || text.includes('%')) return null;
-  const { address } = new SocketAddress({ address: text, family: 'ipv6' });
+  const address = shortestAddress(text);
   const unmapped = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
   return isIPv4(unmapped) ? unmapped : address;
 }
 
 function bracketed(written: string): string | null {
-  const inner = written.slice(1, -1);
-  if (!written.endsWith(']') || !isIPv6(inner) || inner.includes('%')) return null;
-  return `[${new SocketAddress({ address: inner, family: 'ipv6' }).address}]`;
+  return written.endsWith(']') ? bracketedAddress(written.slice(1, -1)) : null;
+}
+
+/** An IPv6 address in its shortest form, in brackets; null for anything else, an address with a zone too. */
+export function bracketedAddress(inner: string): string | null {
+  if (!isIPv6(inner) || inner.includes('%')) return null;
+  return `[${shortestAddress(inner)}]`;
+}
+
+/** An IPv6 address in its shortest form (RFC 5952). */
+export function shortestAddress(ipv6: string): string {
+  return new SocketAddress({ address: ipv6, family: 'ipv6' }).address;
+}
+
+/** Whether a text is a host name in its canonical spelling (RFC 1035 section 2.3.4, and the underscore of service names). */
+export function isHostName(text: string): boolean {
+  return text.length <= MAX_NAME && text.split('.').every((label) => LABEL.test(label));
 }
 
 function registered(written: string): string | null {
   const name = (written.endsWith('.') ? written.slice(0, -1) : written).replace(/[A-Z]+/g, (upper) =>
     upper.toLowerCase(),
   );
-  if (name.length > MAX_NAME) return null;
-  return name.split('.').every((label) => LABEL.test(label)) ? name : null;
+  return isHostName(name) ? name : null;
 }
 
 function malformed(detail: string): Refusal {

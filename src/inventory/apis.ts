@@ -2,31 +2,10 @@ import type { Report } from '../source/report.ts';
 import { reportCrossings } from './crossing.ts';
 import { lowerPath } from './fold.ts';
 import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
-import type { Action, Sensitivity } from './model.ts';
+import type { Api, Sensitivity } from './model.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
 import { contains, parseTemplate, type Template } from './template.ts';
 import { TemplateTree } from './template-tree.ts';
-
-/** An api with all that it takes from the apis around it. */
-export interface Api {
-  /** `host/name`. */
-  readonly id: string;
-  readonly name: string;
-  readonly template: Template;
-  readonly sensitivity: Sensitivity;
-  /** What only reads elsewhere changes something here. */
-  readonly writes: boolean;
-  /** A POST to its own path only reads. */
-  readonly readsByPost: boolean;
-  readonly methods: ReadonlySet<Action> | null;
-  readonly scopes: readonly string[] | null;
-  readonly owner: string | null;
-  readonly labels: ReadonlyMap<string, string>;
-  /** The scopes that it asks for, by itself or from what is around it. */
-  readonly asks: readonly string[];
-  /** What `lower: true` lowers here. */
-  readonly lowered: { readonly sensitivity: boolean; readonly effect: boolean; readonly scopes: boolean };
-}
 
 export function rank(name: (typeof sensitivities)[number]): Sensitivity {
   return sensitivities.indexOf(name) as Sensitivity;

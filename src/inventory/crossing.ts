@@ -1,5 +1,5 @@
 import type { Report } from '../source/report.ts';
-import type { Api } from './apis.ts';
+import type { Api } from './model.ts';
 import { contains, type Segment, type Template } from './template.ts';
 import { TemplateTree } from './template-tree.ts';
 

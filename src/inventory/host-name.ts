@@ -1,8 +1,6 @@
-import { isIPv6, SocketAddress } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { bracketedAddress, isHostName } from '../http/host.ts';
 
-const MAX_NAME = 253;
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const PARTS = /^(\[[^\]]*\]|[^:[\]]*)(?::([0-9]+))?$/;
 
 /**
@@ -15,7 +13,7 @@ export function hostNameFault(text: string): string | null {
   if (port !== undefined && (port.startsWith('0') || Number(port) > 65_535)) {
     return `'${text}' never arrives so: a port is 1 to 65535; correct it, or leave it out`;
   }
-  const arrives = name.startsWith('[') ? address(name.slice(1, -1)) : registered(name);
+  const arrives = name.startsWith('[') ? bracketedAddress(name.slice(1, -1)) : registered(name);
   if (arrives === name) return null;
   const instead = arrives === null ? '' : `, such as '${arrives}${port === undefined ? '' : `:${port}`}'`;
   return `'${text}' never arrives so; write the host in lower case${instead}, without scheme, trailing dot or path`;
@@ -23,13 +21,7 @@ export function hostNameFault(text: string): string | null {
 
 /** The name as it arrives; null where none arrives. */
 function registered(name: string): string | null {
-  const plain = (text: string): boolean => text.length <= MAX_NAME && text.split('.').every((l) => LABEL.test(l));
-  if (plain(name)) return name;
+  if (isHostName(name)) return name;
   const ascii = domainToASCII(name.endsWith('.') ? name.slice(0, -1) : name);
-  return plain(ascii) ? ascii : null;
-}
-
-function address(inner: string): string | null {
-  if (!isIPv6(inner) || inner.includes('%')) return null;
-  return `[${new SocketAddress({ address: inner, family: 'ipv6' }).address}]`;
+  return isHostName(ascii) ? ascii : null;
 }

@@ -1,9 +1,9 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Report } from '../source/report.ts';
-import { type Api, compileApis, innermost, most, rank } from './apis.ts';
+import { compileApis, innermost, most, rank } from './apis.ts';
 import { leniently, lenientlyCased, lowerPath } from './fold.ts';
 import { hostNameFault } from './host-name.ts';
-import type { Action, Host, Resource, Sensitivity, Target } from './model.ts';
+import type { Action, Api, Host, Resource, Sensitivity, Target } from './model.ts';
 import { readActions, writeActions } from './model.ts';
 import { Routes } from './routes.ts';
 import type { HostEntry } from './schema.ts';

@@ -1,4 +1,4 @@
-import type { Api } from './apis.ts';
+import type { Api } from './model.ts';
 import type { ApiEntry } from './schema.ts';
 
 /**

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../base/spiffe-id.ts';
+import type { Template } from './template.ts';
 
 export const kinds = ['agent', 'service', 'job', 'legacy'] as const;
 export type Kind = (typeof kinds)[number];
@@ -41,6 +42,27 @@ export interface Host {
   readonly forward: readonly string[] | null;
   /** The external origin (`https://api.example`) that proofs of possession name; null where none is configured. */
   readonly origin: string | null;
+}
+
+/** An api with all that it takes from the apis around it. */
+export interface Api {
+  /** `host/name`. */
+  readonly id: string;
+  readonly name: string;
+  readonly template: Template;
+  readonly sensitivity: Sensitivity;
+  /** What only reads elsewhere changes something here. */
+  readonly writes: boolean;
+  /** A POST to its own path only reads. */
+  readonly readsByPost: boolean;
+  readonly methods: ReadonlySet<Action> | null;
+  readonly scopes: readonly string[] | null;
+  readonly owner: string | null;
+  readonly labels: ReadonlyMap<string, string>;
+  /** The scopes that it asks for, by itself or from what is around it. */
+  readonly asks: readonly string[];
+  /** What `lower: true` lowers here. */
+  readonly lowered: { readonly sensitivity: boolean; readonly effect: boolean; readonly scopes: boolean };
 }
 
 /** What one request is about. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createLog, type LogFields, type LogLevel } from './log.ts';
+import { createLog, type LogFields } from './log.ts';
+import type { LogLevel } from './messages.ts';
 
 function logged(level: LogLevel, use: (log: ReturnType<typeof createLog>) => void): string[] {
   const lines: string[] = [];

@@ -1,8 +1,5 @@
-import type { MessageOf } from './messages.ts';
+import { type LogLevel, levels, type MessageOf } from './messages.ts';
 import { plainJson } from './text.ts';
-
-const levels = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof levels)[number];
 
 /** Facts beside the message: never a token, never a key, never the body of a request. */
 export type LogFields = Readonly<Record<string, unknown>>;

@@ -1,4 +1,6 @@
-import type { LogLevel } from './log.ts';
+/** From the least to the most urgent. */
+export const levels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof levels)[number];
 
 /** One message of the log as docs/messages.md shows it. */
 export interface MessageRow {

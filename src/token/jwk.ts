@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import { decodeBase64url } from '../base/base64url.ts';
+import { Fault } from '../base/fault.ts';
 import { type ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import { hasRocaFingerprint } from './jwk-roca.ts';
 import { algorithmRow, isJwsAlgorithm, type JwsAlgorithm } from './jws-algorithms.ts';
@@ -18,14 +19,7 @@ const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /** Why a JWK is no key of ours. One bad key never spoils the set that it stands in. */
-export class JwkFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class JwkFault extends Fault {}
 
 interface KeyFacts {
   readonly kid: string | null;

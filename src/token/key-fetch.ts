@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { Fault } from '../base/fault.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
@@ -9,14 +10,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_LOCATION = 200;
 
 /** Why a document could not be read. An expected event: the last good keys stay. */
-export class ReadFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class ReadFault extends Fault {}
 
 /** What a fault of the connection means, by its code in Node, OpenSSL or the operating system. */
 const MEANINGS: ReadonlyMap<string, string> = new Map([

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { JsonFault, parseExactJson } from '../base/strict-json.ts';
 import type { CedarCall, Entity, Uid } from '../policy/decide/call.ts';
-import type { Cedar, Engine, Program } from '../policy/decide/engine.ts';
+import type { Engine, Program } from '../policy/decide/engine.ts';
 import { literals, tokenize } from '../policy/text/tokens.ts';
 
 /** One case of the file format of the Cedar CLI's `run-tests`. */
@@ -102,34 +102,4 @@ function uidOf(text: string): Uid | null {
   const length = tokens.length;
   if (literal === undefined || more.length > 0 || length !== literal.type.split('::').length * 2 + 1) return null;
   return { type: literal.type, id: literal.id };
-}
-
-/**
- * Policies and schema of any kind as a program, with the ids that the Cedar CLI gives them: the `@id` annotation, else
- * `policy` and its number. A string says what is wrong; with a schema, strict validation must pass without a warning.
- */
-export function foreignProgram(cedar: Cedar, policies: string, schema: string | null): Program | string {
-  const parts = cedar.policySetTextToParts(policies);
-  if (parts.type === 'failure') return parts.errors.map(({ message }) => message).join('; ');
-  if (parts.policy_templates.length > 0) return 'templates are not run here';
-  const found = new Map<string, string>();
-  // Cedar hands the parts over in the order of the ids that it gave them, and policy10 comes before policy2.
-  const ids = parts.policies.map((_, index) => `policy${index}`).sort();
-  for (const [index, text] of parts.policies.entries()) {
-    const parsed = cedar.policyToJson(text);
-    if (parsed.type === 'failure') return parsed.errors.map(({ message }) => message).join('; ');
-    const id = parsed.json.annotations?.id || ids[index] || '';
-    if (found.has(id)) return `two policies are called ${id}`;
-    found.set(id, text);
-  }
-  const byId = Object.fromEntries(found);
-  if (schema !== null) {
-    const validated = cedar.validate({ schema, policies: { staticPolicies: byId } });
-    const faults =
-      validated.type === 'failure'
-        ? validated.errors.map(({ message }) => message)
-        : [...validated.validationErrors, ...validated.validationWarnings].map((found) => found.error.message);
-    if (faults.length > 0) return faults.join('; ');
-  }
-  return { schema, policies: byId };
 }

@@ -1,7 +1,6 @@
 import type { Inventory } from '../inventory/inventory.ts';
-import type { Target, Workload } from '../inventory/model.ts';
 import type { Engine, PolicyJson } from '../policy/decide/engine.ts';
-import type { Question } from '../policy/decide/question.ts';
+import { bareQuestion, type Question } from '../policy/decide/question.ts';
 import type { Vetted } from '../policy/decide/validated.ts';
 import { cedarCall } from '../policy/decide/vocabulary.ts';
 import type { Problem } from '../source/problem.ts';
@@ -40,11 +39,11 @@ export function findIdle(
     satisfied(policies, vary, questions, { vetted, inventory, engine });
   const byWorkload = ask(
     onlyPrincipal,
-    workloads.map((hop) => anyQuestion(hop, sample.target)),
+    workloads.map((hop) => bareQuestion(hop, sample.target)),
   );
   const byTarget = ask(
     onlyTarget,
-    targets.map(({ target }) => anyQuestion(workload, target)),
+    targets.map(({ target }) => bareQuestion(workload, target)),
   );
   if (typeof byWorkload === 'string') return byWorkload;
   if (typeof byTarget === 'string') return byTarget;
@@ -109,27 +108,4 @@ function satisfied(
     found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
   }
   return found;
-}
-
-/** A question whose context nobody looks at. */
-function anyQuestion(hop: Workload, target: Target): Question {
-  return {
-    now: 0,
-    hop,
-    role: 'caller',
-    credential: 'x509-svid',
-    target,
-    chain: [hop],
-    task: null,
-    declared: null,
-    client: null,
-    query: null,
-    headers: new Map(),
-    numbers: new Map(),
-    inNetworks: null,
-    credentialAge: null,
-    approvals: new Set(),
-    risk: null,
-    signals: new Set(),
-  };
 }

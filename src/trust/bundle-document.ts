@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import {
   type ExactNumber,
@@ -28,14 +29,7 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const KEY_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA', 'OKP']);
 
 /** Why a bundle document is not taken. */
-export class BundleFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class BundleFault extends Fault {}
 
 /**
  * The bundle of `trustDomain` in a file: a SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4; `keys` is

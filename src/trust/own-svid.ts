@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { Certificate } from '../x509/certificate.ts';
@@ -8,14 +9,7 @@ import type { X509SvidMessage } from './workload-api-messages.ts';
 import { checkLeaf } from './x509-svid.ts';
 
 /** Why an SVID that the agent sent is not taken. */
-export class OwnSvidFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class OwnSvidFault extends Fault {}
 
 /** The X.509-SVID of this process with its key: what a server or client of TLS shows. */
 export interface OwnSvid {

@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { Certificate } from './certificate.ts';
 
@@ -11,14 +12,7 @@ const LABEL = 'CERTIFICATE';
 const CRL = 'X509 CRL';
 
 /** Why a text is not PEM as it is read here. */
-export class PemFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-    Object.freeze(this);
-  }
-}
+export class PemFault extends Fault {}
 
 /**
  * The DER of each certificate in a text as Envoy writes it into `source.certificate` and into XFCC `Cert` and `Chain`:

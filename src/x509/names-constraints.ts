@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { isHostName } from '../http/host.ts';
 import { DerReader, fail, tags } from './der.ts';
 import { type Form, forms, type GeneralName, readGeneralName } from './names.ts';
 
@@ -6,7 +7,6 @@ import { type Form, forms, type GeneralName, readGeneralName } from './names.ts'
 const MAX_CONSTRAINTS = 64;
 const PERMITTED = 0xa0;
 const EXCLUDED = 0xa1;
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 const DOTTED_QUAD = /^\d+\.\d+\.\d+\.\d+$/;
 const AUTHORITY = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^@/?#]*@)?([^@:/?#]*)(?::\d*)?(?:[/?#]|$)/;
 
@@ -60,11 +60,11 @@ function readSubtrees(list: DerReader | null): readonly Base[] {
 
 function readBase({ form, text, octets }: GeneralName): Base {
   const host = text.toLowerCase();
-  if (form === forms.dns && host !== '' && !isHost(host)) fail('a DNS constraint is no host name');
-  if (form === forms.uri && !isHost(host.startsWith('.') ? host.slice(1) : host))
+  if (form === forms.dns && host !== '' && !isHostName(host)) fail('a DNS constraint is no host name');
+  if (form === forms.uri && !isHostName(host.startsWith('.') ? host.slice(1) : host))
     fail('a URI constraint is no host name');
   if (form === forms.ip && !isNetwork(octets)) fail('an IP constraint is no network');
-  if (form === forms.email && !isHost(host.replace(/^\.|^[^@]+@/, '')))
+  if (form === forms.email && !isHostName(host.replace(/^\.|^[^@]+@/, '')))
     fail('an e-mail constraint is no mailbox or host');
   return { form, host, octets };
 }
@@ -122,7 +122,7 @@ const matchers: ReadonlyMap<Form, (name: GeneralName) => Comparable | null> = ne
 function dns({ text }: GeneralName): Comparable | null {
   const wildcard = text.startsWith('*.');
   const host = (wildcard ? text.slice(2) : text).toLowerCase();
-  if (!isHost(host)) return null;
+  if (!isHostName(host)) return null;
   const within = (base: Base) => base.host === '' || host === base.host || host.endsWith(`.${base.host}`);
   return { within, overlaps: (base) => within(base) || (wildcard && base.host.endsWith(`.${host}`)) };
 }
@@ -130,7 +130,7 @@ function dns({ text }: GeneralName): Comparable | null {
 /** A URI must name a host, not an address. A base that begins with a dot holds sub-domains, any other that host alone. */
 function uri({ text }: GeneralName): Comparable | null {
   const host = AUTHORITY.exec(text)?.[1]?.toLowerCase();
-  if (host === undefined || !isHost(host) || DOTTED_QUAD.test(host)) return null;
+  if (host === undefined || !isHostName(host) || DOTTED_QUAD.test(host)) return null;
   const within = (base: Base) => (base.host.startsWith('.') ? host.endsWith(base.host) : host === base.host);
   return { within, overlaps: within };
 }
@@ -142,10 +142,6 @@ function ip({ octets }: GeneralName): Comparable {
     base.octets.length === size * 2 &&
     octets.every((octet, i) => ((octet ^ base.octets[i]!) & base.octets[size + i]!) === 0);
   return { within, overlaps: within };
-}
-
-function isHost(text: string): boolean {
-  return text.length <= 255 && text.split('.').every((label) => label.length <= 63 && LABEL.test(label));
 }
 
 /** An address and a mask whose set bits all stand at the front. */

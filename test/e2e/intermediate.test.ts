@@ -91,7 +91,7 @@ describe('certificates that an intermediate signed, behind the shipped configura
     const { port } = service.address() as AddressInfo;
     await behind({ config: 'uds', version: '1.40.0', service: port }, async ({ estate }, envoy) => {
       const svid = estate.svid(LEDGER);
-      const headers = await askHttp2({ port: envoy.port, svid, host: PAYMENTS, method: 'GET', path: INVOICE });
+      const { headers } = await askHttp2({ port: envoy.port, svid, host: PAYMENTS, method: 'GET', path: INVOICE });
       assert.equal(headers[':status'], 200);
     });
     service.close();

@@ -102,10 +102,10 @@ test('the service sees the proven caller, whatever the client wrote', async () =
 test('a gRPC caller gets the denial as a status of its own', async () => {
   const call = { port: estate.envoy.port, host: PAYMENTS, path: '/api/search' };
   const headers = { 'content-type': 'application/grpc', te: 'trailers' };
-  const denied = await askHttp2({ ...call, svid: estate.svid(AGENT), headers });
+  const { headers: denied } = await askHttp2({ ...call, svid: estate.svid(AGENT), headers });
   assert.equal(denied[':status'], 200);
   assert.equal(denied['grpc-status'], '7');
-  const allowed = await askHttp2({ ...call, svid: ledger, headers });
+  const { headers: allowed } = await askHttp2({ ...call, svid: ledger, headers });
   assert.equal(allowed['grpc-status'], undefined);
   assert.equal(estate.upstream.seen.at(-1)?.url, '/api/search');
 });
@@ -113,7 +113,7 @@ test('a gRPC caller gets the denial as a status of its own', async () => {
 test('a WebSocket over HTTP/2 (extended CONNECT) is a write too', async () => {
   const headers = { ':protocol': 'websocket', ':scheme': 'https' };
   const call = { port: estate.envoy.port, host: PAYMENTS, method: 'CONNECT', path: INVOICE, headers };
-  const denied = await askHttp2({ ...call, svid: estate.svid('/ns/support/sa/reader') });
+  const { headers: denied } = await askHttp2({ ...call, svid: estate.svid('/ns/support/sa/reader') });
   assert.equal(denied[':status'], 403);
   assert.equal(estate.sidecar.audit().at(-1)?.reason, 'policy_no_permit');
   assert.equal(estate.sidecar.audit().at(-1)?.action, 'CONNECT');

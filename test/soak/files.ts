@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SETTLE_MS } from '../../src/policy/load/holder.ts';
 import { readSources } from '../../src/policy/load/read.ts';
+import { SETTLE_MS } from '../../src/policy/load/settled.ts';
 import { type PolicySettings, revisionOf } from '../../src/policy/text/sources.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';

@@ -1,5 +1,6 @@
 import { type ChannelOptions, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage, health } from '../../src/envoy/messages.ts';
+import type { CheckTarget } from './envoy.ts';
 
 const method = authorization.Check as unknown as MethodDefinition<object, CheckResponseMessage>;
 const healthMethod = health.Check as MethodDefinition<object, { readonly status: number }>;
@@ -9,8 +10,8 @@ const HEALTH = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 export class CheckClient {
   readonly #client: Client;
 
-  constructor(target: { readonly port: number } | { readonly socket: string }, options: ChannelOptions = {}) {
-    const address = 'socket' in target ? `unix:${target.socket}` : `127.0.0.1:${target.port}`;
+  constructor(target: CheckTarget | string, options: ChannelOptions = {}) {
+    const address = typeof target === 'string' ? target : addressOf(target);
     // A pool of its own, so that several clients make several connections.
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
@@ -19,15 +20,17 @@ export class CheckClient {
   }
 
   /** Sends a CheckRequest as bytes. */
-  check(message: Uint8Array, timeoutMs = 30_000): Promise<CheckResponseMessage> {
+  async check(message: Uint8Array, timeoutMs?: number): Promise<CheckResponseMessage> {
+    return method.responseDeserialize((await this.call(message, timeoutMs)) as Buffer);
+  }
+
+  /** The same, with the answer as bytes. A gRPC error rejects. */
+  call(message: Uint8Array, timeoutMs = 30_000): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
-        method.path,
-        (bytes: Uint8Array) => bytes as Buffer,
-        method.responseDeserialize,
-        message,
-        { deadline: Date.now() + timeoutMs },
-        (error, response) => (error === null && response !== undefined ? resolve(response) : reject(error)),
+      const same = (bytes: Buffer) => bytes;
+      const options = { deadline: Date.now() + timeoutMs };
+      this.#client.makeUnaryRequest(method.path, same, same, Buffer.from(message), options, (error, response) =>
+        error === null && response !== undefined ? resolve(response) : reject(error),
       );
     });
   }
@@ -46,3 +49,6 @@ export class CheckClient {
     this.#client.close();
   }
 }
+
+const addressOf = (target: CheckTarget): string =>
+  'socket' in target ? `unix:${target.socket}` : `127.0.0.1:${target.port}`;

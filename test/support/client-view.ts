@@ -1,18 +1,8 @@
-import { once } from 'node:events';
-import { connect, type IncomingHttpHeaders } from 'node:http2';
-import { request } from 'node:https';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { Shown } from './client.ts';
+import { type Ask, ask, askHttp2 } from './client.ts';
 
-/** A request, as any client may send it. A list of values sends the header once for each. */
-export interface ViewedRequest {
-  readonly port: number;
-  readonly svid: Shown | null;
-  readonly host: string;
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-}
+/** A request, as any client may send it. */
+export type ViewedRequest = Required<Pick<Ask, 'port' | 'svid' | 'host' | 'method' | 'path' | 'headers'>>;
 
 /** All that the client gets: names in lower case, each value apart, in order of their names. */
 export interface View {
@@ -22,40 +12,15 @@ export interface View {
 }
 
 /** The answer in the bytes of HTTP/1.1. */
-export async function viewHttp1({ port, svid, host, method, path, headers }: ViewedRequest): Promise<View> {
-  const sending = request({
-    host: '127.0.0.1',
-    port,
-    method,
-    path,
-    headers: { host, ...headers } as Record<string, string | string[]>,
-    rejectUnauthorized: false,
-    agent: false,
-    ...(svid === null ? {} : { key: svid.pkcs8Pem, cert: svid.pem }),
-  });
-  sending.end();
-  const [message] = await once(sending, 'response');
-  return { status: message.statusCode, headers: pairs(message.rawHeaders), body: await textOf(message) };
+export async function viewHttp1(what: ViewedRequest): Promise<View> {
+  const { status, rawHeaders, body } = await ask(what);
+  return { status, headers: pairs(rawHeaders), body };
 }
 
 /** The answer in the frames of HTTP/2; pseudo-headers are left out. */
-export async function viewHttp2({ port, svid, host, method, path, headers }: ViewedRequest): Promise<View> {
-  const session = connect(`https://127.0.0.1:${port}`, {
-    rejectUnauthorized: false,
-    ...(svid === null ? {} : { key: svid.pkcs8Pem, cert: svid.pem }),
-  });
-  try {
-    const wanted = { ':method': method, ':path': path, ':authority': host, ...headers };
-    const stream = session.request(wanted as IncomingHttpHeaders, { endStream: true });
-    const [answer, , raw] = (await Promise.race([once(stream, 'response'), once(session, 'error')])) as [
-      IncomingHttpHeaders,
-      number,
-      string[],
-    ];
-    return { status: Number(answer[':status']), headers: pairs(raw), body: await textOf(stream) };
-  } finally {
-    session.close();
-  }
+export async function viewHttp2(what: ViewedRequest): Promise<View> {
+  const { headers, rawHeaders, body } = await askHttp2(what);
+  return { status: Number(headers[':status']), headers: pairs(rawHeaders), body };
 }
 
 /**
@@ -91,12 +56,6 @@ export async function viewGrpc({ port, svid, host, path, headers }: ViewedReques
   } finally {
     client.close();
   }
-}
-
-async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of stream) parts.push(part);
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function pairs(raw: readonly string[]): View['headers'] {

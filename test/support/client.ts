@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
 
 /** What a client shows in a handshake: its certificate, intermediates with it or not, and its key. */
 export interface Shown {
@@ -26,6 +27,7 @@ export interface Ask {
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
+  readonly rawHeaders: readonly string[];
   readonly body: string;
   readonly ms: number;
   /** The reason of a problem document of ours; null when the body is none. */
@@ -68,6 +70,7 @@ export async function ask(what: Ask): Promise<Answer> {
   return {
     status: message.statusCode ?? 0,
     headers: message.headers,
+    rawHeaders: message.rawHeaders,
     body,
     ms: performance.now() - start,
     reason: problem?.reason ?? null,
@@ -83,37 +86,35 @@ export const websocketHeaders = {
   'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
 } as const;
 
-async function text(message: IncomingMessage): Promise<string> {
-  let body = '';
-  message.setEncoding('utf8');
-  message.on('data', (part: string) => {
-    body += part;
-  });
-  await once(message, 'end');
-  return body;
-}
-
 function readProblem(body: string): { readonly reason: string; readonly decision: string } | null {
   if (!body.startsWith('{')) return null;
   const parsed = JSON.parse(body) as { reason?: unknown; decision?: unknown };
   return typeof parsed.reason === 'string' ? { reason: parsed.reason, decision: String(parsed.decision) } : null;
 }
 
-/** One HTTP/2 request over mutual TLS, as a gRPC caller makes it; the headers of the answer, trailers-only or not. */
-export async function askHttp2(what: Omit<Ask, 'chain' | 'body'>): Promise<IncomingHttpHeaders> {
+/** The answer to a request over HTTP/2: its headers, trailers-only or not, and as they came. */
+export interface Http2Answer {
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** One HTTP/2 request over mutual TLS, as a gRPC caller makes it unless it says otherwise. */
+export async function askHttp2(what: Omit<Ask, 'chain' | 'body'>): Promise<Http2Answer> {
   const { svid } = what;
   const session = connect(`https://127.0.0.1:${what.port}`, {
     ...(svid === null ? {} : { key: svid.pkcs8Pem, cert: svid.pem }),
     rejectUnauthorized: false,
   });
   try {
-    const stream = session.request(
-      { ':method': what.method ?? 'POST', ':path': what.path, ':authority': what.host, ...what.headers },
-      { endStream: true },
-    );
-    const [headers] = (await Promise.race([once(stream, 'response'), once(session, 'error')])) as [IncomingHttpHeaders];
-    stream.resume();
-    return headers;
+    const pseudo = { ':method': what.method ?? 'POST', ':path': what.path, ':authority': what.host };
+    const stream = session.request({ ...pseudo, ...what.headers }, { endStream: true });
+    const [headers, , rawHeaders] = (await Promise.race([once(stream, 'response'), once(session, 'error')])) as [
+      IncomingHttpHeaders,
+      number,
+      string[],
+    ];
+    return { headers, rawHeaders, body: await text(stream) };
   } finally {
     session.close();
   }

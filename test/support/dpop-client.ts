@@ -4,15 +4,19 @@ import { dpopProof, type SigningKey } from './tokens.ts';
 /** What a DPoP client asks for: a request without the headers that it adds itself. */
 export type DpopRequest = Omit<ViewedRequest, 'headers' | 'port' | 'svid' | 'host'>;
 
+export interface DpopOptions {
+  readonly token: string;
+  readonly key: SigningKey;
+  readonly origin: string;
+  readonly send: (request: DpopRequest, headers: Readonly<Record<string, string>>) => Promise<View>;
+}
+
 /**
  * A client of a resource as RFC 9449 describes it: it presents its token with a new proof each time, uses the nonce that it
  * got last, with an allow too (section 8.2), and asks again once when it is told one (section 9).
  */
 export class DpopClient {
-  readonly #token: string;
-  readonly #key: SigningKey;
-  readonly #origin: string;
-  readonly #send: (request: DpopRequest, headers: Readonly<Record<string, string>>) => Promise<View>;
+  readonly #options: DpopOptions;
   /** The nonce for the next proof; null before the first. */
   nonce: string | null = null;
   /** Every answer so far, those included that only brought a nonce. */
@@ -20,16 +24,8 @@ export class DpopClient {
   /** The headers that the last request went out with. */
   lastHeaders: Readonly<Record<string, string>> = {};
 
-  constructor(options: {
-    readonly token: string;
-    readonly key: SigningKey;
-    readonly origin: string;
-    readonly send: (request: DpopRequest, headers: Readonly<Record<string, string>>) => Promise<View>;
-  }) {
-    this.#token = options.token;
-    this.#key = options.key;
-    this.#origin = options.origin;
-    this.#send = options.send;
+  constructor(options: DpopOptions) {
+    this.#options = options;
   }
 
   async ask(request: DpopRequest): Promise<View> {
@@ -41,16 +37,17 @@ export class DpopClient {
   }
 
   async #once(request: DpopRequest): Promise<View> {
+    const { token, key, origin, send } = this.#options;
     const dpop = dpopProof({
-      key: this.#key,
+      key,
       now: Date.now(),
       method: request.method,
-      uri: this.#origin + request.path,
-      accessToken: this.#token,
+      uri: origin + request.path,
+      accessToken: token,
       ...(this.nonce === null ? {} : { nonce: this.nonce }),
     });
-    this.lastHeaders = { authorization: `DPoP ${this.#token}`, dpop };
-    const view = await this.#send(request, this.lastHeaders);
+    this.lastHeaders = { authorization: `DPoP ${token}`, dpop };
+    const view = await send(request, this.lastHeaders);
     this.answers.push(view);
     this.nonce = valuesOf(view, 'dpop-nonce')[0] ?? this.nonce;
     return view;

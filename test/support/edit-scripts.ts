@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { Random as Stream } from './tools/random.ts';
 
 /** Everything that a snapshot is made of, as files by their paths below one folder. */
 export type FileSet = ReadonlyMap<string, string>;
@@ -15,11 +16,8 @@ export interface Step {
 export type Random = (below: number) => number;
 
 export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const stream = new Stream(seed);
+  return (below) => stream.below(below);
 }
 
 /** The endpoints that the sets decide about, and which of two callers the inventory lists. */

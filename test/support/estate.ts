@@ -4,6 +4,7 @@ import { bundleDocument, type CertificateParts, type Issued, pemBundle, TestCa }
 import { type Envoy, type EnvoyConfig, type EnvoyTree, startEnvoy } from './envoy.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { Sidecar } from './sidecar.ts';
+import { ending } from './started.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
@@ -17,126 +18,83 @@ export const workload = (path: string): string => `spiffe://${TRUST_DOMAIN}${pat
 /** Over what the harness writes into the sidecar's configuration; one level deep. */
 export type ConfigOverrides = Readonly<Record<string, unknown>>;
 
-export interface EstateOptions {
-  readonly envoy: EnvoyConfig;
-  readonly config?: ConfigOverrides;
-  /** A change to Envoy's configuration. */
-  readonly edit?: (tree: EnvoyTree) => void;
-  readonly prepare?: Prepare;
-}
-
 /** Changes the files beside the configuration, before the sidecar reads them; what it returns overrides as `config` does. */
 export type Prepare = (dir: string, ca: TestCa) => ConfigOverrides;
 
-/** The sidecar with a copy of cedar/example in a temporary folder, and a CA for its trust domain. */
-export class SidecarEstate {
-  readonly dir: string;
-  readonly ca: TestCa;
-  readonly sidecar: Sidecar;
-  /** The folder of policies that the sidecar watches: a copy, free to be edited. */
-  readonly policies: string;
-  /** What the sidecar was configured with, for another one beside it. */
-  readonly config: ConfigOverrides;
-
-  private constructor(dir: string, ca: TestCa, sidecar: Sidecar, config: ConfigOverrides) {
-    this.config = config;
-    this.dir = dir;
-    this.ca = ca;
-    this.sidecar = sidecar;
-    this.policies = join(dir, 'policies');
-  }
-
-  static async start(
-    options: { tcp?: boolean; unready?: boolean; config?: ConfigOverrides; prepare?: Prepare } = {},
-  ): Promise<SidecarEstate> {
-    const dir = temporaryFolder();
-    try {
-      cpSync(example, dir, { recursive: true });
-      const ca = TestCa.root(TRUST_DOMAIN);
-      writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
-      const config = { ...exampleConfig, ...options.prepare?.(dir, ca), ...options.config };
-      const { tcp = false, unready = false } = options;
-      const sidecar = await Sidecar.start({ dir, config, tcp, unready });
-      return new SidecarEstate(dir, ca, sidecar, config);
-    } catch (error) {
-      removeFolder(dir);
-      throw error;
-    }
-  }
-
-  /** An SVID of a workload of the trust domain, by the path of its id. */
-  svid(path: string, parts: CertificateParts = {}): Issued {
-    return this.ca.svid(workload(path), parts);
-  }
-
-  /** An Envoy in front of a service, asking this sidecar. `binary` is another copy of the program. */
-  async envoy(
-    config: EnvoyConfig,
-    upstream: Upstream,
-    edit?: (tree: EnvoyTree) => void,
-    binary?: string,
-  ): Promise<Envoy> {
-    return await startEnvoy({
-      config,
-      dir: this.dir,
-      svid: this.svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] }),
-      bundlePem: pemBundle(this.ca),
-      check: this.sidecar.check,
-      upstream: upstream.port,
-      ...(edit === undefined ? {} : { edit }),
-      ...(binary === undefined ? {} : { binary }),
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.sidecar.stop();
-    removeFolder(this.dir);
-  }
+export interface SidecarOptions {
+  readonly tcp?: boolean;
+  readonly unready?: boolean;
+  readonly config?: ConfigOverrides;
+  readonly prepare?: Prepare;
 }
 
+export interface EstateOptions extends SidecarOptions {
+  readonly envoy: EnvoyConfig;
+  /** A change to Envoy's configuration. */
+  readonly edit?: (tree: EnvoyTree) => void;
+}
+
+/** The sidecar with a copy of cedar/example in a temporary folder, and a CA for its trust domain. */
+export const SidecarEstate = { start: startSidecar };
+export type SidecarEstate = Awaited<ReturnType<typeof startSidecar>>;
+
 /** A sidecar estate with a service and a real Envoy in front of it. */
-export class Estate {
-  readonly base: SidecarEstate;
-  readonly upstream: Upstream;
-  readonly envoy: Envoy;
+export const Estate = { start: startWithEnvoy };
+export type Estate = Awaited<ReturnType<typeof startWithEnvoy>>;
 
-  private constructor(base: SidecarEstate, upstream: Upstream, envoy: Envoy) {
-    this.base = base;
-    this.upstream = upstream;
-    this.envoy = envoy;
-  }
+/** Copies cedar/example into a folder. */
+export const copyExample = (dir: string): void => cpSync(example, dir, { recursive: true });
 
-  static async start(options: EstateOptions): Promise<Estate> {
-    const { envoy, edit, ...rest } = options;
-    const base = await SidecarEstate.start({ tcp: envoy === 'tcp', ...rest });
-    const upstream = await startUpstream();
-    try {
-      return new Estate(base, upstream, await base.envoy(envoy, upstream, edit));
-    } catch (error) {
-      await upstream.close();
-      await base.stop();
-      throw error;
-    }
-  }
+async function startSidecar({ tcp = false, unready = false, prepare, config: over }: SidecarOptions = {}) {
+  await using started = new AsyncDisposableStack();
+  const dir = started.adopt(temporaryFolder(), removeFolder);
+  copyExample(dir);
+  const ca = TestCa.root(TRUST_DOMAIN);
+  writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
+  const config: ConfigOverrides = { ...exampleConfig, ...prepare?.(dir, ca), ...over };
+  const sidecar = ending(started, await Sidecar.start({ dir, config, tcp, unready }));
+  const running = started.move();
 
-  get sidecar(): Sidecar {
-    return this.base.sidecar;
-  }
+  /** An SVID of a workload of the trust domain, by the path of its id. */
+  const svid = (path: string, parts: CertificateParts = {}): Issued => ca.svid(workload(path), parts);
+  return {
+    dir,
+    ca,
+    sidecar,
+    /** What the sidecar was configured with, for another one beside it. */
+    config,
+    /** The folder of policies that the sidecar watches: a copy, free to be edited. */
+    policies: join(dir, 'policies'),
+    svid,
+    /** An Envoy in front of a service, asking this sidecar. `binary` is another copy of the program. */
+    envoy: (
+      shipped: EnvoyConfig,
+      upstream: Upstream,
+      edit?: (tree: EnvoyTree) => void,
+      binary?: string,
+    ): Promise<Envoy> =>
+      startEnvoy({
+        config: shipped,
+        dir,
+        svid: svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] }),
+        bundlePem: pemBundle(ca),
+        check: sidecar.check,
+        upstream: upstream.port,
+        ...(edit === undefined ? {} : { edit }),
+        ...(binary === undefined ? {} : { binary }),
+      }),
+    stop: () => running.disposeAsync(),
+  };
+}
 
-  get ca(): TestCa {
-    return this.base.ca;
-  }
-
-  svid(path: string, parts: CertificateParts = {}): Issued {
-    return this.base.svid(path, parts);
-  }
-
-  /** Stops everything and removes the folder. */
-  async stop(): Promise<void> {
-    await this.envoy.stop();
-    await this.base.stop();
-    await this.upstream.close();
-  }
+async function startWithEnvoy({ envoy: shipped, edit, ...rest }: EstateOptions) {
+  await using started = new AsyncDisposableStack();
+  const base = ending(started, await startSidecar({ tcp: shipped === 'tcp', ...rest }));
+  const upstream = ending(started, await startUpstream());
+  const envoy = ending(started, await base.envoy(shipped, upstream, edit));
+  const running = started.move();
+  const { sidecar, ca, svid } = base;
+  return { base, sidecar, ca, svid, upstream, envoy, stop: () => running.disposeAsync() };
 }
 
 /** The `identity` section of the example, with how x-forwarded-client-cert comes about. */

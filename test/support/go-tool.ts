@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from './cache.ts';
 import { run } from './run.ts';
+import { words } from './words.ts';
 
 const toolsDir = join(import.meta.dirname, '..', 'tools');
 
@@ -30,18 +31,8 @@ export async function goTool(name: keyof typeof tools): Promise<string> {
   const key = createHash('sha256').update(Buffer.concat(pins)).digest('hex').slice(0, 12);
   const dir = await cached(name, key, async (into) => {
     process.stderr.write(`building ${name} (once; later runs take it from the cache)\n`);
-    const args = [
-      'build',
-      '-p',
-      '2',
-      '-trimpath',
-      '-mod=readonly',
-      '-ldflags=-s -w',
-      '-o',
-      join(into, name),
-      tool.package,
-    ];
-    await run('go', args, { cwd: module });
+    const args = words('build -p 2 -trimpath -mod=readonly');
+    await run('go', [...args, '-ldflags=-s -w', '-o', join(into, name), tool.package], { cwd: module });
   });
   return join(dir, name);
 }

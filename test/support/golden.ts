@@ -1,7 +1,7 @@
 import { Document, isMap, isScalar, isSeq, parseDocument, visit, type YAMLMap, type YAMLSeq } from 'yaml';
 import * as z from 'zod';
 import { type Issued, urlEncodedPem } from './ca.ts';
-import { Minting, type TokenKind, tokenKinds } from './golden-tokens.ts';
+import { minting, type TokenKind, tokenKinds } from './golden-tokens.ts';
 import type { WireHeader, WireResponse } from './golden-wire.ts';
 import type { Answer, Ask, World } from './world.ts';
 import { type WorldName, worlds } from './world-kinds.ts';
@@ -62,12 +62,12 @@ export function askOf({ request }: GoldenCase, world: World): Ask {
     return known;
   };
   const svid = request.svid === undefined ? null : svidOf(request.svid);
-  const minting = new Minting(world.keys, svid);
+  const minted = minting(world.keys, svid);
   const textOf = (value: Header): string => {
     if (typeof value === 'string') return value;
     const [word = '', content] = Object.entries(value)[0] ?? [];
     if (word === 'Bearer' || word === 'DPoP') return `${word} ${textOf(content as Header)}`;
-    if (word !== 'certificates') return minting.token(word as TokenKind, content as object as Record<string, unknown>);
+    if (word !== 'certificates') return minted(word as TokenKind, content as object as Record<string, unknown>);
     return (content as readonly string[]).map((id) => `Cert="${urlEncodedPem(svidOf(id))}"`).join(',');
   };
   const [, method = '', scheme = '', host = '', path = ''] =

@@ -6,6 +6,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { connect as dial } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage } from '../../src/envoy/messages.ts';
@@ -48,7 +49,7 @@ export class H2Connection {
       { ':method': 'POST', ':path': method.path, 'content-type': 'application/grpc', te: 'trailers', ...headers },
       { endStream: false },
     );
-    const answer = collect(stream);
+    const answer = buffer(stream);
     answer.catch(() => {});
     return {
       stream,
@@ -109,10 +110,4 @@ function framed(message: Uint8Array): Buffer {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
-}
-
-async function collect(stream: ClientHttp2Stream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { closeServer, listenOnLoopback } from './ports.ts';
 
 /** An answer: JSON with status 200, or whatever the function writes. */
 export type Answer = object | ((request: IncomingMessage, response: ServerResponse) => void);
@@ -19,10 +18,7 @@ export class JwksServer {
 
   static async start(): Promise<JwksServer> {
     const opening = new JwksServer('');
-    opening.#server.listen(0, '127.0.0.1');
-    await once(opening.#server, 'listening');
-    const { port } = opening.#server.address() as AddressInfo;
-    return Object.assign(opening, { url: `http://127.0.0.1:${port}` });
+    return Object.assign(opening, { url: `http://127.0.0.1:${await listenOnLoopback(opening.#server)}` });
   }
 
   /** From now on this path answers so; other paths answer 404. */
@@ -37,8 +33,7 @@ export class JwksServer {
 
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    await closeServer(this.#server);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -1,10 +1,9 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { policyCommand } from '../../src/cli/policy.ts';
+import { copyExample as copyFiles } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import type { Finished } from './run.ts';
-
-const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
 
 /** Runs `cedar-ext-authz policy …` in this process. */
 export async function policyCli(...args: readonly string[]): Promise<Finished> {
@@ -32,7 +31,7 @@ export function writeFiles(folder: string, files: Readonly<Record<string, string
 
 /** A copy of the example estate in a folder, with further files. */
 export function copyExample(folder: string, files: Readonly<Record<string, string>> = {}): void {
-  cpSync(example, folder, { recursive: true });
+  copyFiles(folder);
   writeFiles(folder, files);
 }
 

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Refusal } from '../../src/base/outcome.ts';
-import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import type { Target, Workload } from '../../src/inventory/model.ts';
 import { Engine, newInstance } from '../../src/policy/decide/engine.ts';
-import type { Question } from '../../src/policy/decide/question.ts';
+import { bareQuestion, type Question } from '../../src/policy/decide/question.ts';
 import { install, type Loaded } from '../../src/policy/load/load.ts';
 import { vet } from '../../src/policy/load/vet.ts';
 import type { SourceFile } from '../../src/policy/text/place.ts';
 import type { PolicySettings, Sources } from '../../src/policy/text/sources.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 import type { Task } from '../../src/task/model.ts';
+import { targetOf, workloadOf } from './inventory.ts';
+
+export { targetOf as target, workloadOf as workload };
 
 const schema: SourceFile = {
   file: 'schema.cedarschema',
@@ -105,19 +105,6 @@ export function loaded(files: Files, parts: Partial<Sources> = {}, engine = new 
   return result;
 }
 
-/** A workload that the inventory knows. */
-export function workload(inventory: Inventory, id: string): Workload {
-  return known(inventory.workload(known(SpiffeId.parse(id))));
-}
-
-/** `GET payments.internal/api/invoices/1` as the inventory reads it. */
-export function target(inventory: Inventory, request: string): Target {
-  const [method = '', url = ''] = request.split(' ');
-  const slash = url.indexOf('/');
-  const access = { host: url.slice(0, slash), path: url.slice(slash), method, upgrade: false, grpc: false };
-  return known(inventory.target(access));
-}
-
 /** A question about the only hop of a request without a task; `changes` are what the test is about. */
 export function question(
   inventory: Inventory,
@@ -125,25 +112,11 @@ export function question(
   request: string,
   changes: Partial<Question> = {},
 ): Question {
-  const hop = workload(inventory, caller);
   return {
+    ...bareQuestion(workloadOf(inventory, caller), targetOf(inventory, request)),
     now: Date.UTC(2026, 10, 25, 10),
-    hop,
-    role: 'caller',
-    credential: 'x509-svid',
-    target: target(inventory, request),
-    chain: [hop],
-    task: null,
-    declared: null,
     client: '10.0.0.7',
-    query: null,
-    headers: new Map(),
-    numbers: new Map(),
-    inNetworks: null,
     credentialAge: 60,
-    approvals: new Set(),
-    risk: null,
-    signals: new Set(),
     ...changes,
   };
 }
@@ -163,9 +136,4 @@ export function task(changes: Partial<Task> = {}): Task {
     token: 'sha256:00',
     ...changes,
   };
-}
-
-function known<T>(value: T | Refusal): T {
-  if (value instanceof Refusal) throw new Error(`${value.reason}: ${value.detail}`);
-  return value;
 }

@@ -8,6 +8,13 @@ import { until } from './until.ts';
 const START_LIMIT_MS = 60_000;
 const sources = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
+/** The lines of a file. */
+export function linesOf(file: string): readonly string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
 /** One line of the audit file, as far as tests look at it. */
 export interface AuditLine {
   readonly seq: number;
@@ -112,10 +119,7 @@ export class Sidecar {
 
   /** The audit file so far, boot lines included. */
   audit(): readonly AuditLine[] {
-    const lines = readFileSync(this.auditFile, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '');
-    return lines.map((line) => JSON.parse(line) as AuditLine);
+    return linesOf(this.auditFile).map((line) => JSON.parse(line) as AuditLine);
   }
 
   /** The audit line of a decision, which is there before its answer leaves. */

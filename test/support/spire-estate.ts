@@ -1,17 +1,18 @@
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { TestCa } from './ca.ts';
 import { type Envoy, type EnvoyTree, endpointOf, place, runEnvoy } from './envoy.ts';
 import { envoyOf, findEnvoy, type supportedEnvoys } from './envoy-binary.ts';
+import { copyExample } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { Sidecar } from './sidecar.ts';
 import { programAs, Spire, type SpireOptions } from './spire.ts';
 import { documentedYaml, runDocumented } from './spire-docs.ts';
 import { SpireWorkload } from './spire-workload.ts';
-import { startUpstream, type Upstream } from './upstream.ts';
+import { ending } from './started.ts';
+import { startUpstream } from './upstream.ts';
 
-const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
 export const PARTNER = '/ns/billing/sa/reader';
 
 export interface SpireEstateOptions {
@@ -31,104 +32,66 @@ export interface SpireEstateOptions {
  * The example behind SPIRE: Envoy with envoy/spire.yaml, the sidecar with the configuration of docs/spire.md on all
  * addresses over mutual TLS, registered by the commands of that page.
  */
-export class SpireEstate {
-  readonly dir: string;
-  readonly spire: Spire;
-  /** The partner's SPIRE, and the root above it, whose key is the test's. */
-  readonly partner: Spire | null;
-  readonly partnerRoot: TestCa;
-  readonly ledger: SpireWorkload;
-  readonly sidecar: Sidecar;
-  readonly upstream: Upstream;
-  readonly envoy: Envoy;
-  readonly #envoyBinary: string;
-  readonly #others: Envoy[] = [];
+export const SpireEstate = { start };
+export type SpireEstate = Awaited<ReturnType<typeof start>>;
 
-  private constructor(parts: Parts) {
-    this.dir = parts.dir;
-    this.spire = parts.spire;
-    this.partner = parts.partner;
-    this.partnerRoot = parts.partnerRoot;
-    this.ledger = parts.ledger;
-    this.sidecar = parts.sidecar;
-    this.upstream = parts.upstream;
-    this.envoy = parts.envoy;
-    this.#envoyBinary = parts.envoyBinary;
-  }
+async function start(options: SpireEstateOptions = {}) {
+  await using started = new AsyncDisposableStack();
+  const dir = started.adopt(temporaryFolder(), removeFolder);
+  const spire = ending(started, await Spire.start({ ...options.spire, dir, trustDomain: 'prod.example' }));
+  /** The root above the partner's SPIRE, whose key is the test's. */
+  const partnerRoot = TestCa.root('partner.example');
+  const partner =
+    options.partner === true
+      ? ending(started, await Spire.start({ dir, trustDomain: 'partner.example', root: partnerRoot }))
+      : null;
+  const ledger = await SpireWorkload.at(spire, '/ns/payments/sa/ledger');
+  const found = options.envoyVersion === undefined ? findEnvoy() : envoyOf(options.envoyVersion);
+  const envoyBinary = programAs(await found, join(dir, 'bin', 'envoy'));
+  const variables = { ENVOY: envoyBinary, NODE: process.execPath, LEDGER: ledger.binary };
+  await runDocumented('register', spire, dir, variables);
+  writeExample(dir);
+  const sidecar = ending(started, await Sidecar.start({ dir, ...sidecarSetup(spire, options.maxStale) }));
+  const upstream = ending(started, await startUpstream());
 
-  static async start(options: SpireEstateOptions = {}): Promise<SpireEstate> {
-    const dir = temporaryFolder();
-    const started: (() => Promise<unknown>)[] = [async () => removeFolder(dir)];
-    try {
-      const partnerRoot = TestCa.root('partner.example');
-      const spire = await Spire.start({ ...options.spire, dir, trustDomain: 'prod.example' });
-      started.push(() => spire.stop());
-      const partner =
-        options.partner === true ? await Spire.start({ dir, trustDomain: 'partner.example', root: partnerRoot }) : null;
-      if (partner !== null) started.push(() => partner.stop());
-      const ledger = await SpireWorkload.at(spire, '/ns/payments/sa/ledger');
-      const envoyBinary = programAs(await envoyBinaryOf(options), join(dir, 'bin', 'envoy'));
-      const variables = { ENVOY: envoyBinary, NODE: process.execPath, LEDGER: ledger.binary };
-      await runDocumented('register', spire, dir, variables);
-      writeExample(dir);
-      const sidecar = await Sidecar.start({ dir, ...sidecarSetup(spire, options.maxStale) });
-      started.push(() => sidecar.stop());
-      const upstream = await startUpstream();
-      started.push(() => upstream.close());
-      const { edit = () => {} } = options;
-      const envoy = await startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary, edit });
-      return new SpireEstate({ dir, spire, partner, partnerRoot, ledger, sidecar, upstream, envoy, envoyBinary });
-    } catch (error) {
-      for (const stop of started.reverse()) await stop();
-      throw error;
-    }
-  }
-
-  /** Exchanges the bundles of both trust domains and lets Envoy and the sidecar have the partner's, as docs/spire.md says. */
-  async federate(): Promise<void> {
-    const partner = this.partner!;
-    for (const side of [this.spire, partner]) await runDocumented('export', side, this.dir);
-    await runDocumented('import', this.spire, this.dir);
-    const variables = { ENVOY: this.#envoyBinary, NODE: process.execPath, LEDGER: this.ledger.binary };
-    await runDocumented('federate', this.spire, this.dir, variables);
-  }
-
+  let all: AsyncDisposableStack = started;
   /** Another Envoy before the same sidecar, changed by the test. */
-  async otherEnvoy(edit: (tree: EnvoyTree) => void): Promise<Envoy> {
-    const { dir, spire, sidecar, upstream } = this;
-    const envoy = await startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary: this.#envoyBinary, edit });
-    this.#others.push(envoy);
+  const otherEnvoy = async (edit: (tree: EnvoyTree) => void): Promise<Envoy> => {
+    const placed = (tree: EnvoyTree): void => {
+      endpointOf(tree, 'spire-agent').address = { pipe: { path: spire.agentSocket } };
+      edit(tree);
+    };
+    const tree = place({ config: 'spire', check: sidecar.check, upstream: upstream.port, edit: placed });
+    const envoy = ending(all, await runEnvoy(mkdtempSync(join(dir, 'envoy-')), tree, envoyBinary));
+    await envoy.clusterHealth('cedar-ext-authz', true);
     return envoy;
-  }
+  };
+  const envoy = await otherEnvoy(options.edit ?? (() => {}));
+  all = started.move();
 
-  async stop(): Promise<void> {
-    for (const envoy of [this.envoy, ...this.#others]) await envoy.stop();
-    await this.sidecar.stop();
-    await this.upstream.close();
-    await this.partner?.stop();
-    await this.spire.stop();
-    removeFolder(this.dir);
-  }
-}
-
-const envoyBinaryOf = ({ envoyVersion }: SpireEstateOptions): Promise<string> =>
-  envoyVersion === undefined ? findEnvoy() : envoyOf(envoyVersion);
-
-interface Parts {
-  readonly dir: string;
-  readonly spire: Spire;
-  readonly partner: Spire | null;
-  readonly partnerRoot: TestCa;
-  readonly ledger: SpireWorkload;
-  readonly sidecar: Sidecar;
-  readonly upstream: Upstream;
-  readonly envoy: Envoy;
-  readonly envoyBinary: string;
+  return {
+    dir,
+    spire,
+    partner,
+    partnerRoot,
+    ledger,
+    sidecar,
+    upstream,
+    envoy,
+    otherEnvoy,
+    /** Exchanges the bundles of both trust domains and lets Envoy and the sidecar have the partner's, as docs/spire.md says. */
+    federate: async (): Promise<void> => {
+      for (const side of [spire, partner!]) await runDocumented('export', side, dir);
+      await runDocumented('import', spire, dir);
+      await runDocumented('federate', spire, dir, variables);
+    },
+    stop: (): Promise<void> => all.disposeAsync(),
+  };
 }
 
 /** cedar/example with the partner: a workload below its trust domain, and a permit for the status page. */
 function writeExample(dir: string): void {
-  cpSync(example, dir, { recursive: true });
+  copyExample(dir);
   const inventory = parseDocument(readFileSync(join(dir, 'inventory.yaml'), 'utf8'));
   const entry = { under: 'spiffe://partner.example/ns/billing', owner: 'payments', kind: 'service', relay: false };
   inventory.addIn(['workloads'], inventory.createNode(entry));
@@ -163,30 +126,6 @@ function sidecarSetup(spire: Spire, maxStale?: string) {
     listen: { tls, peers },
     config: { ...config, request, identity },
   };
-}
-
-interface EnvoyParts {
-  readonly dir: string;
-  readonly spire: Spire;
-  readonly sidecar: Sidecar;
-  readonly upstream: Upstream;
-  readonly envoyBinary: string;
-  readonly edit?: (tree: EnvoyTree) => void;
-}
-
-async function startSpireEnvoy({ dir, spire, sidecar, upstream, envoyBinary, edit }: EnvoyParts): Promise<Envoy> {
-  const tree = place({
-    config: 'spire',
-    check: sidecar.check,
-    upstream: upstream.port,
-    edit: (placed) => {
-      endpointOf(placed, 'spire-agent').address = { pipe: { path: spire.agentSocket } };
-      edit?.(placed);
-    },
-  });
-  const envoy = await runEnvoy(mkdtempSync(join(dir, 'envoy-')), tree, envoyBinary);
-  await envoy.clusterHealth('cedar-ext-authz', true);
-  return envoy;
 }
 
 /** Envoy hands every certificate on, and asks for none: what is refused then, the sidecar refuses. */

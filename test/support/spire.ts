@@ -103,16 +103,8 @@ spire-agent() { ${agent} "$@" -socketPath ${this.agentSocket}; }
       args.push('-joinToken', token);
     }
     const binary = await goTool('spire-agent');
-    const agent = new Program('spire-agent', binary, args);
-    this.#agent = agent;
-    await until(
-      'the agent',
-      async () => {
-        agent.assertRunning();
-        return (await finish(binary, ['healthcheck', '-socketPath', this.agentSocket])).code === 0 ? true : null;
-      },
-      START_LIMIT_MS,
-    );
+    this.#agent = new Program('spire-agent', binary, args);
+    await healthy(this.#agent, binary, this.agentSocket);
   }
 
   /** SIGKILL: as if its machine had crashed; the socket file stays. */
@@ -136,16 +128,8 @@ spire-agent() { ${agent} "$@" -socketPath ${this.agentSocket}; }
     const config = join(this.dir, 'server.conf');
     writeFileSync(config, this.#serverConfig());
     const binary = await goTool('spire-server');
-    const server = new Program('spire-server', binary, ['run', '-config', config]);
-    this.#server = server;
-    await until(
-      'the server',
-      async () => {
-        server.assertRunning();
-        return (await finish(binary, ['healthcheck', '-socketPath', this.#serverSocket])).code === 0 ? true : null;
-      },
-      START_LIMIT_MS,
-    );
+    this.#server = new Program('spire-server', binary, ['run', '-config', config]);
+    await healthy(this.#server, binary, this.#serverSocket);
   }
 
   #serverConfig(): string {
@@ -206,6 +190,15 @@ plugins {
 }
 `;
   }
+}
+
+async function healthy(program: Program, binary: string, socket: string): Promise<void> {
+  const healthcheck = ['healthcheck', '-socketPath', socket];
+  const answered = async () => {
+    program.assertRunning();
+    return (await finish(binary, healthcheck)).code === 0 ? true : null;
+  };
+  await until(program.name, answered, START_LIMIT_MS);
 }
 
 /** The same program under another path, so that it is another workload to an agent that looks at paths. */

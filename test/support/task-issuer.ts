@@ -13,8 +13,8 @@ import {
   wpt,
 } from './tokens.ts';
 
-const TTS = 'https://tts.prod.example';
-const AS = 'https://as.prod.example';
+export const TTS = 'https://tts.prod.example';
+export const AS = 'https://as.prod.example';
 
 /** What a task token says. SPIFFE IDs throughout; what is left out is left out of the token. */
 export interface TaskShape {
@@ -29,6 +29,12 @@ export interface TaskShape {
   readonly now?: number;
 }
 
+/** Of the Transaction Token Service, of the authorization server, and of the trust domain: its JWT-SVIDs and its WITs. */
+type IssuerKeys = Readonly<Record<'tts' | 'as' | 'domain' | 'wit', SigningKey>>;
+
+/** Who makes a proof, for which request. */
+type Holding = { readonly holder: SigningKey; readonly uri: string; readonly now?: number };
+
 /** One change to the settings of every issuer, such as `unsafeBearer` or `propagation`. */
 export type IssuerSettings = Readonly<Record<string, unknown>>;
 
@@ -38,11 +44,14 @@ export type IssuerSettings = Readonly<Record<string, unknown>>;
  */
 export class TaskIssuer {
   readonly trustDomain: string;
-  readonly keys: Readonly<Record<'tts' | 'as' | 'svid' | 'wit', SigningKey>>;
+  readonly keys: IssuerKeys;
 
-  constructor(trustDomain: string) {
+  constructor(
+    trustDomain: string,
+    keys: IssuerKeys = { tts: makeKey(), as: makeKey(), domain: makeKey(), wit: makeKey() },
+  ) {
     this.trustDomain = trustDomain;
-    this.keys = { tts: makeKey(), as: makeKey(), svid: makeKey(), wit: makeKey() };
+    this.keys = keys;
   }
 
   /** Writes the JWK Sets into the folder of the configuration, and returns its `task` section. */
@@ -70,7 +79,7 @@ export class TaskIssuer {
 
   /** The keys that the trust domain's bundle document must hold besides its X.509 authorities. */
   bundleKeys(): readonly Readonly<Record<string, unknown>>[] {
-    return [jwk(this.keys.svid, { use: 'jwt-svid' }), jwk(this.keys.wit, { use: 'wit-svid' })];
+    return [jwk(this.keys.domain, { use: 'jwt-svid' }), jwk(this.keys.wit, { use: 'wit-svid' })];
   }
 
   txnToken(shape: TaskShape): string {
@@ -92,40 +101,27 @@ export class TaskIssuer {
 
   /** A JWT-SVID of the workload with the task in it. */
   jwtSvid(audience: string, { workload, now = Date.now(), ...shape }: TaskShape): string {
-    return jwtSvid({ key: this.keys.svid, now, sub: workload, aud: audience }, withTask(shape));
+    return jwtSvid({ key: this.keys.domain, now, sub: workload, aud: audience }, withTask(shape));
   }
 
   /** A WIT for the workload, and a WPT of the holder's key over it and the tokens beside it. */
   workloadProof(
-    frame: {
-      readonly workload: string;
-      readonly holder: SigningKey;
-      readonly uri: string;
-      readonly accessToken?: string;
-      readonly txnToken?: string;
-      readonly now?: number;
-    },
+    frame: Holding & { workload: string; accessToken?: string; txnToken?: string },
     mutation: Mutation = {},
+    ofIdentity: Mutation = {},
   ): { readonly 'workload-identity-token': string; readonly 'workload-proof-token': string } {
     const { workload, holder, now = Date.now(), ...over } = frame;
-    const identity = wit({ key: this.keys.wit, now, sub: workload, holder });
+    const identity = wit({ key: this.keys.wit, now, sub: workload, holder }, ofIdentity);
     const proof = wpt({ ...over, key: holder, now, wit: identity }, mutation);
     return { 'workload-identity-token': identity, 'workload-proof-token': proof };
   }
 
   /** A DPoP proof of the holder's key over a token. */
   dpopProof(
-    frame: {
-      readonly holder: SigningKey;
-      readonly method: string;
-      readonly uri: string;
-      readonly token: string;
-      readonly now?: number;
-    },
+    { holder, now = Date.now(), token, ...frame }: Holding & { method: string; token: string },
     mutation: Mutation = {},
   ): string {
-    const { holder, method, uri, token, now = Date.now() } = frame;
-    return dpopProof({ key: holder, now, method, uri, accessToken: token }, mutation);
+    return dpopProof({ ...frame, key: holder, now, accessToken: token }, mutation);
   }
 }
 

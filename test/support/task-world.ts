@@ -7,7 +7,6 @@ import type { CheckInput, Headers } from '../../src/http/input.ts';
 import { Caller, type Credential } from '../../src/identity/caller.ts';
 import { credentialReader } from '../../src/identity/credentials.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import type { Target } from '../../src/inventory/model.ts';
 import type { Why } from '../../src/task/model.ts';
 import type {
   AccessTokenIssuer,
@@ -23,7 +22,10 @@ import { KeySet } from '../../src/token/key-set.ts';
 import type { KeySource } from '../../src/token/key-source.ts';
 import { TokenVerifier } from '../../src/token/verifier.ts';
 import { inventoryOf, targetOf, workloadOf } from './inventory.ts';
-import { accessToken, jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256, txnToken } from './tokens.ts';
+import { AS, TaskIssuer, TTS } from './task-issuer.ts';
+import { jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256 } from './tokens.ts';
+
+export { AS, TTS };
 
 /** The workloads of the estate. */
 export const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
@@ -35,8 +37,6 @@ export const PARTNER = 'spiffe://partner.example/ns/shop';
 export const NOW = Date.parse('2026-11-25T10:00:00Z');
 export const AUDIENCE = 'spiffe://prod.example/ns/payments/sa/api';
 export const ORIGIN = 'https://api.example';
-export const TTS = 'https://tts.prod.example';
-export const AS = 'https://as.prod.example';
 const KEYCLOAK = 'https://sso.prod.example/realms/prod';
 export const PATH = '/api/invoices/42';
 export const TARGET_URI = ORIGIN + PATH;
@@ -155,30 +155,14 @@ export const options = {
   resourceMetadata: false,
 } satisfies TaskOptions;
 
+const issuer = new TaskIssuer('prod.example', keys);
+
 /** A Transaction Token for the agent: good, but for the mutation. */
-export function agentTxn(mutation: Mutation = {}): string {
-  return txnToken(
-    {
-      key: keys.tts,
-      now: NOW,
-      iss: TTS,
-      aud: 'prod.example',
-      txn: 't-42',
-      sub: 'user:4711',
-      scope: 'invoices',
-      workload: AGENT,
-    },
-    { ...mutation, claims: { tctx: { purpose: 'reconcile-invoices' }, ...mutation.claims } },
-  );
-}
+export const agentTxn = (mutation: Mutation = {}): string => issuer.txnToken({ workload: AGENT, now: NOW, mutation });
 
 /** An access token for the agent. */
-export function agentAccess(mutation: Mutation = {}): string {
-  return accessToken(
-    { key: keys.as, now: NOW, iss: AS, sub: 'user:4711', aud: AUDIENCE, client: AGENT },
-    { ...mutation, claims: { task: { id: 't-42', purpose: 'reconcile-invoices' }, ...mutation.claims } },
-  );
-}
+export const agentAccess = (mutation: Mutation = {}): string =>
+  issuer.accessToken(AUDIENCE, { workload: AGENT, now: NOW, mutation });
 
 /** A JWT-SVID of the agent with a task in it. */
 export function agentSvid(mutation: Mutation = {}): string {
@@ -207,7 +191,7 @@ export function readWhy(situation: Situation = {}): Promise<Why | Refusal> {
   const used = { ...options, ...situation.options };
   const read = taskReader(used);
   const input = inputOf(situation);
-  const asked = target(host, method, path);
+  const asked = targetOf(inventory, `${method} ${host}${path}`);
   const guarded = guardHeaders(input.headers, Object.values(used.headers ?? {}), false);
   if (guarded !== null) return Promise.resolve(guarded);
   const issuers = new Set(used.issuers.flatMap((one) => (one.kind === 'jwt-svid' ? [] : [one.issuer])));
@@ -238,10 +222,6 @@ export async function refuses(situation: Situation, reason: string, detail: RegE
   const outcome = await refusal(situation);
   assert.equal(outcome.reason, reason, outcome.detail);
   assert.match(outcome.detail, detail);
-}
-
-function target(host: string, method: string, path: string): Target {
-  return targetOf(inventory, `${method} ${host}${path}`);
 }
 
 export function callerOf({ caller = AGENT, credential = 'x509-svid', thumbprint = CERTIFICATE }: Situation): Caller {

@@ -5,7 +5,7 @@ import { bundleDocument, type Issued, TestCa } from './ca.ts';
 import { connectionManager, type EnvoyTree } from './envoy.ts';
 import { type ConfigOverrides, exampleIdentity, PAYMENTS, SidecarEstate, TRUST_DOMAIN, workload } from './estate.ts';
 import { secondAfterStart } from './proof-time.ts';
-import { AUDIENCES, ThiefTokens } from './thief-tokens.ts';
+import { ThiefTokens } from './thief-tokens.ts';
 
 export const CRM = 'crm.internal';
 export const PARTNER = 'spiffe://partner.example/ns/shop/sa/assistant';
@@ -122,51 +122,35 @@ export function routeTwoHosts(tree: EnvoyTree): void {
 }
 
 /** A copy of the example estate with every kind of credential that could be stolen, and those who play. */
-export class ThiefEstate {
-  readonly base: SidecarEstate;
-  readonly tokens: ThiefTokens;
-  readonly partnerCa: TestCa;
-  /** A certificate with its key for each of `ids`. */
-  readonly svids: Readonly<Record<Person, Issued>>;
+export const ThiefEstate = { start };
+export type ThiefEstate = Awaited<ReturnType<typeof start>>;
 
-  private constructor(base: SidecarEstate, tokens: ThiefTokens, partnerCa: TestCa) {
-    this.base = base;
-    this.tokens = tokens;
-    this.partnerCa = partnerCa;
-    this.svids = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, base.ca.svid(id)])) as Readonly<
-      Record<Person, Issued>
-    >;
-  }
-
-  /** `task` is merged into the section that believes the estate's tokens; all else overrides as `config` does. */
-  static async start({ task, ...config }: ConfigOverrides & { readonly task?: object } = {}): Promise<ThiefEstate> {
-    const tokens = new ThiefTokens(TRUST_DOMAIN);
-    const partnerCa = TestCa.root('partner.example');
-    const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
-      writeInventory(dir);
-      writeFileSync(join(dir, 'policies', 'thief.cedar'), policies);
-      // They are about the example, and one of them would keep a mutated guardrail from being loaded.
-      rmSync(join(dir, 'policies', 'tests'), { recursive: true });
-      const bundle = bundleDocument([ca]);
-      const keys = [...bundle.keys, ...tokens.issuer.bundleKeys()];
-      writeFileSync(join(dir, 'bundle.json'), JSON.stringify({ ...bundle, keys }));
-      writeFileSync(join(dir, 'partner.json'), JSON.stringify(bundleDocument([partnerCa])));
-      const { trustDomains, ...identity } = exampleIdentity({ mode: 'sanitize-set' });
-      const domains = { ...(trustDomains as object), 'partner.example': { bundle: { file: './partner.json' } } };
-      return {
-        serves: [],
-        identity: { ...identity, trustDomains: domains },
-        task: { ...tokens.configure(dir), ...task },
-      };
+/** `task` is merged into the section that believes the estate's tokens; all else overrides as `config` does. */
+async function start({ task, ...config }: ConfigOverrides & { readonly task?: object } = {}) {
+  const tokens = new ThiefTokens(TRUST_DOMAIN);
+  const partnerCa = TestCa.root('partner.example');
+  const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
+    writeInventory(dir);
+    writeFileSync(join(dir, 'policies', 'thief.cedar'), policies);
+    // They are about the example, and one of them would keep a mutated guardrail from being loaded.
+    rmSync(join(dir, 'policies', 'tests'), { recursive: true });
+    const bundle = bundleDocument([ca]);
+    const keys = [...bundle.keys, ...tokens.issuer.bundleKeys()];
+    writeFileSync(join(dir, 'bundle.json'), JSON.stringify({ ...bundle, keys }));
+    writeFileSync(join(dir, 'partner.json'), JSON.stringify(bundleDocument([partnerCa])));
+    const { trustDomains, ...identity } = exampleIdentity({ mode: 'sanitize-set' });
+    const domains = { ...(trustDomains as object), 'partner.example': { bundle: { file: './partner.json' } } };
+    return {
+      serves: [],
+      identity: { ...identity, trustDomains: domains },
+      task: { ...tokens.configure(dir), ...task },
     };
-    const base = await SidecarEstate.start({ prepare, config });
-    await secondAfterStart();
-    return new ThiefEstate(base, tokens, partnerCa);
-  }
-
-  stop(): Promise<void> {
-    return this.base.stop();
-  }
+  };
+  const base = await SidecarEstate.start({ prepare, config });
+  await secondAfterStart();
+  /** A certificate with its key for each of `ids`. */
+  const svids = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, base.ca.svid(id)])) as Readonly<
+    Record<Person, Issued>
+  >;
+  return { base, tokens, partnerCa, svids, stop: base.stop };
 }
-
-export const OTHER_AUDIENCE = AUDIENCES.crm;

@@ -83,7 +83,7 @@ export class ThiefTokens {
 
   /** A JWT-SVID of the workload that says who it is and nothing else. */
   identity(workload: string, { claims = {}, ended = false }: Change = {}): string {
-    const frame = { key: this.issuer.keys.svid, now: clock(ended), sub: workload, aud: AUDIENCES.payments };
+    const frame = { key: this.issuer.keys.domain, now: clock(ended), sub: workload, aud: AUDIENCES.payments };
     return jwtSvid(frame, { claims });
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { text } from 'node:stream/consumers';
 import type { Issued } from './ca.ts';
 import { CheckClient } from './check-client.ts';
 import { checkBytes } from './check-request.ts';
@@ -67,12 +68,7 @@ export function throughEnvoy(envoy: Envoy): Way {
 async function readAnswer(stream: ClientHttp2Stream): Promise<Answer> {
   stream.end();
   const [headers] = (await once(stream, 'response')) as [{ readonly ':status'?: number }];
-  let body = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (part: string) => {
-    body += part;
-  });
-  await once(stream, 'end');
+  const body = await text(stream);
   return headers[':status'] === 200 ? { outcome: 'permitted', decision: null } : denial(body);
 }
 

@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { type AddressInfo, createServer as createTcp, type Socket } from 'node:net';
+import { createServer as createTcp, type Socket } from 'node:net';
+import { closeServer, listenOnLoopback } from './ports.ts';
 
 /** What the upstream says it was asked: the proof of what travelled on. */
 export interface Seen {
@@ -63,15 +63,12 @@ export async function startUpstream({ grpc = false } = {}): Promise<Upstream> {
       }
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listenOnLoopback(server),
     seen,
     close: async () => {
       for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
+      await closeServer(server);
     },
   };
 }

@@ -1,15 +1,6 @@
 import { type Issued, urlEncodedPem } from './ca.ts';
-import {
-  accessToken,
-  dpopProof,
-  jwtSvid,
-  type Mutation,
-  oidcToken,
-  thumbprint,
-  txnToken,
-  wit as witToken,
-  wpt as wptToken,
-} from './tokens.ts';
+import { AS, TaskIssuer, TTS } from './task-issuer.ts';
+import { jwtSvid, type Mutation, oidcToken, thumbprint } from './tokens.ts';
 import { type Ask, type World, workload } from './world.ts';
 
 /** Requests of the mesh that are permitted as they stand; every parameter changes one thing about them. */
@@ -26,8 +17,7 @@ export const INVOICE = '/api/invoices/42';
 export const EXPORT = '/api/exports/october';
 export const ORIGIN = 'https://payments.prod.example';
 export const AUDIENCE = workload('/ns/payments/sa/api');
-export const TTS = 'https://tts.prod.example';
-export const AS = 'https://as.prod.example';
+export { AS, TTS };
 export const CI = 'https://ci.example';
 
 type Over = Partial<Ask>;
@@ -89,21 +79,11 @@ export const deployByToken =
     return { svid: null, method: 'POST', path: '/api/releases', headers: bearer(oidcToken(frame, mutation)) };
   };
 
+const issuerOf = ({ keys }: World): TaskIssuer => new TaskIssuer('prod.example', keys);
+
 /** A Transaction Token for the billing agent. */
 export const agentTxn = (world: World, mutation: Mutation = {}): string =>
-  txnToken(
-    {
-      key: world.keys.tts,
-      now: Date.now(),
-      iss: TTS,
-      aud: 'prod.example',
-      txn: 't-42',
-      sub: 'user:4711',
-      scope: 'invoices',
-      workload: workload(AGENT),
-    },
-    { ...mutation, claims: { tctx: { purpose: 'reconcile-invoices' }, ...mutation.claims } },
-  );
+  issuerOf(world).txnToken({ workload: workload(AGENT), mutation });
 
 /** The billing agent reads an invoice within a task that a Transaction Token states. */
 export const agentByTxn =
@@ -121,13 +101,7 @@ export const agentByChain =
     })(world);
 
 const agentAccess = (world: World, mutation: Mutation): string =>
-  accessToken(
-    { key: world.keys.as, now: Date.now(), iss: AS, sub: 'user:4711', aud: AUDIENCE, client: workload(AGENT) },
-    {
-      ...mutation,
-      claims: { scope: 'invoices', task: { id: 't-42', purpose: 'reconcile-invoices' }, ...mutation.claims },
-    },
-  );
+  issuerOf(world).accessToken(AUDIENCE, { workload: workload(AGENT), scope: 'invoices', mutation });
 
 /** The billing agent reads an invoice within a task that an access token states. */
 export const agentByAccess =
@@ -139,10 +113,10 @@ export const agentByAccess =
 export const agentByDpop =
   (proof: Mutation = {}, over: Over = {}): AskOf =>
   (world) => {
-    const key = world.keys.agent;
-    const token = agentAccess(world, { claims: { cnf: { jkt: thumbprint(key) } } });
-    const frame = { key, now: Date.now(), method: 'GET', uri: ORIGIN + INVOICE, accessToken: token };
-    const headers = { authorization: `DPoP ${token}`, dpop: dpopProof(frame, proof) };
+    const holder = world.keys.agent;
+    const token = agentAccess(world, { claims: { cnf: { jkt: thumbprint(holder) } } });
+    const frame = { holder, method: 'GET', uri: ORIGIN + INVOICE, token };
+    const headers = { authorization: `DPoP ${token}`, dpop: issuerOf(world).dpopProof(frame, proof) };
     return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
   };
 
@@ -150,11 +124,8 @@ export const agentByDpop =
 export const agentByWimse =
   ({ wit = {}, wpt = {} }: { readonly wit?: Mutation; readonly wpt?: Mutation } = {}, over: Over = {}): AskOf =>
   (world) => {
-    const now = Date.now();
-    const holder = world.keys.agent;
-    const txn = agentTxn(world);
-    const token = witToken({ key: world.keys.wit, now, sub: workload(AGENT), holder }, wit);
-    const proof = wptToken({ key: holder, now, uri: ORIGIN + INVOICE, wit: token, txnToken: txn }, wpt);
-    const headers = { 'txn-token': txn, 'workload-identity-token': token, 'workload-proof-token': proof };
+    const txnToken = agentTxn(world);
+    const frame = { workload: workload(AGENT), holder: world.keys.agent, uri: ORIGIN + INVOICE, txnToken };
+    const headers = { 'txn-token': txnToken, ...issuerOf(world).workloadProof(frame, wpt, wit) };
     return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
   };

@@ -1,31 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleDocument, TestCa } from './ca.ts';
-import { jwk, makeKey, type SigningKey } from './tokens.ts';
+import { jwk, makeKey } from './tokens.ts';
+
+const mesh = join(import.meta.dirname, '..', 'cases', 'mesh');
 
 /** Every authority of the mesh, and the keys of some workloads. */
-export interface WorldKeys {
-  readonly ca: TestCa;
-  readonly partnerCa: TestCa;
-  readonly emptiedCa: TestCa;
-  readonly silentCa: TestCa;
-  readonly fadingCa: TestCa;
-  /** Signs JWT-SVIDs of prod.example. */
-  readonly domain: SigningKey;
-  /** Signs Workload Identity Tokens of prod.example. */
-  readonly wit: SigningKey;
-  /** The Transaction Token Service. */
-  readonly tts: SigningKey;
-  /** The authorization server. */
-  readonly as: SigningKey;
-  readonly ci: SigningKey;
-  /** A key that the billing agent holds, for proofs of possession. */
-  readonly agent: SigningKey;
-  /** Nobody's key. */
-  readonly stranger: SigningKey;
-}
+export type WorldKeys = ReturnType<typeof makeWorldKeys>;
 
-export function makeWorldKeys(): WorldKeys {
+export function makeWorldKeys() {
   return {
     ca: TestCa.root('prod.example'),
     partnerCa: TestCa.root('partner.example'),
@@ -37,13 +20,16 @@ export function makeWorldKeys(): WorldKeys {
     tts: makeKey('ES256', 'tts-1'),
     as: makeKey('ES256', 'as-1'),
     ci: makeKey('ES256', 'ci-1'),
+    /** A key that the billing agent holds, for proofs of possession. */
     agent: makeKey('ES256', 'agent'),
+    /** Nobody's key. */
     stranger: makeKey('ES256', 'stranger'),
   };
 }
 
-/** Writes the trust bundles and key sets that the configuration of the mesh names. */
-export function writeTrust(folder: string, keys: WorldKeys): void {
+/** Copies the mesh into a folder, with the trust bundles and key sets that its configuration names. */
+export function writeMesh(folder: string, keys: WorldKeys): void {
+  cpSync(mesh, folder, { recursive: true });
   const put = (name: string, document: object) => writeFileSync(join(folder, name), JSON.stringify(document));
 
   const bundle = bundleDocument([keys.ca]);

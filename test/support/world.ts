@@ -1,22 +1,18 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
-import { Client, credentials } from '@grpc/grpc-js';
 import { parse } from 'yaml';
 import { type App, start } from '../../src/app/app.ts';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
+import { CheckClient } from './check-client.ts';
 import { checkBytes, type RequestShape } from './check-request.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { decodeResponse, type WireResponse } from './golden-wire.ts';
-import type { AuditLine } from './sidecar.ts';
-import { makeWorldKeys, type WorldKeys, writeTrust } from './world-keys.ts';
+import { type AuditLine, linesOf } from './sidecar.ts';
+import { makeWorldKeys, type WorldKeys, writeMesh } from './world-keys.ts';
 
-const mesh = join(import.meta.dirname, '..', 'cases', 'mesh');
-const METHOD = '/envoy.service.auth.v3.Authorization/Check';
-/** Nothing here waits so long, unless it hangs. */
-const ANSWER_LIMIT_MS = 30_000;
 const HOUR_MS = 3_600_000;
 
 export const HOST = 'payments.internal';
@@ -71,46 +67,27 @@ export interface WorldOptions {
 }
 
 /** A check port as Envoy sees it, whoever serves it, and the audit file behind it. */
-export class CheckPort {
-  readonly #client: Client;
+export class CheckPort extends CheckClient {
   readonly #auditFile: string;
 
   constructor(target: string, auditFile: string) {
-    this.#client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    super(target);
     this.#auditFile = auditFile;
   }
 
+  /** The answer to one request. A gRPC error rejects: none must ever come. */
   async send(ask: Ask): Promise<Answer> {
     const bytes = await this.call(encode(ask));
     const wire = decodeResponse(bytes);
     const decision = String(wire.metadata?.decision);
-    const line = this.#lines().findLast((text) => text.includes(decision));
+    const line = linesOf(this.#auditFile).findLast((text) => text.includes(decision));
     if (line === undefined) throw new Error(`no audit line of decision ${decision}`);
     return { bytes, wire, reason: reasonOf(wire), decision, audit: JSON.parse(line) as AuditLine, line };
   }
 
-  call(message: Uint8Array): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const same = (bytes: Buffer) => bytes;
-      const options = { deadline: Date.now() + ANSWER_LIMIT_MS };
-      this.#client.makeUnaryRequest(METHOD, same, same, Buffer.from(message), options, (error, answer) =>
-        answer === undefined ? reject(error) : resolve(answer),
-      );
-    });
-  }
-
+  /** The audit file, line by line, boot lines included. */
   audit(): readonly AuditLine[] {
-    return this.#lines().map((line) => JSON.parse(line) as AuditLine);
-  }
-
-  #lines(): readonly string[] {
-    return readFileSync(this.#auditFile, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '');
-  }
-
-  close(): void {
-    this.#client.close();
+    return linesOf(this.#auditFile).map((line) => JSON.parse(line) as AuditLine);
   }
 }
 
@@ -121,20 +98,19 @@ let counter = 0;
  * The whole sidecar in this process, on a Unix socket in a temporary folder, with the mesh of test/cases/mesh: its
  * inventory, its policies, and real keys and certificates made for this run.
  */
-export class World {
+export class World extends CheckPort {
   readonly folder: string;
   readonly keys: WorldKeys;
   /** The log of the sidecar, line by line. */
   readonly log: readonly string[];
   readonly #app: App;
-  readonly #port: CheckPort;
 
   private constructor(folder: string, keys: WorldKeys, log: readonly string[], app: App) {
+    super(app.check, join(folder, 'audit.jsonl'));
     this.folder = folder;
     this.keys = keys;
     this.log = log;
     this.#app = app;
-    this.#port = new CheckPort(app.check, join(folder, 'audit.jsonl'));
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -142,8 +118,7 @@ export class World {
     made ??= makeWorldKeys();
     const folder = temporaryFolder();
     try {
-      cpSync(mesh, folder, { recursive: true });
-      writeTrust(folder, made);
+      writeMesh(folder, made);
       prepare?.(folder, made);
       const log: string[] = [];
       const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
@@ -160,28 +135,13 @@ export class World {
     return this.keys.ca.svid(workload(path), parts);
   }
 
-  /** The answer to one request. A gRPC error rejects: none must ever come. */
-  send(ask: Ask): Promise<Answer> {
-    return this.#port.send(ask);
-  }
-
-  /** Any bytes to the check port; the bytes that come back. */
-  call(message: Uint8Array): Promise<Uint8Array> {
-    return this.#port.call(message);
-  }
-
-  /** The audit file, line by line, boot lines included. */
-  audit(): readonly AuditLine[] {
-    return this.#port.audit();
-  }
-
   /** A page of the status port. */
   async status(page: '/metrics' | '/readyz' | '/status'): Promise<string> {
     return (await fetch(`http://127.0.0.1:${this.#app.statusPort}${page}`)).text();
   }
 
   async stop(): Promise<void> {
-    this.#port.close();
+    this.close();
     await this.#app.stop();
     removeFolder(this.folder);
   }

@@ -36,6 +36,29 @@ export interface Question {
   readonly signals: ReadonlySet<string>;
 }
 
+/** A question of a caller by its X.509-SVID, of which no optional fact is known; `now` is 0. */
+export function bareQuestion(hop: Workload, target: Target): Question {
+  return {
+    now: 0,
+    hop,
+    role: 'caller',
+    credential: 'x509-svid',
+    target,
+    chain: [hop],
+    task: null,
+    declared: null,
+    client: null,
+    query: null,
+    headers: new Map(),
+    numbers: new Map(),
+    inNetworks: null,
+    credentialAge: null,
+    approvals: new Set(),
+    risk: null,
+    signals: new Set(),
+  };
+}
+
 /** Facts of the vocabulary that no source supplies yet: absent, or empty, in every request. */
 export const UNSUPPLIED = ['approvals', 'risk', 'signals'] as const;
 

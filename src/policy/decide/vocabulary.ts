@@ -1,4 +1,5 @@
-import { isIPv6, SocketAddress } from 'node:net';
+import { isIPv6 } from 'node:net';
+import { shortestAddress } from '../../http/host.ts';
 import type { Resource, Workload } from '../../inventory/model.ts';
 import { pathPrefixes, spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { Task } from '../../task/model.ts';
@@ -159,7 +160,7 @@ function instant(now: number): string {
  */
 export function unmapped(address: string): string {
   if (!isIPv6(address)) return address;
-  const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
+  const canonical = shortestAddress(address);
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(canonical);
   if (dotted === null) return canonical;
   const [, head = '', ...bytes] = dotted;

@@ -1,6 +1,7 @@
 import type { Problem } from '../../source/problem.ts';
 import { type PolicyText, problemIn } from '../text/split.ts';
-import { type Mistake, mistakes } from './mistakes.ts';
+import type { Mistake } from './mistake.ts';
+import { mistakes } from './mistakes.ts';
 
 /** A mistake in a policy. Offsets count UTF-16 units of the policy's text. */
 export interface FoundMistake {

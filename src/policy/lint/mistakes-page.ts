@@ -1,6 +1,7 @@
 import { tokenize } from '../text/tokens.ts';
 import { insteadOf } from './find-mistakes.ts';
-import { type Mistake, mistakes } from './mistakes.ts';
+import type { Mistake } from './mistake.ts';
+import { mistakes } from './mistakes.ts';
 
 const HEAD = `# What to write instead
 

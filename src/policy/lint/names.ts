@@ -8,13 +8,7 @@ import type { PolicySettings } from '../text/sources.ts';
 import { problemIn } from '../text/split.ts';
 import { type Literal, literals } from '../text/tokens.ts';
 import type { ParsedPolicy } from './parsed.ts';
-import { MAX_FAULTS, stringProblems, unlisted, valueOffset } from './strings.ts';
-
-/** Where names come from: the inventory, and the policy part of the config. */
-export interface Names {
-  readonly inventory: Inventory;
-  readonly settings: PolicySettings;
-}
+import { MAX_FAULTS, type Names, stringProblems, unlisted, valueOffset } from './strings.ts';
 
 /**
  * Names that are nowhere listed. Strict validation accepts any id of an entity and any string, so a misspelt one makes a

@@ -1,10 +1,16 @@
+import type { Inventory } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { PolicySettings } from '../text/sources.ts';
 import { problemIn } from '../text/split.ts';
 import { stringValue } from '../text/tokens.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
-import type { Names } from './names.ts';
 import type { ParsedPolicy } from './parsed.ts';
+
+/** Where names come from: the inventory, and the policy part of the config. */
+export interface Names {
+  readonly inventory: Inventory;
+  readonly settings: PolicySettings;
+}
 
 /** Faults of one kind in one policy that are reported: a place in the text costs a look at it. */
 export const MAX_FAULTS = 100;

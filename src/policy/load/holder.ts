@@ -6,9 +6,10 @@ import { FolderWatch } from '../../source/folder-watch.ts';
 import { formatProblem, type Problem } from '../../source/problem.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
-import { type DisabledGuardrail, type PolicySettings, revisionOf, type Sources } from '../text/sources.ts';
+import type { DisabledGuardrail, PolicySettings, Sources } from '../text/sources.ts';
 import { install, type Loaded, loadSnapshot, type Rejection, vetApart } from './load.ts';
 import { type PolicyPaths, type Reading, readParts } from './read.ts';
+import { fingerprint, SETTLE_MS, settledReading } from './settled.ts';
 import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
 
 export interface HolderOptions {
@@ -44,9 +45,6 @@ interface Held {
   readonly sources: Sources;
 }
 
-/** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
-export const SETTLE_MS = 100;
-const SETTLE_READINGS = 20;
 /** So often is judged anew what changed while it was judged; what never rests so long is reported. */
 const MAX_ROUNDS = 5;
 const POLL_MS = 5000;
@@ -166,7 +164,7 @@ export class SnapshotHolder {
     let judged: Judged | Rejection | null = null;
     let of = '';
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const reading = await this.#settledReading();
+      const reading = await settledReading(() => this.#read(), this.#seen);
       if (this.#closed) return;
       if (reading === null) break;
       const seen = fingerprint(reading);
@@ -236,20 +234,6 @@ export class SnapshotHolder {
     return guardrails.filter(({ untilMs }) => now < untilMs);
   }
 
-  /** Two readings in a row of files that nobody wrote between, or null while the files keep changing (the next event or look tries again). */
-  async #settledReading(): Promise<Reading | null> {
-    let reading = await this.#read();
-    for (let i = 0; i < SETTLE_READINGS; i++) {
-      const before = fingerprint(reading);
-      if (before === this.#seen) return reading;
-      const { stamp } = reading;
-      await delay(SETTLE_MS);
-      reading = await this.#read();
-      if (reading.stamp === stamp && fingerprint(reading) === before) return reading;
-    }
-    return null;
-  }
-
   #sayUnsettled(): void {
     if (this.#unsettled) return;
     this.#unsettled = true;
@@ -294,8 +278,3 @@ function atStart(message: string): Problem {
 }
 
 const UNSETTLED = atStart('the files keep changing; they are served when two looks in a row find the same');
-
-function fingerprint({ sources, unread, notes }: Reading): string {
-  const content = Array.isArray(sources) ? sources.map(formatProblem).join('\n') : revisionOf(sources);
-  return [content, ...[...unread.values()].flat().map(formatProblem), ...notes.map(formatProblem)].join('\n');
-}

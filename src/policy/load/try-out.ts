@@ -4,7 +4,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, type Target, type Workload, writeActions } from '../../inventory/model.ts';
 import { type Problem, sortProblems } from '../../source/problem.ts';
 import { Engine } from '../decide/engine.ts';
-import type { Question } from '../decide/question.ts';
+import { bareQuestion, type Question } from '../decide/question.ts';
 import { Snapshot } from '../decide/snapshot.ts';
 import type { Vetted } from '../decide/validated.ts';
 import { cedarCall } from '../decide/vocabulary.ts';
@@ -110,23 +110,14 @@ function probes(inventory: Inventory): Question[] {
       .find((found): found is Target => !(found instanceof Refusal));
     if (target === undefined) return [];
     const bare: Question = {
+      ...bareQuestion(hop, target),
       now: Date.UTC(2026, 0, 1),
-      hop,
-      role: 'caller',
-      credential: 'x509-svid',
-      target,
-      chain: [hop],
-      task: null,
       declared: { id: 'declared', purpose: 'declared' },
       client: '192.0.2.1',
       query: 'query',
-      headers: new Map(),
-      numbers: new Map(),
       inNetworks: false,
       credentialAge: 1,
-      approvals: new Set(),
       risk: 0,
-      signals: new Set(),
     };
     if (purpose === undefined) return [bare];
     const task: Question['task'] = {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { regexLiterals, written } from '../regex-literals.ts';
+import { words } from '../words.ts';
 
 /** A kind of text that could be slow to read, in any length. */
 export interface Text {
@@ -12,82 +13,10 @@ const JWT_HEADER = Buffer.from('{"alg":"ES256","kid":"k"}').toString('base64url'
 
 /** What is repeated: separators, escapes, beginnings without an end, and characters that grow when they are written. */
 const units: readonly string[] = [
-  ...[
-    'a',
-    'A',
-    '0',
-    '/',
-    '/a',
-    '//',
-    '.',
-    '/..',
-    '/.',
-    ';',
-    '/;',
-    ',',
-    ', ',
-    '=',
-    '&',
-    'a=b&',
-    'a=b,',
-    'a="b",',
-    '"',
-    '\\',
-  ],
-  ...[
-    '\\"',
-    '"\\',
-    '%',
-    '%41',
-    '%2e',
-    '%2F',
-    '%25',
-    '%c3%a9',
-    '!',
-    '_',
-    '-',
-    '_-',
-    ':',
-    '@',
-    '#',
-    '?',
-    '*',
-    '+',
-    '~',
-    "'",
-  ],
-  ...[
-    '{',
-    '[',
-    '[[',
-    '{"a":',
-    '{"a":[',
-    '(',
-    '<',
-    '-----BEGIN CERTIFICATE-----',
-    '%0A',
-    '\t',
-    ' ',
-    'é',
-    '\u0301',
-    'e\u0301',
-  ],
-  ...[
-    '\u202e',
-    '\ufb03',
-    '\u{1f600}',
-    '\ufffd',
-    '\u007f',
-    '\u0085',
-    'ǅ',
-    'İ',
-    'eyJ',
-    'ewo',
-    'ey',
-    'eyJ.',
-    `${JWT_HEADER}.a.`,
-  ],
-  ...['sha256:', 'spiffe://', 'a.', '[::1]', '127.0.0.1,', 'bearer ', 'By=a;', 'Cert="";', 'URI=,', '\u0000', 'x-a'],
+  ...words('a A 0 / /a // . /.. /. ; /; , = & a=b& a=b, a="b", " \\ \\" "\\ % %41 %2e %2F %25 %c3%a9 ! _ - _- : @ #'),
+  ...words('? * + ~ \' { [ [[ {"a": {"a":[ ( < %0A é ǅ İ eyJ ewo ey eyJ. sha256: spiffe:// a. [::1] 127.0.0.1, By=a;'),
+  ...words('Cert=""; URI=, x-a e\u0301 \u202e \ufb03 \u{1f600} \ufffd \u007f \u0085 \u0301 \u0000'),
+  ...[', ', '-----BEGIN CERTIFICATE-----', '\t', ' ', `${JWT_HEADER}.a.`, 'bearer '],
 ];
 
 const repeated = (name: string, unit: string, before = '', after = ''): Text => ({

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import * as der from '../der.ts';
+import { words } from '../words.ts';
 
 /** One element of DER: octets, or elements. Octet strings that hold elements, as extensions do, are opened too. */
 type Element =
@@ -7,18 +8,7 @@ type Element =
   | { readonly tag: number; readonly parts: Element[] };
 
 /** Basic constraints and key usages that mean something else, and the identifiers of extensions. */
-const meaningful = [
-  '30030101ff',
-  '3000',
-  '3006020100',
-  '03020106',
-  '03020780',
-  '030202fc',
-  '551d13',
-  '551d0f',
-  '551d11',
-  '551d1e',
-];
+const meaningful = words('30030101ff 3000 3006020100 03020106 03020780 030202fc 551d13 551d0f 551d11 551d1e');
 
 interface Edit {
   readonly kind: 'octets' | 'tag' | 'remove' | 'repeat' | 'swap' | 'other';

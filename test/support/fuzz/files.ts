@@ -28,6 +28,7 @@ import { tokenize } from '../../../src/policy/text/tokens.ts';
 import type { Problem } from '../../../src/source/problem.ts';
 import { auditRecord } from '../audit-observe.ts';
 import { settings } from '../policy.ts';
+import { words } from '../words.ts';
 import { jsonPieces, mutatedText, yamlPieces } from './mutations.ts';
 import { type Parser, parser } from './parser.ts';
 import { mutatedTree } from './tree.ts';
@@ -47,24 +48,7 @@ const policyTexts = [
   file('cedar', 'guardrails', 'proof.cedar'),
   file('cedar', 'guardrails', 'legacy.cedar'),
 ];
-const policyPieces = [
-  '@id("',
-  '@mode("shadow")',
-  '"',
-  '//',
-  '\n',
-  ';',
-  '::',
-  '(',
-  ')',
-  '[',
-  '!',
-  '.',
-  ' && ',
-  '\\',
-  'é',
-  '😀',
-];
+const policyPieces = [...words('@id(" @mode("shadow") " // ; :: ( ) [ ! . \\ é'), '\n', ' && ', '😀'];
 const yamlOf = (tree: unknown): string => JSON.stringify(tree) ?? '';
 const audit = auditFile();
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { words } from '../words.ts';
 
 /** The most that a mutated input grows to: what the limits of the product let through, and where a quadratic reader shows. */
 const MAX_LENGTH = 64 * 1024;
@@ -12,26 +13,11 @@ interface Edit {
 }
 
 export const jsonPieces = [
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  ':',
-  ',',
-  '\\',
-  '\\u',
-  '\\ud800',
-  '1e999',
-  '9007199254740993',
-  '-',
-  '0',
-  'null',
-  '"kid":',
-  '"__proto__":',
+  ...words('{ } [ ] " : , \\ \\u \\ud800 1e999 9007199254740993 - 0 null "kid": "__proto__":'),
   '\ufeff',
 ];
 export const yamlPieces = [
+  ...words('| { [ " \' % ---'),
   '\n',
   '  ',
   '\t',
@@ -40,33 +26,11 @@ export const yamlPieces = [
   '&a ',
   '*a ',
   '<<: ',
-  '|',
-  '{',
-  '[',
-  '"',
-  "'",
   '# ',
   '!!js ',
   '? ',
-  '%',
-  '---',
 ];
-export const uriPieces = [
-  'spiffe://',
-  'https://',
-  '/',
-  '.',
-  '..',
-  '%2e',
-  '%41',
-  '?',
-  '#',
-  '@',
-  ':',
-  'A',
-  '\u0000',
-  'é',
-];
+export const uriPieces = [...words('spiffe:// https:// / . .. %2e %41 ? # @ : A é'), '\u0000'];
 
 /** Good inputs with a few edits: pieces put in, parts cut out, copied elsewhere, or repeated until the input is large. */
 export function mutatedText(good: readonly string[], pieces: readonly string[]): fc.Arbitrary<string> {

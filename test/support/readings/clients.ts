@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { Agent, request } from 'node:https';
+import { text } from 'node:stream/consumers';
 import type { Shown } from '../client.ts';
 import type { Spelled } from './generate.ts';
 
@@ -43,7 +44,7 @@ export class ReadingsClient {
       });
       sending.on('error', () => resolve(''));
       sending.on('response', (message) => {
-        collect(message).then((bytes) => resolve(bytes.toString()), reject);
+        text(message).then(resolve, reject);
       });
       sending.on('upgrade', (_, socket) => {
         socket.on('error', () => {});
@@ -72,10 +73,7 @@ export class ReadingsClient {
       );
       stream.on('error', () => resolve(''));
       if (tunnel) stream.on('response', () => stream.end());
-      collect(stream).then(
-        (bytes) => resolve(bytes.toString()),
-        () => resolve(''),
-      );
+      text(stream).then(resolve, () => resolve(''));
       if (kind === 'grpc') stream.end(Buffer.alloc(FRAME_BYTES));
       else if (!tunnel) stream.end();
     });
@@ -104,10 +102,4 @@ export class ReadingsClient {
     });
     return session;
   }
-}
-
-async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectionManager, type Envoy, type EnvoyTree, endpointOf } from '../envoy.ts';
+import { connectionManager, type EnvoyTree, endpointOf } from '../envoy.ts';
 import { exampleIdentity, SidecarEstate } from '../estate.ts';
 import { freePort } from '../ports.ts';
+import { ending } from '../started.ts';
 import type { Upstream } from '../upstream.ts';
 import { type Kind, kinds, type Service, startService } from './services.ts';
 
@@ -88,35 +89,20 @@ function policies(): string {
 }
 
 /** A sidecar, services of several kinds, and an Envoy with two listeners in front of them: as shipped, and lenient. */
-export class ReadingsEstate {
-  readonly base: SidecarEstate;
-  readonly services: ReadonlyMap<Kind, Service>;
-  readonly envoy: Envoy;
+export const ReadingsEstate = { start };
+export type ReadingsEstate = Awaited<ReturnType<typeof start>>;
+
+async function start() {
+  await using started = new AsyncDisposableStack();
+  const services = new Map<Kind, Service>();
+  for (const kind of kinds) services.set(kind, ending(started, await startService(kind)));
   /** Where names with underscores are let through and no header is removed early, as in an Envoy of one's own. */
-  readonly lenientPort: number;
-
-  private constructor(base: SidecarEstate, services: ReadonlyMap<Kind, Service>, envoy: Envoy, lenientPort: number) {
-    this.base = base;
-    this.services = services;
-    this.envoy = envoy;
-    this.lenientPort = lenientPort;
-  }
-
-  static async start(): Promise<ReadingsEstate> {
-    const services = new Map<Kind, Service>();
-    for (const kind of kinds) services.set(kind, await startService(kind));
-    const lenientPort = await freePort();
-    const base = await SidecarEstate.start({ prepare });
-    const nowhere = { port: 1, seen: [], close: async () => {} } satisfies Upstream;
-    const envoy = await base.envoy('uds', nowhere, (tree) => placeServices(tree, services, lenientPort));
-    return new ReadingsEstate(base, services, envoy, lenientPort);
-  }
-
-  async stop(): Promise<void> {
-    await this.envoy.stop();
-    await this.base.stop();
-    for (const service of this.services.values()) await service.stop();
-  }
+  const lenientPort = await freePort();
+  const base = ending(started, await SidecarEstate.start({ prepare }));
+  const nowhere = { port: 1, seen: [], close: async () => {} } satisfies Upstream;
+  const envoy = ending(started, await base.envoy('uds', nowhere, (tree) => placeServices(tree, services, lenientPort)));
+  const running = started.move();
+  return { base, services, envoy, lenientPort, stop: () => running.disposeAsync() };
 }
 
 function prepare(dir: string): Readonly<Record<string, unknown>> {

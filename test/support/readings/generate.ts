@@ -1,4 +1,5 @@
 import { websocketHeaders } from '../client.ts';
+import { Random as Stream } from '../tools/random.ts';
 import { GRPC_METHODS, type Kind, kinds } from './services.ts';
 
 /** One request as a client spells it. */
@@ -18,15 +19,10 @@ export interface Spelled {
 
 export type Random = () => number;
 
-/** Numbers from 0 to 1 that a seed determines (mulberry32). */
+/** Numbers from 0 to 1 that a seed determines. */
 export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const stream = new Stream(seed);
+  return () => stream.below(2 ** 32) / 2 ** 32;
 }
 
 const METHODS = ['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const;

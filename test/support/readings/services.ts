@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Server as GrpcServer, type handleUnaryCall, ServerCredentials } from '@grpc/grpc-js';
+import { closeServer, listenOnLoopback } from '../ports.ts';
 import { Program } from '../process.ts';
 import { until } from '../until.ts';
 
@@ -58,15 +58,12 @@ async function startNode(upgrades: boolean): Promise<Service> {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listenOnLoopback(server),
     reached: async () => seen,
     stop: async () => {
       for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
+      await closeServer(server);
     },
   };
 }

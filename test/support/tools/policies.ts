@@ -1,4 +1,5 @@
 import type { Inventory } from '../../../src/inventory/inventory.ts';
+import { commonClauses } from '../policy-arbitraries.ts';
 import { hostNames, OWN, workloadIds } from './estates.ts';
 import type { Random } from './random.ts';
 
@@ -64,39 +65,21 @@ function condition(inventory: Inventory, random: Random): string {
 }
 
 const clauses = [
-  'principal.kind == Mesh::Kind::"agent"',
-  'principal.external',
-  'principal.relay',
+  ...commonClauses,
   'principal.hasTag("pci")',
-  'principal in principal.owner',
-  'resource has owner && principal in resource.owner',
-  'resource.sensitivity >= 2',
   'resource.sensitivity < 1',
   'resource.hasTag("tier") && resource.getTag("tier") == "gold"',
   'resource.hasTag("param.p0") && resource.getTag("param.p0") == "b"',
   'resource.hasTag("param.p1")',
-  'resource.path like "/a/*"',
   'resource.path == "/a/b"',
   'context has task',
   'context has task && context.task.purpose in Mesh::Purpose::"wide"',
   'context has task && context.task.purpose == Mesh::Purpose::"narrow"',
-  'context has task && context.task.assurance >= resource.sensitivity',
   'context has task && (context.task.scopes.isEmpty() || context.task.scopes.containsAny(resource.scopes))',
-  'context has task && context.task.secondsLeft > 60',
-  'context.chain.depth > 1',
-  'context.chain.external',
   'context.chain.originator.kind == Mesh::Kind::"job"',
   `context.chain.originator in Mesh::SpiffePath::"spiffe://${OWN}/ns/a"`,
-  'context.chain.trustDomains == [principal.trustDomain]',
   'context.credential == Mesh::Credential::"x509-svid"',
-  'context.credential == Mesh::Credential::"delegated"',
-  'context.role == Mesh::Role::"caller"',
-  'context has query && context.query like "*x*"',
-  'context has client && context.client.isInRange(ip("10.0.0.0/8"))',
-  'context has inNetworks && context.inNetworks',
   'context has credentialAge && context.credentialAge < 120',
-  'context.headers.hasTag("x-data-class") && context.headers.getTag("x-data-class") == "low"',
-  'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") > 10',
   'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 0',
   'context.now < datetime("2026-11-25T12:00:00Z")',
 ];

@@ -1,5 +1,4 @@
 import { Refusal } from '../../../src/base/outcome.ts';
-import { SpiffeId } from '../../../src/base/spiffe-id.ts';
 import { refused } from '../../../src/check/answer.ts';
 import { check } from '../../../src/check/check.ts';
 import type { Decision } from '../../../src/check/decision.ts';
@@ -17,6 +16,7 @@ import type { Snapshot } from '../../../src/policy/decide/snapshot.ts';
 import type { Assurance, Chain } from '../../../src/task/model.ts';
 import { TokenVerifier } from '../../../src/token/verifier.ts';
 import { received, requestOptions } from '../check-request.ts';
+import { idOf } from '../inventory.ts';
 import { task } from '../policy.ts';
 import { hostNames, PARTNER, purposes, workloadIds } from './estates.ts';
 import type { Random } from './random.ts';
@@ -170,10 +170,4 @@ function stagesFor(ask: Ask): Stages {
     recall,
     redeem: async () => () => {},
   };
-}
-
-function idOf(text: string): SpiffeId {
-  const id = SpiffeId.parse(text);
-  if (id instanceof Refusal) throw new Error(id.detail);
-  return id;
 }

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { CheckResponseMessage } from '../../src/envoy/messages.ts';
-import { bundleDocument, TestCa, urlEncodedPem } from './ca.ts';
-import { CheckClient } from './check-client.ts';
-import { checkBytes } from './check-request.ts';
-import { exampleIdentity, PAYMENTS, TRUST_DOMAIN, workload } from './estate.ts';
-import { removeFolder, temporaryFolder } from './folder.ts';
-import { proofTime, secondAfterStart } from './proof-time.ts';
-import { Sidecar } from './sidecar.ts';
-import { actClaim, TaskIssuer } from './task-issuer.ts';
-import { makeKey, otherSignature, thumbprint } from './tokens.ts';
+import { bundleDocument, urlEncodedPem } from '../support/ca.ts';
+import { CheckClient } from '../support/check-client.ts';
+import { checkBytes } from '../support/check-request.ts';
+import { PAYMENTS, type Prepare, SidecarEstate, TRUST_DOMAIN, workload } from '../support/estate.ts';
+import { proofTime, secondAfterStart } from '../support/proof-time.ts';
+import { actClaim, TaskIssuer } from '../support/task-issuer.ts';
+import { makeKey, otherSignature, thumbprint } from '../support/tokens.ts';
 
 const AGENT = workload('/ns/agents/sa/billing-agent');
 const ORCHESTRATOR = workload('/ns/agents/sa/orchestrator');
@@ -21,15 +19,13 @@ const ORIGIN = 'https://payments.example';
 const PATH = '/api/invoices/42';
 const URI = ORIGIN + PATH;
 
-const dir = temporaryFolder();
-const ca = TestCa.root(TRUST_DOMAIN);
 const issuer = new TaskIssuer(TRUST_DOMAIN);
 const holder = makeKey();
-let sidecar: Sidecar;
+let estate: SidecarEstate;
 let client: CheckClient;
+let certificates: ReadonlyMap<string, string>;
 
-before(async () => {
-  cpSync(join(import.meta.dirname, '..', '..', 'cedar', 'example'), dir, { recursive: true });
+const prepare: Prepare = (dir, ca) => {
   const inventory = readFileSync(join(dir, 'inventory.yaml'), 'utf8');
   const host = `  - host: ${PAYMENTS}\n`;
   assert.ok(inventory.includes(host));
@@ -40,23 +36,20 @@ before(async () => {
     join(dir, 'bundle.json'),
     JSON.stringify({ ...bundle, keys: [...bundle.keys, ...issuer.bundleKeys()] }),
   );
-  const config = {
-    serves: [PAYMENTS],
-    identity: exampleIdentity({ mode: 'sanitize-set' }),
-    policy: { folder: './policies', inventory: './inventory.yaml' },
-    // A busy machine takes its time, and none of the tests is about how long.
-    task: { ...issuer.configure(dir), dpop: { maxAge: '10m' } },
-    limits: { deadline: '30s' },
-  };
-  sidecar = await Sidecar.start({ dir, config });
+  // A busy machine takes its time, and none of the tests is about how long.
+  return { task: { ...issuer.configure(dir), dpop: { maxAge: '10m' } } };
+};
+
+before(async () => {
+  estate = await SidecarEstate.start({ prepare });
+  certificates = new Map([AGENT, ORCHESTRATOR].map((id) => [id, urlEncodedPem(estate.ca.svid(id))]));
   await secondAfterStart();
-  client = new CheckClient(sidecar.check);
+  client = new CheckClient(estate.sidecar.check);
 });
 
 after(async () => {
   client.close();
-  await sidecar.stop();
-  removeFolder(dir);
+  await estate.stop();
 });
 
 interface Asked {
@@ -66,8 +59,6 @@ interface Asked {
   readonly id?: string;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-const certificates = new Map([AGENT, ORCHESTRATOR].map((id) => [id, urlEncodedPem(ca.svid(id))]));
 
 function message({ caller = AGENT, method = 'GET', path = PATH, id = randomUUID(), headers }: Asked): Uint8Array {
   const source = { principal: caller, certificate: certificates.get(caller) ?? '' };

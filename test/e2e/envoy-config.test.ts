@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { pemBundle, TestCa } from './ca.ts';
-import { ask, websocketHeaders } from './client.ts';
-import { connectionManager, type Envoy, envoyConfigs, readEnvoyConfig, startEnvoy, writeEnvoyCerts } from './envoy.ts';
-import { envoyOf, supportedEnvoys } from './envoy-binary.ts';
-import { removeFolder, temporaryFolder } from './folder.ts';
-import { run } from './run.ts';
-import { startUpstream, type Upstream } from './upstream.ts';
+import { pemBundle, TestCa } from '../support/ca.ts';
+import { ask, websocketHeaders } from '../support/client.ts';
+import {
+  connectionManager,
+  type Envoy,
+  envoyConfigs,
+  readEnvoyConfig,
+  startEnvoy,
+  writeEnvoyCerts,
+} from '../support/envoy.ts';
+import { envoyOf, supportedEnvoys } from '../support/envoy-binary.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { run } from '../support/run.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
 
 const ca = TestCa.root('prod.example');
 const svid = ca.svid('spiffe://prod.example/ns/payments/sa/envoy');
