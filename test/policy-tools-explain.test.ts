@@ -58,7 +58,7 @@ suite('policy explain', () => {
           'overflows',
           '@allows_missing("numbers.x-amount") forbid (principal, action, resource) when { context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 0 }',
         ) + policy('shadowed', '@mode("shadow") forbid (principal, action, resource)'),
-      'config.yaml': `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./bundle.json } } } }
+      'config.yaml': `identity: { trustDomains: { prod.example: { local: true, bundle: { file: ./bundle.json } } } }
 policy: { headers: [{ name: x-amount, type: long }] }
 `,
     });

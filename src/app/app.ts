@@ -125,7 +125,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
 
   const audit = await telemetry.openAudit();
   const stages: Stages = {
-    serves: config.serves,
+    hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders: Object.values(config.task.headers ?? {}),
     readCredentials: identity.readCredentials,

@@ -106,11 +106,11 @@ const sections = (folder: string, env: Environment) =>
     trustDomains: s
       .mapping(s.trustDomain(), trustDomain(folder))
       .check((ctx) => {
-        if (Object.values(ctx.value).some((domain) => domain.ours)) return;
+        if (Object.values(ctx.value).some((domain) => domain.local)) return;
         contradiction(
           ctx,
           [],
-          'holds no trust domain of ours, so nothing could ever be permitted; set ours: true on yours',
+          'holds no local trust domain, so nothing could ever be permitted; set local: true on yours',
         );
       })
       .describe('Trust domains by name, each with its own bundle; never pooled'),

@@ -221,7 +221,7 @@ const limits = () =>
 export function configSchema(folder: string, env: Environment = {}) {
   return s.section({
     listen: listen(folder).prefault({}).describe('Where the sidecar listens'),
-    serves: s
+    hosts: s
       .list(s.host(), 256, s.self)
       .prefault([])
       .describe('Hosts that this Envoy serves; with more than one, the route’s `context_extensions.host` decides'),

@@ -42,7 +42,7 @@ const taskIssuer = (folder: string) => {
         ...signing,
         audience: s.text().describe('The `aud` of its tokens: the trust domain'),
         purposeClaim: s.optional(s.claim()).describe('The claim that states the purpose; left out: the only scope'),
-        oldNames: s.flag().prefault(false).describe('Accepts the names of claims that drafts before 06 had'),
+        legacyClaimNames: s.flag().prefault(false).describe('Accepts the names of claims that drafts before 06 had'),
       })
       .check(checkKeys)
       .transform(withKeys),

@@ -53,7 +53,7 @@ const federation = (folder: string) =>
 export const trustDomain = (folder: string) =>
   s
     .section({
-      ours: s.flag().prefault(false).describe('The trust domain is ours; workloads of every other one are external'),
+      local: s.flag().prefault(false).describe('This is a local trust domain; workloads of foreign ones are external'),
       bundle: s
         .optional(
           s.section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') }),
@@ -73,8 +73,8 @@ export const trustDomain = (folder: string) =>
       if ([bundle, workloadApi, federation].filter((each) => each !== null).length !== 1)
         contradiction(ctx, [], 'needs exactly one of bundle, workloadApi, federation');
     })
-    .transform(({ bundle, federation, workloadApi: _, maxStale, ours }) => ({
-      ours,
+    .transform(({ bundle, federation, workloadApi: _, maxStale, local }) => ({
+      local,
       source: ((): BundleOrigin => {
         if (bundle !== null) return { from: 'file', path: bundle.file };
         return federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };

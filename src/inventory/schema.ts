@@ -30,7 +30,7 @@ const scope = z
 const text = z.string().min(1, 'an empty text says nothing; leave the key out').max(2048);
 const labels = z.record(name, z.string().max(1024));
 const sensitivity = z.enum(sensitivities);
-const lower = z.literal(true);
+const loosens = z.literal(true);
 
 const date = z.iso.date('a date is written 2026-11-01');
 
@@ -65,12 +65,12 @@ export const workloadSchema = z.strictObject({
     .min(1, 'an empty list admits no address; leave the key out, or name a network')
     .optional()
     .describe(
-      'Where the workload calls from. A longer entry names networks within those of the shorter one, unless it says `lower`.',
+      'Where the workload calls from. A longer entry names networks within those of the shorter one, unless it says `loosens`.',
     ),
   reviewed: date
     .optional()
     .describe('When somebody last looked at the entry: for whoever reads the file. Decides nothing.'),
-  lower: lower
+  loosens: loosens
     .optional()
     .describe('Says that this entry loosens what a shorter one says, defaults included, and means it.'),
 });
@@ -94,7 +94,7 @@ export const apiSchema = z.strictObject({
       "read: a POST to the api's own path only reads, and is the action QUERY. write: a GET, HEAD, OPTIONS or QUERY here or below changes something, and is judged as POST.",
     ),
   sensitivity: sensitivity.optional().describe('Not stated: that of the api around it, or of the host.'),
-  lower: lower
+  loosens: loosens
     .optional()
     .describe(
       'Says that this api is less sensitive, less of a write, or asks for fewer scopes than what is around it, and means it. An api that lies in it states the same key itself.',

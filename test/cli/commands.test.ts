@@ -136,7 +136,7 @@ test('problems that check-config was asked to find end with 1; a good file says 
     const path = join(folder, 'config.yaml');
     writeFileSync(
       path,
-      `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: trust/b.json } } } }\nlisten: { check: "unix:./check.sock" }\n${more}`,
+      `identity: { trustDomains: { prod.example: { local: true, bundle: { file: trust/b.json } } } }\nlisten: { check: "unix:./check.sock" }\n${more}`,
     );
     return path;
   };
@@ -164,7 +164,7 @@ test('what a sidecar writes on standard error is JSON, but for the line that say
   const { port } = other.address() as AddressInfo;
   const folder = newFolder();
   const file = join(folder, 'config.yaml');
-  const identity = 'identity: { trustDomains: { a.example: { ours: true, bundle: { file: ./b.json } } } }';
+  const identity = 'identity: { trustDomains: { a.example: { local: true, bundle: { file: ./b.json } } } }';
   writeFileSync(file, `${identity}\nlisten: { check: "127.0.0.1:${port}", status: off }\n`);
   const program = new Program('the sidecar', process.execPath, [
     join(root, 'src', 'main.ts'),

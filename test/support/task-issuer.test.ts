@@ -41,7 +41,7 @@ before(async () => {
     JSON.stringify({ ...bundle, keys: [...bundle.keys, ...issuer.bundleKeys()] }),
   );
   const config = {
-    serves: [PAYMENTS],
+    hosts: [PAYMENTS],
     identity: exampleIdentity({ mode: 'sanitize-set' }),
     policy: { folder: './policies', inventory: './inventory.yaml' },
     // A busy machine takes its time, and none of the tests is about how long.
