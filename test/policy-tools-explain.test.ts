@@ -75,7 +75,7 @@ policy: { headers: [{ name: x-amount, type: long }] }
     );
     assert.match(
       stdout,
-      /: error\n {2}errs {2}overflows .*\n {6}when errs at: [^\n]*\n {8}context\.numbers\.getTag\("x-amount"\) is 2000\n {8}.*overflow/,
+      /: error\n {2}fails to evaluate {2}overflows .*\n {6}when fails to evaluate at: [^\n]*\n {8}context\.numbers\.getTag\("x-amount"\) is 2000\n {8}.*overflow/,
     );
     assert.match(stdout, /\n {2}forbids in shadow {2}shadowed /);
     assert.match(stdout, /\ndeny \(policy_error\): overflows: /);

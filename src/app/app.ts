@@ -103,8 +103,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
-      ...(starting ? ['it is starting'] : []),
-      ...(stopping ? ['it is stopping'] : []),
+      ...(starting ? ['starting'] : []),
+      ...(stopping ? ['shutting down'] : []),
       ...missingIn(parts, clock()),
     ];
     server.setServing(missing.length === 0);

@@ -207,7 +207,7 @@ function hopText({ question, verdict, said, aside }: Hop, opened: Opened): strin
     lines.push(`  ${saying(account)}${shadow}  ${policy.id}  ${opened.path(file)}:${line}`);
     lines.push(...account.clauses.flatMap(clauseLines));
   }
-  if (aside > 0) lines.push(`  ${aside} other policies say nothing here (--all shows why)`);
+  if (aside > 0) lines.push(`  ${aside} other policies do not apply (--all shows why)`);
   return lines.join('\n');
 }
 
@@ -221,13 +221,14 @@ function rank({ result, policy }: Account): number {
 
 function saying({ result, policy, scope }: Account): string {
   if (result === 'applies') return `${policy.json.effect}s`;
-  if (result === 'error') return 'errs';
+  if (result === 'error') return 'fails to evaluate';
   return result === 'scope' ? `is about another ${scope}` : `does not ${policy.json.effect}`;
 }
 
 function clauseLines({ kind, result, part, values, error }: Clause): string[] {
-  const what = result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} errs at`;
-  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is not there' : `is ${value}`}`);
+  const what =
+    result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} fails to evaluate at`;
+  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is absent' : `is ${value}`}`);
   return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
 }
 
