@@ -18,8 +18,8 @@ import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 
 export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
-  what each policy says to one request, and which part of which condition decided
-  --all              forbids too whose conditions fail, and policies about other requests
+  explains the effect of each policy on one request, and which part of which condition decided
+  --all              also forbids whose conditions fail, and policies about other requests
   --json             as JSON
   --upgrade          the request asks for a WebSocket or another tunnel
 ${STATED_USAGE}${FOLDER_USAGE}`;
@@ -80,13 +80,13 @@ function fail(message: string, io: Io): number {
 
 /** A decision in which policies had no part: the detail of its line, and what the reason means and asks for. */
 async function unjudged(decision: string, { why, reason, detail }: Unjudged, json: boolean, io: Io): Promise<number> {
-  if (why !== 'before policy') return fail(`decision ${decision} cannot be judged again: ${why} (${reason})`, io);
+  if (why !== 'before policy') return fail(`decision ${decision} cannot be replayed: ${why} (${reason})`, io);
   const row = await reasonRow(reason);
   if (json) {
     io.out(`${plainJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
     return DONE;
   }
-  const lines = [`decision ${decision}: ${reason}, before policies were asked`];
+  const lines = [`decision ${decision}: ${reason}, before policies were evaluated`];
   if (detail !== null) lines.push(`  detail: ${detail}`);
   if (row !== null) lines.push(`  meaning: ${row.meaning}`, `  what to do: ${row.use}`);
   io.out(`${lines.join('\n')}\n`);
@@ -168,7 +168,7 @@ function pastText({ answer, verdict }: Audited, sameRevision: boolean): string {
   const by = sameRevision ? 'by these policies' : 'by other policies, inventory or settings';
   const said = ({ result, reason }: Audited['verdict']): string => (reason === null ? result : `${result} (${reason})`);
   if (answer.result === verdict.result && answer.reason === verdict.reason) return `audit: ${said(answer)}, ${by}`;
-  return `audit: ${said(answer)}; policies said ${said(verdict)}, ${by}`;
+  return `audit: ${said(answer)}; policies decided ${said(verdict)}, ${by}`;
 }
 
 interface Hop {

@@ -21,8 +21,8 @@ export const FOLDER_OPTIONS = {
 } as const;
 
 export const FOLDER_USAGE = `  --inventory FILE   default: inventory.yaml beside FOLDER
-  --config FILE      the sidecar's configuration: headers, trust domains, disabled guardrails, where the rest stands
-  --local NAME       without --config: a local trust domain; needed where the inventory lists workloads of several
+  --config FILE      the sidecar's configuration: headers, trust domains, disabled guardrails, paths
+  --local NAME       without --config: a local trust domain; needed if the inventory has workloads of several
 `;
 
 export interface FolderValues {

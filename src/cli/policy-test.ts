@@ -12,9 +12,9 @@ import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from '.
 
 export const TEST_USAGE = `policy test FOLDER [--update] [--cases FILE …] [--inventory FILE] [--config FILE]
 policy test --policies FILE [--schema FILE] --cases FILE …
-  the cases of FOLDER/tests/*.yaml; and files of cases as the Cedar CLI's run-tests reads them, judged by the folder's
-  policies with the guardrails, or by any other Cedar policies
-  --update           writes what came of each case into the files
+  runs the cases of FOLDER/tests/*.yaml; or test files of the Cedar CLI (run-tests) with the folder's policies and the
+  guardrails, or with any other Cedar policies
+  --update           writes the actual results into the files
   --cases FILE       JSON cases of run-tests
 ${FOLDER_USAGE}`;
 

@@ -155,7 +155,7 @@ for (const [name, lines, wanted] of [
     /listen.check: .*off the loopback/,
   ],
   ['TLS on a Unix socket', 'listen: { tls: {}, peers: [spiffe://prod.example/e] }', /listen.tls: is for TCP/],
-  ['peers without TLS', 'listen: { check: 127.0.0.1:1, peers: [spiffe://prod.example/e] }', /peers: cannot be told/],
+  ['peers without TLS', 'listen: { check: 127.0.0.1:1, peers: [spiffe://prod.example/e] }', /peers: needs listen\.tls/],
   ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
   ['a port that is none', 'listen: { check: 127.0.0.1:70000 }', /listen.check: is not an address/],
   ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],

@@ -19,15 +19,15 @@ const federation = (folder: string) =>
       url: s.fetchUrl().describe('Address of the bundle endpoint'),
       profile: s
         .word(['https_web', 'https_spiffe'])
-        .describe('How the endpoint proves itself: by a certificate of the web, or by an X.509-SVID'),
+        .describe('How the endpoint is authenticated: by a Web PKI certificate, or by an X.509-SVID'),
       ca: s
         .optional(s.path(folder))
-        .describe('https_web: PEM file of the authorities to believe in place of the machine’s own'),
+        .describe('https_web: PEM file of the authorities to trust instead of the system’s'),
       endpointId: s.optional(s.workloadId()).describe('https_spiffe: the SPIFFE ID of the endpoint'),
       bootstrap: s
         .optional(s.path(folder))
         .describe(
-          'https_spiffe: the bundle (SPIFFE bundle or PEM) that proves the endpoint the first time, where it serves its own trust domain',
+          'https_spiffe: the bundle (SPIFFE bundle or PEM) that verifies the endpoint the first time, if it serves its own trust domain',
         ),
     })
     .check((ctx) => {

@@ -89,8 +89,7 @@ test('keys that cannot be had: a private CA, a redirect, another issuer, nobody 
   plain.close();
   await keys.stop();
   assert.equal(code, 1);
-  const line = (issuer: string) =>
-    stderr.split('\n').find((text) => text.startsWith(`no keys for issuer ${issuer}: `));
+  const line = (issuer: string) => stderr.split('\n').find((text) => text.startsWith(`no keys for issuer ${issuer}: `));
   assert.match(
     line('https://private.example') ?? '',
     /leads to no authority that is trusted here; name its CA with the key ca/,
