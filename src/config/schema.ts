@@ -57,7 +57,8 @@ const listen = (folder: string) =>
       if (tls !== null && check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
       if (tls !== null && peers.length === 0)
         contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys');
-      if (tls === null && peers.length > 0) contradiction(ctx, ['peers'], 'needs listen.tls: peers are identified by their certificate');
+      if (tls === null && peers.length > 0)
+        contradiction(ctx, ['peers'], 'needs listen.tls: peers are identified by their certificate');
       if (tls !== null && unsafePlaintext) contradiction(ctx, ['unsafePlaintext'], 'contradicts listen.tls; drop one');
       if (status === null || check.kind !== 'tcp' || status.port === 0) return;
       if (status.port === check.port)
