@@ -25,11 +25,11 @@ command line is wrong.
 `;
 const SERVE_USAGE = `serve --config FILE
   answers Envoy's checks until SIGTERM or SIGINT
-  --config FILE      the configuration, which is read once, at the start; policies, inventory, bundles and keys are watched
+  --config FILE      the configuration, read once at startup; policies, inventory, bundles and keys are watched
 `;
 const CHECK_CONFIG_USAGE = `check-config FILE
-  reads a configuration and all that it names (bundles, keys, policies, inventory), and serves nothing: 0 when a sidecar
-  would be ready with it, with the unsafe settings that are in force; 1 with each problem at its place
+  checks a configuration and everything that it names (bundles, keys, policies, inventory) without serving: 0 if a sidecar
+  would be ready with it, and the active unsafe settings; 1 with the position of each problem
 `;
 const HELP_USAGE = 'help [COMMAND [VERB]]\n  the same as COMMAND VERB --help\n';
 const VERSION_USAGE = 'version\n  the version of this program and of Node\n';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
+import { withoutComments } from './support/comments.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -186,10 +187,4 @@ function specifiers(code: string): string[] {
     /\bimport\s*\(\s*(['"])([^'"\n]+)\1/g,
   ];
   return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[2]!));
-}
-
-/** The code with comments blanked; strings and templates stay, so that `//` inside one is no comment. */
-function withoutComments(code: string): string {
-  const token = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g;
-  return code.replace(token, (text) => (text.startsWith('/') ? ' ' : text));
 }

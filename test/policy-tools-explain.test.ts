@@ -58,7 +58,7 @@ suite('policy explain', () => {
           'overflows',
           '@allows_missing("numbers.x-amount") forbid (principal, action, resource) when { context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 0 }',
         ) + policy('shadowed', '@mode("shadow") forbid (principal, action, resource)'),
-      'config.yaml': `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./bundle.json } } } }
+      'config.yaml': `identity: { trustDomains: { prod.example: { local: true, bundle: { file: ./bundle.json } } } }
 policy: { headers: [{ name: x-amount, type: long }] }
 `,
     });
@@ -75,7 +75,7 @@ policy: { headers: [{ name: x-amount, type: long }] }
     );
     assert.match(
       stdout,
-      /: error\n {2}errs {2}overflows .*\n {6}when errs at: [^\n]*\n {8}context\.numbers\.getTag\("x-amount"\) is 2000\n {8}.*overflow/,
+      /: error\n {2}fails to evaluate {2}overflows .*\n {6}when fails to evaluate at: [^\n]*\n {8}context\.numbers\.getTag\("x-amount"\) is 2000\n {8}.*overflow/,
     );
     assert.match(stdout, /\n {2}forbids in shadow {2}shadowed /);
     assert.match(stdout, /\ndeny \(policy_error\): overflows: /);

@@ -160,8 +160,8 @@ suite('policy replay', () => {
     const asked = ['replay', join(world.folder, 'refused.jsonl'), '--config', join(world.folder, config)];
     const { code, stdout } = await policyCli(...asked);
     assert.equal(code, 1);
-    assert.match(stdout, /^None of those judged again would change\.$/m);
-    assert.match(stdout, /^2 were refused before policies were asked, and would now reach policies:$/m);
+    assert.match(stdout, /^None of those evaluated would change\.$/m);
+    assert.match(stdout, /^2 were refused before policies were evaluated, and would now reach policies:$/m);
     assert.match(stdout, /^Whether this inventory still refuses these is not in their lines: task_purpose \(1\)$/m);
     const same = await policyCli(...asked.with(3, join(world.folder, 'config.yaml')));
     assert.deepEqual([same.code, /^None would change\.$/m.test(same.stdout)], [0, true]);
@@ -291,7 +291,7 @@ suite('policy replay', () => {
       ...['replay', join(world.folder, 'older.jsonl'), '--config', join(world.folder, 'config.yaml')],
     );
     assert.equal(code, 2);
-    assert.match(stdout, /^None of those judged again would change\.$/m);
+    assert.match(stdout, /^None of those evaluated would change\.$/m);
     assert.match(
       stdout,
       new RegExp(`\n {2}2 more cannot be read; the first is line ${lines.length + 1}: facts\\.client: `),
@@ -351,7 +351,7 @@ suite('policy explain by an audit line', () => {
     const { code, stdout } = await explain(decision);
     assert.equal(code, 0);
     const [first, second, third, fourth] = stdout.split('\n');
-    assert.equal(first, `decision ${decision}: ${reason}, before policies were asked`);
+    assert.equal(first, `decision ${decision}: ${reason}, before policies were evaluated`);
     assert.equal(second, `  detail: ${detail}`);
     assert.ok(third?.startsWith(`  meaning: ${reasons[reason].title}`), third);
     assert.match(fourth ?? '', /^ {2}what to do: ./);
@@ -365,7 +365,7 @@ suite('policy explain by an audit line', () => {
     const { stdout } = await explain(allowed.decision, 'answered.jsonl');
     assert.match(
       stdout,
-      /^audit: deny \(task_proof_replayed\); policies said allow \(permitted\), by these policies\n/,
+      /^audit: deny \(task_proof_replayed\); policies decided allow \(permitted\), by these policies\n/,
     );
   });
 

@@ -116,7 +116,7 @@ suite('policy check', () => {
     writeFiles(root, {
       'other.yaml': readFileSync(join(root, 'inventory.yaml'), 'utf8').replace('kind: service', 'kind: servant'),
     });
-    const { code, stderr } = await policyCli('check', policies, '--inventory', file, '--ours', 'prod.example');
+    const { code, stderr } = await policyCli('check', policies, '--inventory', file, '--local', 'prod.example');
     assert.equal(code, 1);
     assert.ok(stderr.startsWith(`${file}:`), stderr);
   });
@@ -139,8 +139,11 @@ suite('policy check', () => {
     writeFiles(root, { 'inventory.yaml': inventory });
     const asked = await policyCli('check', policies);
     assert.equal(asked.code, 64);
-    assert.match(asked.stderr, /^the inventory lists workloads of partner\.example, prod\.example; say which are ours/);
-    assert.equal((await policyCli('check', policies, '--ours', 'prod.example')).code, 0);
+    assert.match(
+      asked.stderr,
+      /^the inventory lists workloads of partner\.example, prod\.example; name the local ones/,
+    );
+    assert.equal((await policyCli('check', policies, '--local', 'prod.example')).code, 0);
   });
 
   test('the configuration states headers, trust domains and where the folder is', async () => {
@@ -149,7 +152,7 @@ suite('policy check', () => {
         'by-header',
         '@allows_missing("headers.x-data-class") forbid (principal, action, resource) when { context.headers.hasTag("x-data-class") }',
       ),
-      'config.yaml': `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./bundle.json } } } }
+      'config.yaml': `identity: { trustDomains: { prod.example: { local: true, bundle: { file: ./bundle.json } } } }
 policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legacy-stops-at-a-signal, because: a test, until: 2999-01-01 }] } }
 `,
     });
@@ -160,11 +163,18 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
     assert.match(stdout, / 13 guardrails, /);
   });
 
+  test('the option --ours is refused with the one that took its place', async () => {
+    for (const old of [['--ours', 'a'], ['--ours=a']]) {
+      const { code, stderr } = await policyCli('check', 'policies', ...old);
+      assert.deepEqual([code, stderr.split('\n')[0]], [64, '--ours was renamed; write --local']);
+    }
+  });
+
   for (const [what, args] of [
     ['without a folder', []],
     ['with an option that is none', ['policies', '--strict']],
     ['with two folders', ['policies', 'more']],
-    ['with trust domains beside a configuration', ['policies', '--config', '/nowhere/config.yaml', '--ours', 'a']],
+    ['with trust domains beside a configuration', ['policies', '--config', '/nowhere/config.yaml', '--local', 'a']],
   ] as const) {
     test(`${what} it is misused`, async () => {
       assert.equal((await policyCli('check', ...args)).code, 64);

@@ -103,8 +103,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
-      ...(starting ? ['it is starting'] : []),
-      ...(stopping ? ['it is stopping'] : []),
+      ...(starting ? ['starting'] : []),
+      ...(stopping ? ['shutting down'] : []),
       ...missingIn(parts, clock()),
     ];
     server.setServing(missing.length === 0);
@@ -125,7 +125,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
 
   const audit = await telemetry.openAudit();
   const stages: Stages = {
-    serves: config.serves,
+    hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders: Object.values(config.task.headers ?? {}),
     readCredentials: identity.readCredentials,

@@ -15,7 +15,7 @@ import { identityEvents, type Reporters, watchPolicy } from './changes.ts';
 import { metricsFor } from './telemetry.ts';
 
 const DAY = 86_400_000;
-const CONFIG = `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: b.json } } } }
+const CONFIG = `identity: { trustDomains: { prod.example: { local: true, bundle: { file: b.json } } } }
 policy:
   guardrails: { folder: ./guardrails, disable: [{ id: g, because: a migration, until: 2026-11-25 }] }
 `;

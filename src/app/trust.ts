@@ -32,7 +32,7 @@ export interface TrustEvents {
 export async function startTrust({ identity, listen }: Config, { onBundle, onOwnSvid }: TrustEvents): Promise<Trust> {
   const domains = Object.entries(identity.trustDomains);
   const bundles = new BundleStore({
-    domains: domains.map(([name, { ours, maxStaleMs }]) => ({ name, ours, maxStaleMs })),
+    domains: domains.map(([name, { local, maxStaleMs }]) => ({ name, local, maxStaleMs })),
     clock: systemClock.now,
     onEvent: onBundle,
   });
@@ -74,7 +74,7 @@ export async function startTrust({ identity, listen }: Config, { onBundle, onOwn
     missing: (nowMs) => [
       ...bundles
         .status(nowMs)
-        .filter(({ ours, state }) => ours && state !== 'fresh')
+        .filter(({ local, state }) => local && state !== 'fresh')
         .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${reason(fault)}`),
       ...missingSvid(own, nowMs),
     ],

@@ -60,7 +60,7 @@ function stagesOver(state: MemoryState): Stages {
     ifReplayed: new Refusal('task_proof_replayed', 'it was used before'),
   };
   return {
-    serves: ['payments.internal'],
+    hosts: ['payments.internal'],
     enforcement: 'enforce',
     taskHeaders: [],
     readCredentials: () => ({

@@ -11,7 +11,7 @@ import type { Redeem } from './redeem.ts';
 
 /** The stages, built by app/. Each takes what the one before proved, and the clock in milliseconds since the epoch. */
 export interface Stages {
-  readonly serves: readonly string[];
+  readonly hosts: readonly string[];
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
   readonly readCredentials: ReadCredentials;

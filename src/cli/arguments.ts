@@ -21,6 +21,8 @@ export function readArguments<const O extends ParseArgsOptionsConfig>(
     if (twice !== undefined) return misuse(`--${twice} is stated twice`, usage, io);
     return parsed;
   } catch (error) {
+    if ('local' in options && args.some((arg) => /^--ours(?:=|$)/.test(arg)))
+      return misuse('--ours was renamed; write --local', usage, io);
     return misuse(error instanceof Error ? error.message : String(error), usage, io);
   }
 }

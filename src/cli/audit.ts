@@ -5,10 +5,10 @@ import { group } from './commands.ts';
 import { DONE, FAILED, type Io, unread } from './io.ts';
 
 const VERIFY_USAGE = `audit verify FILE [--hash HASH …] [--skip-foreign]
-  follows the hash chain of an audit: 0 when the lines are as they were written, 1 with each fault and its line
+  verifies the hash chain of an audit file: 0 if no line was changed or removed, 1 with each fault and its line
   FILE               - reads standard input
-  --hash HASH        a hash that was kept elsewhere, such as in Envoy's access log: a line must have it
-  --skip-foreign     passes over what is no line of an audit, such as the log beside it, and takes off the time that
+  --hash HASH        a hash from elsewhere, such as Envoy's access log, that one line must have
+  --skip-foreign     skips lines that are no audit lines, such as log messages, and removes the timestamp that
                      kubectl or a container runtime puts before each line
 `;
 

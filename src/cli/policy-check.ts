@@ -10,8 +10,8 @@ import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';
 
 export const CHECK_USAGE = `policy check FOLDER [--inventory FILE] [--config FILE]
-  what a sidecar would do before it serves the folder: lint, strict validation, the folder's tests; then what the
-  estate leaves unused
+  what a sidecar does before it uses a folder: lint, strict validation, the folder's tests; then notes on unused
+  permits and workloads
 ${FOLDER_USAGE}`;
 
 /** `policy check`: 0 when a sidecar would serve the folder, 1 with every problem at its place. */
@@ -29,7 +29,7 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
   const policies = readPolicies(sources, newInstance());
   const idle = findIdle(policies, vetted, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') {
-    io.err(`what the estate leaves unused cannot be told: ${idle}\n`);
+    io.err(`unused permits and workloads cannot be determined: ${idle}\n`);
     return FAILED;
   }
   const noted = [...partialPatterns(policies), ...noteworthy(policies, loaded.snapshot.inventory, sources.settings)];

@@ -19,8 +19,8 @@ import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 
 export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
-  what each policy says to one request, and which part of which condition decided
-  --all              forbids too whose conditions fail, and policies about other requests
+  explains the effect of each policy on one request, and which part of which condition decided
+  --all              also forbids whose conditions fail, and policies about other requests
   --json             as JSON
   --upgrade          the request asks for a WebSocket or another tunnel
 ${STATED_USAGE}${FOLDER_USAGE}`;
@@ -81,13 +81,13 @@ function fail(message: string, io: Io): number {
 
 /** A decision in which policies had no part: the detail of its line, and what the reason means and asks for. */
 async function unjudged(decision: string, { why, reason, detail }: Unjudged, json: boolean, io: Io): Promise<number> {
-  if (why !== 'before policy') return fail(`decision ${decision} cannot be judged again: ${why} (${reason})`, io);
+  if (why !== 'before policy') return fail(`decision ${decision} cannot be replayed: ${why} (${reason})`, io);
   const row = await reasonRow(reason);
   if (json) {
     io.out(`${plainJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
     return DONE;
   }
-  const lines = [`decision ${decision}: ${reason}, before policies were asked`];
+  const lines = [`decision ${decision}: ${reason}, before policies were evaluated`];
   if (detail !== null) lines.push(`  detail: ${detail}`);
   if (row !== null) lines.push(`  meaning: ${row.meaning}`, `  what to do: ${row.use}`);
   io.out(`${lines.join('\n')}\n`);
@@ -169,7 +169,7 @@ function pastText({ answer, verdict }: Audited, sameRevision: boolean): string {
   const by = sameRevision ? 'by these policies' : 'by other policies, inventory or settings';
   const said = ({ result, reason }: Audited['verdict']): string => (reason === null ? result : `${result} (${reason})`);
   if (answer.result === verdict.result && answer.reason === verdict.reason) return `audit: ${said(answer)}, ${by}`;
-  return `audit: ${said(answer)}; policies said ${said(verdict)}, ${by}`;
+  return `audit: ${said(answer)}; policies decided ${said(verdict)}, ${by}`;
 }
 
 interface Hop {
@@ -206,7 +206,7 @@ function hopText({ question, verdict, said, aside }: Hop, opened: Opened): strin
     lines.push(`  ${saying(account)}${shadow}  ${policy.id}  ${opened.path(file)}:${line}`);
     lines.push(...account.clauses.flatMap(clauseLines));
   }
-  if (aside > 0) lines.push(`  ${aside} other policies say nothing here (--all shows why)`);
+  if (aside > 0) lines.push(`  ${aside} other policies do not apply (--all shows why)`);
   return lines.join('\n');
 }
 
@@ -220,13 +220,14 @@ function rank({ result, policy }: Account): number {
 
 function saying({ result, policy, scope }: Account): string {
   if (result === 'applies') return `${policy.json.effect}s`;
-  if (result === 'error') return 'errs';
+  if (result === 'error') return 'fails to evaluate';
   return result === 'scope' ? `is about another ${scope}` : `does not ${policy.json.effect}`;
 }
 
 function clauseLines({ kind, result, part, values, error }: Clause): string[] {
-  const what = result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} errs at`;
-  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is not there' : `is ${value}`}`);
+  const what =
+    result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} fails to evaluate at`;
+  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is absent' : `is ${value}`}`);
   return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
 }
 

@@ -17,18 +17,18 @@ import { FAILED, type Io, UNREAD, unread } from './io.ts';
 export const FOLDER_OPTIONS = {
   inventory: { type: 'string' },
   config: { type: 'string' },
-  ours: { type: 'string', multiple: true },
+  local: { type: 'string', multiple: true },
 } as const;
 
 export const FOLDER_USAGE = `  --inventory FILE   default: inventory.yaml beside FOLDER
-  --config FILE      the sidecar's configuration: headers, trust domains, disabled guardrails, where the rest stands
-  --ours NAME        without --config: a trust domain that is ours; needed where the inventory lists workloads of several
+  --config FILE      the sidecar's configuration: headers, trust domains, disabled guardrails, paths
+  --local NAME       without --config: a local trust domain; needed if the inventory has workloads of several
 `;
 
 export interface FolderValues {
   readonly inventory?: string | undefined;
   readonly config?: string | undefined;
-  readonly ours?: string[] | undefined;
+  readonly local?: string[] | undefined;
 }
 
 /** A policy folder that passed everything but its own tests. */
@@ -108,8 +108,8 @@ async function locate(
   io: Io,
 ): Promise<Where | number> {
   if (values.config !== undefined) {
-    if (values.ours !== undefined)
-      return misuse('--config says which trust domains are ours, so --ours is too much', usage, io);
+    if (values.local !== undefined)
+      return misuse('--config names the local trust domains; leave out --local', usage, io);
     const config = await readConfig(values.config, io);
     if (typeof config === 'number') return config;
     const { policy } = config;
@@ -123,10 +123,10 @@ async function locate(
   if (folder === undefined) return misuse('name the folder of policies, or --config FILE', usage, io);
   const shown = { folder, inventory: values.inventory ?? join(folder, '..', 'inventory.yaml') };
   const domains = await trustDomains(shown.inventory);
-  const ours = values.ours ?? (domains.length === 1 ? domains : null);
-  if (ours === null && domains.length > 1) {
+  const local = values.local ?? (domains.length === 1 ? domains : null);
+  if (local === null && domains.length > 1) {
     const names = domains.join(', ');
-    return misuse(`the inventory lists workloads of ${names}; say which are ours: --ours NAME`, usage, io);
+    return misuse(`the inventory lists workloads of ${names}; name the local ones: --local NAME`, usage, io);
   }
   return where(
     shown,
@@ -135,8 +135,8 @@ async function locate(
       headers: [],
       disabledGuardrails: [],
       requiredGuardrails: RELEASE_GUARDRAILS,
-      trustDomains: [...new Set([...domains, ...(ours ?? [])])],
-      ownTrustDomains: ours ?? [],
+      trustDomains: [...new Set([...domains, ...(local ?? [])])],
+      ownTrustDomains: local ?? [],
       allowWarnings: false,
     },
   );

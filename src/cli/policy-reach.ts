@@ -11,9 +11,9 @@ import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 import { table } from './table.ts';
 
 export const REACH_USAGE = `policy reach WORKLOAD --in FOLDER [facts]
-  all that a workload could do with these facts: its blast radius, by api and effect
-  --no-task          there is no task; without it and --task there may be any
-  --direct           nobody handed a task on; without it and --through anybody may have
+  everything that a workload could do with these facts: its blast radius, by api and effect
+  --no-task          there is no task; default: any task, unless --task is given
+  --direct           there is no delegation; default: any chain, unless --through is given
   --json             as JSON
 ${STATED_USAGE}${FOLDER_USAGE}`;
 

@@ -8,8 +8,8 @@ import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { table } from './table.ts';
 
 export const REPLAY_USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]
-  judges the decisions of an audit file again, and tells which would change; exit code 1 when some would, or when the
-  inventory would let past refusals reach policies; else 2 when lines cannot be read
+  evaluates the decisions of an audit file again, and shows which would change; exit code 1 if some would, or if past
+  refusals would reach policies with this inventory; else 2 if lines cannot be read
   --json             as JSON
 ${FOLDER_USAGE}`;
 
@@ -47,11 +47,12 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
 
 function text(audit: string, replay: Replay, revision: string): string {
   const { judged, sameRevision, changes, inexact, opened, untold, shadow, left, unreadable } = replay;
-  const lines = [`${audit}: ${judged} decisions judged again by revision ${revision.slice(0, 19)}`];
-  if (sameRevision > 0) lines.push(`  ${sameRevision} of them were judged by it then`);
-  if (left['before policy'] > 0) lines.push(`  ${left['before policy']} more were refused before policies were asked`);
+  const lines = [`${audit}: ${judged} decisions evaluated again with revision ${revision.slice(0, 19)}`];
+  if (sameRevision > 0) lines.push(`  ${sameRevision} of them had this revision`);
+  if (left['before policy'] > 0)
+    lines.push(`  ${left['before policy']} more were refused before policies were evaluated`);
   if (left['not exact'] > 0)
-    lines.push(`  ${left['not exact']} more cannot be judged again: their lines were cut or redacted`);
+    lines.push(`  ${left['not exact']} more cannot be replayed: their lines were clipped or redacted`);
   if (unreadable !== null) {
     lines.push(`  ${left.unreadable} more cannot be read; the first is line ${unreadable.line}: ${unreadable.reason}`);
   }
@@ -62,13 +63,13 @@ function text(audit: string, replay: Replay, revision: string): string {
   const would = sum(changes);
   const unsure = Object.entries(untold);
   const all = left.unreadable + left['not exact'] + sum(opened) + unsure.length === 0;
-  lines.push('', would === 0 ? `None${all ? '' : ' of those judged again'} would change.` : `${would} would change:`);
+  lines.push('', would === 0 ? `None${all ? '' : ' of those evaluated'} would change.` : `${would} would change:`);
   if (would > 0) {
     const heading = ['count', 'caller', 'request', 'then', 'now', 'by', 'such as'];
     lines.push(table([heading, ...changes.map(row)], '  '));
   }
   if (opened.length > 0) {
-    lines.push('', `${sum(opened)} were refused before policies were asked, and would now reach policies:`);
+    lines.push('', `${sum(opened)} were refused before policies were evaluated, and would now reach policies:`);
     const rows = opened.map(({ reason, detail, count, decision }) => [String(count), reason, detail, decision]);
     lines.push(table([['count', 'reason', 'because', 'such as'], ...rows], '  '));
   }

@@ -10,9 +10,9 @@ import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from './policy-open.ts';
 
 export const TEST_USAGE = `policy test FOLDER [--update] [--cases FILE …] [--inventory FILE] [--config FILE]
-  the cases of FOLDER/tests/*.yaml; and files of cases as the Cedar CLI's run-tests reads them, judged by the folder's
-  policies with the guardrails
-  --update           writes what came of each case into the files
+  runs the cases of FOLDER/tests/*.yaml; and test files of the Cedar CLI (run-tests) with the folder's policies and the
+  guardrails
+  --update           writes the actual results into the files
   --cases FILE       JSON cases of run-tests
 ${FOLDER_USAGE}`;
 

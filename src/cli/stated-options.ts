@@ -19,10 +19,10 @@ export const STATED_OPTIONS = {
   at: { type: 'string' },
 } as const;
 
-export const STATED_USAGE = `  --through ID …     the workloads that handed the task on, the originator first
+export const STATED_USAGE = `  --through ID …     the earlier hops of the chain, the originator first
   --credential KIND  x509-svid (default), jwt-svid, oidc, api-key
   --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …
-  --declared PURPOSE the purpose of a task that is merely said
+  --declared PURPOSE the purpose of a declared task, without proof
   --header NAME=VALUE …, --client ADDRESS, --credential-age SECONDS, --approval NAME …, --risk 0..100, --signal NAME …
   --at TIME          when, as 2026-11-25T10:00:00Z; default: now
 `;

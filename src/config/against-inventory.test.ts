@@ -15,8 +15,8 @@ const inventory = {
   resources: [{ host: 'payments.internal', servedBy: ['spiffe://prod.example/envoy'] }],
 };
 const config = {
-  serves: ['payments.internal'],
-  identity: { trustDomains: { 'prod.example': { ours: true, bundle: { file: 'a' } } } },
+  hosts: ['payments.internal'],
+  identity: { trustDomains: { 'prod.example': { local: true, bundle: { file: 'a' } } } },
 };
 const issuer = {
   kind: 'txn-token',
@@ -54,9 +54,9 @@ test('a configuration and an inventory that know each other’s names are withou
 });
 
 test('a host that is served and not in the inventory is a problem', () => {
-  const found = only('problems', { serves: ['payments.internal', 'payment.internal'] });
-  assert.match(found, /^serves\[1\]: the inventory lists no host 'payment\.internal'; add it there/);
-  assert.match(only('problems', { serves: ['payments.internal:8443'] }), /no host 'payments\.internal:8443'/);
+  const found = only('problems', { hosts: ['payments.internal', 'payment.internal'] });
+  assert.match(found, /^hosts\[1\]: the inventory lists no host 'payment\.internal'; add it there/);
+  assert.match(only('problems', { hosts: ['payments.internal:8443'] }), /no host 'payments\.internal:8443'/);
 });
 
 test('a purpose of an issuer that is not in the inventory is a problem', () => {

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 /** A guardrail that is disabled for longer is disabled for ever. */
 const LONGEST_DISABLED_MS = 731 * DAY_MS;
 
-type Read = Pick<Config, 'serves' | 'identity' | 'task' | 'policy'>;
+type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy'>;
 
 /**
  * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
@@ -37,9 +37,11 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
   return { problems, notes };
 }
 
-function unknownHosts({ serves }: Read, { hosts }: Inventory): string[] {
-  return serves.flatMap((host, at) =>
-    hosts.has(host) ? [] : [`serves[${at}]: the inventory lists no host '${host}'; add it there, or correct it`],
+function unknownHosts({ hosts }: Read, inventory: Inventory): string[] {
+  return hosts.flatMap((host, at) =>
+    inventory.hosts.has(host)
+      ? []
+      : [`hosts[${at}]: the inventory lists no host '${host}'; add it there, or correct it`],
   );
 }
 

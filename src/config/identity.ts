@@ -13,7 +13,7 @@ const oidcIssuer = (folder: string) =>
       audience: s
         .optional(s.text())
         .describe('The `aud` that its tokens must name; left out: the audience of the host that is called'),
-      maxLifetime: s.duration('1s').prefault('1h').describe('The longest life (`exp` less `iat`) of a token'),
+      maxLifetime: s.duration('1s').prefault('1h').describe('Maximum lifetime (`exp` minus `iat`) of a token'),
     })
     .check(checkKeys)
     .transform(withKeys);
@@ -42,7 +42,7 @@ const forwarded = () =>
         .count(0, 15)
         .prefault(0)
         .describe(
-          'Which element of x-forwarded-client-cert names the caller, counted from the right; each element right of it names a trusted proxy',
+          'Which element of x-forwarded-client-cert is the caller, counted from the right; each element to its right must be a trusted proxy',
         ),
       trustedProxies: s
         .list(
@@ -56,9 +56,7 @@ const forwarded = () =>
           (proxy) => proxy.id.text,
         )
         .prefault([])
-        .describe(
-          'Proxies whose x-forwarded-client-cert is believed; their own certificates are transport, never a caller',
-        ),
+        .describe('Proxies whose x-forwarded-client-cert is trusted; their own certificates never identify a caller'),
     })
     .check((ctx) => {
       const { mode, hop, trustedProxies } = ctx.value;
@@ -106,11 +104,11 @@ const sections = (folder: string, env: Environment) =>
     trustDomains: s
       .mapping(s.trustDomain(), trustDomain(folder))
       .check((ctx) => {
-        if (Object.values(ctx.value).some((domain) => domain.ours)) return;
+        if (Object.values(ctx.value).some((domain) => domain.local)) return;
         contradiction(
           ctx,
           [],
-          'holds no trust domain of ours, so nothing could ever be permitted; set ours: true on yours',
+          'holds no local trust domain, so nothing could ever be permitted; set local: true on yours',
         );
       })
       .describe('Trust domains by name, each with its own bundle; never pooled'),
@@ -123,12 +121,12 @@ const sections = (folder: string, env: Environment) =>
         x509: s
           .duration('1s')
           .prefault('25h')
-          .describe('The longest life of an X.509-SVID: a day, and what its authority dates it back by'),
-        jwt: s.duration('1s').prefault('1h').describe('The longest life of a JWT-SVID'),
+          .describe('Maximum lifetime of an X.509-SVID: a day, and the time by which its authority backdates it'),
+        jwt: s.duration('1s').prefault('1h').describe('Maximum lifetime of a JWT-SVID'),
       })
       .transform(({ x509, jwt }) => ({ x509Ms: x509, jwtMs: jwt }))
       .prefault({})
-      .describe('What lives longer is refused'),
+      .describe('Credentials with a longer lifetime are refused'),
     forwarded: forwarded().prefault({}).describe('Callers behind trusted proxies (x-forwarded-client-cert)'),
     oidc: s
       .list(oidcIssuer(folder), 64, (issuer) => issuer.issuer)
@@ -139,7 +137,7 @@ const sections = (folder: string, env: Environment) =>
     unsafeTrustEnvoyValidation: s
       .flag()
       .prefault(false)
-      .describe('Believes `source.principal` without a certificate: whatever Envoy let through is a caller'),
+      .describe('Trusts `source.principal` without a certificate: everything that Envoy accepted is a caller'),
   });
 
 /** The section `identity`: who can prove to be a caller. `env` may name the SPIFFE agent. */

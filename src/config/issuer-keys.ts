@@ -37,7 +37,7 @@ export const keyShape = (folder: string) => ({
   ca: s
     .optional(s.path(folder))
     .describe(
-      'With jwks.url or discovery: PEM file of the authorities that prove the server, in place of the machine’s own',
+      'With jwks.url or discovery: PEM file of the authorities that verify the server, instead of the system’s',
     ),
   maxStale: s
     .duration('1s')

@@ -6,7 +6,7 @@ import { formatProblem } from './problem.ts';
 import type { Config } from './schema.ts';
 
 const FILE = '/etc/authz/config.yaml';
-const SMALLEST = 'identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./prod.pem } } } }\n';
+const SMALLEST = 'identity: { trustDomains: { prod.example: { local: true, bundle: { file: ./prod.pem } } } }\n';
 
 function good(text: string, env: Record<string, string> = {}): Config {
   const config = loadConfig(text, FILE, env);
@@ -33,10 +33,10 @@ listen:
   check: unix:///run/cedar-ext-authz/check.sock
   status: 127.0.0.1:9192
   control: off
-serves: [payments.internal]
+hosts: [payments.internal]
 identity:
   trustDomains:
-    prod.example: { ours: true, bundle: { file: ./bundles/prod.example.json }, maxStale: 24h }
+    prod.example: { local: true, bundle: { file: ./bundles/prod.example.json }, maxStale: 24h }
   maxLifetime: { x509: 24h, jwt: 1h }
   forwarded: { mode: sanitize-set, hop: 0, trustedProxies: [] }
 task:
@@ -52,7 +52,7 @@ limits:  { concurrentChecks: 256, requestBytes: 1MiB, headerBytes: 64KiB }
   assert.deepEqual(config.listen.check, { kind: 'unix', path: '/run/cedar-ext-authz/check.sock' });
   assert.deepEqual(config.listen.status, { kind: 'tcp', host: '127.0.0.1', port: 9192, loopback: true });
   assert.deepEqual(config.identity.trustDomains['prod.example'], {
-    ours: true,
+    local: true,
     source: { from: 'file', path: '/etc/authz/bundles/prod.example.json' },
     maxStaleMs: 86_400_000,
   });
@@ -103,12 +103,26 @@ test('every unsafe choice is off unless it is made', () => {
   assert.match(config.policy.guardrails.folder, /cedar\/guardrails$/);
 });
 
+for (const [old, text, now] of [
+  ['serves', `${SMALLEST}serves: [a.example]`, 'hosts'],
+  ['ours', SMALLEST.replace('local: true', 'ours: true'), 'local'],
+  [
+    'oldNames',
+    `${SMALLEST}task: { issuers: [{ kind: txn-token, issuer: i, audience: a, trustDomains: [prod.example], purposes: [p], jwks: { file: f }, oldNames: true }] }`,
+    'legacyClaimNames',
+  ],
+] as const)
+  test(`the key '${old}' is refused with the one that took its place`, () => {
+    assert.match(problems(text).join('\n'), new RegExp(`\\b${old}: was renamed; write '${now}'$`, 'm'));
+    good(text.replace(old, now));
+  });
+
 test('all problems stand in one report, each with its line, its key and what to do', () => {
   const found = problems(`listen: { statsu: 127.0.0.1:9192 }
-serves: [Payments.internal]
+hosts: [Payments.internal]
 identity:
   trustDomains:
-    prod.example: { ours: true, bundle: { file: a }, maxStale: 24 hours }
+    prod.example: { local: true, bundle: { file: a }, maxStale: 24 hours }
 limits: { requestBytes: 1MB }
 task:
   issuers:
@@ -118,8 +132,8 @@ task:
     found.map((line) => line.replace(/: (is not|write|must).*/, '')),
     [
       '/etc/authz/config.yaml:1:11: listen.statsu',
-      '/etc/authz/config.yaml:2:10: serves[0]',
-      '/etc/authz/config.yaml:5:54: identity.trustDomains["prod.example"].maxStale',
+      '/etc/authz/config.yaml:2:9: hosts[0]',
+      '/etc/authz/config.yaml:5:55: identity.trustDomains["prod.example"].maxStale',
       '/etc/authz/config.yaml:6:11: limits.requestBytes',
     ],
   );
@@ -128,9 +142,9 @@ task:
 });
 
 test('what is missing is said to be missing', () => {
-  assert.deepEqual(problems('serves: []'), [`${FILE}:1:1: identity: is missing, and has no default`]);
+  assert.deepEqual(problems('hosts: []'), [`${FILE}:1:1: identity: is missing, and has no default`]);
   assert.deepEqual(problems('# nothing'), [`${FILE}:1:1: the file is empty; state at least identity`]);
-  assert.match(problems('identity: { trustDomains: { a.b: { ours: true } } }')[0]!, /\["a.b"\]: needs exactly one of/);
+  assert.match(problems('identity: { trustDomains: { a.b: { local: true } } }')[0]!, /\["a.b"\]: needs exactly one of/);
 });
 
 for (const [name, lines, wanted] of [
@@ -141,7 +155,7 @@ for (const [name, lines, wanted] of [
     /listen.check: .*off the loopback/,
   ],
   ['TLS on a Unix socket', 'listen: { tls: {}, peers: [spiffe://prod.example/e] }', /listen.tls: is for TCP/],
-  ['peers without TLS', 'listen: { check: 127.0.0.1:1, peers: [spiffe://prod.example/e] }', /peers: cannot be told/],
+  ['peers without TLS', 'listen: { check: 127.0.0.1:1, peers: [spiffe://prod.example/e] }', /peers: needs listen\.tls/],
   ['a name as address', 'listen: { check: localhost:9191 }', /listen.check: is not an address/],
   ['a port that is none', 'listen: { check: 127.0.0.1:70000 }', /listen.check: is not an address/],
   ['one port for two servers', 'listen: { check: 127.0.0.1:9192 }', /listen.status: takes the port/],
@@ -151,9 +165,9 @@ for (const [name, lines, wanted] of [
     /listen.check: .*too deep/,
   ],
   ['a socket path beyond the limit', `listen: { check: unix:///${'x'.repeat(107)} }`, /listen.check: .*107 bytes/],
-  ['a host that is a URL', 'serves: [https://a.example]', /serves\[0\]: is not a host/],
-  ['a host with a trailing dot', 'serves: [a.example.]', /serves\[0\]: is not a host/],
-  ['a host twice', 'serves: [a.example, a.example]', /serves\[1\]: stands twice/],
+  ['a host that is a URL', 'hosts: [https://a.example]', /hosts\[0\]: is not a host/],
+  ['a host with a trailing dot', 'hosts: [a.example.]', /hosts\[0\]: is not a host/],
+  ['a host twice', 'hosts: [a.example, a.example]', /hosts\[1\]: stands twice/],
   ['a key without a value', 'limits:', /limits: is not a mapping/],
   ['a number that is none', 'limits: { concurrentChecks: 2.5 }', /whole number between 1 and 65536$/],
   ['header bytes beyond the request', 'limits: { headerBytes: 2MiB }', /limits.headerBytes: is larger than/],
@@ -209,18 +223,18 @@ for (const [name, lines, wanted] of [
     /is not a day/,
   ],
   ['one header for id and purpose', 'task: { headers: { id: x-t, purpose: x-t } }', /purpose: is the header of the id/],
-  ['an anchor', 'serves: &a [a.example]', /:2:12: the anchor '&a'; remove it/],
+  ['an anchor', 'hosts: &a [a.example]', /:2:11: the anchor '&a'; remove it/],
   ['a key twice', 'chain: {}\nchain: {}', /must be unique/],
   ['a tag', 'chain: !thing {}', /:2:15: the tag '!thing'; remove it/],
-  ['a tag that is known', 'serves: [!!str a.example]', /the tag 'tag:yaml.org,2002:str'; remove it/],
+  ['a tag that is known', 'hosts: [!!str a.example]', /the tag 'tag:yaml.org,2002:str'; remove it/],
   ['a line end that is none elsewhere', '# a comment\rlisten: { unsafePlaintext: true }', /the character U\+000D/],
   ['a line separator', '# a comment\u2028listen: {}', /the character U\+2028/],
   ['the key that JavaScript cannot hold', '__proto__: {}', /the key '__proto__' is not read/],
   ['a merge key', '<<: {}', /the key '<<' is not read/],
   ['a key that is no text', '1: {}', /a key that is no text/],
-  ['a host with the default port', 'serves: ["payments.internal:443"]', /serves\[0\]: names the default port/],
-  ['a host with the default port of http', 'serves: ["payments.internal:80"]', /serves\[0\]: names the default port/],
-  ['a host with a port that is none', 'serves: ["payments.internal:65536"]', /serves\[0\]: is not a host/],
+  ['a host with the default port', 'hosts: ["payments.internal:443"]', /hosts\[0\]: names the default port/],
+  ['a host with the default port of http', 'hosts: ["payments.internal:80"]', /hosts\[0\]: names the default port/],
+  ['a host with a port that is none', 'hosts: ["payments.internal:65536"]', /hosts\[0\]: is not a host/],
   [
     'an issuer without an audience',
     'task: { issuers: [{ kind: txn-token, issuer: i, audience: "", jwks: { file: f }, trustDomains: [prod.example], purposes: [p] }] }',
@@ -247,7 +261,7 @@ for (const [name, lines, wanted] of [
   });
 }
 
-const IDENTITY = 'identity:\n  trustDomains: { prod.example: { ours: true, bundle: { file: a } } }\n';
+const IDENTITY = 'identity:\n  trustDomains: { prod.example: { local: true, bundle: { file: a } } }\n';
 const proxy = (mode: string) => `{ id: spiffe://prod.example/gw, mode: ${mode} }`;
 
 for (const [name, lines, wanted] of [
@@ -349,14 +363,14 @@ test('B18: hops behind proxies that append are read', () => {
   assert.equal(forwarded.trustedProxies[0]?.id.text, 'spiffe://prod.example/gw');
 });
 
-test('a trust domain of ours is needed, and its name must be one', () => {
+test('a local trust domain is needed, and its name must be one', () => {
   assert.match(
     problems('identity: { trustDomains: { a.b: { bundle: { file: f } } } }').join(),
-    /no trust domain of ours/,
+    /no local trust domain/,
   );
-  assert.match(problems('identity: { trustDomains: {} }').join(), /no trust domain of ours/);
+  assert.match(problems('identity: { trustDomains: {} }').join(), /no local trust domain/);
   assert.match(
-    problems('identity: { trustDomains: { A.b: { ours: true, bundle: { file: f } } } }').join(),
+    problems('identity: { trustDomains: { A.b: { local: true, bundle: { file: f } } } }').join(),
     /is not a trust domain/,
   );
 });
@@ -367,23 +381,23 @@ const variable = (name: string) => `\${${name}}`;
 test('placeholders are filled from the environment that is handed in, as values only', () => {
   const [host, many] = [variable('HOST'), variable('MANY')];
   const file = `{ file: { path: "a-$${host}-${host}" } }`;
-  const lines = `serves: ["${host}"]\nlimits: { concurrentChecks: "${many}" }\nlisten: { unsafePlaintext: "${variable('YES')}" }\naudit: { sinks: [${file}] }\n`;
+  const lines = `hosts: ["${host}"]\nlimits: { concurrentChecks: "${many}" }\nlisten: { unsafePlaintext: "${variable('YES')}" }\naudit: { sinks: [${file}] }\n`;
   const config = good(SMALLEST + lines, { HOST: 'a.example', MANY: '7', YES: 'true' });
-  assert.deepEqual(config.serves, ['a.example']);
+  assert.deepEqual(config.hosts, ['a.example']);
   assert.equal(config.limits.concurrentChecks, 7);
   assert.equal(config.listen.unsafePlaintext, true);
   assert.deepEqual(config.audit.sinks, [{ to: 'file', path: `/etc/authz/a-${host}-a.example` }]);
-  assert.match(fault(`serves: ["${host}"]`), /:2:10: needs the environment variable HOST, which is not set$/);
-  assert.match(fault(`serves: ["${variable('toString')}"]`), /needs the environment variable toString/);
-  assert.match(fault('serves: ["${HO"]', { HO: 'x' }), /begins no placeholder/);
+  assert.match(fault(`hosts: ["${host}"]`), /:2:9: needs the environment variable HOST, which is not set$/);
+  assert.match(fault(`hosts: ["${variable('toString')}"]`), /needs the environment variable toString/);
+  assert.match(fault('hosts: ["${HO"]', { HO: 'x' }), /begins no placeholder/);
   assert.match(fault(`"${host}": {}`, { HOST: 'chain' }), /is not a key here/);
-  assert.match(problems(`${SMALLEST}serves: [${host}]`)[0]!, /inside \{ \} or \[ \] in quotes/);
+  assert.match(problems(`${SMALLEST}hosts: [${host}]`)[0]!, /inside \{ \} or \[ \] in quotes/);
   const injected = 'a.example]\nlisten: { unsafePlaintext: true }';
-  assert.match(fault(`serves: ["${host}"]`, { HOST: injected }), /control character/);
+  assert.match(fault(`hosts: ["${host}"]`, { HOST: injected }), /control character/);
 });
 
 test('a value from the environment never shows in a problem', () => {
-  const line = fault(`serves: ["${variable('SECRET')}"]\n`, { SECRET: 'hunter2 hunter2' });
+  const line = fault(`hosts: ["${variable('SECRET')}"]\n`, { SECRET: 'hunter2 hunter2' });
   assert.doesNotMatch(line, /hunter2/);
 });
 
@@ -426,7 +440,7 @@ test('no text makes the loader throw', () => {
 });
 
 const AGENT = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/spire/agent.sock' };
-const ENTRY = 'identity: { trustDomains: { prod.example: { ours: true, workloadApi: {} } } }\n';
+const ENTRY = 'identity: { trustDomains: { prod.example: { local: true, workloadApi: {} } } }\n';
 
 test('the SPIFFE agent is found through the variable that SPIFFE names, and the configuration overrides it', () => {
   const { workloadApi, trustDomains } = good(ENTRY, AGENT).identity;
@@ -478,7 +492,7 @@ test('the check port leaves the loopback address only with TLS and named peers, 
 });
 
 test('a bundle has one origin, and a bundle endpoint one way to prove itself', () => {
-  const domain = (text: string) => `identity: { trustDomains: { prod.example: { ours: true, ${text} } } }`;
+  const domain = (text: string) => `identity: { trustDomains: { prod.example: { local: true, ${text} } } }`;
   const url = 'url: https://partner.example/bundle';
   const sourceOf = (text: string) => good(domain(text)).identity.trustDomains['prod.example']?.source;
   const web = sourceOf(`federation: { ${url}, profile: https_web }`);

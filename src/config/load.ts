@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
+import { renamedKey } from '../source/renamed.ts';
 import { contradictions, type Readable } from './between-sections.ts';
 import { type Environment, readDocument } from './document.ts';
 import type { ConfigProblem, Fault } from './problem.ts';
@@ -44,7 +45,7 @@ function explain(issues: readonly Issue[], at: readonly PropertyKey[] = []): Fau
   return issues.flatMap((issue) => {
     const path = [...at, ...issue.path];
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }));
+      return issue.keys.map((key) => ({ path: [...path, key], message: renamedKey(key) ?? issue.message }));
     if (issue.code === 'invalid_key') return explain(issue.issues, path);
     // YAML has no undefined: an undefined input is a key that is not there.
     if (issue.code.startsWith('invalid_') && issue.input === undefined)

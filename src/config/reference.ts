@@ -18,14 +18,14 @@ interface Node {
 const HEAD = `# Configuration
 
 One YAML file. Unknown keys are errors, and all problems are reported together with their lines; \`cedar-ext-authz check-config FILE\`
-reads a file and everything that it names without serving, and lists the unsafe settings that are in force. The sidecar reads
-the file **once, at its start**: a change of it takes a restart. What it names is watched: policies, inventory, bundles, keys.
+checks a file and everything that it names without serving, and lists active unsafe settings. The sidecar reads
+the file **once, at startup**: a change needs a restart. The files that it names are watched: policies, inventory, bundles, keys.
 
 * **Durations** are a number and \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`; **sizes** a number and \`B\`, \`KiB\` or \`MiB\`.
-* **Paths** that are relative start at the folder of the configuration file.
-* **\`\${NAME}\`** in a value is filled from the environment variable, \`$\${\` stands for the two characters. Inside \`{ }\` or \`[ ]\` a
+* **Paths** are relative to the folder of the configuration file.
+* **\`\${NAME}\`** in a value is replaced by the environment variable; write \`$\${\` for a literal \`\${\`. Inside \`{ }\` or \`[ ]\` a
   placeholder needs quotes. Nothing else is read from the environment.
-* Choices that give protection away are named **unsafe**.
+* Settings that reduce protection are named **unsafe**.
 
 This file is generated from src/config/; \`UPDATE=1 node --test src/config/reference.test.ts\` writes it.
 `;

@@ -16,7 +16,7 @@ const listen = (folder: string) =>
         .address(folder)
         .prefault('unix:///run/cedar-ext-authz/check.sock')
         .describe(
-          'Where Envoy asks. Whoever reaches it can send anyone’s certificate: a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
+          'Where Envoy sends its checks. A client of this port can present anyone’s certificate, so it is a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
         ),
       tls: s
         .orOff(
@@ -27,21 +27,24 @@ const listen = (folder: string) =>
           }),
         )
         .prefault('off')
-        .describe('Mutual TLS on the check port, by the sidecar’s own SVID from the SPIFFE agent'),
+        .describe('Mutual TLS on the check port, with the sidecar’s own SVID from the SPIFFE agent'),
       peers: s
         .list(s.workloadId(), 1024, (id) => id.text)
         .prefault([])
-        .describe('With tls: the SPIFFE IDs that may ask, which are those of your Envoys'),
+        .describe('With tls: the SPIFFE IDs of the allowed clients, which are your Envoys'),
       status: s
         .tcpAddressOrOff()
         .prefault('127.0.0.1:9192')
         .describe('Health, readiness, metrics and status over HTTP: read-only, without authentication'),
-      control: s.word(['off']).prefault('off').describe('The control API and console: not there yet, so only off'),
+      control: s
+        .word(['off'])
+        .prefault('off')
+        .describe('The control API and console: not implemented yet, so only off'),
       unsafePlaintext: s
         .flag()
         .prefault(false)
         .describe(
-          'Lets the check port listen off the loopback address without mutual TLS: whoever reaches it is believed to be Envoy',
+          'Lets the check port listen on other than the loopback address without mutual TLS: every client is trusted as Envoy',
         ),
     })
     .check((ctx) => {
@@ -54,7 +57,8 @@ const listen = (folder: string) =>
       if (tls !== null && check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
       if (tls !== null && peers.length === 0)
         contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys');
-      if (tls === null && peers.length > 0) contradiction(ctx, ['peers'], 'cannot be told apart without listen.tls');
+      if (tls === null && peers.length > 0)
+        contradiction(ctx, ['peers'], 'needs listen.tls: peers are identified by their certificate');
       if (tls !== null && unsafePlaintext) contradiction(ctx, ['unsafePlaintext'], 'contradicts listen.tls; drop one');
       if (status === null || check.kind !== 'tcp' || status.port === 0) return;
       if (status.port === check.port)
@@ -76,7 +80,7 @@ const policy = (folder: string) =>
             s
               .section({
                 id: s.text().describe('The `@id` of the guardrail'),
-                because: s.text().describe('Why, for whoever reads this later'),
+                because: s.text().describe('The reason, for the record'),
                 until: s.lastDay().describe('The last day (UTC) on which it stays disabled'),
               })
               .transform(({ until, ...rest }) => ({ ...rest, untilMs: until })),
@@ -84,15 +88,13 @@ const policy = (folder: string) =>
             (entry) => entry.id,
           )
           .prefault([])
-          .describe('Guardrails that do not hold here; counted in a metric'),
+          .describe('Disabled guardrails; counted in a metric'),
       })
       .prefault({})
       .describe('The policies that come with the product'),
     label: s
       .optional(s.text())
-      .describe(
-        'What names these files elsewhere, such as a commit: stands beside the revision in audit, metrics and status',
-      ),
+      .describe('A name of these files, such as a commit: shown with the revision in audit, metrics and status'),
     headers: s
       .list(
         s.section({
@@ -106,12 +108,12 @@ const policy = (folder: string) =>
         (header) => header.name,
       )
       .prefault([])
-      .describe('Request headers that policies may read; no other reaches Cedar or the audit'),
+      .describe('Request headers that policies may read; no others are passed to Cedar or the audit'),
     unsafeIgnoreWarnings: s.flag().prefault(false).describe('Loads policies that Cedar’s validator warns about'),
     unsafeObserveOnly: s
       .flag()
       .prefault(false)
-      .describe('Turns refusals by policy (`policy_*`, `approval_*`) into allows and records them; all others stay'),
+      .describe('Allows what policies deny (`policy_*`, `approval_*`), and records it; other denials are enforced'),
   });
 
 /** Where audit lines go. */
@@ -125,10 +127,8 @@ const audit = (folder: string) =>
           .section({
             stdout: s.optional(s.section({})).describe('Standard output, one line for each check'),
             file: s
-              .optional(
-                s.section({ path: s.path(folder).describe('The file; made with mode 0600, only ever appended to') }),
-              )
-              .describe('A file of this sidecar alone'),
+              .optional(s.section({ path: s.path(folder).describe('The file; created with mode 0600, append-only') }))
+              .describe('A file that only this sidecar writes'),
           })
           .check((ctx) => {
             const { stdout, file } = ctx.value;
@@ -140,22 +140,22 @@ const audit = (folder: string) =>
       )
       .min(1, { error: 'is empty; every decision is recorded somewhere' })
       .prefault([{ stdout: {} }])
-      .describe('Where each line goes; every sink has its own chain, and an allow waits for all of them'),
+      .describe('Where audit lines are written; every sink has its own chain, and an allow waits for all of them'),
     onFailure: s
       .word(['deny', 'unsafeAllow'])
       .prefault('deny')
-      .describe('What becomes of an allow that cannot be recorded in time; unsafeAllow lets it go unrecorded'),
+      .describe('What happens to an allow that cannot be recorded in time; unsafeAllow allows it without a record'),
     queryParameters: s
       .list(s.text(), 256, s.self)
       .prefault([])
       .describe(
-        'Query parameters whose values stand in the audit as they are, by their names as requests write them; of every other value it holds the digest, since it may be a secret',
+        'Query parameters whose values are recorded in the audit, by their names as spelled in requests; of other values only a digest is recorded, since they may be secret',
       ),
     queue: s
       .count(16, 1_000_000)
       .prefault(8192)
       .describe(
-        'Lines that may wait for a sink, 32 Mi characters together at most; beyond it a line cannot be recorded',
+        'Lines that may wait for a sink, at most 32 Mi characters in all; beyond that a line cannot be recorded',
       ),
   });
 
@@ -165,45 +165,43 @@ const limits = () =>
       concurrentChecks: s
         .count(1, 65_536)
         .prefault(256)
-        .describe('Checks at one time; one more is refused as overloaded'),
+        .describe('Concurrent checks; one more is refused as overloaded'),
       requestBytes: s.size('4KiB', '64MiB').prefault('1MiB').describe('Size of one CheckRequest'),
       targetBytes: s
         .size('256B', '1MiB')
         .prefault('8KiB')
-        .describe('Size of path and query of one request (RFC 9110 section 4.1 asks for 8000 bytes at the least)'),
+        .describe('Size of path and query of one request (RFC 9110 section 4.1 recommends at least 8000 bytes)'),
       headerBytes: s.size('1KiB', '16MiB').prefault('64KiB').describe('Size of all headers of one request'),
       deadline: s
         .duration('20ms', '1m')
         .prefault('1s')
-        .describe('The most that a check may take; Envoy’s own deadline counts when it is shorter'),
-      streams: s.count(1, 65_536).prefault(1024).describe('Streams at one time on one connection'),
+        .describe('Maximum time of a check; Envoy’s own deadline applies if it is shorter'),
+      streams: s.count(1, 65_536).prefault(1024).describe('Concurrent streams on one connection'),
       sessionBytes: s.size('1MiB', '1024MiB').prefault('16MiB').describe('Memory of one connection'),
       rememberedCertificates: s
         .count(0, 1_000_000)
         .prefault(10_000)
-        .describe(
-          'Verified certificates that are remembered, 2 KiB each on the average, four chains of one leaf at most',
-        ),
+        .describe('Verified certificates in the cache, 2 KiB each on average, at most four chains for one leaf'),
       rememberedTokenBytes: s
         .size('64KiB', '1024MiB')
         .prefault('16MiB')
-        .describe('Memory of verified tokens; a sixteenth of it is for those that are wrong for good'),
+        .describe('Memory of verified tokens; a sixteenth of it is for invalid ones'),
       rememberedProofs: s
         .count(1, 10_000_000)
         .prefault(100_000)
         .describe(
-          'Proofs of possession that are remembered as used, 512 bytes each; one caller gets half of what all others leave, and when it is full, the next one is refused',
+          'Used proofs of possession in the store, 512 bytes each; one caller gets at most half of what the others leave free, and when it is full, the next proof is refused',
         ),
       drainDelay: s
         .duration('0s', '10m')
         .prefault('3s')
         .describe(
-          'Time after SIGTERM in which checks are still taken, while gRPC health says NOT_SERVING: longer than Envoy’s health checks need to notice',
+          'Time after SIGTERM in which checks are still accepted, while gRPC health is NOT_SERVING: longer than Envoy’s health checks need to notice',
         ),
       drain: s
         .duration('0s', '10m')
         .prefault('20s')
-        .describe('Time after limits.drainDelay to answer what is in flight'),
+        .describe('Time after limits.drainDelay to answer checks in flight'),
     })
     .check((ctx) => {
       if (ctx.value.headerBytes > ctx.value.requestBytes) {
@@ -221,7 +219,7 @@ const limits = () =>
 export function configSchema(folder: string, env: Environment = {}) {
   return s.section({
     listen: listen(folder).prefault({}).describe('Where the sidecar listens'),
-    serves: s
+    hosts: s
       .list(s.host(), 256, s.self)
       .prefault([])
       .describe('Hosts that this Envoy serves; with more than one, the route’s `context_extensions.host` decides'),
@@ -234,7 +232,7 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('How requests are read'),
-    identity: identity(folder, env).describe('Who can prove to be a caller'),
+    identity: identity(folder, env).describe('How callers are authenticated'),
     task: task(folder).prefault({}).describe('How a task is stated'),
     chain: s
       .section({ maxDepth: s.count(1, 16).prefault(4).describe('Workloads in a chain, the caller included') })
@@ -246,7 +244,7 @@ export function configSchema(folder: string, env: Environment = {}) {
         store: s
           .word(['memory'])
           .prefault('memory')
-          .describe('memory: lost at the end, and not shared between sidecars'),
+          .describe('memory: lost at shutdown, and not shared between sidecars'),
       })
       .prefault({})
       .describe('What outlives a request'),
@@ -254,7 +252,7 @@ export function configSchema(folder: string, env: Environment = {}) {
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s
       .section({
-        level: s.word(['debug', 'info', 'warn', 'error']).prefault('info').describe('The least level that is written'),
+        level: s.word(['debug', 'info', 'warn', 'error']).prefault('info').describe('The lowest level that is written'),
       })
       .prefault({})
       .describe('The log of the sidecar itself, as JSON lines on standard error'),

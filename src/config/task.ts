@@ -11,21 +11,20 @@ const issuerScope = {
   purposes: s
     .list(s.text(), 256, s.self)
     .min(1, { error: 'is empty, so no purpose could be stated' })
-    .describe('Purposes of the inventory that it may state, with all below them'),
-  maxLifetime: s.duration('1s').prefault('10m').describe('The longest life (`exp` less `iat`) of a token'),
+    .describe('Purposes of the inventory that it may assert, including those below them'),
+  maxLifetime: s.duration('1s').prefault('10m').describe('Maximum lifetime (`exp` minus `iat`) of a token'),
   maxAssurance: s
     .count(1, 3)
     .transform((most) => most as 1 | 2 | 3)
     .prefault(3)
-    .describe('The most that its tokens can prove'),
+    .describe('Maximum assurance of its tokens'),
   propagation: s
     .word(['exchanged', 'forwarded'])
     .prefault('exchanged')
-    .describe('forwarded: a token travels on unchanged; the caller joins the chain, and assurance is at most 1'),
-  unsafeBearer: s
-    .flag()
-    .prefault(false)
-    .describe('Accepts tokens that are bound to nobody (assurance 1): a thief can use them'),
+    .describe(
+      'forwarded: a token is passed on unchanged; the caller is appended to the chain, and assurance is at most 1',
+    ),
+  unsafeBearer: s.flag().prefault(false).describe('Accepts unbound tokens (assurance 1): a thief can use them'),
 };
 
 const taskClaims = {
@@ -42,7 +41,7 @@ const taskIssuer = (folder: string) => {
         ...signing,
         audience: s.text().describe('The `aud` of its tokens: the trust domain'),
         purposeClaim: s.optional(s.claim()).describe('The claim that states the purpose; left out: the only scope'),
-        oldNames: s.flag().prefault(false).describe('Accepts the names of claims that drafts before 06 had'),
+        legacyClaimNames: s.flag().prefault(false).describe('Accepts the claim names of drafts before 06'),
       })
       .check(checkKeys)
       .transform(withKeys),
@@ -81,11 +80,11 @@ const dpop = () =>
   s
     .section({
       algorithms: algorithms(),
-      maxAge: s.duration('1s', '10m').prefault('60s').describe('How old a proof may be by its `iat`'),
+      maxAge: s.duration('1s', '10m').prefault('60s').describe('Maximum age of a proof, by its `iat`'),
       nonce: s
         .section({
-          required: s.flag().prefault(false).describe('Asks for a nonce of ours in each proof'),
-          lifetime: s.duration('1s', '1h').prefault('5m').describe('How long a nonce holds'),
+          required: s.flag().prefault(false).describe('Requires a nonce of the sidecar in each proof'),
+          lifetime: s.duration('1s', '1h').prefault('5m').describe('How long a nonce is valid'),
         })
         .transform(({ required, lifetime }) => ({ required, lifetimeMs: lifetime }))
         .prefault({})
@@ -97,8 +96,11 @@ const wimse = () =>
   s
     .section({
       algorithms: algorithms(),
-      maxWitLifetime: s.duration('1s').prefault('1h').describe('The longest life of a Workload Identity Token'),
-      maxProofLifetime: s.duration('1s', '10m').prefault('60s').describe('How far ahead the `exp` of a proof may lie'),
+      maxWitLifetime: s.duration('1s').prefault('1h').describe('Maximum lifetime of a Workload Identity Token'),
+      maxProofLifetime: s
+        .duration('1s', '10m')
+        .prefault('60s')
+        .describe('How far in the future the `exp` of a proof may be'),
     })
     .transform(({ maxWitLifetime, maxProofLifetime, ...rest }) => ({
       ...rest,
@@ -109,20 +111,17 @@ const wimse = () =>
 /** The section `task`: how a task is stated. */
 export const task = (folder: string) =>
   s.section({
-    headers: s
-      .orOff(headers())
-      .prefault({})
-      .describe('Plain headers that declare a task without proof; off: none is read'),
+    headers: s.orOff(headers()).prefault({}).describe('Plain headers that declare a task without proof; off: not read'),
     issuers: s
       .list(taskIssuer(folder), 64, (issuer) =>
         issuer.kind === 'jwt-svid' ? `jwt-svid ${issuer.trustDomains.join(' ')}` : `${issuer.kind} ${issuer.issuer}`,
       )
       .prefault([])
-      .describe('Who may state a task in a signed token, and how far each is believed'),
+      .describe('Issuers of task tokens, each with its limits'),
     dpop: dpop().prefault({}).describe('Proofs of possession by DPoP (RFC 9449)'),
-    wimse: s.orOff(wimse()).prefault('off').describe('Proofs of possession by WIMSE tokens; off: none is believed'),
+    wimse: s.orOff(wimse()).prefault('off').describe('Proofs of possession by WIMSE tokens; off: not accepted'),
     resourceMetadata: s
       .flag()
       .prefault(false)
-      .describe('Challenges name the protected resource metadata of the host (RFC 9728), where its origin is known'),
+      .describe('Challenges name the protected resource metadata of the host (RFC 9728), if its origin is known'),
   });

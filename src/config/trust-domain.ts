@@ -19,15 +19,15 @@ const federation = (folder: string) =>
       url: s.fetchUrl().describe('Address of the bundle endpoint'),
       profile: s
         .word(['https_web', 'https_spiffe'])
-        .describe('How the endpoint proves itself: by a certificate of the web, or by an X.509-SVID'),
+        .describe('How the endpoint is authenticated: by a Web PKI certificate, or by an X.509-SVID'),
       ca: s
         .optional(s.path(folder))
-        .describe('https_web: PEM file of the authorities to believe in place of the machine’s own'),
+        .describe('https_web: PEM file of the authorities to trust instead of the system’s'),
       endpointId: s.optional(s.workloadId()).describe('https_spiffe: the SPIFFE ID of the endpoint'),
       bootstrap: s
         .optional(s.path(folder))
         .describe(
-          'https_spiffe: the bundle (SPIFFE bundle or PEM) that proves the endpoint the first time, where it serves its own trust domain',
+          'https_spiffe: the bundle (SPIFFE bundle or PEM) that verifies the endpoint the first time, if it serves its own trust domain',
         ),
     })
     .check((ctx) => {
@@ -53,7 +53,7 @@ const federation = (folder: string) =>
 export const trustDomain = (folder: string) =>
   s
     .section({
-      ours: s.flag().prefault(false).describe('The trust domain is ours; workloads of every other one are external'),
+      local: s.flag().prefault(false).describe('This is a local trust domain; workloads of foreign ones are external'),
       bundle: s
         .optional(
           s.section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') }),
@@ -73,8 +73,8 @@ export const trustDomain = (folder: string) =>
       if ([bundle, workloadApi, federation].filter((each) => each !== null).length !== 1)
         contradiction(ctx, [], 'needs exactly one of bundle, workloadApi, federation');
     })
-    .transform(({ bundle, federation, workloadApi: _, maxStale, ours }) => ({
-      ours,
+    .transform(({ bundle, federation, workloadApi: _, maxStale, local }) => ({
+      local,
       source: ((): BundleOrigin => {
         if (bundle !== null) return { from: 'file', path: bundle.file };
         return federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };

@@ -4,7 +4,7 @@ import { isConfig, loadConfig } from './load.ts';
 import { configReference } from './reference.ts';
 import { unsafeInForce, unsafeSettings } from './unsafe.ts';
 
-const SAFE = 'identity: { trustDomains: { a.example: { ours: true, bundle: { file: b.pem } } } }\n';
+const SAFE = 'identity: { trustDomains: { a.example: { local: true, bundle: { file: b.pem } } } }\n';
 
 /** Each unsafe choice, made in an otherwise safe configuration. */
 const CHOICES: Readonly<Record<(typeof unsafeSettings)[number], string>> = {

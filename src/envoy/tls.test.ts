@@ -41,7 +41,7 @@ class Port {
   readonly refused: string[] = [];
   readonly causes: string[] = [];
   readonly bundles = new BundleStore({
-    domains: ['prod.example', 'partner.example'].map((name) => ({ name, ours: true, maxStaleMs: 86_400_000 })),
+    domains: ['prod.example', 'partner.example'].map((name) => ({ name, local: true, maxStaleMs: 86_400_000 })),
     clock: () => this.clock.now(),
     onEvent: () => {},
   });

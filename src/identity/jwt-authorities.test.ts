@@ -12,7 +12,7 @@ const now = Date.UTC(2026, 0, 1);
 function domain(name: string, keys: readonly unknown[]): TrustDomainState {
   const content = parseBundleFile(name, JSON.stringify({ keys, spiffe_sequence: 7 }));
   assert.ok(content !== null && !(content instanceof BundleFault));
-  return { name, ours: true, maxStaleMs: 60_000, bundle: new TrustBundle(name, content), freshAt: now };
+  return { name, local: true, maxStaleMs: 60_000, bundle: new TrustBundle(name, content), freshAt: now };
 }
 
 const j = makeKey('ES256', 'j');

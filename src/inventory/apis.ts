@@ -20,7 +20,7 @@ export function most(values: readonly Sensitivity[]): Sensitivity {
 
 /**
  * Reads the apis of one host, outer ones first, and reports what contradicts: a bad template, two that tie, a name used
- * twice, whatever an api lowers of what is around it without `lower: true`, and what crossing templates disagree about.
+ * twice, whatever an api lowers of what is around it without `loosens: true`, and what crossing templates disagree about.
  */
 export function compileApis(
   host: string,
@@ -107,25 +107,25 @@ function compileApi(
 ): Api {
   const outer = around.length === 0 ? base : most(around.map((api) => api.sensitivity));
   const stated = entry.sensitivity === undefined ? outer : rank(entry.sensitivity);
-  const lower = entry.lower === true;
+  const loosens = entry.loosens === true;
   const outerWrites = around.some((api) => api.writes);
   const lowersEffect = outerWrites && entry.effect === 'read';
   const outerScopes = scopesAround(around, scopes);
   const loosened = loosensScopes(entry.scopes, outerScopes);
-  if (lower && stated >= outer && !lowersEffect && !loosened)
-    report(['lower'], "nothing is lowered here; remove 'lower'");
-  if (!lower && stated < outer) {
+  if (loosens && stated >= outer && !lowersEffect && !loosened)
+    report(['loosens'], "nothing is loosened here; remove 'loosens'");
+  if (!loosens && stated < outer) {
     report(
       ['sensitivity'],
-      `what is around it is ${sensitivities[outer]}; raise it, or add 'lower: true' if that is meant`,
+      `what is around it is ${sensitivities[outer]}; raise it, or add 'loosens: true' if that is meant`,
     );
   }
-  if (!lower && lowersEffect)
-    report(['effect'], "what is around it says 'effect: write'; add 'lower: true' if reading is meant");
-  if (!lower && loosened) {
+  if (!loosens && lowersEffect)
+    report(['effect'], "what is around it says 'effect: write'; add 'loosens: true' if reading is meant");
+  if (!loosens && loosened) {
     report(
       ['scopes'],
-      `what is around it asks for ${outerScopes.join(', ')}; add 'lower: true' if more tokens are meant`,
+      `what is around it asks for ${outerScopes.join(', ')}; add 'loosens: true' if more tokens are meant`,
     );
   }
   for (const [key, message] of silentlyLowered(entry, around)) report([key], message);

@@ -14,7 +14,7 @@ const payments = {
     { name: 'invoices', path: '/api/invoices/{invoice}', scopes: ['invoices'] },
     { name: 'refunds', path: '/api/refunds', sensitivity: 'restricted' },
     { name: 'search', path: '/api/search', methods: ['POST'], effect: 'read' },
-    { name: 'health', path: '/healthz', sensitivity: 'public', lower: true },
+    { name: 'health', path: '/healthz', sensitivity: 'public', loosens: true },
   ],
 };
 
@@ -89,21 +89,21 @@ test('a sensitivity that is not stated is that of the host, else of unlisted, el
   assert.equal(targetOf(inventoryOf({ resources }), 'GET b/x').resource.sensitivity, 3);
 });
 
-test('sensitivity falls only with lower: true, below the host and below another api', () => {
+test('sensitivity falls only with loosens: true, below the host and below another api', () => {
   const inner = { name: 'inner', path: '/a/b', sensitivity: 'public' };
   const outer = { name: 'outer', path: '/a', sensitivity: 'restricted' };
   assert.match(apiProblems([inner]), /what is around it is internal/);
   assert.match(apiProblems([inner, outer]), /what is around it is restricted/);
-  const lowered = api([{ ...inner, lower: true }, outer]);
+  const lowered = api([{ ...inner, loosens: true }, outer]);
   assert.equal(targetOf(lowered, 'GET h/a/b/c').resource.sensitivity, 0);
   assert.equal(targetOf(lowered, 'GET h/a/c').resource.sensitivity, 3);
-  assert.match(apiProblems([{ ...outer, lower: true }]), /nothing is lowered here/);
+  assert.match(apiProblems([{ ...outer, loosens: true }]), /nothing is loosened here/);
 });
 
-test('where templates cross, lower: true speaks only of what is around it', () => {
+test('where templates cross, loosens: true speaks only of what is around it', () => {
   const inventory = api([
     { name: 'named', path: '/{tenant}/keys', sensitivity: 'restricted' },
-    { name: 'open', path: '/acme/{area}/list', sensitivity: 'public', lower: true },
+    { name: 'open', path: '/acme/{area}/list', sensitivity: 'public', loosens: true },
   ]);
   assert.equal(targetOf(inventory, 'GET h/acme/docs/list').resource.sensitivity, 0);
   assert.equal(targetOf(inventory, 'GET h/acme/keys/list').resource.sensitivity, 3);
@@ -116,7 +116,7 @@ test('apis nest, outermost first; of two templates of one length the more specif
       { name: 'user', path: '/users/{user}', sensitivity: 'confidential' },
       { name: 'users', path: '/users' },
       { name: 'key', path: '/users/{owner}/keys/{key}' },
-    ].map((entry) => (entry.name === 'me' ? { ...entry, sensitivity: 'internal', lower: true } : entry)),
+    ].map((entry) => (entry.name === 'me' ? { ...entry, sensitivity: 'internal', loosens: true } : entry)),
   );
   assert.deepEqual(targetOf(inventory, 'GET h/users/me').resource.apis, ['h/users', 'h/me']);
   assert.deepEqual(targetOf(inventory, 'GET h/users/7').resource.apis, ['h/users', 'h/user']);
@@ -271,7 +271,7 @@ test("effect: read makes a POST to the api's own path a QUERY, nothing below it 
 test('effect: write makes what only reads elsewhere a POST, here and below, unless lowered', () => {
   const outer = { name: 'legacy', path: '/cgi', effect: 'write' };
   const inner = { name: 'list', path: '/cgi/list', effect: 'read' };
-  const inventory = api([outer, { ...inner, lower: true }]);
+  const inventory = api([outer, { ...inner, loosens: true }]);
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'QUERY', 'POST']) {
     assert.deepEqual(facts(inventory, `${method} h/cgi/delete`), ['POST', 'write'], method);
   }
@@ -286,7 +286,7 @@ test('scopes, owner and labels come from the innermost that states them', () => 
     [
       { name: 'a', path: '/a', scopes: ['a'], owner: 'platform', labels: { tier: '1' } },
       { name: 'b', path: '/a/b', labels: { zone: 'eu' } },
-      { name: 'c', path: '/a/b/c', scopes: [], lower: true },
+      { name: 'c', path: '/a/b/c', scopes: [], loosens: true },
       { name: 'd', path: '/d' },
     ],
     { owner: 'payments', scopes: ['host'], labels: { tier: '0', host: 'h' } },
@@ -503,7 +503,7 @@ const lowerings: [key: string, outer: object, inner: object, stated: object][] =
 for (const [key, outer, inner, stated] of lowerings) {
   test(`what lies in an api whose ${key} is lowered states its own ${key}`, () => {
     const around = { name: 'outer', path: '/a', ...outer };
-    const lowered = { name: 'lowered', path: '/a/{b}', lower: true, ...inner };
+    const lowered = { name: 'lowered', path: '/a/{b}', loosens: true, ...inner };
     const nested = { name: 'nested', path: '/a/{b}/c' };
     assert.match(apiProblems([around, lowered, nested]), new RegExp(`lies in 'lowered', .*; state '${key}' here too`));
     api([around, lowered, { ...nested, ...stated }]);
@@ -511,15 +511,15 @@ for (const [key, outer, inner, stated] of lowerings) {
   });
 }
 
-test('an api asks for fewer scopes than what is around it only with lower: true', () => {
+test('an api asks for fewer scopes than what is around it only with loosens: true', () => {
   const outer = { name: 'outer', path: '/a', scopes: ['a'] };
   const inner = (scopes: readonly string[], more = {}) => ({ name: 'inner', path: '/a/b', scopes, ...more });
-  assert.match(apiProblems([outer, inner([])]), /what is around it asks for a; add 'lower: true'/);
-  assert.match(apiProblems([outer, inner(['a', 'b'])]), /what is around it asks for a; add 'lower: true'/);
-  api([outer, inner([], { lower: true })]);
+  assert.match(apiProblems([outer, inner([])]), /what is around it asks for a; add 'loosens: true'/);
+  assert.match(apiProblems([outer, inner(['a', 'b'])]), /what is around it asks for a; add 'loosens: true'/);
+  api([outer, inner([], { loosens: true })]);
   api([outer, inner(['a'])]);
   api([outer, inner(['b'])]);
-  assert.match(apiProblems([outer, inner(['b'], { lower: true })]), /nothing is lowered here/);
+  assert.match(apiProblems([outer, inner(['b'], { loosens: true })]), /nothing is loosened here/);
   const passing = { name: 'passing', path: '/a/b' };
   assert.match(apiProblems([outer, passing, { name: 'inner', path: '/a/b/c', scopes: [] }]), /asks for a/);
 });
@@ -528,6 +528,6 @@ test('the scopes of the host are those around an api that lies in none', () => {
   const host = { host: 'a.internal', owner: 'payments', sensitivity: 'public', scopes: ['a'] };
   const open = { name: 'open', path: '/open', scopes: [] };
   const problems = problemsOf({ resources: [{ ...host, apis: [open] }] }).join();
-  assert.match(problems, /what is around it asks for a; add 'lower: true'/);
-  inventoryOf({ resources: [{ ...host, apis: [{ ...open, lower: true }] }] });
+  assert.match(problems, /what is around it asks for a; add 'loosens: true'/);
+  inventoryOf({ resources: [{ ...host, apis: [{ ...open, loosens: true }] }] });
 });

@@ -86,11 +86,11 @@ export class Inventory {
   }
 
   /**
-   * The resource and the action of a request whose host somebody vouches for. `serves` are the names that the config says
-   * this Envoy serves. Refusals: `request_host_not_served`, and those of `target`.
+   * The resource and the action of a request whose host somebody vouches for. `hosts` is the list of the
+   * configuration. Refusals: `request_host_not_served`, and those of `target`.
    */
-  locate(input: Located, options: { readonly serves: readonly string[] }): Target | Refusal {
-    const refusal = vouch(input, { serves: options.serves, servedBy: this.#servedBy });
+  locate(input: Located, options: { readonly hosts: readonly string[] }): Target | Refusal {
+    const refusal = vouch(input, { hosts: options.hosts, servedBy: this.#servedBy });
     return refusal ?? this.target(input);
   }
 

@@ -19,6 +19,12 @@ resources:
 `;
 
 const faults: [name: string, find: string, replace: string, problem: RegExp][] = [
+  [
+    'the old name of a key',
+    '    kind: agent',
+    '    lower: true',
+    /^inventory.yaml:9:5: workloads\[0\].lower: was renamed; write 'loosens'$/,
+  ],
   ['an unknown key', '    kind: agent', '    knid: agent', /^inventory.yaml:9:5: workloads\[0\].knid: no such key/],
   ['a key twice', '    kind: agent', '    kind: agent\n    kind: job', /^inventory.yaml:10:5: Map keys must be unique/],
   [

@@ -22,7 +22,7 @@ import {
 import { compileWorkloads, type Placed } from './workloads.ts';
 
 export interface LoadOptions {
-  /** Trust domains whose bundle the config marks `ours`: a workload of any other is external, whatever the file says. */
+  /** Trust domains whose bundle the config marks `local`: a workload of any other is external, whatever the file says. */
   readonly ownTrustDomains: ReadonlySet<string>;
 }
 

@@ -17,7 +17,7 @@ export function loosensScopes(stated: readonly string[] | undefined, outer: read
 }
 
 /**
- * What an api that lies in a lowered one takes over from it without a word, with what to do: `lower: true` is said of one
+ * What an api that lies in a lowered one takes over from it without a word, with what to do: `loosens: true` is said of one
  * api, and not of those that are nested in it later.
  */
 export function silentlyLowered(entry: ApiEntry, around: readonly Api[]): readonly [key: string, message: string][] {

@@ -61,7 +61,7 @@ export interface Api {
   readonly labels: ReadonlyMap<string, string>;
   /** The scopes that it asks for, by itself or from what is around it. */
   readonly asks: readonly string[];
-  /** What `lower: true` lowers here. */
+  /** What `loosens: true` lowers here. */
   readonly lowered: { readonly sensitivity: boolean; readonly effect: boolean; readonly scopes: boolean };
 }
 

@@ -27,10 +27,10 @@ const scope = z
     /^[\x21\x23-\x5b\x5d-\x7e]+$/,
     'a scope is printable ASCII without space, quote and backslash (RFC 6749 section 3.3)',
   );
-const text = z.string().min(1, 'an empty text says nothing; leave the key out').max(2048);
+const text = z.string().min(1, 'an empty text; leave out the key').max(2048);
 const labels = z.record(name, z.string().max(1024));
 const sensitivity = z.enum(sensitivities);
-const lower = z.literal(true);
+const loosens = z.literal(true);
 
 const date = z.iso.date('a date is written 2026-11-01');
 
@@ -40,23 +40,23 @@ const credential = z
 
 export const workloadSchema = z.strictObject({
   id: text.optional().describe('The SPIFFE ID of one workload. Exactly one of `id` and `under` is stated.'),
-  under: text.optional().describe('A SPIFFE ID: the entry holds for every workload below it, by whole segments.'),
+  under: text.optional().describe('A SPIFFE ID: the entry applies to every workload below it, by whole path segments.'),
   owner: name
     .optional()
     .describe(
-      'The team that answers for it. Taken from the next shorter entry where not stated; somebody must own it.',
+      'The team that is responsible for it. Default: that of the next shorter entry; every workload needs an owner.',
     ),
-  kind: z
-    .enum(kinds)
-    .optional()
-    .describe('Taken from the next shorter entry where not stated; where none states it: agent.'),
+  kind: z.enum(kinds).optional().describe('Default: that of the next shorter entry; without one, agent.'),
   external: z
     .boolean()
     .optional()
     .describe(
-      'Takes input from outside: prompts, mail, the web. Not stated by any entry: true for an agent, else false. A workload of a foreign trust domain always is.',
+      'Takes input from outside: prompts, mail, the web. Default: true for an agent, else false. Always true for a workload of a foreign trust domain.',
     ),
-  relay: z.boolean().optional().describe('Acts for others. A service states it; for other kinds the default is false.'),
+  relay: z
+    .boolean()
+    .optional()
+    .describe('Acts for others. Required for a service; for other kinds the default is false.'),
   groups: z.array(name).optional().describe('Only with `id`.'),
   labels: labels.optional().describe('Added to those of shorter entries; the longer entry wins a name.'),
   credentials: z.array(credential).optional().describe('Only with `id`.'),
@@ -65,47 +65,43 @@ export const workloadSchema = z.strictObject({
     .min(1, 'an empty list admits no address; leave the key out, or name a network')
     .optional()
     .describe(
-      'Where the workload calls from. A longer entry names networks within those of the shorter one, unless it says `lower`.',
+      'Where the workload calls from. The networks of a longer entry must be within those of the shorter one, unless it has `loosens`.',
     ),
-  reviewed: date
-    .optional()
-    .describe('When somebody last looked at the entry: for whoever reads the file. Decides nothing.'),
-  lower: lower
-    .optional()
-    .describe('Says that this entry loosens what a shorter one says, defaults included, and means it.'),
+  reviewed: date.optional().describe('When the entry was last reviewed: for human readers, without effect.'),
+  loosens: loosens.optional().describe('Confirms that this entry loosens a shorter one, including its defaults.'),
 });
 
 export const apiSchema = z.strictObject({
   name: name.describe('Policies call the api `host/name`.'),
   path: text.describe(
-    'A template such as /api/invoices/{invoice}: it holds for its path, with or without one trailing slash, and for all below.',
+    'A template such as /api/invoices/{invoice}: it applies to its path, with or without one trailing slash, and to everything below.',
   ),
   methods: z
     .array(z.enum([...readActions, ...writeActions]))
     .min(1, 'an empty list admits no method; leave the key out, or name a method')
     .optional()
     .describe(
-      'Every other method is refused. Not stated: any, or what the api around it lists. An upgrade (WebSocket) counts as CONNECT. Where templates cross, each must list it.',
+      'Other methods are refused. Default: any, or those of the api around it. An upgrade (WebSocket) counts as CONNECT. If templates cross, each must list the method.',
     ),
   effect: z
     .enum(['read', 'write'])
     .optional()
     .describe(
-      "read: a POST to the api's own path only reads, and is the action QUERY. write: a GET, HEAD, OPTIONS or QUERY here or below changes something, and is judged as POST.",
+      "read: a POST to the api's own path only reads, and is the action QUERY. write: a GET, HEAD, OPTIONS or QUERY here or below changes something, and counts as POST.",
     ),
-  sensitivity: sensitivity.optional().describe('Not stated: that of the api around it, or of the host.'),
-  lower: lower
+  sensitivity: sensitivity.optional().describe('Default: that of the api around it, or of the host.'),
+  loosens: loosens
     .optional()
     .describe(
-      'Says that this api is less sensitive, less of a write, or asks for fewer scopes than what is around it, and means it. An api that lies in it states the same key itself.',
+      'Confirms that this api is less sensitive, only reads, or requires fewer scopes than what is around it. An api inside it must have the same key itself.',
     ),
   scopes: z
     .array(scope)
     .optional()
     .describe(
-      'A token that carries scopes needs one of these. Not stated: those of the api around it, or of the host. Where templates cross, one that each takes.',
+      'A token with scopes needs one of these. Default: those of the api around it, or of the host. If templates cross, one that each accepts.',
     ),
-  owner: name.optional().describe('Not stated: the owner of the api around it, or of the host.'),
+  owner: name.optional().describe('Default: the owner of the api around it, or of the host.'),
   labels: labels
     .optional()
     .describe('Added to those of the apis around it and of the host; the innermost wins a name.'),
@@ -116,28 +112,30 @@ export const hostSchema = z.strictObject({
   servedBy: z
     .array(text)
     .optional()
-    .describe('SPIFFE IDs of the Envoys that serve this host: such an Envoy vouches for the host name.'),
-  audience: text.optional().describe('What `aud` our tokens must hold. Without it the host accepts no token of ours.'),
+    .describe('SPIFFE IDs of the Envoys that serve this host: such an Envoy is assigned this host.'),
+  audience: text
+    .optional()
+    .describe('The `aud` that tokens for this host must have. Without it the host accepts no tokens.'),
   authorization: z
     .enum(['ours', 'app'])
     .optional()
     .describe(
-      "Whose the `Authorization` header is: ours (default inside), or the application's (always so for external hosts).",
+      'Who uses the `Authorization` header: ours, the sidecar (default inside the mesh); app, the application (always for external hosts).',
     ),
   origin: text.optional().describe('The external origin (https://api.example) that proofs of possession name.'),
   forward: z
     .array(z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, 'a header name is written in lower case'))
     .optional()
-    .describe('Credential headers that travel on after an allow, in place of the default.'),
+    .describe('Credential headers that are forwarded after an allow, instead of the default.'),
   caseInsensitive: z
     .boolean()
     .optional()
     .describe(
-      'true: the host takes /API for /api; paths are compared, and shown to policies, in lower case. false: it tells them apart. Not stated: a path that would be another api in another case is refused.',
+      'true: the host treats /API as /api; paths are compared, and shown to policies, in lower case. false: it distinguishes them. Default: a path that would be another api in another case is refused.',
     ),
-  external: z.boolean().optional().describe('The destination lies outside the mesh.'),
+  external: z.boolean().optional().describe('The destination is outside the mesh.'),
   owner: name.optional(),
-  sensitivity: sensitivity.optional().describe('Not stated: that of `unlisted`.'),
+  sensitivity: sensitivity.optional().describe('Default: that of `unlisted`.'),
   scopes: z.array(scope).optional(),
   labels: labels.optional(),
   apis: z.array(apiSchema).optional(),
@@ -145,7 +143,7 @@ export const hostSchema = z.strictObject({
 
 export const inventorySchema = z
   .strictObject({
-    teams: z.array(name).describe('Everybody who may own something.'),
+    teams: z.array(name).describe('All teams that may own something.'),
     approvals: z.array(name).optional().describe('Names of approvals that a policy may ask for.'),
     signals: z.array(name).optional().describe('Names of behaviour signals that a policy may read.'),
     purposes: z
@@ -157,12 +155,12 @@ export const inventorySchema = z
       .describe('What tasks are for.'),
     workloads: z
       .array(workloadSchema)
-      .describe('Every machine consumer. The longest entry that holds wins, and loosens nothing of a shorter one.'),
-    resources: z.array(hostSchema).describe('What may be called.'),
+      .describe('All workloads. The longest matching entry applies, and must not loosen a shorter one.'),
+    resources: z.array(hostSchema).describe('The hosts that may be called.'),
     unlisted: z
       .strictObject({ sensitivity })
       .optional()
-      .describe('How sensitive is a host that does not state it. Default: restricted.'),
+      .describe('The sensitivity of a host without one. Default: restricted.'),
   })
   .meta({ title: 'Inventory of cedar-ext-authz' });
 

@@ -17,11 +17,11 @@ const inventory = inventoryOf({
 interface Request {
   readonly host?: string;
   readonly route?: string;
-  readonly serves?: readonly string[];
+  readonly hosts?: readonly string[];
   readonly principal?: string;
 }
 
-function ask({ host = 'one.internal', route, serves = [], principal = '' }: Request): Target | Refusal {
+function ask({ host = 'one.internal', route, hosts = [], principal = '' }: Request): Target | Refusal {
   const input: Located = {
     ...access(`GET ${host}/`),
     connection: {
@@ -29,7 +29,7 @@ function ask({ host = 'one.internal', route, serves = [], principal = '' }: Requ
       extensions: new Map(route === undefined ? [] : [['host', route]]),
     },
   };
-  return inventory.locate(input, { serves });
+  return inventory.locate(input, { hosts });
 }
 
 function answer(request: Request): string {
@@ -39,22 +39,22 @@ function answer(request: Request): string {
 
 test('a host that nobody but the caller names is not served', () => {
   assert.equal(answer({}), 'request_host_not_served');
-  assert.equal(answer({ serves: ['two.internal'] }), 'request_host_not_served');
+  assert.equal(answer({ hosts: ['two.internal'] }), 'request_host_not_served');
   assert.equal(answer({ principal: 'spiffe://prod.example/ns/other/sa/api' }), 'request_host_not_served');
 });
 
 test("the route's context_extensions.host vouches, and contradicts", () => {
   assert.equal(answer({ route: 'one.internal' }), 'one.internal');
   assert.equal(answer({ route: 'two.internal' }), 'request_host_not_served');
-  assert.equal(answer({ route: 'two.internal', serves: ['one.internal'], principal: one }), 'request_host_not_served');
+  assert.equal(answer({ route: 'two.internal', hosts: ['one.internal'], principal: one }), 'request_host_not_served');
   assert.equal(answer({ route: '' }), 'request_host_not_served');
 });
 
-test('one name in serves vouches; of several only with the route', () => {
-  assert.equal(answer({ serves: ['one.internal'] }), 'one.internal');
-  const serves = ['one.internal', 'two.internal'];
-  assert.equal(answer({ serves }), 'request_host_not_served');
-  assert.equal(answer({ serves, route: 'one.internal' }), 'one.internal');
+test('one name in hosts vouches; of several only with the route', () => {
+  assert.equal(answer({ hosts: ['one.internal'] }), 'one.internal');
+  const hosts = ['one.internal', 'two.internal'];
+  assert.equal(answer({ hosts }), 'request_host_not_served');
+  assert.equal(answer({ hosts, route: 'one.internal' }), 'one.internal');
 });
 
 test('the workload that serves the host vouches; one that serves several only with the route', () => {
@@ -66,11 +66,14 @@ test('the workload that serves the host vouches; one that serves several only wi
 });
 
 test('where several hosts are served, the refusal says what decides between them', () => {
-  const several = /this Envoy serves several hosts; state context_extensions\.host on the route/;
+  const several = /this Envoy serves several hosts; set context_extensions\.host on the route/;
   const detail = (request: Request) => (ask(request) as Refusal).detail;
   assert.match(detail({ principal: both }), several);
-  assert.match(detail({ serves: ['one.internal', 'two.internal'] }), several);
-  assert.match(detail({ serves: ['two.internal'] }), /neither the route's/);
+  assert.match(detail({ hosts: ['one.internal', 'two.internal'] }), several);
+  assert.match(
+    detail({ hosts: ['two.internal'] }),
+    /^host 'one\.internal' is not assigned to this Envoy; set context_extensions\.host on the route, or hosts, or servedBy$/,
+  );
 });
 
 test('a host that is vouched for and not in the inventory is unknown', () => {

@@ -6,17 +6,17 @@ export interface Vouched extends Pick<CheckInput, 'host'> {
   readonly connection: Pick<Connection, 'destinationPrincipal' | 'extensions'>;
 }
 
-/** Who may say that this Envoy serves a host. */
+/** What assigns hosts to this Envoy, beside its routes. */
 export interface Vouchers {
-  /** The names that the config says this Envoy serves. */
-  readonly serves: readonly string[];
+  /** `hosts` of the configuration. */
+  readonly hosts: readonly string[];
   /** Hosts of the inventory by the SPIFFE ID of a workload that serves them. */
   readonly servedBy: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
  * Null when somebody but the caller says that this Envoy serves the host: the route's `context_extensions.host`, else the
- * only name in `serves`, else the only host that `destination.principal` serves. A route that names another host than the
+ * only name in `hosts`, else the only host that `destination.principal` serves. A route that names another host than the
  * caller is read neither way.
  */
 export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
@@ -25,14 +25,16 @@ export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
   if (routed !== undefined) {
     return routed === input.host ? null : unserved(`the route serves ${routed}`);
   }
-  const { serves } = vouchers;
-  if (serves.length === 1 && serves[0] === input.host) return null;
-  const hosts = destinationPrincipal === '' ? [] : (vouchers.servedBy.get(destinationPrincipal) ?? []);
+  const { hosts } = vouchers;
   if (hosts.length === 1 && hosts[0] === input.host) return null;
-  if (serves.includes(input.host) || hosts.includes(input.host)) {
-    return unserved('this Envoy serves several hosts; state context_extensions.host on the route');
+  const served = destinationPrincipal === '' ? [] : (vouchers.servedBy.get(destinationPrincipal) ?? []);
+  if (served.length === 1 && served[0] === input.host) return null;
+  if (hosts.includes(input.host) || served.includes(input.host)) {
+    return unserved('this Envoy serves several hosts; set context_extensions.host on the route');
   }
-  return unserved("neither the route's context_extensions.host, serves nor servedBy names it for this Envoy");
+  return unserved(
+    `host '${input.host}' is not assigned to this Envoy; set context_extensions.host on the route, or hosts, or servedBy`,
+  );
 }
 
 function unserved(why: string): Refusal {

@@ -36,7 +36,7 @@ test('the longest entry wins, and takes from shorter ones what it does not state
   const inventory = inventoryOf({
     workloads: [
       { id: 'spiffe://prod.example/ns/batch/sa/nightly', owner: 'payments', labels: { tier: 'b' } },
-      { ...batch, lower: true, relay: true, labels: { tier: 'a', zone: 'eu' }, networks: ['10.0.0.0/8'] },
+      { ...batch, loosens: true, relay: true, labels: { tier: 'a', zone: 'eu' }, networks: ['10.0.0.0/8'] },
       { under: 'spiffe://prod.example', owner: 'platform' },
     ],
   });
@@ -124,18 +124,18 @@ const loosenings: [name: string, shorter: object, longer: object, stricter: obje
 ];
 
 for (const [name, shorter, longer, stricter] of loosenings) {
-  test(`a longer entry loosens '${name}' only with lower: true (${JSON.stringify(longer)})`, () => {
+  test(`a longer entry loosens '${name}' only with loosens: true (${JSON.stringify(longer)})`, () => {
     const under = { under: 'spiffe://prod.example/ns', owner: 'platform', ...shorter };
     const id = { id: 'spiffe://prod.example/ns/x', owner: 'payments' };
     assert.match(problemsOf({ workloads: [under, { ...id, ...longer }] }).join(), new RegExp(`loosens '${name}`));
-    inventoryOf({ workloads: [under, { ...id, ...longer, lower: true }] });
+    inventoryOf({ workloads: [under, { ...id, ...longer, loosens: true }] });
     inventoryOf({ workloads: [under, { ...id, ...stricter }] });
   });
 }
 
-test('lower: true that lowers nothing is a problem: it would loosen a later change without a word', () => {
+test('loosens: true that lowers nothing is a problem: it would loosen a later change without a word', () => {
   const under = { under: 'spiffe://prod.example/ns', owner: 'platform', kind: 'job' };
-  const id = { id: 'spiffe://prod.example/ns/x', lower: true };
+  const id = { id: 'spiffe://prod.example/ns/x', loosens: true };
   assert.match(problemsOf({ workloads: [under, id] }).join(), /nothing of the entry .* is loosened/);
   assert.match(problemsOf({ workloads: [{ ...id, owner: 'platform' }] }).join(), /no shorter entry holds here/);
 });

@@ -73,7 +73,7 @@ export class Workloads {
 /**
  * Resolves the entries, shorter ones first, and reports what contradicts: a bad id, an entry stated twice, no owner, a
  * service that does not state `relay`, a credential that names two workloads, and whatever an entry loosens of a shorter
- * one without `lower: true`.
+ * one without `loosens: true`.
  */
 export function compileWorkloads(
   entries: readonly Placed<WorkloadEntry>[],
@@ -152,7 +152,7 @@ function resolve(entry: WorkloadEntry, id: SpiffeId, shorter: Resolved | undefin
     report([], "a service states whether it acts for others; add 'relay: true' or 'relay: false'");
   }
   if (shorter !== undefined) reportLoosening(entry, shorter, report);
-  else if (entry.lower) report(['lower'], "no shorter entry holds here, so nothing is loosened; remove 'lower'");
+  else if (entry.loosens) report(['loosens'], "no shorter entry holds here, so nothing is loosened; remove 'loosens'");
   return {
     text: id.text,
     owner: entry.owner ?? shorter?.owner ?? '',
@@ -183,12 +183,15 @@ function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report
   if (outer !== null && entry.networks !== undefined && !lie(entry.networks, outer)) {
     loosened.push(['networks', `networks: [${outer.join(', ')}]`]);
   }
-  if (entry.lower && loosened.length === 0) {
-    report(['lower'], `nothing of the entry ${shorter.text} is loosened; remove 'lower'`);
+  if (entry.loosens && loosened.length === 0) {
+    report(['loosens'], `nothing of the entry ${shorter.text} is loosened; remove 'loosens'`);
   }
-  if (entry.lower) return;
+  if (entry.loosens) return;
   for (const [key, what] of loosened) {
-    report([key], `loosens '${what}' of the entry ${shorter.text}; correct it, or add 'lower: true' if that is meant`);
+    report(
+      [key],
+      `loosens '${what}' of the entry ${shorter.text}; correct it, or add 'loosens: true' if that is meant`,
+    );
   }
 }
 

@@ -11,7 +11,7 @@ export type Log = { readonly [L in LogLevel]: (message: MessageOf<L>, fields?: L
 type TextLog = { readonly [L in LogLevel]: (message: string, fields?: LogFields) => void };
 
 export interface LogOptions {
-  /** The least level that is written. */
+  /** The lowest level that is written. */
   readonly level: LogLevel;
   /** Takes one line with its line feed. */
   readonly write: (line: string) => void;

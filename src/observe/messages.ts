@@ -19,17 +19,17 @@ export const messages = {
   serving: {
     level: 'info',
     fields: ['check', 'status', 'version'],
-    use: 'The check port and the status port listen; `/readyz` says whether checks can be answered',
+    use: 'The check port and the status port listen; `/readyz` tells whether checks can be answered',
   },
   stopped: {
     level: 'info',
     fields: [],
-    use: 'Everything in flight was answered, and the audit was written',
+    use: 'All checks in flight were answered, and all audit lines were written',
   },
   'unsafe setting in force': {
     level: 'warn',
     fields: ['setting', 'gives'],
-    use: 'The configuration gives protection away; one line for each such setting at each start',
+    use: 'The configuration reduces protection; one line for each such setting at each start',
   },
   'configuration problem': {
     level: 'warn',
@@ -39,12 +39,12 @@ export const messages = {
   'policy snapshot loaded': {
     level: 'info',
     fields: ['revision', 'label', 'warnings'],
-    use: 'Checks that begin from now on are decided by it',
+    use: 'New checks use it',
   },
   'team folders held back': {
     level: 'error',
     fields: ['revision', 'teams', 'problems'],
-    use: 'Correct the files of these teams. What they had before stays in force; all other changes are served',
+    use: 'Correct the files of these teams. Their previous files stay in use; all other changes take effect',
   },
   'policy snapshot refused, keeping the last good one': {
     level: 'error',
@@ -59,12 +59,12 @@ export const messages = {
   'guardrails bound again': {
     level: 'warn',
     fields: ['guardrails', 'revision'],
-    use: 'The time for which the configuration disabled them is over; remove them from `policy.guardrails.disable`',
+    use: 'The period for which the configuration disabled them is over; remove them from `policy.guardrails.disable`',
   },
   'trust bundle updated': {
     level: 'info',
     fields: ['trustDomain', 'revision', 'detail'],
-    use: 'Callers of the trust domain are verified by it from now on; `detail` names authorities that cannot be used',
+    use: 'Callers of the trust domain are now verified with it; `detail` names authorities that cannot be used',
   },
   'trust bundle withdrawn': {
     level: 'warn',
@@ -74,27 +74,27 @@ export const messages = {
   'trust bundle refresh failed, keeping the last good one': {
     level: 'error',
     fields: ['trustDomain', 'revision', 'detail'],
-    use: 'Correct what `detail` says before the bundle is older than `maxStale`: then its workloads are refused',
+    use: 'Fix the cause in `detail` before the bundle is older than `maxStale`: then its workloads are refused',
   },
   'there is no trust bundle': {
     level: 'error',
     fields: ['trustDomain', 'detail'],
-    use: 'Correct what `detail` says: workloads of this trust domain are refused until then',
+    use: 'Fix the cause in `detail`: workloads of this trust domain are refused until then',
   },
   'issuer keys read': {
     level: 'info',
     fields: ['issuer', 'detail'],
-    use: 'New keys of this issuer are in force; `detail` names those that are ignored',
+    use: 'New keys of this issuer are in use; `detail` names those that are ignored',
   },
   'issuer keys refresh failed, keeping the last good ones': {
     level: 'error',
     fields: ['issuer', 'detail'],
-    use: 'Correct what `detail` says before the keys are older than `maxStale`: then its tokens are refused',
+    use: 'Fix the cause in `detail` before the keys are older than `maxStale`: then its tokens are refused',
   },
   'there are no issuer keys': {
     level: 'error',
     fields: ['issuer', 'detail'],
-    use: 'Correct what `detail` says: tokens of this issuer are refused until then',
+    use: 'Fix the cause in `detail`: tokens of this issuer are refused until then',
   },
   'SVID rotated': {
     level: 'info',
@@ -104,17 +104,17 @@ export const messages = {
   'SVID withdrawn': {
     level: 'error',
     fields: ['detail'],
-    use: 'The SPIFFE agent denies the sidecar its SVID: nobody can connect. Look at its registration entry',
+    use: 'The SPIFFE agent denies the sidecar its SVID: no client can connect. Check its registration entry',
   },
   'SVID renewal failed, using the current one until it expires': {
     level: 'error',
     fields: ['id', 'until', 'detail'],
-    use: 'Look at the SPIFFE agent before the time under `until`',
+    use: 'Check the SPIFFE agent before the time in `until`',
   },
   'there is no SVID': {
     level: 'error',
     fields: ['detail'],
-    use: 'Nobody can connect to the check port: look at the SPIFFE agent and at the registration entry of the sidecar',
+    use: 'No client can connect to the check port: check the SPIFFE agent and the registration entry of the sidecar',
   },
   'connection to the check port refused': {
     level: 'warn',
@@ -124,7 +124,7 @@ export const messages = {
   'audit sink failed': {
     level: 'error',
     fields: ['sink', 'cause'],
-    use: 'Allows are refused with `audit_unavailable` while it lasts: look at the disk, or at the reader of standard output',
+    use: 'Allows are refused with `audit_unavailable` while this lasts: check the disk, or the reader of standard output',
   },
   'policy engine lost': {
     level: 'error',

@@ -4,17 +4,17 @@ import { type MetricRow, metricRows } from './metrics-table.ts';
 const METRICS_HEAD = `# Metrics
 
 \`GET /metrics\` on \`listen.status\`, in the Prometheus text format. Label values come from the code and from the
-configuration, never from a request, so the number of series is bounded. Counters are there with 0 from the start; a gauge of
-what is not known is absent. Limits stand beside what they limit. The default metrics of prom-client about the process
-(\`process_*\`, \`nodejs_*\`) are there too.
+configuration, never from a request, so the number of series is bounded. Counters exist with 0 from the start; a gauge with
+an unknown value is absent. Limits follow the metric that they limit. The default process metrics of prom-client
+(\`process_*\`, \`nodejs_*\`) are included.
 
 This page is generated from src/observe/metrics-table.ts; \`UPDATE=1 node --test src/observe/pages.test.ts\` writes it.
 `;
 
 const MESSAGES_HEAD = `# Messages of the log
 
-One JSON object on a line of standard error: \`time\`, \`level\`, \`message\`, then the fields below. Decisions are not here but in
-the [audit](audit.md). The least level that is written is \`log.level\`.
+One JSON object on a line of standard error: \`time\`, \`level\`, \`message\`, then the fields below. Decisions are not in the log but in
+the [audit](audit.md). The lowest level that is written is \`log.level\`.
 
 This page is generated from src/observe/messages.ts; \`UPDATE=1 node --test src/observe/pages.test.ts\` writes it.
 `;

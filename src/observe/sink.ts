@@ -53,7 +53,7 @@ const FIRST_READ = 64 * 1024;
 const LINE_FEED = 0x0a;
 
 /**
- * A file of this sidecar alone: made with mode 0600, only ever appended to. When it is moved away (rotation), the next
+ * A file that only this sidecar writes: made with mode 0600, only ever appended to. When it is moved away (rotation), the next
  * batch goes to a new file under the same name. Lines survive the process; there is no sync to the disk for each.
  */
 export class FileSink implements AuditSink {

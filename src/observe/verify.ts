@@ -180,7 +180,7 @@ class Walk {
   }
 
   #strange({ from }: Region): void {
-    this.#fault('unreadable', 'is no line of an audit: it was changed, or written by somebody else', from);
+    this.#fault('unreadable', 'is no line of an audit: it was changed, or another program wrote it', from);
   }
 
   #place(line: ReadLine): void {

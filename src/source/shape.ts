@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { MAX_PROBLEMS, type Problem } from './problem.ts';
+import { renamedKey } from './renamed.ts';
 import type { YamlFile } from './yaml.ts';
 
 /** What a zod schema finds wrong in a YAML file, each at its place, with what to do. */
@@ -8,8 +9,10 @@ export function shapeProblems(error: z.ZodError, yaml: YamlFile): Problem[] {
     if (issue.code !== 'unrecognized_keys') {
       return [{ path: issue.path, message: sentence(issue), key: issue.code === 'invalid_key' }];
     }
-    const message = 'no such key; remove it, or correct its spelling';
-    return issue.keys.values().map((key) => ({ path: [...issue.path, key], message, key: true }));
+    return issue.keys.values().map((key) => {
+      const message = renamedKey(key) ?? 'no such key; remove it, or correct its spelling';
+      return { path: [...issue.path, key], message, key: true };
+    });
   });
   const first = found.take(MAX_PROBLEMS);
   return [...first.map(({ path, message, key }) => yaml.problem(path, withPath(path, message), key))];

@@ -86,7 +86,7 @@ function chainOf(
     return new Refusal('chain_cycle', 'a workload stands in the chain twice');
   const outside = ids.find(({ trustDomain }) => !scope.trustDomains.includes(trustDomain));
   if (outside !== undefined)
-    return new Refusal('task_issuer_scope', `the issuer does not speak of workloads in ${outside.trustDomain}`);
+    return new Refusal('task_issuer_scope', `the issuer is not trusted for workloads in ${outside.trustDomain}`);
   const earlier: Workload[] = [];
   for (const id of ids.slice(0, -1)) {
     const workload = known.workload(id);

@@ -89,7 +89,7 @@ test('docs/tasks.md shows every kind of token and proof', () => {
 
 test('docs/tasks.md: the configuration loads, and is the one that the examples are judged by', () => {
   const yaml = blocks.find(({ language }) => language === 'yaml')?.text ?? '';
-  const identity = 'identity: { trustDomains: { prod.example: { ours: true, bundle: { file: ./prod.pem } } } }\n';
+  const identity = 'identity: { trustDomains: { prod.example: { local: true, bundle: { file: ./prod.pem } } } }\n';
   const config = loadConfig(identity + yaml, '/etc/authz/config.yaml', {});
   assert.ok(isConfig(config), JSON.stringify(config));
   const limits = ({

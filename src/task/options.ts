@@ -41,7 +41,7 @@ export interface TxnTokenIssuer extends IssuerScope, SigningIssuer {
   /** null: the purpose is the only scope, which then is no scope. */
   readonly purposeClaim: ClaimPath | null;
   /** Accepts `azd` for `tctx`, and `purp` or `purpose` for `scope`, as drafts before 06 had it. */
-  readonly oldNames: boolean;
+  readonly legacyClaimNames: boolean;
 }
 
 /** An authorization server of access tokens by RFC 9068. They name the audience of the host that is called. */

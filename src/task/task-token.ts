@@ -172,12 +172,16 @@ function missingText(claims: JsonObject, names: readonly string[]): TokenFault |
  * The claims by their names of today. A member with an old name is refused (it would be read as nothing by one reader
  * and as the purpose by another), unless the issuer is marked, or states its purpose just there.
  */
-function withCurrentNames(claims: JsonObject, { oldNames, purposeClaim }: TxnTokenIssuer): JsonObject | TokenFault {
+function withCurrentNames(
+  claims: JsonObject,
+  { legacyClaimNames, purposeClaim }: TxnTokenIssuer,
+): JsonObject | TokenFault {
   const renamed: Record<string, JsonObject[string]> = Object.assign(Object.create(null), claims);
   for (const [old, current] of Object.entries(OLD_NAMES)) {
     const value = claims[old];
     if (value === undefined || purposeClaim?.[0] === old) continue;
-    if (!oldNames) return new TokenFault('malformed', `${old} is a name of an earlier draft; it is ${current} now`);
+    if (!legacyClaimNames)
+      return new TokenFault('malformed', `${old} is a name of an earlier draft; it is ${current} now`);
     if (renamed[current] !== undefined) return new TokenFault('malformed', `${old} stands beside ${current}`);
     renamed[current] = value;
   }

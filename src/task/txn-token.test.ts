@@ -153,7 +153,7 @@ test('where no purpose claim is configured, the only scope is the purpose and no
 test('names of old drafts are read where the issuer is marked, and never beside the new ones', async () => {
   const old = { tctx: undefined, scope: undefined, azd: { purpose: 'reconcile-invoices' }, purp: 'invoices' };
   await refuses(send(agentTxn({ claims: old })), 'task_txn_malformed', /earlier draft/);
-  const marked = { options: withIssuer({ oldNames: true }) };
+  const marked = { options: withIssuer({ legacyClaimNames: true }) };
   const { task } = await why(send(agentTxn({ claims: old }), marked));
   assert.equal(task?.purpose, 'reconcile-invoices');
   assert.deepEqual(task?.scopes, ['invoices']);

@@ -209,7 +209,7 @@ export class JwksSource implements KeySource {
 
 /** What keeps tokens of this issuer from being verified, in one line. */
 export const whyNoKeys = ({ issuer, state, fault }: KeySourceStatus): string =>
-  `the keys of ${issuer} are ${state}${fault === null ? '' : `: ${fault}`}`;
+  `${state === 'stale' ? 'stale' : 'no'} keys for issuer ${issuer}${fault === null ? '' : `: ${fault}`}`;
 
 /** Between a least delay and the longest that a timer takes; what is no number is the least. */
 function clamp(delayMs: number, leastMs: number): number {

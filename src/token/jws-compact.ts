@@ -98,7 +98,7 @@ export async function signingKey(
       if (!(error instanceof errors.JOSEError)) throw error;
     }
   }
-  return new TokenFault('signature', 'the signature does not hold under any key that fits');
+  return new TokenFault('signature', 'the signature is invalid under every key that fits');
 }
 
 function understand(header: JsonObject): JwsHeader | TokenFault {

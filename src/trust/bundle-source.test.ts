@@ -20,8 +20,8 @@ function store() {
   const clock = { now: NOW };
   const events: BundleEvent[] = [];
   const domains = [
-    { name: 'ours.test', ours: true, maxStaleMs: HOUR },
-    { name: 'partner.test', ours: false, maxStaleMs: HOUR },
+    { name: 'ours.test', local: true, maxStaleMs: HOUR },
+    { name: 'partner.test', local: false, maxStaleMs: HOUR },
   ];
   return {
     clock,
@@ -121,6 +121,6 @@ test('the status shows every trust domain with its state and age', () => {
     [ours?.state, ours?.freshAt, ours?.x509Authorities, ours?.revision],
     ['fresh', NOW, 1, first.revision],
   );
-  assert.deepEqual([partner?.state, partner?.freshAt, partner?.ours], ['absent', null, false]);
+  assert.deepEqual([partner?.state, partner?.freshAt, partner?.local], ['absent', null, false]);
   assert.equal(bundles.status(NOW + HOUR + 1)[0]?.state, 'stale');
 });

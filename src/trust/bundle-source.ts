@@ -31,7 +31,7 @@ export interface BundleEvent {
 /** One trust domain as the status page shows it. Times are milliseconds since the epoch. */
 export interface TrustDomainStatus {
   readonly name: string;
-  readonly ours: boolean;
+  readonly local: boolean;
   readonly state: 'fresh' | 'stale' | 'absent';
   readonly freshAt: number | null;
   readonly revision: string | null;
@@ -95,9 +95,9 @@ export class BundleStore implements BundleSink {
 
   /** Every configured trust domain at `now` (milliseconds), in the order of the configuration. */
   status(now: number): readonly TrustDomainStatus[] {
-    return [...this.#states.values()].map(({ name, ours, bundle, freshAt, maxStaleMs }) => ({
+    return [...this.#states.values()].map(({ name, local, bundle, freshAt, maxStaleMs }) => ({
       name,
-      ours,
+      local,
       state: bundle === null || freshAt === null ? 'absent' : now - freshAt <= maxStaleMs ? 'fresh' : 'stale',
       freshAt,
       revision: bundle?.revision ?? null,

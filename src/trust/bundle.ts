@@ -72,7 +72,7 @@ function canonical(jwk: JsonObject<ExactNumber>): string {
 export interface TrustDomainOptions {
   readonly name: string;
   /** Ours, not a federated one: the inventory calls every workload of the others external. */
-  readonly ours: boolean;
+  readonly local: boolean;
   /** Milliseconds since the last successful read or message, beyond which the bundle is no longer believed. */
   readonly maxStaleMs: number;
 }

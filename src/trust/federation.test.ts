@@ -29,7 +29,7 @@ class World {
   readonly events: BundleEvent[] = [];
   readonly asked: string[] = [];
   readonly store = new BundleStore({
-    domains: [{ name: PARTNER, ours: false, maxStaleMs: 3 * HOUR }],
+    domains: [{ name: PARTNER, local: false, maxStaleMs: 3 * HOUR }],
     clock: () => this.clock.now(),
     onEvent: (event) => this.events.push(event),
   });

@@ -110,7 +110,7 @@ export class FederationEndpoint implements BundleSource {
     const { profile, trustDomain, bundles, clock } = this.#options;
     if (profile.kind === 'https_web' || profile.endpoint.trustDomain !== trustDomain) return bundles();
     const bundle = this.#latest ?? profile.bootstrap;
-    const state = { name: trustDomain, ours: false, maxStaleMs: Number.POSITIVE_INFINITY };
+    const state = { name: trustDomain, local: false, maxStaleMs: Number.POSITIVE_INFINITY };
     return new BundleSnapshot([{ ...state, bundle, freshAt: clock.now() }]);
   }
 }

@@ -33,7 +33,7 @@ class World {
   readonly clock = new TestClock(now);
   readonly events: BundleEvent[] = [];
   readonly store = new BundleStore({
-    domains: ['prod.example', 'partner.example'].map((name, i) => ({ name, ours: i === 0, maxStaleMs: MAX_STALE })),
+    domains: ['prod.example', 'partner.example'].map((name, i) => ({ name, local: i === 0, maxStaleMs: MAX_STALE })),
     clock: () => this.clock.now(),
     onEvent: (event) => this.events.push(event),
   });

@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import { Engine } from '../../src/policy/decide/engine.ts';
@@ -89,13 +89,26 @@ export function startSidecar(dir: string, ca: TestCa, issuer: TaskIssuer, tree =
   cpSync(join(tree, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const config = {
-    serves: [PAYMENTS],
+    hosts: [PAYMENTS],
     identity: exampleIdentity({ mode: 'sanitize-set' }),
     task: issuer.configure(dir),
     policy: { folder: './policies', inventory: './inventory.yaml' },
     limits: { deadline: '30s' },
   };
-  return Sidecar.start({ dir, config, main: join(tree, 'src', 'main.ts') });
+  return Sidecar.start({ dir, config: inWordsOf(tree, config), main: join(tree, 'src', 'main.ts') });
+}
+
+/** The configuration as a tree reads it: one from before keys were renamed has a schema with the old ones. */
+function inWordsOf(tree: string, config: Record<string, unknown>): Record<string, unknown> {
+  if (!/^ +serves: s$/m.test(readFileSync(join(tree, 'src', 'config', 'schema.ts'), 'utf8'))) return config;
+  const old = new Map([
+    ['hosts', 'serves'],
+    ['local', 'ours'],
+    ['legacyClaimNames', 'oldNames'],
+  ]);
+  return JSON.parse(
+    JSON.stringify(config).replace(/"(\w+)":/g, (key, name) => (old.has(name) ? `"${old.get(name)}":` : key)),
+  );
 }
 
 /** The CheckRequest of a read by a workload. */

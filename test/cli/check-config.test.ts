@@ -18,8 +18,8 @@ writeFileSync(join(dir, 'bundle.pem'), pemBundle(TestCa.root('prod.example')));
 
 const good = {
   listen: { check: `unix://${dir}/check.sock` },
-  serves: ['payments.internal'],
-  identity: { trustDomains: { 'prod.example': { ours: true, bundle: { file: './bundle.pem' } } } },
+  hosts: ['payments.internal'],
+  identity: { trustDomains: { 'prod.example': { local: true, bundle: { file: './bundle.pem' } } } },
 };
 
 async function check(config: object): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -38,12 +38,12 @@ test('a configuration that could be served is good, and its notes stand before t
 test('what the inventory does not have fails the check, with everything else that is wrong', async () => {
   const { code, stdout, stderr } = await check({
     ...good,
-    serves: ['payment.internal'],
+    hosts: ['payment.internal'],
     audit: { sinks: [{ file: { path: './absent/audit.jsonl' } }] },
     listen: { check: `unix://${dir}/none/check.sock` },
   });
   assert.equal(code, 1);
-  assert.match(stderr, /^serves\[0\]: the inventory lists no host 'payment\.internal'/m);
+  assert.match(stderr, /^hosts\[0\]: the inventory lists no host 'payment\.internal'/m);
   assert.match(stderr, /^audit\.sinks\[0\]\.file\.path: the folder \S+\/absent is not there; make it/m);
   assert.match(stderr, /^listen\.check: the folder \S+\/none is not there; make it/m);
   assert.doesNotMatch(stdout, /good/);
@@ -89,8 +89,7 @@ test('keys that cannot be had: a private CA, a redirect, another issuer, nobody 
   plain.close();
   await keys.stop();
   assert.equal(code, 1);
-  const line = (issuer: string) =>
-    stderr.split('\n').find((text) => text.startsWith(`the keys of ${issuer} are absent: `));
+  const line = (issuer: string) => stderr.split('\n').find((text) => text.startsWith(`no keys for issuer ${issuer}: `));
   assert.match(
     line('https://private.example') ?? '',
     /leads to no authority that is trusted here; name its CA with the key ca/,

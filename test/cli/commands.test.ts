@@ -28,14 +28,14 @@ const COMMANDS = [['serve'], ['check-config'], ...VERBS, ['audit', 'verify'], ['
 
 const HEAD = `# Commands
 
-The program is called \`cedar-ext-authz\`; in a clone of the repository, \`npm run authz --\` stands in its place. Every command and
+The program is called \`cedar-ext-authz\`; in a clone of the repository, use \`npm run authz --\` instead. Every command and
 every verb takes \`--help\` (or \`-h\`) and prints its help on standard output.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | problems or differences were found; or the sidecar could not serve |
-| 2 | a file could not be read: it is not there, or it is not what it has to be |
+| 1 | problems or differences were found; or the sidecar could not start |
+| 2 | a file could not be read: it does not exist, or has the wrong format |
 | 64 | the command line is wrong |
 
 This page is generated from the help of the commands; \`UPDATE=1 node --test test/cli/commands.test.ts\` writes it.
@@ -136,7 +136,7 @@ test('problems that check-config was asked to find end with 1; a good file says 
     const path = join(folder, 'config.yaml');
     writeFileSync(
       path,
-      `identity: { trustDomains: { prod.example: { ours: true, bundle: { file: trust/b.json } } } }\nlisten: { check: "unix:./check.sock" }\n${more}`,
+      `identity: { trustDomains: { prod.example: { local: true, bundle: { file: trust/b.json } } } }\nlisten: { check: "unix:./check.sock" }\n${more}`,
     );
     return path;
   };
@@ -164,7 +164,7 @@ test('what a sidecar writes on standard error is JSON, but for the line that say
   const { port } = other.address() as AddressInfo;
   const folder = newFolder();
   const file = join(folder, 'config.yaml');
-  const identity = 'identity: { trustDomains: { a.example: { ours: true, bundle: { file: ./b.json } } } }';
+  const identity = 'identity: { trustDomains: { a.example: { local: true, bundle: { file: ./b.json } } } }';
   writeFileSync(file, `${identity}\nlisten: { check: "127.0.0.1:${port}", status: off }\n`);
   const program = new Program('the sidecar', process.execPath, [
     join(root, 'src', 'main.ts'),

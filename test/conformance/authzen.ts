@@ -141,7 +141,7 @@ function decide(snapshot: Snapshot<Inventory>, asked: Question): boolean {
     requestOptions,
   );
   if (input instanceof Refusal) throw new Error(`${input.reason}: ${input.detail}`);
-  const target = snapshot.inventory.locate(input, { serves: ['todo.internal'] });
+  const target = snapshot.inventory.locate(input, { hosts: ['todo.internal'] });
   if (target instanceof Refusal) throw new Error(`${target.reason}: ${target.detail}`);
   const id = `spiffe://todo.example/${people.get(asked.subject.id)}`;
   const headers = new Map(input.headers.all(OWNER).map((value) => [OWNER, value]));

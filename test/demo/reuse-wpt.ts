@@ -28,7 +28,7 @@ const wptRow: Row = {
       'policy_no_permit',
     ),
     'other method': refused(
-      'POST, which a WPT does not speak of: the policies do',
+      'POST, which a WPT does not cover: the policies do',
       withHeaders(wpt({}, places.invoice), { method: 'POST', path: places.invoice }),
       'policy_no_permit',
     ),

@@ -76,8 +76,8 @@ test('commands that are merely mentioned are there', async () => {
 test('the guardrail that docs/controls.md disables is one, and the configuration takes it', () => {
   const [snippet] = blocks(page('docs/controls.md').text).filter(({ info }) => info === 'yaml');
   const { policy } = parse(snippet?.text ?? '') as { policy: { guardrails: { disable: { id: string }[] } } };
-  const identity = { trustDomains: { 'prod.example': { ours: true, bundle: { file: './bundle.json' } } } };
-  const whole = { serves: ['a.internal'], identity, policy: { folder: './p', inventory: './i.yaml', ...policy } };
+  const identity = { trustDomains: { 'prod.example': { local: true, bundle: { file: './bundle.json' } } } };
+  const whole = { hosts: ['a.internal'], identity, policy: { folder: './p', inventory: './i.yaml', ...policy } };
   const config = loadConfig(JSON.stringify(whole), 'config.yaml', {});
   assert.deepEqual(isConfig(config) ? [] : config.map(formatProblem), []);
   const guardrails = ['behaviour', 'boundaries', 'legacy', 'proof', 'writes'].map((name) =>

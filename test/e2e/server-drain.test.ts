@@ -39,7 +39,7 @@ describe('B46: SIGTERM', () => {
     const ended = estate.sidecar.stop();
     await until('the end of the connections', () => (busy.goaway && idle.session.destroyed ? true : null));
     const page = await estate.sidecar.status('/readyz');
-    assert.deepEqual([page.status, await page.json()], [503, { ready: false, missing: ['it is stopping'] }]);
+    assert.deepEqual([page.status, await page.json()], [503, { ready: false, missing: ['shutting down'] }]);
     await assert.rejects(open(), /ECONNREFUSED|ENOENT/);
     await assert.rejects(busy.check(read()), { code: 'ERR_HTTP2_GOAWAY_SESSION' });
     assert.equal((await slow.finish(read())).status.code, 0);

@@ -27,7 +27,7 @@ describe('the bundle endpoint of a live SPIRE server', () => {
     const { federation: documented } = documentedYaml('endpoint')['partner.example'] as { federation: object };
     const url = `https://127.0.0.1:${spire.bundlePort}`;
     const partner = { maxStale: '9s', federation: { ...documented, url, ...federation } };
-    const ours = { ours: true, bundle: { file: './prod.example.json' } };
+    const ours = { local: true, bundle: { file: './prod.example.json' } };
     const identity = { trustDomains: { 'prod.example': ours, 'partner.example': partner } };
     return await Sidecar.start({ dir, config: { identity } });
   }

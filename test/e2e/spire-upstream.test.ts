@@ -25,7 +25,7 @@ for (const version of supportedEnvoys) {
           return {
             identity: {
               ...identity,
-              trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './upstream.json' } } },
+              trustDomains: { [TRUST_DOMAIN]: { local: true, bundle: { file: './upstream.json' } } },
             },
           };
         },

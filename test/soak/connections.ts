@@ -203,10 +203,10 @@ class TlsEstate {
       tcp: true,
       listen: { tls: {}, peers: [ENVOY] },
       config: {
-        serves: [PAYMENTS],
+        hosts: [PAYMENTS],
         identity: {
           workloadApi: { socket: `unix://${agent.socket}` },
-          trustDomains: { [TRUST_DOMAIN]: { ours: true, workloadApi: {} } },
+          trustDomains: { [TRUST_DOMAIN]: { local: true, workloadApi: {} } },
           forwarded: { mode: 'sanitize-set' },
         },
         policy: { folder: './policies', inventory: './inventory.yaml' },

@@ -32,7 +32,7 @@ export async function run(): Promise<SoakResult> {
     config: {
       identity: {
         workloadApi: { socket: `unix://${agent.socket}` },
-        trustDomains: { [TRUST_DOMAIN]: { ours: true, workloadApi: {} } },
+        trustDomains: { [TRUST_DOMAIN]: { local: true, workloadApi: {} } },
       },
     },
   });

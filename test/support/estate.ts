@@ -99,11 +99,11 @@ async function startWithEnvoy({ envoy: shipped, edit, ...rest }: EstateOptions) 
 
 /** The `identity` section of the example, with how x-forwarded-client-cert comes about. */
 export function exampleIdentity(forwarded: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return { trustDomains: { [TRUST_DOMAIN]: { ours: true, bundle: { file: './bundle.json' } } }, forwarded };
+  return { trustDomains: { [TRUST_DOMAIN]: { local: true, bundle: { file: './bundle.json' } } }, forwarded };
 }
 
 const exampleConfig = {
-  serves: [PAYMENTS],
+  hosts: [PAYMENTS],
   identity: exampleIdentity({ mode: 'sanitize-set' }),
   policy: { folder: './policies', inventory: './inventory.yaml' },
   // A machine that runs every test at once may be slow, and none of the tests is about that.

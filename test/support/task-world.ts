@@ -109,7 +109,7 @@ export const txnIssuer: TxnTokenIssuer = {
   keys: sourceOf(keys.tts),
   algorithms: standardAlgorithms,
   purposeClaim: ['tctx', 'purpose'],
-  oldNames: false,
+  legacyClaimNames: false,
 };
 
 export const accessIssuer: AccessTokenIssuer = {

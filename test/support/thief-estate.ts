@@ -100,7 +100,7 @@ function writeInventory(dir: string): void {
 
 const moreApis = [
   { name: 'credits', path: '/api/credits/{credit}', scopes: ['credits'] },
-  { name: 'claims', path: '/api/claims/{claim}', sensitivity: 'internal', lower: true },
+  { name: 'claims', path: '/api/claims/{claim}', sensitivity: 'internal', loosens: true },
   { name: 'payouts', path: '/api/payouts/{payout}', sensitivity: 'restricted', scopes: ['invoices'] },
 ];
 
@@ -141,7 +141,7 @@ async function start({ task, ...config }: ConfigOverrides & { readonly task?: ob
     const { trustDomains, ...identity } = exampleIdentity({ mode: 'sanitize-set' });
     const domains = { ...(trustDomains as object), 'partner.example': { bundle: { file: './partner.json' } } };
     return {
-      serves: [],
+      hosts: [],
       identity: { ...identity, trustDomains: domains },
       task: { ...tokens.configure(dir), ...task },
     };

@@ -50,7 +50,7 @@ export function verifyChain(chain: Chain): VerifiedSvid | Refusal {
 export function bundlesFor(trustDomain: string, text: string, now: number): BundleSnapshot {
   const content = parseBundleFile(trustDomain, text);
   const bundle = content === null || content instanceof BundleFault ? null : new TrustBundle(trustDomain, content);
-  return new BundleSnapshot([{ name: trustDomain, ours: true, maxStaleMs: YEAR_MS, bundle, freshAt: now }]);
+  return new BundleSnapshot([{ name: trustDomain, local: true, maxStaleMs: YEAR_MS, bundle, freshAt: now }]);
 }
 
 function trustDomainOf(leaf: string): string {

@@ -127,6 +127,20 @@ for (const [why, mode, set] of refused) {
   });
 }
 
+test('the value serves is refused with the one that took its place', async () => {
+  const { code, stderr } = await finish(helm, [
+    'template',
+    'edge',
+    chart,
+    '-f',
+    valuesOf('sidecar'),
+    '--set',
+    'serves={a.b}',
+  ]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /the value serves was renamed; write hosts/);
+});
+
 const issuer = (kind: string): string =>
   `{kind: ${kind}, issuer: https://as.example, trustDomains: [prod.example], purposes: [p], idClaim: /i, purposeClaim: /p}`;
 const setTask = (json: string): string[] => ['--set-json', `config.task=${JSON.stringify(parse(json))}`];

@@ -53,6 +53,9 @@ DPoP may bind them.
 
 {{/* The configuration file: what the chart knows, with .Values.config merged over it. */}}
 {{- define "cedar.config" -}}
+{{- if hasKey .Values "serves" -}}
+{{- fail "the value serves was renamed; write hosts" -}}
+{{- end -}}
 {{- $bundle := printf "/etc/cedar-ext-authz/bundles/%s.%s" .Values.trustDomain .Values.bundleFormat -}}
 {{- $listen := dict "check" "unix:///run/cedar-ext-authz/check.sock" "status" (printf "%s:9192" .Values.listenAddress) -}}
 {{- if eq .Values.mode "central" -}}
@@ -64,7 +67,7 @@ DPoP may bind them.
 {{- $_ := set $listen "peers" .Values.central.peers -}}
 {{- end -}}
 {{- end -}}
-{{- $domain := dict "ours" true "bundle" (dict "file" $bundle) -}}
+{{- $domain := dict "local" true "bundle" (dict "file" $bundle) -}}
 {{- $forwarded := dict "mode" "sanitize-set" -}}
 {{- $identity := dict "trustDomains" (dict .Values.trustDomain $domain) "forwarded" $forwarded -}}
 {{- if include "cedar.overTls" . -}}
@@ -79,7 +82,7 @@ DPoP may bind them.
 {{- end -}}
 {{- $base := dict
   "listen" $listen
-  "serves" .Values.serves
+  "hosts" .Values.hosts
   "identity" $identity
   "policy" (dict "folder" "/etc/cedar-ext-authz/policies" "inventory" "/etc/cedar-ext-authz/inventory/inventory.yaml")
   "audit" (dict "sinks" $sinks)

@@ -5,12 +5,12 @@ import { mistakes } from './mistakes.ts';
 
 const HEAD = `# What to write instead
 
-Policies are written in [Cedar](https://docs.cedarpolicy.com/policies/syntax-policy.html), and speak of what
-[the schema](../cedar/schema.cedarschema) knows. What is on the left below is written from the habit of other languages and products;
-\`policy check\`, and every sidecar before it serves a folder, shows it at its place with the form on the right.
+Policies are written in [Cedar](https://docs.cedarpolicy.com/policies/syntax-policy.html), with the types of
+[the schema](../cedar/schema.cedarschema). The forms on the left are habits from other languages and products;
+\`policy check\`, and every sidecar before it uses a folder, reports them with their position and the form on the right.
 
-Where something may be absent (a task, a header, an address), its presence is asked for first. In a forbid the guarded form
-belongs into \`unless { … }\`: see [the rules](policies.md#rules-that-keep-policies-honest).
+Where something may be absent (a task, a header, an address), check first that it is present. In a forbid the guarded form
+belongs in \`unless { … }\`: see [the rules](policies.md#rules-that-keep-policies-honest).
 
 This file is generated from src/policy/lint/mistakes.ts; \`UPDATE=1 node --test src/policy/lint/mistakes.test.ts\` writes it.
 `;

@@ -60,7 +60,7 @@ export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
     return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as Vetted);
   } catch (error) {
     const why = stop.signal.aborted ? `took more than ${VET_TIMEOUT_MS} ms` : messageOf(error);
-    return transient(`cannot be judged safely (${why}); make them smaller or simpler`);
+    return transient(`policy validation failed (${why}); make the policies smaller or simpler`);
   } finally {
     clearTimeout(timer);
     stop.abort();

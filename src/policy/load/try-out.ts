@@ -75,7 +75,7 @@ function warmUp(
     const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
     if (answer.kind === 'unavailable') {
       const where = policies.length === 1 ? policies[0] : undefined;
-      const message = `they break the engine when they are evaluated (${answer.message}); make them simpler`;
+      const message = `these policies crash the Cedar engine when they are evaluated (${answer.message}); make them simpler`;
       return [where === undefined ? { file: 'policies', line: 1, column: 1, message } : problemIn(where, 0, message)];
     }
   }

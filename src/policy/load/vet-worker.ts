@@ -13,6 +13,13 @@ function judged(sources: Sources): Vetted | Problem[] {
     return vet(sources, newInstance());
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return [{ file: 'policies', line: 1, column: 1, message: `they break the engine (${why}); make them simpler` }];
+    return [
+      {
+        file: 'policies',
+        line: 1,
+        column: 1,
+        message: `these policies crash the Cedar engine (${why}); make them simpler`,
+      },
+    ];
   }
 }

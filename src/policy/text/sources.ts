@@ -43,7 +43,7 @@ export interface ConfiguredPolicy {
   readonly task: {
     readonly issuers: readonly ({ readonly kind: 'jwt-svid' } | { readonly kind: string; readonly issuer: string })[];
   };
-  readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly ours: boolean }>> };
+  readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly local: boolean }>> };
 }
 
 /** The settings of a configuration, guardrails included whose time has passed. */
@@ -54,7 +54,7 @@ export function policySettings({ policy, identity, task }: ConfiguredPolicy): Po
     disabledGuardrails: policy.guardrails.disable,
     requiredGuardrails: RELEASE_GUARDRAILS,
     trustDomains: domains.map(([name]) => name),
-    ownTrustDomains: domains.filter(([, { ours }]) => ours).map(([name]) => name),
+    ownTrustDomains: domains.filter(([, { local }]) => local).map(([name]) => name),
     allowWarnings: policy.unsafeIgnoreWarnings,
     // The issuer of a JWT-SVID is whatever its trust domain writes there.
     taskIssuers: task.issuers.every((issuer) => 'issuer' in issuer) ? task.issuers.map(({ issuer }) => issuer) : null,

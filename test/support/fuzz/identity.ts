@@ -42,7 +42,7 @@ const bundles = [bundle, { trust_domains: { 'prod.example': bundle, 'a.example':
 const trusted = new BundleSnapshot([
   {
     name: 'prod.example',
-    ours: true,
+    local: true,
     maxStaleMs: 60_000,
     freshAt: ca.now,
     bundle: new TrustBundle('prod.example', {

@@ -110,7 +110,7 @@ function prepare(dir: string): Readonly<Record<string, unknown>> {
   writeFileSync(join(dir, 'inventory.yaml'), JSON.stringify(inventory));
   writeFileSync(join(dir, 'readings', 'readings.cedar'), policies());
   return {
-    serves: kinds.map(hostOf),
+    hosts: kinds.map(hostOf),
     identity: exampleIdentity({ mode: 'sanitize-set' }),
     policy: {
       folder: './readings',

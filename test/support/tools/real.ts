@@ -134,7 +134,7 @@ export async function reallyCheck(ask: Ask, snapshot: Snapshot<Inventory>): Prom
 function stagesFor(ask: Ask): Stages {
   const found = (known: Pick<Inventory, 'workload'>, id: string) => known.workload(idOf(id));
   return {
-    serves: [],
+    hosts: [],
     enforcement: 'enforce',
     taskHeaders: [],
     readCredentials: credentialReader({ tokens: new TokenVerifier(), issuers: new Set() }),
