@@ -49,6 +49,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
   const faults: string[] = [];
   let worst: { readonly name: string; readonly cost: Cost } | null = null;
   let count = 0;
+  const began = performance.now();
   for (const input of inputs(estate, [...hostileTexts, ...regexTexts()])) {
     const message = input.message(1);
     let cost = await costOf(estate, message);
@@ -68,7 +69,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
   }
   const most = Math.max(...growths.map(({ mebibytes }) => mebibytes));
   return {
-    line: `cost: worst ${figure(worst?.cost.median ?? 0)} (${worst?.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct ones of ${growths.length} kinds, node ${process.versions.node}`,
+    line: `cost: worst ${figure(worst?.cost.median ?? 0)} (${worst?.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct ones of ${growths.length} kinds in ${((performance.now() - began) / 1000).toFixed(0)} s, node ${process.versions.node}`,
     faults,
   };
 }
