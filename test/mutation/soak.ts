@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { finish } from '../support/run.ts';
 import { copyProject } from './run.ts';
 
-/** One thing that is taken out of a file: a text that it holds once, and what is left in its place. */
-export type Patch = readonly [rule: string, file: string, text: string, left: string];
+/** One rule that is taken out of a file: texts that it holds once, each with what is left in its place. */
+export type Patch = readonly [rule: string, file: string, ...edits: (readonly [text: string, left: string])[]];
 
 /** A soak, and what it has to notice. */
 export interface SoakMutation {
@@ -29,14 +29,15 @@ export async function runSoakMutation({ args, env, patches, word }: SoakMutation
   try {
     const without = await firstFault(folder, args, env);
     if (without !== '') throw new Error(`there are faults without any mutation:\n${without}`);
-    for (const [rule, file, text, left] of chosen) {
+    for (const [rule, file, ...edits] of chosen) {
       const path = join(folder, file);
       const original = readFileSync(path, 'utf8');
-      if (original.split(text).length !== 2) throw new Error(`${file} does not hold this once: ${text}`);
-      writeFileSync(
-        path,
-        original.replace(text, () => left),
-      );
+      let mutated = original;
+      for (const [text, left] of edits) {
+        if (original.split(text).length !== 2) throw new Error(`${file} does not hold this once: ${text}`);
+        mutated = mutated.replace(text, () => left);
+      }
+      writeFileSync(path, mutated);
       const found = await firstFault(folder, args, env);
       writeFileSync(path, original);
       if (found !== '') noticed++;
