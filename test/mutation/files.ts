@@ -2,10 +2,11 @@ import { type Patch, runSoakMutation } from './soak.ts';
 
 /**
  * Can the soak of files fail? What keeps half-written files from being served is taken out: that they rest before they are
- * judged, and that they are read once more before they are installed. A state that may not be served is never there for as
- * long as either takes, so that each alone holds it off.
+ * judged, and that they are read once more before they are installed. A state that may not be served at all is there for
+ * less time than either takes, so that each alone keeps it off.
  */
 const patches: readonly Patch[] = [
+  ['files are read again', 'src/policy/holder.ts', ['if (stamp !== reading.stamp) continue;', '']],
   [
     'files rest, and are read again',
     'src/policy/holder.ts',
@@ -22,7 +23,7 @@ const patches: readonly Patch[] = [
 
 // The soak ends at the first fault.
 process.exitCode = await runSoakMutation({
-  args: ['files', '40', '1'],
+  args: ['files', '60', '1'],
   env: { FILES_SEED: '1' },
   patches,
   word: process.argv[2] ?? '',

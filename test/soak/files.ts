@@ -48,6 +48,8 @@ const SETTLE_MS = 100;
 /** The longest state that must never be served. A timer may be early by one millisecond, and clocks tick. */
 const SHORT_MS = SETTLE_MS - 5;
 const LONG_MS = 400;
+/** A reading of all files takes less, on a machine on which it can be seen when something else was installed. */
+const READ_MS = 50;
 
 /** Pauses of a writer: none, shorter than the files must rest, or longer; or all files at once by a symlink. */
 const KINDS = ['at once', 'short pauses', 'long pauses', 'symlink'] as const;
@@ -56,7 +58,8 @@ type Kind = (typeof KINDS)[number];
 /**
  * `npm run soak -- files [SCRIPTS [FAULTS]]`: policies, guardrails, tests, the inventory and a team's folder are written, cut, moved,
  * renamed and removed in random orders while requests run. By the audit no decision came from anything but the old or the
- * new set, whole; after pauses that are too long for that, the new set is what is served in the end. FILES_SEED repeats it.
+ * new set, whole; after pauses that are too long for that, the new set is what is served in the end, and nothing else is
+ * installed once the files hold it. FILES_SEED repeats it.
  */
 export async function run([scripts = String(DEFAULT_SCRIPTS), most = '10']: readonly string[]): Promise<SoakResult> {
   const seed = Number(process.env.FILES_SEED ?? Date.now() % 2 ** 31);
@@ -129,6 +132,7 @@ class Writer {
     const next = await this.#next(kind);
     const did: string[] = [];
     const longest = kind === 'symlink' ? this.#swap(next.set) : await this.#write(next.set, kind, did);
+    const whole = await this.#wholeFrom();
     const strict = kind !== 'long pauses' && longest < SHORT_MS;
     const where = `script ${n} (${kind}, longest state ${longest.toFixed(0)} ms): ${did.join('; ')}`;
     const found: string[] = [];
@@ -143,7 +147,7 @@ class Writer {
     // Two rounds of checks that began after it was served.
     await checks.more(IN_FLIGHT * 2);
     found.push(
-      ...this.#judge(strict ? [from, next.revision] : null, old, next.set).map((fault) => `${where}: ${fault}`),
+      ...this.#judge(strict ? [from, next.revision] : null, whole, old, next.set).map((fault) => `${where}: ${fault}`),
     );
     return { strict, found };
   }
@@ -182,6 +186,16 @@ class Writer {
       began = now;
     }
     return longest;
+  }
+
+  /**
+   * When what is written now must have been seen by whoever installs: a reading that began before has ended by then. Never
+   * on a machine where that may take any time.
+   */
+  async #wholeFrom(): Promise<number> {
+    const [now, began] = [Date.now(), performance.now()];
+    await this.#revisionAt(this.#estate.dir);
+    return performance.now() - began < READ_MS ? now + 5 * READ_MS : Number.POSITIVE_INFINITY;
   }
 
   /** From plain files to the layout of a ConfigMap. */
@@ -239,17 +253,26 @@ class Writer {
     return whole.toString('utf8').split('\n').slice(0, -1);
   }
 
-  /** What the lines since the last time show that is wrong. `revisions`: those that alone may have decided. */
-  #judge(revisions: readonly string[] | null, old: FileSet, next: FileSet): string[] {
+  /**
+   * What the lines since the last time show that is wrong. `revisions`: those that alone may have decided. `whole`: from when
+   * on nothing but the new set may be installed.
+   */
+  #judge(revisions: readonly string[] | null, whole: number, old: FileSet, next: FileSet): string[] {
     const fresh = this.#lines();
     const found: string[] = [];
     for (const text of fresh) {
       const line = JSON.parse(text) as {
+        event?: string;
+        time: string;
+        revision?: string;
         result?: string;
         reason?: string;
         policy?: { revision: string } | null;
         request?: { id: string };
       };
+      const late = Date.parse(line.time) - whole;
+      if (line.event === 'policy-loaded' && line.revision !== this.#revision && late > 0)
+        found.push(`${line.revision} was installed ${late + 5 * READ_MS} ms after the files held the new set`);
       if (line.result === undefined) continue;
       const [caller, n] = line.request!.id.split(' ') as ['ledger' | 'reader' | 'agent', string];
       const revision = line.policy?.revision ?? 'none';
