@@ -6,16 +6,16 @@ import { type Patch, runSoakMutation } from './soak.ts';
  * less time than either takes, so that each alone keeps it off.
  */
 const patches: readonly Patch[] = [
-  ['files are read again', 'src/policy/holder.ts', ['if (stamp !== reading.stamp) continue;', '']],
+  ['files are read again', 'src/policy/load/holder.ts', ['if (stamp !== reading.stamp) continue;', '']],
   [
     'files rest, and are read again',
-    'src/policy/holder.ts',
+    'src/policy/load/holder.ts',
     ['SETTLE_MS = 100;', 'SETTLE_MS = 0;'],
     ['if (stamp !== reading.stamp) continue;', ''],
   ],
   [
     'files rest longer than their writer pauses, and are read again',
-    'src/policy/holder.ts',
+    'src/policy/load/holder.ts',
     ['SETTLE_MS = 100;', 'SETTLE_MS = 40;'],
     ['if (stamp !== reading.stamp) continue;', ''],
   ],
