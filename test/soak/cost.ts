@@ -78,7 +78,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
   }
   const most = Math.max(...growths.map(({ mebibytes }) => mebibytes));
   return {
-    line: `cost: worst ${figure(worst.median)} (${worst.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct ones of ${growths.length} kinds in ${((performance.now() - began) / 1000).toFixed(0)} s, node ${process.versions.node}`,
+    line: `cost: worst ${figure(worst.median)} (${worst.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct of each of ${growths.length} kinds in ${((performance.now() - began) / 1000).toFixed(0)} s, node ${process.versions.node}`,
     faults,
   };
 }

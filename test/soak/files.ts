@@ -32,6 +32,8 @@ import { until } from '../support/until.ts';
 import type { SoakResult } from './run.ts';
 
 const DEFAULT_SCRIPTS = 300;
+/** Side by side: most of a script is waiting. */
+const ESTATES = 2;
 const guardrails = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
 const settings: PolicySettings = {
   headers: [],
@@ -42,7 +44,7 @@ const settings: PolicySettings = {
   allowWarnings: false,
 };
 const IN_FLIGHT = 4;
-const BETWEEN_CHECKS_MS = 10;
+const BETWEEN_CHECKS_MS = 20;
 /** As long files have to rest before they are read; what changes sooner must never be served. */
 const SETTLE_MS = 100;
 /** The longest state that must never be served. A timer may be early by one millisecond, and clocks tick. */
@@ -63,6 +65,34 @@ type Kind = (typeof KINDS)[number];
  */
 export async function run([scripts = String(DEFAULT_SCRIPTS), most = '10']: readonly string[]): Promise<SoakResult> {
   const seed = Number(process.env.FILES_SEED ?? Date.now() % 2 ** 31);
+  const began = performance.now();
+  const tally: Tally = { counts: new Map(), faults: [], checks: 0 };
+  const share = Math.ceil(Number(scripts) / ESTATES);
+  await Promise.all(
+    Array.from({ length: ESTATES }, (_, at) => playScripts(share, seed + at, { tally, most: Number(most) })),
+  );
+  const { counts, faults, checks } = tally;
+  const played = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const kinds = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  const line = `files: ${played} scripts, ${faults.length} wrong (${kinds}; ${checks} checks in ${seconds} s, seed ${seed})`;
+  return { line, faults };
+}
+
+/** What was played over all estates. */
+interface Tally {
+  readonly counts: Map<Kind | 'slow machine', number>;
+  readonly faults: string[];
+  checks: number;
+}
+
+/** So many scripts about one estate, up to so many faults over all. */
+async function playScripts(
+  total: number,
+  seed: number,
+  { tally, most }: { readonly tally: Tally; readonly most: number },
+): Promise<void> {
+  const { counts, faults } = tally;
   const estate = await SidecarEstate.start({
     prepare: (dir) => {
       cpSync(guardrails, join(dir, 'guardrails'), { recursive: true });
@@ -72,13 +102,9 @@ export async function run([scripts = String(DEFAULT_SCRIPTS), most = '10']: read
   });
   const writer = new Writer(estate, seed);
   const checks = startChecks(estate);
-  const began = performance.now();
-  const counts = new Map<Kind | 'slow machine', number>();
-  const faults: string[] = [];
   try {
     await writer.begin();
-    const total = Number(scripts);
-    for (let n = 0; n < total && faults.length < Number(most); n++) {
+    for (let n = 0; n < total && faults.length < most; n++) {
       // The last quarter in the layout of a ConfigMap, which takes another folder.
       const kind = n >= Math.ceil((total * 3) / 4) ? 'symlink' : KINDS[n % 3]!;
       const { strict, found } = await writer.play(n, kind, checks);
@@ -86,15 +112,11 @@ export async function run([scripts = String(DEFAULT_SCRIPTS), most = '10']: read
       counts.set(counted, (counts.get(counted) ?? 0) + 1);
       faults.push(...found);
     }
-    faults.push(...(await checks.stop()));
   } finally {
-    await checks.stop();
+    faults.push(...(await checks.stop()));
+    tally.checks += checks.sent();
     await estate.stop();
   }
-  const played = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
-  const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  const line = `files: ${scripts} scripts, ${faults.length} wrong (${played}; ${checks.sent()} checks in ${seconds} s, seed ${seed})`;
-  return { line, faults };
 }
 
 /** What is written, and what was served meanwhile. */
@@ -271,8 +293,12 @@ class Writer {
         request?: { id: string };
       };
       const late = Date.parse(line.time) - whole;
-      if (line.event === 'policy-loaded' && line.revision !== this.#revision && late > 0)
-        found.push(`${line.revision} was installed ${late + 5 * READ_MS} ms after the files held the new set`);
+      if (line.event === 'policy-loaded' && line.revision !== this.#revision) {
+        if (late > 0)
+          found.push(`${line.revision} was installed ${late + 5 * READ_MS} ms after the files held the new set`);
+        else if (revisions !== null)
+          found.push(`${line.revision} was installed, which is neither the old nor the new set`);
+      }
       if (line.result === undefined) continue;
       const [caller, n] = line.request!.id.split(' ') as ['ledger' | 'reader' | 'agent', string];
       const revision = line.policy?.revision ?? 'none';
