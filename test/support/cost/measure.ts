@@ -27,7 +27,7 @@ export async function costOf(estate: CostEstate, message: Uint8Array): Promise<C
     }
   };
   await run(SCREENED);
-  if (Math.max(...figures) > SCREEN_MS) await run(RUNS - SCREENED);
+  if (Math.min(...figures) > SCREEN_MS) await run(RUNS - SCREENED);
   const sorted = figures.toSorted((a, b) => a - b);
   return { median: sorted[Math.floor(sorted.length / 2)]!, worst: sorted.at(-1)!, runs: sorted.length };
 }
