@@ -84,7 +84,7 @@ const patches: readonly Patch[] = [
 
 // The soak ends at the first contradiction.
 process.exitCode = await runSoakMutation({
-  args: ['tools', '120', '1'],
+  args: ['tools', '80', '1'],
   env: { TOOLS_SEED: '1' },
   patches,
   word: process.argv[2] ?? '',

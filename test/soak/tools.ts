@@ -21,9 +21,9 @@ import { type Ask, anyAsk, type Checked, reallyCheck } from '../support/tools/re
 import type { SoakResult } from './run.ts';
 
 const ESTATES = 200;
-const ASKS = 52;
+const ASKS = 30;
 /** Reaches of one estate: each asks for everything that its inventory lists. */
-const MAX_REACHES = 5;
+const MAX_REACHES = 3;
 const FAULTS = 20;
 
 /** What was asked, what came of it, and what contradicted. */
