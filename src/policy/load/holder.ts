@@ -45,7 +45,7 @@ interface Held {
 }
 
 /** Between two readings that must agree before they are believed: a writer may be in the middle of its files. */
-export const SETTLE_MS = 100;
+const SETTLE_MS = 100;
 const SETTLE_READINGS = 20;
 /** So often is judged anew what changed while it was judged; what never rests so long is reported. */
 const MAX_ROUNDS = 5;
