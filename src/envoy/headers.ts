@@ -6,18 +6,22 @@ const NAME = /^:?[0-9a-z!#$%&'*+.^_`|~-]+$/;
 /** Bytes that are no UTF-8 arrive as U+FFFD, in a string field as in a raw value. */
 const UNCLEAN = /[\u0000-\u001f\u007f-\u009f\ufffd]/;
 const NONE: readonly string[] = Object.freeze([]);
+/** More than any server takes. Each costs more than its bytes. */
+const MAX_HEADERS = 1024;
 /** Without these in the map, Envoy's `allowed_headers` is at work, and may hide a credential or a header that denies. */
 const witnesses = [':method', ':path', ':authority'];
 
 /**
  * The headers of the request, from `headers` or from `header_map` (encode_raw_headers), never from both. Refused: header
- * names that are not lower case, which Envoy never sends; more than `limit` bytes of names and values together; a header
- * map without pseudo-headers.
+ * names that are not lower case, which Envoy never sends; more than `limit` bytes of names and values together, or more
+ * than 1024 of them; a header map without pseudo-headers.
  */
 export function readHeaders(http: HttpRequestMessage, limit: number): Headers | Refusal {
   const raw = http.header_map?.headers ?? [];
   const joined = Object.entries(http.headers);
   if (raw.length > 0 && joined.length > 0) return malformed('both headers and header_map are set');
+  if (raw.length + joined.length > MAX_HEADERS)
+    return new Refusal('request_headers_too_large', `there are more than ${MAX_HEADERS} headers`);
   const found = new HeaderTable();
   let bytes = 0;
   for (const [name, value] of joined) {

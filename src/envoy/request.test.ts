@@ -275,6 +275,17 @@ test('headers beyond the limit are refused', () => {
   }
 });
 
+test('more than 1024 headers are refused, be they one name or many', () => {
+  // Beside the four pseudo-headers.
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x-${at}`, '1']));
+  for (const form of bothForms) {
+    assert.equal(refused({ form, headers: many(1020) }), null, form);
+    assert.equal(refused({ form, headers: many(1021) }), 'request_headers_too_large', form);
+  }
+  assert.equal(refused({ headers: { 'x-a': Array.from({ length: 1020 }, () => '1') } }), null);
+  assert.equal(refused({ headers: { 'x-a': Array.from({ length: 1021 }, () => '1') } }), 'request_headers_too_large');
+});
+
 test('a target beyond the limit is refused, path and query counted together, in bytes', () => {
   const options = { ...requestOptions, targetBytes: 100 };
   for (const form of bothForms) {

@@ -320,8 +320,8 @@ describe('the search', () => {
       for (let at = 0; at < length; at++) all.push(all.at(-1)!.intermediate(`ca ${at}`, { keys: newKeys('p521') }));
       return { leaf: all.at(-1)!.svid(ID), candidates: all.slice(1), anchors: [root521] };
     };
-    assert.equal(judge(chain(3)), 5);
-    assert.equal(judge(chain(4)), 'path_budget');
+    assert.equal(judge(chain(2)), 4);
+    assert.equal(judge(chain(3)), 'path_budget');
   });
   test('an issuer that may not issue is found before its signature is paid for', () => {
     const crowd = Array.from({ length: 30 }, () => root.intermediate('ca', { ca: false }));

@@ -1,7 +1,7 @@
 import { chains } from '../support/cost/chains.ts';
 import { type Field, fields } from '../support/cost/fields.ts';
 import { type Growth, grow } from '../support/cost/growth.ts';
-import { type Cost, costOf } from '../support/cost/measure.ts';
+import { costOf } from '../support/cost/measure.ts';
 import { CostEstate } from '../support/cost/process.ts';
 import { hostileTexts, regexTexts, type Text } from '../support/cost/texts.ts';
 import { type Ask, encode } from '../support/world.ts';
@@ -10,6 +10,7 @@ import type { SoakResult } from './run.ts';
 
 /** The most CPU that a check may take, whatever its input. */
 const GOAL_MS = 5;
+const AGAIN = 4;
 /** Single runs above are shown: collections of garbage are among them. */
 const SHOWN_MS = 20;
 /** Distinct inputs of each kind that could be remembered. */
@@ -21,6 +22,12 @@ const WARM_UP = 500;
 const SHORT_FACTOR = 25;
 const SUPERLINEAR = 3;
 const SHORT_TEXTS = 5;
+
+/** The input that costs most. */
+interface Worst {
+  readonly name: string;
+  readonly median: number;
+}
 
 /** One input: a field with a text in it, or certificates. */
 interface Input {
@@ -47,18 +54,21 @@ export async function run([form]: readonly string[]): Promise<SoakResult> {
 
 async function whole(estate: CostEstate): Promise<SoakResult> {
   const faults: string[] = [];
-  let worst: { readonly name: string; readonly cost: Cost } | null = null;
+  const suspects: Input[] = [];
+  let worst: Worst = { name: '', median: 0 };
   let count = 0;
+  const began = performance.now();
   for (const input of inputs(estate, [...hostileTexts, ...regexTexts()])) {
-    const message = input.message(1);
-    let cost = await costOf(estate, message);
-    // The first figure of a busy machine is not the last word.
-    if (cost.median > GOAL_MS) cost = cheaper(cost, await costOf(estate, message));
+    const { median, worst: longest, runs } = await costOf(estate, input.message(1));
     if (++count % KEPT === 0) estate.forgetAudit();
-    if (cost.worst > SHOWN_MS)
-      process.stdout.write(`  one of ${cost.runs} runs took ${figure(cost.worst)}: ${input.name}\n`);
-    if (cost.median > GOAL_MS) faults.push(`${figure(cost.median)}: ${input.name}`);
-    if (worst === null || cost.median > worst.cost.median) worst = { name: input.name, cost };
+    if (longest > SHOWN_MS) process.stdout.write(`  one of ${runs} runs took ${figure(longest)}: ${input.name}\n`);
+    if (median > GOAL_MS) suspects.push(input);
+    else if (median > worst.median) worst = { name: input.name, median };
+  }
+  for (const input of suspects) {
+    const median = await leastOf(estate, input);
+    if (median > worst.median) worst = { name: input.name, median };
+    if (median > GOAL_MS) faults.push(`${figure(median)}: ${input.name}`);
   }
   const growths: Growth[] = [];
   for await (const growth of grow(estate, DISTINCT)) {
@@ -68,9 +78,18 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
   }
   const most = Math.max(...growths.map(({ mebibytes }) => mebibytes));
   return {
-    line: `cost: worst ${figure(worst?.cost.median ?? 0)} (${worst?.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct ones of ${growths.length} kinds, node ${process.versions.node}`,
+    line: `cost: worst ${figure(worst.median)} (${worst.name}), growth ${most} MiB; ${count} inputs, ${DISTINCT} distinct of each of ${growths.length} kinds in ${((performance.now() - began) / 1000).toFixed(0)} s, node ${process.versions.node}`,
     faults,
   };
+}
+
+/** The cost of an input when it is measured again, later and more than once: a busy machine has the first word, not the last. */
+async function leastOf(estate: CostEstate, input: Input): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < AGAIN && least > GOAL_MS; at++) {
+    least = Math.min(least, (await costOf(estate, input.message(1))).median);
+  }
+  return least;
 }
 
 async function short(estate: CostEstate, plain: Uint8Array): Promise<SoakResult> {
@@ -79,7 +98,7 @@ async function short(estate: CostEstate, plain: Uint8Array): Promise<SoakResult>
   // Others each time, over time all of them.
   const turn = Math.floor(Date.now() / 1000);
   const texts = hostileTexts.filter((_, at) => (at + turn) % Math.ceil(hostileTexts.length / SHORT_TEXTS) === 0);
-  let worst = { name: 'a plain check', median: floor };
+  let worst: Worst = { name: 'a plain check', median: floor };
   let count = 0;
   for (const input of inputs(estate, texts)) {
     const { median } = await costOf(estate, input.message(1));
@@ -119,7 +138,5 @@ function* inputs(estate: CostEstate, texts: readonly Text[]): Generator<Input> {
     return field.ask(world, text.of(Math.floor(field.limit * share)));
   }
 }
-
-const cheaper = (a: Cost, b: Cost): Cost => (a.median <= b.median ? a : b);
 
 const figure = (ms: number): string => `${ms.toFixed(1)} ms`;

@@ -1,64 +1,57 @@
-import {
-  closeSync,
-  cpSync,
-  fstatSync,
-  globSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readSources } from '../../src/policy/load/read.ts';
-import { SETTLE_MS } from '../../src/policy/load/settled.ts';
-import { type PolicySettings, revisionOf } from '../../src/policy/text/sources.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';
-import {
-  answers,
-  drawSet,
-  drawSteps,
-  ENDPOINTS,
-  type FileSet,
-  randomFrom,
-  readSet,
-  writeSet,
-} from '../support/edit-scripts.ts';
+import { ENDPOINTS } from '../support/edit-scripts.ts';
+import { KINDS, type Kind, type Running, Writer } from '../support/edit-writer.ts';
 import { SidecarEstate, workload } from '../support/estate.ts';
 import { connectionOf, usualHeaders } from '../support/load.ts';
 import { until } from '../support/until.ts';
 import type { SoakResult } from './run.ts';
 
 const DEFAULT_SCRIPTS = 300;
+/** Side by side: most of a script is waiting. */
+const ESTATES = 2;
 const guardrails = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
-const settings: PolicySettings = {
-  headers: [],
-  disabledGuardrails: [],
-  requiredGuardrails: [],
-  trustDomains: ['prod.example'],
-  ownTrustDomains: ['prod.example'],
-  allowWarnings: false,
-};
 const IN_FLIGHT = 4;
-const BETWEEN_CHECKS_MS = 10;
-/** The longest state that must never be served. A timer may be early by one millisecond, and clocks tick. */
-const SHORT_MS = SETTLE_MS - 5;
-const LONG_MS = 400;
-
-/** Pauses of a writer: none, shorter than the files must rest, or longer; or all files at once by a symlink. */
-const KINDS = ['at once', 'short pauses', 'long pauses', 'symlink'] as const;
-type Kind = (typeof KINDS)[number];
-
+const BETWEEN_CHECKS_MS = 20;
 /**
- * `npm run soak -- files [SCRIPTS]`: policies, guardrails, tests, the inventory and a team's folder are written, cut, moved,
+ * `npm run soak -- files [SCRIPTS [FAULTS]]`: policies, guardrails, tests, the inventory and a team's folder are written, cut, moved,
  * renamed and removed in random orders while requests run. By the audit no decision came from anything but the old or the
- * new set, whole; after pauses that are too long for that, the new set is what is served in the end. FILES_SEED repeats it.
+ * new set, whole; after pauses that are too long for that, the new set is what is served in the end, and nothing else is
+ * installed once the files hold it. FILES_SEED repeats it.
  */
-export async function run([scripts = String(DEFAULT_SCRIPTS)]: readonly string[]): Promise<SoakResult> {
+export async function run([scripts = String(DEFAULT_SCRIPTS), most = '10']: readonly string[]): Promise<SoakResult> {
   const seed = Number(process.env.FILES_SEED ?? Date.now() % 2 ** 31);
+  const began = performance.now();
+  const tally: Tally = { counts: new Map(), faults: [], checks: 0 };
+  const share = Math.ceil(Number(scripts) / ESTATES);
+  await Promise.all(
+    Array.from({ length: ESTATES }, (_, at) => playScripts(share, seed + at, { tally, most: Number(most) })),
+  );
+  const { counts, faults, checks } = tally;
+  const played = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const kinds = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  const line = `files: ${played} scripts, ${faults.length} wrong (${kinds}; ${checks} checks in ${seconds} s, seed ${seed})`;
+  return { line, faults };
+}
+
+/** What was played over all estates. */
+interface Tally {
+  readonly counts: Map<Kind | 'slow machine', number>;
+  readonly faults: string[];
+  checks: number;
+}
+
+/** So many scripts about one estate, up to so many faults over all. */
+async function playScripts(
+  total: number,
+  seed: number,
+  { tally, most }: { readonly tally: Tally; readonly most: number },
+): Promise<void> {
+  const { counts, faults } = tally;
   const estate = await SidecarEstate.start({
     prepare: (dir) => {
       cpSync(guardrails, join(dir, 'guardrails'), { recursive: true });
@@ -68,237 +61,24 @@ export async function run([scripts = String(DEFAULT_SCRIPTS)]: readonly string[]
   });
   const writer = new Writer(estate, seed);
   const checks = startChecks(estate);
-  const began = performance.now();
-  const counts = new Map<Kind | 'slow machine', number>();
-  const faults: string[] = [];
   try {
     await writer.begin();
-    const total = Number(scripts);
-    for (let n = 0; n < total && faults.length < 10; n++) {
+    for (let n = 0; n < total && faults.length < most; n++) {
       // The last quarter in the layout of a ConfigMap, which takes another folder.
       const kind = n >= Math.ceil((total * 3) / 4) ? 'symlink' : KINDS[n % 3]!;
       const { strict, found } = await writer.play(n, kind, checks);
-      counts.set(strict || kind === 'long pauses' ? kind : 'slow machine', (counts.get(kind) ?? 0) + 1);
+      const counted = strict || kind === 'long pauses' ? kind : 'slow machine';
+      counts.set(counted, (counts.get(counted) ?? 0) + 1);
       faults.push(...found);
     }
-    faults.push(...(await checks.stop()));
   } finally {
-    await checks.stop();
+    faults.push(...(await checks.stop()));
+    tally.checks += checks.sent();
     await estate.stop();
   }
-  const played = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
-  const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  const line = `files: ${scripts} scripts, ${faults.length} wrong (${played}; ${checks.sent()} checks in ${seconds} s, seed ${seed})`;
-  return { line, faults };
 }
 
-/** What is written, and what was served meanwhile. */
-class Writer {
-  readonly #estate: SidecarEstate;
-  readonly #random: ReturnType<typeof randomFrom>;
-  readonly #shipped: FileSet;
-  #set: FileSet = new Map();
-  #revision = '';
-  #read = 0;
-  #linked: string | null = null;
-
-  constructor(estate: SidecarEstate, seed: number) {
-    this.#estate = estate;
-    this.#random = randomFrom(seed);
-    const files = globSync('*.cedar', { cwd: join(estate.dir, 'guardrails') }).map((file) => `guardrails/${file}`);
-    this.#shipped = readSet(estate.dir, [...files, 'inventory.yaml']);
-  }
-
-  async begin(): Promise<void> {
-    const { dir } = this.#estate;
-    rmSync(join(dir, 'policies'), { recursive: true });
-    this.#set = drawSet(this.#random, this.#shipped);
-    writeSet(dir, this.#set);
-    this.#revision = await this.#revisionAt(dir);
-    await this.#served(this.#revision);
-    this.#lines();
-  }
-
-  /** One script from the set that is served to another. `strict`: no state between the two was there for too long. */
-  async play(n: number, kind: Kind, checks: Checks): Promise<{ readonly strict: boolean; readonly found: string[] }> {
-    const [old, before] = [this.#set, this.#revision];
-    if (kind === 'symlink' && this.#linked === null) await this.#relink(old);
-    const from = kind === 'symlink' ? this.#revision : before;
-    const next = await this.#next(kind);
-    const did: string[] = [];
-    const longest = kind === 'symlink' ? this.#swap(next.set) : await this.#write(next.set, kind, did);
-    const strict = kind !== 'long pauses' && longest < SHORT_MS;
-    const where = `script ${n} (${kind}, longest state ${longest.toFixed(0)} ms): ${did.join('; ')}`;
-    const found: string[] = [];
-    try {
-      await this.#served(next.revision);
-    } catch (error) {
-      const { policy } = (await (await this.#estate.sidecar.status('/status')).json()) as { policy: unknown };
-      return { strict, found: [`${where}: ${String(error)}; ${JSON.stringify(policy)}`] };
-    }
-    this.#set = next.set;
-    this.#revision = next.revision;
-    // Two rounds of checks that began after it was served.
-    await checks.more(IN_FLIGHT * 2);
-    found.push(
-      ...this.#judge(strict ? [from, next.revision] : null, old, next.set).map((fault) => `${where}: ${fault}`),
-    );
-    return { strict, found };
-  }
-
-  async #next(kind: Kind): Promise<{ readonly set: FileSet; readonly revision: string }> {
-    const staging = join(this.#estate.dir, 'staging');
-    for (;;) {
-      const drawn = drawSet(this.#random, this.#shipped);
-      // A symlink swaps the folder of policies alone.
-      const kept = kind === 'symlink' ? [...this.#set].filter(([file]) => !file.startsWith('policies/')) : [];
-      const set = new Map([...drawn, ...kept]);
-      rmSync(staging, { recursive: true, force: true });
-      if (kind === 'symlink') {
-        writeSet(staging, new Map(kept));
-        linkable(join(staging, 'policies'), set);
-      } else writeSet(staging, set);
-      const revision = await this.#revisionAt(staging);
-      if (revision !== this.#revision) return { set, revision };
-    }
-  }
-
-  /** Writes the set in steps; the longest time for which a state between the two may have been there. */
-  async #write(set: FileSet, kind: Kind, did: string[]): Promise<number> {
-    let longest = 0;
-    let began = performance.now();
-    for (const [at, step] of drawSteps(this.#random, this.#set, set).entries()) {
-      if (at > 0 && kind !== 'at once') {
-        const ms = this.#random(kind === 'short pauses' ? SETTLE_MS / 2 : LONG_MS);
-        did.push(`${ms} ms`);
-        await pause(ms);
-      }
-      const now = performance.now();
-      step.run(this.#estate.dir);
-      did.push(step.what);
-      if (at > 0) longest = Math.max(longest, performance.now() - began);
-      began = now;
-    }
-    return longest;
-  }
-
-  /** From plain files to the layout of a ConfigMap. */
-  async #relink(set: FileSet): Promise<void> {
-    const { policies, dir } = this.#estate;
-    const next = join(dir, 'linked');
-    mkdirSync(next);
-    linkable(join(next, '..0'), set);
-    symlinkSync('..0', join(next, '..data'));
-    for (const name of LINKS) symlinkSync(join('..data', name), join(next, name));
-    renameSync(policies, join(dir, 'plain'));
-    renameSync(next, policies);
-    this.#linked = '..0';
-    this.#revision = await this.#revisionAt(dir);
-    await this.#served(this.#revision);
-    this.#lines();
-  }
-
-  #swap(set: FileSet): number {
-    const { policies } = this.#estate;
-    const name = `..${Number(this.#linked!.slice(2)) + 1}`;
-    linkable(join(policies, name), set);
-    symlinkSync(name, join(policies, '..data_tmp'));
-    renameSync(join(policies, '..data_tmp'), join(policies, '..data'));
-    rmSync(join(policies, this.#linked!), { recursive: true });
-    this.#linked = name;
-    return 0;
-  }
-
-  async #revisionAt(root: string): Promise<string> {
-    const paths = {
-      folder: join(root, 'policies'),
-      inventory: join(root, 'inventory.yaml'),
-      guardrails: join(root, 'guardrails'),
-    };
-    const { sources } = await readSources(paths, settings);
-    if (Array.isArray(sources)) throw new Error(sources.map(({ file, message }) => `${file}: ${message}`).join('\n'));
-    return revisionOf(sources);
-  }
-
-  #served(revision: string): Promise<true> {
-    return until(`revision ${revision.slice(0, 19)}`, async () => {
-      const { policy } = (await (await this.#estate.sidecar.status('/status')).json()) as {
-        policy: { revision: string };
-      };
-      return policy.revision === revision ? true : null;
-    });
-  }
-
-  /** The whole lines of the audit since the last time. */
-  #lines(): readonly string[] {
-    const bytes = readFrom(this.#estate.sidecar.auditFile, this.#read);
-    const whole = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1);
-    this.#read += whole.length;
-    return whole.toString('utf8').split('\n').slice(0, -1);
-  }
-
-  /** What the lines since the last time show that is wrong. `revisions`: those that alone may have decided. */
-  #judge(revisions: readonly string[] | null, old: FileSet, next: FileSet): string[] {
-    const fresh = this.#lines();
-    const found: string[] = [];
-    for (const text of fresh) {
-      const line = JSON.parse(text) as {
-        result?: string;
-        reason?: string;
-        policy?: { revision: string } | null;
-        request?: { id: string };
-      };
-      if (line.result === undefined) continue;
-      const [caller, n] = line.request!.id.split(' ') as ['ledger' | 'reader' | 'agent', string];
-      const revision = line.policy?.revision ?? 'none';
-      const allowed = line.result === 'allow';
-      if (caller === 'agent') {
-        if (allowed) found.push(`a guardrail was gone under ${revision}`);
-      } else if (revision === this.#revision) {
-        if (allowed !== answers(next, caller, Number(n)))
-          found.push(`${caller} ${n}: ${line.reason} under the new set`);
-      } else if (revisions !== null && !revisions.includes(revision)) {
-        found.push(`${caller} ${n}: ${line.reason} by ${revision}, which is neither the old nor the new set`);
-      } else if (revisions !== null && allowed !== answers(old, caller, Number(n))) {
-        found.push(`${caller} ${n}: ${line.reason} under the old set`);
-      }
-    }
-    const last = fresh.findLast((text) => text.includes('"revision"'));
-    if (last?.includes(this.#revision) !== true) found.push('the last check was not by the new set');
-    return [...new Set(found)].slice(0, 5);
-  }
-}
-
-function readFrom(file: string, start: number): Buffer {
-  const handle = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(fstatSync(handle).size - start);
-    return bytes.subarray(0, readSync(handle, bytes, 0, bytes.length, start));
-  } finally {
-    closeSync(handle);
-  }
-}
-
-const LINKS = ['set', 'teams', 'tests'];
-
-/** Policies of a set below three folders that a symlink can lead to. */
-function linkable(folder: string, set: FileSet): void {
-  for (const name of LINKS) mkdirSync(join(folder, name), { recursive: true });
-  const files = [...set].filter(([file]) => file.startsWith('policies/'));
-  writeSet(
-    folder,
-    new Map(
-      files.map(([file, text]) => [
-        file.replace(/^policies\/(?!teams\/|tests\/)/, 'set/').replace(/^policies\//, ''),
-        text,
-      ]),
-    ),
-  );
-}
-
-interface Checks {
-  /** Resolves when so many more were answered that began after this call. */
-  more(count: number): Promise<void>;
+interface Checks extends Running {
   sent(): number;
   /** Ends them; what went wrong. */
   stop(): Promise<string[]>;
@@ -331,8 +111,8 @@ function startChecks({ sidecar, ca }: SidecarEstate): Checks {
   };
   const workers = Array.from({ length: IN_FLIGHT }, worker);
   return {
-    more: async (count) => {
-      const wanted = answered + count;
+    rounds: async (count) => {
+      const wanted = answered + count * IN_FLIGHT;
       await until('more checks', () => (answered >= wanted ? true : null));
     },
     sent: () => sent,

@@ -15,16 +15,16 @@ import {
   worldOf,
 } from '../support/tools/contradictions.ts';
 import { anyEstate, changedEstate, inventoryOf } from '../support/tools/estates.ts';
-import { anyPolicy } from '../support/tools/policies.ts';
+import { anyFocus, anyPolicy } from '../support/tools/policies.ts';
 import { Random } from '../support/tools/random.ts';
 import { type Ask, anyAsk, type Checked, reallyCheck } from '../support/tools/real.ts';
 import type { SoakResult } from './run.ts';
 
 const ESTATES = 200;
-const ASKS = 52;
+const ASKS = 30;
 /** Reaches of one estate: each asks for everything that its inventory lists. */
-const MAX_REACHES = 5;
-const MAX_FAULTS = 20;
+const MAX_REACHES = 3;
+const FAULTS = 20;
 
 /** What was asked, what came of it, and what contradicted. */
 interface Tally {
@@ -36,15 +36,15 @@ interface Tally {
 }
 
 /**
- * `npm run soak -- tools [ESTATES]`: estates that nest, overlap and change, and about each the same requests to the check
- * of the sidecar and to every tool for policies. The seed is printed; TOOLS_SEED repeats a run.
+ * `npm run soak -- tools [ESTATES [FAULTS]]`: estates that nest, overlap and change, and about each the same requests to the check
+ * of the sidecar and to every tool for policies, up to so many faults. The seed is printed; TOOLS_SEED repeats a run.
  */
-export async function run([estates = String(ESTATES)]: readonly string[]): Promise<SoakResult> {
+export async function run([estates = String(ESTATES), most = String(FAULTS)]: readonly string[]): Promise<SoakResult> {
   const seed = Number(process.env.TOOLS_SEED ?? Date.now() % 2 ** 31);
   const tally: Tally = { questions: 0, allowed: 0, early: 0, approvals: 0, faults: [] };
   const engine = new Engine();
   let tried = 0;
-  for (let number = 0; tried < Number(estates) && tally.faults.length < MAX_FAULTS; number++) {
+  for (let number = 0; tried < Number(estates) && tally.faults.length < Number(most); number++) {
     if (await tryEstate(seed + number, engine, tally)) tried++;
   }
   const { questions, allowed, early, approvals, faults } = tally;
@@ -65,13 +65,18 @@ async function tryEstate(seed: number, engine: Engine, tally: Tally): Promise<bo
   const now = inventoryOf(sections);
   const later = inventoryOf(changedEstate(sections, random));
   if (now === null || later === null) return false;
-  const texts = Array.from({ length: 5 + random.below(8) }, (_, i) => anyPolicy(`p${i}`, now.inventory, random));
+  const focus = random.chance(40) ? anyFocus(now.inventory, random) : null;
+  const texts = Array.from({ length: 5 + random.below(8) }, (_, i) => anyPolicy(`p${i}`, now.inventory, random, focus));
+  if (focus !== null) texts.push(`@id("focus") permit (principal, action, resource) when { ${focus} };\n`);
   if (random.chance(50)) texts.push(writesNeedAnApproval);
   const files = Object.fromEntries(texts.map((text, i) => [`p${i}.cedar`, text]));
-  const world = worldOf(now.text, files, engine);
+  const shown = new Set(random.chance(60) ? ['q', 'r'] : random.pick([[], ['q']]));
+  const world = worldOf(now.text, files, engine, shown);
   if (world === null) return false;
-  const changed = random.chance(50) ? files : { ...files, 'new.cedar': anyPolicy('new', later.inventory, random) };
-  const after = worldOf(later.text, changed, engine);
+  const changed = random.chance(50)
+    ? files
+    : { ...files, 'new.cedar': anyPolicy('new', later.inventory, random, null) };
+  const after = worldOf(later.text, changed, engine, shown);
   const asks = Array.from({ length: ASKS }, () => anyAsk(random, now.inventory));
   await compare(
     asks,
@@ -93,7 +98,7 @@ async function compare(asks: readonly Ask[], world: World, after: World | null, 
   const reaches = new Map<string, ReturnType<typeof reachOf>>();
   const reals: Checked[] = [];
   for (const [number, ask] of asks.entries()) {
-    const real = await reallyCheck(ask, world.loaded.snapshot);
+    const real = await reallyCheck(ask, world.loaded.snapshot, world.shown);
     reals.push(real);
     if (real.result === 'allow') tally.allowed++;
     if (real.record.hops.length === 0) tally.early++;
@@ -106,7 +111,8 @@ async function compare(asks: readonly Ask[], world: World, after: World | null, 
       approvalContradiction(ask, real, world),
       sameContradiction(real, world),
     ];
-    if (after !== null) found.push(laterContradiction(real, await reallyCheck(ask, after.loaded.snapshot), after));
+    if (after !== null)
+      found.push(laterContradiction(real, await reallyCheck(ask, after.loaded.snapshot, after.shown), after));
     if (real.result === 'allow') {
       const facts = reachFacts(ask, [0, 0, 1, 2][number % 4] ?? 0);
       const key = JSON.stringify(facts);

@@ -39,7 +39,7 @@ export interface SidecarSetup {
   readonly main?: string;
   /** A start is over when it serves, ready or not. */
   readonly unready?: boolean;
-  /** The configuration file without `listen` and `audit`. */
+  /** The configuration file without `listen` and the sinks of `audit`. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -69,7 +69,7 @@ export class Sidecar {
       // No Envoy has to notice the end of most sidecars.
       limits: { drainDelay: '0s', ...(setup.config.limits as object | undefined) },
       listen: { ...setup.listen, check, status: `127.0.0.1:${statusPort}` },
-      audit: { sinks: [{ file: { path: this.auditFile } }] },
+      audit: { ...(setup.config.audit as object | undefined), sinks: [{ file: { path: this.auditFile } }] },
     };
     // JSON is YAML.
     writeFileSync(this.configFile, JSON.stringify(config, null, 2));

@@ -25,6 +25,8 @@ const HEADER = 60_000;
 /** Path and query have 8 KiB by default, and so have the headers that policies read. */
 const TARGET = 8000;
 const XFCC = 32_000;
+/** Headers of a request may be 1024. */
+const MANY = 1000;
 
 const header = (name: string, before = '', limit = HEADER): Field => ({
   name: before === '' ? name : `${name}: ${before.trim()}`,
@@ -93,24 +95,28 @@ export const fields: readonly Field[] = [
     limit: HEADER,
     ask: (world, text) => ledgerReads({ headers: { [`x-${text.toLowerCase()}`]: '1' } })(world),
   },
-  {
-    name: 'header names',
-    limit: HEADER / 2,
-    ask: (world, text) =>
-      ledgerReads({
-        headers: Object.fromEntries(
-          (text.match(/[\s\S]{1,8}/g) ?? []).map((part, at) => [
-            `x-${at.toString(36)}_${b64(part).toLowerCase()}`,
-            '1',
-          ]),
-        ),
-      })(world),
-  },
-  {
-    name: 'one header, many times',
-    limit: HEADER / 8,
-    ask: (world, text) => ledgerReads({ headers: { 'x-other': [...text] } })(world),
-  },
+  ...[MANY, HEADER / 16].map(
+    (count): Field => ({
+      name: `${count} header names`,
+      limit: count * 8,
+      ask: (world, text) =>
+        ledgerReads({
+          headers: Object.fromEntries(
+            (text.match(/[\s\S]{1,8}/g) ?? []).map((part, at) => [
+              `x-${at.toString(36)}_${b64(part).toLowerCase()}`,
+              '1',
+            ]),
+          ),
+        })(world),
+    }),
+  ),
+  ...[MANY, HEADER / 8].map(
+    (limit): Field => ({
+      name: `one header, ${limit} times`,
+      limit,
+      ask: (world, text) => ledgerReads({ headers: { 'x-other': [...text] } })(world),
+    }),
+  ),
   { name: 'path beyond its limit', limit: HEADER / 2, ask: (world, text) => ledgerReads({ path: `/${text}` })(world) },
   header('x-data-class', '', TARGET),
   ...['x-other', 'x-data-class', 'x-amount', 'x-task-id', 'x-task-purpose', 'content-type', 'upgrade'].map((name) =>

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { urlEncodedPem } from '../ca.ts';
 import { liveMb } from '../live-memory.ts';
 import { type Ask, encode, type World } from '../world.ts';
-import { agentByDpop, bearer, EXPORT, INVOICE, LEDGER, ledgerReads, READER, svidToken } from '../world-asks.ts';
+import { agentByDpop, bearer, EXPORT, INVOICE, LEDGER, READER, svidToken } from '../world-asks.ts';
 import type { CostEstate } from './process.ts';
 
 /** What many distinct inputs of one kind left in the memory of the sidecar. */
@@ -35,11 +35,15 @@ const kinds = (world: World): readonly Kind[] => {
   const text = urlEncodedPem(leaf);
   return [
     {
-      name: 'chains of one certificate',
-      ask: () => ({
+      name: 'chains of one certificate, paths and headers',
+      ask: (_, at) => ({
         svid: leaf,
-        path: INVOICE,
-        headers: { 'x-forwarded-client-cert': `Cert="${text}";Chain="${text}${junk()}"` },
+        path: `/api/invoices/${at}/${at}?q${at}=${at}`,
+        headers: {
+          'x-forwarded-client-cert': `Cert="${text}";Chain="${text}${junk()}"`,
+          [`x-${at}`]: `${at}`,
+          'x-data-class': `c${at}`,
+        },
       }),
     },
     { name: 'certificates', ask: ({ svid }) => ({ svid: svid(LEDGER), path: INVOICE }) },
@@ -59,11 +63,6 @@ const kinds = (world: World): readonly Kind[] => {
         path: EXPORT,
         headers: bearer(svidToken(same, READER, { claims: { n: at }, signWith: same.keys.stranger })),
       }),
-    },
-    { name: 'paths', ask: (_, at) => ({ svid: leaf, path: `/api/invoices/${at}/${at}?q${at}=${at}` }) },
-    {
-      name: 'headers',
-      ask: (_, at) => ledgerReads({ svid: leaf, headers: { [`x-${at}`]: `${at}`, 'x-data-class': `c${at}` } })(world),
     },
   ];
 };

@@ -5,6 +5,7 @@ import { exampleIdentity, SidecarEstate } from '../estate.ts';
 import { freePort } from '../ports.ts';
 import { ending } from '../started.ts';
 import type { Upstream } from '../upstream.ts';
+import { QUERY_PARAMETERS } from './generate.ts';
 import { type Kind, kinds, type Service, startService } from './services.ts';
 
 export const hostOf = (kind: Kind): string => `${kind}.internal`;
@@ -44,8 +45,8 @@ const inventory = {
 
 /** What is forbidden; `wouldBeForbidden` of oracle.ts says the same of what a service read. */
 function policies(): string {
-  const forbid = (id: string, scope: string, condition: string): string =>
-    `@id("${id}") forbid (principal, ${scope}) when { ${condition} };`;
+  const forbid = (id: string, scope: string, condition: string, meant = ''): string =>
+    `@id("${id}") ${meant} forbid (principal, ${scope}) when { ${condition} };`;
   const own = kinds.flatMap((kind) => {
     const host = hostOf(kind);
     if (kind === 'grpc') {
@@ -82,8 +83,14 @@ function policies(): string {
       'amount',
       'action, resource',
       'context.headers.hasTag("x-amount") && context.headers.getTag("x-amount") == "blocked"',
+      '@allows_missing("headers.x-amount")',
     ),
-    forbid('count', 'action, resource', 'context.numbers.hasTag("x-count") && context.numbers.getTag("x-count") > 10'),
+    forbid(
+      'count',
+      'action, resource',
+      'context.numbers.hasTag("x-count") && context.numbers.getTag("x-count") > 10',
+      '@allows_missing("numbers.x-count")',
+    ),
     ...own,
   ].join('\n');
 }
@@ -112,6 +119,7 @@ function prepare(dir: string): Readonly<Record<string, unknown>> {
   return {
     hosts: kinds.map(hostOf),
     identity: exampleIdentity({ mode: 'sanitize-set' }),
+    audit: { queryParameters: QUERY_PARAMETERS },
     policy: {
       folder: './readings',
       inventory: './inventory.yaml',

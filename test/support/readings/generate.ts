@@ -55,6 +55,10 @@ const QUERIES = [
   'x-http-method-override=DELETE',
   'methods=DELETE',
 ] as const;
+/** The names of all parameters: their values are compared with what stands in the audit. */
+export const QUERY_PARAMETERS: readonly string[] = [
+  ...new Set(QUERIES.flatMap((query) => query.split('&')).map((parameter) => parameter.split('=', 1)[0] ?? '')),
+].filter((name) => name !== '');
 
 type Respell = (path: string, pick: <T>(list: readonly T[]) => T) => string;
 const PATH_SPELLINGS: readonly Respell[] = [

@@ -6,6 +6,7 @@ import type { Random } from './random.ts';
 export const OWN = 'prod.example';
 export const PARTNER = 'partner.example';
 export const purposes = ['narrow', 'wide', 'other'] as const;
+export const approvals = ['owner', 'officer'] as const;
 
 /** Workloads that requests name; an inventory knows some of them. */
 export const workloadIds = [
@@ -36,7 +37,7 @@ export interface Sections {
 export function inventoryOf(sections: Sections): { readonly text: string; readonly inventory: Inventory } | null {
   const text = JSON.stringify({
     teams,
-    approvals: ['owner'],
+    approvals,
     signals: ['burst'],
     purposes: { narrow: { in: ['wide'] }, wide: {}, other: {} },
     ...sections,

@@ -1,12 +1,33 @@
 import type { Inventory } from '../../../src/inventory/inventory.ts';
 import { commonClauses } from '../policy-arbitraries.ts';
-import { hostNames, OWN, workloadIds } from './estates.ts';
+import { approvals, hostNames, OWN, workloadIds } from './estates.ts';
 import type { Random } from './random.ts';
 
 const paths = ['/a', '/a/b', '/b/c', '/c', '/a/b/c', '/any'];
 
-/** The text of one policy about the estate. */
-export function anyPolicy(id: string, inventory: Inventory, random: Random): string {
+/**
+ * A condition that every permit of an estate asks for beside its own, so that nothing else gives access there: a fact that
+ * a question to the tools may leave open, or that two apis hold a path together.
+ */
+export function anyFocus({ known }: Inventory, random: Random): string {
+  const apis = [...known.apis];
+  const one = random.below(Math.max(1, apis.length));
+  const another = (one + 1 + random.below(Math.max(1, apis.length - 1))) % Math.max(1, apis.length);
+  const together = `resource in Mesh::Api::"${apis[one]}" && resource in Mesh::Api::"${apis[another]}"`;
+  return random.pick([...facts, ...(apis.length > 1 ? [together, together, together] : [])]);
+}
+
+const facts = [
+  'context has task',
+  'context has task && context.task.purpose in Mesh::Purpose::"wide"',
+  'context.chain.depth > 1',
+  'context.chain.originator != principal || context.chain.depth > 1',
+  'context.credential == Mesh::Credential::"jwt-svid" || context.credential == Mesh::Credential::"delegated"',
+  'context has client && context.client.isInRange(ip("10.0.0.0/8"))',
+];
+
+/** The text of one policy about the estate; permits hold under the focus only, where there is one. */
+export function anyPolicy(id: string, inventory: Inventory, random: Random, focus: string | null): string {
   const forbid = random.chance(25);
   const approval = forbid && random.chance(60);
   const shadow = random.chance(35) ? ' @mode("shadow")' : '';
@@ -14,9 +35,12 @@ export function anyPolicy(id: string, inventory: Inventory, random: Random): str
     ? 'principal, action, resource'
     : [principal(inventory, random), random.pick(actions), resource(inventory, random)].join(', ');
   const conditions = Array.from({ length: random.pick([0, 1, 1, 2]) }, () => condition(inventory, random));
-  if (approval) conditions.push('unless { context.approvals.contains("owner") }');
+  const wanted = random.pick(approvals);
+  if (approval) conditions.push(`unless { context.approvals.contains("${wanted}") }`);
+  if (!forbid && focus !== null) conditions.push(`when { ${focus} }`);
   const trust = forbid ? '' : ' @trusts_issuer_chain';
-  const asks = approval ? ' @approval("owner")' : '';
+  // An annotation that asks for another approval than the condition does has to be refused.
+  const asks = approval ? ` @approval("${random.chance(90) ? wanted : random.pick(approvals)}")` : '';
   return `@id("${id}")${trust}${asks}${shadow}\n${forbid ? 'forbid' : 'permit'} (${scope})\n${conditions.join('\n')};\n`;
 }
 

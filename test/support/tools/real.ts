@@ -48,24 +48,15 @@ export function anyAsk(random: Random, inventory: Inventory): Ask {
   const known = workloadIds.filter((id) => !(inventory.workload(idOf(id)) instanceof Refusal));
   const anyWorkload = (): string => random.pick(known.length > 0 && random.chance(90) ? known : workloadIds);
   const hosts = [...inventory.hosts.keys()];
-  const words = Array.from({ length: random.below(5) }, () =>
-    random.chance(3)
-      ? random.pick(hostile)
-      : random.chance(85)
-        ? random.pick(pathWords.slice(0, 4))
-        : random.pick(pathWords),
-  );
+  const host = random.pick(random.chance(90) ? hosts : hostNames);
+  const words = random.chance(40) ? wordsOfApi(inventory, host, random) : anyWords(random);
   const end = random.chance(8) ? '/' : '';
   const through = random.chance(30) ? [anyWorkload()] : [];
   if (random.chance(10)) through.push(random.chance(20) ? STRANGER : anyWorkload());
   return {
     method: random.chance(5) ? random.pick(['CONNECT', 'TRACE']) : random.pick(methods),
-    host: random.chance(4)
-      ? 'three.internal'
-      : random.chance(4)
-        ? 'ONE.internal.'
-        : random.pick(random.chance(90) ? hosts : hostNames),
-    target: `/${words.join('/')}${words.length > 0 ? end : ''}${random.pick(['', '', '?q=x', '?q=y'])}`,
+    host: random.chance(4) ? 'three.internal' : random.chance(4) ? 'ONE.internal.' : host,
+    target: `/${words.join('/')}${words.length > 0 ? end : ''}${random.pick(['', '', '', '?q=x', '?q=y', '?q=y&r=x'])}`,
     upgrade: random.chance(8),
     caller: random.chance(4) ? STRANGER : anyWorkload(),
     through,
@@ -86,6 +77,30 @@ export function anyAsk(random: Random, inventory: Inventory): Ask {
   };
 }
 
+function anyWords(random: Random): readonly string[] {
+  return Array.from({ length: random.below(5) }, () =>
+    random.chance(3)
+      ? random.pick(hostile)
+      : random.chance(85)
+        ? random.pick(pathWords.slice(0, 4))
+        : random.pick(pathWords),
+  );
+}
+
+/** Segments that an api takes, or two of them together, and sometimes one more. */
+function wordsOfApi({ hosts }: Inventory, host: string, random: Random): readonly string[] {
+  const apis = hosts.get(host)?.apis ?? [];
+  if (apis.length === 0) return anyWords(random);
+  const [one, another] = [random.pick(apis), random.pick(apis)].map(({ template }) => template.segments);
+  const length = Math.max(one?.length ?? 0, another?.length ?? 0) + (random.chance(20) ? 1 : 0);
+  return Array.from({ length }, (_, at) => {
+    const literals = [one?.[at], another?.[at]].flatMap((part) =>
+      part !== undefined && 'literal' in part ? [part.literal] : [],
+    );
+    return literals.length > 0 ? random.pick(literals) : random.pick(pathWords.slice(0, 4));
+  });
+}
+
 /** What the sidecar decided about a request, and the audit line that it wrote. */
 export interface Checked {
   readonly decided: Decision;
@@ -93,12 +108,21 @@ export interface Checked {
   readonly reason: string;
   readonly record: ReturnType<typeof toRecord>;
   readonly line: string;
+  /** The line holds digests where the query has values. */
+  readonly hidden: boolean;
 }
 
 let checks = 0;
 
-/** The check itself: reading, locating, judging, recording. Only the proofs are taken as given. */
-export async function reallyCheck(ask: Ask, snapshot: Snapshot<Inventory>): Promise<Checked> {
+/**
+ * The check itself: reading, locating, judging, recording. Only the proofs are taken as given. `shown` is
+ * `audit.queryParameters`.
+ */
+export async function reallyCheck(
+  ask: Ask,
+  snapshot: Snapshot<Inventory>,
+  shown: ReadonlySet<string>,
+): Promise<Checked> {
   const { headers, host } = ask;
   const shape = {
     method: ask.method,
@@ -118,16 +142,19 @@ export async function reallyCheck(ask: Ask, snapshot: Snapshot<Inventory>): Prom
   const context = { decision: `decision-${++checks}`, deadline: NOW + 60_000, gaveUp: () => false };
   const decided: Decision =
     input instanceof Refusal ? refused(input) : await check(input, snapshot, stagesFor(ask), context, NOW);
-  const record = toRecord({
+  const concluded = {
     decision: context.decision,
     time: NOW,
     microseconds: 1,
     input: input instanceof Refusal ? null : input,
     raw: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
     decided,
-  });
+  };
+  const record = toRecord(concluded, { label: null, unsafe: [], queryParameters: shown });
   const line = placed(NOW, { boot: 'soak', seq: checks, prev: null }, auditBody(record).json);
-  return { decided, result: record.result, reason: record.reason, record, line };
+  const parameters = ask.target.split('?', 2)[1]?.split('&') ?? [];
+  const hidden = parameters.some((parameter) => !shown.has(parameter.split('=', 1)[0] ?? ''));
+  return { decided, result: record.result, reason: record.reason, record, line, hidden };
 }
 
 /** Identity and task as they come out of verified credentials. */
