@@ -27,7 +27,8 @@ for (const scenario of scenarios) {
     const root = temporaryFolder();
     dirs.push(root);
     const manifests = await render(scenario);
-    const [pod, container, ca] = [podOf(manifests), sidecarOf(manifests), TestCa.root('prod.example')];
+    const trustDomain = scenario === 'sidecar-injected-istio' ? 'cluster.local' : 'prod.example';
+    const [pod, container, ca] = [podOf(manifests), sidecarOf(manifests), TestCa.root(trustDomain)];
     const policies = scenario === 'central-policies-git' ? gitCheckout(root) : example;
     const own = {
       ...pod,
@@ -36,7 +37,7 @@ for (const scenario of scenarios) {
       ),
     };
     const objects = new Map([
-      ...exampleObjects(ca),
+      ...exampleObjects(ca, trustDomain),
       ['config', { 'config.yaml': below(root, configTextOf(manifests)) }],
     ]);
     mountFiles(root, own, container, objects, { 'cedar-policies': policies });
