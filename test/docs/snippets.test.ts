@@ -16,6 +16,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/kubernetes.md', info: /^(sh (build|run|node|ask)|json denial)$/, by: 'test/kubernetes/docs.check.ts' },
+  { page: 'docs/kubernetes.md', info: /^yaml cluster$/, by: 'test/soak/rolling.ts' },
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
