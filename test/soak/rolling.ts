@@ -171,5 +171,12 @@ class Rollout {
 
 const portOf = ({ check }: Sidecar): number => ('port' in check ? check.port : -1);
 
-const morePolicy = (n: number): string =>
-  `@id("more-${n}")\n@description("One more.")\npermit (principal, action, resource == Mesh::Host::"payments.internal") when { false };\n`;
+/** Another policy for each number: it permits what is permitted already. */
+const morePolicy = (n: number): string => `@id("more-${n}")
+@description("The ledger, once more.")
+permit (
+  principal == Mesh::Workload::"spiffe://prod.example/ns/payments/sa/ledger",
+  action,
+  resource in Mesh::Host::"payments.internal"
+);
+`;
