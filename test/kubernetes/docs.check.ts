@@ -27,6 +27,7 @@ const node = temporaryFolder();
 let api: KubeApi;
 let service: Upstream;
 let sidecar: Program;
+let statusPort: string;
 let envoy: Envoy;
 
 before(async () => {
@@ -73,6 +74,15 @@ test('the pod that is admitted denies as the page shows, and lets the ledger in'
       ['allow', 'permitted'],
     ],
   );
+});
+
+test('the curl with which NOTES end says that the sidecar is ready', async () => {
+  const env = await api.environment();
+  const { stdout } = await finish('helm', ['-n', NAMESPACE, 'get', 'notes', 'authz'], { env });
+  const last = stdout.trim().split('\n').at(-1) ?? '';
+  assert.match(last, /^ *curl .*:9192\/readyz$/);
+  const asked = await finish('sh', ['-c', last.replace('9192', statusPort)]);
+  assert.deepEqual([asked.code, asked.stdout.trim()], [0, '{\n  "ready": true,\n  "missing": []\n}']);
 });
 
 test('the commands of the README put the sidecar into the pods of a labelled Deployment', async () => {
@@ -126,7 +136,7 @@ async function runPod(pod: PodSpec): Promise<void> {
   const config = objects.get('authz-cedar-ext-authz')?.['config.yaml'] ?? '';
   mountFiles(node, pod, own, new Map([...objects, ['authz-cedar-ext-authz', { 'config.yaml': below(node, config) }]]));
   mkdirSync(join(node, 'run', 'cedar-ext-authz'), { recursive: true });
-  const statusPort = String(await freePort());
+  statusPort = String(await freePort());
   const args = (own.args ?? []).map((arg) => below(node, arg));
   const env = { ...process.env, AUTHZ_STATUS_PORT: statusPort };
   sidecar = new Program('the sidecar', process.execPath, [join(repository, 'src', 'main.ts'), ...args], { env });

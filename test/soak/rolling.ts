@@ -171,11 +171,11 @@ class Rollout {
 
 const portOf = ({ check }: Sidecar): number => ('port' in check ? check.port : -1);
 
-/** Another policy for each number: it permits what is permitted already. */
+/** Another policy for each number: none decides about the ledger. */
 const morePolicy = (n: number): string => `@id("more-${n}")
-@description("The ledger, once more.")
+@description("The tool server, once more.")
 permit (
-  principal == Mesh::Workload::"spiffe://prod.example/ns/payments/sa/ledger",
+  principal == Mesh::Workload::"spiffe://prod.example/ns/platform/sa/tool-server",
   action,
   resource in Mesh::Host::"payments.internal"
 );
