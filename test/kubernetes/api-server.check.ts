@@ -150,6 +150,7 @@ test('the Kustomize component patches labelled Deployments as the chart’s patc
   const other = { ...deployment({}), metadata: { name: 'other', namespace: NAMESPACE } };
   writeFileSync(join(own, 'deployments.yaml'), [labelled, other].map((one) => stringify(one)).join('---\n'));
   const kustomization = {
+    namespace: NAMESPACE,
     resources: ['deployments.yaml'],
     components: ['../overlay'],
     images: [{ name: 'cedar-ext-authz', newName: 'registry.example/authz', newTag: '1' }],
