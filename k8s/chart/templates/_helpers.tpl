@@ -58,6 +58,7 @@ matchLabels: { cedar-ext-authz/inject: {{ .Release.Name | quote }} }
 
 {{- define "cedar.image" -}}
 {{- with .Values.image -}}
+{{- if not .repository }}{{ fail "image.repository is empty, since no registry has the image. Build it and push it to yours: npm run image -- REGISTRY/cedar-ext-authz:VERSION --push (docs/kubernetes.md). Then set image.repository to REGISTRY/cedar-ext-authz." }}{{ end -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
