@@ -15,6 +15,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
+  { page: 'docs/kubernetes.md', info: /^(sh (build|run|node|ask)|json denial)$/, by: 'test/kubernetes/docs.check.ts' },
+  { page: 'docs/kubernetes.md', info: /^yaml cluster$/, by: 'test/soak/rolling.ts' },
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
@@ -30,6 +32,19 @@ const commands: ReadonlyMap<string, string> = new Map([
   ['npm run demo -- --keep', 'test/docs/readme.test.ts'],
   ['grep DECISION audit.jsonl', 'test/docs/readme.test.ts'],
   ['npm run authz -- audit verify audit.jsonl', 'test/docs/readme.test.ts'],
+  ['npm run image -- registry.example/team/cedar-ext-authz:0.1.0 --push', 'test/kubernetes/docs.check.ts'],
+  [
+    'helm -n payments install authz k8s/chart --create-namespace -f k8s/examples/sidecar-injected-spire.yaml --set image.repository=registry.example/team/cedar-ext-authz',
+    'test/kubernetes/docs.check.ts',
+  ],
+  [
+    'kubectl -n payments create configmap payments --from-file=cedar/example/policies --from-file=cedar/example/inventory.yaml',
+    'test/kubernetes/docs.check.ts',
+  ],
+  [
+    'kubectl -n payments patch deployment edge -p \'{"spec":{"template":{"metadata":{"labels":{"cedar-ext-authz/inject":"authz"}}}}}\'',
+    'test/kubernetes/docs.check.ts',
+  ],
 ]);
 const isDrawing = ({ info, text }: Block): boolean => info === '' && text.includes('▶');
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };

@@ -1,10 +1,11 @@
 import { cpSync } from 'node:fs';
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import type { Issued } from '../support/ca.ts';
 import { type Envoy, endpointsOf } from '../support/envoy.ts';
-import { PAYMENTS, SidecarEstate } from '../support/estate.ts';
+import { SidecarEstate } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { getInvoice } from '../support/get-invoice.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
@@ -63,7 +64,7 @@ async function restarts(
   const client = async (): Promise<void> => {
     while (sent < requests || restarted < LEAST_RESTARTS) {
       const n = sent++;
-      const found = await get(agent, envoy.port, svid).catch((error: unknown) => String(error));
+      const found = await getInvoice(agent, envoy.port, svid).catch((error: unknown) => String(error));
       if (found !== 'answered') faults.push(`request ${n}, after ${restarted} restarts: ${found}`);
     }
   };
@@ -86,30 +87,4 @@ async function restarts(
   const retries = await envoy.stat(`cluster.${CLUSTER}.upstream_rq_retry`);
   const line = `restart: ${sent} requests, ${faults.length} failed (${restarted} restarts and ${retries} retries in ${seconds} s)`;
   return { line, faults: faults.slice(0, 20) };
-}
-
-/** `answered` by the service, or what came instead. */
-function get(agent: Agent, port: number, svid: Issued): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const sending = request({
-      agent,
-      host: '127.0.0.1',
-      port,
-      key: svid.pkcs8Pem,
-      cert: svid.pem,
-      rejectUnauthorized: false,
-      path: '/api/invoices/42',
-      headers: { host: PAYMENTS },
-    });
-    sending.once('error', reject);
-    sending.once('response', (response) => {
-      const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part));
-      response.once('error', reject);
-      response.once('end', () =>
-        resolve(response.statusCode === 200 ? 'answered' : `${response.statusCode} ${Buffer.concat(parts)}`),
-      );
-    });
-    sending.end();
-  });
 }

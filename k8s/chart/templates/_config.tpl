@@ -1,0 +1,138 @@
+{{/* Not empty where the check port serves mutual TLS. */}}
+{{- define "cedar.overTls" -}}
+{{- if and (eq .Values.mode "central") (not .Values.unsafePlaintext) -}}true{{- end -}}
+{{- end }}
+
+{{/* Every trust domain by name, ours among them. */}}
+{{- define "cedar.trustDomains" -}}
+{{- $all := deepCopy .Values.foreignTrustDomains -}}
+{{- $_ := set $all .Values.trustDomain (mergeOverwrite (dict "local" true) (deepCopy .Values.bundle)) -}}
+{{- toYaml $all -}}
+{{- end }}
+
+{{/* Not empty where the SPIFFE agent is asked: for our own SVID, or for a bundle. */}}
+{{- define "cedar.asksAgent" -}}
+{{- include "cedar.overTls" . -}}
+{{- range include "cedar.trustDomains" . | fromYaml }}{{ if .workloadApi }}true{{ end }}{{ end -}}
+{{- end }}
+
+{{/* The path of a key of a ConfigMap that holds a trust bundle. Argument: dict domain, use, from. */}}
+{{- define "cedar.bundlePath" -}}
+/etc/cedar-ext-authz/bundles/{{ .domain }}/{{ .use }}/{{ .from.key }}
+{{- end }}
+
+{{/* Not empty where keys or bundles are fetched over the network. */}}
+{{- define "cedar.fetches" -}}
+{{- range include "cedar.trustDomains" . | fromYaml }}{{ if .federation }}true{{ end }}{{ end -}}
+{{- if regexMatch "\"url\":\"https?:|\"discovery\":true" (toJson .Values.config) -}}true{{- end -}}
+{{- end }}
+
+{{/*
+Not empty where requests may carry proofs of possession: WIMSE is on, or an issuer's tokens come in Authorization, where
+DPoP may bind them.
+*/}}
+{{- define "cedar.proofs" -}}
+{{- $task := .Values.config.task | default dict -}}
+{{- if kindIs "map" $task.wimse -}}true{{- end -}}
+{{- if $task.dpop -}}true{{- end -}}
+{{- range $task.issuers -}}
+{{- if ne (toString .kind) "txn-token" -}}true{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Fails where a proof could be used twice: each process remembers by itself which ones it has seen. */}}
+{{- define "cedar.refuseSharedProofs" -}}
+{{- if include "cedar.proofs" . -}}
+{{- if and (eq .Values.mode "central") (or .Values.central.autoscaling.enabled (gt (int .Values.central.replicas) 1)) -}}
+{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each replica remembers by itself which proofs it has seen, so with central.replicas above 1 or central.autoscaling a stolen one could be used once at each. Set central.replicas to 1 and no autoscaler, or take no proofs." -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") (not .Values.sidecar.singleReplica) -}}
+{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each sidecar remembers by itself which proofs it has seen, so in a Deployment of several pods a stolen one could be used once at each. Run one pod, without an autoscaler, and set sidecar.singleReplica to true, or take no proofs." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Fails where values contradict each other in a way that a schema cannot say. */}}
+{{- define "cedar.refuseContradictions" -}}
+{{- include "cedar.refuseSharedProofs" . -}}
+{{- if hasKey .Values.foreignTrustDomains .Values.trustDomain -}}
+{{- fail (printf "foreignTrustDomains names %s, which is trustDomain: its bundle is under bundle." .Values.trustDomain) -}}
+{{- end -}}
+{{- if and (eq .Values.mode "central") .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
+{{- fail "keys or bundles are fetched by URL, and the NetworkPolicy lets central pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
+{{- end -}}
+{{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
+{{- fail "central.port and status.port are the same." -}}
+{{- end -}}
+{{- $limits := .Values.config.limits | default dict -}}
+{{- if and (eq .Values.mode "central") (not (or $limits.drainDelay $limits.drain)) (le (int .Values.central.terminationGracePeriodSeconds) (add 28 (int .Values.central.preStopSeconds) | int)) -}}
+{{- fail "central.terminationGracePeriodSeconds must be more than central.preStopSeconds and 28 s (limits.drainDelay 3 s, limits.drain 20 s, 5 s for the audit) together." -}}
+{{- end -}}
+{{- $paths := dict -}}
+{{- range .Values.policies.configMaps -}}
+{{- range .items -}}
+{{- if hasKey $paths .path }}{{ fail (printf "policies.configMaps gives two files the path %s." .path) }}{{ end -}}
+{{- $_ := set $paths .path true -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* One trust domain of the configuration. Argument: dict domain, from. */}}
+{{- define "cedar.trustDomain" -}}
+{{- $at := dict -}}
+{{- if .from.local }}{{ $_ := set $at "local" true }}{{ end -}}
+{{- if .from.workloadApi }}{{ $_ := set $at "workloadApi" dict }}{{ end -}}
+{{- with .from.configMap -}}
+{{- $_ := set $at "bundle" (dict "file" (include "cedar.bundlePath" (dict "domain" $.domain "use" "bundle" "from" .))) -}}
+{{- end -}}
+{{- with .from.federation -}}
+{{- $federation := omit (deepCopy .) "bootstrap" "ca" -}}
+{{- range $use := list "bootstrap" "ca" -}}
+{{- with get $.from.federation $use }}{{ $_ := set $federation $use (include "cedar.bundlePath" (dict "domain" $.domain "use" $use "from" .)) }}{{ end -}}
+{{- end -}}
+{{- $_ := set $at "federation" $federation -}}
+{{- end -}}
+{{- with .from.maxStale }}{{ $_ := set $at "maxStale" . }}{{ end -}}
+{{- toYaml $at -}}
+{{- end }}
+
+{{/* The configuration file: what the chart knows, with .Values.config merged over it. */}}
+{{- define "cedar.config" -}}
+{{- $listen := dict -}}
+{{- if eq .Values.mode "central" -}}
+{{- $_ := set $listen "check" (printf "%s:%d" .Values.listenAddress (int .Values.central.port)) -}}
+{{- $_ := set $listen "status" (printf "%s:%d" .Values.listenAddress (int .Values.status.port)) -}}
+{{- if .Values.unsafePlaintext -}}
+{{- $_ := set $listen "unsafePlaintext" true -}}
+{{- else -}}
+{{- $_ := set $listen "tls" dict -}}
+{{- $_ := set $listen "peers" .Values.central.peers -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $listen "check" "unix:///run/cedar-ext-authz/check.sock" -}}
+{{- $_ := set $listen "status" (printf "%s:${AUTHZ_STATUS_PORT}" .Values.listenAddress) -}}
+{{- end -}}
+{{- $domains := dict -}}
+{{- range $name, $from := include "cedar.trustDomains" . | fromYaml -}}
+{{- $_ := set $domains $name (include "cedar.trustDomain" (dict "domain" $name "from" $from) | fromYaml) -}}
+{{- end -}}
+{{- $identity := dict "trustDomains" $domains "forwarded" (dict "mode" "sanitize-set") -}}
+{{- if include "cedar.asksAgent" . -}}
+{{- $_ := set $identity "workloadApi" (dict "socket" (printf "unix:///spiffe-workload-api/%s" .Values.spiffe.socket)) -}}
+{{- end -}}
+{{- $sinks := list -}}
+{{- if or .Values.audit.stdout (not .Values.audit.volume) -}}
+{{- $sinks = append $sinks (dict "stdout" dict) -}}
+{{- end -}}
+{{- if .Values.audit.volume -}}
+{{- $sinks = append $sinks (dict "file" (dict "path" "/var/log/cedar-ext-authz/${POD_NAME}.jsonl")) -}}
+{{- end -}}
+{{- $base := dict
+  "listen" $listen
+  "hosts" .Values.hosts
+  "identity" $identity
+  "policy" (dict "folder" "/etc/cedar-ext-authz/policies" "inventory" "/etc/cedar-ext-authz/inventory/inventory.yaml")
+  "audit" (dict "sinks" $sinks)
+-}}
+{{- mergeOverwrite $base (deepCopy .Values.config) | toYaml -}}
+{{- end }}

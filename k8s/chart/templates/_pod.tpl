@@ -1,0 +1,148 @@
+{{/* What a probe asks, with the operator's times. Argument: dict path, port, times. */}}
+{{- define "cedar.probe" -}}
+httpGet: { path: {{ .path }}, port: {{ .port }} }
+{{- with .times }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* One container, the same in both placements. Argument: dict root, group, port (of status). */}}
+{{- define "cedar.container" -}}
+{{- $values := .root.Values -}}
+name: cedar-ext-authz
+image: {{ include "cedar.image" .root }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+args: [serve, --config, /etc/cedar-ext-authz/config/config.yaml]
+{{- if or (eq $values.mode "sidecar") $values.audit.volume $values.env }}
+env:
+  {{- include "cedar.env" . | trim | nindent 2 }}
+{{- end }}
+{{- if and (eq $values.mode "central") (gt (int $values.central.preStopSeconds) 0) (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
+lifecycle:
+  # New connections still come while the cluster takes the pod out of its Service.
+  preStop: { sleep: { seconds: {{ $values.central.preStopSeconds }} } }
+{{- end }}
+ports:
+  - { name: cedar-status, containerPort: {{ .port }}, protocol: TCP }
+  {{- if eq $values.mode "central" }}
+  - { name: check, containerPort: {{ $values.central.port }}, protocol: TCP }
+  {{- end }}
+startupProbe:
+  {{- include "cedar.probe" (dict "path" "/readyz" "port" .port "times" $values.probes.startup) | nindent 2 }}
+readinessProbe:
+  {{- include "cedar.probe" (dict "path" "/readyz" "port" .port "times" $values.probes.readiness) | nindent 2 }}
+livenessProbe:
+  {{- include "cedar.probe" (dict "path" "/healthz" "port" .port "times" $values.probes.liveness) | nindent 2 }}
+securityContext:
+  {{- include "cedar.securityContext" . | nindent 2 }}
+resources:
+  {{- toYaml $values.resources | nindent 2 }}
+volumeMounts:
+  {{- include "cedar.mounts" .root | nindent 2 }}
+{{- end }}
+
+{{/* Argument: dict group. */}}
+{{- define "cedar.securityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: {{ .group }}
+privileged: false
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{/* Argument: dict root, port. */}}
+{{- define "cedar.env" -}}
+{{- if eq .root.Values.mode "sidecar" -}}
+- { name: AUTHZ_STATUS_PORT, value: {{ .port | toString | quote }} }
+{{- end }}
+{{- if .root.Values.audit.volume }}
+# Each process writes a file of its own.
+- { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+{{- end }}
+{{- with .root.Values.env }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "cedar.mounts" -}}
+- { name: cedar-config, mountPath: /etc/cedar-ext-authz/config, readOnly: true }
+- { name: cedar-policies, mountPath: /etc/cedar-ext-authz/policies, readOnly: true }
+- { name: cedar-inventory, mountPath: /etc/cedar-ext-authz/inventory, readOnly: true }
+{{- if include "cedar.bundles" . }}
+- { name: cedar-bundles, mountPath: /etc/cedar-ext-authz/bundles, readOnly: true }
+{{- end }}
+{{- if .Values.audit.volume }}
+- { name: cedar-audit, mountPath: /var/log/cedar-ext-authz }
+{{- end }}
+{{- if include "cedar.asksAgent" . }}
+- { name: spiffe-workload-api, mountPath: /spiffe-workload-api, readOnly: true }
+{{- end }}
+{{- with .Values.volumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The ConfigMaps that hold trust bundles, as sources of one projected volume. */}}
+{{- define "cedar.bundles" -}}
+{{- range $domain, $from := include "cedar.trustDomains" . | fromYaml }}
+{{- $federation := $from.federation | default dict }}
+{{- range $use, $source := dict "bundle" $from.configMap "bootstrap" $federation.bootstrap "ca" $federation.ca }}
+{{- with $source }}
+- configMap: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: {{ printf "%s/%s/%s" $domain $use .key | quote }} }] }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "cedar.volumes" -}}
+- { name: cedar-config, configMap: { name: {{ include "cedar.name" . }} } }
+- name: cedar-policies
+  {{- if .Values.policies.volume }}
+  {{- toYaml .Values.policies.volume | nindent 2 }}
+  {{- else }}
+  projected:
+    sources:
+      {{- range .Values.policies.configMaps }}
+      - configMap:
+          name: {{ .name | quote }}
+          {{- with .items }}
+          items: {{- toYaml . | nindent 12 }}
+          {{- end }}
+      {{- end }}
+  {{- end }}
+- { name: cedar-inventory, configMap: { name: {{ .Values.inventory.configMap | quote }}, items: [{ key: {{ .Values.inventory.key | quote }}, path: inventory.yaml }] } }
+{{- with include "cedar.bundles" . }}
+- name: cedar-bundles
+  projected:
+    sources: {{- . | nindent 6 }}
+{{- end }}
+{{- with .Values.audit.volume }}
+- name: cedar-audit
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if include "cedar.asksAgent" . }}
+- { name: spiffe-workload-api, csi: { driver: {{ .Values.spiffe.csiDriver }}, readOnly: true } }
+{{- end }}
+{{- with .Values.volumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The sidecar as an init container that stays: ready before Envoy starts, ended after it. Argument: dict root, port. */}}
+{{- define "cedar.sidecar" -}}
+restartPolicy: Always
+{{ include "cedar.container" (dict "root" .root "group" .root.Values.sidecar.envoyGroup "port" .port) }}
+  - { name: cedar-check, mountPath: /run/cedar-ext-authz }
+  # Kubernetes mounts no service-account token where something is mounted already. The sidecar needs none.
+  - { name: cedar-no-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
+{{- end }}
+
+{{- define "cedar.sidecarVolumes" -}}
+{{ include "cedar.volumes" . }}
+# Whoever mounts this can ask in anyone's name: Envoy and the sidecar alone.
+- { name: cedar-check, emptyDir: { medium: Memory, sizeLimit: 1Mi } }
+- { name: cedar-no-token, emptyDir: { sizeLimit: 1Mi } }
+{{- end }}

@@ -1,0 +1,401 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import type { Config } from '../../src/config/schema.ts';
+import {
+  chart,
+  configOf,
+  kindOf,
+  type Manifest,
+  patchOf,
+  podOf,
+  render,
+  renderWith,
+  scenarios,
+  sidecarOf,
+  template,
+  valuesOf,
+} from '../support/chart.ts';
+import { goTool } from '../support/go-tool.ts';
+import { run } from '../support/run.ts';
+
+const SIDECAR = 'sidecar-files';
+const CENTRAL = 'central-spire';
+const set = (...assignments: string[]): string[] => assignments.flatMap((assignment) => ['--set', assignment]);
+
+for (const scenario of scenarios) {
+  test(`helm lint --strict passes on ${scenario}`, async () => {
+    await run(await goTool('helm'), [
+      'lint',
+      '--strict',
+      chart,
+      '-f',
+      valuesOf(scenario),
+      ...set('image.repository=x'),
+    ]);
+  });
+
+  test(`the container of ${scenario} can do nothing that it need not`, async () => {
+    const manifests = await render(scenario);
+    const container = sidecarOf(manifests);
+    const group = { 'sidecar-injected-istio': 1337, central: 65532 }[
+      scenario.startsWith('central') ? 'central' : scenario
+    ];
+    assert.deepEqual(container.securityContext, {
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: group ?? 101,
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    assert.ok(container.resources.limits.memory, 'a memory limit');
+    const writable = container.volumeMounts.filter(({ readOnly }) => readOnly !== true).map(({ name }) => name);
+    const audit = scenario === 'sidecar-audit-volume' ? ['cedar-audit'] : [];
+    assert.deepEqual(writable, [...audit, ...(scenario.startsWith('sidecar') ? ['cedar-check'] : [])]);
+  });
+}
+
+test('the check socket is mounted by Envoy and the sidecar alone', async () => {
+  const pod = podOf(await render(SIDECAR));
+  const all = [...(pod.initContainers ?? []), ...pod.containers];
+  const mounting = all.filter(({ volumeMounts }) => volumeMounts.some(({ name }) => name === 'cedar-check'));
+  assert.deepEqual(mounting.map(({ name }) => name).sort(), ['cedar-ext-authz', 'envoy']);
+  assert.equal(pod.initContainers?.[0]?.restartPolicy, 'Always');
+});
+
+test('no service-account token reaches the sidecar', async () => {
+  const mounts = sidecarOf(await render(SIDECAR)).volumeMounts;
+  assert.ok(mounts.some(({ mountPath }) => mountPath === '/var/run/secrets/kubernetes.io/serviceaccount'));
+  assert.equal(podOf(await render(CENTRAL)).automountServiceAccountToken, false);
+});
+
+interface Rule {
+  readonly from?: readonly unknown[];
+  readonly ports: readonly { readonly port: string | number }[];
+}
+
+/** Who may connect to a port, by the NetworkPolicy: undefined where the policy does not open it, null where to all. */
+function admittedTo(manifests: readonly Manifest[], port: string | number): readonly unknown[] | null | undefined {
+  const { ingress } = kindOf(manifests, 'NetworkPolicy').spec as unknown as { ingress: readonly Rule[] };
+  const rules = ingress.filter(({ ports }) => ports.some((one) => one.port === port));
+  if (rules.length === 0) return undefined;
+  return rules.some(({ from }) => from === undefined) ? null : rules.flatMap(({ from }) => from);
+}
+
+test('only the named peers reach the check port, and nobody the status port who is not named', async () => {
+  const closed = await render('central-federation');
+  assert.deepEqual(admittedTo(closed, 'check'), [{ podSelector: { matchLabels: { app: 'envoy' } } }]);
+  assert.equal(admittedTo(closed, 'cedar-status'), undefined);
+  const monitoring = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
+  assert.deepEqual(admittedTo(await render('central-production'), 'cedar-status'), monitoring);
+  const beside = await render('sidecar-injected-istio');
+  assert.deepEqual(admittedTo(beside, 'cedar-status'), monitoring);
+  assert.equal(admittedTo(beside, 8080), null);
+  assert.deepEqual(
+    (await render(SIDECAR)).filter(({ kind }) => kind === 'NetworkPolicy'),
+    [],
+    'it would cut the pod off',
+  );
+});
+
+test('a central pod may connect nowhere but where the values say, and then to DNS', async () => {
+  const egressOf = async (scenario: string) => kindOf(await render(scenario), 'NetworkPolicy').spec.egress;
+  assert.deepEqual(await egressOf(CENTRAL), []);
+  const [dns, server, ...more] = (await egressOf('central-federation')) as {
+    to?: unknown;
+    ports: { port: number }[];
+  }[];
+  assert.deepEqual(
+    dns?.ports.map(({ port }) => port),
+    [53, 53],
+  );
+  assert.deepEqual(server?.to, [{ ipBlock: { cidr: '203.0.113.0/24' } }]);
+  assert.deepEqual(more, []);
+});
+
+test('central mode serves mutual TLS to the named peers, with the SVID of the SPIFFE agent', async () => {
+  for (const scenario of [CENTRAL, 'central-federation']) {
+    const manifests = await render(scenario);
+    const config = configOf(manifests);
+    assert.deepEqual(config.listen.tls, { svid: null });
+    assert.deepEqual(
+      config.listen.peers.map(({ text }) => text),
+      ['spiffe://prod.example/ns/payments/sa/envoy'],
+    );
+    assert.equal(config.listen.unsafePlaintext, false);
+    assert.ok(sidecarOf(manifests).volumeMounts.some(({ mountPath }) => mountPath === '/spiffe-workload-api'));
+  }
+});
+
+test('central mode is in plaintext only by the unsafe word, and then without the agent', async () => {
+  const plain = await render('central-plaintext');
+  assert.equal(configOf(plain).listen.unsafePlaintext, true);
+  assert.ok(!sidecarOf(plain).volumeMounts.some(({ name }) => name === 'spiffe-workload-api'));
+});
+
+const ORIGINS: readonly (readonly [from: string, bundle: object, want: { readonly from: string }])[] = [
+  ['the SPIFFE agent', { workloadApi: true }, { from: 'workloadApi' }],
+  [
+    'a ConfigMap with a key of the user’s choice',
+    { configMap: { name: 'istio-ca-root-cert', key: 'root-cert.pem' } },
+    { from: 'file', path: '/etc/cedar-ext-authz/bundles/prod.example/bundle/root-cert.pem' } as { from: string },
+  ],
+  [
+    'a bundle endpoint',
+    { federation: { url: 'https://b.example/', profile: 'https_web' } },
+    { from: 'federation', url: 'https://b.example/', profile: { kind: 'https_web', ca: null } } as { from: string },
+  ],
+];
+for (const [from, bundle, want] of ORIGINS) {
+  test(`in both modes the bundle may come from ${from}`, async () => {
+    for (const scenario of [SIDECAR, CENTRAL]) {
+      const networkPolicy = { checkFrom: [{ podSelector: {} }], egress: [{ ports: [{ port: 443 }] }] };
+      const manifests = await renderWith(scenario, { bundle, networkPolicy });
+      assert.deepEqual(configOf(manifests).identity.trustDomains['prod.example']?.source, want);
+      const { volumes } = podOf(manifests);
+      const bundles = volumes.find(({ name }) => name === 'cedar-bundles')?.projected;
+      const sources = (bundles as { readonly sources: readonly unknown[] } | undefined)?.sources ?? [];
+      assert.equal(sources.length, want.from === 'file' ? 1 : 0);
+      const agent = volumes.find(({ name }) => name === 'spiffe-workload-api');
+      assert.equal(agent !== undefined, want.from === 'workloadApi' || scenario === CENTRAL);
+      if (agent !== undefined) assert.deepEqual(agent.csi, { driver: 'csi.spiffe.io', readOnly: true });
+    }
+  });
+}
+
+test('what proves a bundle endpoint is mounted, each file from its own ConfigMap', async () => {
+  const manifests = await render('sidecar-federation');
+  const { trustDomains } = configOf(manifests).identity;
+  const [ours, partner] = ['prod.example', 'partner.example'].map((name) => trustDomains[name]?.source);
+  const below = '/etc/cedar-ext-authz/bundles';
+  assert.ok(ours?.from === 'federation' && ours.profile.kind === 'https_web');
+  assert.equal(ours.profile.ca, `${below}/prod.example/ca/ca.pem`);
+  assert.ok(partner?.from === 'federation' && partner.profile.kind === 'https_spiffe');
+  assert.equal(partner.profile.bootstrap, `${below}/partner.example/bootstrap/partner.example.json`);
+  const bundles = podOf(manifests).volumes.find(({ name }) => name === 'cedar-bundles')?.projected;
+  const { sources } = bundles as { readonly sources: readonly { readonly configMap: Projection }[] };
+  const paths = sources.map(({ configMap }) => [configMap.name, configMap.items?.[0]?.path]);
+  assert.deepEqual(
+    new Map(paths as [string, string][]),
+    new Map([
+      ['web-authorities', 'prod.example/ca/ca.pem'],
+      ['partner-bundle', 'partner.example/bootstrap/partner.example.json'],
+    ]),
+  );
+});
+
+interface Projection {
+  readonly name: string;
+  readonly items?: readonly { readonly key: string; readonly path: string }[];
+}
+
+test('the policy folder keeps its sub-folders: each item of a ConfigMap goes to its path', async () => {
+  const volume = podOf(await render(CENTRAL)).volumes.find(({ name }) => name === 'cedar-policies')?.projected;
+  assert.deepEqual(volume, {
+    sources: [
+      { configMap: { name: 'platform-policies' } },
+      {
+        configMap: {
+          name: 'support-policies',
+          items: [
+            { key: 'crm.cedar', path: 'teams/support/crm.cedar' },
+            { key: 'crm.yaml', path: 'tests/crm.yaml' },
+          ],
+        },
+      },
+    ],
+  });
+});
+
+const REFUSED: readonly (readonly [why: string, scenario: string, ...set: string[]])[] = [
+  ['central mode that names no peer', CENTRAL, 'central.peers=null'],
+  ['a peer that is no SPIFFE ID', CENTRAL, 'central.peers={envoy}'],
+  ['central mode that admits everyone', CENTRAL, 'networkPolicy.checkFrom=null'],
+  ['plaintext without a NetworkPolicy', 'central-plaintext', 'networkPolicy.enabled=false'],
+  ['an address of the operator in place of the mode', SIDECAR, 'config.listen.check=0.0.0.0:9191'],
+  ['a status port beside status.port', SIDECAR, 'config.listen.status=0.0.0.0:9999'],
+  ['TLS on the socket of a sidecar', SIDECAR, 'config.listen.tls.svid=spiffe://prod.example/a'],
+  ['injection in central mode', CENTRAL, 'injection.enabled=true'],
+  ['a listen address that is a name', CENTRAL, 'listenAddress=localhost'],
+  ['an unknown value', SIDECAR, 'sidecar.envoyContaner=proxy'],
+  ['an unknown value of a group', CENTRAL, 'central.autoscaling.enable=true'],
+  ['no trust domain', SIDECAR, 'trustDomain='],
+  ['no bundle', 'sidecar-injected-spire', 'bundle.workloadApi=null'],
+  ['two origins of one bundle', SIDECAR, 'bundle.workloadApi=true'],
+  ['no policies', SIDECAR, 'policies.configMaps=null'],
+  ['policies in two ways', SIDECAR, 'policies.volume.emptyDir.sizeLimit=1Mi'],
+  [
+    'a path that leaves the policy folder',
+    SIDECAR,
+    'policies.configMaps[0].items[0].key=a,policies.configMaps[0].items[0].path=../a',
+  ],
+  ['a variable that the chart sets', SIDECAR, 'env[0].name=AUTHZ_STATUS_PORT'],
+  ['a volume that takes a name of the chart', SIDECAR, 'volumes[0].name=cedar-policies'],
+];
+for (const [why, scenario, ...assignments] of REFUSED) {
+  test(`the values schema refuses ${why}`, async () => {
+    const { code, stderr } = await template(scenario, set(...assignments));
+    assert.notEqual(code, 0);
+    assert.match(stderr, /values don't meet the specifications of the schema/);
+  });
+}
+
+const CONTRADICTIONS: readonly (readonly [what: string, scenario: string, assignment: string, says: RegExp])[] = [
+  [
+    'a foreign trust domain that is ours',
+    SIDECAR,
+    'foreignTrustDomains.prod\\.example.workloadApi=true',
+    /which is trustDomain/,
+  ],
+  ['an image that exists nowhere', SIDECAR, 'image.repository=', /npm run image -- .*--push .*set image\.repository/],
+  ['one port for two', CENTRAL, 'central.port=9192', /are the same/],
+  ['too little time to end', CENTRAL, 'central.terminationGracePeriodSeconds=30', /must be more than/],
+  ['fetched keys and no way to them', 'central-proofs', 'networkPolicy.egress=null', /set networkPolicy\.egress/],
+  [
+    'two files with one path',
+    'central-spire',
+    'policies.configMaps[1].items[1].path=teams/support/crm.cedar',
+    /two files the path/,
+  ],
+  ['an autoscaler with proofs', 'central-proofs', 'central.autoscaling.enabled=true', /no autoscaler/],
+];
+for (const [what, scenario, assignment, says] of CONTRADICTIONS) {
+  test(`the chart refuses ${what}, and says what to do`, async () => {
+    const { code, stderr } = await template(scenario, set(assignment));
+    assert.notEqual(code, 0);
+    assert.match(stderr, says);
+  });
+}
+
+const issuer = (kind: string): string =>
+  `{kind: ${kind}, issuer: https://as.example, trustDomains: [prod.example], purposes: [p], idClaim: /i, purposeClaim: /p}`;
+const setTask = (json: string): string[] => ['--set-json', `config.task=${JSON.stringify(parse(json))}`];
+const takingProofs: readonly (readonly [what: string, task: string])[] = [
+  ['WIMSE', '{wimse: {}}'],
+  ['DPoP', '{dpop: {nonce: {required: true}}}'],
+  ['an issuer of access tokens, which DPoP may bind', `{issuers: [${issuer('access-token')}]}`],
+  ['an issuer of JWT-SVIDs, which DPoP may bind', `{issuers: [${issuer('jwt-svid')}]}`],
+];
+for (const [what, task] of takingProofs) {
+  test(`proofs of possession and more than one process are refused: ${what}`, async () => {
+    const central = await template(CENTRAL, setTask(task));
+    assert.notEqual(central.code, 0);
+    assert.match(central.stderr, /a proof may be used once: each replica remembers by itself/);
+    const sidecar = await template(SIDECAR, setTask(task));
+    assert.notEqual(sidecar.code, 0);
+    assert.match(sidecar.stderr, /a proof may be used once: each sidecar remembers by itself.*sidecar\.singleReplica/);
+    assert.equal((await template(SIDECAR, [...setTask(task), ...set('sidecar.singleReplica=true')])).code, 0);
+    const alone = await render(CENTRAL, [...setTask(task), ...set('central.replicas=1')]);
+    assert.deepEqual(kindOf(alone, 'Deployment').spec.strategy, { type: 'Recreate' });
+  });
+}
+
+test('without proofs of possession, Transaction Tokens included, several replicas are rendered', async () => {
+  for (const more of [[], setTask(`{wimse: 'off', issuers: [${issuer('txn-token')}]}`)]) {
+    const { strategy, replicas } = kindOf(await render(CENTRAL, more), 'Deployment').spec;
+    assert.deepEqual([strategy, replicas], [{ rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }, 2]);
+  }
+});
+
+test('an autoscaler counts the pods in place of the Deployment', async () => {
+  const manifests = await render('central-production');
+  assert.equal(kindOf(manifests, 'Deployment').spec.replicas, undefined);
+  const { scaleTargetRef } = kindOf(manifests, 'HorizontalPodAutoscaler').spec;
+  assert.deepEqual(scaleTargetRef, { apiVersion: 'apps/v1', kind: 'Deployment', name: 'authz' });
+});
+
+test('what a platform team sets reaches the pods', async () => {
+  const manifests = await render('central-production');
+  const { template: pod } = kindOf(manifests, 'Deployment').spec;
+  assert.deepEqual(pod.spec.imagePullSecrets, [{ name: 'registry' }]);
+  for (const member of ['nodeSelector', 'tolerations', 'affinity', 'priorityClassName'])
+    assert.ok(pod.spec[member], member);
+  assert.deepEqual(pod.spec.topologySpreadConstraints, [
+    {
+      maxSkew: 1,
+      topologyKey: 'topology.kubernetes.io/zone',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: {
+        matchLabels: { 'app.kubernetes.io/name': 'cedar-ext-authz', 'app.kubernetes.io/instance': 'edge' },
+      },
+    },
+  ]);
+  assert.equal(pod.metadata.labels?.['cost-centre'], '42');
+  assert.equal(pod.metadata.annotations?.['example.com/reviewed'], '2026-11-01');
+  for (const { kind, metadata } of manifests) {
+    assert.equal(metadata.labels?.team, 'platform', kind);
+    assert.equal(metadata.annotations?.['example.com/owner'], 'platform@prod.example', kind);
+  }
+});
+
+test('a changed configuration makes new pods, a changed image or label does so by itself', async () => {
+  const checksum = async (scenario: string, ...assignments: string[]): Promise<unknown> => {
+    const manifests = await render(scenario, set(...assignments));
+    const { metadata } = manifests.find(({ kind }) => kind === 'Deployment')?.spec.template ?? patchOf(manifests);
+    return metadata.annotations?.['cedar-ext-authz/config'];
+  };
+  for (const scenario of [SIDECAR, CENTRAL]) {
+    const before = await checksum(scenario);
+    assert.match(String(before), /^[0-9a-f]{63}$/);
+    assert.notEqual(await checksum(scenario, 'config.log.level=debug'), before);
+    assert.equal(await checksum(scenario, 'image.tag=v2', 'podLabels.a=b'), before);
+  }
+});
+
+test('both ports listen on the address that the values name, and status on the port that they name', async () => {
+  const central = configOf(await render('central-ipv6')).listen;
+  assert.deepEqual([addressOf(central.check), addressOf(central.status)], ['[::]:9191', '[::]:9300']);
+  const sidecar = configOf(await render(SIDECAR, set('listenAddress=[::]'))).listen;
+  assert.deepEqual([addressOf(sidecar.check), addressOf(sidecar.status)], [null, '[::]:9192']);
+  const container = sidecarOf(await render('central-ipv6'));
+  assert.equal(container.ports?.find(({ name }) => name === 'cedar-status')?.containerPort, 9300);
+});
+
+test('a central pod may end slowly: its Service lets it go before SIGTERM, and it has time for the rest', async () => {
+  const manifests = await render(CENTRAL);
+  assert.deepEqual(sidecarOf(manifests).lifecycle, { preStop: { sleep: { seconds: 5 } } });
+  const { drainDelayMs, drainMs } = configOf(manifests).limits;
+  assert.ok(Number(podOf(manifests).terminationGracePeriodSeconds) > 5 + (drainDelayMs + drainMs) / 1000 + 5);
+  assert.equal(sidecarOf(await render(CENTRAL, set('central.preStopSeconds=0'))).lifecycle, undefined);
+  assert.equal(sidecarOf(await render(CENTRAL, ['--kube-version', '1.29.0'])).lifecycle, undefined);
+  assert.equal(sidecarOf(await render(SIDECAR)).lifecycle, undefined, 'a native sidecar ends after Envoy');
+});
+
+test('with a volume each pod writes its audit to a file of its own, beside standard output or alone', async () => {
+  const file = { to: 'file', path: '/var/log/cedar-ext-authz/edge-1.jsonl' };
+  assert.deepEqual(configOf(await render('sidecar-audit-volume')).audit.sinks, [file]);
+  const claim = set('audit.volume.persistentVolumeClaim.claimName=audit');
+  for (const scenario of [SIDECAR, CENTRAL]) {
+    const manifests = await render(scenario, claim);
+    assert.deepEqual(configOf(manifests).audit.sinks, [{ to: 'stdout' }, file]);
+    const { volumeMounts, env } = sidecarOf(manifests);
+    assert.ok(volumeMounts.some(({ mountPath }) => mountPath === '/var/log/cedar-ext-authz'));
+    assert.ok(env?.some(({ name }) => name === 'POD_NAME'));
+    const volume = podOf(manifests).volumes.find(({ name }) => name === 'cedar-audit');
+    assert.deepEqual(volume, { name: 'cedar-audit', persistentVolumeClaim: { claimName: 'audit' } });
+  }
+  assert.equal(podOf(await render(CENTRAL, claim)).securityContext?.fsGroup, 65532);
+});
+
+test('the configuration of every scenario takes the chain that the shipped Envoy configurations send', async () => {
+  for (const scenario of scenarios)
+    assert.equal(configOf(await render(scenario)).identity.forwarded.mode, 'sanitize-set', scenario);
+});
+
+test('the test of a release reads what its pods read', async () => {
+  for (const scenario of [SIDECAR, CENTRAL]) {
+    const manifests = await render(scenario);
+    const pod = kindOf(manifests, 'Pod').spec as unknown as ReturnType<typeof podOf>;
+    const [container] = pod.containers;
+    assert.deepEqual(container?.args, ['check-config', '/etc/cedar-ext-authz/config/config.yaml']);
+    const own = ({ name }: { readonly name: string }): boolean => name !== 'cedar-no-token';
+    assert.deepEqual(container?.volumeMounts, sidecarOf(manifests).volumeMounts.filter(own));
+    assert.deepEqual(pod.volumes, podOf(manifests).volumes.filter(own));
+  }
+});
+
+const addressOf = (address: Config['listen']['check'] | null): string | null =>
+  address?.kind === 'tcp' ? `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}` : null;

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundleDocument, pemBundle, TestCa } from './ca.ts';
+import type { Objects } from './pod-files.ts';
+
+const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
+
+/** The ConfigMaps that the scenarios of k8s/examples name, made of cedar/example for the trust domain of the authority. */
+export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
+  const read = (file: string): string =>
+    readFileSync(join(example, file), 'utf8').replaceAll('prod.example', trustDomain);
+  const top = ['everyone.cedar', 'payments.cedar', 'platform.cedar'].map((file) => [file, read(`policies/${file}`)]);
+  const policies = Object.fromEntries(top) as Record<string, string>;
+  const crm = { 'crm.cedar': read('policies/teams/support/crm.cedar'), 'crm.yaml': read('policies/tests/crm.yaml') };
+  const tests = Object.fromEntries(
+    ['outside.yaml', 'payments.yaml'].map((file) => [file, read(`policies/tests/${file}`)]),
+  );
+  const inventory = { 'inventory.yaml': read('inventory.yaml') };
+  const pem = pemBundle(ca);
+  const partner = TestCa.root('partner.example');
+  return new Map<string, Readonly<Record<string, string>>>([
+    ['payments-policies', { ...policies, 'crm.cedar': crm['crm.cedar'] }],
+    ['platform-policies', policies],
+    ['policies', { ...policies, ...crm, ...tests }],
+    ['payments', { ...policies, ...inventory, 'prod.example.pem': pem }],
+    ['support-policies', crm],
+    ['inventory', inventory],
+    ['payments-inventory', inventory],
+    ['trust-bundle', { 'prod.example.pem': pem }],
+    ['prod-example-bundle', { 'ca-bundle.pem': pem }],
+    ['spire-bundle', { 'bundle.crt': pem }],
+    ['istio-ca-root-cert', { 'root-cert.pem': pem }],
+    ['partner-bundle', { 'partner.example.json': JSON.stringify(bundleDocument([partner])) }],
+    ['web-authorities', { 'ca.pem': pem }],
+  ]);
+}
