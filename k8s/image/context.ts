@@ -90,8 +90,11 @@ function addApp(app: string, repository: string, build: string, packages: Packag
   rmSync(join(build, packed));
   for (const name of ['package-lock.json', '.npmrc']) copy(join(repository, name), join(app, name));
   run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--prefer-offline', '--silent'], app);
-  const bill = sbom(app, packages);
   for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name));
+  // Of a tree with development dependencies, `npm sbom --omit=dev` leaves out what these need too.
+  const { devDependencies: _, ...manifest } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
+  write(app, 'package.json', `${JSON.stringify(manifest, null, 2)}\n`);
+  const bill = sbom(app, packages);
   const modules = join(app, 'node_modules');
   // Node reads no TypeScript there.
   for (const path of paths(modules)) if (/\.[cm]?ts(\.map)?$/.test(path)) rmSync(join(modules, path));

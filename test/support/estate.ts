@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { bundleDocument, type CertificateParts, type Issued, pemBundle, TestCa } from './ca.ts';
 import { type Envoy, type EnvoyConfig, type EnvoyTree, startEnvoy } from './envoy.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
-import { Sidecar } from './sidecar.ts';
+import { type Command, Sidecar } from './sidecar.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
@@ -23,6 +23,7 @@ export interface EstateOptions {
   /** A change to Envoy's configuration. */
   readonly edit?: (tree: EnvoyTree) => void;
   readonly prepare?: Prepare;
+  readonly command?: Command;
 }
 
 /** Changes the files beside the configuration, before the sidecar reads them; what it returns overrides as `config` does. */
@@ -47,7 +48,7 @@ export class SidecarEstate {
   }
 
   static async start(
-    options: { tcp?: boolean; unready?: boolean; config?: ConfigOverrides; prepare?: Prepare } = {},
+    options: Partial<Omit<EstateOptions, 'envoy' | 'edit'>> & { tcp?: boolean; unready?: boolean } = {},
   ): Promise<SidecarEstate> {
     const dir = temporaryFolder();
     try {
@@ -55,8 +56,8 @@ export class SidecarEstate {
       const ca = TestCa.root(TRUST_DOMAIN);
       writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
       const config = { ...exampleConfig, ...options.prepare?.(dir, ca), ...options.config };
-      const { tcp = false, unready = false } = options;
-      const sidecar = await Sidecar.start({ dir, config, tcp, unready });
+      const { tcp = false, unready = false, command } = options;
+      const sidecar = await Sidecar.start({ dir, config, tcp, unready, ...(command === undefined ? {} : { command }) });
       return new SidecarEstate(dir, ca, sidecar, config);
     } catch (error) {
       removeFolder(dir);
