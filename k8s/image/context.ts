@@ -89,12 +89,13 @@ function addApp(app: string, repository: string, build: string, packages: Packag
   run('tar', ['-xzf', join(build, packed), '-C', app, '--strip-components=1']);
   rmSync(join(build, packed));
   for (const name of ['package-lock.json', '.npmrc']) copy(join(repository, name), join(app, name));
-  run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--prefer-offline', '--silent'], app);
-  for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name));
-  // Of a tree with development dependencies, `npm sbom --omit=dev` leaves out what these need too.
+  // `npm sbom --omit=dev` leaves out what development dependencies need too, so these go first, from both files.
   const { devDependencies: _, ...manifest } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
   write(app, 'package.json', `${JSON.stringify(manifest, null, 2)}\n`);
+  run('npm', ['install', '--package-lock-only', '--ignore-scripts', '--offline', '--silent'], app);
+  run('npm', ['ci', '--ignore-scripts', '--prefer-offline', '--silent'], app);
   const bill = sbom(app, packages);
+  for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name));
   const modules = join(app, 'node_modules');
   // Node reads no TypeScript there.
   for (const path of paths(modules)) if (/\.[cm]?ts(\.map)?$/.test(path)) rmSync(join(modules, path));

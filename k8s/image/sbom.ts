@@ -19,11 +19,12 @@ interface Bill {
 }
 
 /**
- * The image's bill of materials (CycloneDX 1.5): what `npm sbom` finds installed in `app`, Node, and Debian's packages. It
+ * The image's bill of materials (CycloneDX 1.5): what `npm sbom` reads in the lock file of `app`, Node, and Debian's packages. It
  * carries no time, and a serial number of its content, so that the same image has the same.
  */
 export function sbom(app: string, { debian, node }: Packages): string {
-  const bill = JSON.parse(run('npm', ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application'], app)) as Bill;
+  const args = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'];
+  const bill = JSON.parse(run('npm', args, app)) as Bill;
   delete bill.metadata.timestamp;
   const base = [nodeComponent(node), ...debian.packages.map((one) => debianComponent(one, debian.suite))];
   bill.components.push(...base);
