@@ -37,7 +37,7 @@ export async function unpack(registry: Registry, reference: string, root: string
     await run('tar', ['-xzpf', archive, '-C', root]);
   }
   // What every engine mounts.
-  for (const name of ['proc', 'dev']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['proc', 'dev', 'sys/fs/cgroup']) mkdirSync(join(root, name), { recursive: true });
   return { root, config, compressed: manifest.layers.reduce((sum, { size }) => sum + size, 0) };
 }
 
@@ -46,13 +46,15 @@ const USER = 65532;
 const GROUP = 101;
 
 /**
- * In a mount namespace of its own: the root read-only, `/proc`, four devices and the folder alone added. Then the process
+ * In a mount namespace of its own: the root read-only, `/proc`, the control groups (Node reads its memory limit
+ * there), four devices and the folder alone added. Then the process
  * becomes the user without groups, capabilities and the way to new privileges.
  */
 const script = `
 set -e
 mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
+mount --rbind /sys/fs/cgroup "$ROOT/sys/fs/cgroup"
 mount -t tmpfs -o mode=755 dev "$ROOT/dev"
 for device in null zero random urandom; do : > "$ROOT/dev/$device"; mount --bind "/dev/$device" "$ROOT/dev/$device"; done
 mkdir -p "$ROOT$DIR"

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Packages, readPackages } from '../../k8s/image/packages.ts';
+import { debianPackage, nodePackage, type Packages, readPackages } from '../../k8s/image/packages.ts';
 import { believeAccessTokens, dpopRows } from '../demo/dpop.ts';
 import { play } from '../demo/play.ts';
 import { rows } from '../demo/rows.ts';
@@ -18,6 +18,24 @@ const packages: Packages = readPackages();
 
 test('the image runs the Node that the tests run', () => {
   assert.equal(packages.node.version, process.versions.node);
+});
+
+test('a package with another hash than the list’s is not taken, from whatever source', async () => {
+  const dir = temporaryFolder();
+  try {
+    const { debian, node } = packages;
+    const [one] = debian.packages;
+    const file = await debianPackage(one!, debian.snapshot, dir);
+    writeFileSync(file, 'changed since');
+    assert.equal(await debianPackage(one!, debian.snapshot, dir), file, 'a damaged copy is fetched again');
+    assert.notEqual(readFileSync(file, 'utf8'), 'changed since');
+    const other = { ...one!, sha256: '0'.repeat(64) };
+    await assert.rejects(debianPackage(other, debian.snapshot, dir), /is nowhere to be had:[\s\S]*another hash/);
+    assert.throws(() => nodePackage({ ...node, integrity: 'sha512-AAAA' }, dir), /another hash than packages\.json/);
+    assert.deepEqual(readdirSync(dir), [basename(file)]);
+  } finally {
+    removeFolder(dir);
+  }
 });
 
 const unable = process.getuid?.() === 0 ? false : 'only root can build without an engine’s service, and become 65532';
