@@ -89,6 +89,15 @@ describe('the image, built by buildah, pushed, and run by unshare', { skip: unab
     process.stdout.write(`image ${digests[0]}, ${(image.compressed / 1e6).toFixed(1)} MB compressed\n`);
   });
 
+  test('its entry point is the program of the package, under Node’s flags', () => {
+    const [program, ...rest] = image.config.Entrypoint;
+    const app = '/opt/cedar-ext-authz';
+    const { bin } = JSON.parse(inside(`${app}/package.json`)) as { readonly bin: Readonly<Record<string, string>> };
+    assert.equal(program, '/usr/bin/node');
+    assert.equal(rest.pop(), `${app}/${bin['cedar-ext-authz']}`);
+    assert.ok(rest.every((flag) => flag.startsWith('--')));
+  });
+
   test('it is run by a user without rights, whom no file belongs to', () => {
     assert.equal(image.config.User, '65532:65532');
     const files = readdirSync(image.root, { recursive: true, encoding: 'utf8' });
