@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { bundleDocument, type CertificateParts, type Issued, pemBundle, TestCa } from './ca.ts';
 import { type Envoy, type EnvoyConfig, type EnvoyTree, startEnvoy } from './envoy.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
-import { Sidecar } from './sidecar.ts';
+import { type Command, Sidecar } from './sidecar.ts';
 import { ending } from './started.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
@@ -26,6 +26,7 @@ export interface SidecarOptions {
   readonly unready?: boolean;
   readonly config?: ConfigOverrides;
   readonly prepare?: Prepare;
+  readonly command?: Command;
 }
 
 export interface EstateOptions extends SidecarOptions {
@@ -45,14 +46,14 @@ export type Estate = Awaited<ReturnType<typeof startWithEnvoy>>;
 /** Copies cedar/example into a folder. */
 export const copyExample = (dir: string): void => cpSync(example, dir, { recursive: true });
 
-async function startSidecar({ tcp = false, unready = false, prepare, config: over }: SidecarOptions = {}) {
+async function startSidecar({ tcp = false, unready = false, prepare, command, config: over }: SidecarOptions = {}) {
   await using started = new AsyncDisposableStack();
   const dir = started.adopt(temporaryFolder(), removeFolder);
   copyExample(dir);
   const ca = TestCa.root(TRUST_DOMAIN);
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const config: ConfigOverrides = { ...exampleConfig, ...prepare?.(dir, ca), ...over };
-  const sidecar = ending(started, await Sidecar.start({ dir, config, tcp, unready }));
+  const sidecar = ending(started, await Sidecar.start({ dir, config, tcp, unready, ...(command && { command }) }));
   const running = started.move();
 
   /** An SVID of a workload of the trust domain, by the path of its id. */

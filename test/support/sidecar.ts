@@ -15,6 +15,17 @@ export function linesOf(file: string): readonly string[] {
     .filter((line) => line !== '');
 }
 
+/** How to start the product with arguments; `dir` is the only folder that it reads and writes. */
+export type Command = (
+  args: readonly string[],
+  dir: string,
+) => { readonly file: string; readonly args: readonly string[] };
+
+/** A program of the product under the Node of the tests. The port of the inspector opens at SIGUSR1 alone. */
+const byNode =
+  (main: string): Command =>
+  (args) => ({ file: process.execPath, args: ['--inspect-port=0', main, ...args] });
+
 /** One line of the audit file, as far as tests look at it. */
 export interface AuditLine {
   readonly seq: number;
@@ -37,6 +48,8 @@ export interface SidecarSetup {
   readonly listen?: Readonly<Record<string, unknown>>;
   /** The program to run, where it is not `src/main.ts` of this checkout. */
   readonly main?: string;
+  /** How to start it, where it is not by the Node of the tests. */
+  readonly command?: Command;
   /** A start is over when it serves, ready or not. */
   readonly unready?: boolean;
   /** The configuration file without `listen` and the sinks of `audit`. */
@@ -52,7 +65,8 @@ export class Sidecar {
   readonly logFile: string;
   readonly statusPort: number;
   readonly #up: '/healthz' | '/readyz';
-  readonly #main: string;
+  readonly #command: Command;
+  readonly #dir: string;
   #program: Program | null = null;
 
   private constructor(setup: SidecarSetup, checkPort: number, statusPort: number) {
@@ -61,7 +75,8 @@ export class Sidecar {
     this.auditFile = join(setup.dir, 'audit.jsonl');
     this.logFile = join(setup.dir, 'sidecar.log');
     this.statusPort = statusPort;
-    this.#main = setup.main ?? sources;
+    this.#command = setup.command ?? byNode(setup.main ?? sources);
+    this.#dir = setup.dir;
     this.#up = setup.unready === true ? '/healthz' : '/readyz';
     const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
     const config = {
@@ -84,9 +99,8 @@ export class Sidecar {
 
   /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
   async start(): Promise<void> {
-    // The port of the inspector, which opens at SIGUSR1 alone.
-    const args = ['--inspect-port=0', this.#main, 'serve', '--config', this.configFile];
-    const program = new Program('the sidecar', process.execPath, args, { logFile: this.logFile });
+    const { file, args } = this.#command(['serve', '--config', this.configFile], this.#dir);
+    const program = new Program('the sidecar', file, args, { logFile: this.logFile });
     this.#program = program;
     try {
       await until(
