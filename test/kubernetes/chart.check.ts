@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import type { Config } from '../../src/config/schema.ts';
+import { blocks, page, section } from '../docs/markdown.ts';
 import {
   chart,
   configOf,
@@ -329,6 +330,19 @@ test('what a platform team sets reaches the pods', async () => {
     assert.equal(metadata.labels?.team, 'platform', kind);
     assert.equal(metadata.annotations?.['example.com/owner'], 'platform@prod.example', kind);
   }
+});
+
+test('without an image the chart refuses, and says how to build and push one', async () => {
+  for (const scenario of scenarios) {
+    const { code, stderr } = await template(scenario, set('image.repository='));
+    assert.notEqual(code, 0, scenario);
+    const [, command] = /image\.repository names no image.*: (npm run image -- \S+ --push)\./.exec(stderr) ?? [];
+    const [shown] = blocks(section(page('docs/kubernetes.md').text, 'Build the image'));
+    assert.equal(command, shown?.text.trim());
+  }
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const { image } = sidecarOf(await render(SIDECAR, set('image.repository=r.example/a', `image.digest=${digest}`)));
+  assert.equal(image, `r.example/a@${digest}`);
 });
 
 test('a changed configuration makes new pods, a changed image or label does so by itself', async () => {

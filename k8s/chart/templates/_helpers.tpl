@@ -58,7 +58,9 @@ matchLabels: { cedar-ext-authz/inject: {{ .Release.Name | quote }} }
 
 {{- define "cedar.image" -}}
 {{- with .Values.image -}}
-{{- if not .repository }}{{ fail "image.repository is empty, since no registry has the image. Build it and push it to yours: npm run image -- REGISTRY/cedar-ext-authz:VERSION --push (docs/kubernetes.md). Then set image.repository to REGISTRY/cedar-ext-authz." }}{{ end -}}
+{{- if not .repository -}}
+{{- fail (printf "image.repository names no image, and no registry has one. Build it and push it to a registry of yours, such as registry.example/team, at the root of the repository: npm run image -- registry.example/team/cedar-ext-authz:%s --push. Then set image.repository to registry.example/team/cedar-ext-authz." $.Chart.AppVersion) -}}
+{{- end -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
