@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwk, makeKey, thumbprint } from '../../test/support/tokens.ts';
 import { Refusal } from '../base/outcome.ts';
+import { TokenFault } from '../token/jws-fault.ts';
 import { KeySet } from '../token/key-set.ts';
 import { BundleSnapshot, TrustBundle, type TrustDomainState } from '../trust/bundle.ts';
 import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
@@ -66,4 +67,6 @@ test('a stale bundle and an unknown domain are the refusals of the snapshot', ()
   assert.equal(reason('example.org', now + 60_000), 'keys');
   assert.equal(reason('example.org', now + 60_001), 'identity_bundle_stale');
   assert.equal(reason('unknown.test', now), 'identity_trust_domain_unknown');
+  const wits = witKeysOf(bundles, 'unknown.test', now);
+  assert.ok(wits instanceof TokenFault && wits.kind === 'keys_stale');
 });

@@ -201,7 +201,7 @@ test('a key that says PS256 does not verify RS256', async () => {
 });
 
 test('a proof is verified with the key in its header, by its own door only', async () => {
-  const rules: JwsProfile = { algorithms: ['ES256'], types: ['dpop+jwt'] };
+  const rules: JwsProfile = { algorithms: ['ES256', 'ES384'], types: ['dpop+jwt'] };
   const frame = { key: signer, now, method: 'GET', uri: 'https://api.example/x' };
   const read = (mutation: Mutation = {}) => {
     const proof = UnverifiedJws.decodeUnverified(dpopProof(frame, mutation));
@@ -214,6 +214,7 @@ test('a proof is verified with the key in its header, by its own door only', asy
   const faults: readonly [TokenFaultKind, Mutation][] = [
     ['signature', { signWith: stranger }],
     ['type', { header: { typ: 'at+jwt' } }],
+    ['signature', { header: { alg: 'ES384' } }],
     ['malformed', { header: { jwk: undefined } }],
     ['malformed', { header: { jwk: { ...signer.publicJwk, d: 'AAAA' } } }],
     ['malformed', { header: { jwk: { kty: 'oct', k: 'AAAA' } } }],

@@ -157,6 +157,12 @@ test('what is wrong for good is remembered: its form, its type, its signature', 
   }
 });
 
+test('a text that is too long for a token is refused, and not remembered', async () => {
+  const by = new TokenVerifier();
+  assert.equal(await ask(`${'a'.repeat(16_384)}.b.c`, { by }), 'malformed');
+  assert.equal(by.load.entries, 0);
+});
+
 test('a flood of bad tokens evicts no good one', async () => {
   const by = new TokenVerifier({ byteLimit: 256 * 1024 });
   const good = token();
@@ -192,11 +198,11 @@ test('no proof of possession is remembered', async () => {
 });
 
 /** Claims that take many times their text in memory. */
-const swollen: readonly JsonValue[] = [
-  Array.from({ length: 1500 }, () => ({})),
-  Array.from({ length: 1500 }, () => []),
-  Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`a${i}`, 1])),
-  Array.from({ length: 300 }, (_, i) => `ä${'x'.repeat(16)}${i}`),
+const swollen: readonly ((n: number) => JsonValue)[] = [
+  () => Array.from({ length: 1500 }, () => ({})),
+  () => Array.from({ length: 1500 }, () => [1]),
+  (n) => Object.fromEntries(Array.from({ length: 700 }, (_, i) => [(n * 700 + i).toString(36), 1])),
+  () => Array.from({ length: 300 }, (_, i) => `ä${'x'.repeat(16)}${i}`),
 ];
 
 test('a hundred thousand distinct tokens take no more than is stated, however their claims are made', async () => {
@@ -211,8 +217,8 @@ test('a hundred thousand distinct tokens take no more than is stated, however th
   };
   await growth((n) => `${n}${' '.repeat(500)}.a.b`, 96_000);
   for (const [at, claim] of swollen.entries()) {
-    await growth((n) => token({ claims: { n, claim } }), 750);
-    await growth((n) => token({ claims: { n, claim }, signWith: stranger }), 250);
+    await growth((n) => token({ claims: { n, claim: claim(n) } }), 750);
+    await growth((n) => token({ claims: { n, claim: claim(n) }, signWith: stranger }), 250);
     const grown = collect() - before;
     assert.ok(grown < by.load.byteLimit + 4 * 2 ** 20, `${at}: the heap grew by ${grown} bytes`);
   }

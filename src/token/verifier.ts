@@ -186,20 +186,17 @@ function endOf({ claims: { exp } }: VerifiedJws): number {
 }
 
 /**
- * What an entry counts as: the token, the JSON that its claims may be parts of, and the claims. Small members weigh many
- * times their text, so values are counted one by one.
+ * What an entry counts as: four times its text, for that, for the JSON that the claims may be parts of, and for all plain
+ * values in it; and what objects, arrays and members take beyond their text.
  */
 function bytesOf({ text, unverifiedClaims, embeddedJwk }: UnverifiedJws): number {
-  return ENTRY_BYTES + 3 * text.length + weigh(unverifiedClaims) + weigh(embeddedJwk);
+  return ENTRY_BYTES + 4 * text.length + beyondText(unverifiedClaims) + beyondText(embeddedJwk);
 }
 
-const [NODE_BYTES, MEMBER_BYTES, TEXT_BYTES] = [288, 96, 32];
+const [NODE_BYTES, MEMBER_BYTES] = [288, 64];
 
-function weigh(value: JsonValue): number {
-  if (typeof value === 'string') return TEXT_BYTES + 2 * value.length;
-  if (Array.isArray(value)) return value.reduce<number>((sum, each) => sum + TEXT_BYTES + weigh(each), NODE_BYTES);
-  if (!isJsonObject(value)) return TEXT_BYTES;
-  let sum = NODE_BYTES;
-  for (const [name, each] of Object.entries(value)) sum += MEMBER_BYTES + 2 * name.length + weigh(each);
-  return sum;
+function beyondText(value: JsonValue): number {
+  if (Array.isArray(value)) return value.reduce<number>((sum, each) => sum + beyondText(each), NODE_BYTES);
+  if (!isJsonObject(value)) return 0;
+  return Object.values(value).reduce<number>((sum, each) => sum + MEMBER_BYTES + beyondText(each), NODE_BYTES);
 }
