@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts';
 import { TrustBundle } from '../trust/bundle.ts';
-import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
+import { parseBundleFile } from '../trust/bundle-document.ts';
 import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
 import { BundleFile } from '../trust/bundle-source-file.ts';
 import { FederationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
@@ -119,7 +120,7 @@ async function readProfile(
   const { endpoint } = profile;
   if (profile.bootstrap === null) return { kind: 'https_spiffe', endpoint, bootstrap: null, maxLifetimeSeconds };
   const content = parseBundleFile(trustDomain, await readFile(profile.bootstrap, 'utf8'));
-  if (content === null || content instanceof BundleFault) {
+  if (content === null || content instanceof Fault) {
     throw new Error(`${profile.bootstrap}: ${content?.detail ?? `holds no bundle of ${trustDomain}`}`);
   }
   return { kind: 'https_spiffe', endpoint, bootstrap: new TrustBundle(trustDomain, content), maxLifetimeSeconds };

@@ -1,7 +1,7 @@
 import { isMap, isPair, isScalar, type Node, type Pair, visit } from 'yaml';
 import type { Problem } from '../source/problem.ts';
 import { parseYaml } from '../source/yaml.ts';
-import type { ConfigProblem, Fault } from './problem.ts';
+import type { ConfigProblem, KeyProblem } from './problem.ts';
 import { formatPath } from './problem.ts';
 
 /** Variables that may fill `${NAME}`. */
@@ -11,7 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigDocument {
   readonly value: unknown;
   /** The fault with the line and column of its key, or of the nearest key around it that exists. */
-  locate(fault: Fault): ConfigProblem;
+  locate(fault: KeyProblem): ConfigProblem;
 }
 
 const MAX_FILE = 1024 * 1024;

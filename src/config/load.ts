@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import { renamedKey } from '../source/renamed.ts';
 import { contradictions, type Readable } from './between-sections.ts';
 import { type Environment, readDocument } from './document.ts';
-import type { ConfigProblem, Fault } from './problem.ts';
+import type { ConfigProblem, KeyProblem } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /**
@@ -41,7 +41,7 @@ function readable(schema: ReturnType<typeof configSchema>, value: unknown): Read
 type Issue = z.core.$ZodIssue;
 
 /** Zod's issues as faults: one for each unknown key, the nearest alternative of a union, the text of a bad mapping key. */
-function explain(issues: readonly Issue[], at: readonly PropertyKey[] = []): Fault[] {
+function explain(issues: readonly Issue[], at: readonly PropertyKey[] = []): KeyProblem[] {
   return issues.flatMap((issue) => {
     const path = [...at, ...issue.path];
     if (issue.code === 'unrecognized_keys')

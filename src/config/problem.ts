@@ -17,7 +17,7 @@ export function formatProblem(problem: ConfigProblem): string {
 }
 
 /** A fault found at a key of the document, before its line is looked up. */
-export interface Fault {
+export interface KeyProblem {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { FSWatcher } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import { watchFile } from '../source/watch-file.ts';
-import { JwkFault } from './jwk.ts';
 import { documentReader, type KeyOrigin, type ReadDocument } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
-import { ReadFault } from './key-fetch.ts';
 import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 
@@ -156,7 +155,7 @@ export class JwksSource implements KeySource {
     this.#watch();
     const document = await this.#read(this.#abort.signal);
     if (this.#abort.signal.aborted) return;
-    if (document instanceof ReadFault) this.#reject(document.detail);
+    if (document instanceof Fault) this.#reject(document.detail);
     else this.#accept(document);
   }
 
@@ -164,7 +163,7 @@ export class JwksSource implements KeySource {
     const digest = createHash('sha256').update(document).digest('hex');
     const unchanged = this.#good?.digest === digest;
     const set = unchanged && this.#good !== null ? this.#good.set : parseJwks(document);
-    if (set instanceof JwkFault) {
+    if (set instanceof Fault) {
       this.#reject(set.detail);
       return;
     }

@@ -1,9 +1,10 @@
 import type { FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { decodeUtf8, JsonFault } from '../base/strict-json.ts';
+import { Fault } from '../base/fault.ts';
+import { decodeUtf8 } from '../base/strict-json.ts';
 import { watchFile } from '../source/watch-file.ts';
 import { TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleFile } from './bundle-document.ts';
+import { parseBundleFile } from './bundle-document.ts';
 import type { BundleSink, BundleSource } from './bundle-source.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -76,24 +77,24 @@ export class BundleFile implements BundleSource {
     }
   }
 
-  async #read(): Promise<TrustBundle | null | BundleFault> {
+  async #read(): Promise<TrustBundle | null | Fault> {
     let bytes: Uint8Array;
     try {
       bytes = await readFile(this.#file);
     } catch (error) {
-      return new BundleFault(error instanceof Error ? error.message : String(error));
+      return new Fault(error instanceof Error ? error.message : String(error));
     }
-    if (bytes.length > MAX_BYTES) return new BundleFault(`longer than ${MAX_BYTES} bytes`);
+    if (bytes.length > MAX_BYTES) return new Fault(`longer than ${MAX_BYTES} bytes`);
     const text = decodeUtf8(bytes);
-    if (text instanceof JsonFault) return new BundleFault(text.detail);
+    if (text instanceof Fault) return text;
     const content = parseBundleFile(this.#trustDomain, text);
-    if (content === null || content instanceof BundleFault) return content;
+    if (content === null || content instanceof Fault) return content;
     this.#pollMs = this.#pollFor(content.refreshSeconds * 1000);
     return new TrustBundle(this.#trustDomain, content);
   }
 
-  #deliver(read: TrustBundle | null | BundleFault): void {
-    if (read instanceof BundleFault) this.#sink?.reject(this.#trustDomain, `${this.#file}: ${read.detail}`);
+  #deliver(read: TrustBundle | null | Fault): void {
+    if (read instanceof Fault) this.#sink?.reject(this.#trustDomain, `${this.#file}: ${read.detail}`);
     else this.#sink?.accept(this.#trustDomain, read);
   }
 

@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import { decodeUtf8, JsonFault } from '../base/strict-json.ts';
+import { decodeUtf8 } from '../base/strict-json.ts';
 import { wakeAfter } from '../source/wake.ts';
 import { BundleSnapshot, TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleDocument } from './bundle-document.ts';
+import { parseBundleDocument } from './bundle-document.ts';
 import type { BundleSink, BundleSource } from './bundle-source.ts';
 import { type EndpointProof, fetchBundle } from './federation-fetch.ts';
 
@@ -67,7 +68,7 @@ export class FederationEndpoint implements BundleSource {
     const { trustDomain, url, clock } = this.#options;
     const read = this.#read(await fetchBundle(url, this.#proof, clock.now(), this.#abort.signal));
     if (this.#sink === null) return;
-    if (read instanceof BundleFault) {
+    if (read instanceof Fault) {
       this.#failures++;
       this.#sink.reject(trustDomain, read.detail);
     } else {
@@ -78,20 +79,20 @@ export class FederationEndpoint implements BundleSource {
     this.#cancel = wakeAfter(clock, this.#delayMs(), () => void this.#fetch());
   }
 
-  #read(bytes: Uint8Array | BundleFault): TrustBundle | BundleFault {
-    if (bytes instanceof BundleFault) return bytes;
+  #read(bytes: Uint8Array | Fault): TrustBundle | Fault {
+    if (bytes instanceof Fault) return bytes;
     const text = decodeUtf8(bytes);
-    if (text instanceof JsonFault) return new BundleFault(text.detail);
+    if (text instanceof Fault) return text;
     const content = parseBundleDocument(text);
-    if (content instanceof BundleFault) return content;
+    if (content instanceof Fault) return content;
     const next = new TrustBundle(this.#options.trustDomain, content);
     const latest = this.#latest;
     if (latest === null || latest.sequence === null) return next;
-    if (next.sequence === null) return new BundleFault('the document has lost its sequence number');
+    if (next.sequence === null) return new Fault('the document has lost its sequence number');
     if (next.sequence < latest.sequence)
-      return new BundleFault(`the sequence number ${next.sequence} is lower than ${latest.sequence}`);
+      return new Fault(`the sequence number ${next.sequence} is lower than ${latest.sequence}`);
     if (next.sequence === latest.sequence && next.revision !== latest.revision)
-      return new BundleFault(`two documents have the sequence number ${next.sequence}`);
+      return new Fault(`two documents have the sequence number ${next.sequence}`);
     return next;
   }
 
