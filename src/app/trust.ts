@@ -6,8 +6,8 @@ import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts'
 import { TrustBundle } from '../trust/bundle.ts';
 import { parseBundleFile } from '../trust/bundle-document.ts';
 import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
-import { BundleFile } from '../trust/bundle-source-file.ts';
-import { FederationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
+import { bundleFile } from '../trust/bundle-source-file.ts';
+import { federationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
 import { OwnIdentity, type OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { WorkloadApi, type WorkloadEndpoint } from '../trust/workload-api.ts';
 import { WorkloadApiBundles } from '../trust/workload-api-bundles.ts';
@@ -40,10 +40,11 @@ export async function startTrust({ identity, listen }: Config, { onBundle, onOwn
   const { socket } = identity.workloadApi;
   const sources: BundleSource[] = [];
   for (const [trustDomain, { source, maxStaleMs }] of domains) {
-    if (source.from === 'file') sources.push(new BundleFile({ trustDomain, file: source.path, maxStaleMs }));
+    if (source.from === 'file')
+      sources.push(bundleFile({ trustDomain, file: source.path, maxStaleMs, clock: systemClock }));
     if (source.from === 'federation') {
       sources.push(
-        new FederationEndpoint({
+        federationEndpoint({
           trustDomain,
           url: source.url,
           profile: await readProfile(trustDomain, source.profile, identity.maxLifetime.x509Ms / 1000),

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { Fault } from '../base/fault.ts';
 import { isJsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
-import { fetchDocument, meaningOf } from './key-fetch.ts';
+import { readBounded } from '../source/bounded.ts';
+import { fetchDocument } from './key-fetch.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
@@ -23,20 +23,11 @@ export type ReadDocument = (signal: AbortSignal) => Promise<Uint8Array | Fault>;
 export function documentReader(issuer: string, origin: KeyOrigin): ReadDocument {
   switch (origin.from) {
     case 'file':
-      return (signal) => readBounded(origin.path, signal);
+      return (signal) => readBounded(origin.path, MAX_BYTES, signal);
     case 'url':
       return (signal) => fetchDocument(origin.url, origin.ca, signal);
     case 'discovery':
       return (signal) => discover(issuer, origin.ca, signal);
-  }
-}
-
-async function readBounded(path: string, signal: AbortSignal): Promise<Uint8Array | Fault> {
-  try {
-    const bytes = await readFile(path, { signal });
-    return bytes.length > MAX_BYTES ? new Fault(`longer than ${MAX_BYTES} bytes`) : bytes;
-  } catch (error) {
-    return new Fault(meaningOf(error));
   }
 }
 

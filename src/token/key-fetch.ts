@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { Fault } from '../base/fault.ts';
+import { collectBounded } from '../source/bounded.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
@@ -75,7 +76,7 @@ async function get(url: string, ca: string | null, signal: AbortSignal): Promise
   const [response] = (await once(asking, 'response', { signal })) as [IncomingMessage];
   try {
     if (response.statusCode !== 200) return new Fault(`${url} answered ${describeStatus(url, response)}`);
-    return await collect(url, response);
+    return await collectBounded(url, response, MAX_BYTES);
   } finally {
     response.destroy();
   }
@@ -88,19 +89,8 @@ function describeStatus(url: string, { statusCode = 0, headers }: IncomingMessag
   return `${statusCode}, a redirect to ${location}; redirects are not followed, so name the address of the keys itself`;
 }
 
-async function collect(url: string, body: AsyncIterable<Uint8Array>): Promise<Uint8Array | Fault> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_BYTES) return new Fault(`${url} answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
 /** The words for an error of a connection or a file, with its code. */
-export function meaningOf(error: unknown): string {
+function meaningOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Several addresses were tried, and each failed in its own way.
   if (error instanceof AggregateError && error.errors.length > 0) return meaningOf(error.errors[0]);

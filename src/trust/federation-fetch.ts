@@ -5,6 +5,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
+import { collectBounded } from '../source/bounded.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { presentedBy } from './tls-peer.ts';
 import { verifyX509Svid } from './x509-svid.ts';
@@ -119,12 +120,5 @@ async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | F
   const [response] = (await once(asking, 'response')) as [IncomingMessage];
   if (REDIRECTS.has(response.statusCode) && response.headers.location !== undefined) return response.headers.location;
   if (response.statusCode !== 200) return new Fault(`${url.href} answered ${response.statusCode}`);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > MAX_BYTES) return new Fault(`${url.href} answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return collectBounded(url.href, response, MAX_BYTES);
 }
