@@ -1,8 +1,13 @@
-import type { KeyProblem } from './problem.ts';
 import type { Config } from './schema.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
 export type Readable = { readonly [K in keyof Config]?: Config[K] };
+
+/** A contradiction, at a key of the document. */
+export interface KeyProblem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
 
 /** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
 export function contradictions(config: Readable): KeyProblem[] {

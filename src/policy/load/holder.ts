@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../base/clock.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { formatProblem, type Problem } from '../../source/problem.ts';
