@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { isJsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
 import { readBounded } from '../source/bounded.ts';
+import { isFetchable } from './fetch-url.ts';
 import { fetchDocument } from './key-fetch.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
@@ -69,12 +70,4 @@ function metadataUrls(issuer: string): readonly string[] {
   if (url === null || !isFetchable(base)) return [];
   const path = url.pathname === '/' ? '' : url.pathname;
   return [`${base}/.well-known/openid-configuration`, `${url.origin}/.well-known/oauth-authorization-server${path}`];
-}
-
-/** https, or http on the machine itself; no user in the URL. */
-function isFetchable(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.username !== '' || url.password !== '') return false;
-  const loopback = url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback);
 }
