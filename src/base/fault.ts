@@ -7,3 +7,6 @@ export class Fault {
     Object.freeze(this);
   }
 }
+
+/** The message of whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

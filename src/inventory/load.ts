@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { canonicalJson } from '../base/canonical.ts';
+import { canonicalJson, jsonOf } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
@@ -60,14 +60,6 @@ export function restoreInventory(content: string): Inventory | null {
     sound = false;
   });
   return sound ? inventoryOf(parts, file, ownTrustDomains) : null;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 const contentSchema = z.strictObject({ file: inventorySchema, own: z.array(z.string()) });

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Fault } from '../base/fault.ts';
+import { Fault, messageOf } from '../base/fault.ts';
 
 /** The bytes of a file, at most `maxBytes`. Never rejects. */
 export async function readBounded(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | Fault> {
@@ -7,7 +7,7 @@ export async function readBounded(path: string, maxBytes: number, signal: AbortS
     const bytes = await readFile(path, { signal });
     return bytes.length > maxBytes ? new Fault(`longer than ${maxBytes} bytes`) : bytes;
   } catch (error) {
-    return new Fault(error instanceof Error ? error.message : String(error));
+    return new Fault(messageOf(error));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import { messageOf } from '../base/fault.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 
 /** Bytes of text that are read at most: some hundred thousand workloads. */
@@ -64,7 +65,7 @@ export function parseYaml(text: string, file: string, whenEmpty: string): Strict
     return parse(text, file, whenEmpty);
   } catch (error) {
     // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [{ file, line: 1, column: 1, message: `cannot be read as YAML (${why}); write plain, shallow YAML` }];
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../base/canonical.ts';
+import { canonicalJson } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { ExactNumber, JsonObject } from '../base/strict-json.ts';
 import type { Certificate } from '../x509/certificate.ts';

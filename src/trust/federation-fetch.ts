@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { Fault } from '../base/fault.ts';
+import { Fault, messageOf } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import { collectBounded } from '../source/bounded.ts';
@@ -54,7 +54,7 @@ export async function fetchBundle(
     }
     return new Fault(`${url}: more than ${MAX_REDIRECTS} redirects`);
   } catch (error) {
-    return new Fault(`${at}: ${error instanceof Error ? error.message : String(error)}`);
+    return new Fault(`${at}: ${messageOf(error)}`);
   }
 }
 

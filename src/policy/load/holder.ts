@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { basename } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { formatProblem, type Problem } from '../../source/problem.ts';
 import { Refresher } from '../../source/refresher.ts';
@@ -127,7 +128,7 @@ export class SnapshotHolder {
     } catch (error) {
       // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
       this.#seen = TRY_AGAIN;
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
     }
   }

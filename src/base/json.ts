@@ -6,3 +6,12 @@ export function canonicalJson(value: unknown): string {
     return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
+
+/** The value of a JSON text, by the loose rules of `JSON.parse`; null where it is none. For texts that we wrote ourselves. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
