@@ -1,5 +1,5 @@
-import { messageOf } from '../base/fault.ts';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { messageOf } from '../base/fault.ts';
 import { type Io, MISUSED } from './io.ts';
 
 type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<

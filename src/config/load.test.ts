@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isConfig, loadConfig } from './load.ts';
 import { formatProblem } from '../source/problem.ts';
+import { isConfig, loadConfig } from './load.ts';
 import type { Config } from './schema.ts';
 
 const FILE = '/etc/authz/config.yaml';
@@ -212,11 +212,7 @@ for (const [name, lines, wanted] of [
   ]),
   ['our own header as policy header', 'policy: { headers: [{ name: x-authz-caller }] }', /only this sidecar writes/],
   ['an underscore in a header', 'policy: { headers: [{ name: x_amount }] }', /without underscores/],
-  [
-    'a guardrail disabled for ever',
-    'policy: { guardrails: { disable: [{ id: a, because: b }] } }',
-    /until: missing/,
-  ],
+  ['a guardrail disabled for ever', 'policy: { guardrails: { disable: [{ id: a, because: b }] } }', /until: missing/],
   [
     'a day that is none',
     'policy: { guardrails: { disable: [{ id: a, because: b, until: 2026-02-30 }] } }',

@@ -91,7 +91,8 @@ export function word<const W extends readonly [string, ...string[]]>(words: W) {
 }
 
 /** An `https` URL, or `http` on the loopback address; no user, no fragment. */
-export const fetchUrl = () => leaf('URL', (value) => {
+export const fetchUrl = () =>
+  leaf('URL', (value) => {
     const fault = fetchUrlFault(value);
     return fault === null ? value : new Wrong(fault);
   });

@@ -25,7 +25,9 @@ function* explain(issues: readonly Issue[], at: DataPath = [], atKey = false): G
     const own = DEFAULT.test(issue.message) ? null : issue.message;
     if (issue.code === 'unrecognized_keys') {
       const message = own ?? 'no such key; remove it, or correct its spelling';
-      yield* issue.keys.values().map((key) => ({ path: [...path, key], message: renamedKey(key) ?? message, key: true }));
+      yield* issue.keys
+        .values()
+        .map((key) => ({ path: [...path, key], message: renamedKey(key) ?? message, key: true }));
     } else if (issue.code === 'invalid_key') yield* explain(issue.issues, path, true);
     // YAML has no undefined: an undefined input is a key that is absent.
     else if (issue.code.startsWith('invalid_') && issue.input === undefined)

@@ -159,4 +159,4 @@ export class Refresher<T> {
 }
 
 /** What is no number is the least. */
-const atLeast = (leastMs: number, ms: number): number => (ms > leastMs ? ms : leastMs);
+const atLeast = (leastMs: number, ms: number): number => Math.max(leastMs, Number.isNaN(ms) ? leastMs : ms);

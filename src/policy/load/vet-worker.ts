@@ -1,5 +1,5 @@
-import { messageOf } from '../../base/fault.ts';
 import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../base/fault.ts';
 import type { Problem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
 import type { Vetted } from '../decide/validated.ts';
