@@ -57,10 +57,12 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['observe/'],
 };
 
-/** Makers of proofs, each with the only files that may call it. */
+/** Makers of proofs, each with the only files that may write it. */
 const makers: Readonly<Record<string, readonly string[]>> = {
   'Caller.proven': ['identity/identify.ts'],
-  'Permit.from': ['check/judge.ts'],
+  'permitFrom(': ['policy/decide/permit.ts', 'check/judge.ts'],
+  'as Permit;': ['policy/decide/permit.ts'],
+  'as VerifiedSvid;': ['trust/x509-svid.ts'],
 };
 
 interface Source {

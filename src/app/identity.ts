@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import { credentialReader, type ReadCredentials } from '../identity/credentials.ts';
 import type { IdentityRules } from '../identity/identify.ts';
@@ -6,7 +7,7 @@ import type { KeyEvent } from '../token/jwks-source.ts';
 import type { TokenVerifier } from '../token/verifier.ts';
 import { SvidVerifier } from '../trust/svid-cache.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { PemFault, readCertificates } from '../x509/certificate-pem.ts';
+import { readCertificates } from '../x509/certificate-pem.ts';
 import { type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
 import type { Trust } from './trust.ts';
 
@@ -77,7 +78,7 @@ async function readIntermediates(files: readonly string[]): Promise<readonly Cer
   const certificates: Certificate[] = [];
   for (const file of files) {
     const read = readCertificates(await readFile(file, 'utf8'));
-    if (read instanceof PemFault) throw new Error(`${file}: ${read.detail}; it must hold intermediates as PEM`);
+    if (read instanceof Fault) throw new Error(`${file}: ${read.detail}; it must hold intermediates as PEM`);
     certificates.push(...read);
   }
   return certificates;

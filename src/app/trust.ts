@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts';
 import { TrustBundle } from '../trust/bundle.ts';
-import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
+import { parseBundleFile } from '../trust/bundle-document.ts';
 import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
-import { BundleFile } from '../trust/bundle-source-file.ts';
-import { FederationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
+import { bundleFile } from '../trust/bundle-source-file.ts';
+import { federationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
 import { OwnIdentity, type OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { WorkloadApi, type WorkloadEndpoint } from '../trust/workload-api.ts';
 import { WorkloadApiBundles } from '../trust/workload-api-bundles.ts';
@@ -39,10 +40,11 @@ export async function startTrust({ identity, listen }: Config, { onBundle, onOwn
   const { socket } = identity.workloadApi;
   const sources: BundleSource[] = [];
   for (const [trustDomain, { source, maxStaleMs }] of domains) {
-    if (source.from === 'file') sources.push(new BundleFile({ trustDomain, file: source.path, maxStaleMs }));
+    if (source.from === 'file')
+      sources.push(bundleFile({ trustDomain, file: source.path, maxStaleMs, clock: systemClock }));
     if (source.from === 'federation') {
       sources.push(
-        new FederationEndpoint({
+        federationEndpoint({
           trustDomain,
           url: source.url,
           profile: await readProfile(trustDomain, source.profile, identity.maxLifetime.x509Ms / 1000),
@@ -119,7 +121,7 @@ async function readProfile(
   const { endpoint } = profile;
   if (profile.bootstrap === null) return { kind: 'https_spiffe', endpoint, bootstrap: null, maxLifetimeSeconds };
   const content = parseBundleFile(trustDomain, await readFile(profile.bootstrap, 'utf8'));
-  if (content === null || content instanceof BundleFault) {
+  if (content === null || content instanceof Fault) {
     throw new Error(`${profile.bootstrap}: ${content?.detail ?? `holds no bundle of ${trustDomain}`}`);
   }
   return { kind: 'https_spiffe', endpoint, bootstrap: new TrustBundle(trustDomain, content), maxLifetimeSeconds };

@@ -1,5 +1,5 @@
-/** An expected fault, returned and never thrown. Each kind is a class of its own, so that `instanceof` tells them apart. */
-export abstract class Fault {
+/** Why something could not be read, in words for the log or the person who wrote it. Returned, never thrown. */
+export class Fault {
   readonly detail: string;
 
   constructor(detail: string) {
@@ -7,3 +7,6 @@ export abstract class Fault {
     Object.freeze(this);
   }
 }
+
+/** The message of whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

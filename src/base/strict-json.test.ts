@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { JsonFault, parseExactJson, parseStrictJson, parseStrictJsonBytes } from './strict-json.ts';
+import { Fault } from './fault.ts';
+import { parseExactJson, parseStrictJson, parseStrictJsonBytes } from './strict-json.ts';
 
 /** The same value with ordinary prototypes, to compare with JSON.parse. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 function fault(value: unknown): string {
-  assert.ok(value instanceof JsonFault, `expected a fault, got ${JSON.stringify(value)}`);
+  assert.ok(value instanceof Fault, `expected a fault, got ${JSON.stringify(value)}`);
   return value.detail;
 }
 
@@ -15,7 +16,7 @@ test('whatever JSON.stringify writes is read as JSON.parse reads it', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 5 }), fc.constantFrom('', ' ', '\n\t\r '), (text, space) => {
       const read = parseStrictJson(space + text + space);
-      if (read instanceof JsonFault) {
+      if (read instanceof Fault) {
         assert.match(read.detail, /beyond 2\^53-1|lone surrogate/);
       } else {
         assert.deepEqual(plain(read), plain(JSON.parse(text)));
@@ -30,7 +31,7 @@ test('text of JSON characters in any order: never a throw, and never more lenien
     fc.property(fc.array(char, { maxLength: 24 }), (chars) => {
       const text = chars.join('');
       const read = parseStrictJson(text);
-      if (!(read instanceof JsonFault)) assert.deepEqual(plain(read), plain(JSON.parse(text)));
+      if (!(read instanceof Fault)) assert.deepEqual(plain(read), plain(JSON.parse(text)));
     }),
     { numRuns: 3000 },
   );
@@ -38,7 +39,7 @@ test('text of JSON characters in any order: never a throw, and never more lenien
 
 test('every prefix of a document is a fault, and does not hang', () => {
   const text = '{"a":[1,-2.5e3,"x\\u0041\\\\",true,null,{"b":"\\""}]}';
-  assert.ok(!(parseStrictJson(text) instanceof JsonFault));
+  assert.ok(!(parseStrictJson(text) instanceof Fault));
   for (let end = 0; end < text.length; end++) fault(parseStrictJson(text.slice(0, end)));
 });
 
@@ -63,7 +64,7 @@ test('what was read cannot be changed', () => {
 });
 
 test('nesting is bounded', () => {
-  assert.ok(!(parseStrictJson('[[1]]', { maxDepth: 2 }) instanceof JsonFault));
+  assert.ok(!(parseStrictJson('[[1]]', { maxDepth: 2 }) instanceof Fault));
   assert.match(fault(parseStrictJson('[[[1]]]', { maxDepth: 2 })), /deeper than 2/);
   assert.match(fault(parseStrictJson('{"a":'.repeat(100_000))), /deeper than 32/);
 });

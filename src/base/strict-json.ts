@@ -24,16 +24,13 @@ const INTEGER = /^-?[0-9]+$/;
 /** The characters of a string up to the next quote, backslash or control character. */
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 
-/** Why a text is not strict JSON: what is wrong and where. The caller of the parser gives it a reason code. */
-export class JsonFault extends Fault {}
-
 /**
  * The value of a JSON text by the full grammar of RFC 8259, and by I-JSON (RFC 7493) wherever RFC 8259 leaves two
  * readings: a member that is repeated in one object (compared after unescaping), a lone surrogate, and a number that no
  * double holds are faults. An integer literal beyond 2^53-1 is a fault; see `parseExactJson`. Whatever nests deeper than
  * `maxDepth` is a fault. Objects and arrays are frozen. Never throws; time is linear in the text.
  */
-export function parseStrictJson(text: string, options: StrictJsonOptions = {}): JsonValue | JsonFault {
+export function parseStrictJson(text: string, options: StrictJsonOptions = {}): JsonValue | Fault {
   return parse(text, options, refuseBigInteger);
 }
 
@@ -41,32 +38,32 @@ export function parseStrictJson(text: string, options: StrictJsonOptions = {}): 
  * As `parseStrictJson`, but an integer literal beyond 2^53-1 is read exactly, as a bigint: a SPIFFE bundle's sequence
  * number has at least 64 bits (SPIFFE Trust Domain and Bundle, section 4.1.1).
  */
-export function parseExactJson(text: string, options: StrictJsonOptions = {}): JsonValue<ExactNumber> | JsonFault {
+export function parseExactJson(text: string, options: StrictJsonOptions = {}): JsonValue<ExactNumber> | Fault {
   return parse<ExactNumber>(text, options, BigInt);
 }
 
 /** The text that UTF-8 bytes stand for, or a fault: no replacement characters, and a byte order mark is not skipped. */
-export function decodeUtf8(bytes: Uint8Array): string | JsonFault {
+export function decodeUtf8(bytes: Uint8Array): string | Fault {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return new JsonFault('not valid UTF-8');
+    return new Fault('not valid UTF-8');
   }
 }
 
 /** `parseStrictJson` of UTF-8 bytes; invalid UTF-8 and a byte order mark are faults (RFC 8259 section 8.1). */
-export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptions = {}): JsonValue | JsonFault {
+export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptions = {}): JsonValue | Fault {
   const text = decodeUtf8(bytes);
-  return text instanceof JsonFault ? text : parseStrictJson(text, options);
+  return text instanceof Fault ? text : parseStrictJson(text, options);
 }
 
 /** `parseExactJson` of UTF-8 bytes. */
 export function parseExactJsonBytes(
   bytes: Uint8Array,
   options: StrictJsonOptions = {},
-): JsonValue<ExactNumber> | JsonFault {
+): JsonValue<ExactNumber> | Fault {
   const text = decodeUtf8(bytes);
-  return text instanceof JsonFault ? text : parseExactJson(text, options);
+  return text instanceof Fault ? text : parseExactJson(text, options);
 }
 
 /** Whether a parsed value is an object; neither an array nor null is one. */
@@ -82,14 +79,14 @@ function parse<N extends ExactNumber>(
   text: string,
   options: StrictJsonOptions,
   bigInteger: (literal: string) => N,
-): JsonValue<N | number> | JsonFault {
-  if (!text.isWellFormed()) return new JsonFault('a lone surrogate in the text');
+): JsonValue<N | number> | Fault {
+  if (!text.isWellFormed()) return new Fault('a lone surrogate in the text');
   const parser = new Parser<N>(text, options.maxDepth ?? DEFAULT_MAX_DEPTH, bigInteger);
   try {
     return parser.document();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
-    return new JsonFault(`${error.what} at ${position(text, parser.at)}`);
+    return new Fault(`${error.what} at ${position(text, parser.at)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Refusal } from '../base/outcome.ts';
+import { within } from '../base/within.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
 import type { CheckContext, CheckResult, Decision } from './decision.ts';
 import { Trail } from './trail.ts';
@@ -143,7 +144,7 @@ export function createAnswerer(parts: AnswerParts): Answerer {
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
       if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
       const deciding = parts.decide(request, { decision, deadline: nowMs + left, gaveUp }, nowMs);
-      return { input, decided: await within(deciding, left) };
+      return { input, decided: await within(deciding, left, () => undecided(left)) };
     } catch (error) {
       parts.onBug(error, decision);
       return { input, decided: refused(new Refusal('internal', 'a bug')) };
@@ -161,17 +162,6 @@ const unrecorded = (decision: string, decided: Decision): Answer => ({
 /** A decision before, or instead of, a check. */
 export const refused = (outcome: Refusal): Decision => ({ outcome, trail: new Trail() });
 
-const overloaded = (detail: string): Decision => refused(new Refusal('overloaded', detail));
+const undecided = (ms: number): Decision => overloaded(`undecided after ${Math.round(ms)} ms`);
 
-/** What was decided, or a refusal when that takes longer than `ms`. */
-async function within(deciding: Promise<Decision> | Decision, ms: number): Promise<Decision> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Decision>((resolve) => {
-    timer = setTimeout(() => resolve(overloaded(`undecided after ${Math.round(ms)} ms`)), ms);
-  });
-  try {
-    return await Promise.race([deciding, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const overloaded = (detail: string): Decision => refused(new Refusal('overloaded', detail));

@@ -2,7 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Target, Workload } from '../inventory/model.ts';
-import { type Enforcement, Permit } from '../policy/decide/permit.ts';
+import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
 import type { Why } from '../task/model.ts';
@@ -67,11 +67,11 @@ export function conclude(
   why: Why,
   enforcement: Enforcement,
 ): Permit | Refusal {
-  const outcome = Permit.from(
+  const outcome = permitFrom(
     hops.map(({ verdict }) => verdict),
     enforcement,
   );
-  if (outcome instanceof Permit) return outcome;
+  if (!(outcome instanceof Refusal)) return outcome;
   const refused = hops.filter(({ verdict }) => verdict.result !== 'allow');
   const names = refused.map(({ role, workload }) => `${role} ${workload.id.text}`).join(', ');
   const denial = new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);

@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { messageOf } from '../base/fault.ts';
 import { type Io, MISUSED } from './io.ts';
 
 type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
@@ -23,7 +24,7 @@ export function readArguments<const O extends ParseArgsOptionsConfig>(
   } catch (error) {
     if ('local' in options && args.some((arg) => /^--ours(?:=|$)/.test(arg)))
       return misuse('--ours was renamed; write --local', usage, io);
-    return misuse(error instanceof Error ? error.message : String(error), usage, io);
+    return misuse(messageOf(error), usage, io);
   }
 }
 

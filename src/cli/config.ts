@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isConfig, loadConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
+import { formatProblem } from '../source/problem.ts';
 import { type Io, UNREAD, unread } from './io.ts';
 
 /**

@@ -1,3 +1,5 @@
+import { plainJson } from '../observe/text.ts';
+
 /** What moves a cursor, hides, or reorders text: policies, tests and audit lines may come from anybody. */
 const UNSEEN =
   /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
@@ -8,8 +10,4 @@ export function plain(text: string): string {
 }
 
 /** The value as JSON of several lines, with what is unseen escaped as JSON does it. */
-export function plainJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(UNSEEN, (found) =>
-    Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
-  );
-}
+export const indentedJson = (value: unknown): string => plainJson(value, undefined, 2);

@@ -12,7 +12,7 @@ import { type Account, type Clause, explain } from '../tools/explain.ts';
 import { readPolicies } from '../tools/texts.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io, unread } from './io.ts';
-import { plainJson } from './plain.ts';
+import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
 import { reasonRow } from './reason-row.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
@@ -84,7 +84,7 @@ async function unjudged(decision: string, { why, reason, detail }: Unjudged, jso
   if (why !== 'before policy') return fail(`decision ${decision} cannot be replayed: ${why} (${reason})`, io);
   const row = await reasonRow(reason);
   if (json) {
-    io.out(`${plainJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
+    io.out(`${indentedJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
     return DONE;
   }
   const lines = [`decision ${decision}: ${reason}, before policies were evaluated`];
@@ -151,7 +151,7 @@ function show(
   if (json === true) {
     const audit = past === null ? {} : { audit: { ...past.answer, policies: past.verdict, sameRevision } };
     const told = { ...audit, result, reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) };
-    io.out(`${plainJson(told)}\n`);
+    io.out(`${indentedJson(told)}\n`);
     return DONE;
   }
   if (past !== null) io.out(`${pastText(past, sameRevision)}\n`);

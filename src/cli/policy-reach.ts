@@ -5,7 +5,7 @@ import { type Reached, reach } from '../tools/reach.ts';
 import { readPolicies } from '../tools/texts.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
-import { plainJson } from './plain.ts';
+import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
 import { table } from './table.ts';
@@ -54,7 +54,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
     io.err(`${reached}\n`);
     return FAILED;
   }
-  if (values.json === true) io.out(`${plainJson({ caller, reached })}\n`);
+  if (values.json === true) io.out(`${indentedJson({ caller, reached })}\n`);
   else io.out(`${shown(reached)}\n`);
   return DONE;
 }

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { type Change, type Replay, Replayer } from '../tools/replay.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
-import { plainJson } from './plain.ts';
+import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { table } from './table.ts';
 
@@ -40,7 +40,7 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
     io.err(`${audit}: no line of it tells of a check${first}; name an audit file of this version, unpacked\n`);
     return UNREAD;
   }
-  io.out(values.json === true ? `${plainJson(replay)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
+  io.out(values.json === true ? `${indentedJson(replay)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
   if (replay.changes.length + replay.opened.length > 0) return FAILED;
   return unreadable === null ? DONE : UNREAD;
 }

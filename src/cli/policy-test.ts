@@ -1,6 +1,7 @@
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { JsonFault, parseExactJson } from '../base/strict-json.ts';
+import { Fault } from '../base/fault.ts';
+import { parseExactJson } from '../base/strict-json.ts';
 import type { Engine, Program } from '../policy/decide/engine.ts';
 import { type CedarCase, cedarDifference, readCedarCases } from '../tools/cedar-cases.ts';
 import { areRuns, type Outcome, runTests } from '../tools/run-tests.ts';
@@ -94,7 +95,7 @@ async function entitiesOf({ entities }: CedarCase, folder: string): Promise<unkn
   const path = await realpath(resolve(folder, entities)).catch(() => null);
   if (path === null || !path.startsWith(join(root, sep))) return null;
   const value = parseExactJson(await readFile(path, 'utf8'), { maxDepth: 70 });
-  return value instanceof JsonFault ? null : value;
+  return value instanceof Fault ? null : value;
 }
 
 function conclude(passed: number, failed: number, io: Io): number {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf } from '../../test/support/inventory.ts';
+import { formatProblem } from '../source/problem.ts';
 import { againstInventory, type Findings } from './against-inventory.ts';
 import { isConfig, loadConfig } from './load.ts';
-import { formatProblem } from './problem.ts';
 
 const NOW = Date.UTC(2026, 10, 29);
 const DAY = 86_400_000;

@@ -1,11 +1,16 @@
-import type { Fault } from './problem.ts';
 import type { Config } from './schema.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
 export type Readable = { readonly [K in keyof Config]?: Config[K] };
 
+/** A contradiction, at a key of the document. */
+export interface KeyProblem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
 /** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
-export function contradictions(config: Readable): Fault[] {
+export function contradictions(config: Readable): KeyProblem[] {
   return [
     ...unknownTrustDomains(config),
     ...sharedTrustDomains(config),
@@ -15,9 +20,9 @@ export function contradictions(config: Readable): Fault[] {
   ];
 }
 
-function unknownTrustDomains({ task, identity }: Readable): Fault[] {
+function unknownTrustDomains({ task, identity }: Readable): KeyProblem[] {
   if (task === undefined || identity === undefined) return [];
-  const faults: Fault[] = [];
+  const faults: KeyProblem[] = [];
   for (const [at, issuer] of task.issuers.entries()) {
     for (const [which, domain] of issuer.trustDomains.entries()) {
       if (Object.hasOwn(identity.trustDomains, domain)) continue;
@@ -30,8 +35,8 @@ function unknownTrustDomains({ task, identity }: Readable): Fault[] {
 }
 
 /** JWT-SVIDs name no issuer, so the trust domain alone says which entry holds. */
-function sharedTrustDomains({ task }: Readable): Fault[] {
-  const faults: Fault[] = [];
+function sharedTrustDomains({ task }: Readable): KeyProblem[] {
+  const faults: KeyProblem[] = [];
   const taken = new Set<string>();
   for (const [at, issuer] of (task?.issuers ?? []).entries()) {
     if (issuer.kind !== 'jwt-svid') continue;
@@ -46,9 +51,9 @@ function sharedTrustDomains({ task }: Readable): Fault[] {
 }
 
 /** A token in `Authorization` says who or why by its issuer: one that did both would be read in two ways. */
-function sharedIssuers({ task, identity }: Readable): Fault[] {
+function sharedIssuers({ task, identity }: Readable): KeyProblem[] {
   const identityIssuers = new Set(identity?.oidc.map(({ issuer }) => issuer));
-  const faults: Fault[] = [];
+  const faults: KeyProblem[] = [];
   for (const [at, issuer] of (task?.issuers ?? []).entries()) {
     if (issuer.kind !== 'access-token' || !identityIssuers.has(issuer.issuer)) continue;
     const message = 'stands under identity.oidc too, so its tokens could say who as well as why; drop one';
@@ -57,8 +62,8 @@ function sharedIssuers({ task, identity }: Readable): Fault[] {
   return faults;
 }
 
-function strayProxies({ identity }: Readable): Fault[] {
-  const faults: Fault[] = [];
+function strayProxies({ identity }: Readable): KeyProblem[] {
+  const faults: KeyProblem[] = [];
   for (const [at, proxy] of (identity?.forwarded.trustedProxies ?? []).entries()) {
     if (Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain)) continue;
     const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
@@ -67,9 +72,9 @@ function strayProxies({ identity }: Readable): Fault[] {
   return faults;
 }
 
-function strayPeers({ listen, identity }: Readable): Fault[] {
+function strayPeers({ listen, identity }: Readable): KeyProblem[] {
   if (listen === undefined || identity === undefined || listen.tls === null) return [];
-  const faults: Fault[] = [];
+  const faults: KeyProblem[] = [];
   if (identity.workloadApi.socket === null) {
     const message = 'needs the address of the SPIFFE agent; set identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
     faults.push({ path: ['listen', 'tls'], message });

@@ -1,18 +1,9 @@
-import { isMap, isPair, isScalar, type Node, type Pair, visit } from 'yaml';
+import { visit } from 'yaml';
 import type { Problem } from '../source/problem.ts';
-import { parseYaml } from '../source/yaml.ts';
-import type { ConfigProblem, Fault } from './problem.ts';
-import { formatPath } from './problem.ts';
+import { parseYaml, type YamlFile, yamlFile } from '../source/yaml.ts';
 
 /** Variables that may fill `${NAME}`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A YAML file that was read: its plain value, and where each key stands. */
-export interface ConfigDocument {
-  readonly value: unknown;
-  /** The fault with the line and column of its key, or of the nearest key around it that exists. */
-  locate(fault: Fault): ConfigProblem;
-}
 
 const MAX_FILE = 1024 * 1024;
 /** One wrong brace makes many errors of syntax; the first few say it all. */
@@ -25,40 +16,32 @@ const PLACEHOLDER = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{/g;
  * the values of the parsed document, never in its text, so that a variable cannot bring in keys; what they give is text,
  * which numbers and flags take too. Returns every problem of this step.
  */
-export function readDocument(text: string, file: string, env: Environment): ConfigDocument | ConfigProblem[] {
+export function readDocument(text: string, file: string, env: Environment): YamlFile | Problem[] {
   if (text.length > MAX_FILE) {
     const message = `is larger than ${MAX_FILE} characters; this is no configuration`;
-    return [{ file, line: 0, column: 0, path: '', message }];
+    return [{ file, line: 1, column: 1, message }];
   }
   const yaml = parseYaml(text, file, 'state at least identity');
   if (Array.isArray(yaml)) return yaml.slice(0, MAX_SYNTAX).map((problem) => withCure(problem, text));
-  const { document, root, place } = yaml;
-  const problems: ConfigProblem[] = [];
+  const { document, place } = yaml;
+  const problems: Problem[] = [];
   visit(document, {
     Scalar: (key, node) => {
       if (key === 'key' || typeof node.value !== 'string') return;
       const filled = fill(node.value, env);
       if (typeof filled === 'string') node.value = filled;
-      else problems.push({ ...place(node.range?.[0] ?? 0), path: '', message: filled.message });
+      else problems.push({ ...place(node.range?.[0] ?? 0), message: filled.message });
     },
   });
-  if (problems.length > 0) return problems;
-  return {
-    value: document.toJS(),
-    locate: ({ path, message }) => {
-      const offset = path.length === 0 ? undefined : offsetOf(root, path);
-      const at = offset === undefined ? { file, line: 0, column: 0 } : place(offset);
-      return { ...at, path: formatPath(path), message };
-    },
-  };
+  return problems.length > 0 ? problems : yamlFile(yaml);
 }
 
 /** A problem of the YAML, with what is most often wrong where a placeholder is near. */
-function withCure({ message, ...at }: Problem, text: string): ConfigProblem {
+function withCure({ message, ...at }: Problem, text: string): Problem {
   const line = text.split('\n', at.line)[at.line - 1] ?? '';
   const advised = message.includes(';') ? message : `${message}; correct the YAML`;
   const cure = line.includes('${') ? `${message}; put a placeholder inside { } or [ ] in quotes` : advised;
-  return { ...at, path: '', message: cure };
+  return { ...at, message: cure };
 }
 
 /** The text with its placeholders filled, or what is wrong with them. */
@@ -76,25 +59,3 @@ function fill(text: string, env: Environment): string | { readonly message: stri
   });
   return wrong.length === 0 ? filled : { message: wrong.join('; ') };
 }
-
-/** Offset of the deepest node on the path that exists; of the key rather than of the value where there is one. */
-function offsetOf(root: Node | null, path: readonly PropertyKey[]): number | undefined {
-  let node: unknown = root;
-  let offset = root?.range?.[0];
-  for (const step of path) {
-    const next: unknown = isMap(node)
-      ? node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(step))
-      : typeof step === 'number' && hasItems(node)
-        ? node.items[step]
-        : undefined;
-    if (next === undefined) break;
-    offset = startOf(isPair(next) ? (next.key as Node) : (next as Node)) ?? offset;
-    node = isPair(next) ? (next as Pair).value : next;
-  }
-  return offset;
-}
-
-const hasItems = (node: unknown): node is { items: unknown[] } =>
-  typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items);
-
-const startOf = (node: Node | null): number | undefined => node?.range?.[0];

@@ -1,3 +1,4 @@
+import { isFetchable } from '../token/fetch-url.ts';
 import { type Context, contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
 
@@ -58,7 +59,7 @@ interface KeyChoice {
 export function checkKeys(ctx: Context & { value: KeyChoice }): void {
   const { issuer, jwks, discovery, ca } = ctx.value;
   if ((jwks !== null) === discovery) contradiction(ctx, [], 'needs exactly one of jwks, discovery: true');
-  if (discovery && !s.isFetchable(issuer)) {
+  if (discovery && !isFetchable(issuer)) {
     contradiction(ctx, ['issuer'], 'cannot be discovered: it is not an https URL; name the keys with jwks');
   }
   if (ca !== null && jwks?.file != null)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { formatProblem } from '../source/problem.ts';
 import { isConfig, loadConfig } from './load.ts';
-import { formatProblem } from './problem.ts';
 import type { Config } from './schema.ts';
 
 const FILE = '/etc/authz/config.yaml';
@@ -142,7 +142,7 @@ task:
 });
 
 test('what is missing is said to be missing', () => {
-  assert.deepEqual(problems('hosts: []'), [`${FILE}:1:1: identity: is missing, and has no default`]);
+  assert.deepEqual(problems('hosts: []'), [`${FILE}:1:1: identity: missing, and has no default; state it`]);
   assert.deepEqual(problems('# nothing'), [`${FILE}:1:1: the file is empty; state at least identity`]);
   assert.match(problems('identity: { trustDomains: { a.b: { local: true } } }')[0]!, /\["a.b"\]: needs exactly one of/);
 });
@@ -212,11 +212,7 @@ for (const [name, lines, wanted] of [
   ]),
   ['our own header as policy header', 'policy: { headers: [{ name: x-authz-caller }] }', /only this sidecar writes/],
   ['an underscore in a header', 'policy: { headers: [{ name: x_amount }] }', /without underscores/],
-  [
-    'a guardrail disabled for ever',
-    'policy: { guardrails: { disable: [{ id: a, because: b }] } }',
-    /until: is missing/,
-  ],
+  ['a guardrail disabled for ever', 'policy: { guardrails: { disable: [{ id: a, because: b }] } }', /until: missing/],
   [
     'a day that is none',
     'policy: { guardrails: { disable: [{ id: a, because: b, until: 2026-02-30 }] } }',

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
-import type * as z from 'zod';
-import { renamedKey } from '../source/renamed.ts';
-import { contradictions, type Readable } from './between-sections.ts';
+import { shapeProblems, withPath } from '../source/explain.ts';
+import { type Problem, sortProblems } from '../source/problem.ts';
+import type { YamlFile } from '../source/yaml.ts';
+import { contradictions, type KeyProblem, type Readable } from './between-sections.ts';
 import { type Environment, readDocument } from './document.ts';
-import type { ConfigProblem, Fault } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /**
@@ -12,20 +12,26 @@ import { type Config, configSchema } from './schema.ts';
  * any: the YAML and its placeholders, then all keys and values, with the contradictions between those that could be
  * read. Opens no file and no address.
  */
-export function loadConfig(text: string, file: string, env: Environment): Config | ConfigProblem[] {
+export function loadConfig(text: string, file: string, env: Environment): Config | Problem[] {
   const document = readDocument(text, file, env);
   if (Array.isArray(document)) return document;
   const schema = configSchema(dirname(resolve(file)), env);
   const whole = schema.safeParse(document.value, { reportInput: true });
-  const faults = whole.success
-    ? contradictions(whole.data)
-    : [...explain(whole.error.issues), ...contradictions(readable(schema, document.value))];
-  if (whole.success && faults.length === 0) return whole.data;
-  return inOrder(faults.map((fault) => document.locate(fault)));
+  if (whole.success) {
+    const problems = contradictions(whole.data);
+    return problems.length === 0 ? whole.data : sortProblems(problems.map(located(document)));
+  }
+  const problems = contradictions(readable(schema, document.value)).map(located(document));
+  return sortProblems([...shapeProblems(whole.error, document, true), ...problems]);
 }
 
+const located =
+  (yaml: YamlFile) =>
+  ({ path, message }: KeyProblem): Problem =>
+    yaml.problem(path, withPath(path, message), true);
+
 /** What `loadConfig` gives: told apart from problems without `instanceof`. */
-export const isConfig = (result: Config | ConfigProblem[]): result is Config => !Array.isArray(result);
+export const isConfig = (result: Config | Problem[]): result is Config => !Array.isArray(result);
 
 /** The sections that are right by themselves, so that contradictions between them show in the same report. */
 function readable(schema: ReturnType<typeof configSchema>, value: unknown): Readable {
@@ -36,37 +42,4 @@ function readable(schema: ReturnType<typeof configSchema>, value: unknown): Read
     if (parsed.success) sections[key] = parsed.data;
   }
   return sections as Readable;
-}
-
-type Issue = z.core.$ZodIssue;
-
-/** Zod's issues as faults: one for each unknown key, the nearest alternative of a union, the text of a bad mapping key. */
-function explain(issues: readonly Issue[], at: readonly PropertyKey[] = []): Fault[] {
-  return issues.flatMap((issue) => {
-    const path = [...at, ...issue.path];
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => ({ path: [...path, key], message: renamedKey(key) ?? issue.message }));
-    if (issue.code === 'invalid_key') return explain(issue.issues, path);
-    // YAML has no undefined: an undefined input is a key that is not there.
-    if (issue.code.startsWith('invalid_') && issue.input === undefined)
-      return [{ path, message: 'is missing, and has no default' }];
-    if (issue.code === 'invalid_union' && reaches(issue.errors)) return explain(nearest(issue.errors), path);
-    return [{ path, message: issue.message }];
-  });
-}
-
-/** How far an alternative of a union got into the value before it failed. */
-const depth = (issues: readonly Issue[]) =>
-  Math.max(...issues.map((issue) => issue.path.length + (issue.code === 'custom' ? 1 : 0)));
-
-/** Whether any alternative got beyond the type of the value: then its own words say more than those of the union. */
-const reaches = (alternatives: readonly (readonly Issue[])[]) =>
-  alternatives.some((issues) => depth(issues) > 0 || issues.some((issue) => issue.code === 'unrecognized_keys'));
-
-/** The alternative that was most likely meant. */
-const nearest = (alternatives: readonly (readonly Issue[])[]) =>
-  alternatives.reduce((best, other) => (depth(other) >= depth(best) ? other : best));
-
-function inOrder(problems: ConfigProblem[]): ConfigProblem[] {
-  return problems.sort((a, b) => a.line - b.line || a.column - b.column);
 }

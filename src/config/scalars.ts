@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { fetchUrlFault } from '../token/fetch-url.ts';
 import { leaf, Wrong } from './leaf.ts';
 
 /**
@@ -90,21 +91,11 @@ export function word<const W extends readonly [string, ...string[]]>(words: W) {
 }
 
 /** An `https` URL, or `http` on the loopback address; no user, no fragment. */
-export const fetchUrl = () => leaf('URL', (value) => fetchUrlFault(value) ?? value);
-
-/** What is wrong with a URL that keys are fetched from. */
-function fetchUrlFault(value: string): Wrong | null {
-  const url = URL.parse(value);
-  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') {
-    return new Wrong('is not a URL that can be fetched; write https://host/path without user or fragment');
-  }
-  const loopback = url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) return null;
-  return new Wrong('would be fetched without TLS; write an https URL (http only on 127.0.0.1 or [::1])');
-}
-
-/** Whether keys may be fetched from this text as a URL. */
-export const isFetchable = (value: string): boolean => fetchUrlFault(value) === null;
+export const fetchUrl = () =>
+  leaf('URL', (value) => {
+    const fault = fetchUrlFault(value);
+    return fault === null ? value : new Wrong(fault);
+  });
 
 /** A JSON pointer to a claim (RFC 6901), such as `/tctx/purpose`. The value is the list of its member names. */
 export const claim = () =>

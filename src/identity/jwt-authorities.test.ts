@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jwk, makeKey, thumbprint } from '../../test/support/tokens.ts';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { KeySet } from '../token/key-set.ts';
 import { BundleSnapshot, TrustBundle, type TrustDomainState } from '../trust/bundle.ts';
-import { BundleFault, parseBundleFile } from '../trust/bundle-document.ts';
+import { parseBundleFile } from '../trust/bundle-document.ts';
 import { authoritiesOf, witKeysOf } from './jwt-authorities.ts';
 
 const now = Date.UTC(2026, 0, 1);
 
 function domain(name: string, keys: readonly unknown[]): TrustDomainState {
   const content = parseBundleFile(name, JSON.stringify({ keys, spiffe_sequence: 7 }));
-  assert.ok(content !== null && !(content instanceof BundleFault));
+  assert.ok(content !== null && !(content instanceof Fault));
   return { name, local: true, maxStaleMs: 60_000, bundle: new TrustBundle(name, content), freshAt: now };
 }
 

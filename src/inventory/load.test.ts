@@ -89,7 +89,7 @@ const faults: [name: string, find: string, replace: string, problem: RegExp][] =
     'a purpose with a space',
     'finance: {}',
     'finance: {}\n  "a b": {}',
-    /^inventory.yaml:6:3: purposes\.a b: a purpose is letters/,
+    /^inventory.yaml:6:3: purposes\["a b"\]: a purpose is letters/,
   ],
 ];
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { canonicalJson } from '../base/canonical.ts';
+import { canonicalJson, jsonOf } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { shapeProblems, withPath } from '../source/explain.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from '../source/problem.ts';
 import type { Report } from '../source/report.ts';
-import { shapeProblems, withPath } from '../source/shape.ts';
 import { readYaml } from '../source/yaml.ts';
 import { rank } from './apis.ts';
 import { compileHost, type HostBook } from './host.ts';
@@ -38,7 +38,7 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   const report: Report = (path, message) => {
     if (problems.length < MAX_PROBLEMS) problems.push(yaml.problem(path, withPath(path, message)));
   };
-  const shape = inventorySchema.safeParse(yaml.value);
+  const shape = inventorySchema.safeParse(yaml.value, { reportInput: true });
   if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));
   const estate = shape.success ? wholeEstate(shape.data) : readableEstate(yaml.value);
   const parts = compile(estate, options.ownTrustDomains, report);
@@ -60,14 +60,6 @@ export function restoreInventory(content: string): Inventory | null {
     sound = false;
   });
   return sound ? inventoryOf(parts, file, ownTrustDomains) : null;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 const contentSchema = z.strictObject({ file: inventorySchema, own: z.array(z.string()) });

@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { within } from '../base/within.ts';
 import { Chain, type ChainOptions, type Pending, type Written } from './chain.ts';
 import { type AuditChange, changeBody } from './change.ts';
 import { type AuditRecord, auditBody } from './record.ts';
@@ -40,8 +41,8 @@ export class Audit {
   async record(record: AuditRecord, waitMs: number): Promise<Written | Refusal | null> {
     const body = auditBody(record);
     const pending = this.#chains.map((chain) => chain.append(body));
-    const lines = await within(pending, waitMs);
-    if (lines !== null) return lines[0]!;
+    const lines = await within(Promise.all(pending.map(({ done }) => done)), waitMs, () => null);
+    if (lines?.every((line) => line !== null)) return lines[0]!;
     if (record.result === 'deny' || this.#options.onFailure === 'unsafeAllow') return null;
     const detail = `the record of an allow could not be written within ${Math.round(waitMs)} ms`;
     const instead = auditBody({ ...record, result: 'deny', reason: 'audit_unavailable', detail });
@@ -77,10 +78,7 @@ export class Audit {
 
   /** Writes what waits, at most `waitMs` milliseconds long, and closes the sinks. */
   async close(waitMs: number): Promise<void> {
-    await within(
-      this.#chains.map((chain) => ({ done: chain.close().then(() => null) })),
-      waitMs,
-    );
+    await within(Promise.all(this.#chains.map((chain) => chain.close())), waitMs, () => null);
   }
 
   async #withdraw(decision: string, chain: Chain, pending: Pending): Promise<void> {
@@ -88,13 +86,4 @@ export class Audit {
     if (line === null) return;
     chain.note(this.#options.now(), decision, { event: 'withdrawn', of: line.seq, answered: 'audit_unavailable' });
   }
-}
-
-/** The lines of all, or null when one failed or the time is over. */
-async function within(pending: readonly Pick<Pending, 'done'>[], waitMs: number): Promise<Written[] | null> {
-  const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), Math.max(0, waitMs));
-  const lines = await Promise.race([Promise.all(pending.map((each) => each.done)), late]);
-  clearTimeout(timer);
-  return lines?.every((line) => line !== null) ? lines : null;
 }

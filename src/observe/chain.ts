@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { messageOf } from '../base/fault.ts';
 import { digest, placed } from './line.ts';
 import type { AuditBody } from './record.ts';
 import type { AuditSink, Tail } from './sink.ts';
@@ -148,7 +149,7 @@ export class Chain {
         await this.#write(batch);
       } catch (error) {
         this.#state = null;
-        this.#drop(batch, error instanceof Error ? error.message : String(error));
+        this.#drop(batch, messageOf(error));
       }
     }
     if (this.#reopen) {

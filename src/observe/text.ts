@@ -13,9 +13,13 @@ function escaped(run: string): string {
   return text;
 }
 
-/** JSON in one line without control or invisible characters; it parses to what `JSON.stringify` gives, and throws where that does. */
-export function plainJson(value: unknown, replacer?: (key: string, value: unknown) => unknown): string {
-  return plain(JSON.stringify(value, replacer));
+/** JSON, in one line unless `indent` asks for more, without control or invisible characters; it parses to what `JSON.stringify` gives, and throws where that does. */
+export function plainJson(
+  value: unknown,
+  replacer?: (key: string, value: unknown) => unknown,
+  indent?: number,
+): string {
+  return plain(JSON.stringify(value, replacer, indent));
 }
 
 /** The same, or null where the JSON is longer than `limit` characters; then it costs little. */

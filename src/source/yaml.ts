@@ -10,6 +10,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import { messageOf } from '../base/fault.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 
 /** Bytes of text that are read at most: some hundred thousand workloads. */
@@ -45,8 +46,11 @@ export interface StrictYaml {
  */
 export function readYaml(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
   const yaml = parseYaml(text, file, whenEmpty);
-  if (Array.isArray(yaml)) return yaml;
-  const { document, root, place } = yaml;
+  return Array.isArray(yaml) ? yaml : yamlFile(yaml);
+}
+
+/** The values of a document as they are now. */
+export function yamlFile({ document, root, place }: StrictYaml): YamlFile {
   return {
     value: document.toJS(),
     problem: (path, message, key = false) => ({ ...place(offsetOf(root, path, key)), message }),
@@ -61,7 +65,7 @@ export function parseYaml(text: string, file: string, whenEmpty: string): Strict
     return parse(text, file, whenEmpty);
   } catch (error) {
     // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [{ file, line: 1, column: 1, message: `cannot be read as YAML (${why}); write plain, shallow YAML` }];
   }
 }
@@ -159,14 +163,16 @@ function repeatedKeys(map: YAMLMap, place: (offset: number) => Omit<Problem, 'me
 function offsetOf(root: Node, path: DataPath, wantKey: boolean): number {
   let node: unknown = root;
   let offset = start(root);
-  for (const [index, step] of path.entries()) {
+  for (const step of path) {
     const pair = isMap(node)
       ? node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === step)
       : undefined;
-    const last = index === path.length - 1;
     if (pair !== undefined) {
       node = pair.value;
-      if (last && wantKey && isNode(pair.key)) return start(pair.key);
+      if (wantKey && isNode(pair.key)) {
+        offset = start(pair.key);
+        continue;
+      }
       if (!isNode(node) || start(node) === 0) return isNode(pair.key) ? start(pair.key) : offset;
     } else if (isNode(node) && 'get' in node && typeof step === 'number') {
       node = (node as { get(key: unknown, keepScalar: boolean): unknown }).get(step, true);

@@ -1,5 +1,6 @@
+import { Fault } from '../base/fault.ts';
 import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
-import { JwkFault, PublicJwk } from './jwk.ts';
+import { PublicJwk } from './jwk.ts';
 import { TokenFault } from './jws-fault.ts';
 
 /** What a token is bound to by its `cnf` claim (RFC 7800). Nothing here is proven to hold. */
@@ -35,7 +36,7 @@ export function readConfirmation({ cnf }: JsonObject): Confirmation | TokenFault
         break;
       case 'jwk': {
         const key = PublicJwk.read(value);
-        if (key instanceof JwkFault) return new TokenFault('bound', `cnf.jwk: ${key.detail}`);
+        if (key instanceof Fault) return new TokenFault('bound', `cnf.jwk: ${key.detail}`);
         keys.push(key.thumbprint);
         break;
       }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { jwk, makeKey, makeRsaKey, thumbprint } from '../../test/support/tokens.ts';
+import { Fault } from '../base/fault.ts';
 import type { JsonValue } from '../base/strict-json.ts';
-import { JwkFault, PublicJwk } from './jwk.ts';
+import { PublicJwk } from './jwk.ts';
 import { hasRocaFingerprint } from './jwk-roca.ts';
 import { standardAlgorithms } from './jws-algorithms.ts';
 
@@ -15,13 +16,13 @@ const read = (members: Readonly<Record<string, unknown>>) => PublicJwk.read(memb
 
 function fault(members: Readonly<Record<string, unknown>>): string {
   const key = read(members);
-  assert.ok(key instanceof JwkFault, 'the key was accepted');
+  assert.ok(key instanceof Fault, 'the key was accepted');
   return key.detail;
 }
 
 function key(members: Readonly<Record<string, unknown>>): PublicJwk {
   const found = read(members);
-  assert.ok(found instanceof PublicJwk, found instanceof JwkFault ? found.detail : '');
+  assert.ok(found instanceof PublicJwk, found instanceof Fault ? found.detail : '');
   return found;
 }
 
@@ -87,7 +88,7 @@ const badKeys: readonly [string, Readonly<Record<string, unknown>>, RegExp][] = 
 for (const [what, members, pattern] of badKeys) test(`no key: ${what}`, () => assert.match(fault(members), pattern));
 
 test('a number, null or an array is no key', () => {
-  for (const value of [7, null, []]) assert.ok(PublicJwk.read(value) instanceof JwkFault);
+  for (const value of [7, null, []]) assert.ok(PublicJwk.read(value) instanceof Fault);
 });
 
 test('whatever stands in a JWK, it is a key or a fault, never a throw', () => {
@@ -102,7 +103,7 @@ test('whatever stands in a JWK, it is a key or a fault, never a throw', () => {
   fc.assert(
     fc.property(fc.constantFrom(ec, rsa, ed), members, (good, changed) => {
       const found = read({ ...good, ...changed });
-      assert.ok(found instanceof PublicJwk || found instanceof JwkFault);
+      assert.ok(found instanceof PublicJwk || found instanceof Fault);
     }),
     { numRuns: 500 },
   );

@@ -18,9 +18,6 @@ const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
 ]);
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-/** Why a JWK is no key of ours. One bad key never spoils the set that it stands in. */
-export class JwkFault extends Fault {}
-
 interface KeyFacts {
   readonly kid: string | null;
   readonly use: string | null;
@@ -60,19 +57,19 @@ export class PublicJwk {
    * exponent that is even or below 65537, or with the ROCA fingerprint; a point that is not on its curve; an `alg` that
    * does not fit the key; `key_ops` without `verify`.
    */
-  static read(jwk: JsonValue<ExactNumber>): PublicJwk | JwkFault {
-    if (!isJsonObject(jwk)) return new JwkFault('not a JSON object');
+  static read(jwk: JsonValue<ExactNumber>): PublicJwk | Fault {
+    if (!isJsonObject(jwk)) return new Fault('not a JSON object');
     const leaked = PRIVATE_MEMBERS.find((member) => jwk[member] !== undefined);
-    if (leaked !== undefined) return new JwkFault(`it holds the private member ${leaked}`);
+    if (leaked !== undefined) return new Fault(`it holds the private member ${leaked}`);
     const described = describe(jwk);
-    if (described instanceof JwkFault) return described;
+    if (described instanceof Fault) return described;
     const shape = keyShape(jwk);
-    if (shape instanceof JwkFault) return shape;
+    if (shape instanceof Fault) return shape;
     const { kty, crv, required } = shape;
     const { algorithm } = described;
-    if (algorithm !== null && !fits(algorithm, kty, crv)) return new JwkFault(`alg ${algorithm} does not fit the key`);
+    if (algorithm !== null && !fits(algorithm, kty, crv)) return new Fault(`alg ${algorithm} does not fit the key`);
     const key = importKey(required);
-    if (key instanceof JwkFault) return key;
+    if (key instanceof Fault) return key;
     return new PublicJwk({ ...described, kty, crv, thumbprint: thumbprintOf(required), key });
   }
 
@@ -94,14 +91,14 @@ export class PublicJwk {
 }
 
 /** The members that describe any key: `kid`, `use`, `alg`, `key_ops` (RFC 7517 sections 4.2 to 4.5). */
-function describe(jwk: JsonObject<ExactNumber>): Pick<KeyFacts, 'kid' | 'use' | 'algorithm'> | JwkFault {
+function describe(jwk: JsonObject<ExactNumber>): Pick<KeyFacts, 'kid' | 'use' | 'algorithm'> | Fault {
   const { kid, use, alg, key_ops: operations } = jwk;
-  if (kid !== undefined && typeof kid !== 'string') return new JwkFault('kid is not a string');
-  if (use !== undefined && typeof use !== 'string') return new JwkFault('use is not a string');
-  if (alg !== undefined && typeof alg !== 'string') return new JwkFault('alg is not a string');
-  if (alg !== undefined && !isJwsAlgorithm(alg)) return new JwkFault('alg is no signature algorithm of ours');
+  if (kid !== undefined && typeof kid !== 'string') return new Fault('kid is not a string');
+  if (use !== undefined && typeof use !== 'string') return new Fault('use is not a string');
+  if (alg !== undefined && typeof alg !== 'string') return new Fault('alg is not a string');
+  if (alg !== undefined && !isJwsAlgorithm(alg)) return new Fault('alg is no signature algorithm of ours');
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
-    return new JwkFault('key_ops does not hold verify');
+    return new Fault('key_ops does not hold verify');
   return { kid: kid ?? null, use: use ?? null, algorithm: alg ?? null };
 }
 
@@ -110,7 +107,7 @@ interface KeyShape extends Pick<KeyFacts, 'kty' | 'crv'> {
   readonly required: Readonly<Record<string, string>>;
 }
 
-function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
+function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
   switch (jwk.kty) {
     case 'RSA':
       return rsaShape(jwk);
@@ -119,40 +116,40 @@ function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
     case 'OKP':
       return ed25519Shape(jwk);
     default:
-      return new JwkFault('kty is none of RSA, EC, OKP');
+      return new Fault('kty is none of RSA, EC, OKP');
   }
 }
 
-function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
+function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
   const n = uint(jwk.n);
   const e = uint(jwk.e);
-  if (n === null || e === null) return new JwkFault('n or e is not canonical Base64urlUInt');
-  if (n.bytes.length * 8 > MAX_RSA_BITS) return new JwkFault(`the modulus has more than ${MAX_RSA_BITS} bits`);
+  if (n === null || e === null) return new Fault('n or e is not canonical Base64urlUInt');
+  if (n.bytes.length * 8 > MAX_RSA_BITS) return new Fault(`the modulus has more than ${MAX_RSA_BITS} bits`);
   const modulus = BigInt(`0x${n.bytes.toString('hex')}`);
   const bits = modulus.toString(2).length;
-  if (bits < MIN_RSA_BITS) return new JwkFault(`the modulus has ${bits} bits, fewer than ${MIN_RSA_BITS}`);
-  if (modulus % 2n === 0n) return new JwkFault('the modulus is even');
-  if (e.bytes.length > MAX_RSA_EXPONENT_BYTES) return new JwkFault('the exponent is too large');
+  if (bits < MIN_RSA_BITS) return new Fault(`the modulus has ${bits} bits, fewer than ${MIN_RSA_BITS}`);
+  if (modulus % 2n === 0n) return new Fault('the modulus is even');
+  if (e.bytes.length > MAX_RSA_EXPONENT_BYTES) return new Fault('the exponent is too large');
   const exponent = BigInt(`0x${e.bytes.toString('hex')}`);
-  if (exponent < MIN_RSA_EXPONENT || exponent % 2n === 0n) return new JwkFault('the exponent is even or below 65537');
-  if (hasRocaFingerprint(modulus)) return new JwkFault('the modulus has the ROCA fingerprint (CVE-2017-15361)');
+  if (exponent < MIN_RSA_EXPONENT || exponent % 2n === 0n) return new Fault('the exponent is even or below 65537');
+  if (hasRocaFingerprint(modulus)) return new Fault('the modulus has the ROCA fingerprint (CVE-2017-15361)');
   return { kty: 'RSA', crv: null, required: { e: e.text, kty: 'RSA', n: n.text } };
 }
 
-function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
+function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
   const crv = jwk.crv;
   const size = typeof crv === 'string' ? COORDINATE_BYTES.get(crv) : undefined;
-  if (typeof crv !== 'string' || size === undefined) return new JwkFault('crv is none of P-256, P-384, P-521');
+  if (typeof crv !== 'string' || size === undefined) return new Fault('crv is none of P-256, P-384, P-521');
   const x = octets(jwk.x, size);
   const y = octets(jwk.y, size);
-  if (x === null || y === null) return new JwkFault(`x or y is not ${size} bytes of canonical base64url`);
+  if (x === null || y === null) return new Fault(`x or y is not ${size} bytes of canonical base64url`);
   return { kty: 'EC', crv, required: { crv, kty: 'EC', x, y } };
 }
 
-function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape | JwkFault {
-  if (jwk.crv !== 'Ed25519') return new JwkFault('crv is not Ed25519');
+function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
+  if (jwk.crv !== 'Ed25519') return new Fault('crv is not Ed25519');
   const x = octets(jwk.x, 32);
-  if (x === null) return new JwkFault('x is not 32 bytes of canonical base64url');
+  if (x === null) return new Fault('x is not 32 bytes of canonical base64url');
   return { kty: 'OKP', crv: 'Ed25519', required: { crv: 'Ed25519', kty: 'OKP', x } };
 }
 
@@ -168,11 +165,11 @@ function octets(value: JsonValue<ExactNumber> | undefined, size: number): string
 }
 
 /** OpenSSL judges whether the point lies on its curve. */
-function importKey(required: Readonly<Record<string, string>>): KeyObject | JwkFault {
+function importKey(required: Readonly<Record<string, string>>): KeyObject | Fault {
   try {
     return createPublicKey({ key: { ...required }, format: 'jwk' });
   } catch {
-    return new JwkFault('it is no valid key: the point is not on its curve');
+    return new Fault('it is no valid key: the point is not on its curve');
   }
 }
 

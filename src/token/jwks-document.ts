@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { isJsonObject, JsonFault, parseStrictJsonBytes } from '../base/strict-json.ts';
-import { fetchDocument, meaningOf, ReadFault } from './key-fetch.ts';
+import { Fault } from '../base/fault.ts';
+import { isJsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
+import { readBounded } from '../source/bounded.ts';
+import { isFetchable } from './fetch-url.ts';
+import { fetchDocument } from './key-fetch.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
@@ -16,26 +18,17 @@ export type KeyOrigin =
   | { readonly from: 'discovery'; readonly ca: string | null };
 
 /** The bytes of a key document, read anew; gives up when the signal is aborted. Never rejects. */
-export type ReadDocument = (signal: AbortSignal) => Promise<Uint8Array | ReadFault>;
+export type ReadDocument = (signal: AbortSignal) => Promise<Uint8Array | Fault>;
 
 /** How to read the JWKS of an issuer. The address comes from the config or from the issuer's metadata, never from a token. */
 export function documentReader(issuer: string, origin: KeyOrigin): ReadDocument {
   switch (origin.from) {
     case 'file':
-      return (signal) => readBounded(origin.path, signal);
+      return (signal) => readBounded(origin.path, MAX_BYTES, signal);
     case 'url':
       return (signal) => fetchDocument(origin.url, origin.ca, signal);
     case 'discovery':
       return (signal) => discover(issuer, origin.ca, signal);
-  }
-}
-
-async function readBounded(path: string, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
-  try {
-    const bytes = await readFile(path, { signal });
-    return bytes.length > MAX_BYTES ? new ReadFault(`longer than ${MAX_BYTES} bytes`) : bytes;
-  } catch (error) {
-    return new ReadFault(meaningOf(error));
   }
 }
 
@@ -44,36 +37,30 @@ async function readBounded(path: string, signal: AbortSignal): Promise<Uint8Arra
  * metadata must name exactly this issuer (section 4.3 and 3.3 there), and the keys must be at an address that the
  * config would accept.
  */
-async function discover(issuer: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
+async function discover(issuer: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | Fault> {
   const urls = metadataUrls(issuer);
-  if (urls.length === 0) return new ReadFault(`the issuer ${issuer} is no https URL`);
+  if (urls.length === 0) return new Fault(`the issuer ${issuer} is no https URL`);
   const faults: string[] = [];
   for (const url of urls) {
     const jwksUri = await jwksUriAt(url, issuer, ca, signal);
-    if (!(jwksUri instanceof ReadFault)) return fetchDocument(jwksUri, ca, signal);
+    if (!(jwksUri instanceof Fault)) return fetchDocument(jwksUri, ca, signal);
     faults.push(jwksUri.detail);
   }
-  return new ReadFault(faults.join('; '));
+  return new Fault(faults.join('; '));
 }
 
-async function jwksUriAt(
-  url: string,
-  issuer: string,
-  ca: string | null,
-  signal: AbortSignal,
-): Promise<string | ReadFault> {
+async function jwksUriAt(url: string, issuer: string, ca: string | null, signal: AbortSignal): Promise<string | Fault> {
   const bytes = await fetchDocument(url, ca, signal);
-  if (bytes instanceof ReadFault) return bytes;
+  if (bytes instanceof Fault) return bytes;
   const metadata = parseStrictJsonBytes(bytes);
-  if (metadata instanceof JsonFault) return new ReadFault(`${url} is not strict JSON: ${metadata.detail}`);
-  if (!isJsonObject(metadata)) return new ReadFault(`${url} does not describe the issuer ${issuer}: no JSON object`);
+  if (metadata instanceof Fault) return new Fault(`${url} is not strict JSON: ${metadata.detail}`);
+  if (!isJsonObject(metadata)) return new Fault(`${url} does not describe the issuer ${issuer}: no JSON object`);
   if (metadata.issuer !== issuer) {
     const other = String(JSON.stringify(metadata.issuer)).slice(0, MAX_SHOWN);
-    return new ReadFault(`${url} does not describe the issuer ${issuer}: it says ${other}, and the two must be equal`);
+    return new Fault(`${url} does not describe the issuer ${issuer}: it says ${other}, and the two must be equal`);
   }
   const { jwks_uri: jwksUri } = metadata;
-  if (typeof jwksUri !== 'string' || !isFetchable(jwksUri))
-    return new ReadFault(`the jwks_uri at ${url} is no https URL`);
+  if (typeof jwksUri !== 'string' || !isFetchable(jwksUri)) return new Fault(`the jwks_uri at ${url} is no https URL`);
   return jwksUri;
 }
 
@@ -83,12 +70,4 @@ function metadataUrls(issuer: string): readonly string[] {
   if (url === null || !isFetchable(base)) return [];
   const path = url.pathname === '/' ? '' : url.pathname;
   return [`${base}/.well-known/openid-configuration`, `${url.origin}/.well-known/oauth-authorization-server${path}`];
-}
-
-/** https, or http on the machine itself; no user in the URL. */
-function isFetchable(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.username !== '' || url.password !== '') return false;
-  const loopback = url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback);
 }

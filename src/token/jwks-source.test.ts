@@ -45,7 +45,16 @@ async function open(answer: Answer, options: Partial<JwksSourceOptions> = {}) {
     const [event] = await attempt;
     return event;
   };
-  return { path, clock, source, kids, attemptAfter, requests: () => server.count(path) };
+  /** Lets the time pass until the next attempt; how many milliseconds that took. */
+  const untilNext = async (): Promise<number> => {
+    const from = clock.now();
+    await attemptAfter(() => {
+      // While a read is under way there is no timer.
+      for (let next = clock.nextIn; next !== null; next = clock.nextIn) clock.advance(next);
+    });
+    return clock.now() - from;
+  };
+  return { path, clock, source, kids, attemptAfter, untilNext, requests: () => server.count(path) };
 }
 
 test('B33: a thousand unknown kids cost two fetches, and the new key works within the cooldown', async () => {
@@ -145,27 +154,25 @@ test('an unchanged document keeps the imported keys and is fresh again', async (
 });
 
 test('a failing server is asked ever more rarely, down to the usual interval', async () => {
-  const { clock, attemptAfter } = await open(plainAnswer(500, ''));
-  const delays: (number | null)[] = [];
-  for (let i = 0; i < 7; i++) {
-    delays.push(clock.nextIn);
-    await attemptAfter(() => clock.advance(clock.nextIn ?? 0));
-  }
+  const { untilNext } = await open(plainAnswer(500, ''));
+  const delays: number[] = [];
+  for (let i = 0; i < 7; i++) delays.push(await untilNext());
   assert.deepEqual(delays, [20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 300_000]);
 });
 
 test('B27: no interval makes the timer fire at once', async () => {
   for (const refreshMs of [0, -1, Number.NaN]) {
-    const { clock } = await open(jwks('k'), { refreshMs });
-    assert.equal(clock.nextIn, 10_000, String(refreshMs));
+    const { untilNext } = await open(jwks('k'), { refreshMs });
+    assert.equal(await untilNext(), 10_000, String(refreshMs));
   }
-  const { clock } = await open(jwks('k'), { refreshMs: 1e15, maxStaleMs: 1e16 });
-  assert.equal(clock.nextIn, 2 ** 31 - 1);
+  const { clock, requests } = await open(jwks('k'), { refreshMs: 1e15, maxStaleMs: 1e16 });
+  clock.advance(24 * HOUR);
+  assert.equal(requests(), 1);
 });
 
 test('keys that may be stale soon are read in time', async () => {
-  const { clock } = await open(jwks('k'), { maxStaleMs: MINUTE });
-  assert.equal(clock.nextIn, 20_000);
+  const { untilNext } = await open(jwks('k'), { maxStaleMs: MINUTE });
+  assert.equal(await untilNext(), 20_000);
 });
 
 test('a clock that is set back by a day puts a read off by no more than the cooldown', async () => {

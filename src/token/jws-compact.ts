@@ -1,6 +1,7 @@
 import { compactVerify, errors } from 'jose';
 import { decodeBase64url } from '../base/base64url.ts';
-import { isJsonObject, JsonFault, type JsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
+import { Fault } from '../base/fault.ts';
+import { isJsonObject, type JsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
 import type { PublicJwk } from './jwk.ts';
 import { isJwsAlgorithm, type JwsAlgorithm } from './jws-algorithms.ts';
 import { TokenFault } from './jws-fault.ts';
@@ -64,7 +65,7 @@ export function decodeUnverifiedCompact(text: string): (CompactJws & { readonly 
 /** The JSON object that a part of a token holds, or a fault of the kind `malformed`. */
 export function parseTokenJson(bytes: Uint8Array, what: string): JsonObject | TokenFault {
   const value = parseStrictJsonBytes(bytes, { maxDepth: MAX_JSON_DEPTH });
-  if (value instanceof JsonFault) return malformed(`${what} is not strict JSON: ${value.detail}`);
+  if (value instanceof Fault) return malformed(`${what} is not strict JSON: ${value.detail}`);
   return isJsonObject(value) ? value : malformed(`${what} is not a JSON object`);
 }
 

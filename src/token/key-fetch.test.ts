@@ -6,7 +6,8 @@ import { TestCa } from '../../test/support/ca.ts';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { HttpsKeys } from '../../test/support/https-keys.ts';
 import { freePort } from '../../test/support/ports.ts';
-import { fetchDocument, ReadFault } from './key-fetch.ts';
+import { Fault } from '../base/fault.ts';
+import { fetchDocument } from './key-fetch.ts';
 
 const BODY = '{"keys":[]}';
 const dir = temporaryFolder();
@@ -28,7 +29,7 @@ writeFileSync(caFile, server.ca.certificate.pem);
 const never = new AbortController().signal;
 async function faultOf(url: string, ca: string | null, signal = never): Promise<string> {
   const got = await fetchDocument(url, ca, signal);
-  assert.ok(got instanceof ReadFault, 'a document came');
+  assert.ok(got instanceof Fault, 'a document came');
   return got.detail;
 }
 
@@ -46,7 +47,7 @@ test('the file of the CA is read at each fetch, and its faults name it', async (
   writeFileSync(file, 'no certificate');
   assert.match(await faultOf(`${server.url}/jwks`, file), /rotating\.pem holds no PEM certificate/);
   writeFileSync(file, server.ca.certificate.pem);
-  assert.ok(!((await fetchDocument(`${server.url}/jwks`, file, never)) instanceof ReadFault));
+  assert.ok(!((await fetchDocument(`${server.url}/jwks`, file, never)) instanceof Fault));
   rmSync(file);
 });
 

@@ -3,14 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { Fault } from '../base/fault.ts';
+import { collectBounded } from '../source/bounded.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
 const MAX_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 10_000;
 const MAX_LOCATION = 200;
-
-/** Why a document could not be read. An expected event: the last good keys stay. */
-export class ReadFault extends Fault {}
 
 /** What a fault of the connection means, by its code in Node, OpenSSL or the operating system. */
 const MEANINGS: ReadonlyMap<string, string> = new Map([
@@ -43,31 +41,27 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
  * from what the configuration names), and time and size are bounded. `ca` is a PEM file of the authorities that the server
  * is proven by, in place of the machine's own; it is read at each fetch, so that it can be replaced. Never rejects.
  */
-export async function fetchDocument(
-  url: string,
-  ca: string | null,
-  signal: AbortSignal,
-): Promise<Uint8Array | ReadFault> {
+export async function fetchDocument(url: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | Fault> {
   const authorities = ca === null ? null : await readAuthorities(ca);
-  if (authorities instanceof ReadFault) return authorities;
+  if (authorities instanceof Fault) return authorities;
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await get(url, authorities, AbortSignal.any([signal, timeout]));
   } catch (error) {
-    return new ReadFault(`${url}: ${timeout.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : meaningOf(error)}`);
+    return new Fault(`${url}: ${timeout.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : meaningOf(error)}`);
   }
 }
 
-async function readAuthorities(file: string): Promise<string | ReadFault> {
+async function readAuthorities(file: string): Promise<string | Fault> {
   try {
     const pem = await readFile(file, 'utf8');
-    return pem.includes('-----BEGIN ') ? pem : new ReadFault(`${file} holds no PEM certificate`);
+    return pem.includes('-----BEGIN ') ? pem : new Fault(`${file} holds no PEM certificate`);
   } catch (error) {
-    return new ReadFault(`${file} cannot be read: ${meaningOf(error)}`);
+    return new Fault(`${file} cannot be read: ${meaningOf(error)}`);
   }
 }
 
-async function get(url: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | ReadFault> {
+async function get(url: string, ca: string | null, signal: AbortSignal): Promise<Uint8Array | Fault> {
   const options = {
     signal,
     agent: false,
@@ -81,8 +75,8 @@ async function get(url: string, ca: string | null, signal: AbortSignal): Promise
   asking.end();
   const [response] = (await once(asking, 'response', { signal })) as [IncomingMessage];
   try {
-    if (response.statusCode !== 200) return new ReadFault(`${url} answered ${describeStatus(url, response)}`);
-    return await collect(url, response);
+    if (response.statusCode !== 200) return new Fault(`${url} answered ${describeStatus(url, response)}`);
+    return await collectBounded(url, response, MAX_BYTES);
   } finally {
     response.destroy();
   }
@@ -95,19 +89,8 @@ function describeStatus(url: string, { statusCode = 0, headers }: IncomingMessag
   return `${statusCode}, a redirect to ${location}; redirects are not followed, so name the address of the keys itself`;
 }
 
-async function collect(url: string, body: AsyncIterable<Uint8Array>): Promise<Uint8Array | ReadFault> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_BYTES) return new ReadFault(`${url} answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
 /** The words for an error of a connection or a file, with its code. */
-export function meaningOf(error: unknown): string {
+function meaningOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Several addresses were tried, and each failed in its own way.
   if (error instanceof AggregateError && error.errors.length > 0) return meaningOf(error.errors[0]);

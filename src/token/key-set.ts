@@ -1,11 +1,6 @@
-import {
-  type ExactNumber,
-  isJsonObject,
-  JsonFault,
-  type JsonValue,
-  parseStrictJsonBytes,
-} from '../base/strict-json.ts';
-import { JwkFault, PublicJwk } from './jwk.ts';
+import { Fault } from '../base/fault.ts';
+import { type ExactNumber, isJsonObject, type JsonValue, parseStrictJsonBytes } from '../base/strict-json.ts';
+import { PublicJwk } from './jwk.ts';
 import type { JwsAlgorithm } from './jws-algorithms.ts';
 import { TokenFault } from './jws-fault.ts';
 
@@ -58,8 +53,8 @@ export class KeySet {
     const keys: PublicJwk[] = [];
     const ignored: IgnoredKey[] = [];
     for (const [index, jwk] of jwks.entries()) {
-      const key = index < MAX_KEYS ? readFor(jwk, kind) : new JwkFault(`beyond the first ${MAX_KEYS} keys`);
-      if (key instanceof JwkFault) ignored.push({ index, kid: kidOf(jwk), why: key.detail });
+      const key = index < MAX_KEYS ? readFor(jwk, kind) : new Fault(`beyond the first ${MAX_KEYS} keys`);
+      if (key instanceof Fault) ignored.push({ index, kid: kidOf(jwk), why: key.detail });
       else keys.push(key);
     }
     return new KeySet(keys, ignored);
@@ -86,20 +81,20 @@ export class KeySet {
  * The key set of a JWKS document (RFC 7517 section 5), or what is wrong with it: not strict JSON, no `keys` array, or
  * not one key that can be used. A source that answers with such a thing has failed, and its last good set stays.
  */
-export function parseJwks(bytes: Uint8Array): KeySet | JwkFault {
+export function parseJwks(bytes: Uint8Array): KeySet | Fault {
   const document = parseStrictJsonBytes(bytes);
-  if (document instanceof JsonFault) return new JwkFault(`not strict JSON: ${document.detail}`);
+  if (document instanceof Fault) return new Fault(`not strict JSON: ${document.detail}`);
   const jwks = isJsonObject(document) ? document.keys : undefined;
-  if (!Array.isArray(jwks)) return new JwkFault('no JWKS: it has no keys array');
+  if (!Array.isArray(jwks)) return new Fault('no JWKS: it has no keys array');
   const set = KeySet.of(jwks, 'jwks');
-  if (set.keys.length === 0) return new JwkFault(`no usable key: ${set.ignored[0]?.why ?? 'keys is empty'}`);
+  if (set.keys.length === 0) return new Fault(`no usable key: ${set.ignored[0]?.why ?? 'keys is empty'}`);
   return set;
 }
 
-function readFor(jwk: JsonValue<ExactNumber>, kind: KeySetKind): PublicJwk | JwkFault {
+function readFor(jwk: JsonValue<ExactNumber>, kind: KeySetKind): PublicJwk | Fault {
   const key = PublicJwk.read(jwk);
-  if (key instanceof JwkFault || uses[kind].includes(key.use)) return key;
-  return new JwkFault(key.use === null ? 'it has no use' : `its use is ${JSON.stringify(key.use.slice(0, 32))}`);
+  if (key instanceof Fault || uses[kind].includes(key.use)) return key;
+  return new Fault(key.use === null ? 'it has no use' : `its use is ${JSON.stringify(key.use.slice(0, 32))}`);
 }
 
 function kidOf(jwk: JsonValue<ExactNumber>): string | null {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { BoundedMemory } from '../base/bounded-memory.ts';
+import { Fault } from '../base/fault.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
-import { JwkFault, PublicJwk } from './jwk.ts';
+import { PublicJwk } from './jwk.ts';
 import { textDigest, UnverifiedJws } from './jws.ts';
 import { allowedAlgorithm, type JwsHeader, type JwsProfile, MAX_TOKEN_CHARS, signingKey } from './jws-compact.ts';
 import { TokenFault, type TokenFaultKind } from './jws-fault.ts';
@@ -163,7 +164,7 @@ export async function verifyProof(
 ): Promise<VerifiedJws | TokenFault> {
   if (by instanceof PublicJwk && proof.embeddedJwk !== null) return ownKey();
   const key = by instanceof PublicJwk ? by : PublicJwk.read(proof.embeddedJwk);
-  if (key instanceof JwkFault) return new TokenFault('malformed', `the key in the header: ${key.detail}`);
+  if (key instanceof Fault) return new TokenFault('malformed', `the key in the header: ${key.detail}`);
   const algorithm = allowedAlgorithm(proof.header, profile);
   if (algorithm instanceof TokenFault) return algorithm;
   const signer = await signingKey(proof, algorithm, [key]);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../base/json.ts';
 import { holdsDigest, holdsTokenDigest } from '../base/redact.ts';
 import { credentials } from '../identity/caller.ts';
 import type { Stated } from '../policy/load/stated.ts';
@@ -183,12 +184,4 @@ function verdictOf(
 
 function only<T>(values: Readonly<Record<string, T>>, keep: (name: string) => boolean): Record<string, T> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => keep(name)));
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }

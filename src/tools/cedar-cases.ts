@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { JsonFault, parseExactJson } from '../base/strict-json.ts';
+import { Fault } from '../base/fault.ts';
+import { parseExactJson } from '../base/strict-json.ts';
 import type { CedarCall, Entity, Uid } from '../policy/decide/call.ts';
 import type { Engine, Program } from '../policy/decide/engine.ts';
 import { literals, tokenize } from '../policy/text/tokens.ts';
@@ -37,7 +38,7 @@ const MAX_DEPTH = 70;
 /** The cases of a file, or why it cannot be read. Integers that a double does not hold stay exact, and are refused later. */
 export function readCedarCases(text: string): readonly CedarCase[] | string {
   const value = parseExactJson(text, { maxDepth: MAX_DEPTH });
-  if (value instanceof JsonFault) return value.detail;
+  if (value instanceof Fault) return value.detail;
   const parsed = z.array(caseSchema).min(1, 'a file of tests holds at least one case').safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

@@ -1,4 +1,4 @@
-import { type Node, nodeOf, operand } from '../policy/lint/ast.ts';
+import { conjuncts, type Node, nodeOf, operand } from '../policy/lint/ast.ts';
 
 /** A range that holds nothing, such as `x >= 22 && x < 6`, where `||` or the other order was meant. */
 export interface EmptyRange {
@@ -33,17 +33,6 @@ export function emptyRange(node: Node): EmptyRange | null {
 
 function apart(above: Bound, below: Bound): boolean {
   return above.value > below.value || (above.value === below.value && (above.strict || below.strict));
-}
-
-function conjuncts(expression: unknown): readonly unknown[] {
-  const found: unknown[] = [];
-  const open: unknown[] = [expression];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const node = nodeOf(next);
-    if (node?.operator === '&&') open.push(operand(node, 'right'), operand(node, 'left'));
-    else found.push(next);
-  }
-  return found;
 }
 
 const SIGNS: ReadonlyMap<string, readonly [Bound['side'], strict: boolean]> = new Map([

@@ -3,7 +3,7 @@ import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
 import type { Question } from '../policy/decide/question.ts';
 import type { Vetted } from '../policy/decide/validated.ts';
 import { cedarCall, type Purposes } from '../policy/decide/vocabulary.ts';
-import { nodeOf, operand } from '../policy/lint/ast.ts';
+import { conjuncts } from '../policy/lint/ast.ts';
 import type { Expression } from './bound.ts';
 import { shallow } from './shallow.ts';
 import type { ReadPolicy } from './texts.ts';
@@ -112,12 +112,6 @@ function takeApart(policy: ReadPolicy, pieces: Piece[]): Taken {
       return { kind, body, prefixes };
     }),
   };
-}
-
-function conjuncts(body: Expression): Expression[] {
-  const node = nodeOf(body);
-  if (node?.operator !== '&&') return [body];
-  return [operand(node, 'left'), operand(node, 'right')].flatMap((side) => conjuncts(side as Expression));
 }
 
 interface Said {

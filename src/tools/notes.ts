@@ -7,7 +7,7 @@ import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from '../p
 import { factsThatOpenByAbsence } from '../policy/lint/presence.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
 import { problemIn } from '../policy/text/split.ts';
-import { type Literal, literals } from '../policy/text/tokens.ts';
+import { type Literal, literals, wordOffset } from '../policy/text/tokens.ts';
 import type { Problem } from '../source/problem.ts';
 import { emptyRange } from './empty-range.ts';
 import type { ReadPolicy } from './texts.ts';
@@ -180,10 +180,6 @@ function listed(names: readonly string[]): string {
 }
 
 type Tokens = ReadPolicy['text']['tokens'];
-
-function wordOffset(tokens: Tokens, word: string): number {
-  return tokens.find(({ text }) => text === word)?.start ?? 0;
-}
 
 function stringOffset(tokens: Tokens, value: string): number {
   return tokens.find(({ text, kind }) => kind === 'string' && text === JSON.stringify(value))?.start ?? 0;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bundleDocument, newKeys, TestCa } from '../../test/support/ca.ts';
+import { Fault } from '../base/fault.ts';
 import { type BundleContent, TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleFile, parseJwtAuthorities, parseX509Authorities } from './bundle-document.ts';
+import { parseBundleFile, parseJwtAuthorities, parseX509Authorities } from './bundle-document.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const DOMAIN = 'example.org';
@@ -16,13 +17,13 @@ const parse = (text: string | object) =>
 
 function content(text: string | object): BundleContent {
   const got = parse(text);
-  assert.ok(got !== null && !(got instanceof BundleFault), got instanceof BundleFault ? got.detail : 'withdrawn');
+  assert.ok(got !== null && !(got instanceof Fault), got instanceof Fault ? got.detail : 'withdrawn');
   return got;
 }
 
 function fault(text: string | object, detail: RegExp): void {
   const got = parse(text);
-  assert.ok(got instanceof BundleFault, 'it was taken');
+  assert.ok(got instanceof Fault, 'it was taken');
   assert.match(got.detail, detail);
 }
 
@@ -206,7 +207,7 @@ describe('X.509 authorities of the Workload API', () => {
   const [one, two] = [ca.certificate.der, second.certificate.der];
   const read = (...parts: Uint8Array[]) => {
     const got = parseX509Authorities(Buffer.concat(parts));
-    return got instanceof BundleFault ? got.detail : got.x509Authorities.map((root) => root.thumbprint);
+    return got instanceof Fault ? got.detail : got.x509Authorities.map((root) => root.thumbprint);
   };
   test('stand one after another', () => {
     assert.deepEqual(read(one, two), [ca.certificate.thumbprint, second.certificate.thumbprint]);
@@ -231,7 +232,7 @@ describe('JWT authorities of the Workload API', () => {
   const kids = (text: object) => kidsOf(JSON.stringify(text));
   const kidsOf = (text: string) => {
     const got = parseJwtAuthorities(text);
-    return got instanceof BundleFault ? got.detail : got.jwtAuthorities.map(({ kid, jwk }) => [kid, jwk.use]);
+    return got instanceof Fault ? got.detail : got.jwtAuthorities.map(({ kid, jwk }) => [kid, jwk.use]);
   };
   test('state no use, or their own', () => {
     assert.deepEqual(kids(stream({ use: undefined })), [['j1', 'jwt-svid']]);

@@ -4,14 +4,13 @@ import { Refusal } from '../base/outcome.ts';
 import {
   type ExactNumber,
   isJsonObject,
-  JsonFault,
   type JsonObject,
   type JsonValue,
   parseExactJson,
 } from '../base/strict-json.ts';
 import { KeySet } from '../token/key-set.ts';
 import { Certificate } from '../x509/certificate.ts';
-import { canonicalBase64, PemFault, readPem } from '../x509/certificate-pem.ts';
+import { canonicalBase64, readPem } from '../x509/certificate-pem.ts';
 import { DerReader, fail, readDer, tags } from '../x509/der.ts';
 import type { BundleContent, JwtAuthority } from './bundle.ts';
 
@@ -28,39 +27,36 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 /** Key types that are known; a key of another type is ignored (SPIFFE Trust Domain and Bundle, section 4.2.1). */
 const KEY_TYPES: ReadonlySet<unknown> = new Set(['EC', 'RSA', 'OKP']);
 
-/** Why a bundle document is not taken. */
-export class BundleFault extends Fault {}
-
 /**
  * The bundle of `trustDomain` in a file: a SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4; `keys` is
  * required and may be empty), a map of them by trust domain (`trust_domains`), or PEM. Null when the file is a map that
  * does not have the trust domain: it was withdrawn. What a map says of other trust domains is not looked at.
  */
-export function parseBundleFile(trustDomain: string, text: string): BundleContent | null | BundleFault {
+export function parseBundleFile(trustDomain: string, text: string): BundleContent | null | Fault {
   if (!/^\s*\{/.test(text)) return parsePem(text);
   const document = parseObject(text);
-  if (document instanceof BundleFault) return document;
+  if (document instanceof Fault) return document;
   const { trust_domains: map, keys } = document;
   if (map === undefined) return readBundle(document);
-  if (keys !== undefined) return new BundleFault('both keys and trust_domains');
-  if (!isJsonObject(map)) return new BundleFault('trust_domains is no object');
+  if (keys !== undefined) return new Fault('both keys and trust_domains');
+  if (!isJsonObject(map)) return new Fault('trust_domains is no object');
   const own = map[trustDomain];
   if (own === undefined) return null;
-  return isJsonObject(own) ? readBundle(own) : new BundleFault('the bundle of the trust domain is no object');
+  return isJsonObject(own) ? readBundle(own) : new Fault('the bundle of the trust domain is no object');
 }
 
 /** A SPIFFE bundle document (SPIFFE Trust Domain and Bundle, section 4): `keys` is required and may be empty. */
-export function parseBundleDocument(text: string): BundleContent | BundleFault {
+export function parseBundleDocument(text: string): BundleContent | Fault {
   const document = parseObject(text);
-  return document instanceof BundleFault ? document : readBundle(document);
+  return document instanceof Fault ? document : readBundle(document);
 }
 
 /** PEM certificates, at least one of which can be read; text between the blocks is passed over. */
-function parsePem(text: string): BundleContent | BundleFault {
+function parsePem(text: string): BundleContent | Fault {
   const blocks = readPem(text, true);
-  if (blocks instanceof PemFault) return new BundleFault(blocks.detail);
+  if (blocks instanceof Fault) return blocks;
   const roots = readRoots(blocks);
-  return roots instanceof BundleFault ? roots : { ...empty, ...roots };
+  return roots instanceof Fault ? roots : { ...empty, ...roots };
 }
 
 /**
@@ -68,16 +64,16 @@ function parsePem(text: string): BundleContent | BundleFault {
  * least one of which can be read (SPIFFE Workload API, section 5.2.2). No bytes are a fault, since there they mean that a
  * mandatory field was left out.
  */
-export function parseX509Authorities(bytes: Uint8Array): BundleContent | BundleFault {
+export function parseX509Authorities(bytes: Uint8Array): BundleContent | Fault {
   const blocks = splitDer(bytes);
-  if (blocks instanceof BundleFault) return blocks;
-  if (blocks.length === 0) return new BundleFault('no certificates');
+  if (blocks instanceof Fault) return blocks;
+  if (blocks.length === 0) return new Fault('no certificates');
   const roots = readRoots(blocks);
-  return roots instanceof BundleFault ? roots : { ...empty, ...roots };
+  return roots instanceof Fault ? roots : { ...empty, ...roots };
 }
 
 /** DER certificates that stand one after another, apart; nothing is read inside them. */
-export function splitDer(bytes: Uint8Array): readonly Uint8Array[] | BundleFault {
+export function splitDer(bytes: Uint8Array): readonly Uint8Array[] | Fault {
   return readDer(
     () => {
       const blocks: Uint8Array[] = [];
@@ -87,7 +83,7 @@ export function splitDer(bytes: Uint8Array): readonly Uint8Array[] | BundleFault
       }
       return blocks;
     },
-    (detail) => new BundleFault(detail),
+    (detail) => new Fault(detail),
   );
 }
 
@@ -95,13 +91,13 @@ export function splitDer(bytes: Uint8Array): readonly Uint8Array[] | BundleFault
  * The JWT authorities of one trust domain as the Workload API's stream has them: a JWK set whose keys state no `use`,
  * since nothing else is in it (SPIFFE Workload API, section 6.2.2).
  */
-export function parseJwtAuthorities(text: string): BundleContent | BundleFault {
+export function parseJwtAuthorities(text: string): BundleContent | Fault {
   const document = parseObject(text);
-  if (document instanceof BundleFault) return document;
+  if (document instanceof Fault) return document;
   const keys = readKeys(document);
-  if (keys instanceof BundleFault) return keys;
+  if (keys instanceof Fault) return keys;
   const jwtAuthorities = readTokenKeys(keys, 'jwt-svid', 'jwt-svid', undefined);
-  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  if (jwtAuthorities instanceof Fault) return jwtAuthorities;
   return { ...empty, jwtAuthorities, unreadable: unusable(jwtAuthorities) };
 }
 
@@ -114,61 +110,60 @@ const empty: BundleContent = {
   refreshSeconds: DEFAULT_REFRESH,
 };
 
-function parseObject(text: string): Jwk | BundleFault {
+function parseObject(text: string): Jwk | Fault {
   const value = parseExactJson(text);
-  if (value instanceof JsonFault) return new BundleFault(value.detail);
-  return isJsonObject(value) ? value : new BundleFault('not a JSON object');
+  if (value instanceof Fault) return value;
+  return isJsonObject(value) ? value : new Fault('not a JSON object');
 }
 
-function readBundle(document: Jwk): BundleContent | BundleFault {
+function readBundle(document: Jwk): BundleContent | Fault {
   const keys = readKeys(document);
-  if (keys instanceof BundleFault) return keys;
+  if (keys instanceof Fault) return keys;
   const blocks: Uint8Array[] = [];
   for (const key of keys.filter(({ use, x5c }) => use === 'x509-svid' && x5c !== undefined)) {
     const der = readX5c(key);
-    if (der instanceof BundleFault) return der;
+    if (der instanceof Fault) return der;
     blocks.push(der);
   }
   const roots = blocks.length === 0 ? empty : readRoots(blocks);
-  if (roots instanceof BundleFault) return roots;
+  if (roots instanceof Fault) return roots;
   const jwtAuthorities = readTokenKeys(keys, 'jwt-svid', 'jwt-svid');
-  if (jwtAuthorities instanceof BundleFault) return jwtAuthorities;
+  if (jwtAuthorities instanceof Fault) return jwtAuthorities;
   const witAuthorities = readTokenKeys(keys, 'wit-svid', 'wit-svid');
-  if (witAuthorities instanceof BundleFault) return witAuthorities;
+  if (witAuthorities instanceof Fault) return witAuthorities;
   const sequence = readSequence(document.spiffe_sequence);
-  if (sequence instanceof BundleFault) return sequence;
+  if (sequence instanceof Fault) return sequence;
   const refreshSeconds = readRefreshHint(document.spiffe_refresh_hint);
-  if (refreshSeconds instanceof BundleFault) return refreshSeconds;
+  if (refreshSeconds instanceof Fault) return refreshSeconds;
   const unreadable = [...roots.unreadable, ...unusable(jwtAuthorities), ...unusable(witAuthorities)];
   const { x509Authorities } = roots;
   return { x509Authorities, jwtAuthorities, witAuthorities, unreadable, sequence, refreshSeconds };
 }
 
 /** The keys of a known type. A key that is private would be known to whoever reads the bundle: the document is refused. */
-function readKeys(document: Jwk): readonly Jwk[] | BundleFault {
+function readKeys(document: Jwk): readonly Jwk[] | Fault {
   const { keys } = document;
-  if (!Array.isArray(keys)) return new BundleFault('keys is no array');
-  if (keys.length > MAX_KEYS) return new BundleFault(`more than ${MAX_KEYS} keys`);
+  if (!Array.isArray(keys)) return new Fault('keys is no array');
+  if (keys.length > MAX_KEYS) return new Fault(`more than ${MAX_KEYS} keys`);
   const known: Jwk[] = [];
   for (const key of keys as readonly Json[]) {
-    if (!isJsonObject(key)) return new BundleFault('a key is no object');
-    if (SECRET_MEMBERS.some((member) => Object.hasOwn(key, member))) return new BundleFault('a key holds a secret');
+    if (!isJsonObject(key)) return new Fault('a key is no object');
+    if (SECRET_MEMBERS.some((member) => Object.hasOwn(key, member))) return new Fault('a key holds a secret');
     if (KEY_TYPES.has(key.kty)) known.push(key);
   }
   return known;
 }
 
 /** The one certificate of an X.509 authority, whose key is the key that stands beside it. */
-function readX5c(key: Jwk): Uint8Array | BundleFault {
+function readX5c(key: Jwk): Uint8Array | Fault {
   const { x5c } = key;
-  if (!Array.isArray(x5c) || x5c.length !== 1)
-    return new BundleFault('an x509-svid key has not exactly one certificate');
+  if (!Array.isArray(x5c) || x5c.length !== 1) return new Fault('an x509-svid key has not exactly one certificate');
   const [text] = x5c as readonly Json[];
   const der = typeof text === 'string' ? canonicalBase64(text) : null;
-  if (der === null) return new BundleFault('an x5c is not canonical base64');
+  if (der === null) return new Fault('an x5c is not canonical base64');
   const certificate = Certificate.parse(der);
   if (certificate instanceof Certificate && !isKeyOf(certificate, key))
-    return new BundleFault('an x509-svid key is not the key of its certificate');
+    return new Fault('an x509-svid key is not the key of its certificate');
   return der;
 }
 
@@ -184,7 +179,7 @@ function isKeyOf(certificate: Certificate, key: Jwk): boolean {
 /** A root that cannot be read does not spoil the others, but none that can be read is a bad update, not a revocation. */
 function readRoots(
   blocks: readonly Uint8Array[],
-): { readonly x509Authorities: readonly Certificate[]; readonly unreadable: readonly string[] } | BundleFault {
+): { readonly x509Authorities: readonly Certificate[]; readonly unreadable: readonly string[] } | Fault {
   const x509Authorities: Certificate[] = [];
   const unreadable: string[] = [];
   for (const [i, der] of blocks.entries()) {
@@ -192,7 +187,7 @@ function readRoots(
     if (root instanceof Refusal) unreadable.push(`root ${i + 1}: ${root.detail}`);
     else x509Authorities.push(root);
   }
-  if (x509Authorities.length === 0) return new BundleFault(`no root can be read: ${unreadable.join('; ')}`);
+  if (x509Authorities.length === 0) return new Fault(`no root can be read: ${unreadable.join('; ')}`);
   return { x509Authorities, unreadable };
 }
 
@@ -201,11 +196,11 @@ function readTokenKeys(
   keys: readonly Jwk[],
   use: 'jwt-svid' | 'wit-svid',
   ...stated: readonly (Json | undefined)[]
-): readonly JwtAuthority[] | BundleFault {
+): readonly JwtAuthority[] | Fault {
   const authorities: JwtAuthority[] = [];
   for (const key of keys.filter((key) => stated.includes(key.use))) {
     const { kid } = key;
-    if (typeof kid !== 'string' || kid === '') return new BundleFault(`a ${use} key has no kid`);
+    if (typeof kid !== 'string' || kid === '') return new Fault(`a ${use} key has no kid`);
     authorities.push(Object.freeze({ kid, jwk: Object.freeze({ ...key, use }) }));
   }
   return authorities;
@@ -220,17 +215,16 @@ function unusable(authorities: readonly JwtAuthority[]): readonly string[] {
   return ignored.map(({ kid, why }) => `key ${kid}: ${why}`);
 }
 
-function readSequence(value: Json | undefined): bigint | null | BundleFault {
+function readSequence(value: Json | undefined): bigint | null | Fault {
   if (value === undefined) return null;
   const integer = typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
-  if (!integer || value < 0) return new BundleFault('spiffe_sequence is no sequence number');
+  if (!integer || value < 0) return new Fault('spiffe_sequence is no sequence number');
   return BigInt(value);
 }
 
 /** Held between both ends, so that no hint makes a source spin or never be read again. */
-function readRefreshHint(value: Json | undefined): number | BundleFault {
+function readRefreshHint(value: Json | undefined): number | Fault {
   if (value === undefined) return DEFAULT_REFRESH;
-  if (typeof value !== 'number' && typeof value !== 'bigint')
-    return new BundleFault('spiffe_refresh_hint is no number');
+  if (typeof value !== 'number' && typeof value !== 'bigint') return new Fault('spiffe_refresh_hint is no number');
   return Math.min(Math.max(Number(value), MIN_REFRESH), MAX_REFRESH);
 }

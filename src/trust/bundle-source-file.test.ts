@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bundleDocument, TestCa } from '../../test/support/ca.ts';
+import { TestClock } from '../../test/support/test-clock.ts';
+import { systemClock } from '../base/clock.ts';
 import type { TrustBundle } from './bundle.ts';
 import type { BundleSink } from './bundle-source.ts';
-import { BundleFile } from './bundle-source-file.ts';
+import { bundleFile } from './bundle-source-file.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const DOMAIN = 'example.org';
@@ -56,7 +58,7 @@ function folderFor(t: TestContext): string {
 
 async function started(t: TestContext, file: string) {
   const deliveries = new Deliveries();
-  const source = new BundleFile({ trustDomain: DOMAIN, file, maxStaleMs: 3_600_000 });
+  const source = bundleFile({ trustDomain: DOMAIN, file, maxStaleMs: 3_600_000, clock: systemClock });
   t.after(() => source.stop());
   await source.start(deliveries);
   return { source, deliveries };
@@ -121,9 +123,9 @@ test('a reload delivers what is there now, also while another read is under way'
   const file = join(folderFor(t), 'bundle.pem');
   writeFileSync(file, ca.certificate.pem);
   const { source, deliveries } = await started(t, file);
-  const underWay = source.reload();
+  const underWay = source.refresh();
   writeFileSync(file, second.certificate.pem);
-  await Promise.all([underWay, source.reload()]);
+  await Promise.all([underWay, source.refresh()]);
   assert.ok(isOf(second)(deliveries.all.at(-1)!));
 });
 
@@ -131,20 +133,20 @@ test('an unchanged file is delivered again, so that it stays fresh', async (t) =
   const file = join(folderFor(t), 'bundle.pem');
   writeFileSync(file, ca.certificate.pem);
   const { source, deliveries } = await started(t, file);
-  await source.reload();
+  await source.refresh();
   assert.equal(deliveries.all.filter(isOf(ca)).length, 2);
 });
 
 test('a file is read again by itself well within the time after which it is stale', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const clock = new TestClock(NOW);
   const file = join(folderFor(t), 'bundle.pem');
   writeFileSync(file, ca.certificate.pem);
   const deliveries = new Deliveries();
-  const source = new BundleFile({ trustDomain: DOMAIN, file, maxStaleMs: 30_000 });
+  const source = bundleFile({ trustDomain: DOMAIN, file, maxStaleMs: 30_000, clock });
   t.after(() => source.stop());
   await source.start(deliveries);
   const again = deliveries.until(isOf(ca));
-  t.mock.timers.tick(10_000);
+  clock.advance(10_000);
   await again;
 });
 
@@ -160,7 +162,7 @@ test('a file that is no UTF-8 or too long is a fault', async (t) => {
   writeFileSync(file, Buffer.from([0xff]));
   const { source, deliveries } = await started(t, file);
   writeFileSync(file, ca.certificate.pem + '\n'.repeat(4 * 1024 * 1024));
-  await source.reload();
+  await source.refresh();
   assert.match(String(roots(deliveries.all[0])), /UTF-8/);
   assert.match(String(roots(deliveries.all.at(-1))), /longer than/);
 });
@@ -171,6 +173,6 @@ test('a stopped source delivers no more', async (t) => {
   const { source, deliveries } = await started(t, file);
   source.stop();
   writeFileSync(file, second.certificate.pem);
-  await source.reload();
+  await source.refresh();
   assert.equal(deliveries.all.length, 1);
 });

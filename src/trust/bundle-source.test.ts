@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestCa } from '../../test/support/ca.ts';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleFile } from './bundle-document.ts';
+import { parseBundleFile } from './bundle-document.ts';
 import { type BundleEvent, BundleStore } from './bundle-source.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
@@ -12,7 +13,7 @@ const HOUR = 3_600_000;
 function bundleOf(name: string, ...roots: TestCa[]): TrustBundle {
   const text = roots.length === 0 ? '{"keys":[]}' : roots.map((root) => root.certificate.pem).join('');
   const content = parseBundleFile(name, text);
-  assert.ok(content !== null && !(content instanceof BundleFault));
+  assert.ok(content !== null && !(content instanceof Fault));
   return new TrustBundle(name, content);
 }
 

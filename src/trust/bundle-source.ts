@@ -1,3 +1,4 @@
+import { type Freshness, freshness } from '../source/refresher.ts';
 import { BundleSnapshot, type TrustBundle, type TrustDomainOptions, type TrustDomainState } from './bundle.ts';
 
 /** Where a source puts what it learns. A source knows nothing else of the program. */
@@ -32,7 +33,7 @@ export interface BundleEvent {
 export interface TrustDomainStatus {
   readonly name: string;
   readonly local: boolean;
-  readonly state: 'fresh' | 'stale' | 'absent';
+  readonly state: Freshness;
   readonly freshAt: number | null;
   readonly revision: string | null;
   /** Decimal digits: it may be beyond 2^53. */
@@ -98,7 +99,7 @@ export class BundleStore implements BundleSink {
     return [...this.#states.values()].map(({ name, local, bundle, freshAt, maxStaleMs }) => ({
       name,
       local,
-      state: bundle === null || freshAt === null ? 'absent' : now - freshAt <= maxStaleMs ? 'fresh' : 'stale',
+      state: freshness(bundle === null ? null : freshAt, maxStaleMs, now),
       freshAt,
       revision: bundle?.revision ?? null,
       sequence: bundle?.sequence?.toString() ?? null,

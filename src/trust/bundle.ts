@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { ExactNumber, JsonObject } from '../base/strict-json.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -53,19 +54,10 @@ export class TrustBundle implements BundleContent {
 
 function revisionOf(trustDomain: string, { x509Authorities, jwtAuthorities, witAuthorities }: BundleContent): string {
   const roots = x509Authorities.map((root) => root.thumbprint);
-  const texts = (authorities: readonly JwtAuthority[]) => authorities.map(({ kid, jwk }) => [kid, canonical(jwk)]);
+  const texts = (authorities: readonly JwtAuthority[]) => authorities.map(({ kid, jwk }) => [kid, canonicalJson(jwk)]);
   return createHash('sha256')
     .update(JSON.stringify([trustDomain, roots, texts(jwtAuthorities), texts(witAuthorities)]))
     .digest('hex');
-}
-
-/** JSON with sorted members, for whatever the strict parser made. */
-function canonical(jwk: JsonObject<ExactNumber>): string {
-  return JSON.stringify(jwk, (_name, value: unknown) => {
-    if (typeof value === 'bigint') return { bigint: `${value}` };
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }
 
 /** How one trust domain is configured. */

@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { Fault, messageOf } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
+import { collectBounded } from '../source/bounded.ts';
 import type { BundleSnapshot } from './bundle.ts';
-import { BundleFault } from './bundle-document.ts';
 import { presentedBy } from './tls-peer.ts';
 import { verifyX509Svid } from './x509-svid.ts';
 
@@ -40,20 +41,20 @@ export async function fetchBundle(
   proof: EndpointProof,
   now: number,
   signal: AbortSignal,
-): Promise<Uint8Array | BundleFault> {
+): Promise<Uint8Array | Fault> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   let at = url;
   try {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const target = httpsUrl(at);
-      if (target === null) return new BundleFault(`${at} is no https URL without user`);
+      if (target === null) return new Fault(`${at} is no https URL without user`);
       const answer = await get(target, proof, now, bounded);
       if (typeof answer !== 'string') return answer;
       at = URL.parse(answer, target.href)?.href ?? answer;
     }
-    return new BundleFault(`${url}: more than ${MAX_REDIRECTS} redirects`);
+    return new Fault(`${url}: more than ${MAX_REDIRECTS} redirects`);
   } catch (error) {
-    return new BundleFault(`${at}: ${error instanceof Error ? error.message : String(error)}`);
+    return new Fault(`${at}: ${messageOf(error)}`);
   }
 }
 
@@ -68,7 +69,7 @@ async function get(
   proof: EndpointProof,
   now: number,
   signal: AbortSignal,
-): Promise<Uint8Array | string | BundleFault> {
+): Promise<Uint8Array | string | Fault> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const socket = connect({
     host,
@@ -87,7 +88,7 @@ async function get(
     await once(socket, 'secureConnect');
     if (proof.kind === 'https_spiffe') {
       const fault = unproven(socket, proof, now);
-      if (fault !== null) return new BundleFault(`${url.href}: ${fault}`);
+      if (fault !== null) return new Fault(`${url.href}: ${fault}`);
     }
     return await ask(url, socket);
   } finally {
@@ -109,7 +110,7 @@ function unproven(
   return svid.id.text === endpoint.text ? null : `the endpoint is ${svid.id.text}`;
 }
 
-async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | BundleFault> {
+async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | Fault> {
   const asking = request({
     createConnection: () => socket,
     path: `${url.pathname}${url.search}`,
@@ -118,13 +119,6 @@ async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | B
   asking.end();
   const [response] = (await once(asking, 'response')) as [IncomingMessage];
   if (REDIRECTS.has(response.statusCode) && response.headers.location !== undefined) return response.headers.location;
-  if (response.statusCode !== 200) return new BundleFault(`${url.href} answered ${response.statusCode}`);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > MAX_BYTES) return new BundleFault(`${url.href} answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  if (response.statusCode !== 200) return new Fault(`${url.href} answered ${response.statusCode}`);
+  return collectBounded(url.href, response, MAX_BYTES);
 }

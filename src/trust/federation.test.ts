@@ -11,7 +11,8 @@ import { SpiffeId } from '../base/spiffe-id.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { TrustBundle } from './bundle.ts';
 import { type BundleEvent, BundleStore } from './bundle-source.ts';
-import { FederationEndpoint, type FederationProfile } from './federation.ts';
+import { type FederationProfile, federationEndpoint } from './federation.ts';
+import type { RefreshedBundle } from './refreshed-bundle.ts';
 
 const PARTNER = 'partner.example';
 const SERVER = `spiffe://${PARTNER}/spire/server`;
@@ -35,7 +36,7 @@ class World {
   });
   respond: Respond = () => {};
   #server: Server | null = null;
-  #source: FederationEndpoint | null = null;
+  #source: RefreshedBundle | null = null;
 
   async serve(certificate: Issued): Promise<void> {
     this.#server = createServer({ cert: certificate.pem, key: certificate.pkcs8Pem }, (request, response) => {
@@ -58,7 +59,7 @@ class World {
   async read(profile: FederationProfile, url = `${this.url}/bundle`): Promise<void> {
     const { clock, store } = this;
     const options = { trustDomain: PARTNER, url, profile, maxStaleMs: 3 * HOUR, clock };
-    this.#source = new FederationEndpoint({ ...options, bundles: () => store.snapshot() });
+    this.#source = federationEndpoint({ ...options, bundles: () => store.snapshot() });
     await this.#source.start(store);
   }
 

@@ -1,14 +1,16 @@
 import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import { decodeUtf8, JsonFault } from '../base/strict-json.ts';
-import { wakeAfter } from '../source/wake.ts';
+import { decodeUtf8 } from '../base/strict-json.ts';
 import { BundleSnapshot, TrustBundle } from './bundle.ts';
-import { BundleFault, parseBundleDocument } from './bundle-document.ts';
-import type { BundleSink, BundleSource } from './bundle-source.ts';
-import { type EndpointProof, fetchBundle } from './federation-fetch.ts';
+import { parseBundleDocument } from './bundle-document.ts';
+import { fetchBundle } from './federation-fetch.ts';
+import { RefreshedBundle } from './refreshed-bundle.ts';
 
 /** The shortest time between two fetches, whatever a document or `maxStaleMs` asks for. */
 const MIN_INTERVAL_MS = 1000;
+/** Between two fetches, until a document states a refresh hint. */
+const REFRESH_SECONDS = 300;
 
 export type FederationProfile =
   | { readonly kind: 'https_web'; readonly ca: string | null }
@@ -37,80 +39,45 @@ export interface FederationOptions {
  * often as the document asks, between 30 s and an hour (SPIFFE Trust Domain and Bundle section 4.1.2). A document whose
  * sequence number is lower than that of the last one is refused; so is the same number over other content.
  */
-export class FederationEndpoint implements BundleSource {
-  readonly #options: FederationOptions;
-  readonly #proof: EndpointProof;
-  readonly #abort = new AbortController();
-  #sink: BundleSink | null = null;
-  #latest: TrustBundle | null = null;
-  #failures = 0;
-  #cancel: () => void = () => {};
+export function federationEndpoint(options: FederationOptions): RefreshedBundle {
+  const { trustDomain, url, profile, maxStaleMs, clock } = options;
+  return new RefreshedBundle(trustDomain, {
+    clock,
+    maxStaleMs,
+    leastMs: MIN_INTERVAL_MS,
+    refreshMs: (last) => (last?.refreshSeconds ?? REFRESH_SECONDS) * 1000,
+    read: async (signal, last) => {
+      const proof = profile.kind === 'https_web' ? profile : { ...profile, bundles: () => provers(options, last) };
+      const bytes = await fetchBundle(url, proof, clock.now(), signal);
+      return bytes instanceof Fault ? bytes : readDocument(trustDomain, bytes, last);
+    },
+  });
+}
 
-  constructor(options: FederationOptions) {
-    this.#options = options;
-    const { profile } = options;
-    this.#proof = profile.kind === 'https_web' ? profile : { ...profile, bundles: () => this.#provers() };
-  }
+function readDocument(trustDomain: string, bytes: Uint8Array, last: TrustBundle | null): TrustBundle | Fault {
+  const text = decodeUtf8(bytes);
+  if (text instanceof Fault) return text;
+  const content = parseBundleDocument(text);
+  if (content instanceof Fault) return content;
+  const next = new TrustBundle(trustDomain, content);
+  if (last === null || last.sequence === null) return next;
+  if (next.sequence === null) return new Fault('the document has lost its sequence number');
+  if (next.sequence < last.sequence)
+    return new Fault(`the sequence number ${next.sequence} is lower than ${last.sequence}`);
+  if (next.sequence === last.sequence && next.revision !== last.revision)
+    return new Fault(`two documents have the sequence number ${next.sequence}`);
+  return next;
+}
 
-  async start(sink: BundleSink): Promise<void> {
-    this.#sink = sink;
-    await this.#fetch();
-  }
-
-  stop(): void {
-    this.#sink = null;
-    this.#abort.abort();
-    this.#cancel();
-  }
-
-  async #fetch(): Promise<void> {
-    const { trustDomain, url, clock } = this.#options;
-    const read = this.#read(await fetchBundle(url, this.#proof, clock.now(), this.#abort.signal));
-    if (this.#sink === null) return;
-    if (read instanceof BundleFault) {
-      this.#failures++;
-      this.#sink.reject(trustDomain, read.detail);
-    } else {
-      this.#failures = 0;
-      this.#latest = read;
-      this.#sink.accept(trustDomain, read);
-    }
-    this.#cancel = wakeAfter(clock, this.#delayMs(), () => void this.#fetch());
-  }
-
-  #read(bytes: Uint8Array | BundleFault): TrustBundle | BundleFault {
-    if (bytes instanceof BundleFault) return bytes;
-    const text = decodeUtf8(bytes);
-    if (text instanceof JsonFault) return new BundleFault(text.detail);
-    const content = parseBundleDocument(text);
-    if (content instanceof BundleFault) return content;
-    const next = new TrustBundle(this.#options.trustDomain, content);
-    const latest = this.#latest;
-    if (latest === null || latest.sequence === null) return next;
-    if (next.sequence === null) return new BundleFault('the document has lost its sequence number');
-    if (next.sequence < latest.sequence)
-      return new BundleFault(`the sequence number ${next.sequence} is lower than ${latest.sequence}`);
-    if (next.sequence === latest.sequence && next.revision !== latest.revision)
-      return new BundleFault(`two documents have the sequence number ${next.sequence}`);
-    return next;
-  }
-
-  /** The document's hint, and less where that would be too old; after a failure soon, then less and less often. */
-  #delayMs(): number {
-    const hint = (this.#latest?.refreshSeconds ?? 300) * 1000;
-    const usual = Math.max(Math.min(hint, this.#options.maxStaleMs / 3), MIN_INTERVAL_MS);
-    return this.#failures === 0 ? usual : Math.min(usual, MIN_INTERVAL_MS * 2 ** Math.min(this.#failures, 20));
-  }
-
-  /**
-   * What proves an https_spiffe endpoint: the bundle of the trust domain of its id. An endpoint that serves its own trust
-   * domain is proven by the newest bundle that it gave, however old, since nothing else could ever replace it.
-   */
-  #provers(): BundleSnapshot {
-    const { profile, trustDomain, bundles, clock } = this.#options;
-    if (profile.kind === 'https_web' || profile.endpoint.trustDomain !== trustDomain) return bundles();
-    const bundle = this.#latest ?? profile.bootstrap;
-    const state = { name: trustDomain, local: false, maxStaleMs: Number.POSITIVE_INFINITY };
-    return new BundleSnapshot([{ ...state, bundle, freshAt: clock.now() }]);
-  }
+/**
+ * What proves an https_spiffe endpoint: the bundle of the trust domain of its id. An endpoint that serves its own trust
+ * domain is proven by the newest bundle that it gave, however old, since nothing else could ever replace it.
+ */
+function provers(
+  { profile, trustDomain, bundles, clock }: FederationOptions,
+  last: TrustBundle | null,
+): BundleSnapshot {
+  if (profile.kind === 'https_web' || profile.endpoint.trustDomain !== trustDomain) return bundles();
+  const state = { name: trustDomain, local: false, maxStaleMs: Number.POSITIVE_INFINITY };
+  return new BundleSnapshot([{ ...state, bundle: last ?? profile.bootstrap, freshAt: clock.now() }]);
 }

@@ -1,5 +1,6 @@
+import { Fault } from '../base/fault.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import { type OwnSvid, OwnSvidFault, readOwnSvid } from './own-svid.ts';
+import { type OwnSvid, readOwnSvid } from './own-svid.ts';
 import type { WorkloadApi } from './workload-api.ts';
 import { streams } from './workload-api-messages.ts';
 
@@ -51,7 +52,7 @@ export class OwnIdentity {
       streams.x509Svid,
       (message) => {
         const read = readOwnSvid(message, wanted);
-        if (read instanceof OwnSvidFault) this.#reject(read.detail);
+        if (read instanceof Fault) this.#reject(read.detail);
         else if (read === null) this.#drop(`the agent issues no SVID for ${wanted?.text ?? 'this process'}`);
         else this.#take(read);
       },

@@ -7,8 +7,9 @@ import { FakeWorkloadApi, x509Svid } from '../../test/support/fake-workload-api.
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { TestClock } from '../../test/support/test-clock.ts';
 import { until } from '../../test/support/until.ts';
+import { Fault } from '../base/fault.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
-import { type OwnSvid, OwnSvidFault, readOwnSvid } from './own-svid.ts';
+import { type OwnSvid, readOwnSvid } from './own-svid.ts';
 import { OwnIdentity, type OwnIdentityEvent } from './own-svid-source.ts';
 import { WorkloadApi } from './workload-api.ts';
 import type { X509SvidMessage } from './workload-api-messages.ts';
@@ -48,12 +49,12 @@ describe('an SVID of our own', () => {
   ] as const) {
     test(`not taken when ${name}`, () => {
       assert.ok((read(good) as OwnSvid).id);
-      assert.ok(read(svid) instanceof OwnSvidFault);
+      assert.ok(read(svid) instanceof Fault);
     });
   }
 
   test('not taken when the message holds none', () => {
-    assert.ok(read() instanceof OwnSvidFault);
+    assert.ok(read() instanceof Fault);
   });
 });
 

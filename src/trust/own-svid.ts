@@ -4,12 +4,9 @@ import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { forms } from '../x509/names.ts';
-import { BundleFault, splitDer } from './bundle-document.ts';
+import { splitDer } from './bundle-document.ts';
 import type { X509SvidMessage } from './workload-api-messages.ts';
 import { checkLeaf } from './x509-svid.ts';
-
-/** Why an SVID that the agent sent is not taken. */
-export class OwnSvidFault extends Fault {}
 
 /** The X.509-SVID of this process with its key: what a server or client of TLS shows. */
 export interface OwnSvid {
@@ -29,27 +26,25 @@ export interface OwnSvid {
  * (SPIFFE Workload API section 5.4). Null when the workload is not entitled to it. The leaf must be a workload's, carry
  * exactly this id, and belong to the key; whether others trust it is theirs to say.
  */
-export function readOwnSvid({ svids }: X509SvidMessage, wanted: SpiffeId | null): OwnSvid | OwnSvidFault | null {
-  if (svids.length === 0) return new OwnSvidFault('the message holds no SVID');
+export function readOwnSvid({ svids }: X509SvidMessage, wanted: SpiffeId | null): OwnSvid | Fault | null {
+  if (svids.length === 0) return new Fault('the message holds no SVID');
   const chosen = wanted === null ? svids[0] : svids.find(({ spiffe_id }) => spiffe_id === wanted.text);
   if (chosen === undefined) return null;
   const id = SpiffeId.parse(chosen.spiffe_id);
-  if (id instanceof Refusal) return new OwnSvidFault(id.detail);
+  if (id instanceof Refusal) return new Fault(id.detail);
   const blocks = splitDer(chosen.x509_svid);
-  if (blocks instanceof BundleFault) return new OwnSvidFault(blocks.detail);
+  if (blocks instanceof Fault) return blocks;
   const [der] = blocks;
-  if (der === undefined) return new OwnSvidFault('the SVID holds no certificate');
+  if (der === undefined) return new Fault('the SVID holds no certificate');
   const leaf = Certificate.parse(der);
-  if (leaf instanceof Refusal) return new OwnSvidFault(leaf.detail);
+  if (leaf instanceof Refusal) return new Fault(leaf.detail);
   const wrong = checkLeaf(leaf, true);
-  if (wrong !== null) return new OwnSvidFault(wrong.detail);
+  if (wrong !== null) return new Fault(wrong.detail);
   const uris = leaf.extensions.names.filter(({ form }) => form === forms.uri).map(({ text }) => text);
-  if (uris.length !== 1 || uris[0] !== id.text)
-    return new OwnSvidFault('the certificate is not about the id beside it');
+  if (uris.length !== 1 || uris[0] !== id.text) return new Fault('the certificate is not about the id beside it');
   const key = importPkcs8(chosen.x509_svid_key);
-  if (key === null) return new OwnSvidFault('the private key cannot be read');
-  if (!leaf.key?.equals(createPublicKey(key)))
-    return new OwnSvidFault('the private key is not that of the certificate');
+  if (key === null) return new Fault('the private key cannot be read');
+  if (!leaf.key?.equals(createPublicKey(key))) return new Fault('the private key is not that of the certificate');
   const { notBefore, notAfter, thumbprint } = leaf;
   const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
   return {

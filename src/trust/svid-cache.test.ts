@@ -5,7 +5,7 @@ import { bundlesFor } from '../../test/support/x509-chains.ts';
 import { Refusal } from '../base/outcome.ts';
 import { BundleSnapshot } from './bundle.ts';
 import { type CertificateText, SvidVerifier } from './svid-cache.ts';
-import { VerifiedSvid } from './x509-svid.ts';
+import type { VerifiedSvid } from './x509-svid.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const SECOND = 1000;
@@ -20,7 +20,7 @@ const reason = (got: VerifiedSvid | Refusal): string => (got instanceof Refusal 
 test('the same text gives the same verified object', () => {
   const verifier = new SvidVerifier(options);
   const first = verifier.verify(good, bundles, NOW);
-  assert.ok(first instanceof VerifiedSvid);
+  assert.ok(!(first instanceof Refusal));
   assert.equal(verifier.verify(good, bundles, NOW), first);
   assert.equal(verifier.load.entries, 1);
 });

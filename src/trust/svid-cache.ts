@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { Refusal } from '../base/outcome.ts';
 import { decodePemText } from '../x509/certificate-pem.ts';
 import type { BundleSnapshot } from './bundle.ts';
-import { VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
+import { type VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
 
 const DEFAULT_LIMIT = 1024;
 /** Most that one entry takes in memory besides the SPIFFE ID that the leaf names: measured, and rounded up. */
@@ -73,7 +73,7 @@ export class SvidVerifier {
       this.#forget(key, remembered);
     }
     const verified = this.#verify(text, bundles, now);
-    if (verified instanceof VerifiedSvid) this.#remember(key, verified);
+    if (!(verified instanceof Refusal)) this.#remember(key, verified);
     return verified;
   }
 

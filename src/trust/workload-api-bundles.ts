@@ -1,7 +1,8 @@
 import type { Clock } from '../base/clock.ts';
-import { decodeUtf8, JsonFault } from '../base/strict-json.ts';
+import { Fault } from '../base/fault.ts';
+import { decodeUtf8 } from '../base/strict-json.ts';
 import { type BundleContent, TrustBundle } from './bundle.ts';
-import { BundleFault, parseJwtAuthorities, parseX509Authorities } from './bundle-document.ts';
+import { parseJwtAuthorities, parseX509Authorities } from './bundle-document.ts';
 import type { BundleSink, BundleSource } from './bundle-source.ts';
 import type { WorkloadApi } from './workload-api.ts';
 import type { StreamFault } from './workload-api-call.ts';
@@ -22,7 +23,7 @@ interface Said {
   readonly at: number;
 }
 
-type Read = (bytes: Uint8Array) => BundleContent | BundleFault;
+type Read = (bytes: Uint8Array) => BundleContent | Fault;
 
 /**
  * The trust bundles that a SPIFFE agent knows, its own trust domain's and the federated ones (SPIFFE Workload API sections
@@ -71,7 +72,7 @@ export class WorkloadApiBundles implements BundleSource {
     for (const trustDomain of this.#options.trustDomains) {
       const bytes = bundles[`spiffe://${trustDomain}`];
       const content = bytes === undefined ? null : read(bytes);
-      if (content instanceof BundleFault) {
+      if (content instanceof Fault) {
         this.#sink?.reject(trustDomain, `the agent's bundle: ${content.detail}`);
       } else {
         said.set(trustDomain, { content, at });
@@ -114,7 +115,7 @@ export class WorkloadApiBundles implements BundleSource {
   }
 }
 
-function readJwt(bytes: Uint8Array): BundleContent | BundleFault {
+function readJwt(bytes: Uint8Array): BundleContent | Fault {
   const text = decodeUtf8(bytes);
-  return text instanceof JsonFault ? new BundleFault(text.detail) : parseJwtAuthorities(text);
+  return text instanceof Fault ? new Fault(text.detail) : parseJwtAuthorities(text);
 }

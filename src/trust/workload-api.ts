@@ -1,7 +1,7 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { Clock } from '../base/clock.ts';
+import { Watch } from '../source/watch.ts';
 import type { StreamFault } from './workload-api-call.ts';
 import { WorkloadStream } from './workload-api-stream.ts';
 
@@ -21,10 +21,15 @@ export interface WorkloadApiOptions {
 export class WorkloadApi {
   readonly #options: WorkloadApiOptions;
   readonly #streams: { retrySoon(): void; stop(): void }[] = [];
-  #watcher: FSWatcher | null = null;
+  readonly #watch: Watch;
 
   constructor(options: WorkloadApiOptions) {
     this.#options = options;
+    const { endpoint } = options;
+    const socket = endpoint.kind === 'unix' ? basename(endpoint.path) : null;
+    this.#watch = new Watch((name) => {
+      if (name === socket) for (const stream of this.#streams) stream.retrySoon();
+    });
   }
 
   /** A stream that is kept open until `stop`; resolves after its first message or failure. Never rejects. */
@@ -41,7 +46,7 @@ export class WorkloadApi {
       refreshMs,
       onMessage,
       onFault: (fault) => {
-        this.#watch();
+        this.#follow();
         onFault(fault);
       },
     });
@@ -50,28 +55,17 @@ export class WorkloadApi {
   }
 
   stop(): void {
-    this.#watcher?.close();
-    this.#watcher = null;
+    this.#watch.close();
     for (const stream of this.#streams.splice(0)) stream.stop();
   }
 
   /**
    * An agent that starts makes its socket anew: that is seen at once, where the delay may have grown to 30 s. The folder is
-   * watched anew after each failure, since it may have been replaced too.
+   * followed anew after each failure, since it may have been replaced too.
    */
-  #watch(): void {
+  #follow(): void {
     const { endpoint } = this.#options;
-    if (endpoint.kind !== 'unix' || this.#streams.length === 0) return;
-    this.#watcher?.close();
-    try {
-      this.#watcher = watch(dirname(endpoint.path), { persistent: false }, (_event, name) => {
-        if (name === basename(endpoint.path)) for (const stream of this.#streams) stream.retrySoon();
-      });
-      this.#watcher.on('error', () => {});
-    } catch {
-      // No folder: the growing delay has to do.
-      this.#watcher = null;
-    }
+    if (endpoint.kind === 'unix' && this.#streams.length > 0) this.#watch.follow([dirname(endpoint.path)]);
   }
 }
 

@@ -6,7 +6,7 @@ import { bundlesFor } from '../../test/support/x509-chains.ts';
 import { Refusal } from '../base/outcome.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { BundleSnapshot } from './bundle.ts';
-import { VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
+import { type VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const SECOND = 1000;
@@ -28,7 +28,7 @@ const reason = (got: VerifiedSvid | Refusal): string => (got instanceof Refusal 
 test('a good SVID gives its id, thumbprint, times and path', () => {
   const leaf = ca.svid(ID, { notBefore: NOW, notAfter: NOW + SECOND });
   const svid = verify(leaf.der);
-  assert.ok(svid instanceof VerifiedSvid);
+  assert.ok(!(svid instanceof Refusal));
   assert.equal(svid.id.text, ID);
   assert.equal(svid.thumbprint, leaf.thumbprint);
   assert.deepEqual([svid.notBefore, svid.notAfter], [NOW / SECOND, NOW / SECOND + 1]);
@@ -38,7 +38,7 @@ test('a good SVID gives its id, thumbprint, times and path', () => {
 test('the path is valid no longer than each of its certificates', () => {
   const between = ca.intermediate('between', { notBefore: NOW - SECOND, notAfter: NOW + SECOND });
   const svid = verify(between.svid(ID).der, { presented: [between.certificate.der] });
-  assert.ok(svid instanceof VerifiedSvid);
+  assert.ok(!(svid instanceof Refusal));
   assert.deepEqual([svid.pathNotBefore, svid.pathNotAfter], [NOW / SECOND - 1, NOW / SECOND + 1]);
 });
 

@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { keyUsages } from '../x509/certificate-extensions.ts';
@@ -33,72 +34,71 @@ export interface X509SvidOptions {
  * moment. Holding one is the proof; only `verifyX509Svid` makes it. That the peer holds the private key is what Envoy
  * saw in the handshake. The certificates themselves are not kept, so that many can be remembered.
  */
-export class VerifiedSvid {
-  readonly id: SpiffeId;
-  /** base64url SHA-256 of the leaf's DER. */
-  readonly thumbprint: string;
-  /** The leaf's validity, seconds since the epoch, both ends inclusive. */
-  readonly notBefore: number;
-  readonly notAfter: number;
-  /** When the whole path is valid, in seconds: never longer than the leaf. */
-  readonly pathNotBefore: number;
-  readonly pathNotAfter: number;
-  /** The revision of the bundle that the path ends in. */
-  readonly bundleRevision: string;
-  #proof = true;
-
-  private constructor(id: SpiffeId, path: Path, bundleRevision: string) {
-    const [leaf] = path;
-    this.id = id;
-    this.thumbprint = leaf.thumbprint;
-    this.notBefore = leaf.notBefore;
-    this.notAfter = leaf.notAfter;
-    this.pathNotBefore = Math.max(...path.map((certificate) => certificate.notBefore));
-    this.pathNotAfter = Math.min(...path.map((certificate) => certificate.notAfter));
-    this.bundleRevision = bundleRevision;
-    void this.#proof;
-    Object.freeze(this);
+export type VerifiedSvid = Proven<
+  'x509-svid',
+  {
+    id: SpiffeId;
+    /** base64url SHA-256 of the leaf's DER. */
+    thumbprint: string;
+    /** The leaf's validity, seconds since the epoch, both ends inclusive. */
+    notBefore: number;
+    notAfter: number;
+    /** When the whole path is valid, in seconds: never longer than the leaf. */
+    pathNotBefore: number;
+    pathNotAfter: number;
+    /** The revision of the bundle that the path ends in. */
+    bundleRevision: string;
   }
+>;
 
-  /**
-   * The workload that a client certificate names, proven at `now` (milliseconds): X509-SVID sections 4 and 5. In the
-   * order of section 5: the leaf's form and its own rules, the bundle of its trust domain, the path to a root of it.
-   * Refuses with `identity_svid_*`, `identity_spiffe_id_malformed`, `identity_trust_domain_unknown`, `identity_bundle_*`.
-   */
-  static verify(
-    presented: Presented,
-    bundles: BundleSnapshot,
-    now: number,
-    options: X509SvidOptions,
-  ): VerifiedSvid | Refusal {
-    const leaf = Certificate.parse(presented.leaf);
-    if (leaf instanceof Refusal) return leaf;
-    const id = workloadId(leaf);
-    if (id instanceof Refusal) return id;
-    const fault = checkLeaf(leaf, options.requireKeyUsage ?? true);
-    if (fault !== null) return fault;
-    const lifetime = leaf.notAfter - leaf.notBefore;
-    const { maxLifetimeSeconds: most } = options;
-    if (lifetime > most)
-      return refuse('lifetime', `valid for ${lifetime} s, longer than the ${most} s of identity.maxLifetime.x509`);
-
-    const bundle = bundles.bundleOf(id.trustDomain, now);
-    if (bundle instanceof Refusal) return bundle;
-    if (bundle.x509Authorities.length === 0) return new Refusal('identity_bundle_empty', id.trustDomain);
-    if (presented.intermediates.length > MAX_PRESENTED)
-      return refuse('path_budget', `more than ${MAX_PRESENTED} intermediates`);
-    // A chain as Envoy writes it begins with the leaf, which issues nothing.
-    const above = presented.intermediates.filter((der) => !sameBytes(der, presented.leaf));
-    const read = above.map((der) => Certificate.parse(der));
-    const candidates = [...(options.intermediates ?? []), ...read.filter((one) => one instanceof Certificate)];
-    const path = validatePath(leaf, candidates, bundle.x509Authorities, now, { usage: options.usage ?? 'client' });
-    if (path instanceof Refusal) return withUnread(path, read);
-    return new VerifiedSvid(id, path, bundle.revision);
-  }
+function proven(id: SpiffeId, path: Path, bundleRevision: string): VerifiedSvid {
+  const [{ thumbprint, notBefore, notAfter }] = path;
+  return Object.freeze({
+    id,
+    thumbprint,
+    notBefore,
+    notAfter,
+    pathNotBefore: Math.max(...path.map((certificate) => certificate.notBefore)),
+    pathNotAfter: Math.min(...path.map((certificate) => certificate.notAfter)),
+    bundleRevision,
+  }) as VerifiedSvid;
 }
 
-/** See `VerifiedSvid.verify`. */
-export const verifyX509Svid = VerifiedSvid.verify;
+/**
+ * The workload that a client certificate names, proven at `now` (milliseconds): X509-SVID sections 4 and 5. In the
+ * order of section 5: the leaf's form and its own rules, the bundle of its trust domain, the path to a root of it.
+ * Refuses with `identity_svid_*`, `identity_spiffe_id_malformed`, `identity_trust_domain_unknown`, `identity_bundle_*`.
+ */
+export function verifyX509Svid(
+  presented: Presented,
+  bundles: BundleSnapshot,
+  now: number,
+  options: X509SvidOptions,
+): VerifiedSvid | Refusal {
+  const leaf = Certificate.parse(presented.leaf);
+  if (leaf instanceof Refusal) return leaf;
+  const id = workloadId(leaf);
+  if (id instanceof Refusal) return id;
+  const fault = checkLeaf(leaf, options.requireKeyUsage ?? true);
+  if (fault !== null) return fault;
+  const lifetime = leaf.notAfter - leaf.notBefore;
+  const { maxLifetimeSeconds: most } = options;
+  if (lifetime > most)
+    return refuse('lifetime', `valid for ${lifetime} s, longer than the ${most} s of identity.maxLifetime.x509`);
+
+  const bundle = bundles.bundleOf(id.trustDomain, now);
+  if (bundle instanceof Refusal) return bundle;
+  if (bundle.x509Authorities.length === 0) return new Refusal('identity_bundle_empty', id.trustDomain);
+  if (presented.intermediates.length > MAX_PRESENTED)
+    return refuse('path_budget', `more than ${MAX_PRESENTED} intermediates`);
+  // A chain as Envoy writes it begins with the leaf, which issues nothing.
+  const above = presented.intermediates.filter((der) => !sameBytes(der, presented.leaf));
+  const read = above.map((der) => Certificate.parse(der));
+  const candidates = [...(options.intermediates ?? []), ...read.filter((one) => one instanceof Certificate)];
+  const path = validatePath(leaf, candidates, bundle.x509Authorities, now, { usage: options.usage ?? 'client' });
+  if (path instanceof Refusal) return withUnread(path, read);
+  return proven(id, path, bundle.revision);
+}
 
 /** Says of a path that was not found what might have belonged to it, had it been readable. */
 function withUnread(refusal: Refusal, read: readonly (Certificate | Refusal)[]): Refusal {

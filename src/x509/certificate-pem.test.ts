@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pem, TestCa, urlEncodedPem } from '../../test/support/ca.ts';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
-import { decodePemText, PemFault, readCertificates, readPem } from './certificate-pem.ts';
+import { decodePemText, readCertificates, readPem } from './certificate-pem.ts';
 
 const NOW = Date.UTC(2026, 10, 25);
 const ca = TestCa.root('prod.example', { now: NOW });
@@ -77,8 +78,8 @@ test('17 certificates are read', () => {
 
 test('a file may explain itself between the blocks, but not within', () => {
   assert.equal((readPem(`# root of 2026\n${text}subject=CN = x\n${text}`, true) as readonly Uint8Array[]).length, 2);
-  assert.ok(readPem(text.replace('-----\n', '-----\nsubject=CN = x\n'), true) instanceof PemFault);
-  assert.ok(readPem(`-----BEGIN\n${text}`, true) instanceof PemFault);
+  assert.ok(readPem(text.replace('-----\n', '-----\nsubject=CN = x\n'), true) instanceof Fault);
+  assert.ok(readPem(`-----BEGIN\n${text}`, true) instanceof Fault);
 });
 
 const crl = wrap(body, 'X509 CRL');
@@ -107,13 +108,13 @@ test('a file of revocation lists alone holds no certificate, and a key or mixed 
     text.replaceAll('-----\n', '-----\u00a0\n'),
     `${text} -----BEGIN CERTIFICATE-----x`.replace(' -----BEGIN', '-----BEGIN'),
   ])
-    assert.ok(readPem(file, true) instanceof PemFault, file);
+    assert.ok(readPem(file, true) instanceof Fault, file);
 });
 
 test('each certificate of a configured file must be readable', () => {
   assert.equal((readCertificates(text + text) as readonly unknown[]).length, 2);
   const got = readCertificates(text + pem(awkward));
-  assert.ok(got instanceof PemFault);
+  assert.ok(got instanceof Fault);
   assert.match(got.detail, /^certificate 2: /);
-  assert.ok(readCertificates('') instanceof PemFault);
+  assert.ok(readCertificates('') instanceof Fault);
 });

@@ -11,9 +11,6 @@ const LABEL = 'CERTIFICATE';
 /** What may lie between the certificates of a file and is passed over: SPIFFE knows no revocation lists. */
 const CRL = 'X509 CRL';
 
-/** Why a text is not PEM as it is read here. */
-export class PemFault extends Fault {}
-
 /**
  * The DER of each certificate in a text as Envoy writes it into `source.certificate` and into XFCC `Cert` and `Chain`:
  * PEM with the label CERTIFICATE, in the order of the text, at least one and at most 17, percent-encoded by RFC 3986
@@ -24,7 +21,7 @@ export function decodePemText(urlEncoded: string): readonly Uint8Array[] | Refus
   const text = percentDecoded(urlEncoded);
   if (text === null) return refuse('not percent-encoded text');
   const blocks = readPem(text, false);
-  if (blocks instanceof PemFault) return refuse(blocks.detail);
+  if (blocks instanceof Fault) return refuse(blocks.detail);
   if (blocks.length > MAX_BLOCKS) return refuse(`more than ${MAX_BLOCKS} certificates`);
   return blocks;
 }
@@ -43,32 +40,32 @@ function percentDecoded(text: string): string | null {
  * blanks before the end (RFC 7468 figure 1), a byte order mark, explanatory text outside the blocks (section 5.2), and
  * revocation lists, which are passed over.
  */
-export function readPem(text: string, file: boolean): readonly Uint8Array[] | PemFault {
+export function readPem(text: string, file: boolean): readonly Uint8Array[] | Fault {
   const blocks: Uint8Array[] = [];
   let open: { readonly label: string; readonly body: string[] } | null = null;
   for (const line of file ? linesOfFile(text) : text.split(/\r?\n/)) {
     const boundary = BOUNDARY.exec(line);
     if (boundary === null) {
       if (open !== null) open.body.push(line);
-      else if (line.startsWith('-----')) return new PemFault('a broken boundary line');
-      else if (line !== '' && !file) return new PemFault('text outside of a block');
+      else if (line.startsWith('-----')) return new Fault('a broken boundary line');
+      else if (line !== '' && !file) return new Fault('text outside of a block');
       continue;
     }
     const [, kind, label = ''] = boundary;
-    if (label !== LABEL && !(file && label === CRL)) return new PemFault('a block that is no certificate');
+    if (label !== LABEL && !(file && label === CRL)) return new Fault('a block that is no certificate');
     if ((kind === 'BEGIN') !== (open === null) || (open !== null && open.label !== label))
-      return new PemFault('boundary lines that do not match');
+      return new Fault('boundary lines that do not match');
     if (open === null) {
       open = { label, body: [] };
       continue;
     }
     const der = canonicalBase64(open.body.join(''));
-    if (der === null) return new PemFault('a block that is not canonical base64');
+    if (der === null) return new Fault('a block that is not canonical base64');
     if (label === LABEL) blocks.push(der);
     open = null;
   }
-  if (open !== null) return new PemFault('a block that does not end');
-  if (blocks.length === 0) return new PemFault('no certificate');
+  if (open !== null) return new Fault('a block that does not end');
+  if (blocks.length === 0) return new Fault('no certificate');
   return blocks;
 }
 
@@ -87,13 +84,13 @@ function withoutTrailingBlanks(line: string): string {
 }
 
 /** The certificates of a PEM file, each of which must be readable: what an operator configures is used or refused. */
-export function readCertificates(text: string): readonly Certificate[] | PemFault {
+export function readCertificates(text: string): readonly Certificate[] | Fault {
   const blocks = readPem(text, true);
-  if (blocks instanceof PemFault) return blocks;
+  if (blocks instanceof Fault) return blocks;
   const certificates: Certificate[] = [];
   for (const [i, der] of blocks.entries()) {
     const certificate = Certificate.parse(der);
-    if (certificate instanceof Refusal) return new PemFault(`certificate ${i + 1}: ${certificate.detail}`);
+    if (certificate instanceof Refusal) return new Fault(`certificate ${i + 1}: ${certificate.detail}`);
     certificates.push(certificate);
   }
   return certificates;

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeUtf8, JsonFault, parseExactJsonBytes, parseStrictJsonBytes } from '../../src/base/strict-json.ts';
-import { JwkFault } from '../../src/token/jwk.ts';
+import { Fault } from '../../src/base/fault.ts';
+import { decodeUtf8, parseExactJsonBytes, parseStrictJsonBytes } from '../../src/base/strict-json.ts';
 import { UnverifiedJws } from '../../src/token/jws.ts';
 import { TokenFault } from '../../src/token/jws-fault.ts';
 import { parseJwks } from '../../src/token/key-set.ts';
-import { BundleFault, parseBundleFile } from '../../src/trust/bundle-document.ts';
+import { parseBundleFile } from '../../src/trust/bundle-document.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 
 /** Accepted by the grammar of RFC 8259, refused here since RFC 7493 section 2.3 leaves no reading of them. */
@@ -14,14 +14,14 @@ const header = Buffer.from('{"alg":"ES256"}').toString('base64url');
 
 /** Every place of this part that reads JSON: true when it took the bytes for JSON. */
 const readers: Readonly<Record<string, (bytes: Buffer) => boolean>> = {
-  'strict JSON': (bytes) => !(parseStrictJsonBytes(bytes) instanceof JsonFault),
-  'exact JSON': (bytes) => !(parseExactJsonBytes(bytes) instanceof JsonFault),
+  'strict JSON': (bytes) => !(parseStrictJsonBytes(bytes) instanceof Fault),
+  'exact JSON': (bytes) => !(parseExactJsonBytes(bytes) instanceof Fault),
   'a token': (bytes) => !(decodeToken(header, bytes.toString('base64url')) instanceof TokenFault),
   'a token header': (bytes) => !(decodeToken(bytes.toString('base64url'), 'e30') instanceof TokenFault),
-  'a JWKS': (bytes) => !(parseJwks(bytes) instanceof JwkFault),
+  'a JWKS': (bytes) => !(parseJwks(bytes) instanceof Fault),
   'a bundle': (bytes) => {
     const text = decodeUtf8(bytes);
-    return !(text instanceof JsonFault) && !(parseBundleFile('example.org', text) instanceof BundleFault);
+    return !(text instanceof Fault) && !(parseBundleFile('example.org', text) instanceof Fault);
   },
 };
 const decodeToken = (head: string, payload: string) => UnverifiedJws.decodeUnverified(`${head}.${payload}.AA`);
@@ -41,7 +41,7 @@ export function run(): CorpusResult {
     const bytes = readFileSync(join(folder, name));
     if (name.startsWith('i_')) {
       free++;
-      if (!(parseStrictJsonBytes(bytes) instanceof JsonFault)) freeAccepted++;
+      if (!(parseStrictJsonBytes(bytes) instanceof Fault)) freeAccepted++;
       continue;
     }
     const wrong = name.startsWith('n_') ? acceptedBy(bytes) : misread(bytes);
@@ -59,7 +59,7 @@ function acceptedBy(bytes: Buffer): string | null {
 
 function misread(bytes: Buffer): string | null {
   const value = parseStrictJsonBytes(bytes);
-  if (value instanceof JsonFault) return value.detail;
+  if (value instanceof Fault) return value.detail;
   const same = JSON.stringify(value) === JSON.stringify(JSON.parse(bytes.toString('utf8')));
   return same ? null : 'read as something else than JSON.parse reads';
 }

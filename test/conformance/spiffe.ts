@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Fault } from '../../src/base/fault.ts';
 import { Refusal } from '../../src/base/outcome.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import type { BundleContent } from '../../src/trust/bundle.ts';
-import { BundleFault, parseBundleFile, parseJwtAuthorities } from '../../src/trust/bundle-document.ts';
+import { parseBundleFile, parseJwtAuthorities } from '../../src/trust/bundle-document.ts';
 import { type CorpusResult, corporaDir, hasCorpus } from '../support/corpora.ts';
 import { type Chain, readCorpus, readExceptions, verifyChain } from '../support/x509-chains.ts';
 
@@ -64,7 +65,7 @@ export function run(): CorpusResult {
 function bundleFault(expected: BundleCase): string | null {
   const text = readFileSync(join(corporaDir, 'spiffe', expected.file), 'utf8');
   const read = expected.as.startsWith('JWT') ? parseJwtAuthorities(text) : parseBundleFile('example.org', text);
-  const content = read instanceof BundleFault || read === null ? null : read;
+  const content = read instanceof Fault || read === null ? null : read;
   if ((content !== null) !== expected.ok) return `expected ${expected.ok ? 'to be taken' : 'to be refused'}`;
   return content === null ? null : contentFault(expected, content);
 }

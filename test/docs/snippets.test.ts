@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 import { finish } from '../support/run.ts';
 import { type Block, blocks, type Page, page, pages, prose, repository } from './markdown.ts';
 

@@ -15,7 +15,7 @@ export interface Mutant {
  * the fault of something else. A refusal inside an expression is not a statement and is left alone.
  */
 const REFUSALS = [
-  /\breturn (?:refuse|malformed|new (?:Refusal|PemFault|BundleFault))\(/g,
+  /\breturn (?:refuse|malformed|new (?:Refusal|Fault))\(/g,
   /(?<=^\s*|\) )fail\(/gm,
   /(?<=\) )return (?:null|false|'[^']*'|`[^`]*`|[a-z]\w*)(?=;)/g,
 ];

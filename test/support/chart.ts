@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
 import type { Config } from '../../src/config/schema.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 import { goTool } from './go-tool.ts';
 import { type Finished, finish, run } from './run.ts';
 

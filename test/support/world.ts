@@ -4,7 +4,7 @@ import { PassThrough, type Writable } from 'node:stream';
 import { parse } from 'yaml';
 import { type App, start } from '../../src/app/app.ts';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/source/problem.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
 import { CheckClient } from './check-client.ts';
 import { checkBytes, type RequestShape } from './check-request.ts';

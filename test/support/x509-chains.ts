@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Fault } from '../../src/base/fault.ts';
 import { Refusal } from '../../src/base/outcome.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import { BundleSnapshot, TrustBundle } from '../../src/trust/bundle.ts';
-import { BundleFault, parseBundleFile } from '../../src/trust/bundle-document.ts';
+import { parseBundleFile } from '../../src/trust/bundle-document.ts';
 import { SvidVerifier } from '../../src/trust/svid-cache.ts';
 import type { VerifiedSvid } from '../../src/trust/x509-svid.ts';
 import { Certificate } from '../../src/x509/certificate.ts';
-import { PemFault, readPem } from '../../src/x509/certificate-pem.ts';
+import { readPem } from '../../src/x509/certificate-pem.ts';
 import { forms } from '../../src/x509/names.ts';
 import { corporaDir } from './corpora.ts';
 
@@ -49,7 +50,7 @@ export function verifyChain(chain: Chain): VerifiedSvid | Refusal {
 /** A snapshot in which this text is the bundle of one trust domain; without a bundle when it cannot be read. */
 export function bundlesFor(trustDomain: string, text: string, now: number): BundleSnapshot {
   const content = parseBundleFile(trustDomain, text);
-  const bundle = content === null || content instanceof BundleFault ? null : new TrustBundle(trustDomain, content);
+  const bundle = content === null || content instanceof Fault ? null : new TrustBundle(trustDomain, content);
   return new BundleSnapshot([{ name: trustDomain, local: true, maxStaleMs: YEAR_MS, bundle, freshAt: now }]);
 }
 
@@ -67,6 +68,6 @@ export function certificatesOf(texts: readonly string[]): readonly Certificate[]
 
 export function certificateOf(text: string): Certificate | Refusal {
   const blocks = readPem(text, false);
-  const [der] = blocks instanceof PemFault ? [] : blocks;
+  const [der] = blocks instanceof Fault ? [] : blocks;
   return der === undefined ? new Refusal('identity_svid_encoding', 'not PEM') : Certificate.parse(der);
 }

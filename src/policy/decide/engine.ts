@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { messageOf } from '../../base/fault.ts';
 import { type CedarCall, unrepresentable } from './call.ts';
 import type { PolicyFault } from './question.ts';
 
@@ -143,7 +144,7 @@ export class Engine {
       if (++this.#answers === SOUND_AFTER) this.#losses = 0;
       return result;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#throws++;
       if (isFatal(error) || this.#throws > (this.#options.throwBudget ?? THROW_BUDGET)) this.#lose(message);
       return { kind: 'unavailable', message: `the engine threw: ${message}` };

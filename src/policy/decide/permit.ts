@@ -1,39 +1,38 @@
 import { Refusal } from '../../base/outcome.ts';
+import type { Proven } from '../../base/proven.ts';
 import type { HopVerdict } from './question.ts';
 
 /** `unsafeObserveOnly` turns refusals by policy into permits that say so; every other refusal stands. */
 export type Enforcement = 'enforce' | 'unsafeObserveOnly';
 
 /**
- * Cedar permitted the request for every hop of its chain. Holding one is the proof: nothing but `Permit.from` makes it
+ * Cedar permitted the request for every hop of its chain. Holding one is the proof: nothing but `permitFrom` makes it
  * (test/imports.test.ts pins who calls that).
  */
-export class Permit {
-  /** The policies that permitted, over all hops, sorted and each once. */
-  readonly policies: readonly string[];
-  /** What would have been refused, were it not for `unsafeObserveOnly`; null under enforcement. */
-  readonly observed: Refusal | null;
-  #proof = true;
-
-  private constructor(policies: readonly string[], observed: Refusal | null) {
-    this.policies = policies;
-    this.observed = observed;
-    void this.#proof;
-    Object.freeze(this);
+export type Permit = Proven<
+  'permit',
+  {
+    /** The policies that permitted, over all hops, sorted and each once. */
+    policies: readonly string[];
+    /** What would have been refused, were it not for `unsafeObserveOnly`; null under enforcement. */
+    observed: Refusal | null;
   }
+>;
 
-  /**
-   * A permit when there is at least one hop and every hop was allowed, else the refusal of the hop that weighs most: one
-   * that could not be judged, then one with an erring policy, then a forbid, then a missing permit. `approval_required`
-   * when nothing but missing approvals stands against it, and every hop would be allowed with them.
-   */
-  static from(verdicts: readonly HopVerdict[], enforcement: Enforcement = 'enforce'): Permit | Refusal {
-    const permits = [...new Set(verdicts.flatMap((verdict) => verdict.permits))].toSorted();
-    const refusal = refusalOf(verdicts);
-    if (refusal === null) return new Permit(permits, null);
-    const byPolicy = refusal.reason.startsWith('policy_') || refusal.reason.startsWith('approval_');
-    return byPolicy && enforcement === 'unsafeObserveOnly' ? new Permit(permits, refusal) : refusal;
-  }
+const permit = (policies: readonly string[], observed: Refusal | null): Permit =>
+  Object.freeze({ policies, observed }) as Permit;
+
+/**
+ * A permit when there is at least one hop and every hop was allowed, else the refusal of the hop that weighs most: one
+ * that could not be judged, then one with an erring policy, then a forbid, then a missing permit. `approval_required`
+ * when nothing but missing approvals stands against it, and every hop would be allowed with them.
+ */
+export function permitFrom(verdicts: readonly HopVerdict[], enforcement: Enforcement = 'enforce'): Permit | Refusal {
+  const permits = [...new Set(verdicts.flatMap((verdict) => verdict.permits))].toSorted();
+  const refusal = refusalOf(verdicts);
+  if (refusal === null) return permit(permits, null);
+  const byPolicy = refusal.reason.startsWith('policy_') || refusal.reason.startsWith('approval_');
+  return byPolicy && enforcement === 'unsafeObserveOnly' ? permit(permits, refusal) : refusal;
 }
 
 /** Why not all hops were allowed; null when there is at least one and all were. */

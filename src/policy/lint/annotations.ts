@@ -1,5 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import { problemIn } from '../text/split.ts';
+import { wordOffset } from '../text/tokens.ts';
 import { MEANT } from './absence.ts';
 import { expressions, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
@@ -43,7 +44,7 @@ export function annotationProblems(policy: ParsedPolicy): Problem[] {
     problems.push(
       problemIn(
         policy,
-        wordOffset(policy, ['originator', 'actors', 'chain']),
+        wordOffset(policy.tokens, 'originator', 'actors', 'chain'),
         'a permit that rests on who stands in the chain believes the issuer of the token; say so with @trusts_issuer_chain',
       ),
     );
@@ -84,8 +85,4 @@ function readsActors(policy: ParsedPolicy): boolean {
 function placeOf(policy: ParsedPolicy, annotation: string): number {
   const index = policy.tokens.findIndex((token, i) => token.text === '@' && policy.tokens[i + 1]?.text === annotation);
   return policy.tokens[index]?.start ?? 0;
-}
-
-function wordOffset(policy: ParsedPolicy, words: readonly string[]): number {
-  return policy.tokens.find((token) => words.includes(token.text))?.start ?? 0;
 }

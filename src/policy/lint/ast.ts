@@ -64,3 +64,15 @@ export function literalsOf(expression: unknown): readonly unknown[] {
 export function stringsOf(expression: unknown): readonly string[] {
   return literalsOf(expression).filter((value) => typeof value === 'string');
 }
+
+/** What `&&` joins at the top of an expression, from left to right. */
+export function conjuncts<E>(expression: E): readonly E[] {
+  const found: E[] = [];
+  const open: E[] = [expression];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const node = nodeOf(next);
+    if (node?.operator === '&&') open.push(operand(node, 'right') as E, operand(node, 'left') as E);
+    else found.push(next);
+  }
+  return found;
+}

@@ -2,7 +2,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { PolicySettings } from '../text/sources.ts';
 import { problemIn } from '../text/split.ts';
-import { stringValue } from '../text/tokens.ts';
+import { stringValue, wordOffset } from '../text/tokens.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
@@ -31,7 +31,7 @@ export function stringProblems(policy: ParsedPolicy, names: Names): Problem[] {
     const hidden = hiddenList(node);
     if (hidden === null) continue;
     const message = `${hidden} is compared with names only where it stands by itself, as in ${hidden}.contains("..."); write it so`;
-    problems.push(problemIn(policy, wordOffset(policy, hidden.split('.').at(-1) ?? ''), message));
+    problems.push(problemIn(policy, wordOffset(policy.tokens, hidden.split('.').at(-1) ?? ''), message));
   }
   return problems;
 }
@@ -62,7 +62,7 @@ function tagFaults(policy: ParsedPolicy, node: Node, { inventory, settings }: Na
   ]).get(path);
   if (faultOf === undefined) {
     const fault = `whose tags these are is hidden; write principal.${node.operator}("..."), or the same of resource, context.headers or context.numbers`;
-    return [{ offset: wordOffset(policy, node.operator), fault }];
+    return [{ offset: wordOffset(policy.tokens, node.operator), fault }];
   }
   return stringsOf(operand(node, 'right')).flatMap((name) => {
     const fault = faultOf(name);
@@ -135,8 +135,4 @@ export function unlisted(kind: string, name: string, where: string): string {
 export function valueOffset(policy: ParsedPolicy, value: string): number {
   const token = policy.tokens.find((candidate) => candidate.kind === 'string' && stringValue(candidate) === value);
   return token?.start ?? 0;
-}
-
-function wordOffset(policy: ParsedPolicy, word: string): number {
-  return policy.tokens.find(({ text }) => text === word)?.start ?? 0;
 }

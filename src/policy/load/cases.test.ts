@@ -108,7 +108,7 @@ suite('policy tests', () => {
       '9:5',
       'expected deny (policy_forbidden), got deny (policy_no_permit)',
     ],
-    ['key', 'approvals: [resource-owner]', 'approval: [resource-owner]', '22:5', "no such key 'approval'"],
+    ['key', 'approvals: [resource-owner]', 'approval: [resource-owner]', '22:5', 'cases[3].approval: no such key'],
     ['purpose', 'purpose: finance }', 'purpose: finanse }', '25:5', "no purpose is called 'finanse'"],
     [
       'workload',

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type Reason, Refusal, reasons } from '../../base/outcome.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import { shapeProblems } from '../../source/explain.ts';
 import type { Problem } from '../../source/problem.ts';
-import { readYaml, type YamlFile } from '../../source/yaml.ts';
+import { readYaml } from '../../source/yaml.ts';
 import { refusalOf } from '../decide/permit.ts';
 import type { HopVerdict, Question } from '../decide/question.ts';
 import type { SourceFile } from '../text/place.ts';
@@ -64,8 +65,8 @@ export function readCases(
 ): PolicyCase[] | Problem[] {
   const yaml = readYaml(source.text, source.file, 'write a list of cases, or remove it');
   if (Array.isArray(yaml)) return yaml;
-  const parsed = casesSchema.safeParse(yaml.value);
-  if (!parsed.success) return parsed.error.issues.flatMap((issue) => shapeProblems(issue, yaml));
+  const parsed = casesSchema.safeParse(yaml.value, { reportInput: true });
+  if (!parsed.success) return shapeProblems(parsed.error, yaml);
   const { given = {}, cases } = parsed.data;
   const problems: Problem[] = [];
   const found = cases.flatMap((stated, index): PolicyCase[] => {
@@ -116,13 +117,4 @@ export function difference({ name, expected }: PolicyCase, result: CaseResult): 
       .join(' ');
   const detail = result.detail === '' ? '' : `: ${result.detail}`;
   return `${name}: expected ${say(expected.result, expected.by, expected.reason)}, got ${say(result.result, result.by, result.reason)}${detail}; correct the policies, or the case`;
-}
-
-function shapeProblems(issue: z.core.$ZodIssue, yaml: YamlFile): Problem[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) =>
-      yaml.problem([...issue.path, key], `no such key '${key}'; remove it, or correct its spelling`, true),
-    );
-  }
-  return [yaml.problem(issue.path, `${issue.path.join('.')}: ${issue.message}`)];
 }

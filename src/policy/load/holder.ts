@@ -1,9 +1,11 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
-import { FolderWatch } from '../../source/folder-watch.ts';
 import { formatProblem, type Problem } from '../../source/problem.ts';
+import { Refresher } from '../../source/refresher.ts';
+import { Watch } from '../../source/watch.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import type { DisabledGuardrail, PolicySettings, Sources } from '../text/sources.ts';
@@ -61,9 +63,8 @@ const OURS = /\.(cedar|cedarschema|ya?ml)$|^[^.]+$/;
 export class SnapshotHolder {
   readonly events = new EventEmitter<HolderEvents>();
   readonly #options: HolderOptions;
-  readonly #watch: FolderWatch;
-  readonly #progress = new EventEmitter<{ attempted: [] }>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #watch: Watch;
+  readonly #looks: Refresher<void>;
   #held: Held | null = null;
   #seen = '';
   #status: HolderStatus = {
@@ -74,19 +75,22 @@ export class SnapshotHolder {
     warnings: [],
     lastAttemptAt: null,
   };
-  #running: Promise<void> | null = null;
-  #again = false;
-  #started = 0;
-  #ended = 0;
   #unsettled = false;
   #closed = false;
 
   private constructor(options: HolderOptions) {
     this.#options = options;
-    this.#watch = new FolderWatch((name) => {
-      if (name === null || this.#concerns(name)) this.#look();
+    this.#watch = new Watch((name) => {
+      if (name === null || this.#concerns(name)) this.#looks.refreshSoon();
     });
-    this.#timer = setInterval(() => this.#look(), options.pollMs ?? POLL_MS).unref();
+    this.#looks = new Refresher<void>({
+      clock: systemClock,
+      read: () => this.#look(),
+      onRead: () => {},
+      refreshMs: () => options.pollMs ?? POLL_MS,
+      maxStaleMs: Number.POSITIVE_INFINITY,
+      leastMs: SETTLE_MS,
+    });
   }
 
   /** Resolves after the first attempt to load; `status` tells whether it succeeded. */
@@ -108,46 +112,24 @@ export class SnapshotHolder {
 
   /** Looks at the files now; resolves when what they hold was served or refused. */
   async refresh(): Promise<void> {
-    const own = this.#started + 1;
-    this.#look();
-    while (!this.#closed && this.#ended < own) await once(this.#progress, 'attempted');
+    await this.#looks.refresh();
   }
 
   /** Ends the watching. The current snapshot stays usable. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
     this.#watch.close();
-    this.#progress.emit('attempted');
-    await this.#running;
+    await this.#looks.stop();
   }
 
-  #look(): void {
-    this.#again = true;
-    if (this.#closed || this.#running !== null) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-      // Whoever looked after the last round ended, and before this, was not heard.
-      if (this.#again) this.#look();
-    });
-  }
-
-  /** One attempt at a time, until nothing asked for another meanwhile. Busy folders are looked at now and then only. */
-  async #run(): Promise<void> {
-    while (this.#again && !this.#closed) {
-      this.#again = false;
-      const own = ++this.#started;
-      try {
-        await this.#attempt();
-      } catch (error) {
-        // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
-        this.#seen = TRY_AGAIN;
-        const message = error instanceof Error ? error.message : String(error);
-        this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
-      }
-      this.#ended = own;
-      this.#progress.emit('attempted');
-      if (this.#again) await delay(SETTLE_MS);
+  async #look(): Promise<void> {
+    try {
+      await this.#attempt();
+    } catch (error) {
+      // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
+      this.#seen = TRY_AGAIN;
+      const message = messageOf(error);
+      this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
     }
   }
 

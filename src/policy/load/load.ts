@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { restoreInventory } from '../../inventory/load.ts';
 import type { Problem } from '../../source/problem.ts';
@@ -70,8 +71,4 @@ export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
 
 function transient(message: string): Rejection {
   return { problems: [{ file: 'policies', line: 1, column: 1, message }], transient: true };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

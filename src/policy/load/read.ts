@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../../source/problem.ts';
 import type { SourceFile } from '../text/place.ts';
+import { byName } from '../text/place.ts';
 import type { PolicySettings, Sources } from '../text/sources.ts';
 import { passedOver } from './passed-over.ts';
 
@@ -241,10 +242,6 @@ async function beginningOf(path: string): Promise<string> {
 /** Whether Cedar text holds nothing but blanks and comments. */
 function isBlank(text: string): boolean {
   return text.split(/[\n\r]/).every((line) => /^\s*(?:$|\/\/)/.test(line));
-}
-
-function byName(a: SourceFile, b: SourceFile): number {
-  return a.file < b.file ? -1 : 1;
 }
 
 function messageOf(error: unknown): string {

@@ -7,7 +7,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { Target, Workload } from '../../inventory/model.ts';
 import { inNetworks } from '../../inventory/networks.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
-import type { Question } from '../decide/question.ts';
+import { bareQuestion, type Question } from '../decide/question.ts';
 import { unmapped } from '../decide/vocabulary.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 
@@ -158,11 +158,10 @@ function questionOf(stated: Stated, { hop, index, chain, target, task, headers, 
   const isCaller = index === chain.length - 1;
   const client = stated.client === undefined ? null : unmapped(stated.client);
   return {
+    ...bareQuestion(hop, target),
     now,
-    hop,
     role: isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary',
     credential: isCaller ? (stated.credential ?? 'x509-svid') : 'delegated',
-    target,
     chain: chain as unknown as Chain,
     task,
     declared: stated.declared ?? null,

@@ -2,6 +2,7 @@ import { restoreInventory } from '../../inventory/load.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { Vetted } from '../decide/validated.ts';
 import type { SourceFile } from '../text/place.ts';
+import { byName } from '../text/place.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
 import type { Rejection } from './load.ts';
 
@@ -128,8 +129,4 @@ function teamsOf(files: readonly string[]): string[] {
 
 function problemsOf(team: string, problems: Problems): Problems {
   return problems.filter(({ file }) => teamOf(file) === team);
-}
-
-function byName(a: SourceFile, b: SourceFile): number {
-  return a.file < b.file ? -1 : 1;
 }

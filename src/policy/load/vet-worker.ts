@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../base/fault.ts';
 import type { Problem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
 import type { Vetted } from '../decide/validated.ts';
@@ -12,7 +13,7 @@ function judged(sources: Sources): Vetted | Problem[] {
   try {
     return vet(sources, newInstance());
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [
       {
         file: 'policies',

@@ -6,6 +6,9 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** The order of files in everything that is made of them. */
+export const byName = (a: SourceFile, b: SourceFile): number => (a.file < b.file ? -1 : 1);
+
 /** A problem at an offset (UTF-16 units) of a file. Columns count characters. */
 export function problemAt(source: SourceFile, offset: number, message: string): Problem {
   const starts = lineStarts(source);

@@ -104,3 +104,7 @@ export function literals(tokens: readonly Token[]): readonly Literal[] {
   }
   return found;
 }
+
+/** Where the first token that is one of these words begins; 0 where there is none. */
+export const wordOffset = (tokens: readonly Token[], ...words: readonly string[]): number =>
+  tokens.find(({ text }) => words.includes(text))?.start ?? 0;

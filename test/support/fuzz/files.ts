@@ -3,13 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import {
-  type ExactNumber,
-  JsonFault,
-  type JsonValue,
-  parseExactJson,
-  parseStrictJson,
-} from '../../../src/base/strict-json.ts';
+import { Fault } from '../../../src/base/fault.ts';
+import { type ExactNumber, type JsonValue, parseExactJson, parseStrictJson } from '../../../src/base/strict-json.ts';
 import { isConfig, loadConfig } from '../../../src/config/load.ts';
 import { Inventory } from '../../../src/inventory/inventory.ts';
 import { loadInventory, restoreInventory } from '../../../src/inventory/load.ts';
@@ -62,14 +57,14 @@ export const fileParsers: readonly Parser[] = [
     ),
     (text) => ({ strict: parseStrictJson(text), exact: parseExactJson(text) }),
     ({ strict, exact }, text) => {
-      if (exact instanceof JsonFault) {
-        assert.ok(strict instanceof JsonFault);
+      if (exact instanceof Fault) {
+        assert.ok(strict instanceof Fault);
         return false;
       }
       assert.deepEqual(plain(exact), plain(JSON.parse(text)));
       const colons = text.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1;
       assert.equal(membersOf(exact), colons, 'no member is lost');
-      if (!(strict instanceof JsonFault)) assert.deepEqual(strict, exact);
+      if (!(strict instanceof Fault)) assert.deepEqual(strict, exact);
       return true;
     },
   ),

@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
+import { Fault } from '../../../src/base/fault.ts';
 import { Refusal } from '../../../src/base/outcome.ts';
 import { SpiffeId } from '../../../src/base/spiffe-id.ts';
 import { type JsonValue, parseStrictJson } from '../../../src/base/strict-json.ts';
-import { JwkFault, PublicJwk } from '../../../src/token/jwk.ts';
+import { PublicJwk } from '../../../src/token/jwk.ts';
 import { parseJwks } from '../../../src/token/key-set.ts';
 import { type BundleContent, BundleSnapshot, TrustBundle } from '../../../src/trust/bundle.ts';
-import {
-  BundleFault,
-  parseBundleFile,
-  parseJwtAuthorities,
-  parseX509Authorities,
-} from '../../../src/trust/bundle-document.ts';
+import { parseBundleFile, parseJwtAuthorities, parseX509Authorities } from '../../../src/trust/bundle-document.ts';
 import { type VerifiedSvid, verifyX509Svid } from '../../../src/trust/x509-svid.ts';
 import { Certificate } from '../../../src/x509/certificate.ts';
-import { decodePemText, PemFault, readCertificates } from '../../../src/x509/certificate-pem.ts';
+import { decodePemText, readCertificates } from '../../../src/x509/certificate-pem.ts';
 import { forms } from '../../../src/x509/names.ts';
 import { bundleDocument, dnsName, nameConstraints, pemBundle, TestCa, uriName, urlEncodedPem } from '../ca.ts';
 import { jwk, makeKey } from '../tokens.ts';
@@ -104,7 +100,7 @@ export const identityParsers: readonly Parser[] = [
     'certificate file',
     mutatedText([pemBundle(ca), svid.pem + rsa.pem], ['-----BEGIN CERTIFICATE-----', '\n', '\r', '=', ' ', '# ']),
     readCertificates,
-    (certificates) => !(certificates instanceof PemFault) && certificates.length > 0,
+    (certificates) => !(certificates instanceof Fault) && certificates.length > 0,
   ),
   parser(
     'bundle file',
@@ -132,7 +128,7 @@ export const identityParsers: readonly Parser[] = [
     mutatedTree([jwk(key), jwk(makeKey('RS256')), jwk(makeKey('EdDSA'))]),
     (tree) => PublicJwk.read(strictly(tree)),
     (read, tree) => {
-      if (read instanceof JwkFault) return false;
+      if (read instanceof Fault) return false;
       createPublicKey({ key: tree as Record<string, string>, format: 'jwk' });
       return true;
     },
@@ -148,7 +144,7 @@ export const identityParsers: readonly Parser[] = [
       )
       .map((text) => Buffer.from(text)),
     parseJwks,
-    (set) => !(set instanceof JwkFault) && set.keys.length > 0,
+    (set) => !(set instanceof Fault) && set.keys.length > 0,
   ),
 ];
 
@@ -197,8 +193,8 @@ function urisOf({ subjectAltName = '' }: X509Certificate): readonly string[] {
   );
 }
 
-function isBundle(content: BundleContent | null | BundleFault): boolean {
-  if (content === null || content instanceof BundleFault) return false;
+function isBundle(content: BundleContent | null | Fault): boolean {
+  if (content === null || content instanceof Fault) return false;
   for (const root of content.x509Authorities) assert.ok(root instanceof Certificate);
   return true;
 }
