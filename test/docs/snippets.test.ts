@@ -120,5 +120,7 @@ function isThere(command: string, usage: string): boolean {
   if (scripts[script] === undefined) return false;
   if (dashes === undefined || name === '' || name === 'NAME' || name.startsWith('--')) return true;
   if (script === 'authz') return usage.includes(`\n${name} `);
-  return ['soak', 'conformance', 'bench'].includes(script) && existsSync(join(repository, 'test', script, `${name}.ts`));
+  return (
+    ['soak', 'conformance', 'bench'].includes(script) && existsSync(join(repository, 'test', script, `${name}.ts`))
+  );
 }
