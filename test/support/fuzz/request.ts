@@ -4,6 +4,7 @@ import { Refusal } from '../../../src/base/outcome.ts';
 import { plainNumber } from '../../../src/check/recall.ts';
 import { decodeCheck } from '../../../src/envoy/messages.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
+import { guardHeaders } from '../../../src/http/guard.ts';
 import { canonicalAddress, canonicalHost } from '../../../src/http/host.ts';
 import type { CheckInput, XfccElement } from '../../../src/http/input.ts';
 import { readTarget } from '../../../src/http/path.ts';
@@ -91,7 +92,11 @@ export const requestParsers: readonly Parser[] = [
         fc.array(fc.string(), { maxLength: 2 }),
       ),
     ),
-    (values) => readDeclared(headersOf(values), { id: 'x-task-id', purpose: 'x-task-purpose' }),
+    (values) => {
+      const headers = headersOf(values);
+      const guarded = guardHeaders(headers, ['x-task-id', 'x-task-purpose'], false);
+      return guarded ?? readDeclared(headers, { id: 'x-task-id', purpose: 'x-task-purpose' });
+    },
     (declared, values) => {
       if (declared === null || declared instanceof Refusal) return false;
       assert.deepEqual([declared.id, declared.purpose], [values['x-task-id'], values['x-task-purpose']].flat());
