@@ -70,6 +70,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
     if (median > worst.median) worst = { name: input.name, median };
     if (median > GOAL_MS) faults.push(`${figure(median)}: ${input.name}`);
   }
+  process.stdout.write(`  ${count} inputs: worst ${figure(worst.median)}: ${worst.name}\n`);
   const growths: Growth[] = [];
   for await (const growth of grow(estate, DISTINCT)) {
     process.stdout.write(`  ${growth.name}: ${growth.line}\n`);
