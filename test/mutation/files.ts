@@ -5,18 +5,13 @@ import { type Patch, runSoakMutation } from './soak.ts';
  * judged, and that they are read once more before they are installed. A state that may not be served at all is there for
  * less time than either takes, so that each alone keeps it off.
  */
+const holder = 'src/policy/load/holder.ts';
 const patches: readonly Patch[] = [
-  ['files are read again', 'src/policy/load/holder.ts', ['if (stamp !== reading.stamp) continue;', '']],
+  ['files are read again', holder, ['if (stamp !== reading.stamp) continue;', '']],
   [
     'files rest, and are read again',
-    'src/policy/load/holder.ts',
-    ['SETTLE_MS = 100;', 'SETTLE_MS = 0;'],
-    ['if (stamp !== reading.stamp) continue;', ''],
-  ],
-  [
-    'files rest longer than their writer pauses, and are read again',
-    'src/policy/load/holder.ts',
-    ['SETTLE_MS = 100;', 'SETTLE_MS = 40;'],
+    holder,
+    ['const reading = await settledReading(() => this.#read(), this.#seen);', 'const reading = await this.#read();'],
     ['if (stamp !== reading.stamp) continue;', ''],
   ],
 ];

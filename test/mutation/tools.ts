@@ -71,11 +71,6 @@ const patches: readonly Patch[] = [
     ],
   ],
   [
-    'a forbid without an approval lifts nothing',
-    'src/policy/decide/snapshot.ts',
-    [' || wanted.includes(undefined)', ''],
-  ],
-  [
     '@approval names what a condition asks for',
     'src/policy/lint/annotations.ts',
     ['!approvalsAsked(policy).has(value)', 'false'],

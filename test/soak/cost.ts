@@ -59,7 +59,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
   let count = 0;
   const began = performance.now();
   for (const input of inputs(estate, [...hostileTexts, ...regexTexts()])) {
-    const { median, worst: longest, runs } = await costOf(estate, input.message(1));
+    const { median, worst: longest, runs } = await costOf(estate, () => input.message(1));
     if (++count % KEPT === 0) estate.forgetAudit();
     if (longest > SHOWN_MS) process.stdout.write(`  one of ${runs} runs took ${figure(longest)}: ${input.name}\n`);
     if (median > GOAL_MS) suspects.push(input);
@@ -70,6 +70,7 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
     if (median > worst.median) worst = { name: input.name, median };
     if (median > GOAL_MS) faults.push(`${figure(median)}: ${input.name}`);
   }
+  process.stdout.write(`  ${count} inputs: worst ${figure(worst.median)}: ${worst.name}\n`);
   const growths: Growth[] = [];
   for await (const growth of grow(estate, DISTINCT)) {
     process.stdout.write(`  ${growth.name}: ${growth.line}\n`);
@@ -87,21 +88,21 @@ async function whole(estate: CostEstate): Promise<SoakResult> {
 async function leastOf(estate: CostEstate, input: Input): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let at = 0; at < AGAIN && least > GOAL_MS; at++) {
-    least = Math.min(least, (await costOf(estate, input.message(1))).median);
+    least = Math.min(least, (await costOf(estate, () => input.message(1))).median);
   }
   return least;
 }
 
 async function short(estate: CostEstate, plain: Uint8Array): Promise<SoakResult> {
   const faults: string[] = [];
-  const floor = (await costOf(estate, plain)).median;
+  const floor = (await costOf(estate, () => plain)).median;
   // Others each time, over time all of them.
   const turn = Math.floor(Date.now() / 1000);
   const texts = hostileTexts.filter((_, at) => (at + turn) % Math.ceil(hostileTexts.length / SHORT_TEXTS) === 0);
   let worst: Worst = { name: 'a plain check', median: floor };
   let count = 0;
   for (const input of inputs(estate, texts)) {
-    const { median } = await costOf(estate, input.message(1));
+    const { median } = await costOf(estate, () => input.message(1));
     count++;
     if (median > worst.median) worst = { name: input.name, median };
     if (median > SHORT_FACTOR * floor && (await isSuperlinear(estate, input)))
@@ -114,8 +115,8 @@ async function short(estate: CostEstate, plain: Uint8Array): Promise<SoakResult>
 /** Whether half of the text takes a third of the time or less, also when it is measured again. */
 async function isSuperlinear(estate: CostEstate, input: Input): Promise<boolean> {
   for (let at = 0; at < 3; at++) {
-    const half = await costOf(estate, input.message(0.5));
-    const all = await costOf(estate, input.message(1));
+    const half = await costOf(estate, () => input.message(0.5));
+    const all = await costOf(estate, () => input.message(1));
     if (all.median < SUPERLINEAR * half.median) return false;
   }
   return true;
@@ -127,10 +128,7 @@ function* inputs(estate: CostEstate, texts: readonly Text[]): Generator<Input> {
     name,
     message: (share) => encode(ask(share)),
   });
-  for (const { name, ask } of chains) {
-    const shown = ask(world);
-    yield encoded(name, () => shown);
-  }
+  for (const { name, ask } of chains) yield encoded(name, () => ask(world));
   for (const field of fields) {
     for (const text of texts) yield encoded(`${field.name}: ${text.name}`, (share) => asked(field, text, share));
   }

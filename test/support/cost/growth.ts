@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { urlEncodedPem } from '../ca.ts';
 import { liveMb } from '../live-memory.ts';
 import { type Ask, encode, type World } from '../world.ts';
-import { agentByDpop, bearer, EXPORT, INVOICE, LEDGER, READER, svidToken } from '../world-asks.ts';
+import { agentByDpop, agentByTxn, bearer, EXPORT, LEDGER, READER, svidToken } from '../world-asks.ts';
 import type { CostEstate } from './process.ts';
 
 /** What many distinct inputs of one kind left in the memory of the sidecar. */
@@ -46,16 +46,8 @@ const kinds = (world: World): readonly Kind[] => {
         },
       }),
     },
-    { name: 'certificates', ask: ({ svid }) => ({ svid: svid(LEDGER), path: INVOICE }) },
+    { name: 'certificates and tokens', ask: (same, at) => agentByTxn({ claims: { n: at } })(same) },
     { name: 'proofs of possession', ask: (same) => agentByDpop()(same) },
-    {
-      name: 'tokens',
-      ask: (same, at) => ({
-        svid: null,
-        path: EXPORT,
-        headers: bearer(svidToken(same, READER, { claims: { n: at } })),
-      }),
-    },
     {
       name: 'tokens that are wrong for good',
       ask: (same, at) => ({

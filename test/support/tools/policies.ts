@@ -24,6 +24,9 @@ const facts = [
   'context.chain.originator != principal || context.chain.depth > 1',
   'context.credential == Mesh::Credential::"jwt-svid" || context.credential == Mesh::Credential::"delegated"',
   'context has client && context.client.isInRange(ip("10.0.0.0/8"))',
+  'context.headers.hasTag("x-data-class") && context.headers.getTag("x-data-class") == "low"',
+  'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") > 10',
+  'context has query && context.query like "*x*"',
 ];
 
 /** The text of one policy about the estate; permits hold under the focus only, where there is one. */
