@@ -38,17 +38,17 @@ test('B46: not ready until policies, bundle and keys are there, and until then r
   await missing(
     /^no policy snapshot/,
     /^the bundle of prod.example is absent/,
-    /^the keys of .*tts/,
-    /^the keys of .*as/,
+    /^no keys for issuer .*tts/,
+    /^no keys for issuer .*as/,
   );
   assert.equal(reasonOf(await ask()), 'policy_unavailable');
 
   renameSync(join(estate.dir, 'policies-to-come'), join(estate.dir, 'policies'));
-  await missing(/^the bundle of prod.example is absent/, /^the keys of .*tts/, /^the keys of .*as/);
+  await missing(/^the bundle of prod.example is absent/, /^no keys for issuer .*tts/, /^no keys for issuer .*as/);
   assert.equal(reasonOf(await ask()), 'identity_bundle_absent');
 
   writeFileSync(join(estate.dir, 'bundle.json'), JSON.stringify(bundleDocument([estate.ca])));
-  await missing(/^the keys of .*tts/, /^the keys of .*as/);
+  await missing(/^no keys for issuer .*tts/, /^no keys for issuer .*as/);
   assert.equal(reasonOf(await ask()), 'task_keys_stale');
 
   issuer.configure(estate.dir);
