@@ -251,7 +251,12 @@ const CONTRADICTIONS: readonly (readonly [what: string, scenario: string, assign
     'foreignTrustDomains.prod\\.example.workloadApi=true',
     /which is trustDomain/,
   ],
-  ['an image that exists nowhere', SIDECAR, 'image.repository=', /image\.repository names no image.*npm run image -- .*--push/s],
+  [
+    'an image that exists nowhere',
+    SIDECAR,
+    'image.repository=',
+    /image\.repository names no image.*npm run image -- .*--push/s,
+  ],
   ['one port for two', CENTRAL, 'central.port=9192', /are the same/],
   ['too little time to end', CENTRAL, 'central.terminationGracePeriodSeconds=30', /must be more than/],
   ['fetched keys and no way to them', 'central-proofs', 'networkPolicy.egress=null', /set networkPolicy\.egress/],

@@ -22,7 +22,7 @@ const conditions: readonly Condition[] = [
   ['project.ts', 'below === null ? cut - 1 : below + 1', 'below === null ? cut - 1 : below'],
   ['project.ts', 'return (below ?? 0) + 1;', 'return below ?? 0;'],
   ['project.ts', 'if (this.#using.footprint.named.has(key)) return uid;', ''],
-  ['project.ts', '`${this.#using.prefix}${this.#names.size}`', '`${this.#using.prefix}`'],
+  ['project.ts', '{this.#names.size}`', '{0}`'],
   ['project.ts', "if (fn === 'datetime') this.#lasting = false;", ''],
   ['project.ts', '      addNeed(before.need, need);\n', ''],
   // What is remembered, and put together.
