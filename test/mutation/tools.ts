@@ -70,11 +70,6 @@ const patches: readonly Patch[] = [
       'lifted ? missing : []',
     ],
   ],
-  [
-    '@approval names what a condition asks for',
-    'src/policy/lint/annotations.ts',
-    ['!approvalsAsked(policy).has(value)', 'false'],
-  ],
 ];
 
 // The soak ends at the first contradiction.
