@@ -1,4 +1,3 @@
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestCa } from '../support/ca.ts';
 import { cached } from '../support/cache.ts';
@@ -88,15 +87,12 @@ function shapes(ca: TestCa, issuer: TaskIssuer): readonly Shape[] {
   ];
 }
 
-/** The files of a commit in the cache, with this tree's packages where it names the same, else with its own. */
+/** The files of a commit in the cache, with packages of their own: they outlive those of this tree. */
 async function checkout(commit: string): Promise<string> {
   const sha = (await run('git', ['rev-parse', '--verify', `${commit}^{commit}`], { cwd: repository })).trim();
   return await cached('checkout', sha, async (into) => {
     await run('sh', ['-c', `git archive ${sha} | tar -x -C '${into}'`], { cwd: repository });
-    const [mine, theirs] = [repository, into].map((dir) => readFileSync(join(dir, 'package-lock.json'), 'utf8'));
-    const packages = join(repository, 'node_modules');
-    if (mine === theirs && existsSync(packages)) symlinkSync(packages, join(into, 'node_modules'));
-    else await run('npm', ['ci', '--no-fund', '--no-audit'], { cwd: into });
+    await run('npm', ['ci', '--no-fund', '--no-audit'], { cwd: into });
   });
 }
 

@@ -82,7 +82,8 @@ export class Sidecar {
     const config = {
       ...setup.config,
       // No Envoy has to notice the end of most sidecars.
-      limits: { drainDelay: '0s', ...(setup.config.limits as object | undefined) },
+      // Another program may be of a version that does not know the key.
+      limits: { ...(setup.main === undefined && { drainDelay: '0s' }), ...(setup.config.limits as object | undefined) },
       listen: { ...setup.listen, check, status: `127.0.0.1:${statusPort}` },
       audit: { ...(setup.config.audit as object | undefined), sinks: [{ file: { path: this.auditFile } }] },
     };
