@@ -21,6 +21,8 @@ export interface Projector {
   readonly footprint: Footprint;
   /** Begins the id of an entity that no policy names, and no id that one names. */
   readonly prefix: string;
+  /** Entities that policies name, and of which they learn something. */
+  readonly literals: readonly (readonly [key: string, need: Need])[];
   readonly cuts: WeakMap<Need, readonly number[]>;
 }
 
@@ -28,7 +30,8 @@ export function projector(footprint: Footprint): Projector {
   const ids = [...footprint.named.keys()].map((key) => key.slice(key.indexOf(' ') + 1));
   let prefix = '#';
   while (ids.some((id) => id.startsWith(prefix))) prefix += '#';
-  return { footprint, prefix, cuts: new WeakMap() };
+  const literals = [...footprint.named].filter(([, need]) => isDereferenced(need));
+  return { footprint, prefix, literals, cuts: new WeakMap() };
 }
 
 /**
@@ -65,7 +68,7 @@ class Projection {
 
   result(): Projected {
     const { principal, action, resource, context } = this.#call;
-    const { footprint } = this.#using;
+    const { footprint, literals } = this.#using;
     const sent = {
       principal: this.#root(principal, footprint.principal),
       action,
@@ -75,8 +78,7 @@ class Projection {
         { uid: action, attrs: {}, parents: this.#groups.get(keyOf(action.type, action.id)) ?? [] },
       ] as unknown[],
     };
-    for (const [key, need] of footprint.named) {
-      if (!isDereferenced(need)) continue;
+    for (const [key, need] of literals) {
       const entity = this.#call.entities.find(({ uid }) => keyOf(uid.type, uid.id) === key);
       if (entity !== undefined) this.#demand(entity.uid, key, need);
     }
