@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { newInstance } from '../src/policy/decide/engine.ts';
-import { vet } from '../src/policy/load/vet.ts';
+import { validate } from '../src/policy/load/validate.ts';
 import { RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
-import type { SourceFile } from '../src/policy/text/place.ts';
+import type { SourceFile } from '../src/policy/text/source-file.ts';
 import { formatProblem } from '../src/source/problem.ts';
 import { testCases } from './support/cases.ts';
 import { loaded, settings, sourcesOf } from './support/policy.ts';
@@ -42,7 +42,7 @@ suite('guardrails', () => {
   const permit = { 'all.cedar': '@id("all") permit (principal, action, resource);' };
   const judge = (found: typeof shipped, ids: readonly string[] = []) => {
     const disabledGuardrails = ids.map((id) => ({ id, because: 'a reason', untilMs: Number.POSITIVE_INFINITY }));
-    const verdict = vet(
+    const verdict = validate(
       sourcesOf(permit, { guardrails: found, settings: { ...must, disabledGuardrails } }),
       newInstance(),
       0,

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import type { Findings } from '../config/against-inventory.ts';
+import type { InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
 import { TokenVerifier } from '../token/verifier.ts';
@@ -14,7 +14,7 @@ import { startTrust } from './trust.ts';
  * What is wrong with the files and folders that a configuration names (bundles, keys, intermediates, policies, inventory,
  * audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
  */
-export async function examine(config: Config): Promise<Findings> {
+export async function examine(config: Config): Promise<InventoryFindings> {
   const trust = await startTrust(config, { onBundle: () => {}, onOwnSvid: () => {} });
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { againstInventory, type Findings } from '../config/against-inventory.ts';
+import { againstInventory, type InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { Engine, type EngineOptions } from '../policy/decide/engine.ts';
 import { SnapshotHolder } from '../policy/load/holder.ts';
@@ -11,7 +11,7 @@ import { type Part, timeText } from './part.ts';
 export interface Policy extends Part {
   readonly holder: SnapshotHolder;
   /** What the configuration and the inventory in force say against each other; nothing where none is. */
-  findings(): Findings;
+  findings(): InventoryFindings;
 }
 
 /** Loads policies and inventory once, and goes on looking at them. */

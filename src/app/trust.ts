@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
-import type { BundleOrigin, FederationProfile } from '../config/trust-domain.ts';
+import type { BundleOrigin, FederationProfileConfig } from '../config/trust-domain.ts';
 import { TrustBundle } from '../trust/bundle.ts';
 import { parseBundleFile } from '../trust/bundle-document.ts';
 import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
@@ -112,7 +112,7 @@ function agent(endpoint: WorkloadEndpoint, confirmMs: number): WorkloadApi {
 
 async function readProfile(
   trustDomain: string,
-  profile: FederationProfile,
+  profile: FederationProfileConfig,
   maxLifetimeSeconds: number,
 ): Promise<Profile> {
   if (profile.kind === 'https_web') {

@@ -85,7 +85,7 @@ function stagesOver(state: MemoryState): Stages {
       backing: [],
       consumed: [],
       redemptions: [redemption],
-      asking: { scheme: 'bearer', host: resource.host, proofAlgorithms: [], resourceMetadata: false },
+      challenge: { scheme: 'bearer', host: resource.host, proofAlgorithms: [], resourceMetadata: false },
       responseHeaders: [],
     }),
     recall,
@@ -185,7 +185,7 @@ test('what was found until a refusal is in the trail, and nothing after it', asy
     results.map(({ decided: { trail } }) => trail.spans.map(({ stage }) => stage)),
     [[...stages, 'commit', 'audit'], [...stages, 'commit', 'audit'], [...stages, 'audit'], ['audit']],
   );
-  const all = ['target', 'caller', 'why', 'facts', 'hops'];
+  const all = ['target', 'caller', 'taskContext', 'facts', 'hops'];
   assert.deepEqual(
     results.map(({ decided: { trail } }) => Object.keys(trail.found)),
     [all, all, all, []],

@@ -2,8 +2,8 @@ import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import { admit } from './admission.ts';
 import type { CheckContext, Decision } from './decision.ts';
+import { headerMutations } from './header-mutations.ts';
 import { conclude, judge } from './judge.ts';
 import { useOf } from './redeem.ts';
 import type { Stages } from './stages.ts';
@@ -31,23 +31,26 @@ export async function check(
   );
   if (caller instanceof Refusal) return refuse(caller);
 
-  const why = trail.keep('why', await stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask));
-  if (why instanceof Refusal) return refuse(why);
+  const taskContext = trail.keep(
+    'taskContext',
+    await stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask),
+  );
+  if (taskContext instanceof Refusal) return refuse(taskContext);
 
-  const facts = trail.keep('facts', stages.recall(caller, why, input, snapshot.headers, nowMs));
+  const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
   if (facts instanceof Refusal) return refuse(facts);
 
-  const hops = judge(snapshot, input, target, caller, why, facts, nowMs);
-  const verdict = conclude(hops, target, why, stages.enforcement);
+  const hops = judge(snapshot, input, target, caller, taskContext, facts, nowMs);
+  const verdict = conclude(hops, target, taskContext, stages.enforcement);
   trail.keep('hops', hops);
   if (verdict instanceof Refusal) return refuse(verdict);
 
   if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
   const use = useOf(input, caller, snapshot.revision, context);
-  const giveBack = await stages.redeem(why.redemptions, use, nowMs);
+  const giveBack = await stages.redeem(taskContext.redemptions, use, nowMs);
   trail.lap('commit');
   if (giveBack instanceof Refusal) return refuse(giveBack);
 
-  const mutations = admit(input.headers, target, caller, why, stages.taskHeaders, context.decision);
+  const mutations = headerMutations(input.headers, target, caller, taskContext, stages.taskHeaders, context.decision);
   return { outcome: verdict, mutations, giveBack, trail };
 }

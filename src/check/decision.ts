@@ -1,8 +1,8 @@
 import type { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
 import type { Permit } from '../policy/decide/permit.ts';
-import type { GiveBack } from '../state/commit.ts';
-import type { Admission } from './admission.ts';
+import type { GiveBack } from '../state/redemption.ts';
+import type { HeaderMutations } from './header-mutations.ts';
 import type { Trail } from './trail.ts';
 
 /** This one check, beside its request. */
@@ -17,7 +17,12 @@ export interface CheckContext {
 
 /** An allow holds its Permit, a denial its reason; nothing else leaves a check. */
 export type Decision =
-  | { readonly outcome: Permit; readonly mutations: Admission; readonly giveBack: GiveBack; readonly trail: Trail }
+  | {
+      readonly outcome: Permit;
+      readonly mutations: HeaderMutations;
+      readonly giveBack: GiveBack;
+      readonly trail: Trail;
+    }
   | { readonly outcome: Refusal; readonly trail: Trail };
 
 /** One check and its decision: what is recorded, and what every listener gets. */

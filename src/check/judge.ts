@@ -5,7 +5,7 @@ import type { Target, Workload } from '../inventory/model.ts';
 import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
-import type { Why } from '../task/model.ts';
+import type { TaskContext } from '../task/model.ts';
 import { askForScope } from '../task/scopes.ts';
 import type { Facts } from './recall.ts';
 
@@ -25,12 +25,12 @@ export function judge(
   input: CheckInput,
   target: Target,
   caller: Caller,
-  why: Why,
+  taskContext: TaskContext,
   facts: Facts,
   now: number,
 ): readonly JudgedHop[] {
-  const last = why.chain.length - 1;
-  return why.chain.map((hop, index) => {
+  const last = taskContext.chain.length - 1;
+  return taskContext.chain.map((hop, index) => {
     const isCaller = index === last;
     const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
     const verdict = snapshot.decide({
@@ -40,9 +40,9 @@ export function judge(
       role,
       target,
       credential: isCaller ? caller.credential : 'delegated',
-      chain: why.chain,
-      task: why.task,
-      declared: why.declared,
+      chain: taskContext.chain,
+      task: taskContext.task,
+      declared: taskContext.declared,
       query: input.query,
       inNetworks: isCaller ? facts.inNetworks : null,
       credentialAge: isCaller ? facts.credentialAge : null,
@@ -64,7 +64,7 @@ export function shadowOf(hops: readonly JudgedHop[], outcome: Permit | Refusal):
 export function conclude(
   hops: readonly JudgedHop[],
   target: Target,
-  why: Why,
+  taskContext: TaskContext,
   enforcement: Enforcement,
 ): Permit | Refusal {
   const outcome = permitFrom(
@@ -77,7 +77,7 @@ export function conclude(
   const denial = new Refusal(outcome.reason, `${names}: ${outcome.detail}`, outcome.headers);
   return askForScope(
     denial,
-    why,
+    taskContext,
     target,
     refused.flatMap(({ verdict }) => verdict.forbids),
   );

@@ -6,10 +6,10 @@ import { Refusal } from '../base/outcome.ts';
 import { readRequest } from '../envoy/request.ts';
 import type { Caller } from '../identity/caller.ts';
 import { UNSUPPLIED } from '../policy/decide/question.ts';
-import type { Why } from '../task/model.ts';
+import type { TaskContext } from '../task/model.ts';
 import { plainNumber, recall } from './recall.ts';
 
-const none = { task: null } as Why;
+const none = { task: null } as TaskContext;
 
 test('B42: only plain decimal digits inside the safe range are a number', () => {
   for (const [text, number] of [

@@ -4,7 +4,7 @@ import type { Caller } from '../identity/caller.ts';
 import { inNetworks } from '../inventory/networks.ts';
 import type { Question } from '../policy/decide/question.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
-import type { Why } from '../task/model.ts';
+import type { TaskContext } from '../task/model.ts';
 
 /** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
 export type Facts = Pick<
@@ -23,7 +23,7 @@ const NOTHING: ReadonlySet<string> = new Set();
  */
 export type Recall = (
   caller: Caller,
-  task: Why,
+  task: TaskContext,
   input: CheckInput,
   headers: readonly DeclaredHeader[],
   nowMs: number,

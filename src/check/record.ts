@@ -26,11 +26,11 @@ export function toRecord(
 ) {
   const { outcome, trail } = decided;
   const { verified, snapshot } = trail;
-  const { target, caller, why, facts, hops } = trail.found;
+  const { target, caller, taskContext, facts, hops } = trail.found;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'mutations' in decided ? decided.outcome.observed : null;
-  const task = why?.task ?? null;
-  const stated = why === undefined ? verified.task : task;
+  const task = taskContext?.task ?? null;
+  const stated = taskContext === undefined ? verified.task : task;
   const presented = verified.credential;
   const request = input ?? raw;
   return {
@@ -91,7 +91,7 @@ export function toRecord(
     facts: {
       client: facts?.client ?? null,
       query: auditedQuery(input?.query ?? null, queryParameters),
-      declared: why?.declared ?? null,
+      declared: taskContext?.declared ?? null,
       secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
       approvals: [...(facts?.approvals ?? [])].sort(),
       risk: facts?.risk ?? null,

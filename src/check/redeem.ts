@@ -1,16 +1,16 @@
 import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
-import { commit, type GiveBack, type PendingClaim } from '../state/commit.ts';
 import type { State, Use } from '../state/model.ts';
+import { type GiveBack, type Redemption, redeem } from '../state/redemption.ts';
 import type { CheckContext } from './decision.ts';
 
 /**
- * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `commit`, and
+ * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `redeem` of state/, and
  * `overloaded` where nobody waits for the allow any more.
  */
 export type Redeem = (
-  redemptions: readonly PendingClaim[],
+  redemptions: readonly Redemption[],
   use: Use,
   nowMs: number,
 ) => Promise<Refusal | GiveBack> | Refusal;
@@ -18,7 +18,7 @@ export type Redeem = (
 /** The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch. */
 export function redeemer(state: State, clock: () => number): Redeem {
   return (redemptions, use, nowMs) =>
-    clock() < use.deadline ? commit(state, redemptions, use, nowMs) : new Refusal('overloaded', 'decided too late');
+    clock() < use.deadline ? redeem(state, redemptions, use, nowMs) : new Refusal('overloaded', 'decided too late');
 }
 
 /** The check for which something is used up. `revision` is that of the snapshot that judged it. */

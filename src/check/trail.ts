@@ -3,7 +3,7 @@ import type { Caller, VerifiedCredential } from '../identity/caller.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import type { VerifiedTask, Why } from '../task/model.ts';
+import type { TaskContext, VerifiedTask } from '../task/model.ts';
 import type { JudgedHop } from './judge.ts';
 import type { Facts } from './recall.ts';
 
@@ -21,7 +21,7 @@ export interface Span {
 export interface Findings {
   target: Target;
   caller: Caller;
-  why: Why;
+  taskContext: TaskContext;
   facts: Facts;
   hops: readonly JudgedHop[];
 }
@@ -30,7 +30,7 @@ export interface Findings {
 const stageOf = {
   target: null,
   caller: 'identity',
-  why: 'task',
+  taskContext: 'task',
   facts: 'facts',
   hops: 'policy',
 } as const satisfies Record<keyof Findings, TimedStage | null>;

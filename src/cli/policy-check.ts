@@ -3,8 +3,8 @@ import { pathNotes } from '../policy/lint/paths.ts';
 import type { Problem } from '../source/problem.ts';
 import { findIdle } from '../tools/idle.ts';
 import { noteworthy } from '../tools/notes.ts';
+import { readPolicies } from '../tools/read-policies.ts';
 import { areRuns, runTests } from '../tools/run-tests.ts';
-import { readPolicies } from '../tools/texts.ts';
 import { readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';
@@ -20,14 +20,14 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
   if (typeof parsed === 'number') return parsed;
   const opened = await openFolder(parsed.positionals, parsed.values, CHECK_USAGE, io, FAILED);
   if (typeof opened === 'number') return opened;
-  const { sources, vetted, engine, loaded, notes, place } = opened;
+  const { sources, validated, engine, loaded, notes, place } = opened;
   const runs = runTests(sources, loaded.snapshot);
   if (!areRuns(runs)) return report(runs, place, io);
   const outcomes = runs.flatMap((run) => run.outcomes);
   const failed = outcomes.flatMap(({ stated, differs }) => (differs === null ? [] : [stated.problem(differs)]));
   if (failed.length > 0) return report(failed, place, io);
   const policies = readPolicies(sources, newInstance());
-  const idle = findIdle(policies, vetted, loaded.snapshot.inventory, engine);
+  const idle = findIdle(policies, validated, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') {
     io.err(`unused permits and workloads cannot be determined: ${idle}\n`);
     return FAILED;

@@ -6,16 +6,16 @@ import { sensitivities } from '../inventory/schema.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question } from '../policy/decide/question.ts';
-import { questionsOf, type Stated } from '../policy/load/stated.ts';
+import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from '../tools/audited.ts';
-import { type Account, type Clause, explain } from '../tools/explain.ts';
-import { readPolicies } from '../tools/texts.ts';
+import { type Account, type ClauseResult, explain } from '../tools/explain.ts';
+import { readPolicies } from '../tools/read-policies.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io, unread } from './io.ts';
-import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
+import { indentedJson } from './printable.ts';
 import { reasonRow } from './reason-row.ts';
-import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
+import { STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
 
 export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
@@ -54,7 +54,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
   const { headers } = snapshot;
-  let stated: Stated | string;
+  let stated: Scenario | string;
   let past: Audited | null = null;
   if (fromAudit) {
     const found = await findDecision(audit, decision, opened, io);
@@ -67,7 +67,7 @@ export async function policyExplain(args: readonly string[], io: Io): Promise<nu
     stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, snapshot, systemClock.now());
     if (typeof stated === 'string') return misuse(stated, EXPLAIN_USAGE, io);
   }
-  const questions = questionsOf(stated, snapshot.inventory, headers);
+  const questions = questionsFor(stated, snapshot.inventory, headers);
   if (typeof questions === 'string') return fail(questions, io);
   if (questions instanceof Refusal)
     return fail(`refused before policies are asked: ${questions.reason}, ${questions.detail}`, io);
@@ -129,11 +129,11 @@ function show(
   { all, json }: Shown,
   io: Io,
 ): number {
-  const { sources, vetted, engine, loaded } = opened;
+  const { sources, validated, engine, loaded } = opened;
   const cedar = newInstance();
   const policies = readPolicies(sources, cedar);
   const purposes = loaded.snapshot.inventory;
-  const accounts = explain(policies, questions, { vetted, purposes, engine, cedar });
+  const accounts = explain(policies, questions, { validated, purposes, engine, cedar });
   if (typeof accounts === 'string') return fail(`Cedar could not be asked: ${accounts}`, io);
   const verdicts = questions.map((question) => loaded.snapshot.decide(question));
   const refusal = refusalOf(verdicts);
@@ -224,7 +224,7 @@ function saying({ result, policy, scope }: Account): string {
   return result === 'scope' ? `is about another ${scope}` : `does not ${policy.json.effect}`;
 }
 
-function clauseLines({ kind, result, part, values, error }: Clause): string[] {
+function clauseLines({ kind, result, part, values, error }: ClauseResult): string[] {
   const what =
     result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} fails to evaluate at`;
   const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is absent' : `is ${value}`}`);

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { Engine } from '../policy/decide/engine.ts';
-import type { Vetted } from '../policy/decide/validated.ts';
-import { install, type Loaded, vetApart } from '../policy/load/load.ts';
+import type { ValidatedPolicies } from '../policy/decide/validated.ts';
+import { install, type Loaded, validateApart } from '../policy/load/load.ts';
 import { type PolicyPaths, readSources } from '../policy/load/read.ts';
 import { RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
 import { type PolicySettings, policySettings, type Sources } from '../policy/text/sources.ts';
@@ -34,7 +34,7 @@ export interface FolderValues {
 /** A policy folder that passed everything but its own tests. */
 export interface Opened {
   readonly sources: Sources;
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly engine: Engine;
   readonly loaded: Loaded;
   /** The path of a file of the snapshot as the user would write it, not its name inside the folder. */
@@ -71,16 +71,16 @@ export async function openFolder(
   const path = (file: string): string => shownFile(file, shown, Array.isArray(sources) ? null : sources);
   const place = (problem: Problem): string => formatProblem({ ...problem, file: path(problem.file) });
   if (Array.isArray(sources)) return report(sources, place, io, faulty);
-  const vetted = await vetApart({ ...sources, tests: [] });
-  if ('problems' in vetted) return report(vetted.problems, place, io, faulty);
+  const validated = await validateApart({ ...sources, tests: [] });
+  if ('problems' in validated) return report(validated.problems, place, io, faulty);
   const engine = new Engine();
-  const loaded = install(engine, sources, vetted);
+  const loaded = install(engine, sources, validated);
   if ('problems' in loaded) return report(loaded.problems, place, io, faulty);
   const notes = reading.notes.map((note) => ({
     ...note,
     file: note.file.startsWith('guardrails/') ? note.file : join(shown.folder, note.file),
   }));
-  return { sources, vetted, engine, loaded, path, notes, place };
+  return { sources, validated, engine, loaded, path, notes, place };
 }
 
 /** Prints problems, each at its place, and gives the exit code. */

@@ -2,12 +2,12 @@ import { systemClock } from '../base/clock.ts';
 import { sensitivities } from '../inventory/schema.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { type Reached, reach } from '../tools/reach.ts';
-import { readPolicies } from '../tools/texts.ts';
+import { readPolicies } from '../tools/read-policies.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io } from './io.ts';
-import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
-import { STATED_OPTIONS, STATED_USAGE, statedBy } from './stated-options.ts';
+import { indentedJson } from './printable.ts';
+import { STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
 import { table } from './table.ts';
 
 export const REACH_USAGE = `policy reach WORKLOAD --in FOLDER [facts]
@@ -35,7 +35,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   if (caller === undefined || more.length > 0) return misuse('name one workload by its SPIFFE ID', REACH_USAGE, io);
   const opened = await openFolder(values.in === undefined ? [] : [values.in], values, REACH_USAGE, io);
   if (typeof opened === 'number') return opened;
-  const { sources, vetted, engine, loaded } = opened;
+  const { sources, validated, engine, loaded } = opened;
   const { snapshot } = loaded;
   const given = statedBy(values, { caller }, snapshot, systemClock.now());
   if (typeof given === 'string') return misuse(given, REACH_USAGE, io);
@@ -49,7 +49,7 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
     ...(values.direct === true ? { through: [] } : {}),
   };
   const policies = readPolicies(sources, newInstance());
-  const reached = reach(stated, { policies, vetted, snapshot, engine });
+  const reached = reach(stated, { policies, validated, snapshot, engine });
   if (typeof reached === 'string') {
     io.err(`${reached}\n`);
     return FAILED;

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { type Change, type Replay, Replayer } from '../tools/replay.ts';
 import { misuse, readArguments } from './arguments.ts';
 import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
-import { indentedJson } from './plain.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
+import { indentedJson } from './printable.ts';
 import { table } from './table.ts';
 
 export const REPLAY_USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]

@@ -46,8 +46,8 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
       for (const outcome of wrong) io.out(`${shown(outcome, opened)}\n`);
     }
   }
-  const { vetted, engine } = opened;
-  const program = { schema: vetted.schema, policies: vetted.enforced };
+  const { validated, engine } = opened;
+  const program = { schema: validated.schema, policies: validated.enforced };
   const more = await cedarTests(values.cases ?? [], engine, program, io);
   return conclude(passed + more.passed, failed + more.failed, io);
 }

@@ -1,11 +1,11 @@
 import { type Command, group } from './commands.ts';
 import type { Io } from './io.ts';
-import { plain } from './plain.ts';
 import { CHECK_USAGE, policyCheck } from './policy-check.ts';
 import { EXPLAIN_USAGE, policyExplain } from './policy-explain.ts';
 import { policyReach, REACH_USAGE } from './policy-reach.ts';
 import { policyReplay, REPLAY_USAGE } from './policy-replay.ts';
 import { policyTest, TEST_USAGE } from './policy-test.ts';
+import { plain } from './printable.ts';
 
 const verb = (usage: string, run: Command['run']): Command => ({
   usage,

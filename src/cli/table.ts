@@ -1,4 +1,4 @@
-import { plain } from './plain.ts';
+import { plain } from './printable.ts';
 
 /** Rows in columns, each as wide as its widest cell; no blanks at the ends of lines. */
 export function table(cells: readonly (readonly string[])[], indent = ''): string {

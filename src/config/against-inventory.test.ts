@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf } from '../../test/support/inventory.ts';
 import { formatProblem } from '../source/problem.ts';
-import { againstInventory, type Findings } from './against-inventory.ts';
+import { againstInventory, type InventoryFindings } from './against-inventory.ts';
 import { isConfig, loadConfig } from './load.ts';
 
 const NOW = Date.UTC(2026, 10, 29);
 const DAY = 86_400_000;
-const NOTHING: Findings = { problems: [], notes: [] };
+const NOTHING: InventoryFindings = { problems: [], notes: [] };
 
 const inventory = {
   purposes: { finance: {}, refunds: { in: ['finance'] } },
@@ -27,14 +27,14 @@ const issuer = {
   purposes: ['finance'],
 };
 
-function find(more: object, estate: object = {}): Findings {
+function find(more: object, estate: object = {}): InventoryFindings {
   const loaded = loadConfig(JSON.stringify({ ...config, ...more }), 'config.yaml', {});
   if (!isConfig(loaded)) assert.fail(loaded.map(formatProblem).join('\n'));
   return againstInventory(loaded, inventoryOf({ ...inventory, ...estate }), NOW);
 }
 
 /** The one problem, or the one note, that this finds. */
-function only(kind: keyof Findings, more: object, estate: object = {}): string {
+function only(kind: keyof InventoryFindings, more: object, estate: object = {}): string {
   const found = find(more, estate);
   assert.deepEqual({ ...found, [kind]: [] }, NOTHING);
   assert.equal(found[kind].length, 1, found[kind].join('\n'));

@@ -4,7 +4,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Config } from './schema.ts';
 
 /** What a look at a configuration found, one line each. */
-export interface Findings {
+export interface InventoryFindings {
   /** Parts that can never do what they are for. */
   readonly problems: readonly string[];
   /** What works, and is wider or emptier than anybody is likely to mean. */
@@ -21,7 +21,7 @@ type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy'>;
  * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
  * Each such name denies more than was meant, never less, but for a guardrail that is disabled without an end.
  */
-export function againstInventory(config: Read, inventory: Inventory, nowMs: number): Findings {
+export function againstInventory(config: Read, inventory: Inventory, nowMs: number): InventoryFindings {
   const problems = [
     ...unknownHosts(config, inventory),
     ...unknownPurposes(config, inventory),

@@ -3,7 +3,7 @@ import { contradiction } from './contradiction.ts';
 import type { Environment } from './document.ts';
 import { checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import * as s from './scalars.ts';
-import { trustDomain } from './trust-domain.ts';
+import { trustDomainSection } from './trust-domain.ts';
 
 const oidcIssuer = (folder: string) =>
   s
@@ -102,7 +102,7 @@ const sections = (folder: string, env: Environment) =>
       .prefault({})
       .describe('The SPIFFE agent that gives bundles and the sidecar’s own SVID'),
     trustDomains: s
-      .mapping(s.trustDomain(), trustDomain(folder))
+      .mapping(s.trustDomain(), trustDomainSection(folder))
       .check((ctx) => {
         if (Object.values(ctx.value).some((domain) => domain.local)) return;
         contradiction(

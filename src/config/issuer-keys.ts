@@ -1,4 +1,5 @@
 import { isFetchable } from '../token/fetch-url.ts';
+import type { KeyOrigin } from '../token/jwks-document.ts';
 import { type Context, contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
 
@@ -12,12 +13,6 @@ export const algorithms = () =>
     .min(1, { error: 'is empty, so no token could be accepted; leave the key out for the default' })
     .prefault([...RSA_AND_EC])
     .describe('Signature algorithms that are accepted');
-
-/** The keys of an issuer: a file, a URL, or discovery at the issuer's own address. */
-export type KeyOrigin =
-  | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'url'; readonly url: string; readonly ca: string | null }
-  | { readonly from: 'discovery'; readonly ca: string | null };
 
 /** The keys of the configuration that say where an issuer's keys are, and which of them count. */
 export const keyShape = (folder: string) => ({

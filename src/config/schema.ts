@@ -117,7 +117,7 @@ const policy = (folder: string) =>
   });
 
 /** Where audit lines go. */
-export type AuditSink = { readonly to: 'stdout' } | { readonly to: 'file'; readonly path: string };
+export type AuditSinkConfig = { readonly to: 'stdout' } | { readonly to: 'file'; readonly path: string };
 
 const audit = (folder: string) =>
   s.section({
@@ -134,7 +134,9 @@ const audit = (folder: string) =>
             const { stdout, file } = ctx.value;
             if ((stdout === null) === (file === null)) contradiction(ctx, [], 'needs exactly one of stdout, file');
           })
-          .transform(({ file }): AuditSink => (file === null ? { to: 'stdout' } : { to: 'file', path: file.path })),
+          .transform(
+            ({ file }): AuditSinkConfig => (file === null ? { to: 'stdout' } : { to: 'file', path: file.path }),
+          ),
         8,
         (sink) => (sink.to === 'stdout' ? '' : sink.path),
       )

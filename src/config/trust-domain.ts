@@ -3,7 +3,7 @@ import { contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
 
 /** How the server of a federation endpoint proves itself (SPIFFE Federation section 5.2). */
-export type FederationProfile =
+export type FederationProfileConfig =
   | { readonly kind: 'https_web'; readonly ca: string | null }
   | { readonly kind: 'https_spiffe'; readonly endpoint: SpiffeId; readonly bootstrap: string | null };
 
@@ -11,7 +11,7 @@ export type FederationProfile =
 export type BundleOrigin =
   | { readonly from: 'file'; readonly path: string }
   | { readonly from: 'workloadApi' }
-  | { readonly from: 'federation'; readonly url: string; readonly profile: FederationProfile };
+  | { readonly from: 'federation'; readonly url: string; readonly profile: FederationProfileConfig };
 
 const federation = (folder: string) =>
   s
@@ -43,14 +43,14 @@ const federation = (folder: string) =>
     })
     .transform(({ url, ca, endpointId, bootstrap }) => ({
       url,
-      profile: ((): FederationProfile => {
+      profile: ((): FederationProfileConfig => {
         if (endpointId === null) return { kind: 'https_web', ca };
         return { kind: 'https_spiffe', endpoint: endpointId, bootstrap };
       })(),
     }));
 
 /** One trust domain of the configuration. */
-export const trustDomain = (folder: string) =>
+export const trustDomainSection = (folder: string) =>
   s
     .section({
       local: s.flag().prefault(false).describe('This is a local trust domain; workloads of foreign ones are external'),

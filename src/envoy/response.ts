@@ -1,6 +1,6 @@
 import { type AnsweredReason, Refusal, reasons } from '../base/outcome.ts';
-import type { Admission } from '../check/admission.ts';
 import type { Answer, AuditReference } from '../check/answer.ts';
+import type { HeaderMutations } from '../check/header-mutations.ts';
 import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
 
 const PROBLEM_TYPE = 'urn:cedar-ext-authz:reasons#';
@@ -48,7 +48,7 @@ export function encodeAnswer(
 
 /** The explicit allow. `observed` is what `unsafeObserveOnly` let pass. */
 function allowResponse(
-  mutations: Admission,
+  mutations: HeaderMutations,
   reference: AuditReference,
   observed: Refusal | null,
 ): CheckResponseMessage {

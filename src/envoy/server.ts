@@ -6,8 +6,8 @@ import type { CheckInput } from '../http/input.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+import { rawRequestSummary } from './raw-request-summary.ts';
 import { encodeAnswer } from './response.ts';
-import { toldBy } from './told.ts';
 
 export interface ServerLimits {
   /** The largest CheckRequest that is read; a larger one is refused by `read`, as a denial. */
@@ -77,7 +77,7 @@ export async function serveChecks(
             ? new Refusal('request_too_large', `${message.bytes.length} bytes, more than ${limits.requestBytes}`)
             : read(message, checkPeer);
         },
-        raw: () => toldBy(message),
+        raw: () => rawRequestSummary(message),
         deadline: deadline instanceof Date ? deadline.getTime() : deadline,
         gaveUp: () => call.cancelled,
       }).then((answered) => done(null, encodeAnswer(answered, onBug)));

@@ -1,8 +1,8 @@
 import { Refusal } from '../base/outcome.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
-import { type Presented, type VerifiedSvid, verifyX509Svid } from '../trust/x509-svid.ts';
+import { type PresentedCertificates, type VerifiedSvid, verifyX509Svid } from '../trust/x509-svid.ts';
 
-export interface PeerRules {
+export interface CheckPeerRules {
   /** The SPIFFE IDs that may ask. */
   readonly peers: ReadonlySet<string>;
   readonly bundles: () => BundleSnapshot;
@@ -11,18 +11,18 @@ export interface PeerRules {
 
 /** Who is on the other end of a connection to the check port: an X.509-SVID of a listed SPIFFE ID. */
 export class ProvenPeer {
-  readonly #presented: Presented;
-  readonly #rules: PeerRules;
+  readonly #presented: PresentedCertificates;
+  readonly #rules: CheckPeerRules;
   #svid: VerifiedSvid;
 
-  private constructor(presented: Presented, rules: PeerRules, svid: VerifiedSvid) {
+  private constructor(presented: PresentedCertificates, rules: CheckPeerRules, svid: VerifiedSvid) {
     this.#presented = presented;
     this.#rules = rules;
     this.#svid = svid;
   }
 
   /** The peer at `now` (milliseconds), or the refusal of `verifyX509Svid`, or `identity_proxy_untrusted`. */
-  static prove(presented: Presented, rules: PeerRules, now: number): ProvenPeer | Refusal {
+  static prove(presented: PresentedCertificates, rules: CheckPeerRules, now: number): ProvenPeer | Refusal {
     const svid = verify(presented, rules, now);
     if (svid instanceof Refusal) return svid;
     if (rules.peers.has(svid.id.text)) return new ProvenPeer(presented, rules, svid);
@@ -51,6 +51,10 @@ export class ProvenPeer {
   }
 }
 
-function verify(presented: Presented, { bundles, maxLifetimeSeconds }: PeerRules, now: number): VerifiedSvid | Refusal {
+function verify(
+  presented: PresentedCertificates,
+  { bundles, maxLifetimeSeconds }: CheckPeerRules,
+  now: number,
+): VerifiedSvid | Refusal {
   return verifyX509Svid(presented, bundles(), now, { maxLifetimeSeconds, usage: 'client' });
 }

@@ -61,8 +61,8 @@ class Port {
       bundles: () => this.bundles.snapshot(),
       maxLifetimeSeconds: 86_400,
       clock: this.clock,
-      onRefused: (_address: string, why: string, cause: string) => {
-        this.refused.push(why);
+      onRefused: (_address: string, taskContext: string, cause: string) => {
+        this.refused.push(taskContext);
         this.causes.push(cause);
       },
     };
@@ -123,7 +123,7 @@ describe('the check port over mutual TLS', () => {
     assert.deepEqual(port.refused, []);
   });
 
-  for (const [name, svid, why] of [
+  for (const [name, svid, taskContext] of [
     ['shows no certificate', () => null, /^identity_missing/],
     ['has another id of the trust domain', () => ca.svid('spiffe://prod.example/ns/a/sa/b'), /not under listen.peers$/],
     ['is signed by a stranger', () => stranger.svid(ENVOY), /^identity_svid_issuer_unknown/],
@@ -141,7 +141,7 @@ describe('the check port over mutual TLS', () => {
     test(`a peer whose certificate ${name} is turned away before it can ask`, async () => {
       await assert.rejects(port.open(svid()));
       assert.equal(port.refused.length, 1);
-      assert.match(port.refused[0]!, why);
+      assert.match(port.refused[0]!, taskContext);
       assert.deepEqual(port.causes, ['peer']);
       assert.match(await said(await port.open(envoy())), /policy_no_permit/);
     });

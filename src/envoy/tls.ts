@@ -30,7 +30,7 @@ export interface CheckTls {
   readonly maxLifetimeSeconds: number;
   readonly clock: Clock;
   /** Called for each connection that is refused: the address of the peer, why, and the kind of cause. */
-  readonly onRefused: (address: string, why: string, cause: RefusedConnection) => void;
+  readonly onRefused: (address: string, taskContext: string, cause: RefusedConnection) => void;
 }
 
 interface Connection {
@@ -56,7 +56,9 @@ export interface TlsListener {
  */
 export async function listenTls(server: Server, host: string, port: number, tls: CheckTls): Promise<TlsListener> {
   const connections = new Map<string, Connection>();
-  const handshakes = new Handshakes(tls.clock, (address, why) => tls.onRefused(address, why, 'timeout'));
+  const handshakes = new Handshakes(tls.clock, (address, taskContext) =>
+    tls.onRefused(address, taskContext, 'timeout'),
+  );
   const tcp = createServer({
     ...contextOptions(null),
     requestCert: true,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Reason, Refusal } from '../base/outcome.ts';
-import { type PathOptions, readTarget } from './path.ts';
+import { type PathRules, readTarget } from './path.ts';
 
-const strict: PathOptions = { mergeSlashes: false, bangIsReplacement: false };
+const strict: PathRules = { mergeSlashes: false, bangIsReplacement: false };
 
 function reason(target: string, options = strict): Reason | null {
   const read = readTarget(target, options);

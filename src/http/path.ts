@@ -10,7 +10,7 @@ export interface RequestTarget {
   readonly query: string | null;
 }
 
-export interface PathOptions {
+export interface PathRules {
   /** Read a run of slashes as one, as an Envoy with `merge_slashes` forwards it. Otherwise such a path is refused. */
   readonly mergeSlashes: boolean;
   /** Whether a `!` may be a byte that Envoy replaced, which it does outside of encode_raw_headers. */
@@ -32,7 +32,7 @@ const STRUCTURE = /[/\\%;]/;
  * character, and what only folds to these (NFKC). An encoded `;` is data (RFC 3986 section 2.2), unless it hides an empty
  * segment or a dot segment; a `%2e` inside a longer segment is a dot like any other. Time is linear.
  */
-export function readTarget(target: string, options: PathOptions): RequestTarget | Refusal {
+export function readTarget(target: string, options: PathRules): RequestTarget | Refusal {
   if (target === '*') return new Refusal('request_path_asterisk', 'the target is *');
   if (!target.startsWith('/')) return new Refusal('request_path_not_absolute', 'the target does not begin with /');
   if (target.includes('#')) return ambiguous('the target holds a fragment');

@@ -1,7 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import { canonicalHost } from './host.ts';
 import { queryOverride } from './override.ts';
-import { type PathOptions, type RequestTarget, readTarget } from './path.ts';
+import { type PathRules, type RequestTarget, readTarget } from './path.ts';
 
 const METHOD = /^[A-Z][A-Z0-9_-]{0,31}$/;
 
@@ -27,7 +27,7 @@ export function methodFault(method: string): Refusal | null {
 }
 
 /** Reads the request line in the one way that a check does. Tools that judge requests as people write them call it too. */
-export function readRequestLine(line: RawRequestLine, options: PathOptions): ReadRequestLine | Refusal {
+export function readRequestLine(line: RawRequestLine, options: PathRules): ReadRequestLine | Refusal {
   const fault = methodFault(line.method);
   if (fault !== null) return fault;
   const target = readTarget(line.target, options);

@@ -14,7 +14,7 @@ export interface PeerRules {
 }
 
 /** Who connected, and through whom: `svid` is null when no certificate names a workload that may be a caller. */
-export interface Presented {
+export interface PeerIdentity {
   readonly svid: VerifiedSvid | null;
   readonly proxy: SpiffeId | null;
 }
@@ -30,7 +30,7 @@ export function presentedSvid(
   bundles: BundleSnapshot,
   now: number,
   onVerified: OnVerified,
-): Presented | Refusal {
+): PeerIdentity | Refusal {
   const { principal, certificate } = connection.source;
   if (certificate === '') return { svid: null, proxy: null };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
@@ -75,7 +75,7 @@ function behindProxies(
   peer: VerifiedSvid,
   rules: PeerRules,
   verify: (text: CertificateText) => VerifiedSvid | Refusal,
-): Presented | Refusal {
+): PeerIdentity | Refusal {
   let writer: SpiffeId | null = null;
   for (let at = elements.length - 1; at >= 0; at--) {
     const each = elements[at] as XfccElement;

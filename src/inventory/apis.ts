@@ -1,6 +1,6 @@
-import type { Report } from '../source/report.ts';
+import type { Report } from '../source/problem-at-path.ts';
 import { reportCrossings } from './crossing.ts';
-import { lowerPath } from './fold.ts';
+import { lowerPath } from './lenient-path.ts';
 import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
 import type { Api, Sensitivity } from './model.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
@@ -12,7 +12,7 @@ export function rank(name: (typeof sensitivities)[number]): Sensitivity {
 }
 
 /** The highest of them, 0 (public) where there are none. */
-export function most(values: readonly Sensitivity[]): Sensitivity {
+export function highestSensitivity(values: readonly Sensitivity[]): Sensitivity {
   let highest: Sensitivity = 0;
   for (const value of values) if (value > highest) highest = value;
   return highest;
@@ -105,7 +105,7 @@ function compileApi(
   around: readonly Api[],
   report: Report,
 ): Api {
-  const outer = around.length === 0 ? base : most(around.map((api) => api.sensitivity));
+  const outer = around.length === 0 ? base : highestSensitivity(around.map((api) => api.sensitivity));
   const stated = entry.sensitivity === undefined ? outer : rank(entry.sensitivity);
   const loosens = entry.loosens === true;
   const outerWrites = around.some((api) => api.writes);

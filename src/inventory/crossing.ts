@@ -1,4 +1,4 @@
-import type { Report } from '../source/report.ts';
+import type { Report } from '../source/problem-at-path.ts';
 import type { Api } from './model.ts';
 import { contains, type Segment, type Template } from './template.ts';
 import { TemplateTree } from './template-tree.ts';

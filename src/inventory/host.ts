@@ -1,8 +1,8 @@
 import { Refusal } from '../base/outcome.ts';
-import type { Report } from '../source/report.ts';
-import { compileApis, innermost, most, rank } from './apis.ts';
-import { leniently, lenientlyCased, lowerPath } from './fold.ts';
+import type { Report } from '../source/problem-at-path.ts';
+import { compileApis, highestSensitivity, innermost, rank } from './apis.ts';
 import { hostNameFault } from './host-name.ts';
+import { leniently, lenientlyCased, lowerPath } from './lenient-path.ts';
 import type { Action, Api, Host, Resource, Sensitivity, Target } from './model.ts';
 import { readActions, writeActions } from './model.ts';
 import { Routes } from './routes.ts';
@@ -35,7 +35,7 @@ const actions: ReadonlySet<string> = new Set([...readActions, ...writeActions]);
 const reads: ReadonlySet<string> = new Set(readActions);
 
 /** A host of the inventory with its apis. */
-export class HostBook {
+export class HostRoutes {
   readonly host: Host;
   readonly apis: readonly Api[];
   readonly servedBy: ReadonlySet<string>;
@@ -57,7 +57,7 @@ export class HostBook {
     this.#owner = entry.owner ?? null;
     this.#labels = new Map(Object.entries(entry.labels ?? {}));
     this.#scopes = Object.freeze([...new Set(entry.scopes ?? [])].toSorted());
-    this.#most = most([base, ...apis.map((api) => api.sensitivity)]);
+    this.#most = highestSensitivity([base, ...apis.map((api) => api.sensitivity)]);
     const asks = apis.some((api) => api.scopes !== null && api.scopes.length > 0);
     this.#unnamedScopes = entry.scopes === undefined && asks ? UNNAMED_SCOPES : this.#scopes;
     this.#caseInsensitive = entry.caseInsensitive ?? false;
@@ -128,7 +128,7 @@ export class HostBook {
   /** A path that no api names is as sensitive as the most sensitive thing that the host lists. */
   #sensitivity(matches: readonly Api[]): Sensitivity {
     if (matches.length === 0) return this.#most;
-    return most(innermost(matches).map((api) => api.sensitivity));
+    return highestSensitivity(innermost(matches).map((api) => api.sensitivity));
   }
 }
 
@@ -204,7 +204,7 @@ function isAction(method: string): method is Action {
 }
 
 /** Reads one host, and reports what contradicts in it. */
-export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Report): HostBook {
+export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Report): HostRoutes {
   const fault = hostNameFault(entry.host);
   if (fault !== null) report(['host'], fault);
   const external = entry.external ?? false;
@@ -232,7 +232,7 @@ export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Rep
     forward: entry.forward === undefined ? null : Object.freeze([...entry.forward]),
     origin: entry.origin ?? null,
   });
-  return new HostBook(entry, host, base, apis);
+  return new HostRoutes(entry, host, base, apis);
 }
 
 function reportLabel(name: string, path: readonly PropertyKey[], report: Report): void {

@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
-import type { Access, HostBook } from './host.ts';
+import type { Access, HostRoutes } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
 import { type Vouched, vouch } from './vouch.ts';
@@ -30,7 +30,7 @@ export type Located = Access & Vouched;
 
 export interface InventoryParts {
   readonly workloads: Workloads;
-  readonly hosts: ReadonlyMap<string, HostBook>;
+  readonly hosts: ReadonlyMap<string, HostRoutes>;
   readonly purposes: Purposes;
   readonly known: KnownNames;
   readonly content: string;
@@ -46,7 +46,7 @@ export class Inventory {
   /** What decides, as canonical text: two inventories with the same content judge alike. For the snapshot's revision. */
   readonly content: string;
   readonly entries: readonly EntryListing[];
-  readonly hosts: ReadonlyMap<string, HostBook>;
+  readonly hosts: ReadonlyMap<string, HostRoutes>;
   /** What works and is wider than anybody is likely to mean, one line each. */
   readonly notes: readonly string[];
   readonly #workloads: Workloads;
@@ -105,7 +105,7 @@ export class Inventory {
   }
 }
 
-function servedBy(hosts: ReadonlyMap<string, HostBook>): ReadonlyMap<string, readonly string[]> {
+function servedBy(hosts: ReadonlyMap<string, HostRoutes>): ReadonlyMap<string, readonly string[]> {
   const served = new Map<string, string[]>();
   for (const [name, { servedBy: ids }] of hosts) {
     for (const id of ids) {

@@ -4,10 +4,10 @@ import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from '../source/problem.ts';
-import type { Report } from '../source/report.ts';
+import type { Report } from '../source/problem-at-path.ts';
 import { readYaml } from '../source/yaml.ts';
 import { rank } from './apis.ts';
-import { compileHost, type HostBook } from './host.ts';
+import { compileHost, type HostRoutes } from './host.ts';
 import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
 import { notesOn } from './notes.ts';
 import { compilePurposes } from './purposes.ts';
@@ -122,8 +122,8 @@ function readable<S extends z.ZodType>(list: unknown, schema: S): Placed<z.outpu
   });
 }
 
-function compileHosts(estate: Estate, report: Report): ReadonlyMap<string, HostBook> {
-  const hosts = new Map<string, HostBook>();
+function compileHosts(estate: Estate, report: Report): ReadonlyMap<string, HostRoutes> {
+  const hosts = new Map<string, HostRoutes>();
   const unlisted = rank(estate.unlisted.sensitivity);
   for (const { index, entry } of estate.hosts) {
     const at: Report = (path, message) => report(['resources', index, ...path], message);
@@ -153,7 +153,7 @@ function checkOwners({ teams, workloads, hosts }: Estate, report: Report): void 
   }
 }
 
-function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostBook>): KnownNames {
+function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostRoutes>): KnownNames {
   const entries = file.resources.flatMap((host) => [host, ...(host.apis ?? [])]);
   const apis = [...hosts.values()].flatMap((host) => host.apis);
   const params = apis.flatMap(({ template }) =>

@@ -21,8 +21,8 @@ export function inNetworks(workload: Workload, client: string | null): boolean |
   return blockList(workload.networks).check(client, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Whether every address of each network of `inner` (CIDR) lies in one of `outer`. */
-export function lie(inner: readonly string[], outer: readonly string[]): boolean {
+/** Whether every address of each network of `inner` (CIDR) is in a network of `outer`. */
+export function covers(outer: readonly string[], inner: readonly string[]): boolean {
   // A network lies in another that holds its first address and is no narrower.
   const byWidth = Map.groupBy(outer.map(parse), ({ bits, family }) => `${family}/${bits}`);
   const wider = [...byWidth.values()].map((networks) => ({ width: networks[0], list: listOf(networks) }));

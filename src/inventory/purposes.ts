@@ -1,4 +1,4 @@
-import type { Report } from '../source/report.ts';
+import type { Report } from '../source/problem-at-path.ts';
 import type { InventoryFile } from './schema.ts';
 
 /** For every purpose all the wider ones that it belongs to, without itself, sorted. */

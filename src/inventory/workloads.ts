@@ -1,8 +1,8 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
-import type { Report } from '../source/report.ts';
+import type { Report } from '../source/problem-at-path.ts';
 import type { Kind, Workload } from './model.ts';
-import { lie } from './networks.ts';
+import { covers } from './networks.ts';
 import type { WorkloadEntry } from './schema.ts';
 
 /** A workload entry of the file, together with its position there. */
@@ -180,7 +180,7 @@ function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report
   }
   if (entry.relay === false && shorter.relay === true) loosened.push(['relay', 'relay: true']);
   const outer = shorter.networks;
-  if (outer !== null && entry.networks !== undefined && !lie(entry.networks, outer)) {
+  if (outer !== null && entry.networks !== undefined && !covers(outer, entry.networks)) {
     loosened.push(['networks', `networks: [${outer.join(', ')}]`]);
   }
   if (entry.loosens && loosened.length === 0) {

@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import { within } from '../base/within.ts';
-import { Chain, type ChainOptions, type Pending, type Written } from './chain.ts';
+import { AuditChain, type ChainOptions, type Pending, type Written } from './chain.ts';
 import { type AuditChange, changeBody } from './change.ts';
 import { type AuditRecord, auditBody } from './record.ts';
 import type { AuditSink } from './sink.ts';
@@ -16,18 +16,18 @@ export interface AuditOptions extends Omit<ChainOptions, 'sink'> {
  * The record of every decision: each sink holds a hash chain of its own, so that each can be verified by itself.
  */
 export class Audit {
-  readonly #chains: readonly Chain[];
+  readonly #chains: readonly AuditChain[];
   readonly #options: AuditOptions;
 
-  private constructor(chains: readonly Chain[], options: AuditOptions) {
+  private constructor(chains: readonly AuditChain[], options: AuditOptions) {
     this.#chains = chains;
     this.#options = options;
   }
 
   /** Opens every sink and writes the first line of each. Throws when one of them cannot be written. */
   static async start(options: AuditOptions): Promise<Audit> {
-    const chains: Chain[] = [];
-    for (const sink of options.sinks) chains.push(await Chain.start({ ...options, sink }));
+    const chains: AuditChain[] = [];
+    for (const sink of options.sinks) chains.push(await AuditChain.start({ ...options, sink }));
     return new Audit(chains, options);
   }
 
@@ -81,7 +81,7 @@ export class Audit {
     await within(Promise.all(this.#chains.map((chain) => chain.close())), waitMs, () => null);
   }
 
-  async #withdraw(decision: string, chain: Chain, pending: Pending): Promise<void> {
+  async #withdraw(decision: string, chain: AuditChain, pending: Pending): Promise<void> {
     const line = await pending.done;
     if (line === null) return;
     chain.note(this.#options.now(), decision, { event: 'withdrawn', of: line.seq, answered: 'audit_unavailable' });

@@ -56,7 +56,7 @@ const MAX_QUEUE_CHARS = 32 * 1024 * 1024;
  * The hash chain of one sink. All records that wait are written with one write; a failed write loses its records, and the
  * chain begins again behind whatever the sink holds then. What was lost is counted by a line of its own.
  */
-export class Chain {
+export class AuditChain {
   readonly #options: ChainOptions;
   #queue: Entry[] = [];
   #queuedChars = 0;
@@ -71,8 +71,8 @@ export class Chain {
   }
 
   /** Opens the sink and writes the first line. Throws when that fails: a sidecar that cannot record does not start. */
-  static async start(options: ChainOptions): Promise<Chain> {
-    const chain = new Chain(options);
+  static async start(options: ChainOptions): Promise<AuditChain> {
+    const chain = new AuditChain(options);
     await chain.#begin(await options.sink.open());
     return chain;
   }

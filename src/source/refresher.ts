@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
-import { wakeAfter } from './wake.ts';
+import { wakeAfter } from './wall-clock-timer.ts';
 import { folderOf, Watch } from './watch.ts';
 
 /** One change of a folder makes several events; they become one read. */

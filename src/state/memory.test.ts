@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '../base/outcome.ts';
-import { commit, type PendingClaim } from './commit.ts';
 import { MemoryState } from './memory.ts';
 import type { State, Use } from './model.ts';
+import { type Redemption, redeem } from './redemption.ts';
 
 const NOW = Date.parse('2026-11-25T10:00:00Z');
 const use: Use = {
@@ -225,12 +225,12 @@ test('whatever the clock does, a proof is fresh once', async () => {
 
 const giveBack = (): Promise<void> => Promise.resolve();
 
-async function reasonOf(committing: ReturnType<typeof commit>): Promise<string | null> {
+async function reasonOf(committing: ReturnType<typeof redeem>): Promise<string | null> {
   const committed = await committing;
   return committed instanceof Refusal ? committed.reason : null;
 }
 
-const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed'): PendingClaim => ({
+const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed'): Redemption => ({
   ...claim(key),
   ifReplayed: new Refusal(reason, 'again'),
 });
@@ -238,35 +238,35 @@ const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed
 test('the second of two uses gets the answer of what was used', async () => {
   const state = memory();
   const claims = [pending('a', 'task_proof_replayed'), pending('b', 'task_wpt_replayed')];
-  assert.equal(typeof (await commit(state, claims, use, NOW)), 'function');
-  assert.equal(typeof (await commit(state, claims, use, NOW)), 'function');
-  assert.equal(await reasonOf(commit(state, claims, another(1), NOW)), 'task_proof_replayed');
-  assert.equal(await reasonOf(commit(state, claims.slice(1), another(1), NOW)), 'task_wpt_replayed');
+  assert.equal(typeof (await redeem(state, claims, use, NOW)), 'function');
+  assert.equal(typeof (await redeem(state, claims, use, NOW)), 'function');
+  assert.equal(await reasonOf(redeem(state, claims, another(1), NOW)), 'task_proof_replayed');
+  assert.equal(await reasonOf(redeem(state, claims.slice(1), another(1), NOW)), 'task_wpt_replayed');
 });
 
 test('what claims nothing asks no state', async () => {
   const broken: State = { claim: () => Promise.reject(new Error('asked')), giveBack };
-  assert.equal(typeof (await commit(broken, [], use, NOW)), 'function');
+  assert.equal(typeof (await redeem(broken, [], use, NOW)), 'function');
 });
 
 test('a state that cannot answer, or answers about something else, refuses', async () => {
   const full: State = { claim: () => Promise.resolve({ result: 'unavailable', detail: 'full' }), giveBack };
   const odd: State = { claim: () => Promise.resolve({ result: 'replayed', key: 'x' }), giveBack };
   for (const state of [full, odd])
-    assert.equal(await reasonOf(commit(state, [pending('a', 'task_proof_replayed')], use, NOW)), 'state_unavailable');
+    assert.equal(await reasonOf(redeem(state, [pending('a', 'task_proof_replayed')], use, NOW)), 'state_unavailable');
 });
 
 test('a fresh claim gives back once, a retry nothing', async () => {
   const state = memory();
   const claims = [pending('a', 'task_proof_replayed')];
-  const first = await commit(state, claims, use, NOW);
+  const first = await redeem(state, claims, use, NOW);
   assert.ok(typeof first === 'function');
   first();
-  assert.equal(await reasonOf(commit(state, claims, another(1), NOW)), null);
+  assert.equal(await reasonOf(redeem(state, claims, another(1), NOW)), null);
   first();
-  assert.equal(await reasonOf(commit(state, claims, another(2), NOW)), 'task_proof_replayed');
-  const retry = await commit(state, claims, another(1), NOW);
+  assert.equal(await reasonOf(redeem(state, claims, another(2), NOW)), 'task_proof_replayed');
+  const retry = await redeem(state, claims, another(1), NOW);
   assert.ok(typeof retry === 'function');
   retry();
-  assert.equal(await reasonOf(commit(state, claims, another(3), NOW)), 'task_proof_replayed');
+  assert.equal(await reasonOf(redeem(state, claims, another(3), NOW)), 'task_proof_replayed');
 });

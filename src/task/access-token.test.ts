@@ -17,7 +17,7 @@ import {
   svidIssuer,
   THIEF,
   TTS,
-  why,
+  taskContext,
 } from '../../test/support/task-world.ts';
 import { type Mutation, mint, oidcToken } from '../../test/support/tokens.ts';
 import { Refusal } from '../base/outcome.ts';
@@ -31,7 +31,7 @@ const seconds = NOW / 1000;
 const bearer = (token: string, more: object = {}) => ({ headers: { authorization: `Bearer ${token}` }, ...more });
 
 test('an access token that names the caller states its task with assurance 2', async () => {
-  const { task } = await why(bearer(agentAccess({ claims: { scope: 'invoices' } })));
+  const { task } = await taskContext(bearer(agentAccess({ claims: { scope: 'invoices' } })));
   assert.equal(task?.source, 'access-token');
   assert.equal(task?.id, 't-42');
   assert.equal(task?.purpose, 'reconcile-invoices');
@@ -64,7 +64,8 @@ for (const [name, mutation, reason, detail] of mutations) {
 }
 
 test('a scope counts once, and an empty claim is a scope that no resource asks for', async () => {
-  const scopesOf = async (scope: string) => (await why(bearer(agentAccess({ claims: { scope } })))).task?.scopes;
+  const scopesOf = async (scope: string) =>
+    (await taskContext(bearer(agentAccess({ claims: { scope } })))).task?.scopes;
   assert.deepEqual(await scopesOf('a b a'), ['a', 'b']);
   assert.deepEqual(await scopesOf(''), ['']);
   await refuses(bearer(agentAccess({ claims: { scope: ' ' } })), 'task_token_malformed', /list of scopes/);
@@ -75,7 +76,7 @@ test('a host without an audience takes no token of ours', () =>
 
 test('a client or a subject that the inventory maps is the workload that it names', async () => {
   const ofErp = { claims: { client_id: 'erp-sync', sub: 'erp-sync' } };
-  const { task, chain } = await why(bearer(agentAccess(ofErp), { caller: 'spiffe://prod.example/legacy/erp' }));
+  const { task, chain } = await taskContext(bearer(agentAccess(ofErp), { caller: 'spiffe://prod.example/legacy/erp' }));
   assert.equal(task?.assurance, 2);
   assert.equal(chain.length, 1);
   await refuses(bearer(agentAccess(ofErp)), 'task_of_another', /legacy\/erp/);
@@ -85,7 +86,7 @@ test('a client that nobody knows names no workload, and leaves the word to nobod
   const unknown = { claims: { client_id: 'who', sub: AGENT } };
   await refuses(bearer(agentAccess(unknown)), 'task_unbound');
   const alsoBound = { claims: { ...unknown.claims, cnf: { 'x5t#S256': CERTIFICATE } } };
-  assert.equal((await why(bearer(agentAccess(alsoBound)))).task?.assurance, 2);
+  assert.equal((await taskContext(bearer(agentAccess(alsoBound)))).task?.assurance, 2);
 });
 
 test('a refused access token is answered with the challenge of RFC 6750', async () => {
@@ -114,14 +115,14 @@ test('a Transaction Token has no challenge, so its faults are 403 without one', 
 
 test('a token of an identity issuer says who and never why', async () => {
   const token = oidcToken({ key: keys.as, now: NOW, iss: 'https://idp.example', sub: 'ci', aud: 'x' });
-  assert.equal((await why(bearer(token))).task, null);
+  assert.equal((await taskContext(bearer(token))).task, null);
 });
 
 test('a token of nobody known is refused where the header is ours, and left alone where it is the application’s', async () => {
   const token = agentAccess({ claims: { iss: 'https://elsewhere.example' } });
   await refuses(bearer(token), 'identity_token_issuer');
   const external = { host: 'api.partner.example', path: '/x' };
-  assert.equal((await why(bearer(token, external))).task, null);
+  assert.equal((await taskContext(bearer(token, external))).task, null);
   await refuses(bearer(agentAccess(), external), 'task_token_audience');
 });
 
@@ -131,7 +132,7 @@ test('an issuer of Transaction Tokens makes no access tokens, whatever the type 
 });
 
 test('a JWT-SVID with a task beside the X.509-SVID of the same id has assurance 2', async () => {
-  const { task } = await why(bearer(agentSvid()));
+  const { task } = await taskContext(bearer(agentSvid()));
   assert.equal(task?.source, 'jwt-svid');
   assert.equal(task?.issuer, 'spiffe://prod.example');
   assert.equal(task?.assurance, 2);
@@ -140,12 +141,15 @@ test('a JWT-SVID with a task beside the X.509-SVID of the same id has assurance 
 test('a JWT-SVID with a task and nothing beside it is bound to nobody', async () => {
   const alone = bearer(agentSvid(), { credential: 'jwt-svid' });
   await refuses(alone, 'task_unbound');
-  const { task } = await why({ ...alone, options: { issuers: [{ ...svidIssuer, unsafeBearer: true }] } });
+  const { task } = await taskContext({ ...alone, options: { issuers: [{ ...svidIssuer, unsafeBearer: true }] } });
   assert.equal(task?.assurance, 1);
 });
 
 test('a JWT-SVID without any task claim says who and never why; with half a task it is refused', async () => {
-  assert.equal((await why(bearer(agentSvid({ claims: { task_id: undefined, task_purpose: undefined } })))).task, null);
+  assert.equal(
+    (await taskContext(bearer(agentSvid({ claims: { task_id: undefined, task_purpose: undefined } })))).task,
+    null,
+  );
   await refuses(bearer(agentSvid({ claims: { task_purpose: undefined } })), 'task_token_malformed', /task_purpose/);
 });
 
@@ -186,6 +190,6 @@ test('the keys of an issuer verify its own tokens alone', async () => {
 
 test('an issuer that also issues identity tokens is told by the type', async () => {
   const both = { options: { issuers: [accessIssuer], identityIssuers: new Set([accessIssuer.issuer]) } };
-  assert.equal((await why(bearer(agentAccess(), both))).task?.id, 't-42');
-  assert.equal((await why(bearer(agentAccess({ header: { typ: 'JWT' } }), both))).task, null);
+  assert.equal((await taskContext(bearer(agentAccess(), both))).task?.id, 't-42');
+  assert.equal((await taskContext(bearer(agentAccess({ header: { typ: 'JWT' } }), both))).task, null);
 });

@@ -13,8 +13,8 @@ import {
   refuses,
   TARGET_URI,
   THIEF,
+  taskContext,
   txnIssuer,
-  why,
 } from '../../test/support/task-world.ts';
 import { dpopProof, sha256, thumbprint } from '../../test/support/tokens.ts';
 import type { TxnTokenIssuer } from './options.ts';
@@ -24,8 +24,8 @@ const txn = (claims: object, more: object = {}) => ({
   ...more,
 });
 const withIssuer = (changes: Partial<TxnTokenIssuer>) => ({ options: { issuers: [{ ...txnIssuer, ...changes }] } });
-const ids = async (situation: object) => (await why(situation)).chain.map(({ id }) => id.text);
-const assurance = async (situation: object) => (await why(situation)).task?.assurance;
+const ids = async (situation: object) => (await taskContext(situation)).chain.map(({ id }) => id.text);
+const assurance = async (situation: object) => (await taskContext(situation)).task?.assurance;
 const forwarded = withIssuer({ propagation: 'forwarded' });
 const bearer = withIssuer({ unsafeBearer: true });
 const opaque = { req_wl: 'somebody' };

@@ -6,7 +6,7 @@ import type { Workload } from '../inventory/model.ts';
 import type { Confirmation } from '../token/confirmation.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { Assurance, Chain, Task, VerifiedTask } from './model.ts';
-import { namedWorkloads } from './named.ts';
+import { namedWorkloads } from './named-workloads.ts';
 import type { IssuerScope } from './options.ts';
 import type { TaskToken } from './task-token.ts';
 

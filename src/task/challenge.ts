@@ -4,7 +4,7 @@ import type { Host } from '../inventory/model.ts';
 import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 
 /** What a challenge needs to know about the request that it answers. */
-export interface Asking {
+export interface ChallengeContext {
   /** The scheme by which a better token is to be presented. */
   readonly scheme: 'bearer' | 'dpop';
   readonly host: Host;
@@ -17,18 +17,22 @@ type TokenError = 'invalid_token' | 'insufficient_scope';
 type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce';
 
 /** `WWW-Authenticate` about a token in `Authorization`: RFC 6750 section 3, or RFC 9449 section 7.1 for a bound one. */
-export function tokenChallenge(asking: Asking, error: TokenError, scopes: readonly string[] = []): ResponseHeader {
+export function tokenChallenge(
+  challenge: ChallengeContext,
+  error: TokenError,
+  scopes: readonly string[] = [],
+): ResponseHeader {
   const parameters: ChallengeParameter[] = [['error', error]];
   if (scopes.length > 0) parameters.push(['scope', scopes.join(' ')]);
-  return header(asking, parameters);
+  return header(challenge, parameters);
 }
 
 /** `WWW-Authenticate` about a DPoP proof (RFC 9449 sections 7.1 and 9). */
-export function proofChallenge(asking: Asking, error: ProofError): ResponseHeader {
-  return header({ ...asking, scheme: 'dpop' }, [['error', error]]);
+export function proofChallenge(challenge: ChallengeContext, error: ProofError): ResponseHeader {
+  return header({ ...challenge, scheme: 'dpop' }, [['error', error]]);
 }
 
-function header(asking: Asking, parameters: readonly ChallengeParameter[]): ResponseHeader {
-  const { scheme, host, proofAlgorithms, resourceMetadata } = asking;
+function header(challenge: ChallengeContext, parameters: readonly ChallengeParameter[]): ResponseHeader {
+  const { scheme, host, proofAlgorithms, resourceMetadata } = challenge;
   return challengeHeader(scheme, parameters, host, { resourceMetadata, dpopAlgorithms: proofAlgorithms });
 }

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { AGENT, CERTIFICATE, keys, ORCHESTRATOR, options, refusal, THIEF, why } from '../../test/support/task-world.ts';
+import {
+  AGENT,
+  CERTIFICATE,
+  keys,
+  ORCHESTRATOR,
+  options,
+  refusal,
+  THIEF,
+  taskContext,
+} from '../../test/support/task-world.ts';
 import { mint, type SigningKey, sha256, thumbprint } from '../../test/support/tokens.ts';
 import { isConfig, loadConfig } from '../config/load.ts';
 import type { IssuerScope } from './options.ts';
@@ -66,7 +75,7 @@ for (const block of tokens) {
       known['<hash of the WIT>'] ??= sha256(proof);
       headers[words[0]!] = proof;
     }
-    const { task, chain, redemptions } = await why({ headers });
+    const { task, chain, redemptions } = await taskContext({ headers });
     assert.equal(String(task?.assurance), assurance);
     assert.equal(task?.id, 't-42');
     assert.equal(task?.purpose, 'reconcile-invoices');

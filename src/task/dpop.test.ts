@@ -14,7 +14,7 @@ import {
   type Situation,
   TARGET_URI,
   THIEF,
-  why,
+  taskContext,
 } from '../../test/support/task-world.ts';
 import {
   dpopProof,
@@ -56,7 +56,7 @@ const challenge = (error: string) => [
 ];
 
 test('a good proof raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, redemptions, responseHeaders, consumed } = await why(send(proof()));
+  const { task, redemptions, responseHeaders, consumed } = await taskContext(send(proof()));
   assert.deepEqual(consumed, ['authorization', 'dpop']);
   assert.equal(task?.assurance, 3);
   assert.equal(redemptions.length, 1);
@@ -120,7 +120,7 @@ const checks: readonly (readonly [name: string, mutation: Mutation, reason: stri
 ];
 for (const [name, mutation, reason, detail] of checks) {
   test(`DPoP check ${name}`, async () => {
-    await why(send(proof()));
+    await taskContext(send(proof()));
     await refuses(send(proof(mutation)), reason, detail);
   });
 }
@@ -145,18 +145,19 @@ test('B36: a jti is short, of any form, and one client’s jti is not another’
   const otherToken = agentAccess({ claims: { cnf: { jkt: thumbprint(other) } } });
   const frame = { key: other, now: NOW, method: 'GET', uri: TARGET_URI, accessToken: otherToken };
   await refuses(send(proof({ claims: { jti: '' } })), 'task_proof_malformed', /jti/);
-  const [mine] = (await why(send(proof(one)))).redemptions;
-  const [next] = (await why(send(proof({ claims: { jti: '2' } })))).redemptions;
+  const [mine] = (await taskContext(send(proof(one)))).redemptions;
+  const [next] = (await taskContext(send(proof({ claims: { jti: '2' } })))).redemptions;
   assert.notEqual(mine?.key, next?.key);
-  const [theirs] = (await why({ headers: { authorization: `DPoP ${otherToken}`, dpop: dpopProof(frame, one) } }))
-    .redemptions;
+  const [theirs] = (
+    await taskContext({ headers: { authorization: `DPoP ${otherToken}`, dpop: dpopProof(frame, one) } })
+  ).redemptions;
   assert.notEqual(mine?.key, theirs?.key);
 });
 
 test('S2: a proof in another spelling is the same proof, or none', async () => {
   const text = proof();
-  const [first] = (await why(send(text))).redemptions;
-  const [second] = (await why(send(otherSignature(text)))).redemptions;
+  const [first] = (await taskContext(send(text))).redemptions;
+  const [second] = (await taskContext(send(otherSignature(text)))).redemptions;
   assert.equal(first?.key, second?.key);
   await refuses(send(leftOverBits(text)), 'task_proof_malformed', /canonical/);
 });
@@ -192,7 +193,7 @@ test('the scheme DPoP without a proof, a proof without a token, a token that is 
 
 test('where Authorization is the application’s, so is the proof', async () => {
   const theirs = { authorization: 'DPoP abc', dpop: 'whatever' };
-  const found = await why({ host: 'api.partner.example', path: '/', headers: theirs });
+  const found = await taskContext({ host: 'api.partner.example', path: '/', headers: theirs });
   assert.equal(found.task, null);
   assert.deepEqual(found.consumed, []);
 });
@@ -215,7 +216,7 @@ test('where nonces are required, a proof without one is told one, and is good wi
   assert.deepEqual(told.headers[0], challenge('use_dpop_nonce'));
   const nonce = nonceOf(told.headers);
   assert.ok(nonce !== undefined);
-  assert.equal((await why(send(proof({}, nonce), required))).task?.assurance, 3);
+  assert.equal((await taskContext(send(proof({}, nonce), required))).task?.assurance, 3);
 });
 
 test('a nonce is of use to the workload that it was made for, at its origin, unchanged', async () => {
@@ -239,11 +240,11 @@ test('a nonce ends, and before that the next one comes with an allow', async () 
   const brief = dpopOptions({ nonce: { ...options.dpop.nonce, required: true, lifetimeSeconds: 20 } });
   const nonce = nonceOf((await refusal(send(proof(), brief))).headers) ?? '';
   const at = (s: number) => send(proof({ claims: { iat: seconds + s } }, nonce), { ...brief, now: NOW + s * 1000 });
-  assert.deepEqual((await why(at(10))).responseHeaders, []);
-  const { responseHeaders } = await why(at(11));
+  assert.deepEqual((await taskContext(at(10))).responseHeaders, []);
+  const { responseHeaders } = await taskContext(at(11));
   const next = nonceOf(responseHeaders);
   assert.ok(next !== undefined && next !== nonce);
-  assert.equal((await why(at(20))).task?.assurance, 3);
+  assert.equal((await taskContext(at(20))).task?.assurance, 3);
   await refuses(at(21), 'task_proof_nonce');
 });
 
@@ -255,7 +256,7 @@ const startedAt = (startedAtMs: number, more: Situation = {}): Situation => ({
 });
 
 test('a proof that may have been used before the process started is asked for a nonce, and good with it', async () => {
-  assert.equal((await why(send(proof(), startedAt(NOW - 5001)))).task?.assurance, 3);
+  assert.equal((await taskContext(send(proof(), startedAt(NOW - 5001)))).task?.assurance, 3);
   const young = startedAt(NOW - 5000);
   const asked = await refusal(send(proof(), young));
   assert.equal(asked.reason, 'task_proof_nonce');
@@ -263,7 +264,7 @@ test('a proof that may have been used before the process started is asked for a 
   assert.deepEqual(asked.headers[0], challenge('use_dpop_nonce'));
   const nonce = nonceOf(asked.headers);
   assert.ok(nonce !== undefined);
-  assert.equal((await why(send(proof({}, nonce), young))).task?.assurance, 3);
+  assert.equal((await taskContext(send(proof({}, nonce), young))).task?.assurance, 3);
 });
 
 test('a nonce of the process before does not show that a proof was made after the start', async () => {

@@ -1,12 +1,12 @@
 import { type Reason, Refusal, type ResponseHeader } from '../base/outcome.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
-import type { PendingClaim } from '../state/commit.ts';
+import type { Redemption } from '../state/redemption.ts';
 import { UnverifiedJws } from '../token/jws.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { verifyProof } from '../token/verifier.ts';
-import { type Asking, proofChallenge } from './challenge.ts';
+import { type ChallengeContext, proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
 import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
@@ -26,7 +26,7 @@ export interface DpopOccasion {
   readonly tokenKeys: readonly string[];
   /** The SPIFFE ID of the caller: nonces are made for it. */
   readonly caller: string;
-  readonly asking: Asking;
+  readonly challenge: ChallengeContext;
   /** When this process started, in milliseconds since the epoch. */
   readonly startedAtMs: number;
   /** Milliseconds since the epoch. */
@@ -40,7 +40,7 @@ export interface DpopProof {
   readonly [proven]: true;
   /** RFC 7638 thumbprint of the key of which possession was proven. */
   readonly keyThumbprint: string;
-  readonly claim: PendingClaim;
+  readonly claim: Redemption;
   /** A fresh nonce for the caller, where it is time for one. */
   readonly responseHeaders: readonly ResponseHeader[];
 }
@@ -56,9 +56,9 @@ export async function verifyDpopProof(
   occasion: DpopOccasion,
   options: DpopOptions,
 ): Promise<DpopProof | Refusal> {
-  const { asking, now } = occasion;
+  const { challenge, now } = occasion;
   const refuse = (reason: Reason, detail: string) =>
-    new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
+    new Refusal(reason, detail, [proofChallenge(challenge, 'invalid_dpop_proof')]);
 
   // Checks 2 and 4 to 7: a JWS of this `typ` and of an accepted algorithm, under the public key that it carries.
   const unverified = UnverifiedJws.decodeUnverified(text);
@@ -77,7 +77,7 @@ export async function verifyDpopProof(
   if (typeof claims.htu !== 'string') return refuse('task_proof_malformed', 'htu is not a string');
 
   if (claims.htm !== occasion.method) return refuse('task_proof_method', 'htm is another method');
-  const { origin } = asking.host;
+  const { origin } = challenge.host;
   const target = expectedTargetUri(origin, occasion.rawPath);
   if (origin === null || target === null)
     return refuse(
@@ -90,7 +90,7 @@ export async function verifyDpopProof(
   const nonce = nonceState(claims, owner, options, now);
   const askForNonce = (detail: string) =>
     new Refusal('task_proof_nonce', detail, [
-      proofChallenge(asking, 'use_dpop_nonce'),
+      proofChallenge(challenge, 'use_dpop_nonce'),
       nonceHeader(owner, options, now),
     ]);
   if (nonce === 'bad') return askForNonce('the nonce is missing, too old or not ours');

@@ -1,7 +1,7 @@
 import type { ResponseHeader } from '../base/outcome.ts';
 import type { Workload } from '../inventory/model.ts';
-import type { PendingClaim } from '../state/commit.ts';
-import type { Asking } from './challenge.ts';
+import type { Redemption } from '../state/redemption.ts';
+import type { ChallengeContext } from './challenge.ts';
 
 /** A task that is merely said in plain headers. Never a Task. */
 export interface Declared {
@@ -39,8 +39,8 @@ export type VerifiedTask = Omit<Task, 'assurance'>;
 /** The workloads through which a task was handed on: originator first, caller last. Without a token, the caller alone. */
 export type Chain = readonly [Workload, ...Workload[]];
 
-/** Why, and through whom. */
-export interface Why {
+/** The verified task of a request, what is only declared of it, and its delegation chain. */
+export interface TaskContext {
   readonly task: Task | null;
   readonly declared: Declared | null;
   readonly chain: Chain;
@@ -51,10 +51,10 @@ export interface Why {
    * others. Whatever is the application's is not among them.
    */
   readonly consumed: readonly string[];
-  /** What this request uses up, if it is permitted: for `commit` of state/. */
-  readonly redemptions: readonly PendingClaim[];
+  /** What this request uses up, if it is permitted: for `redeem` of state/. */
+  readonly redemptions: readonly Redemption[];
   /** How a later denial asks for a better token. */
-  readonly asking: Asking;
+  readonly challenge: ChallengeContext;
   /** Headers that the caller gets with an allow (DPoP-Nonce). */
   readonly responseHeaders: readonly ResponseHeader[];
 }

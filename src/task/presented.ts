@@ -8,7 +8,7 @@ import type { TokenFault } from '../token/jws-fault.ts';
 import type { TaskRules } from './options.ts';
 
 /** Everything about tasks that a request carries. Nothing in it is verified. */
-export interface Presented {
+export interface PresentedTask {
   readonly texts: CredentialTexts;
   readonly txnToken: UnverifiedJws | TokenFault | null;
   readonly authorization: PresentedToken | null;
@@ -21,14 +21,14 @@ export function presentedTask(
   { texts, txnToken, authorization: read }: Credentials,
   host: Host,
   rules: TaskRules,
-): Presented | Refusal {
+): PresentedTask | Refusal {
   const authorization = rules.issuers.length === 0 ? null : read;
   if (authorization instanceof Refusal) return authorization;
   return { texts, txnToken, authorization, dpop: isOurProof(host, authorization, txnToken) ? texts.dpop : null };
 }
 
 /** The headers that a credential of ours stood in. `statesTask`: the token in `Authorization` is a task token. */
-export function consumedHeaders({ texts, dpop }: Presented, statesTask: boolean): readonly CredentialHeader[] {
+export function consumedHeaders({ texts, dpop }: PresentedTask, statesTask: boolean): readonly CredentialHeader[] {
   const ours = { ...texts, dpop, authorization: statesTask || null };
   return credentialHeaders.filter((name) => ours[name] !== null);
 }

@@ -1,27 +1,30 @@
 import { Refusal, type ResponseHeader } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
-import type { PendingClaim } from '../state/commit.ts';
+import type { Redemption } from '../state/redemption.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { ProvenKeys } from './binding.ts';
-import type { Candidate } from './candidate.ts';
-import { type Asking, proofChallenge } from './challenge.ts';
+import { type ChallengeContext, proofChallenge } from './challenge.ts';
 import { type DpopProof, verifyDpopProof } from './dpop.ts';
 import type { TaskRules } from './options.ts';
-import type { Presented } from './presented.ts';
+import type { PresentedTask } from './presented.ts';
 import { tokenRefusal } from './token-refusal.ts';
+import type { VerifiedTaskToken } from './verified-task-token.ts';
 import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 
 const NO_KEYS: ProvenKeys = new Set();
 
 /** The proofs of a request, verified and not used up yet. */
 export class Proofs {
-  readonly redemptions: readonly PendingClaim[];
+  readonly redemptions: readonly Redemption[];
   readonly responseHeaders: readonly ResponseHeader[];
-  readonly #dpop: { readonly proof: DpopProof; readonly token: Candidate } | null;
+  readonly #dpop: { readonly proof: DpopProof; readonly token: VerifiedTaskToken } | null;
   readonly #workload: WorkloadProof | null;
 
-  constructor(dpop: { readonly proof: DpopProof; readonly token: Candidate } | null, workload: WorkloadProof | null) {
+  constructor(
+    dpop: { readonly proof: DpopProof; readonly token: VerifiedTaskToken } | null,
+    workload: WorkloadProof | null,
+  ) {
     this.#dpop = dpop;
     this.#workload = workload;
     this.redemptions = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
@@ -29,7 +32,7 @@ export class Proofs {
   }
 
   /** The keys proven over this very token. */
-  over(token: Candidate): ProvenKeys {
+  over(token: VerifiedTaskToken): ProvenKeys {
     const keys = new Set<string>();
     if (this.#dpop?.token === token) keys.add(this.#dpop.proof.keyThumbprint);
     if (this.#workload !== null) keys.add(this.#workload.keyThumbprint);
@@ -43,27 +46,27 @@ export class Proofs {
  */
 export async function readProofs(
   input: CheckInput,
-  presented: Presented,
-  candidates: readonly Candidate[],
-  asking: Asking,
+  presented: PresentedTask,
+  candidates: readonly VerifiedTaskToken[],
+  challenge: ChallengeContext,
   caller: Caller,
   rules: TaskRules,
   now: number,
 ): Promise<Proofs | Refusal> {
-  const wrongScheme = schemeFault(presented, candidates, asking);
+  const wrongScheme = schemeFault(presented, candidates, challenge);
   if (wrongScheme !== null) return wrongScheme;
-  let dpop: { proof: DpopProof; token: Candidate } | null = null;
+  let dpop: { proof: DpopProof; token: VerifiedTaskToken } | null = null;
   if (presented.dpop !== null) {
     const token = provenToken(candidates);
     if (token === null || token.scheme === 'bearer')
-      return withChallenge(asking, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
+      return withChallenge(challenge, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
     const occasion = {
       method: input.method,
       rawPath: input.rawPath,
       token: token.text,
       tokenKeys: token.confirmation.keys,
       caller: caller.workload.id.text,
-      asking,
+      challenge,
       startedAtMs: rules.startedAtMs,
       now,
     };
@@ -71,34 +74,38 @@ export async function readProofs(
     if (proof instanceof Refusal) return proof;
     dpop = { proof, token };
   }
-  const workload = await readWorkloadProof(input, presented, asking, caller, rules, now);
+  const workload = await readWorkloadProof(input, presented, challenge, caller, rules, now);
   return workload instanceof Refusal ? workload : new Proofs(dpop, workload);
 }
 
 /** The token that a DPoP proof is over: the one that names a key; of two, the one in `Authorization`. */
-function provenToken(candidates: readonly Candidate[]): Candidate | null {
+function provenToken(candidates: readonly VerifiedTaskToken[]): VerifiedTaskToken | null {
   const inOrder = candidates.toSorted((a, b) => Number(a.scheme === null) - Number(b.scheme === null));
   return inOrder.find(({ confirmation }) => confirmation.keys.length > 0) ?? inOrder[0] ?? null;
 }
 
 /** RFC 9449 sections 7.1 and 7.2: the scheme DPoP comes with a proof, and a proof or a bound token with that scheme. */
-function schemeFault({ dpop }: Presented, candidates: readonly Candidate[], asking: Asking): Refusal | null {
+function schemeFault(
+  { dpop }: PresentedTask,
+  candidates: readonly VerifiedTaskToken[],
+  challenge: ChallengeContext,
+): Refusal | null {
   const inAuthorization = candidates.find(({ scheme }) => scheme !== null);
   if (inAuthorization === undefined) return null;
   const { scheme, confirmation, token } = inAuthorization;
   if (scheme === 'dpop' && dpop === null)
-    return withChallenge(asking, 'task_proof_missing', 'the scheme is DPoP and there is no proof');
+    return withChallenge(challenge, 'task_proof_missing', 'the scheme is DPoP and there is no proof');
   if (scheme === 'bearer' && confirmation.dpop) {
     const fault = new TokenFault('bound', 'it is bound to a key by DPoP and stands under the scheme Bearer');
-    return tokenRefusal(token.source, fault, asking);
+    return tokenRefusal(token.source, fault, challenge);
   }
   return null;
 }
 
 async function readWorkloadProof(
   input: CheckInput,
-  { texts }: Presented,
-  { host }: Asking,
+  { texts }: PresentedTask,
+  { host }: ChallengeContext,
   caller: Caller,
   rules: TaskRules,
   now: number,
@@ -124,6 +131,10 @@ async function readWorkloadProof(
   return verifyWorkloadProof(wpt, occasion, rules.wimse);
 }
 
-function withChallenge(asking: Asking, reason: 'task_proof_token' | 'task_proof_missing', detail: string): Refusal {
-  return new Refusal(reason, detail, [proofChallenge(asking, 'invalid_dpop_proof')]);
+function withChallenge(
+  challenge: ChallengeContext,
+  reason: 'task_proof_token' | 'task_proof_missing',
+  detail: string,
+): Refusal {
+  return new Refusal(reason, detail, [proofChallenge(challenge, 'invalid_dpop_proof')]);
 }

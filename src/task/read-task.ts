@@ -5,16 +5,16 @@ import type { Credentials } from '../identity/credentials.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import { agree } from './agree.ts';
 import { type BoundTask, bind, verifiedTask } from './binding.ts';
-import { askingFor, authorizationCandidate, txnCandidate } from './candidate.ts';
+import { combineTasks } from './combine-tasks.ts';
 import { readDeclared } from './declared.ts';
-import type { VerifiedTask, Why } from './model.ts';
+import type { TaskContext, VerifiedTask } from './model.ts';
 import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
 import { taskOptionProblems } from './options-check.ts';
 import { consumedHeaders, presentedTask } from './presented.ts';
 import { readProofs } from './proofs.ts';
 import { tokenRefusal } from './token-refusal.ts';
+import { authorizationCandidate, challengeContext, txnCandidate } from './verified-task-token.ts';
 
 type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
 
@@ -28,7 +28,7 @@ export type ReadTask = (
   now: number,
   /** Called with each token that was verified, and last with the one that is refused. */
   onVerified?: (task: VerifiedTask) => void,
-) => Promise<Why | Refusal>;
+) => Promise<TaskContext | Refusal>;
 
 /** The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts). */
 export function taskReader(options: TaskOptions): ReadTask {
@@ -41,7 +41,7 @@ export function taskReader(options: TaskOptions): ReadTask {
 
 /**
  * Reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
- * be good: it is never taken for "no task". Nothing is used up here; `Why.redemptions` are for `commit`.
+ * be good: it is never taken for "no task". Nothing is used up here; `TaskContext.redemptions` are for `redeem`.
  */
 async function readTask(
   input: CheckInput,
@@ -52,38 +52,38 @@ async function readTask(
   rules: TaskRules,
   now: number,
   onVerified: (task: VerifiedTask) => void,
-): Promise<Why | Refusal> {
+): Promise<TaskContext | Refusal> {
   const declared = readDeclared(input.headers, rules.headers);
   if (declared instanceof Refusal) return declared;
   const presented = presentedTask(credentials, resource.host, rules);
   if (presented instanceof Refusal) return presented;
-  const asking = askingFor(presented, resource.host, rules);
-  const txn = await txnCandidate(presented, asking, rules, now);
+  const challenge = challengeContext(presented, resource.host, rules);
+  const txn = await txnCandidate(presented, challenge, rules, now);
   if (txn instanceof Refusal) return txn;
   if (txn !== null) onVerified(verifiedTask(txn.token));
-  const authorization = await authorizationCandidate(presented, asking, rules, now);
+  const authorization = await authorizationCandidate(presented, challenge, rules, now);
   if (authorization instanceof Refusal) return authorization;
   if (authorization !== null) onVerified(verifiedTask(authorization.token));
   const candidates = [txn, authorization].filter((one) => one !== null);
-  const proofs = await readProofs(input, presented, candidates, asking, caller, rules, now);
+  const proofs = await readProofs(input, presented, candidates, challenge, caller, rules, now);
   if (proofs instanceof Refusal) return proofs;
 
   const bound: BoundTask[] = [];
   for (const one of candidates) {
     onVerified(verifiedTask(one.token));
     const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
-    if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, asking);
+    if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, challenge);
     if (outcome instanceof Refusal) return outcome;
     bound.push(outcome);
   }
-  const agreed = agree(bound, declared);
+  const agreed = combineTasks(bound, declared);
   if (agreed instanceof Refusal) return agreed;
   return {
     task: agreed?.task ?? null,
     declared,
     chain: agreed?.chain ?? [caller.workload],
     backing: bound.map(({ task }) => task),
-    asking,
+    challenge,
     consumed: consumedHeaders(presented, authorization !== null),
     redemptions: proofs.redemptions,
     responseHeaders: proofs.responseHeaders,

@@ -1,6 +1,6 @@
 import { type Reason, Refusal } from '../base/outcome.ts';
 import type { TokenFault, TokenFaultKind } from '../token/jws-fault.ts';
-import { type Asking, tokenChallenge } from './challenge.ts';
+import { type ChallengeContext, tokenChallenge } from './challenge.ts';
 import type { TaskSource } from './model.ts';
 
 type ReasonOf = Readonly<Record<TokenFaultKind, Reason>>;
@@ -41,9 +41,9 @@ const inTxnToken: ReasonOf = {
 };
 
 /** The refusal of a request whose task token has this fault, with the challenge where its header has one. */
-export function tokenRefusal(source: TaskSource, fault: TokenFault, asking: Asking): Refusal {
+export function tokenRefusal(source: TaskSource, fault: TokenFault, challenge: ChallengeContext): Refusal {
   if (source === 'txn-token') return new Refusal(inTxnToken[fault.kind], fault.detail);
   const reason = inAuthorization[fault.kind];
-  const headers = reason === 'task_keys_stale' ? [] : [tokenChallenge(asking, 'invalid_token')];
+  const headers = reason === 'task_keys_stale' ? [] : [tokenChallenge(challenge, 'invalid_token')];
   return new Refusal(reason, fault.detail, headers);
 }

@@ -12,8 +12,8 @@ import {
   refuses,
   sourceOf,
   THIEF,
+  taskContext,
   txnIssuer,
-  why,
 } from '../../test/support/task-world.ts';
 import { jwk, leftOverBits, type Mutation, makeKey, otherSignature } from '../../test/support/tokens.ts';
 import { Refusal } from '../base/outcome.ts';
@@ -30,7 +30,7 @@ const withIssuer = (changes: Partial<TxnTokenIssuer>) => ({
 const send = (token: string, more: object = {}) => ({ headers: { 'txn-token': token }, ...more });
 
 test('a Transaction Token that names the caller states its task with assurance 2', async () => {
-  const { task, chain, redemptions } = await why(send(agentTxn()));
+  const { task, chain, redemptions } = await taskContext(send(agentTxn()));
   assert.ok(task !== null);
   const { token, ...stated } = task;
   assert.match(token, /^sha256:[0-9a-f]{64}$/);
@@ -102,20 +102,20 @@ for (const [name, mutation, reason, detail] of mutations) {
 }
 
 test('B29: an audience in a list is an audience', async () => {
-  assert.equal((await why(send(agentTxn({ claims: { aud: ['prod.example', 'x'] } })))).task?.assurance, 2);
+  assert.equal((await taskContext(send(agentTxn({ claims: { aud: ['prod.example', 'x'] } })))).task?.assurance, 2);
 });
 
 test('a token lasts as long as it says, and not longer', async () => {
   const token = send(agentTxn());
-  assert.equal((await why({ ...token, now: NOW + 304_999 })).task?.id, 't-42');
+  assert.equal((await taskContext({ ...token, now: NOW + 304_999 })).task?.id, 't-42');
   await refuses({ ...token, now: NOW + 305_000 }, 'task_txn_expired');
 });
 
 test('S2: the other form of an ECDSA signature makes no other token', async () => {
   const token = agentTxn();
-  const other = await why(send(otherSignature(token)));
+  const other = await taskContext(send(otherSignature(token)));
   assert.notEqual(otherSignature(token), token);
-  assert.equal(other.task?.token, (await why(send(token))).task?.token);
+  assert.equal(other.task?.token, (await taskContext(send(token))).task?.token);
 });
 
 test('the type is looked at before the issuer, and an issuer of other tokens is none of these', async () => {
@@ -136,14 +136,14 @@ test('a Transaction Token in Authorization is in the wrong header', () =>
 
 test('without iss the only issuer with that audience is meant; with two there is no telling', async () => {
   const token = agentTxn({ claims: { iss: undefined } });
-  assert.equal((await why(send(token))).task?.issuer, txnIssuer.issuer);
+  assert.equal((await taskContext(send(token))).task?.issuer, txnIssuer.issuer);
   const issuers = [txnIssuer, { ...txnIssuer, issuer: 'https://other.example' }];
   await refuses(send(token, { options: { issuers } }), 'task_txn_issuer');
 });
 
 test('where no purpose claim is configured, the only scope is the purpose and no scope', async () => {
   const issuer = withIssuer({ purposeClaim: null });
-  const { task } = await why(send(agentTxn({ claims: { scope: 'reconcile-invoices' } }), { options: issuer }));
+  const { task } = await taskContext(send(agentTxn({ claims: { scope: 'reconcile-invoices' } }), { options: issuer }));
   assert.equal(task?.purpose, 'reconcile-invoices');
   assert.deepEqual(task?.scopes, []);
   const two = agentTxn({ claims: { scope: 'reconcile-invoices finance' } });
@@ -154,7 +154,7 @@ test('names of old drafts are read where the issuer is marked, and never beside 
   const old = { tctx: undefined, scope: undefined, azd: { purpose: 'reconcile-invoices' }, purp: 'invoices' };
   await refuses(send(agentTxn({ claims: old })), 'task_txn_malformed', /earlier draft/);
   const marked = { options: withIssuer({ legacyClaimNames: true }) };
-  const { task } = await why(send(agentTxn({ claims: old }), marked));
+  const { task } = await taskContext(send(agentTxn({ claims: old }), marked));
   assert.equal(task?.purpose, 'reconcile-invoices');
   assert.deepEqual(task?.scopes, ['invoices']);
   const both = agentTxn({ claims: { purp: 'invoices' } });
@@ -176,7 +176,7 @@ test('an issuer speaks of workloads of its trust domains alone', () =>
   refuses(send(agentTxn(), { options: withIssuer({ trustDomains: ['partner.example'] }) }), 'task_issuer_scope'));
 
 test('no token is worth more than its issuer', async () => {
-  const { task } = await why(send(agentTxn(), { options: withIssuer({ maxAssurance: 1 }) }));
+  const { task } = await taskContext(send(agentTxn(), { options: withIssuer({ maxAssurance: 1 }) }));
   assert.equal(task?.assurance, 1);
 });
 
@@ -185,7 +185,7 @@ test('B33: an unknown key asks for a refresh in the background, and keys that ar
   const source = { ...sourceOf(keys.tts), refreshSoon: () => void refreshes++ };
   const issuer = { options: withIssuer({ keys: source }) };
   await refuses(send(agentTxn({ header: { kid: 'new' } }), issuer), 'task_txn_key_unknown');
-  await why(send(agentTxn(), issuer));
+  await taskContext(send(agentTxn(), issuer));
   assert.equal(refreshes, 1);
   const stale = { ...source, current: () => new TokenFault('keys_stale', 'never read') };
   await refuses(send(agentTxn(), { options: withIssuer({ keys: stale }) }), 'task_keys_stale');
@@ -194,7 +194,7 @@ test('B33: an unknown key asks for a refresh in the background, and keys that ar
 test('B32: of two keys without kid in the token, each that fits is tried', async () => {
   const set = KeySet.of([jwk(makeKey()) as JsonValue, jwk(keys.tts) as JsonValue], 'jwks');
   const options = withIssuer({ keys: { current: () => set, refreshSoon: () => {} } });
-  assert.equal((await why(send(agentTxn({ header: { kid: undefined } }), { options }))).task?.id, 't-42');
+  assert.equal((await taskContext(send(agentTxn({ header: { kid: undefined } }), { options }))).task?.id, 't-42');
 });
 
 test('an algorithm that the issuer is not configured for is refused', () =>

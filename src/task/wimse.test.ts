@@ -14,7 +14,7 @@ import {
   type Situation,
   TARGET_URI,
   THIEF,
-  why,
+  taskContext,
 } from '../../test/support/task-world.ts';
 import {
   leftOverBits,
@@ -51,13 +51,13 @@ const withWit = (mutation: Mutation) => {
 };
 
 test('a good pair raises a bound task to assurance 3, and is to be used up', async () => {
-  const { task, redemptions, consumed } = await why(send());
+  const { task, redemptions, consumed } = await taskContext(send());
   assert.deepEqual(consumed, ['txn-token', 'workload-identity-token', 'workload-proof-token']);
   assert.equal(task?.assurance, 3);
   assert.equal(redemptions.length, 1);
   assert.equal(redemptions[0]?.until, NOW + 65_000);
   assert.equal(redemptions[0]?.ifReplayed.reason, 'task_wpt_replayed');
-  assert.equal((await why({ headers: { 'txn-token': txn } })).task?.assurance, 2);
+  assert.equal((await taskContext({ headers: { 'txn-token': txn } })).task?.assurance, 2);
 });
 
 /** Each is one mutation of the good proof, which that check alone refuses. */
@@ -119,7 +119,10 @@ for (const [name, mutation, detail] of witChecks) {
 }
 
 test('members of cnf that are not understood are passed over beside the key of a WIT', async () => {
-  assert.equal((await why(withWit({ claims: { cnf: { jwk: agentJwk, kid: 'x', more: {} } } }))).task?.assurance, 3);
+  assert.equal(
+    (await taskContext(withWit({ claims: { cnf: { jwk: agentJwk, kid: 'x', more: {} } } }))).task?.assurance,
+    3,
+  );
 });
 
 test('a WIT is of use only beside the certificate of its workload', async () => {
@@ -143,7 +146,7 @@ test('a proof covers the token in Authorization, whoever it is for', async () =>
   const access = agentAccess();
   const authorization = `Bearer ${access}`;
   const both = wpt({ ...frame, accessToken: access });
-  assert.equal((await why(send({ authorization, 'workload-proof-token': both }))).task?.assurance, 3);
+  assert.equal((await taskContext(send({ authorization, 'workload-proof-token': both }))).task?.assurance, 3);
   await refuses(send({ authorization }), 'task_wpt_token', /ath/);
   const external = { host: 'api.partner.example', path: '/x', options: { headers: null } };
   const there = { ...frame, uri: 'https://api.partner.example/x' };
@@ -151,7 +154,8 @@ test('a proof covers the token in Authorization, whoever it is for', async () =>
   await refuses(without, 'task_wpt_token', /ath/);
   const with_ = wpt({ ...there, accessToken: 'app-token' });
   assert.equal(
-    (await why(send({ authorization: 'Bearer app-token', 'workload-proof-token': with_ }, external))).task?.assurance,
+    (await taskContext(send({ authorization: 'Bearer app-token', 'workload-proof-token': with_ }, external))).task
+      ?.assurance,
     3,
   );
 });
@@ -168,7 +172,7 @@ test('a proof covers a credential of any scheme in Authorization', async () => {
   ] as const) {
     await refuses(send({ authorization, 'workload-proof-token': wpt(there) }, external), 'task_wpt_token', /ath/);
     const covering = wpt({ ...there, accessToken: credential });
-    const covered = await why(send({ authorization, 'workload-proof-token': covering }, external));
+    const covered = await taskContext(send({ authorization, 'workload-proof-token': covering }, external));
     assert.equal(covered.task?.assurance, 3);
   }
 });
@@ -176,7 +180,7 @@ test('a proof covers a credential of any scheme in Authorization', async () => {
 test('a proof that may have been used before the process started is refused, with the time after which a new one holds', async () => {
   const at = (exp: number, startedAtMs: number) => withProof({ claims: { exp } }, { options: { startedAtMs } });
   // The longest life is 60 s, the leeway 5 s: this one could have been used from now less 5 s on.
-  assert.equal((await why(at(seconds + 60, NOW - 5001))).task?.assurance, 3);
+  assert.equal((await taskContext(at(seconds + 60, NOW - 5001))).task?.assurance, 3);
   await refuses(at(seconds + 60, NOW - 5000), 'task_wpt_before_start');
   const { reason, headers } = await refusal(at(seconds + 30, NOW - 2500));
   assert.equal(reasons[reason].http, 503);
@@ -184,7 +188,7 @@ test('a proof that may have been used before the process started is refused, wit
   assert.equal(name, 'retry-after');
   const later = { now: NOW + Number(wait) * 1000, options: { startedAtMs: NOW - 2500 } };
   const again = withProof({ claims: { exp: seconds + Number(wait) + 30 } }, later);
-  assert.equal((await why(again)).task?.assurance, 3);
+  assert.equal((await taskContext(again)).task?.assurance, 3);
   const tooSoon = withProof({ claims: { exp: seconds + Number(wait) + 29 } }, later);
   await refuses(tooSoon, 'task_wpt_before_start');
 });
@@ -192,7 +196,7 @@ test('a proof that may have been used before the process started is refused, wit
 test('other tokens are covered by their headers', async () => {
   const others = { 'x-token': sha256('abc') };
   const covered = { 'x-token': ' abc ', 'workload-proof-token': wpt({ ...frame, others }) };
-  assert.equal((await why(send(covered))).task?.assurance, 3);
+  assert.equal((await taskContext(send(covered))).task?.assurance, 3);
   await refuses(send({ ...covered, 'x-token': 'abd' }), 'task_wpt_token', /oth/);
   await refuses(send({ ...covered, 'x-token': ['abc', 'abc'] }), 'task_wpt_token', /oth/);
 });
@@ -200,7 +204,7 @@ test('other tokens are covered by their headers', async () => {
 test('a proof without a task states none, and is used up all the same', async () => {
   const { txnToken: _, ...withoutTask } = frame;
   const sent = send({ 'txn-token': undefined, 'workload-proof-token': wpt(withoutTask) });
-  const { task, redemptions } = await why(sent);
+  const { task, redemptions } = await taskContext(sent);
   assert.equal(task, null);
   assert.equal(redemptions.length, 1);
 });
@@ -208,7 +212,7 @@ test('a proof without a task states none, and is used up all the same', async ()
 test('a key that a token names is proven by a WPT too', async () => {
   const token = agentTxn({ claims: { cnf: { jwk: keys.agent.publicJwk } } });
   const covering = wpt({ ...frame, txnToken: token });
-  assert.equal((await why(send({ 'txn-token': token, 'workload-proof-token': covering }))).task?.assurance, 3);
+  assert.equal((await taskContext(send({ 'txn-token': token, 'workload-proof-token': covering }))).task?.assurance, 3);
   const ofAnother = agentTxn({ claims: { cnf: { jwk: keys.thief.publicJwk } } });
   const overIt = wpt({ ...frame, txnToken: ofAnother });
   await refuses(send({ 'txn-token': ofAnother, 'workload-proof-token': overIt }), 'task_txn_binding');
@@ -216,8 +220,8 @@ test('a key that a token names is proven by a WPT too', async () => {
 
 test('S2: a proof with the other form of its signature is the same proof', async () => {
   const text = proof();
-  const [first] = (await why(send({ 'workload-proof-token': text }))).redemptions;
-  const [second] = (await why(send({ 'workload-proof-token': otherSignature(text) }))).redemptions;
+  const [first] = (await taskContext(send({ 'workload-proof-token': text }))).redemptions;
+  const [second] = (await taskContext(send({ 'workload-proof-token': otherSignature(text) }))).redemptions;
   assert.equal(first?.key, second?.key);
 });
 
@@ -233,7 +237,7 @@ test('the algorithms of WITs are configured', async () => {
   const wimse = { ...options.wimse, witKeys: () => keySetOf(signer) };
   await refuses(send(sent, { options: { wimse } }), 'task_wit_invalid', /alg/);
   const admitted = { ...wimse, algorithms: ['EdDSA'] as const };
-  assert.equal((await why(send(sent, { options: { wimse: admitted } }))).task?.assurance, 3);
+  assert.equal((await taskContext(send(sent, { options: { wimse: admitted } }))).task?.assurance, 3);
 });
 
 test('a bad WPT is answered with 400 and without a challenge, as WIMSE asks', async () => {

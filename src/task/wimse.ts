@@ -4,7 +4,7 @@ import type { Headers } from '../http/input.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Host } from '../inventory/model.ts';
-import type { PendingClaim } from '../state/commit.ts';
+import type { Redemption } from '../state/redemption.ts';
 import { readConfirmation } from '../token/confirmation.ts';
 import { PublicJwk } from '../token/jwk.ts';
 import { UnverifiedJws } from '../token/jws.ts';
@@ -49,7 +49,7 @@ export interface WorkloadProof {
   readonly [proven]: true;
   /** RFC 7638 thumbprint of the key that the WIT binds to the caller. */
   readonly keyThumbprint: string;
-  readonly claim: PendingClaim;
+  readonly claim: Redemption;
 }
 
 /**

@@ -9,10 +9,10 @@ import type { CheckResult } from '../check/decision.ts';
 import { toRecord } from '../check/record.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { auditBody } from '../observe/record.ts';
-import type { CedarCall } from '../policy/decide/call.ts';
+import type { AuthorizationCall } from '../policy/decide/call.ts';
+import { authorizationCall, type NamedEntities } from '../policy/decide/cedar-request.ts';
 import type { Question } from '../policy/decide/question.ts';
-import { cedarCall, type Named } from '../policy/decide/vocabulary.ts';
-import { questionsOf } from '../policy/load/stated.ts';
+import { questionsFor } from '../policy/load/scenario.ts';
 import { formatProblem } from '../source/problem.ts';
 import { readAudited } from './audited.ts';
 
@@ -20,7 +20,7 @@ const inventory = loadInventory(differentialEstate, 'inventory.yaml', { ownTrust
 if (Array.isArray(inventory)) throw new Error(inventory.map(formatProblem).join('\n'));
 
 /** All that a policy could name: nothing that tells two questions apart is left out of the calls. */
-const named: Named = new Map(
+const named: NamedEntities = new Map(
   Object.entries({
     'Mesh::SpiffePath': ['spiffe://prod.example/ns/a', 'spiffe://prod.example/ns'],
     'Mesh::Group': [...inventory.known.groups],
@@ -31,8 +31,8 @@ const named: Named = new Map(
 );
 
 /** The call, with the entities in an order of their own. */
-function callOf(question: Question): CedarCall {
-  const call = cedarCall(question, named, inventory as never);
+function callOf(question: Question): AuthorizationCall {
+  const call = authorizationCall(question, named, inventory as never);
   return {
     ...call,
     entities: call.entities.toSorted((a, b) => (JSON.stringify(a.uid) < JSON.stringify(b.uid) ? -1 : 1)),
@@ -64,7 +64,7 @@ function lineOf(question: Question): string {
         found: {
           target,
           caller: { workload: question.hop, credential: question.credential, thumbprint: null, proxy: null },
-          why: { task, declared, chain },
+          taskContext: { task, declared, chain },
           facts: question,
           hops: chain.map((workload) => ({ workload, role: 'caller', verdict })),
         },
@@ -95,7 +95,7 @@ test('an audit line holds all that policies could see: the same questions are pu
       const question = { ...asked, query: auditedQuery(asked.query, new Set()) };
       const audited = readAudited(lineOf(asked), { headers: settings.headers, readsQuery: false });
       if ('why' in audited) throw new Error(audited.reason);
-      const again = questionsOf(audited.stated, inventory as never, settings.headers);
+      const again = questionsFor(audited.stated, inventory as never, settings.headers);
       if (!Array.isArray(again)) throw new Error(String(again));
       assert.equal(again.length, question.chain.length);
       assert.deepEqual(callOf(again.at(-1)!), callOf(question));

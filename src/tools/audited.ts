@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { jsonOf } from '../base/json.ts';
 import { holdsDigest, holdsTokenDigest } from '../base/redact.ts';
 import { credentials } from '../identity/caller.ts';
-import type { Stated } from '../policy/load/stated.ts';
+import type { Scenario } from '../policy/load/scenario.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
 import type { EarlyRefusal } from './reopened.ts';
 
@@ -56,7 +56,7 @@ const lineSchema = z.looseObject({
 export interface Audited {
   readonly decision: string;
   readonly caller: string;
-  readonly stated: Stated;
+  readonly stated: Scenario;
   /** What was answered. */
   readonly answer: { readonly result: 'allow' | 'deny'; readonly reason: string };
   /** What policies said then, whatever became of the answer afterwards; no reason where the line does not tell it. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Fault } from '../base/fault.ts';
 import { parseExactJson } from '../base/strict-json.ts';
-import type { CedarCall, Entity, Uid } from '../policy/decide/call.ts';
+import type { AuthorizationCall, Entity, EntityUid } from '../policy/decide/call.ts';
 import type { Engine, Program } from '../policy/decide/engine.ts';
 import { literals, tokenize } from '../policy/text/tokens.ts';
 
@@ -79,7 +79,7 @@ export function cedarDifference(stated: CedarCase, entities: unknown, engine: En
   return faults.length === 0 ? null : faults.join('; ');
 }
 
-function callOf({ request, context }: CedarCase, entities: unknown): CedarCall | string {
+function callOf({ request, context }: CedarCase, entities: unknown): AuthorizationCall | string {
   const [principal, action, resource] = [request.principal, request.action, request.resource].map(uidOf);
   if (principal == null || action == null || resource == null) {
     const bad = [request.principal, request.action, request.resource].find((text) => uidOf(text) === null);
@@ -90,13 +90,13 @@ function callOf({ request, context }: CedarCase, entities: unknown): CedarCall |
     principal,
     action,
     resource,
-    context: context as CedarCall['context'],
+    context: context as AuthorizationCall['context'],
     entities: entities as readonly Entity[],
   };
 }
 
 /** `User::"alice"` as Cedar writes it; null for anything else. */
-function uidOf(text: string): Uid | null {
+function uidOf(text: string): EntityUid | null {
   const tokens = tokenize(text);
   if ('message' in tokens) return null;
   const [literal, ...more] = literals(tokens);

@@ -1,16 +1,16 @@
-import type { CedarCall } from '../policy/decide/call.ts';
+import type { AuthorizationCall } from '../policy/decide/call.ts';
+import { authorizationCall, type PurposeHierarchy } from '../policy/decide/cedar-request.ts';
 import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
 import type { Question } from '../policy/decide/question.ts';
-import type { Vetted } from '../policy/decide/validated.ts';
-import { cedarCall, type Purposes } from '../policy/decide/vocabulary.ts';
+import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { conjuncts } from '../policy/lint/ast.ts';
 import type { Expression } from './bound.ts';
+import type { ReadPolicy } from './read-policies.ts';
 import { shallow } from './shallow.ts';
-import type { ReadPolicy } from './texts.ts';
 import { type ReadValue, readValues } from './values.ts';
 
 /** One `when` or `unless` of a policy, as it came out for a question. */
-export interface Clause {
+export interface ClauseResult {
   readonly kind: 'when' | 'unless';
   readonly result: 'true' | 'false' | 'error';
   /** The part that decided: the first that was not true; the whole where it is true. As Cedar text. */
@@ -27,7 +27,7 @@ export interface Account {
   /** The part of the scope that does not hold, for `scope`. */
   readonly scope: 'principal' | 'action' | 'resource' | null;
   /** In the order of the text; empty for `scope`. Those behind the one that decided are left out. */
-  readonly clauses: readonly Clause[];
+  readonly clauses: readonly ClauseResult[];
 }
 
 interface Piece {
@@ -36,7 +36,7 @@ interface Piece {
 }
 
 interface ClausePieces {
-  readonly kind: Clause['kind'];
+  readonly kind: ClauseResult['kind'];
   readonly body: Expression;
   /** `a`, `a && b`, `a && b && c`: a part may be evaluated only where all before it hold. */
   readonly prefixes: readonly { readonly id: string; readonly part: Expression }[];
@@ -50,8 +50,8 @@ interface Taken {
 
 /** How a question is put to Cedar. */
 export interface Explaining {
-  readonly vetted: Vetted;
-  readonly purposes: Purposes;
+  readonly validated: ValidatedPolicies;
+  readonly purposes: PurposeHierarchy;
   readonly engine: Engine;
   readonly cedar: Cedar;
 }
@@ -63,16 +63,16 @@ export interface Explaining {
 export function explain(
   policies: readonly ReadPolicy[],
   questions: readonly Question[],
-  { vetted, purposes, engine, cedar }: Explaining,
+  { validated, purposes, engine, cedar }: Explaining,
 ): readonly (readonly Account[])[] | string {
   const pieces: Piece[] = [];
   const taken = policies.map((policy) => takeApart(policy, pieces));
-  const program = { schema: vetted.schema, policies: Object.fromEntries(pieces.map(({ id, json }) => [id, json])) };
+  const program = { schema: validated.schema, policies: Object.fromEntries(pieces.map(({ id, json }) => [id, json])) };
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
   const accounts: (readonly Account[])[] = [];
   for (const question of questions) {
-    const call = cedarCall(question, vetted.named, purposes);
+    const call = authorizationCall(question, validated.named, purposes);
     const answer = engine.ask(program, call);
     if (answer.kind !== 'answered') return answer.message;
     const said: Said = {
@@ -117,14 +117,14 @@ function takeApart(policy: ReadPolicy, pieces: Piece[]): Taken {
 interface Said {
   readonly holds: ReadonlySet<string>;
   readonly errors: ReadonlyMap<string, string>;
-  readonly call: CedarCall;
+  readonly call: AuthorizationCall;
   readonly cedar: Cedar;
 }
 
 function accountOf({ policy, scope, clauses }: Taken, said: Said): Account {
   const outside = scope.find(({ id }) => !said.holds.has(id));
   if (outside !== undefined) return { policy, result: 'scope', scope: outside.name, clauses: [] };
-  const found: Clause[] = [];
+  const found: ClauseResult[] = [];
   for (const pieces of clauses) {
     const clause = clauseOf(pieces, said);
     found.push(clause);
@@ -136,7 +136,7 @@ function accountOf({ policy, scope, clauses }: Taken, said: Said): Account {
   return { policy, result: 'applies', scope: null, clauses: found };
 }
 
-function clauseOf({ kind, body, prefixes }: ClausePieces, said: Said): Clause {
+function clauseOf({ kind, body, prefixes }: ClausePieces, said: Said): ClauseResult {
   const stop = prefixes.find(({ id }) => !said.holds.has(id));
   const part = stop?.part ?? body;
   const error = stop === undefined ? null : (said.errors.get(stop.id) ?? null);

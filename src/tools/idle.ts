@@ -1,13 +1,13 @@
 import type { Inventory } from '../inventory/inventory.ts';
+import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Engine, PolicyJson } from '../policy/decide/engine.ts';
 import { bareQuestion, type Question } from '../policy/decide/question.ts';
-import type { Vetted } from '../policy/decide/validated.ts';
-import { cedarCall } from '../policy/decide/vocabulary.ts';
+import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import type { Problem } from '../source/problem.ts';
 import { boundPolicy } from './bound.ts';
+import type { ReadPolicy } from './read-policies.ts';
 import { sampleTargets, sampleWorkloads } from './samples.ts';
 import { shallow } from './shallow.ts';
-import type { ReadPolicy } from './texts.ts';
 import { mentions, readsUnknown } from './unknown.ts';
 
 /** What an estate leaves unused. */
@@ -25,18 +25,18 @@ export interface Idle {
  */
 export function findIdle(
   policies: readonly ReadPolicy[],
-  vetted: Vetted,
+  validated: ValidatedPolicies,
   inventory: Inventory,
   engine: Engine,
 ): Idle | string {
-  const workloads = sampleWorkloads(inventory, vetted.named);
-  const targets = sampleTargets(inventory, vetted.named);
+  const workloads = sampleWorkloads(inventory, validated.named);
+  const targets = sampleTargets(inventory, validated.named);
   if (typeof targets === 'string') return targets;
   const [workload] = workloads;
   const [sample] = targets;
   if (workload === undefined || sample === undefined) return { policies: [], workloads: [] };
   const ask = (vary: (part: PolicyJson) => PolicyJson, questions: readonly Question[]) =>
-    satisfied(policies, vary, questions, { vetted, inventory, engine });
+    satisfied(policies, vary, questions, { validated, inventory, engine });
   const byWorkload = ask(
     onlyPrincipal,
     workloads.map((hop) => bareQuestion(hop, sample.target)),
@@ -85,7 +85,7 @@ function onlyTarget(policy: PolicyJson): PolicyJson {
 }
 
 interface Asked {
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly inventory: Inventory;
   readonly engine: Engine;
 }
@@ -95,15 +95,15 @@ function satisfied(
   policies: readonly ReadPolicy[],
   vary: (policy: PolicyJson) => PolicyJson,
   questions: readonly Question[],
-  { vetted, inventory, engine }: Asked,
+  { validated, inventory, engine }: Asked,
 ): readonly ReadonlySet<string>[] | string {
   const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
-  const program = { schema: vetted.schema, policies: varied };
+  const program = { schema: validated.schema, policies: varied };
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
   const found: ReadonlySet<string>[] = [];
   for (const question of questions) {
-    const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
+    const answer = engine.ask(program, authorizationCall(question, validated.named, inventory));
     if (answer.kind !== 'answered') return answer.message;
     found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
   }

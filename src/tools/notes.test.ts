@@ -3,11 +3,11 @@ import { suite, test } from 'node:test';
 import { estate, settings, sourcesOf } from '../../test/support/policy.ts';
 import { Engine, newInstance } from '../policy/decide/engine.ts';
 import { install } from '../policy/load/load.ts';
-import { vet } from '../policy/load/vet.ts';
+import { validate } from '../policy/load/validate.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
 import { formatProblem } from '../source/problem.ts';
 import { noteworthy } from './notes.ts';
-import { readPolicies } from './texts.ts';
+import { readPolicies } from './read-policies.ts';
 
 const cedar = newInstance();
 const inventory = estate
@@ -24,11 +24,11 @@ function notes(policy: string, more: Partial<PolicySettings> = {}): string[] {
     { 'a.cedar': text },
     { inventory: { file: 'inventory.yaml', text: inventory }, settings: { ...settings, ...more } },
   );
-  const vetted = vet(sources, cedar, 0);
-  assert.ok(!Array.isArray(vetted), JSON.stringify(vetted));
+  const validated = validate(sources, cedar, 0);
+  assert.ok(!Array.isArray(validated), JSON.stringify(validated));
   const engine = new Engine();
   try {
-    const loaded = install(engine, sources, vetted);
+    const loaded = install(engine, sources, validated);
     assert.ok('snapshot' in loaded);
     return noteworthy(readPolicies(sources, cedar), loaded.snapshot.inventory, sources.settings).map(formatProblem);
   } finally {

@@ -1,16 +1,16 @@
 import { SpiffeId } from '../base/spiffe-id.ts';
-import type { HostBook } from '../inventory/host.ts';
+import type { HostRoutes } from '../inventory/host.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { contains } from '../inventory/template.ts';
 import { UNSUPPLIED } from '../policy/decide/question.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from '../policy/lint/ast.ts';
 import { factsThatOpenByAbsence } from '../policy/lint/presence.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
-import { problemIn } from '../policy/text/split.ts';
+import { problemIn } from '../policy/text/split-policies.ts';
 import { type Literal, literals, wordOffset } from '../policy/text/tokens.ts';
 import type { Problem } from '../source/problem.ts';
 import { emptyRange } from './empty-range.ts';
-import type { ReadPolicy } from './texts.ts';
+import type { ReadPolicy } from './read-policies.ts';
 import { mentions } from './unknown.ts';
 
 /** Names in one note; of the others only how many they are is shown. */
@@ -70,7 +70,7 @@ function pathNote(id: string, inventory: Inventory): string | null {
   return `no api of ${book.host.name} is at '${id.slice(slash)}', above it or below it; list one, or correct the path`;
 }
 
-function namesApi(book: HostBook, path: string): boolean {
+function namesApi(book: HostRoutes, path: string): boolean {
   const segments = path.split('/').filter((segment) => segment !== '');
   return book.apis.some(({ template }) =>
     template.segments.every((own, i) => {

@@ -1,4 +1,4 @@
-import { leniently } from '../inventory/fold.ts';
+import { leniently } from '../inventory/lenient-path.ts';
 
 /**
  * One segment of a pattern: a literal, any other spelling that a lenient server folds to the same (`folded`), or any

@@ -1,17 +1,17 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Action, Sensitivity } from '../inventory/model.ts';
+import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Engine } from '../policy/decide/engine.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question } from '../policy/decide/question.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import type { Vetted } from '../policy/decide/validated.ts';
-import { cedarCall } from '../policy/decide/vocabulary.ts';
-import { questionsOf, type Stated } from '../policy/load/stated.ts';
+import type { ValidatedPolicies } from '../policy/decide/validated.ts';
+import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { boundPolicy, type Expression } from './bound.ts';
+import type { ReadPolicy } from './read-policies.ts';
 import { sampleTargets } from './samples.ts';
 import { shallow } from './shallow.ts';
-import type { ReadPolicy } from './texts.ts';
 import { readsUnknown } from './unknown.ts';
 
 /** One thing that a workload can reach. */
@@ -30,7 +30,7 @@ export interface Reached {
 
 export interface Reaching {
   readonly policies: readonly ReadPolicy[];
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly snapshot: Snapshot<Inventory>;
   readonly engine: Engine;
 }
@@ -41,7 +41,10 @@ export interface Reaching {
  * handed it on, where they are undefined) may hold in its favour, and what only that would allow is `perhaps`. `now` is
  * what a request with these facts and no others is allowed. A string says why nothing can be told.
  */
-export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Reaching): readonly Reached[] | string {
+export function reach(
+  stated: Scenario,
+  { policies, validated, snapshot, engine }: Reaching,
+): readonly Reached[] | string {
   const open = unstated(stated);
   const unknown = (expression: Expression): boolean => readsUnknown(expression, open);
   const bounded = policies
@@ -50,14 +53,14 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
       ({ id, json }) =>
         [id, shallow(boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown))] as const,
     );
-  const program = { schema: vetted.schema, policies: Object.fromEntries(bounded) };
+  const program = { schema: validated.schema, policies: Object.fromEntries(bounded) };
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
   const found = new Map<string, Reached>();
-  const targets = sampleTargets(snapshot.inventory, vetted.named);
+  const targets = sampleTargets(snapshot.inventory, validated.named);
   if (typeof targets === 'string') return targets;
   for (const { line, upgrade } of targets) {
-    const questions = questionsOf({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
+    const questions = questionsFor({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
     if (typeof questions === 'string') return questions;
     if (questions instanceof Refusal) continue;
     const way = wayOf(questions, snapshot, () => questions.every((question) => possible(question)));
@@ -66,7 +69,7 @@ export function reach(stated: Stated, { policies, vetted, snapshot, engine }: Re
   return [...found.values()].toSorted(byApi);
 
   function possible(question: Question): boolean {
-    const answer = engine.ask(program, cedarCall(question, vetted.named, snapshot.inventory));
+    const answer = engine.ask(program, authorizationCall(question, validated.named, snapshot.inventory));
     // A policy that errs here errs for lack of a fact, or for good: it is no promise that the request is refused.
     return answer.kind !== 'answered' || answer.decision === 'allow' || answer.errors.length > 0;
   }
@@ -108,7 +111,7 @@ function byApi(a: Reached, b: Reached): number {
 }
 
 /** Paths of the context that the facts leave open. */
-function unstated(stated: Stated): readonly string[] {
+function unstated(stated: Scenario): readonly string[] {
   const { client, credential, credentialAge, declared, risk, signals, task, through } = stated;
   const open = ['query', 'headers', 'numbers', 'approvals', 'now'];
   if (client === undefined) open.push('client', 'inNetworks');

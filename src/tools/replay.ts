@@ -3,7 +3,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import { questionsOf } from '../policy/load/stated.ts';
+import { questionsFor } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from './audited.ts';
 import { reopening } from './reopened.ts';
 
@@ -138,7 +138,7 @@ export class Replayer {
 
   #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } {
     const { inventory, headers } = this.#snapshot;
-    const questions = questionsOf(stated, inventory, headers);
+    const questions = questionsFor(stated, inventory, headers);
     const line = typeof stated.request === 'object' ? stated.request : null;
     const asked = { action: line?.method ?? '', what: `${line?.host ?? ''}${line?.path ?? ''}` };
     // A name that is no longer known: the caller, a workload of the chain, or the purpose.

@@ -1,7 +1,7 @@
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { type CaseResult, difference, type PolicyCase, readCases, runCase } from '../policy/load/cases.ts';
-import type { SourceFile } from '../policy/text/place.ts';
+import type { SourceFile } from '../policy/text/source-file.ts';
 import type { Sources } from '../policy/text/sources.ts';
 import type { Problem } from '../source/problem.ts';
 

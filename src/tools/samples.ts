@@ -1,11 +1,11 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
-import { leniently } from '../inventory/fold.ts';
-import type { HostBook } from '../inventory/host.ts';
+import type { HostRoutes } from '../inventory/host.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { leniently } from '../inventory/lenient-path.ts';
 import { readActions, type Target, type Workload, writeActions } from '../inventory/model.ts';
-import type { Named } from '../policy/decide/vocabulary.ts';
-import type { RequestLine } from '../policy/load/stated.ts';
+import type { NamedEntities } from '../policy/decide/cedar-request.ts';
+import type { RequestLine } from '../policy/load/scenario.ts';
 import { overlaps, type Pattern } from './overlaps.ts';
 
 /** A request to what the inventory lists or a policy names, and how the inventory reads it. */
@@ -28,7 +28,7 @@ function unnamed(words: Iterable<string>): string {
  * Workloads such that every other one is told apart from them by no entry of the inventory and no policy: each entry, one
  * below each prefix, and those that policies name.
  */
-export function sampleWorkloads(inventory: Inventory, named: Named): readonly Workload[] {
+export function sampleWorkloads(inventory: Inventory, named: NamedEntities): readonly Workload[] {
   const literals = [...(named.get('Mesh::Workload') ?? []), ...(named.get('Mesh::SpiffePath') ?? [])];
   const any = unnamed([...inventory.entries.map(({ entry }) => entry), ...literals].flatMap((id) => id.split('/')));
   const ids = [
@@ -48,7 +48,7 @@ export function sampleWorkloads(inventory: Inventory, named: Named): readonly Wo
  * same paths that policies name, a path there and one below it; and where a lenient server would serve a stricter api.
  * What the inventory refuses is left out. A string says why not all can be told.
  */
-export function sampleTargets(inventory: Inventory, named: Named): readonly SampleTarget[] | string {
+export function sampleTargets(inventory: Inventory, named: NamedEntities): readonly SampleTarget[] | string {
   const found = new Map<string, SampleTarget>();
   for (const [name, book] of inventory.hosts) {
     const paths = samplePaths(book, namedBelow(name, named));
@@ -71,12 +71,12 @@ export function sampleTargets(inventory: Inventory, named: Named): readonly Samp
 const METHODS = [...readActions, ...writeActions];
 
 /** The paths on a host that policies name. */
-function namedBelow(host: string, named: Named): readonly string[] {
+function namedBelow(host: string, named: NamedEntities): readonly string[] {
   const ids = ['Mesh::Path', 'Mesh::Endpoint'].flatMap((type) => [...(named.get(type) ?? [])]);
   return [...new Set(ids)].filter((id) => id.startsWith(`${host}/`)).map((id) => id.slice(host.length));
 }
 
-function samplePaths(book: HostBook, literals: readonly string[]): ReadonlySet<string> | null {
+function samplePaths(book: HostRoutes, literals: readonly string[]): ReadonlySet<string> | null {
   const templates = book.apis.map(
     ({ template }): Pattern => template.segments.map((segment) => ('literal' in segment ? segment : null)),
   );

@@ -4,12 +4,12 @@ import { question, sourcesOf } from '../../test/support/policy.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Engine, newInstance } from '../policy/decide/engine.ts';
 import { install } from '../policy/load/load.ts';
-import { vet } from '../policy/load/vet.ts';
+import { validate } from '../policy/load/validate.ts';
 import { explain } from './explain.ts';
 import { findIdle } from './idle.ts';
 import { reach } from './reach.ts';
+import { readPolicies } from './read-policies.ts';
 import { shallow } from './shallow.ts';
-import { readPolicies } from './texts.ts';
 
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
 
@@ -21,19 +21,19 @@ test('the tools take every policy that is served, one with 64 operators too', ()
 @id("and") permit (principal, action, resource) when { !(${both(' && ', 'principal.relay', 63)}) };`,
   });
   const [cedar, engine] = [newInstance(), new Engine()];
-  const vetted = vet(sources, cedar, 0);
-  assert.ok(!Array.isArray(vetted), JSON.stringify(vetted));
-  const loaded = install(engine, sources, vetted);
+  const validated = validate(sources, cedar, 0);
+  assert.ok(!Array.isArray(validated), JSON.stringify(validated));
+  const loaded = install(engine, sources, validated);
   assert.ok(!('problems' in loaded));
   const { snapshot } = loaded;
   const { inventory } = snapshot;
   const policies = readPolicies(sources, cedar);
-  const idle = findIdle(policies, vetted, inventory, engine);
+  const idle = findIdle(policies, validated, inventory, engine);
   assert.ok(typeof idle !== 'string', String(idle));
-  const reached = reach({ caller: AGENT }, { policies, vetted, snapshot, engine });
+  const reached = reach({ caller: AGENT }, { policies, validated, snapshot, engine });
   assert.ok(typeof reached !== 'string', String(reached));
   const asked = question(inventory as Inventory, AGENT, 'GET docs.internal/1');
-  const accounts = explain(policies, [asked], { vetted, purposes: inventory, engine, cedar });
+  const accounts = explain(policies, [asked], { validated, purposes: inventory, engine, cedar });
   assert.ok(typeof accounts !== 'string', String(accounts));
   assert.deepEqual(
     accounts[0]?.map(({ policy, result }) => [policy.id, result]),

@@ -7,15 +7,15 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { Engine, newInstance } from '../policy/decide/engine.ts';
 import type { Question } from '../policy/decide/question.ts';
-import type { Vetted } from '../policy/decide/validated.ts';
+import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { install, type Loaded } from '../policy/load/load.ts';
-import type { Stated } from '../policy/load/stated.ts';
-import { vet } from '../policy/load/vet.ts';
+import type { Scenario } from '../policy/load/scenario.ts';
+import { validate } from '../policy/load/validate.ts';
 import { formatProblem } from '../source/problem.ts';
 import { explain } from './explain.ts';
 import { findIdle } from './idle.ts';
 import { reach } from './reach.ts';
-import { type ReadPolicy, readPolicies } from './texts.ts';
+import { type ReadPolicy, readPolicies } from './read-policies.ts';
 
 const RUNS = Number(process.env.POLICY_TOOLS_RUNS ?? 15);
 const cedar = newInstance();
@@ -29,7 +29,7 @@ if (Array.isArray(loadedInventory)) throw new Error(loadedInventory.map(formatPr
 const inventory: Inventory = loadedInventory;
 
 interface World {
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly loaded: Loaded;
   readonly policies: readonly ReadPolicy[];
 }
@@ -38,18 +38,18 @@ interface World {
 function withPolicies(text: string, use: (world: World) => void): void {
   const plain = sourcesOf({ 'a.cedar': text }, { inventory: inventoryFile });
   const sources = { ...plain, settings: { ...plain.settings, allowWarnings: true } };
-  const vetted = vet(sources, cedar, 0);
-  if (Array.isArray(vetted)) throw new Error(vetted.map(formatProblem).join('\n'));
-  const loaded = install(engine, sources, vetted);
+  const validated = validate(sources, cedar, 0);
+  if (Array.isArray(validated)) throw new Error(validated.map(formatProblem).join('\n'));
+  const loaded = install(engine, sources, validated);
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
-  use({ vetted, loaded, policies: readPolicies(sources, cedar) });
+  use({ validated, loaded, policies: readPolicies(sources, cedar) });
 }
 
 const anyQuestions = fc.array(questions(inventory), { minLength: 1, maxLength: 6 });
 
 /** The policies that apply to a question, or cannot be evaluated for it, as `explain` tells. */
-function applying({ policies, vetted }: World, question: Question) {
-  const accounts = explain(policies, [question], { vetted, purposes: inventory, engine, cedar });
+function applying({ policies, validated }: World, question: Question) {
+  const accounts = explain(policies, [question], { validated, purposes: inventory, engine, cedar });
   if (typeof accounts === 'string') throw new Error(accounts);
   return accounts[0]!;
 }
@@ -85,7 +85,7 @@ test('a policy that applies to anything is never called idle, nor its workload u
   fc.assert(
     fc.property(policyFile, anyQuestions, (text, asked) => {
       withPolicies(text, (world) => {
-        const idle = findIdle(world.policies, world.vetted, inventory, engine);
+        const idle = findIdle(world.policies, world.validated, inventory, engine);
         if (typeof idle === 'string') throw new Error(idle);
         idlePolicies += idle.policies.length;
         for (const question of asked) {
@@ -105,9 +105,9 @@ test('a policy that applies to anything is never called idle, nor its workload u
 });
 
 /** The facts that a reach states of a question: task and assurance, and at random what else is known. */
-function statedOf(question: Question, more: boolean): Stated {
+function statedOf(question: Question, more: boolean): Scenario {
   const { task, hop } = question;
-  const stated: Stated = {
+  const stated: Scenario = {
     caller: hop.id.text,
     credential: 'x509-svid',
     at: new Date(question.now).toISOString(),
@@ -130,10 +130,10 @@ test('whatever is allowed to a caller stands in its reach', () => {
   });
   fc.assert(
     fc.property(policyFile, fc.array(alone, { minLength: 1, maxLength: 4 }), fc.boolean(), (text, asked, more) => {
-      withPolicies(text, ({ policies, vetted, loaded: { snapshot } }) => {
+      withPolicies(text, ({ policies, validated, loaded: { snapshot } }) => {
         for (const question of asked) {
           if (snapshot.decide(question).result !== 'allow') continue;
-          const reached = reach(statedOf(question, more), { policies, vetted, snapshot, engine });
+          const reached = reach(statedOf(question, more), { policies, validated, snapshot, engine });
           if (typeof reached === 'string') throw new Error(reached);
           const { resource, effect, action } = question.target;
           const api = resource.apis.at(-1) ?? resource.host.name;

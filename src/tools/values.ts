@@ -1,4 +1,4 @@
-import type { CedarCall, CedarValue, Entity, EntityRef, Uid } from '../policy/decide/call.ts';
+import type { AuthorizationCall, CedarValue, Entity, EntityRef, EntityUid } from '../policy/decide/call.ts';
 import type { Expression } from './bound.ts';
 import { pathText, type ReadPath, readPath } from './paths.ts';
 
@@ -12,7 +12,7 @@ export interface ReadValue {
 const MAX_SHOWN = 200;
 
 /** What the attributes and tags that an expression reads are for this call, each once, in the order of the text. */
-export function readValues(expression: Expression, call: CedarCall): ReadValue[] {
+export function readValues(expression: Expression, call: AuthorizationCall): ReadValue[] {
   const found = new Map<string, string | null>();
   const walk = (part: unknown): void => {
     if (typeof part !== 'object' || part === null) return;
@@ -32,7 +32,7 @@ export function readValues(expression: Expression, call: CedarCall): ReadValue[]
   return [...found].map(([path, value]) => ({ path, value }));
 }
 
-function valueAt({ variable, attributes, tag }: ReadPath, call: CedarCall): CedarValue | undefined {
+function valueAt({ variable, attributes, tag }: ReadPath, call: AuthorizationCall): CedarValue | undefined {
   let value: CedarValue | undefined = start(variable, call);
   for (const name of attributes) {
     const record: unknown = isRef(value) ? entityOf(value, call)?.attrs : value;
@@ -44,8 +44,8 @@ function valueAt({ variable, attributes, tag }: ReadPath, call: CedarCall): Ceda
   return tags !== undefined && Object.hasOwn(tags, tag) ? tags[tag] : undefined;
 }
 
-function start(variable: string, { principal, action, resource, context }: CedarCall): CedarValue | undefined {
-  const uids: Readonly<Record<string, Uid | undefined>> = { principal, action, resource };
+function start(variable: string, { principal, action, resource, context }: AuthorizationCall): CedarValue | undefined {
+  const uids: Readonly<Record<string, EntityUid | undefined>> = { principal, action, resource };
   const uid = uids[variable];
   if (uid !== undefined) return { __entity: uid };
   return variable === 'context' ? context : undefined;
@@ -55,7 +55,7 @@ function isRef(value: unknown): value is EntityRef {
   return typeof value === 'object' && value !== null && '__entity' in value;
 }
 
-function entityOf({ __entity: { type, id } }: EntityRef, { entities }: CedarCall): Entity | undefined {
+function entityOf({ __entity: { type, id } }: EntityRef, { entities }: AuthorizationCall): Entity | undefined {
   return entities.find(({ uid }) => uid.type === type && uid.id === id);
 }
 

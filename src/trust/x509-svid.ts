@@ -12,7 +12,7 @@ import type { BundleSnapshot } from './bundle.ts';
 const MAX_PRESENTED = 16;
 
 /** Certificates as they came with a request, DER. */
-export interface Presented {
+export interface PresentedCertificates {
   readonly leaf: Uint8Array;
   /** In any order; what cannot be read or is not needed is passed over. */
   readonly intermediates: readonly Uint8Array[];
@@ -70,7 +70,7 @@ function proven(id: SpiffeId, path: Path, bundleRevision: string): VerifiedSvid 
  * Refuses with `identity_svid_*`, `identity_spiffe_id_malformed`, `identity_trust_domain_unknown`, `identity_bundle_*`.
  */
 export function verifyX509Svid(
-  presented: Presented,
+  presented: PresentedCertificates,
   bundles: BundleSnapshot,
   now: number,
   options: X509SvidOptions,

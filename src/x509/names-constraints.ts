@@ -24,7 +24,7 @@ export interface NameConstraints {
 }
 
 /** The names of one certificate to which constraints apply. */
-export interface Named {
+export interface CertificateNames {
   readonly names: readonly GeneralName[];
   readonly subject: { readonly empty: boolean; readonly email: boolean };
 }
@@ -75,7 +75,10 @@ function readBase({ form, text, octets }: GeneralName): Base {
  * E-mail, directory and other forms are not matched here: where they are constrained, a certificate that has such a
  * name is refused, as RFC 5280 section 4.2.1.10 asks of whoever does not process them.
  */
-export function checkNameConstraints({ permitted, excluded }: NameConstraints, named: Named): Refusal | null {
+export function checkNameConstraints(
+  { permitted, excluded }: NameConstraints,
+  named: CertificateNames,
+): Refusal | null {
   for (const form of new Set([...permitted, ...excluded].map((base) => base.form))) {
     const names = named.names.filter((name) => name.form === form);
     const matcher = matchers.get(form);
@@ -98,7 +101,7 @@ export function checkNameConstraints({ permitted, excluded }: NameConstraints, n
 }
 
 /** The subject counts as a directory name, and its emailAddress as an e-mail name. */
-function inSubject(form: Form, { subject }: Named): boolean {
+function inSubject(form: Form, { subject }: CertificateNames): boolean {
   return (form === forms.directory && !subject.empty) || (form === forms.email && subject.email);
 }
 

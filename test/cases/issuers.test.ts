@@ -9,7 +9,7 @@ import { UnverifiedJws } from '../../src/token/jws.ts';
 import { standardAlgorithms } from '../../src/token/jws-algorithms.ts';
 import { type KeySet, parseJwks } from '../../src/token/key-set.ts';
 import { TokenVerifier } from '../../src/token/verifier.ts';
-import { AUDIENCE, accessIssuer, refuses, type Situation, THIEF, why } from '../support/task-world.ts';
+import { AUDIENCE, accessIssuer, refuses, type Situation, THIEF, taskContext } from '../support/task-world.ts';
 import { jwk, makeKey, mint } from '../support/tokens.ts';
 import { documentedIssuers } from './issuers/documented.ts';
 
@@ -83,7 +83,7 @@ const { token, proof } = keycloak.dpop;
 const bound = { authorization: `DPoP ${token}`, dpop: proof };
 
 test('a DPoP-bound token of Keycloak with its proof has assurance 3', async () => {
-  const { task, redemptions } = await why(asked(bound));
+  const { task, redemptions } = await taskContext(asked(bound));
   assert.deepEqual([task?.id, task?.purpose, task?.assurance], ['t-42', 'reconcile-invoices', 3]);
   assert.deepEqual(task?.scopes, ['invoices']);
   assert.equal(redemptions.length, 1);
@@ -98,7 +98,7 @@ test('a DPoP-bound token of Keycloak is nobody else’s, and nothing without its
 });
 
 test('an access token of a Keycloak client without scopes states a task, and opens nothing that asks for a scope', async () => {
-  const { task } = await why(asked({ authorization: `Bearer ${keycloak.unscoped}` }));
+  const { task } = await taskContext(asked({ authorization: `Bearer ${keycloak.unscoped}` }));
   assert.deepEqual(task?.scopes, ['']);
 });
 

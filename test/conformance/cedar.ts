@@ -1,12 +1,12 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CedarCall, Entity } from '../../src/policy/decide/call.ts';
-import { type Answer, Engine } from '../../src/policy/decide/engine.ts';
-import { statements } from '../../src/policy/text/split.ts';
+import type { AuthorizationCall, Entity } from '../../src/policy/decide/call.ts';
+import { Engine, type EngineAnswer } from '../../src/policy/decide/engine.ts';
+import { statements } from '../../src/policy/text/split-policies.ts';
 import { type CorpusResult, corporaDir } from '../support/corpora.ts';
 import { readTarball } from '../support/tar.ts';
 
-interface CorpusRequest extends Pick<CedarCall, 'principal' | 'action' | 'resource' | 'context'> {
+interface CorpusRequest extends Pick<AuthorizationCall, 'principal' | 'action' | 'resource' | 'context'> {
   readonly decision: 'allow' | 'deny';
   readonly reason: readonly string[];
   readonly errors: readonly string[];
@@ -74,7 +74,7 @@ class Tally {
     }
   }
 
-  #count(name: string, request: CorpusRequest, answer: Answer, mustRefuse: boolean): void {
+  #count(name: string, request: CorpusRequest, answer: EngineAnswer, mustRefuse: boolean): void {
     if (mustRefuse) {
       const named = answer.kind === 'invalid' && answer.message.endsWith('is not an integer that is held exactly');
       if (named) this.refused++;

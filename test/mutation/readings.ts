@@ -16,7 +16,7 @@ const patches: readonly Patch[] = [
   ['names that fold to ours refuse', 'src/http/guard.ts', [' || (read !== name && read.startsWith(OWN_PREFIX))', '']],
   [
     'other names of ours are removed',
-    'src/check/admission.ts',
+    'src/check/header-mutations.ts',
     [', ...names.filter((name) => name.startsWith(OWN_PREFIX))', ''],
   ],
   ['a header that overrides refuses', 'src/http/guard.ts', ['if (override !== null)', 'if (false)']],

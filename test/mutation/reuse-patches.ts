@@ -66,7 +66,7 @@ export const patches: readonly Patch[] = [
   // Why: the token, its issuer, its holder.
   patch(
     'task: a token stands in its own header',
-    'src/task/candidate.ts',
+    'src/task/verified-task-token.ts',
     "if (txnToken.header.typ !== 'txntoken+jwt')",
     'if (false)',
   ),
@@ -109,7 +109,7 @@ export const patches: readonly Patch[] = [
   patch('task: a forwarded token proves little', 'src/task/binding.ts', 'bound && !forwarded', 'bound'),
   patch('task: an unbound token proves little', 'src/task/binding.ts', 'bound && !forwarded', '!forwarded'),
   patch('task: only a proof raises to 3', 'src/task/binding.ts', 'proven.size > 0 ? 3 : 2', '3'),
-  patch('task: the declared id agrees', 'src/task/agree.ts', 'declared.id !== task.id || ', ''),
+  patch('task: the declared id agrees', 'src/task/combine-tasks.ts', 'declared.id !== task.id || ', ''),
   both(
     'task: a header once',
     patch(
@@ -161,15 +161,15 @@ export const patches: readonly Patch[] = [
   patch(
     'once: what is permitted is claimed',
     'src/check/check.ts',
-    'await stages.redeem(why.redemptions, use, nowMs)',
+    'await stages.redeem(taskContext.redemptions, use, nowMs)',
     'null',
   ),
   // Through whom, and what.
   patch(
     'chain: every hop is judged',
     'src/check/judge.ts',
-    'why.chain.map((hop, index) => {',
-    'why.chain.slice(-1).map((hop) => { const index = last;',
+    'taskContext.chain.map((hop, index) => {',
+    'taskContext.chain.slice(-1).map((hop) => { const index = last;',
   ),
   patch(
     'chain: who acts is the caller, not the originator',

@@ -37,7 +37,7 @@ const patches: readonly Patch[] = [
   ],
   [
     'test and explain read requests as the check does',
-    'src/policy/load/stated.ts',
+    'src/policy/load/scenario.ts',
     [
       'if (read instanceof Refusal) return read;',
       'if (read instanceof Refusal) return { method, host: authority, path: target, query: null };',

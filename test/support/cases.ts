@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Snapshot } from '../../src/policy/decide/snapshot.ts';
 import { type CaseResult, difference, readCases, runCase } from '../../src/policy/load/cases.ts';
-import type { SourceFile } from '../../src/policy/text/place.ts';
+import type { SourceFile } from '../../src/policy/text/source-file.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 
 /** Makes a test of each policy case of a file, and returns what the policies said. */

@@ -18,7 +18,7 @@ export interface Plain {
 
 const cedar = newInstance();
 
-/** Written apart from src/policy/decide/vocabulary.ts on purpose: only the schema is common to both. */
+/** Written apart from src/policy/decide/cedar-request.ts on purpose: only the schema is common to both. */
 export function plainly(
   schema: string,
   policies: Readonly<Record<string, string>>,

@@ -4,8 +4,8 @@ import type { Inventory } from '../../src/inventory/inventory.ts';
 import { Engine, newInstance } from '../../src/policy/decide/engine.ts';
 import { bareQuestion, type Question } from '../../src/policy/decide/question.ts';
 import { install, type Loaded } from '../../src/policy/load/load.ts';
-import { vet } from '../../src/policy/load/vet.ts';
-import type { SourceFile } from '../../src/policy/text/place.ts';
+import { validate } from '../../src/policy/load/validate.ts';
+import type { SourceFile } from '../../src/policy/text/source-file.ts';
 import type { PolicySettings, Sources } from '../../src/policy/text/sources.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 import type { Task } from '../../src/task/model.ts';
@@ -99,8 +99,8 @@ const cedar = newInstance();
 /** A loaded snapshot, or an error that shows what was wrong with the sources. Judged in this thread, without a warm-up. */
 export function loaded(files: Files, parts: Partial<Sources> = {}, engine = new Engine()): Loaded {
   const sources = sourcesOf(files, parts);
-  const vetted = vet(sources, cedar, 0);
-  const result = Array.isArray(vetted) ? { problems: vetted } : install(engine, sources, vetted);
+  const validated = validate(sources, cedar, 0);
+  const result = Array.isArray(validated) ? { problems: validated } : install(engine, sources, validated);
   if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
   return result;
 }

@@ -7,7 +7,7 @@ import type { CheckInput, Headers } from '../../src/http/input.ts';
 import { Caller, type Credential } from '../../src/identity/caller.ts';
 import { credentialReader } from '../../src/identity/credentials.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
-import type { Why } from '../../src/task/model.ts';
+import type { TaskContext } from '../../src/task/model.ts';
 import type {
   AccessTokenIssuer,
   IssuerScope,
@@ -186,7 +186,7 @@ export interface Situation {
 export const CERTIFICATE = sha256('the certificate of the agent');
 
 /** What the stage that reads tasks makes of a request. */
-export function readWhy(situation: Situation = {}): Promise<Why | Refusal> {
+export function readWhy(situation: Situation = {}): Promise<TaskContext | Refusal> {
   const { host = 'payments.internal', method = 'GET', path = PATH, now = NOW } = situation;
   const used = { ...options, ...situation.options };
   const read = taskReader(used);
@@ -203,8 +203,8 @@ export function readWhy(situation: Situation = {}): Promise<Why | Refusal> {
   return read(input, credentials, asked, callerOf(situation), inventory, now);
 }
 
-/** The same, which must be a Why. */
-export async function why(situation: Situation = {}): Promise<Why> {
+/** The same, which must be a TaskContext. */
+export async function taskContext(situation: Situation = {}): Promise<TaskContext> {
   const outcome = await readWhy(situation);
   if (outcome instanceof Refusal) assert.fail(`${outcome.reason}: ${outcome.detail}`);
   return outcome;

@@ -88,7 +88,7 @@ export function compare(left: Value, right: Value): void {
 const isCut = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value - 1) && Number.isSafeInteger(value + 1);
 
-export function contains(set: Value, member: Value): void {
+export function containsMember(set: Value, member: Value): void {
   const literals = isLiteral(member) ? keysOf(member.literals) : null;
   if (isPlace(set) && literals !== null) addMembers(set, literals);
   else {

@@ -1,11 +1,11 @@
 /** An entity's name as Cedar's JSON form has it: matched exactly, never spliced into policy text. */
-export interface Uid {
+export interface EntityUid {
   readonly type: string;
   readonly id: string;
 }
 
 export interface EntityRef {
-  readonly __entity: Uid;
+  readonly __entity: EntityUid;
 }
 
 export type CedarValue =
@@ -17,17 +17,17 @@ export type CedarValue =
   | { readonly [name: string]: CedarValue };
 
 export interface Entity {
-  readonly uid: Uid;
+  readonly uid: EntityUid;
   readonly attrs: { readonly [name: string]: CedarValue };
-  readonly parents: readonly Uid[];
+  readonly parents: readonly EntityUid[];
   readonly tags?: { readonly [name: string]: CedarValue };
 }
 
 /** One question in Cedar's own terms: what a call of `statefulIsAuthorized` takes besides schema and policies. */
-export interface CedarCall {
-  readonly principal: Uid;
-  readonly action: Uid;
-  readonly resource: Uid;
+export interface AuthorizationCall {
+  readonly principal: EntityUid;
+  readonly action: EntityUid;
+  readonly resource: EntityUid;
   readonly context: { readonly [name: string]: CedarValue };
   readonly entities: readonly Entity[];
 }
@@ -44,7 +44,7 @@ const MAX_VALUES = 20_000;
  * exactly; a lone surrogate, deep nesting, a BigInt or a hole make cedar-wasm throw, which leaks its stack until the
  * instance is dead. So each of them is found here first, and nothing is rounded or dropped.
  */
-export function unrepresentable(call: CedarCall): string | null {
+export function unrepresentable(call: AuthorizationCall): string | null {
   const budget = { left: MAX_VALUES };
   return faultIn(call, 'call', 0, budget);
 }

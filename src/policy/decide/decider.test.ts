@@ -5,13 +5,13 @@ import { settings, sourcesOf } from '../../../test/support/policy.ts';
 import { differentialEstate, policyFile, questions } from '../../../test/support/policy-arbitraries.ts';
 import { restoreInventory } from '../../inventory/load.ts';
 import { formatProblem } from '../../source/problem.ts';
-import { vet } from '../load/vet.ts';
-import type { CedarCall } from './call.ts';
+import { validate } from '../load/validate.ts';
+import type { AuthorizationCall } from './call.ts';
+import { authorizationCall } from './cedar-request.ts';
 import { Decider, REMEMBERED_BYTES } from './decider.ts';
 import { Engine, newInstance } from './engine.ts';
 import type { Question } from './question.ts';
-import type { Vetted } from './validated.ts';
-import { cedarCall } from './vocabulary.ts';
+import type { ValidatedPolicies } from './validated.ts';
 
 /** Calls that are compared; `DIFFERENTIAL_CALLS` asks for more. */
 const CALLS = Number(process.env.DIFFERENTIAL_CALLS ?? 6000);
@@ -25,7 +25,7 @@ const parts = {
 
 /** A set of policies asked both ways: by the decider, and whole, of an engine that remembers nothing. */
 class Both {
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly inventory;
   readonly decider: Decider;
   readonly #plain = new Engine();
@@ -33,11 +33,11 @@ class Both {
   asked = 0;
 
   constructor(text: string) {
-    const vetted = vet(sourcesOf({ 'a.cedar': text }, parts), cedar, 0);
-    if (Array.isArray(vetted)) throw new Error(vetted.map(formatProblem).join('\n'));
-    this.vetted = vetted;
-    this.inventory = restoreInventory(vetted.inventory)!;
-    const { schema, enforced: policies, footprints, actionGroups: groups } = vetted;
+    const validated = validate(sourcesOf({ 'a.cedar': text }, parts), cedar, 0);
+    if (Array.isArray(validated)) throw new Error(validated.map(formatProblem).join('\n'));
+    this.validated = validated;
+    this.inventory = restoreInventory(validated.inventory)!;
+    const { schema, enforced: policies, footprints, actionGroups: groups } = validated;
     const counting = new Engine();
     const ask = counting.ask.bind(counting);
     counting.ask = (program, call) => {
@@ -48,8 +48,8 @@ class Both {
     this.#program = { schema, policies };
   }
 
-  callOf(asked: Question): CedarCall {
-    return cedarCall(asked, this.vetted.named, this.inventory);
+  callOf(asked: Question): AuthorizationCall {
+    return authorizationCall(asked, this.validated.named, this.inventory);
   }
 
   /** Cedar's answer, which both ways give. */

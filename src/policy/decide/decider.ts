@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { type CedarCall, type Uid, unrepresentable } from './call.ts';
-import type { Answer, Engine, PolicyJson, Program } from './engine.ts';
+import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.ts';
+import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
 import { type ActionGroups, type Projector, project, projector } from './project.ts';
 
@@ -28,7 +28,7 @@ const SLICES = 256;
 /** The entity in the scope of a policy, by which it is found. */
 export function scopeOf(policy: PolicyJson): PolicyFootprint['scope'] {
   for (const side of ['principal', 'resource'] as const) {
-    const { op, entity, in: within } = policy[side] as { op: string; entity?: Uid; in?: { entity?: Uid } };
+    const { op, entity, in: within } = policy[side] as { op: string; entity?: EntityUid; in?: { entity?: EntityUid } };
     const uid = entity ?? within?.entity;
     if (uid !== undefined && ['==', 'in', 'is'].includes(op)) return { of: side, key: keyOf(uid.type, uid.id) };
   }
@@ -36,12 +36,12 @@ export function scopeOf(policy: PolicyJson): PolicyFootprint['scope'] {
 }
 
 /** Texts that Cedar takes as a `datetime` and an `ip`. Others are refused by the schema, also where no policy reads them. */
-function holdsExtensions({ context: { now, client } }: CedarCall): boolean {
+function holdsExtensions({ context: { now, client } }: AuthorizationCall): boolean {
   if (typeof now !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(now)) return false;
   return client === undefined || (typeof client === 'string' && isIP(client) > 0 && !client.includes('%'));
 }
 
-type Answered = Extract<Answer, { kind: 'answered' }>;
+type Answered = Extract<EngineAnswer, { kind: 'answered' }>;
 
 /**
  * Cedar's answer about one set of policies. Those whose scope cannot match are left out (a scope that does not match ends
@@ -84,7 +84,7 @@ export class Decider {
   }
 
   /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
-  ask(call: CedarCall): Answer {
+  ask(call: AuthorizationCall): EngineAnswer {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
     const slice = this.#sliceFor(call);
@@ -92,7 +92,7 @@ export class Decider {
   }
 
   /** The answer by what is remembered, or asked for, of the parts; null where the whole call has to be asked. */
-  #judged(slice: Slice | null, call: CedarCall): Answered | null {
+  #judged(slice: Slice | null, call: AuthorizationCall): Answered | null {
     if (!holdsExtensions(call)) return null;
     const common = this.#judge(this.#common, call);
     if (common === null || slice === null) return common;
@@ -101,13 +101,13 @@ export class Decider {
   }
 
   /** Cedar's answer about a slice; null where the whole call has to be asked. */
-  #judge(slice: Slice, call: CedarCall): Answered | null {
+  #judge(slice: Slice, call: AuthorizationCall): Answered | null {
     if (slice.projector === null) return null;
     const { key, lasting } = project(call, slice.projector, this.#set.groups);
     const name = `${slice.number} ${key}`;
     const known = this.#verdicts.get(name);
     if (known !== undefined) return known;
-    const answer = this.#engine.ask(slice.program, JSON.parse(key) as CedarCall);
+    const answer = this.#engine.ask(slice.program, JSON.parse(key) as AuthorizationCall);
     // Messages of errors name entities, so they are asked for anew.
     if (answer.kind !== 'answered' || answer.errors.length > 0) return null;
     if (lasting) this.#verdicts.set(name, answer);
@@ -115,7 +115,7 @@ export class Decider {
   }
 
   /** The policies whose scope names this principal or resource, or an ancestor of it; null where none does. */
-  #sliceFor(call: CedarCall): Slice | null {
+  #sliceFor(call: AuthorizationCall): Slice | null {
     const ids: string[] = [];
     for (const [uid, index] of [
       [call.principal, this.#byPrincipal],

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { loaded, settings, sourcesOf } from '../../../test/support/policy.ts';
 import { differentialEstate, policyFile, questions } from '../../../test/support/policy-arbitraries.ts';
 import { type Plain, plainly } from '../../../test/support/policy-reference.ts';
-import { statements } from '../text/split.ts';
+import { statements } from '../text/split-policies.ts';
 import { Engine } from './engine.ts';
 import type { HopVerdict, Question } from './question.ts';
 import { type ShadowFinding, shadowFindings } from './shadow.ts';

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { suite, test } from 'node:test';
-import type { CedarCall } from './call.ts';
-import { type Answer, Engine, type Program } from './engine.ts';
+import type { AuthorizationCall } from './call.ts';
+import { Engine, type EngineAnswer, type Program } from './engine.ts';
 
 const permitAll = 'permit (principal, action, resource);';
 
-const plain: CedarCall = {
+const plain: AuthorizationCall = {
   principal: { type: 'U', id: 'a' },
   action: { type: 'Action', id: 'x' },
   resource: { type: 'U', id: 'b' },
   context: {},
   entities: [],
 };
-const stranger: CedarCall = { ...plain, principal: { type: 'U', id: 'stranger' } };
+const stranger: AuthorizationCall = { ...plain, principal: { type: 'U', id: 'stranger' } };
 
 function loaded(engine: Engine, policies: Record<string, string>): Program {
   const program = { schema: null, policies };
@@ -110,7 +110,7 @@ suite('engine', () => {
     test(`B39: ${what} is refused by name, and the next plain decision is right`, () => {
       const engine = new Engine();
       const program = loaded(engine, onlyA);
-      const answer = engine.ask(program, { ...plain, context: { x: value } } as unknown as CedarCall);
+      const answer = engine.ask(program, { ...plain, context: { x: value } } as unknown as AuthorizationCall);
       assert.equal(answer.kind, 'invalid');
       assert.match((answer as { message: string }).message, says);
       assertSound(engine, program);
@@ -186,7 +186,7 @@ suite('engine', () => {
     const program = loaded(engine, onlyA);
     const replaced = once(events, 'replaced');
     // A getter gets past the guard's look and then hands Cedar something else: it stands for a throw that nobody foresaw.
-    const shifty = (): CedarCall => {
+    const shifty = (): AuthorizationCall => {
       let reads = 0;
       return {
         ...plain,
@@ -198,7 +198,7 @@ suite('engine', () => {
         },
       };
     };
-    const kinds: Answer['kind'][] = [];
+    const kinds: EngineAnswer['kind'][] = [];
     for (let i = 0; i < 4; i++) kinds.push(engine.ask(program, shifty()).kind);
     assert.deepEqual(kinds, Array(4).fill('unavailable'));
     assert.equal(engine.ready, false);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../../base/fault.ts';
-import { type CedarCall, unrepresentable } from './call.ts';
+import { type AuthorizationCall, unrepresentable } from './call.ts';
 import type { PolicyFault } from './question.ts';
 
 /** The functions of one Wasm instance. Every instance has its own memory, stack and cache. */
@@ -19,7 +19,7 @@ export interface Program {
 }
 
 /** What Cedar said, or why it could not be asked. Ids are sorted, since Cedar's order changes from call to call. */
-export type Answer =
+export type EngineAnswer =
   | {
       readonly kind: 'answered';
       readonly decision: 'allow' | 'deny';
@@ -90,7 +90,7 @@ export class Engine {
   }
 
   /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
-  ask(program: Program, call: CedarCall): Answer {
+  ask(program: Program, call: AuthorizationCall): EngineAnswer {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
     return this.#guarded((cedar) => {
@@ -124,7 +124,7 @@ export class Engine {
     );
   }
 
-  #question(cedar: Cedar, program: Program, call: CedarCall): ReturnType<Cedar['statefulIsAuthorized']> {
+  #question(cedar: Cedar, program: Program, call: AuthorizationCall): ReturnType<Cedar['statefulIsAuthorized']> {
     return cedar.statefulIsAuthorized({
       principal: call.principal,
       action: call.action,
@@ -136,7 +136,7 @@ export class Engine {
     });
   }
 
-  #guarded<T>(use: (cedar: Cedar) => T): T | Extract<Answer, { kind: 'unavailable' }> {
+  #guarded<T>(use: (cedar: Cedar) => T): T | Extract<EngineAnswer, { kind: 'unavailable' }> {
     const cedar = this.#cedar;
     if (cedar === null) return { kind: 'unavailable', message: 'the engine is being replaced' };
     try {
@@ -269,7 +269,7 @@ function failure(parsed: ReturnType<Cedar['preparseSchema']>): string | null {
   return parsed.type === 'failure' ? parsed.errors.map((fault) => fault.message).join('; ') : null;
 }
 
-function answerOf(answer: ReturnType<Cedar['statefulIsAuthorized']>): Answer {
+function answerOf(answer: ReturnType<Cedar['statefulIsAuthorized']>): EngineAnswer {
   if (answer.type === 'failure') return { kind: 'invalid', message: answer.errors.map((e) => e.message).join('; ') };
   const { decision, diagnostics } = answer.response;
   return {

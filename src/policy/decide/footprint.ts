@@ -2,7 +2,7 @@ import {
   addMembers,
   compare,
   computed,
-  contains,
+  containsMember,
   either,
   field,
   Instant,
@@ -100,7 +100,7 @@ class Reader {
         compare(this.#value(parts.left), this.#value(parts.right));
         return computed;
       case 'contains':
-        contains(this.#value(parts.left), this.#value(parts.right));
+        containsMember(this.#value(parts.left), this.#value(parts.right));
         return computed;
       case 'containsAny':
       case 'containsAll':

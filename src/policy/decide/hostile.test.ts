@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { estate, loaded, question, sourcesOf } from '../../../test/support/policy.ts';
 import { loadSnapshot } from '../load/load.ts';
-import { vet } from '../load/vet.ts';
+import { validate } from '../load/validate.ts';
 import type { Sources } from '../text/sources.ts';
 import { Engine, newInstance } from './engine.ts';
 
@@ -72,11 +72,11 @@ suite('hostile sources', () => {
   const cedar = newInstance();
   for (const [what, parts] of hostile) {
     test(`${what}: refused with a reason, and the judge is sound`, () => {
-      const verdict = vet(sourcesOf(good, parts), cedar, 0);
+      const verdict = validate(sourcesOf(good, parts), cedar, 0);
       assert.ok(Array.isArray(verdict));
       assert.ok(verdict.length > 0);
       for (const problem of verdict) assert.ok(problem.message.length > 10 && problem.line > 0 && problem.column > 0);
-      assert.ok(!Array.isArray(vet(sourcesOf(good), cedar, 0)));
+      assert.ok(!Array.isArray(validate(sourcesOf(good), cedar, 0)));
     });
   }
 

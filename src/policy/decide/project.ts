@@ -1,4 +1,4 @@
-import type { CedarCall, CedarValue, Entity, Uid } from './call.ts';
+import type { AuthorizationCall, CedarValue, Entity, EntityUid } from './call.ts';
 import type { Cedar } from './engine.ts';
 import { addNeed, entityIn, type Footprint, keyOf, memberKey, type Need } from './need.ts';
 
@@ -6,7 +6,7 @@ import { addNeed, entityIn, type Footprint, keyOf, memberKey, type Need } from '
 const extensions: Readonly<Record<string, 'datetime' | 'ip'>> = { now: 'datetime', client: 'ip' };
 
 /** The groups that each action is in, all of them, by `keyOf`: without the schema nothing else says so. */
-export type ActionGroups = ReadonlyMap<string, readonly Uid[]>;
+export type ActionGroups = ReadonlyMap<string, readonly EntityUid[]>;
 
 /** A call cut down to what a set of policies can learn of it. */
 export interface Projected {
@@ -39,12 +39,12 @@ export function projector(footprint: Footprint): Projector {
  * get new ids in order of appearance, each one its own: Cedar can tell two of them apart only by whether they are equal.
  * A number that is only compared with literals becomes one number of the interval between them.
  */
-export function project(call: CedarCall, using: Projector, groups: ActionGroups): Projected {
+export function project(call: AuthorizationCall, using: Projector, groups: ActionGroups): Projected {
   return new Projection(call, using, groups).result();
 }
 
 interface Demand {
-  readonly uid: Uid;
+  readonly uid: EntityUid;
   need: Need;
   /** `need` was made for this call, and may be added to. */
   own: boolean;
@@ -52,15 +52,15 @@ interface Demand {
 }
 
 class Projection {
-  readonly #call: CedarCall;
+  readonly #call: AuthorizationCall;
   readonly #using: Projector;
   readonly #groups: ActionGroups;
-  readonly #names = new Map<string, Uid>();
+  readonly #names = new Map<string, EntityUid>();
   readonly #demands = new Map<string, Demand>();
   readonly #open: string[] = [];
   #lasting = true;
 
-  constructor(call: CedarCall, using: Projector, groups: ActionGroups) {
+  constructor(call: AuthorizationCall, using: Projector, groups: ActionGroups) {
     this.#call = call;
     this.#using = using;
     this.#groups = groups;
@@ -87,13 +87,13 @@ class Projection {
     return { key: JSON.stringify(sent), lasting: this.#lasting };
   }
 
-  #root(uid: Uid, need: Need): Uid {
+  #root(uid: EntityUid, need: Need): EntityUid {
     const key = keyOf(uid.type, uid.id);
     if (isDereferenced(need)) this.#demand(uid, key, need);
     return this.#name(uid, key);
   }
 
-  #name(uid: Uid, key: string): Uid {
+  #name(uid: EntityUid, key: string): EntityUid {
     if (this.#using.footprint.named.has(key)) return uid;
     let name = this.#names.get(key);
     if (name === undefined) {
@@ -103,7 +103,7 @@ class Projection {
     return name;
   }
 
-  #demand(uid: Uid, key: string, need: Need): void {
+  #demand(uid: EntityUid, key: string, need: Need): void {
     const before = this.#demands.get(key);
     if (before === undefined) {
       this.#demands.set(key, { uid, need, own: false, sent: undefined });
@@ -132,8 +132,8 @@ class Projection {
     };
   }
 
-  #parents({ parents }: Entity, need: Need): Uid[] {
-    const sent: Uid[] = [];
+  #parents({ parents }: Entity, need: Need): EntityUid[] {
+    const sent: EntityUid[] = [];
     for (const parent of parents) {
       const key = keyOf(parent.type, parent.id);
       if (need.anyAncestor || need.ancestors?.has(key)) sent.push(this.#name(parent, key));
@@ -145,7 +145,7 @@ class Projection {
     return need.anyTag ? tags : this.#fields(tags, need.tags);
   }
 
-  #context(context: CedarCall['context'], need: Need): unknown {
+  #context(context: AuthorizationCall['context'], need: Need): unknown {
     const sent: [string, unknown][] = [];
     for (const [name, part] of need.fields ?? []) {
       const value = context[name];
@@ -177,7 +177,7 @@ class Projection {
     return this.#fields(record, need.fields);
   }
 
-  #reference(uid: Uid, need: Need): unknown {
+  #reference(uid: EntityUid, need: Need): unknown {
     const dereferenced = isDereferenced(need);
     if (!need.whole && !need.type && !dereferenced) return true;
     const key = keyOf(uid.type, uid.id);
@@ -233,7 +233,7 @@ function isDereferenced({ fields, tags, anyTag, ancestors, anyAncestor }: Need):
 export function groupsOf(cedar: Cedar, schema: string): ActionGroups {
   const answer = cedar.schemaToJson(schema);
   if (answer.type === 'failure') return new Map();
-  const direct = new Map<string, Uid[]>();
+  const direct = new Map<string, EntityUid[]>();
   for (const [namespace, { actions }] of Object.entries(answer.json)) {
     const type = namespace === '' ? 'Action' : `${namespace}::Action`;
     for (const [name, action] of Object.entries(actions)) {
@@ -241,7 +241,7 @@ export function groupsOf(cedar: Cedar, schema: string): ActionGroups {
       direct.set(keyOf(type, name), parents);
     }
   }
-  const all = (key: string, seen: ReadonlySet<string>): Uid[] =>
+  const all = (key: string, seen: ReadonlySet<string>): EntityUid[] =>
     (direct.get(key) ?? []).flatMap((parent) => {
       const above = keyOf(parent.type, parent.id);
       return seen.has(above) ? [] : [parent, ...all(above, new Set([...seen, above]))];

@@ -1,18 +1,18 @@
 import { Refusal } from '../../base/outcome.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
-import type { CedarCall } from './call.ts';
+import type { AuthorizationCall } from './call.ts';
+import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider } from './decider.ts';
-import type { Answer, Engine } from './engine.ts';
+import type { Engine, EngineAnswer } from './engine.ts';
 import type { HopVerdict, Question, ShadowMatch } from './question.ts';
-import type { PolicyFacts, Vetted } from './validated.ts';
-import { cedarCall, type Purposes } from './vocabulary.ts';
+import type { PolicyFacts, ValidatedPolicies } from './validated.ts';
 
-/** What a snapshot is built from, once its sources were vetted. */
-export interface SnapshotParts<I extends Purposes> {
+/** What a snapshot is built from, once its sources were validated. */
+export interface SnapshotParts<I extends PurposeHierarchy> {
   readonly revision: string;
   readonly inventory: I;
   readonly headers: readonly DeclaredHeader[];
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly engine: Engine;
 }
 
@@ -20,7 +20,7 @@ export interface SnapshotParts<I extends Purposes> {
  * Schema, policies, inventory and the policy part of the config, checked and swapped as one. Immutable; everything that
  * one check reads of policy comes from one snapshot.
  */
-export class Snapshot<I extends Purposes = Purposes> {
+export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   /** `sha256:` and the hex digest over all sources: two decisions with one revision were judged alike. */
   readonly revision: string;
   readonly inventory: I;
@@ -39,17 +39,17 @@ export class Snapshot<I extends Purposes = Purposes> {
     this.revision = parts.revision;
     this.inventory = parts.inventory;
     this.headers = parts.headers;
-    this.policies = parts.vetted.policies;
+    this.policies = parts.validated.policies;
     this.#parts = parts;
-    const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.vetted;
-    const decider = (policies: Vetted['enforced']) =>
+    const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.validated;
+    const decider = (policies: ValidatedPolicies['enforced']) =>
       new Decider(parts.engine, { schema, policies, footprints, groups });
     this.#enforced = decider(enforced);
     this.#shadowed = Object.keys(shadowed).length === 0 ? null : decider(shadowed);
     this.#approvals = new Map(
-      parts.vetted.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
+      parts.validated.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
-    this.#effects = new Map(parts.vetted.policies.map(({ id, effect }) => [id, effect]));
+    this.#effects = new Map(parts.validated.policies.map(({ id, effect }) => [id, effect]));
     Object.freeze(this);
   }
 
@@ -60,7 +60,7 @@ export class Snapshot<I extends Purposes = Purposes> {
 
   /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */
   get readsQuery(): boolean {
-    const { enforced, shadowed } = this.#parts.vetted;
+    const { enforced, shadowed } = this.#parts.validated;
     this.#readsQuery ??= [enforced, shadowed].some((set) => Object.values(set).some((text) => /\bquery\b/.test(text)));
     return this.#readsQuery;
   }
@@ -86,9 +86,9 @@ export class Snapshot<I extends Purposes = Purposes> {
     };
   }
 
-  #call(question: Question): CedarCall {
-    const { vetted, inventory } = this.#parts;
-    return cedarCall(question, vetted.named, inventory);
+  #call(question: Question): AuthorizationCall {
+    const { validated, inventory } = this.#parts;
+    return authorizationCall(question, validated.named, inventory);
   }
 
   /**
@@ -105,7 +105,7 @@ export class Snapshot<I extends Purposes = Purposes> {
   }
 
   /** Every shadowed policy that applies or fails. The second call can change nothing of what is enforced. */
-  #shadowMatches(answer: Answer): readonly ShadowMatch[] {
+  #shadowMatches(answer: EngineAnswer): readonly ShadowMatch[] {
     if (answer.kind !== 'answered') return [];
     return [
       ...answer.reasons.map((policy): ShadowMatch => ({ policy, effect: this.#effects.get(policy) ?? 'permit' })),
@@ -114,7 +114,7 @@ export class Snapshot<I extends Purposes = Purposes> {
   }
 }
 
-function unjudged(answer: Exclude<Answer, { kind: 'answered' }>): HopVerdict {
+function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
   const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
   return {
     result: 'error',

@@ -1,7 +1,7 @@
 import type { Problem } from '../../source/problem.ts';
+import type { NamedEntities } from './cedar-request.ts';
 import type { PolicyFootprint } from './decider.ts';
 import type { ActionGroups } from './project.ts';
-import type { Named } from './vocabulary.ts';
 
 /** What is known of one policy beside its text. */
 export interface PolicyFacts {
@@ -16,7 +16,7 @@ export interface PolicyFacts {
 }
 
 /** Sources that passed: plain data, so that it can come back from a worker. */
-export interface Vetted {
+export interface ValidatedPolicies {
   readonly schema: string;
   /** The `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
   readonly inventory: string;
@@ -25,7 +25,7 @@ export interface Vetted {
   readonly shadowed: Readonly<Record<string, string>>;
   readonly policies: readonly PolicyFacts[];
   /** Every entity that a policy names, by type. */
-  readonly named: Named;
+  readonly named: NamedEntities;
   /** What each policy can learn of a call, by its id. */
   readonly footprints: ReadonlyMap<string, PolicyFootprint>;
   readonly actionGroups: ActionGroups;

@@ -5,7 +5,7 @@ import { loaded, settings } from '../../../test/support/policy.ts';
 import { differentialEstate, policyFile, questions } from '../../../test/support/policy-arbitraries.ts';
 import { newInstance, type PolicyJson } from '../decide/engine.ts';
 import type { Question } from '../decide/question.ts';
-import { splitPolicies } from '../text/split.ts';
+import { splitPolicies } from '../text/split-policies.ts';
 import { factsThatOpenByAbsence } from './presence.ts';
 
 const cedar = newInstance();

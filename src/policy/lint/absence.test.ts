@@ -5,14 +5,14 @@ import { suite, test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
-import { vet } from '../load/vet.ts';
+import { validate } from '../load/validate.ts';
 import { OPTIONAL } from './presence.ts';
 
 const cedar = newInstance();
 
 function report(clauses: string, effect = 'forbid', annotations = ''): string[] {
   const text = `@id("f") ${annotations}${effect} (principal, action, resource) ${clauses};`;
-  const verdict = vet(sourcesOf({ 'a.cedar': text }), cedar, 0);
+  const verdict = validate(sourcesOf({ 'a.cedar': text }), cedar, 0);
   return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
 }
 

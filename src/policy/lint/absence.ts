@@ -1,5 +1,5 @@
 import type { Problem } from '../../source/problem.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { stringValue } from '../text/tokens.ts';
 import type { ParsedPolicy } from './parsed.ts';
 import { factsThatOpenByAbsence } from './presence.ts';

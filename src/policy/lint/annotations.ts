@@ -1,5 +1,5 @@
 import type { Problem } from '../../source/problem.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { wordOffset } from '../text/tokens.ts';
 import { MEANT } from './absence.ts';
 import { expressions, nodeOf, operand, pathOf, stringsOf } from './ast.ts';

@@ -1,5 +1,5 @@
 import type { Problem } from '../../source/problem.ts';
-import { type PolicyText, problemIn } from '../text/split.ts';
+import { type PolicyText, problemIn } from '../text/split-policies.ts';
 import type { Mistake } from './mistake.ts';
 import { mistakes } from './mistakes.ts';
 

@@ -1,5 +1,5 @@
 import type { Problem } from '../../source/problem.ts';
-import { type PolicyText, problemIn } from '../text/split.ts';
+import { type PolicyText, problemIn } from '../text/split-policies.ts';
 
 /**
  * Far below what kills a Wasm instance (118 nested brackets, 360 operators in a row; measured on the pinned Node, see

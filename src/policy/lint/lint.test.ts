@@ -3,14 +3,14 @@ import { suite, test } from 'node:test';
 import { type Files, sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
-import { vet } from '../load/vet.ts';
+import { validate } from '../load/validate.ts';
 import type { Sources } from '../text/sources.ts';
 
 const cedar = newInstance();
 
 /** What is reported of a folder with these files; empty when they pass. */
 function report(files: Files, parts: Partial<Sources> = {}): string[] {
-  const verdict = vet(sourcesOf(files, parts), cedar, 0);
+  const verdict = validate(sourcesOf(files, parts), cedar, 0);
   return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
 }
 
@@ -424,7 +424,7 @@ suite('lint', () => {
     const files = { 'a.cedar': permit('"a" == "b"') };
     assert.match(report(files).join('\n'), /^a\.cedar:1:1: policy is impossible/);
     const { settings } = sourcesOf({});
-    const verdict = vet(sourcesOf(files, { settings: { ...settings, allowWarnings: true } }), cedar, 0);
+    const verdict = validate(sourcesOf(files, { settings: { ...settings, allowWarnings: true } }), cedar, 0);
     assert.ok(!Array.isArray(verdict));
     assert.equal(verdict.warnings.length, 1);
   });
@@ -437,7 +437,7 @@ suite('lint', () => {
       settings: { ...settings, disabledGuardrails: [{ id, because: 'a reason', untilMs: Infinity }] },
     });
     const files = { 'a.cedar': permit('true') };
-    const verdict = vet(sourcesOf(files, disable('g')), cedar, 0);
+    const verdict = validate(sourcesOf(files, disable('g')), cedar, 0);
     assert.ok(!Array.isArray(verdict));
     assert.deepEqual(Object.keys(verdict.enforced), ['p']);
     assert.match(report(files, disable('h')).join(), /no guardrail is called 'h'/);

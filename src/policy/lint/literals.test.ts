@@ -3,8 +3,8 @@ import { suite, test } from 'node:test';
 import { loaded, question, sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
-import { vet } from '../load/vet.ts';
-import { splitPolicies } from '../text/split.ts';
+import { validate } from '../load/validate.ts';
+import { splitPolicies } from '../text/split-policies.ts';
 import { readingProblems } from './literals.ts';
 
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
@@ -21,8 +21,8 @@ function forbids(rest: string): readonly string[] {
 }
 
 function problems(condition: string): readonly string[] {
-  const vetted = vet(sourcesOf({ 'a.cedar': forbid(` when { ${condition} };`) }), cedar, 0);
-  return Array.isArray(vetted) ? vetted.map(formatProblem) : [];
+  const validated = validate(sourcesOf({ 'a.cedar': forbid(` when { ${condition} };`) }), cedar, 0);
+  return Array.isArray(validated) ? validated.map(formatProblem) : [];
 }
 
 suite('one text, two readers', () => {

@@ -1,14 +1,14 @@
 import type { Problem } from '../../source/problem.ts';
-import type { Uid } from '../decide/call.ts';
+import type { EntityUid } from '../decide/call.ts';
 import type { PolicyJson } from '../decide/engine.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { literals } from '../text/tokens.ts';
 import { expressions, literalsOf, operand } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 /** Every entity that a policy names, as Cedar read it: in its scope and in its conditions. */
-export function entitiesOf(policy: PolicyJson): readonly Uid[] {
-  const found: Uid[] = [];
+export function entitiesOf(policy: PolicyJson): readonly EntityUid[] {
+  const found: EntityUid[] = [];
   const open: unknown[] = [policy.principal, policy.action, policy.resource, policy.conditions];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
@@ -34,7 +34,7 @@ export function readingProblems(policy: ParsedPolicy): Problem[] {
   );
 }
 
-const spelled = ({ type, id }: Uid): string => `${type}::${JSON.stringify(id)}`;
+const spelled = ({ type, id }: EntityUid): string => `${type}::${JSON.stringify(id)}`;
 
 const NEEDS_ENTITY: ReadonlySet<string> = new Set(['in', '.', 'has', 'hasTag', 'getTag']);
 
@@ -58,6 +58,6 @@ export function literalProblems(policy: ParsedPolicy): Problem[] {
   return problems;
 }
 
-function entityIn(value: unknown): Uid | null {
-  return typeof value === 'object' && value !== null && '__entity' in value ? (value.__entity as Uid) : null;
+function entityIn(value: unknown): EntityUid | null {
+  return typeof value === 'object' && value !== null && '__entity' in value ? (value.__entity as EntityUid) : null;
 }

@@ -6,14 +6,14 @@ import { sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
 import { ATTRIBUTES } from '../load/diagnose.ts';
-import { vet } from '../load/vet.ts';
+import { validate } from '../load/validate.ts';
 import { mistakes } from './mistakes.ts';
 import { meantBy, mistakesPage } from './mistakes-page.ts';
 
 const cedar = newInstance();
 
 function report(text: string): string[] {
-  const verdict = vet(sourcesOf({ 'a.cedar': text }), cedar, 0);
+  const verdict = validate(sourcesOf({ 'a.cedar': text }), cedar, 0);
   return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
 }
 
@@ -63,7 +63,7 @@ test('a member of another schema keeps its meaning: only what Cedar refuses is l
     'namespace Ops { entity Person { groups: Set<String> }; entity Window; action look appliesTo { principal: Person, resource: Window }; }';
   const policy =
     '@id("p") permit (principal, action == Ops::Action::"look", resource) when { principal.groups.contains("x") };';
-  const verdict = vet(sourcesOf({ 'a.cedar': policy, 'ops.cedarschema': schema }), cedar, 0);
+  const verdict = validate(sourcesOf({ 'a.cedar': policy, 'ops.cedarschema': schema }), cedar, 0);
   assert.ok(!Array.isArray(verdict));
 });
 

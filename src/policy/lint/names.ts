@@ -1,11 +1,11 @@
 import { Refusal } from '../../base/outcome.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
-import type { HostBook } from '../../inventory/host.ts';
+import type { HostRoutes } from '../../inventory/host.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, writeActions } from '../../inventory/model.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { PolicySettings } from '../text/sources.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { type Literal, literals } from '../text/tokens.ts';
 import type { ParsedPolicy } from './parsed.ts';
 import { MAX_FAULTS, type Names, stringProblems, unlisted, valueOffset } from './strings.ts';
@@ -110,7 +110,7 @@ function pathFault(text: string, inventory: Inventory, kind: 'prefix' | 'whole')
 }
 
 /** The path as the host reads it, by whichever method some api takes there; null when it reads none. */
-function canonicalPath(host: HostBook, path: string): string | null {
+function canonicalPath(host: HostRoutes, path: string): string | null {
   for (const method of [...readActions, ...writeActions]) {
     const target = host.target({ host: host.host.name, path, method, upgrade: false, grpc: false });
     if (!(target instanceof Refusal)) return target.resource.path;

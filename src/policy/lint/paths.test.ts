@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance, type PolicyJson } from '../decide/engine.ts';
-import { vet } from '../load/vet.ts';
+import { validate } from '../load/validate.ts';
 import { pathNotes } from './paths.ts';
 
 const cedar = newInstance();
 const permit = (clause: string): string => `@id("p") permit (principal, action, resource) when { ${clause} };`;
 
 function problems(clause: string): string[] {
-  const verdict = vet(sourcesOf({ 'a.cedar': permit(clause) }), cedar, 0);
+  const verdict = validate(sourcesOf({ 'a.cedar': permit(clause) }), cedar, 0);
   return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
 }
 

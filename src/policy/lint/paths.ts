@@ -1,6 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import type { PolicyJson } from '../decide/engine.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 import { MAX_FAULTS, valueOffset } from './strings.ts';

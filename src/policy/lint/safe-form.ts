@@ -1,4 +1,4 @@
-import type { PolicyText } from '../text/split.ts';
+import type { PolicyText } from '../text/split-policies.ts';
 import type { Token } from '../text/tokens.ts';
 
 /** One `when { … }` or `unless { … }` of a policy, by its tokens. */

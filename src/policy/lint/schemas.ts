@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../source/problem.ts';
 import type { Cedar, CedarFault } from '../decide/engine.ts';
-import { offsetOfByte, problemAt, type SourceFile } from '../text/place.ts';
+import { offsetOfByte, problemAt, type SourceFile } from '../text/source-file.ts';
 import { stringValue, tokenize } from '../text/tokens.ts';
 
 const OURS = 'Mesh';

@@ -1,7 +1,7 @@
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { PolicySettings } from '../text/sources.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { stringValue, wordOffset } from '../text/tokens.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';

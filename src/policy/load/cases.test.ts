@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { type Files, sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
-import { vet } from './vet.ts';
+import { validate } from './validate.ts';
 
 const cedar = newInstance();
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
@@ -21,7 +21,7 @@ unless { context.approvals.contains("resource-owner") };
 `;
 
 function report(tests: string, more: Files = {}): string[] {
-  const verdict = vet(sourcesOf({ 'a.cedar': policies, 'tests/a.yaml': tests, ...more }), cedar, 0);
+  const verdict = validate(sourcesOf({ 'a.cedar': policies, 'tests/a.yaml': tests, ...more }), cedar, 0);
   return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
 }
 

@@ -6,14 +6,14 @@ import type { Problem } from '../../source/problem.ts';
 import { readYaml } from '../../source/yaml.ts';
 import { refusalOf } from '../decide/permit.ts';
 import type { HopVerdict, Question } from '../decide/question.ts';
-import type { SourceFile } from '../text/place.ts';
+import type { SourceFile } from '../text/source-file.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
-import { misspelt, questionsOf, statedSchema } from './stated.ts';
+import { misspelt, questionsFor, scenarioSchema } from './scenario.ts';
 
 const text = z.string().min(1);
 const ids = z.array(text);
 
-const caseSchema = statedSchema.extend({
+const caseSchema = scenarioSchema.extend({
   name: text.describe('One sentence: what must hold.'),
   expect: z.enum(['allow', 'deny']),
   by: ids.optional().describe('The deciding policies, in any order: the permits of an allow, the forbids of a denial.'),
@@ -25,7 +25,7 @@ const caseSchema = statedSchema.extend({
 
 /** The file format of policy tests: `tests/*.yaml` beside the policies. `given` holds for every case that says nothing else. */
 const casesSchema = z.strictObject({
-  given: statedSchema.optional(),
+  given: scenarioSchema.optional(),
   cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
 });
 
@@ -71,7 +71,7 @@ export function readCases(
   const problems: Problem[] = [];
   const found = cases.flatMap((stated, index): PolicyCase[] => {
     const facts = { ...given, ...stated };
-    const questions = misspelt(facts, inventory) ?? questionsOf(facts, inventory, headers);
+    const questions = misspelt(facts, inventory) ?? questionsFor(facts, inventory, headers);
     if (typeof questions === 'string') {
       problems.push(yaml.problem(['cases', index], `${stated.name}: ${questions}`));
       return [];

@@ -2,8 +2,8 @@ import type { Problem } from '../../source/problem.ts';
 import type { CedarFault } from '../decide/engine.ts';
 import { mistakesIn } from '../lint/find-mistakes.ts';
 import { clausesOf } from '../lint/safe-form.ts';
-import { offsetOfByte } from '../text/place.ts';
-import { type PolicyText, problemIn } from '../text/split.ts';
+import { offsetOfByte } from '../text/source-file.ts';
+import { type PolicyText, problemIn } from '../text/split-policies.ts';
 
 /**
  * Cedar's complaints about policies, each at its place in the file. Cedar validates a policy once for every action that it

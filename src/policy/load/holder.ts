@@ -9,7 +9,7 @@ import { Watch } from '../../source/watch.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import type { DisabledGuardrail, PolicySettings, Sources } from '../text/sources.ts';
-import { install, type Loaded, loadSnapshot, type Rejection, vetApart } from './load.ts';
+import { install, type Loaded, loadSnapshot, type Rejection, validateApart } from './load.ts';
 import { type PolicyPaths, type Reading, readParts } from './read.ts';
 import { fingerprint, SETTLE_MS, settledReading } from './settled.ts';
 import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
@@ -170,7 +170,7 @@ export class SnapshotHolder {
     if (Array.isArray(sources)) {
       return { problems: [...sources, ...[...unread.values()].flat()], transient: false };
     }
-    return judgeByTeam(sources, unread, this.#held?.sources ?? null, vetApart);
+    return judgeByTeam(sources, unread, this.#held?.sources ?? null, validateApart);
   }
 
   #conclude(judged: Judged | Rejection, notes: readonly Problem[]): void {
@@ -178,14 +178,14 @@ export class SnapshotHolder {
       this.#refuse(judged.problems);
       return;
     }
-    const { sources, vetted, heldBack } = judged;
+    const { sources, validated, heldBack } = judged;
     const problems = [...heldBack.values()].flat();
     const teams = [...heldBack.keys()];
     if (teams.length > 0 && this.#held !== null && decideAlike(sources, this.#held.sources)) {
       this.#refuse(problems, teams);
       return;
     }
-    const loaded = install(this.#options.engine, sources, vetted);
+    const loaded = install(this.#options.engine, sources, validated);
     if ('problems' in loaded) {
       this.#seen = TRY_AGAIN;
       this.#refuse(loaded.problems);

@@ -6,7 +6,7 @@ import { restoreInventory } from '../../inventory/load.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { Engine } from '../decide/engine.ts';
 import { Snapshot } from '../decide/snapshot.ts';
-import type { Vetted } from '../decide/validated.ts';
+import type { ValidatedPolicies } from '../decide/validated.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
 
 /** A snapshot that the engine has parsed. */
@@ -22,35 +22,38 @@ export interface Rejection {
 }
 
 /** Time within which sources are judged: ten thousand policies take some 15 s of CPU, which a busy machine stretches. */
-const VET_TIMEOUT_MS = 180_000;
-const WORKER = new URL(import.meta.url.endsWith('.ts') ? './vet-worker.ts' : './vet-worker.js', import.meta.url);
+const VALIDATION_TIMEOUT_MS = 180_000;
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? './validation-worker.ts' : './validation-worker.js',
+  import.meta.url,
+);
 
 /**
  * Judges sources in a throw-away worker thread and has the engine parse them, or says what is wrong with
  * them. The serving instance sees only text that passed: a trap, a hang or a lack of memory ends the worker alone.
  */
 export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Loaded | Rejection> {
-  const vetted = await vetApart(sources);
-  return 'problems' in vetted ? vetted : install(engine, sources, vetted);
+  const validated = await validateApart(sources);
+  return 'problems' in validated ? validated : install(engine, sources, validated);
 }
 
-/** Loads sources that were judged already, by `vet` or its worker. */
-export function install(engine: Engine, sources: Sources, vetted: Vetted): Loaded | Rejection {
-  const inventory = restoreInventory(vetted.inventory);
+/** Loads sources that were judged already, by `validate` or its worker. */
+export function install(engine: Engine, sources: Sources, validated: ValidatedPolicies): Loaded | Rejection {
+  const inventory = restoreInventory(validated.inventory);
   if (inventory === null) return transient('the inventory that was judged cannot be read again');
   const { headers } = sources.settings;
-  const snapshot = new Snapshot({ revision: revisionOf(sources), inventory, headers, vetted, engine });
+  const snapshot = new Snapshot({ revision: revisionOf(sources), inventory, headers, validated, engine });
   const fault = snapshot.prepare();
-  return fault === null ? { snapshot, warnings: vetted.warnings } : transient(fault);
+  return fault === null ? { snapshot, warnings: validated.warnings } : transient(fault);
 }
 
-/** What `vet` says of sources, from a worker thread of its own with memory and time bounded. */
-export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
+/** What `validate` says of sources, from a worker thread of its own with memory and time bounded. */
+export async function validateApart(sources: Sources): Promise<ValidatedPolicies | Rejection> {
   // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
   const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
   const worker = new Worker(WORKER, { workerData: sources, resourceLimits });
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), VET_TIMEOUT_MS);
+  const timer = setTimeout(() => stop.abort(), VALIDATION_TIMEOUT_MS);
   try {
     const [verdict] = await Promise.race([
       once(worker, 'message', { signal: stop.signal }),
@@ -58,9 +61,9 @@ export async function vetApart(sources: Sources): Promise<Vetted | Rejection> {
         throw new Error('the worker ended without a verdict');
       }),
     ]);
-    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as Vetted);
+    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as ValidatedPolicies);
   } catch (error) {
-    const why = stop.signal.aborted ? `took more than ${VET_TIMEOUT_MS} ms` : messageOf(error);
+    const why = stop.signal.aborted ? `took more than ${VALIDATION_TIMEOUT_MS} ms` : messageOf(error);
     return transient(`policy validation failed (${why}); make the policies smaller or simpler`);
   } finally {
     clearTimeout(timer);

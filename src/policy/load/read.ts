@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../../source/problem.ts';
-import type { SourceFile } from '../text/place.ts';
-import { byName } from '../text/place.ts';
+import type { SourceFile } from '../text/source-file.ts';
+import { byName } from '../text/source-file.ts';
 import type { PolicySettings, Sources } from '../text/sources.ts';
 import { passedOver } from './passed-over.ts';
 

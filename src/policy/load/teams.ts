@@ -1,8 +1,8 @@
 import { restoreInventory } from '../../inventory/load.ts';
 import type { Problem } from '../../source/problem.ts';
-import type { Vetted } from '../decide/validated.ts';
-import type { SourceFile } from '../text/place.ts';
-import { byName } from '../text/place.ts';
+import type { ValidatedPolicies } from '../decide/validated.ts';
+import type { SourceFile } from '../text/source-file.ts';
+import { byName } from '../text/source-file.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
 import type { Rejection } from './load.ts';
 
@@ -10,12 +10,12 @@ import type { Rejection } from './load.ts';
 export interface Judged {
   /** What is served: in place of the folder of a team that is held back, its last good policies. */
   readonly sources: Sources;
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   /** What is wrong with the folders that are not served as they are, by team. */
   readonly heldBack: ReadonlyMap<string, readonly Problem[]>;
 }
 
-type Judge = (sources: Sources) => Promise<Vetted | Rejection>;
+type Judge = (sources: Sources) => Promise<ValidatedPolicies | Rejection>;
 type Problems = readonly Problem[];
 
 /**
@@ -32,14 +32,14 @@ export async function judgeByTeam(
 ): Promise<Judged | Rejection> {
   const attempt = async (heldBack: ReadonlyMap<string, Problems>): Promise<Judged | Rejection> => {
     const composed = compose(sources, lastGood, [...heldBack.keys()]);
-    const vetted = await judge(composed);
-    if ('problems' in vetted) return vetted;
-    if (heldBack.size === 0) return { sources: composed, vetted, heldBack };
+    const validated = await judge(composed);
+    if ('problems' in validated) return validated;
+    if (heldBack.size === 0) return { sources: composed, validated, heldBack };
     // A folder that names no team binds nobody: nobody's policies stand for it, so the change as a whole is refused.
-    const teams = restoreInventory(vetted.inventory)?.known.teams;
+    const teams = restoreInventory(validated.inventory)?.known.teams;
     const strangers = [...heldBack].filter(([team]) => teams?.has(team) !== true);
     if (strangers.length > 0) return { problems: strangers.flatMap(([, problems]) => problems), transient: false };
-    return { sources: composed, vetted, heldBack };
+    return { sources: composed, validated, heldBack };
   };
   let heldBack = new Map(unread);
   const first = await attempt(heldBack);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RELEASE_GUARDRAILS } from './guardrails.ts';
-import type { SourceFile } from './place.ts';
+import type { SourceFile } from './source-file.ts';
 
 /** A header that policies may read: as text through `context.headers`, or as a number through `context.numbers`. */
 export interface DeclaredHeader {

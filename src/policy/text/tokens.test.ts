@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { newInstance } from '../decide/engine.ts';
 import { entitiesOf } from '../lint/literals.ts';
-import { statements } from './split.ts';
+import { statements } from './split-policies.ts';
 import { literals, stringValue, tokenize } from './tokens.ts';
 
 const cedar = newInstance();

@@ -8,7 +8,7 @@ export interface Token {
 }
 
 /** Text that is no Cedar token: an unterminated string or an unknown character. */
-export interface TokenFault {
+export interface LexicalFault {
   readonly offset: number;
   readonly message: string;
 }
@@ -20,7 +20,7 @@ const TOKEN =
 const KINDS = ['word', 'number', 'string', 'sign'] as const;
 
 /** The tokens of Cedar text (docs.cedarpolicy.com, grammar): comments and blanks are left out. Linear, never throws. */
-export function tokenize(text: string): readonly Token[] | TokenFault {
+export function tokenize(text: string): readonly Token[] | LexicalFault {
   // Cedar throws on one instead of refusing it.
   if (!text.isWellFormed()) return { offset: text.search(/\p{Surrogate}/u), message: 'a lone surrogate; remove it' };
   const tokens: Token[] = [];

@@ -18,7 +18,7 @@ import { nameProblems } from '../../../src/policy/lint/names.ts';
 import type { ParsedPolicy } from '../../../src/policy/lint/parsed.ts';
 import { teamProblems } from '../../../src/policy/lint/teams.ts';
 import { readCases } from '../../../src/policy/load/cases.ts';
-import { type PolicyText, splitPolicies } from '../../../src/policy/text/split.ts';
+import { type PolicyText, splitPolicies } from '../../../src/policy/text/split-policies.ts';
 import { tokenize } from '../../../src/policy/text/tokens.ts';
 import type { Problem } from '../../../src/source/problem.ts';
 import { auditRecord } from '../audit-observe.ts';

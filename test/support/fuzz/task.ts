@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Refusal } from '../../../src/base/outcome.ts';
 import { normalTargetUri } from '../../../src/http/target-uri.ts';
-import type { Why } from '../../../src/task/model.ts';
+import type { TaskContext } from '../../../src/task/model.ts';
 import { LEEWAY_SECONDS } from '../../../src/task/proof.ts';
 import { UnverifiedJws } from '../../../src/token/jws.ts';
 import { TokenFault } from '../../../src/token/jws-fault.ts';
@@ -178,7 +178,7 @@ function isToken(verified: VerifiedJws | TokenFault, text: string, signed: strin
 }
 
 /** Whatever a token says, the caller ends the chain, and assurance is no more than its kind can give. */
-function isTask(why: Why | Refusal, most: number): boolean {
+function isTask(why: TaskContext | Refusal, most: number): boolean {
   if (why instanceof Refusal) return false;
   assert.ok(why.task !== null && why.task.assurance <= most);
   assert.equal(why.chain.at(-1)?.id.text, AGENT);
@@ -186,6 +186,6 @@ function isTask(why: Why | Refusal, most: number): boolean {
   return true;
 }
 
-function isProven(why: Why | Refusal): boolean {
+function isProven(why: TaskContext | Refusal): boolean {
   return !(why instanceof Refusal) && why.redemptions.length > 0;
 }

@@ -2,16 +2,16 @@ import { Refusal } from '../../../src/base/outcome.ts';
 import type { Inventory } from '../../../src/inventory/inventory.ts';
 import { type Cedar, type Engine, newInstance } from '../../../src/policy/decide/engine.ts';
 import { Snapshot } from '../../../src/policy/decide/snapshot.ts';
-import type { Vetted } from '../../../src/policy/decide/validated.ts';
+import type { ValidatedPolicies } from '../../../src/policy/decide/validated.ts';
 import { readCases, runCase } from '../../../src/policy/load/cases.ts';
 import { install, type Loaded } from '../../../src/policy/load/load.ts';
-import { questionsOf, type Stated } from '../../../src/policy/load/stated.ts';
-import { vet } from '../../../src/policy/load/vet.ts';
+import { questionsFor, type Scenario } from '../../../src/policy/load/scenario.ts';
+import { validate } from '../../../src/policy/load/validate.ts';
 import { explain } from '../../../src/tools/explain.ts';
 import { findIdle, type Idle } from '../../../src/tools/idle.ts';
 import { type Reached, reach } from '../../../src/tools/reach.ts';
+import { type ReadPolicy, readPolicies } from '../../../src/tools/read-policies.ts';
 import { type Replay, Replayer } from '../../../src/tools/replay.ts';
-import { type ReadPolicy, readPolicies } from '../../../src/tools/texts.ts';
 import { sourcesOf } from '../policy.ts';
 import { type Ask, type Checked, NOW, reallyCheck } from './real.ts';
 
@@ -19,7 +19,7 @@ const cedar: Cedar = newInstance();
 
 /** An estate in force, with what the tools are given of it. */
 export interface World {
-  readonly vetted: Vetted;
+  readonly validated: ValidatedPolicies;
   readonly loaded: Loaded;
   readonly policies: readonly ReadPolicy[];
   readonly engine: Engine;
@@ -38,20 +38,20 @@ export function worldOf(
   for (let tries = 0; tries < 5; tries++) {
     const plain = sourcesOf(left, { inventory: { file: 'inventory.yaml', text: inventory } });
     const sources = { ...plain, settings: { ...plain.settings, allowWarnings: true } };
-    const vetted = vet(sources, cedar, 0);
-    if (!Array.isArray(vetted)) {
-      const loaded = install(engine, sources, vetted);
+    const validated = validate(sources, cedar, 0);
+    if (!Array.isArray(validated)) {
+      const loaded = install(engine, sources, validated);
       if ('problems' in loaded) return null;
-      return { vetted, loaded, policies: readPolicies(sources, cedar), engine, shown };
+      return { validated, loaded, policies: readPolicies(sources, cedar), engine, shown };
     }
-    const bad = new Set(vetted.map(({ file }) => file));
+    const bad = new Set(validated.map(({ file }) => file));
     left = Object.fromEntries(Object.entries(left).filter(([file]) => !bad.has(file)));
   }
   return null;
 }
 
 /** The request as a person states it to the tools. */
-export function statedOf(ask: Ask): Stated & { readonly request: string } {
+export function statedOf(ask: Ask): Scenario & { readonly request: string } {
   const { caller, through, credential, task, headers, client, upgrade } = ask;
   const request = `${ask.method} ${ask.host}${ask.target}`;
   const at = new Date(NOW).toISOString();
@@ -80,16 +80,16 @@ export function testContradiction(ask: Ask, real: Checked, { loaded: { snapshot 
 
 /** What `policy explain` says where the check said something else; and what it says of every policy, hop by hop. */
 export function explainContradiction(ask: Ask, real: Checked, world: World) {
-  const { vetted, policies, engine, loaded } = world;
+  const { validated, policies, engine, loaded } = world;
   const { inventory, headers } = loaded.snapshot;
-  const questions = questionsOf(statedOf(ask), inventory, headers);
+  const questions = questionsFor(statedOf(ask), inventory, headers);
   if (typeof questions === 'string')
     return { fault: real.result === 'deny' ? null : `explain: ${questions}`, applying: [] };
   if (questions instanceof Refusal) {
     const same = questions.reason === real.reason;
     return { fault: same ? null : `explain: ${questions.reason}, check: ${real.reason}`, applying: [] };
   }
-  const accounts = explain(policies, questions, { vetted, purposes: inventory, engine, cedar });
+  const accounts = explain(policies, questions, { validated, purposes: inventory, engine, cedar });
   if (typeof accounts === 'string') return { fault: `explain: ${accounts}`, applying: [] };
   const { hops } = real.record;
   const faults = accounts.flatMap((hop, index) => {
@@ -126,7 +126,7 @@ export function idleContradiction(
 }
 
 /** The facts that a reach states of a request: nothing, the task, or all that is known. */
-export function reachFacts(ask: Ask, level: number): Stated {
+export function reachFacts(ask: Ask, level: number): Scenario {
   const { caller, task, through, credential, client } = ask;
   const at = new Date(NOW).toISOString();
   if (level === 0) return { caller, at };
@@ -152,12 +152,12 @@ export function reachContradiction(real: Checked, reached: readonly Reached[] | 
   return row ? null : `reach leaves out ${target.action} ${target.resource.id} (${api}), which was allowed`;
 }
 
-export function reachOf(stated: Stated, { policies, vetted, loaded, engine }: World): readonly Reached[] | string {
-  return reach(stated, { policies, vetted, snapshot: loaded.snapshot, engine });
+export function reachOf(stated: Scenario, { policies, validated, loaded, engine }: World): readonly Reached[] | string {
+  return reach(stated, { policies, validated, snapshot: loaded.snapshot, engine });
 }
 
-export function idleOf({ policies, vetted, loaded, engine }: World): Idle | string {
-  return findIdle(policies, vetted, loaded.snapshot.inventory, engine);
+export function idleOf({ policies, validated, loaded, engine }: World): Idle | string {
+  return findIdle(policies, validated, loaded.snapshot.inventory, engine);
 }
 
 export function replayOf(line: string, { loaded }: World): Replay {
@@ -226,12 +226,12 @@ export async function shadowContradictions(
   reals: readonly Checked[],
   world: World,
 ): Promise<string[]> {
-  const { vetted, policies, engine, loaded, shown } = world;
+  const { validated, policies, engine, loaded, shown } = world;
   const faults: string[] = [];
   for (const { id, text } of policies.filter(({ shadow }) => shadow)) {
     const { revision, inventory, headers } = loaded.snapshot;
-    const alone = { ...vetted, enforced: { ...vetted.enforced, [id]: text.text }, shadowed: {} };
-    const enforced = new Snapshot({ revision, inventory, headers, vetted: alone, engine });
+    const alone = { ...validated, enforced: { ...validated.enforced, [id]: text.text }, shadowed: {} };
+    const enforced = new Snapshot({ revision, inventory, headers, validated: alone, engine });
     for (const [at, ask] of asks.entries()) {
       const real = reals[at] as Checked;
       const then = await reallyCheck(ask, enforced, shown);

@@ -190,7 +190,7 @@ function stagesFor(ask: Ask): Stages {
         backing: [],
         consumed: [],
         redemptions: [],
-        asking: { scheme: 'bearer', host: target.resource.host, proofAlgorithms: [], resourceMetadata: false },
+        challenge: { scheme: 'bearer', host: target.resource.host, proofAlgorithms: [], resourceMetadata: false },
         responseHeaders: [],
       };
     },

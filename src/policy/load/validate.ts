@@ -1,11 +1,11 @@
 import { loadInventory } from '../../inventory/load.ts';
 import { formatProblem, type Problem, sortProblems } from '../../source/problem.ts';
+import type { NamedEntities } from '../decide/cedar-request.ts';
 import { scopeOf } from '../decide/decider.ts';
 import type { Cedar, CedarFault } from '../decide/engine.ts';
 import { footprintOf } from '../decide/footprint.ts';
 import { groupsOf } from '../decide/project.ts';
-import type { PolicyFacts, Vetted } from '../decide/validated.ts';
-import type { Named } from '../decide/vocabulary.ts';
+import type { PolicyFacts, ValidatedPolicies } from '../decide/validated.ts';
 import { absenceProblems } from '../lint/absence.ts';
 import { annotationProblems } from '../lint/annotations.ts';
 import { mistakesIn, silentMistakes } from '../lint/find-mistakes.ts';
@@ -17,9 +17,9 @@ import { pathProblems } from '../lint/paths.ts';
 import { joinSchemas } from '../lint/schemas.ts';
 import { teamProblems } from '../lint/teams.ts';
 import type { Sources } from '../text/sources.ts';
-import { type PolicyText, problemIn, splitPolicies } from '../text/split.ts';
+import { type PolicyText, problemIn, splitPolicies } from '../text/split-policies.ts';
 import { diagnose } from './diagnose.ts';
-import { tryOut } from './try-out.ts';
+import { dryRun } from './dry-run.ts';
 
 /** Evaluations of every condition before a snapshot is served. */
 const WARM_ROUNDS = 40;
@@ -29,7 +29,7 @@ const WARM_ROUNDS = 40;
  * folder's own tests and tries every condition. Runs on an instance that is thrown away, since hostile text can kill one. Problems of one stage are reported together; a later
  * stage builds on the earlier ones.
  */
-export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): Vetted | Problem[] {
+export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): ValidatedPolicies | Problem[] {
   const { settings } = sources;
   const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
     ownTrustDomains: new Set(settings.ownTrustDomains),
@@ -42,7 +42,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
   if (Array.isArray(schema)) problems.push(...schema);
   if (Array.isArray(inventory) || Array.isArray(schema) || problems.length > 0) return sortProblems(problems);
 
-  const { errors, warnings, mistaken } = validate(cedar, schema, parsed);
+  const { errors, warnings, mistaken } = checkAgainstSchema(cedar, schema, parsed);
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
   problems.push(...shadowedGuardrails(parsed, settings.requiredGuardrails));
   for (const policy of parsed) {
@@ -54,7 +54,7 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
     problems.push(...nameProblems(policy, { inventory, settings }), ...pathProblems(policy));
   }
   if (problems.length > 0) return sortProblems(onlyOnce(problems));
-  const vetted: Vetted = {
+  const validated: ValidatedPolicies = {
     schema,
     inventory: inventory.content,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
@@ -67,8 +67,8 @@ export function vet(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): V
     actionGroups: groupsOf(cedar, schema),
     warnings,
   };
-  const failed = tryOut(sources, inventory, vetted, parsed, warmRounds);
-  return failed.length > 0 ? failed : vetted;
+  const failed = dryRun(sources, inventory, validated, parsed, warmRounds);
+  return failed.length > 0 ? failed : validated;
 }
 
 function onlyOnce(problems: readonly Problem[]): Problem[] {
@@ -184,7 +184,7 @@ function repeatedIds(policies: readonly PolicyText[]): Problem[] {
   return problems;
 }
 
-function validate(
+function checkAgainstSchema(
   cedar: Cedar,
   schema: string,
   policies: readonly ParsedPolicy[],
@@ -217,7 +217,7 @@ function program(policies: readonly PolicyText[]): Record<string, string> {
   return Object.fromEntries(policies.map((policy) => [policy.id, policy.text]));
 }
 
-function namedBy(policies: readonly ParsedPolicy[]): Named {
+function namedBy(policies: readonly ParsedPolicy[]): NamedEntities {
   const named = new Map<string, Set<string>>();
   for (const { type, id } of policies.flatMap(({ json }) => entitiesOf(json))) {
     const ids = named.get(type);

@@ -2,16 +2,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
 import type { Problem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
-import type { Vetted } from '../decide/validated.ts';
+import type { ValidatedPolicies } from '../decide/validated.ts';
 import type { Sources } from '../text/sources.ts';
-import { vet } from './vet.ts';
+import { validate } from './validate.ts';
 
 parentPort?.postMessage(judged(workerData as Sources));
 
 /** What kills this instance would have killed the serving one: that is a verdict too. */
-function judged(sources: Sources): Vetted | Problem[] {
+function judged(sources: Sources): ValidatedPolicies | Problem[] {
   try {
-    return vet(sources, newInstance());
+    return validate(sources, newInstance());
   } catch (error) {
     const why = messageOf(error);
     return [

@@ -4,9 +4,9 @@ import { sourcesOf } from '../../../test/support/policy.ts';
 import { loadInventory } from '../../inventory/load.ts';
 import { newInstance } from '../decide/engine.ts';
 import type { ParsedPolicy } from '../lint/parsed.ts';
-import { splitPolicies } from '../text/split.ts';
-import { tryOut } from './try-out.ts';
-import { vet } from './vet.ts';
+import { splitPolicies } from '../text/split-policies.ts';
+import { dryRun } from './dry-run.ts';
+import { validate } from './validate.ts';
 
 const estates: [what: string, workloads: string, methods: string][] = [
   ['one workload, any method', 'id: spiffe://prod.example/ns/api', ''],
@@ -27,15 +27,15 @@ resources: [{ host: h${apis} }]
     const inventory = loadInventory(text, 'inventory.yaml', { ownTrustDomains: new Set(['prod.example']) });
     assert.ok(!Array.isArray(inventory));
     const sources = sourcesOf({ 'a.cedar': '@id("a") permit (principal, action, resource) when { true };' });
-    const vetted = vet(sources, newInstance(), 0);
-    assert.ok(!Array.isArray(vetted));
+    const validated = validate(sources, newInstance(), 0);
+    assert.ok(!Array.isArray(validated));
     const clause = Array(2000).fill('principal.relay').join(' || ');
     const [policy] = parsed(
       `@id("a") permit (principal, action in [Mesh::Action::"GET"], resource) when { ${clause} };`,
     );
     assert.ok(policy !== undefined);
     assert.match(
-      tryOut({ ...sources, tests: [] }, inventory, vetted, [policy], 2)[0]?.message ?? '',
+      dryRun({ ...sources, tests: [] }, inventory, validated, [policy], 2)[0]?.message ?? '',
       /these policies crash the Cedar engine/,
     );
   });
@@ -62,7 +62,7 @@ const largest: [what: string, clause: string][] = [
 for (const [what, clause] of largest) {
   test(`a policy at the limit passes, with ${what}`, () => {
     const text = `@id("a") @description("permit (") permit (principal, action, resource) when { ${clause} };`;
-    const verdict = vet(sourcesOf({ 'a.cedar': text }), newInstance(), 4);
+    const verdict = validate(sourcesOf({ 'a.cedar': text }), newInstance(), 4);
     assert.ok(!Array.isArray(verdict), JSON.stringify(verdict));
   });
 }

@@ -5,26 +5,26 @@ import type { Host } from '../inventory/model.ts';
 import { type Confirmation, readConfirmation } from '../token/confirmation.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import type { Asking } from './challenge.ts';
+import type { ChallengeContext } from './challenge.ts';
 import { claimAt } from './claim-path.ts';
 import type { JwtSvidIssuer, TaskRules, TxnTokenIssuer } from './options.ts';
-import type { Presented } from './presented.ts';
+import type { PresentedTask } from './presented.ts';
 import { type TaskToken, unverifiedSubject, verifyAccessToken, verifySvidTask, verifyTxnToken } from './task-token.ts';
 import { tokenRefusal } from './token-refusal.ts';
 
 /** A verified task token, with what is needed to bind it. */
-export interface Candidate {
+export interface VerifiedTaskToken {
   readonly token: TaskToken;
   /** As it stands in its header: what a proof hashes. */
   readonly text: string;
   readonly confirmation: Confirmation;
   /** The scheme that it was presented with; null for a Transaction Token. */
   readonly scheme: 'bearer' | 'dpop' | null;
-  readonly asking: Asking;
+  readonly challenge: ChallengeContext;
 }
 
 /** How refusals about this request's tokens ask for better ones. */
-export function askingFor(presented: Presented, host: Host, rules: TaskRules): Asking {
+export function challengeContext(presented: PresentedTask, host: Host, rules: TaskRules): ChallengeContext {
   const { authorization } = presented;
   const bound = authorization !== null && bindsToKey(authorization.token);
   return {
@@ -40,13 +40,13 @@ export function askingFor(presented: Presented, host: Host, rules: TaskRules): A
  * only issuer whose audience it names. Refusals: `task_txn_…`, `task_keys_stale`.
  */
 export async function txnCandidate(
-  { txnToken }: Presented,
-  asking: Asking,
+  { txnToken }: PresentedTask,
+  challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<Candidate | null | Refusal> {
+): Promise<VerifiedTaskToken | null | Refusal> {
   if (txnToken === null) return null;
-  const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, asking);
+  const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, challenge);
   if (txnToken instanceof TokenFault) return refuse(txnToken);
   if (txnToken.header.typ !== 'txntoken+jwt')
     return refuse(new TokenFault('type', 'what stands in txn-token is no Transaction Token'));
@@ -57,7 +57,7 @@ export async function txnCandidate(
   if (token instanceof TokenFault) return refuse(token);
   const confirmation = readConfirmation(token.claims);
   if (confirmation instanceof TokenFault) return refuse(confirmation);
-  return { token, text: txnToken.text, confirmation, scheme: null, asking };
+  return { token, text: txnToken.text, confirmation, scheme: null, challenge };
 }
 
 /**
@@ -66,45 +66,49 @@ export async function txnCandidate(
  * JWT authorities.
  */
 export async function authorizationCandidate(
-  { authorization }: Presented,
-  asking: Asking,
+  { authorization }: PresentedTask,
+  challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<Candidate | null | Refusal> {
+): Promise<VerifiedTaskToken | null | Refusal> {
   if (authorization === null) return null;
   const { issuer } = authorization;
-  if (issuer === null) return jwtSvidCandidate(authorization, asking, rules, now);
+  if (issuer === null) return jwtSvidCandidate(authorization, challenge, rules, now);
   if (rules.identityIssuers.has(issuer) && authorization.token.header.typ !== 'at+jwt') return null;
-  const refuse = (fault: TokenFault) => tokenRefusal('access-token', fault, asking);
+  const refuse = (fault: TokenFault) => tokenRefusal('access-token', fault, challenge);
   const entry = rules.issuers.find((one) => one.kind === 'access-token' && one.issuer === issuer);
   if (entry?.kind !== 'access-token')
     return refuse(new TokenFault('type', 'this issuer makes no tokens that belong in authorization'));
-  const audience = asking.host.audience ?? '';
+  const audience = challenge.host.audience ?? '';
   const token = await verifyAccessToken(authorization.token, entry, audience, rules.tokens, now);
-  return token instanceof TokenFault ? refuse(token) : candidate(token, authorization, asking);
+  return token instanceof TokenFault ? refuse(token) : candidate(token, authorization, challenge);
 }
 
 async function jwtSvidCandidate(
   authorization: PresentedToken,
-  asking: Asking,
+  challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<Candidate | null | Refusal> {
+): Promise<VerifiedTaskToken | null | Refusal> {
   const subject = unverifiedSubject(authorization.token);
   const entry = subject === null ? undefined : jwtSvidIssuer(rules, subject.trustDomain);
   if (subject === null || entry === undefined || !statesTask(authorization.token, entry)) return null;
-  const audience = asking.host.audience ?? '';
+  const audience = challenge.host.audience ?? '';
   const token = await verifySvidTask(authorization.token, entry, subject, audience, rules.tokens, now);
   if (token instanceof Refusal) return token;
   return token instanceof TokenFault
-    ? tokenRefusal('jwt-svid', token, asking)
-    : candidate(token, authorization, asking);
+    ? tokenRefusal('jwt-svid', token, challenge)
+    : candidate(token, authorization, challenge);
 }
 
-function candidate(token: TaskToken, { token: { text }, scheme }: PresentedToken, asking: Asking): Candidate | Refusal {
+function candidate(
+  token: TaskToken,
+  { token: { text }, scheme }: PresentedToken,
+  challenge: ChallengeContext,
+): VerifiedTaskToken | Refusal {
   const confirmation = readConfirmation(token.claims);
-  if (confirmation instanceof TokenFault) return tokenRefusal(token.source, confirmation, asking);
-  return { token, text, confirmation, scheme, asking };
+  if (confirmation instanceof TokenFault) return tokenRefusal(token.source, confirmation, challenge);
+  return { token, text, confirmation, scheme, challenge };
 }
 
 function jwtSvidIssuer(rules: TaskRules, trustDomain: string): JwtSvidIssuer | undefined {

@@ -1,6 +1,6 @@
 import type { Cedar, PolicyJson } from '../policy/decide/engine.ts';
 import type { Sources } from '../policy/text/sources.ts';
-import { type PolicyText, problemIn, splitPolicies } from '../policy/text/split.ts';
+import { type PolicyText, problemIn, splitPolicies } from '../policy/text/split-policies.ts';
 import type { Problem } from '../source/problem.ts';
 
 /** One policy that is in force or shadowed, as text and as data. */
@@ -15,7 +15,7 @@ export interface ReadPolicy {
   readonly remark: (message: string) => Problem;
 }
 
-/** The policies of sources that were vetted, in the order of their files, without disabled guardrails. */
+/** The policies of sources that were validated, in the order of their files, without disabled guardrails. */
 export function readPolicies({ guardrails, policies, settings }: Sources, cedar: Cedar): readonly ReadPolicy[] {
   const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
   const texts = [

@@ -3,19 +3,19 @@ import { shortestAddress } from '../../http/host.ts';
 import type { Resource, Workload } from '../../inventory/model.ts';
 import { pathPrefixes, spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { Task } from '../../task/model.ts';
-import type { CedarCall, CedarValue, Entity, EntityRef, Uid } from './call.ts';
+import type { AuthorizationCall, CedarValue, Entity, EntityRef, EntityUid } from './call.ts';
 import type { Question } from './question.ts';
 
 /** Where the hierarchy of purposes comes from: the inventory. */
-export interface Purposes {
+export interface PurposeHierarchy {
   /** Every purpose that this one is in, itself left out; null when it is none. */
   widerPurposes(purpose: string): readonly string[] | null;
 }
 
 /** The entities that some policy names, by type: only these ancestors are worth sending. */
-export type Named = ReadonlyMap<string, ReadonlySet<string>>;
+export type NamedEntities = ReadonlyMap<string, ReadonlySet<string>>;
 
-const uid = (type: string, id: string): Uid => ({ type: `Mesh::${type}`, id });
+const uid = (type: string, id: string): EntityUid => ({ type: `Mesh::${type}`, id });
 const ref = (type: string, id: string): EntityRef => ({ __entity: uid(type, id) });
 
 /** The last instant that Cedar's `datetime` and ISO 8601 with four digits both hold. */
@@ -27,7 +27,11 @@ const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
  * Every entity that the context names is sent, even when it is empty: without it `hasTag` would quietly be false and an
  * attribute would be an error. Whatever Cedar cannot hold is left in place for the engine to refuse.
  */
-export function cedarCall(question: Question, named: Named, purposes: Purposes): CedarCall {
+export function authorizationCall(
+  question: Question,
+  named: NamedEntities,
+  purposes: PurposeHierarchy,
+): AuthorizationCall {
   const { target, chain, hop, task } = question;
   const workloads = new Map<string, Workload>([[hop.id.text, hop]]);
   for (const link of chain) if (!workloads.has(link.id.text)) workloads.set(link.id.text, link);
@@ -88,7 +92,7 @@ function taskRecord(task: Task, now: number): CedarValue {
   };
 }
 
-function workloadEntity(workload: Workload, named: Named): Entity {
+function workloadEntity(workload: Workload, named: NamedEntities): Entity {
   const { id, owner } = workload;
   return {
     uid: uid('Workload', id.text),
@@ -109,7 +113,7 @@ function workloadEntity(workload: Workload, named: Named): Entity {
   };
 }
 
-function endpointEntity(resource: Resource, named: Named): Entity {
+function endpointEntity(resource: Resource, named: NamedEntities): Entity {
   const { host, path, owner } = resource;
   const params = [...resource.params].map(([name, value]) => [`param.${name}`, value] as const);
   return {
@@ -132,7 +136,7 @@ function endpointEntity(resource: Resource, named: Named): Entity {
   };
 }
 
-function purposeEntity(purpose: string, named: Named, purposes: Purposes): Entity {
+function purposeEntity(purpose: string, named: NamedEntities, purposes: PurposeHierarchy): Entity {
   return {
     uid: uid('Purpose', purpose),
     attrs: {},
@@ -142,9 +146,9 @@ function purposeEntity(purpose: string, named: Named, purposes: Purposes): Entit
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-const ids = (named: Named, type: string): ReadonlySet<string> => named.get(`Mesh::${type}`) ?? NOTHING;
+const ids = (named: NamedEntities, type: string): ReadonlySet<string> => named.get(`Mesh::${type}`) ?? NOTHING;
 
-function only(named: Named, type: string, of: readonly string[]): Uid[] {
+function only(named: NamedEntities, type: string, of: readonly string[]): EntityUid[] {
   const wanted = ids(named, type);
   return of.filter((id) => wanted.has(id)).map((id) => uid(type, id));
 }

@@ -7,7 +7,7 @@ import type { Assurance, Declared, Task } from './model.ts';
  * headers included. Where two tokens agree, the first is the task, and it is no stronger than the weaker: the lower
  * assurance, the earlier end, only scopes that both carry. null: no token states a task.
  */
-export function agree(bound: readonly BoundTask[], declared: Declared | null): BoundTask | null | Refusal {
+export function combineTasks(bound: readonly BoundTask[], declared: Declared | null): BoundTask | null | Refusal {
   const [first, ...others] = bound;
   if (first === undefined) return null;
   let { task } = first;

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { received } from '../../test/support/check-request.ts';
 import { decodeCheck } from './messages.ts';
-import { toldBy } from './told.ts';
+import { rawRequestSummary } from './raw-request-summary.ts';
 
 const nothing = { id: null, from: null, method: null, host: null, path: null };
 
 test('what a request says of itself is told as it came, but for the query', () => {
   const source = { address: { socket_address: { address: '::ffff:10.0.0.9', port_value: 1 } } };
   const message = received({ method: 'get', path: '/a/..%2fb?token=secret', attributes: { source } });
-  assert.deepEqual(toldBy(message), {
+  assert.deepEqual(rawRequestSummary(message), {
     id: '1',
     from: '10.0.0.9',
     method: 'get',
@@ -19,12 +19,12 @@ test('what a request says of itself is told as it came, but for the query', () =
 });
 
 test('a message that says nothing tells nothing', () => {
-  assert.deepEqual(toldBy(decodeCheck(Buffer.from([0xff, 0xff]))), nothing);
-  assert.deepEqual(toldBy(decodeCheck(new Uint8Array())), nothing);
+  assert.deepEqual(rawRequestSummary(decodeCheck(Buffer.from([0xff, 0xff]))), nothing);
+  assert.deepEqual(rawRequestSummary(decodeCheck(new Uint8Array())), nothing);
 });
 
 test('a text is cut to what a line can hold, and stays well formed', () => {
-  const { path } = toldBy(received({ path: `/${'a'.repeat(2046)}\u{1f600}` }));
+  const { path } = rawRequestSummary(received({ path: `/${'a'.repeat(2046)}\u{1f600}` }));
   assert.equal(path?.length, 2048);
   assert.ok(path.isWellFormed());
 });

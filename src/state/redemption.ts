@@ -2,7 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { Claim, State, Use } from './model.ts';
 
 /** A claim together with the answer to whoever comes second. */
-export interface PendingClaim extends Claim {
+export interface Redemption extends Claim {
   readonly ifReplayed: Refusal;
 }
 
@@ -12,13 +12,13 @@ export type GiveBack = () => void;
 const nothing: GiveBack = () => {};
 
 /**
- * Uses up, after the verdict, all that a permitted request lives by: all of it or nothing. A GiveBack means that the allow
+ * Redeems, after the verdict, all that a permitted request lives by: all of it or nothing. A GiveBack means that the allow
  * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it, which has nothing to give back.
  * Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
  */
-export async function commit(
+export async function redeem(
   state: State,
-  claims: readonly PendingClaim[],
+  claims: readonly Redemption[],
   use: Use,
   now: number,
 ): Promise<Refusal | GiveBack> {

@@ -7,15 +7,15 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { Target, Workload } from '../../inventory/model.ts';
 import { inNetworks } from '../../inventory/networks.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
+import { unmapped } from '../decide/cedar-request.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
-import { unmapped } from '../decide/vocabulary.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 
 const text = z.string().min(1);
 const ids = z.array(text);
 
 /** The facts of one request as a person writes them: of a policy test, or of a question on the command line. */
-export const statedSchema = z.strictObject({
+export const scenarioSchema = z.strictObject({
   caller: text.optional().describe('The SPIFFE ID of the workload that calls; the inventory must know it.'),
   request: text
     .optional()
@@ -69,7 +69,7 @@ export interface RequestLine {
 }
 
 /** The facts of one request. What is left out is not known, or has the default that the schema tells. */
-export type Stated = Omit<z.output<typeof statedSchema>, 'request'> & {
+export type Scenario = Omit<z.output<typeof scenarioSchema>, 'request'> & {
   readonly request?: string | RequestLine | undefined;
 };
 
@@ -80,8 +80,8 @@ const NOON = '2026-11-25T10:00:00Z';
  * whoever wrote it). Workloads, purpose and headers must be known to the inventory and the config: a misspelt one would
  * prove nothing.
  */
-export function questionsOf(
-  stated: Stated,
+export function questionsFor(
+  stated: Scenario,
   inventory: Inventory,
   declared: readonly DeclaredHeader[],
 ): Question[] | Refusal | string {
@@ -114,7 +114,7 @@ export function questionsOf(
  * What a person misspelt among the approvals and signals, in words for them; null when all are known. Policies name none
  * but those of the inventory, so another would stand there for nothing. An audit line may tell of some that are gone.
  */
-export function misspelt({ approvals, signals }: Stated, { known }: Inventory): string | null {
+export function misspelt({ approvals, signals }: Scenario, { known }: Inventory): string | null {
   for (const [kind, names, list] of [
     ['approval', approvals, known.approvals],
     ['signal', signals, known.signals],
@@ -154,7 +154,7 @@ interface Parts {
 }
 
 /** What is known of the caller's own connection is known of the caller alone. */
-function questionOf(stated: Stated, { hop, index, chain, target, task, headers, query, now }: Parts): Question {
+function questionOf(stated: Scenario, { hop, index, chain, target, task, headers, query, now }: Parts): Question {
   const isCaller = index === chain.length - 1;
   const client = stated.client === undefined ? null : unmapped(stated.client);
   return {
@@ -183,7 +183,7 @@ function knownWorkload(text: string, inventory: Inventory): Workload | string {
   return workload instanceof Refusal ? `the inventory knows no '${text}'; list it, or correct it` : workload;
 }
 
-function taskOf({ task: stated }: Stated, inventory: Inventory, now: number): Task | null | string {
+function taskOf({ task: stated }: Scenario, inventory: Inventory, now: number): Task | null | string {
   if (stated === undefined || stated === null) return null;
   if (!inventory.known.purposes.has(stated.purpose)) {
     return `no purpose is called '${stated.purpose}'; list it in the inventory, or correct it`;

@@ -6,7 +6,7 @@ import type { ReceivedCheck } from './messages.ts';
 const MAX_TEXT = 2048;
 
 /** What a message says of its request, whether or not it can be read. For the audit record alone; never throws. */
-export function toldBy({ request }: ReceivedCheck): RawRequestSummary {
+export function rawRequestSummary({ request }: ReceivedCheck): RawRequestSummary {
   const attributes = request?.attributes ?? null;
   const http = attributes?.request?.http ?? null;
   return {

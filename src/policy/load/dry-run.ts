@@ -3,35 +3,35 @@ import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, type Target, type Workload, writeActions } from '../../inventory/model.ts';
 import { type Problem, sortProblems } from '../../source/problem.ts';
+import { authorizationCall } from '../decide/cedar-request.ts';
 import { Engine } from '../decide/engine.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
 import { Snapshot } from '../decide/snapshot.ts';
-import type { Vetted } from '../decide/validated.ts';
-import { cedarCall } from '../decide/vocabulary.ts';
+import type { ValidatedPolicies } from '../decide/validated.ts';
 import type { ParsedPolicy } from '../lint/parsed.ts';
 import type { Sources } from '../text/sources.ts';
-import { problemIn } from '../text/split.ts';
+import { problemIn } from '../text/split-policies.ts';
 import { difference, readCases, runCase } from './cases.ts';
 
 /**
- * Runs vetted sources as they would be served: the folder's own tests must pass, and every condition is evaluated often
+ * Runs validated sources as they would be served: the folder's own tests must pass, and every condition is evaluated often
  * enough to be compiled (some policies overflow the stack only then). Nothing here outlives the call.
  */
-export function tryOut(
+export function dryRun(
   sources: Sources,
   inventory: Inventory,
-  vetted: Vetted,
+  validated: ValidatedPolicies,
   policies: readonly ParsedPolicy[],
   warmRounds: number,
 ): Problem[] {
   if (sources.tests.length === 0 && warmRounds === 0) return [];
   const engine = new Engine({ throwBudget: 0 });
   try {
-    const snapshot = new Snapshot({ revision: '', inventory, headers: sources.settings.headers, vetted, engine });
+    const snapshot = new Snapshot({ revision: '', inventory, headers: sources.settings.headers, validated, engine });
     const fault = snapshot.prepare();
     if (fault !== null) return [{ file: 'policies', line: 1, column: 1, message: fault }];
     const failed = failedCases(sources, inventory, snapshot);
-    return failed.length > 0 ? failed : warmUp(engine, inventory, vetted, policies, warmRounds);
+    return failed.length > 0 ? failed : warmUp(engine, inventory, validated, policies, warmRounds);
   } finally {
     engine.close();
   }
@@ -60,19 +60,19 @@ function failedCases(sources: Sources, inventory: Inventory, snapshot: Snapshot)
 function warmUp(
   engine: Engine,
   inventory: Inventory,
-  vetted: Vetted,
+  validated: ValidatedPolicies,
   policies: readonly ParsedPolicy[],
   rounds: number,
 ): Problem[] {
   const questions = rounds === 0 ? [] : probes(inventory);
   const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy)]));
-  const program = { schema: vetted.schema, policies: opened };
+  const program = { schema: validated.schema, policies: opened };
   const fault = engine.prepare(program);
   if (fault !== null) return [{ file: 'policies', line: 1, column: 1, message: fault }];
   for (let round = 0; round < rounds; round++) {
     const question = questions[round % questions.length];
     if (question === undefined) break;
-    const answer = engine.ask(program, cedarCall(question, vetted.named, inventory));
+    const answer = engine.ask(program, authorizationCall(question, validated.named, inventory));
     if (answer.kind === 'unavailable') {
       const where = policies.length === 1 ? policies[0] : undefined;
       const message = `these policies crash the Cedar engine when they are evaluated (${answer.message}); make them simpler`;

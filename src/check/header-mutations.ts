@@ -2,10 +2,10 @@ import { FORWARDED_HEADER, meshCredentialHeaders, sharedCredentialHeaders } from
 import type { Headers } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Target } from '../inventory/model.ts';
-import type { Why } from '../task/model.ts';
+import type { TaskContext } from '../task/model.ts';
 
 /** What an allow tells the upstream, and what it takes away from the request. */
-export interface Admission {
+export interface HeaderMutations {
   /** Headers that are set upstream; a client's own copies are overwritten. */
   readonly set: readonly (readonly [name: string, value: string])[];
   /** Headers that must not reach the upstream. Never one that is also set: Envoy removes after it sets. */
@@ -25,35 +25,31 @@ const OWN_PREFIX = 'x-authz-';
  * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them. What the
  * caller sent under any other name that begins as ours do is removed.
  */
-export function admit(
+export function headerMutations(
   { names }: Headers,
   { resource }: Target,
   caller: Caller,
-  why: Why,
+  taskContext: TaskContext,
   taskHeaders: readonly string[],
   decision: string,
-): Admission {
-  const consumed = new Set([...why.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
+): HeaderMutations {
+  const consumed = new Set([...taskContext.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
   const shared = sharedCredentialHeaders.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
   const ours = [...meshCredentialHeaders, FORWARDED_HEADER, ...taskHeaders, ...shared];
   const own = [...ownHeaders, ...names.filter((name) => name.startsWith(OWN_PREFIX))];
-  if (resource.external) return { set: [], remove: withTwins([...ours, ...own]), toCaller: why.responseHeaders };
+  if (resource.external)
+    return { set: [], remove: [...new Set([...ours, ...own])], toCaller: taskContext.responseHeaders };
   const set: [string, string][] = [
     ['x-authz-caller', caller.workload.id.text],
     ['x-authz-decision', decision],
   ];
-  if (why.task !== null) set.push(['x-authz-task', why.task.id]);
+  if (taskContext.task !== null) set.push(['x-authz-task', taskContext.task.id]);
   const said = new Set(set.map(([name]) => name));
   const { forward } = resource.host;
   const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
   return {
     set,
-    remove: withTwins([...own, ...stopped]).filter((name) => !said.has(name)),
-    toCaller: why.responseHeaders,
+    remove: [...new Set([...own, ...stopped])].filter((name) => !said.has(name)),
+    toCaller: taskContext.responseHeaders,
   };
 }
-
-/** Each name with its underscore spelling: some servers read `x_authz_caller` as `x-authz-caller`. */
-const withTwins = (names: readonly string[]): readonly string[] => [
-  ...new Set(names.flatMap((name) => [name, name.replaceAll('-', '_')])),
-];

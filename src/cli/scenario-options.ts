@@ -1,5 +1,5 @@
 import type { Inventory } from '../inventory/inventory.ts';
-import { misspelt, type Stated, statedSchema } from '../policy/load/stated.ts';
+import { misspelt, type Scenario, scenarioSchema } from '../policy/load/scenario.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
 
 /** The facts of a request on a command line, but caller and request themselves. */
@@ -35,14 +35,14 @@ export function statedBy(
   more: { readonly caller?: string | undefined; readonly request?: string | undefined; readonly upgrade?: boolean },
   { headers, inventory }: { readonly headers: readonly DeclaredHeader[]; readonly inventory: Inventory },
   now: number,
-): Stated | string {
+): Scenario | string {
   const { task, declared } = values;
   if (task === undefined && (values.assurance !== undefined || values.scope !== undefined)) {
     return '--assurance and --scope describe a --task';
   }
   const stated = headersBy(values.header, headers);
   if (typeof stated === 'string') return stated;
-  const parsed = statedSchema.safeParse({
+  const parsed = scenarioSchema.safeParse({
     ...more,
     through: values.through,
     credential: values.credential,

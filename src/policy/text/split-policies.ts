@@ -1,6 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
-import { problemAt, type SourceFile } from './place.ts';
-import { stringValue, type Token, type TokenFault, tokenize } from './tokens.ts';
+import { problemAt, type SourceFile } from './source-file.ts';
+import { type LexicalFault, stringValue, type Token, tokenize } from './tokens.ts';
 
 /** One policy as it stands in its file. */
 export interface PolicyText extends Statement {
@@ -22,7 +22,7 @@ export interface Statement {
 }
 
 /** The policies of Cedar text, each ended by its `;`. What follows the last `;` is one too: Cedar says what it lacks. */
-export function statements(text: string): readonly Statement[] | TokenFault {
+export function statements(text: string): readonly Statement[] | LexicalFault {
   const tokens = tokenize(text);
   if ('message' in tokens) return tokens;
   const found: Statement[] = [];

@@ -7,7 +7,7 @@ import type { TaskToken } from './task-token.ts';
 const ACT_MEMBERS: ReadonlySet<string> = new Set(['sub', 'iss', 'act']);
 
 /** The workloads that a token names. */
-export interface Named {
+export interface NamedWorkloads {
   /** The chain as the token has it: originator first, the one that it was issued to last. Empty: it names no workload. */
   readonly chain: readonly SpiffeId[];
   /** Further workloads that it names: each must stand in the chain. */
@@ -23,7 +23,7 @@ type Names = Pick<Inventory, 'credential'>;
  * leaves the token without a name rather than let the next one speak. At most `maxDepth` actors are read. Refusals:
  * `chain_malformed`, `chain_too_deep`, `chain_unregistered`.
  */
-export function namedWorkloads(token: TaskToken, known: Names, maxDepth: number): Named | Refusal {
+export function namedWorkloads(token: TaskToken, known: Names, maxDepth: number): NamedWorkloads | Refusal {
   const { claims, issuer } = token;
   const name = (text: string, by: string = issuer) => workloadOf(text, by, known);
   const subject = name(token.subject);
