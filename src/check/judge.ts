@@ -2,6 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Target, Workload } from '../inventory/model.ts';
+import { factsOfEarlierHop } from '../policy/decide/facts.ts';
 import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
@@ -35,6 +36,7 @@ export function judge(
     const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
     const verdict = snapshot.decide({
       ...facts,
+      ...(isCaller ? null : factsOfEarlierHop(facts)),
       now,
       hop,
       role,
@@ -44,8 +46,6 @@ export function judge(
       task: taskContext.task,
       declared: taskContext.declared,
       query: input.query,
-      inNetworks: isCaller ? facts.inNetworks : null,
-      credentialAge: isCaller ? facts.credentialAge : null,
     });
     return { workload: hop, role, verdict };
   });

@@ -5,7 +5,7 @@ import { loaded, workload } from '../../test/support/policy.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readRequest } from '../envoy/request.ts';
 import type { Caller } from '../identity/caller.ts';
-import { UNSUPPLIED } from '../policy/decide/question.ts';
+import { unsuppliedFacts } from '../policy/decide/facts.ts';
 import type { TaskContext } from '../task/model.ts';
 import { plainNumber, recall } from './recall.ts';
 
@@ -41,7 +41,7 @@ test('what nothing supplies yet is absent or empty in every request', () => {
     { approvals: [...approvals], risk, signals: [...signals] },
     { approvals: [], risk: null, signals: [] },
   );
-  assert.deepEqual(UNSUPPLIED.toSorted(), ['approvals', 'risk', 'signals']);
+  assert.deepEqual(unsuppliedFacts.toSorted(), ['approvals', 'risk', 'signals']);
 });
 
 test('the headers that policies read are bounded together', () => {

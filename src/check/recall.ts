@@ -2,20 +2,17 @@ import { Refusal } from '../base/outcome.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import { inNetworks } from '../inventory/networks.ts';
+import { type FactValues, unknownFacts } from '../policy/decide/facts.ts';
 import type { Question } from '../policy/decide/question.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
 import type { TaskContext } from '../task/model.ts';
 
 /** What is known about this request beside who and why; goes into the questions to Cedar and into the audit record. */
-export type Facts = Pick<
-  Question,
-  'client' | 'headers' | 'numbers' | 'inNetworks' | 'credentialAge' | 'approvals' | 'risk' | 'signals'
->;
+export type Facts = FactValues & Pick<Question, 'client' | 'headers' | 'numbers'>;
 
 /** Characters of all declared headers together: policies read them once for each hop. */
 const MAX_DECLARED_CHARS = 8192;
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
-const NOTHING: ReadonlySet<string> = new Set();
 
 /**
  * What is known of a caller and its task beside their credentials. `headers` are those that policies may read; `nowMs` is in
@@ -58,14 +55,12 @@ export const recall: Recall = (caller, _task, input, declared, nowMs) => {
   }
   const client = caller.proxy === null ? input.connection.source.address : null;
   return {
+    ...unknownFacts,
     client,
     headers,
     numbers,
     inNetworks: inNetworks(caller.workload, client),
     credentialAge: caller.issuedAt === null ? null : Math.max(0, Math.floor(nowMs / 1000) - caller.issuedAt),
-    approvals: NOTHING,
-    risk: null,
-    signals: NOTHING,
   };
 };
 

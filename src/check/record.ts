@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
 import type { CheckInput } from '../http/input.ts';
+import { recordedFacts } from '../policy/decide/facts.ts';
 import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
 
@@ -93,13 +94,9 @@ export function toRecord(
       query: auditedQuery(input?.query ?? null, queryParameters),
       declared: taskContext?.declared ?? null,
       secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
-      approvals: [...(facts?.approvals ?? [])].sort(),
-      risk: facts?.risk ?? null,
-      signals: [...(facts?.signals ?? [])].sort(),
+      ...recordedFacts(facts),
       headers: Object.fromEntries(facts?.headers ?? []),
       numbers: Object.fromEntries(facts?.numbers ?? []),
-      inNetworks: facts?.inNetworks ?? null,
-      credentialAge: facts?.credentialAge ?? null,
     },
     request: {
       id: request?.id ?? null,

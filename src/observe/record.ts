@@ -1,5 +1,6 @@
 import type { AnsweredReason, Reason } from '../base/outcome.ts';
 import { withoutTokens } from '../base/redact.ts';
+import type { RecordedFacts } from '../policy/decide/facts.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
@@ -61,21 +62,17 @@ export interface AuditRecord {
     readonly sensitivity: number;
   } | null;
   /** What else policies could see. */
-  readonly facts: {
-    readonly client: string | null;
-    readonly query: string | null;
-    readonly declared: { readonly id: string; readonly purpose: string } | null;
-    /** Seconds until the task ends. */
-    readonly secondsLeft: number | null;
-    readonly inNetworks: boolean | null;
-    /** Seconds since the caller's credential was issued. */
-    readonly credentialAge: number | null;
-    readonly approvals: readonly string[];
-    readonly risk: number | null;
-    readonly signals: readonly string[];
-    readonly headers: Readonly<Record<string, string>>;
-    readonly numbers: Readonly<Record<string, number>>;
-  } | null;
+  readonly facts:
+    | (RecordedFacts & {
+        readonly client: string | null;
+        readonly query: string | null;
+        readonly declared: { readonly id: string; readonly purpose: string } | null;
+        /** Seconds until the task ends. */
+        readonly secondsLeft: number | null;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly numbers: Readonly<Record<string, number>>;
+      })
+    | null;
   /** The request as Envoy told it. Of method, host and path nothing is proven; where it could not be read, they stand here as they came. */
   readonly request: {
     readonly id: string | null;

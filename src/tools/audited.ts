@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jsonOf } from '../base/json.ts';
 import { holdsDigest, holdsTokenDigest } from '../base/redact.ts';
 import { credentials } from '../identity/caller.ts';
+import { recordedShape, restated } from '../policy/decide/facts.ts';
 import type { Scenario } from '../policy/load/scenario.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
 import type { EarlyRefusal } from './reopened.ts';
@@ -38,12 +39,9 @@ const lineSchema = z.looseObject({
       query: text.nullable(),
       declared: z.object({ id: text, purpose: text }).nullable(),
       secondsLeft: z.int().nullable(),
-      approvals: names,
-      risk: z.int().nullable(),
-      signals: names,
       headers: z.record(text, text),
       numbers: z.record(text, z.int()),
-      credentialAge: z.int().nullable(),
+      ...recordedShape,
     })
     .nullish(),
   request: z.looseObject({ method: text.nullable(), host: text.nullable(), path: text.nullable() }).optional(),
@@ -146,10 +144,7 @@ export function readAudited(line: string, { headers, readsQuery }: ReadByPolicie
       },
       client: facts.client ?? undefined,
       at: time,
-      credentialAge: facts.credentialAge,
-      approvals: facts.approvals,
-      risk: facts.risk ?? undefined,
-      signals: facts.signals,
+      ...restated(facts),
       task: task
         ? {
             ...task,

@@ -2,7 +2,7 @@ import { SpiffeId } from '../base/spiffe-id.ts';
 import type { HostRoutes } from '../inventory/host.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { contains } from '../inventory/template.ts';
-import { UNSUPPLIED } from '../policy/decide/question.ts';
+import { optionalFacts, unsuppliedFacts } from '../policy/decide/facts.ts';
 import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from '../policy/lint/ast.ts';
 import { factsThatOpenByAbsence } from '../policy/lint/presence.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
@@ -120,13 +120,15 @@ function comparedWith(node: Node, path: string): readonly string[] {
 /** Facts that this release gets from nowhere. */
 function factNotes({ json, text }: ReadPolicy): Problem[] {
   const read = new Set([...expressions(json)].flatMap(contextRead));
-  return UNSUPPLIED.filter((fact) => read.has(fact)).map((fact) =>
-    problemIn(
-      text,
-      wordOffset(text.tokens, fact),
-      `nothing supplies context.${fact} yet: ${fact === 'risk' ? 'it is always absent' : 'it is always empty'}`,
-    ),
-  );
+  return unsuppliedFacts
+    .filter((fact) => read.has(fact))
+    .map((fact) =>
+      problemIn(
+        text,
+        wordOffset(text.tokens, fact),
+        `nothing supplies context.${fact} yet: ${optionalFacts.includes(fact) ? 'it is always absent' : 'it is always empty'}`,
+      ),
+    );
 }
 
 /** What callers write as they like. */

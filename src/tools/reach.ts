@@ -3,6 +3,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Action, Sensitivity } from '../inventory/model.ts';
 import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Engine } from '../policy/decide/engine.ts';
+import { unstatedFacts } from '../policy/decide/facts.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question } from '../policy/decide/question.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
@@ -112,13 +113,11 @@ function byApi(a: Reached, b: Reached): number {
 
 /** Paths of the context that the facts leave open. */
 function unstated(stated: Scenario): readonly string[] {
-  const { client, credential, credentialAge, declared, risk, signals, task, through } = stated;
-  const open = ['query', 'headers', 'numbers', 'approvals', 'now'];
+  const { client, credential, declared, task, through } = stated;
+  // Whoever states some approvals leaves it open whether others are there.
+  const open = ['query', 'headers', 'numbers', 'approvals', 'now', ...unstatedFacts(stated)];
   if (client === undefined) open.push('client', 'inNetworks');
-  if (credentialAge === undefined) open.push('credentialAge');
   if (declared === undefined) open.push('declared');
-  if (risk === undefined) open.push('risk');
-  if (signals === undefined) open.push('signals');
   if (credential === undefined) open.push('credential');
   if (through === undefined) open.push('chain');
   if (task === null) return open;

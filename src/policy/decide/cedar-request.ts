@@ -4,6 +4,7 @@ import type { Resource, Workload } from '../../inventory/model.ts';
 import { pathPrefixes, spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { Task } from '../../task/model.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityRef, EntityUid } from './call.ts';
+import { contextOf } from './facts.ts';
 import type { Question } from './question.ts';
 
 /** Where the hierarchy of purposes comes from: the inventory. */
@@ -68,15 +69,11 @@ function context(question: Question): { readonly [name: string]: CedarValue } {
     },
     headers: ref('Headers', 'request'),
     numbers: ref('Numbers', 'request'),
-    approvals: [...question.approvals],
-    signals: [...question.signals],
     ...(question.client === null ? {} : { client: unmapped(question.client) }),
     ...(question.query === null ? {} : { query: question.query }),
     ...(declared === null ? {} : { declared: { id: declared.id, purpose: declared.purpose } }),
     ...(task === null ? {} : { task: taskRecord(task, question.now) }),
-    ...(question.inNetworks === null ? {} : { inNetworks: question.inNetworks }),
-    ...(question.credentialAge === null ? {} : { credentialAge: question.credentialAge }),
-    ...(question.risk === null ? {} : { risk: question.risk }),
+    ...contextOf(question),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Refusal } from '../../base/outcome.ts';
 import type { Credential } from '../../identity/caller.ts';
 import type { Target, Workload } from '../../inventory/model.ts';
 import type { Chain, Declared, Task } from '../../task/model.ts';
+import { type FactValues, unknownFacts } from './facts.ts';
 
 export type Role = 'originator' | 'intermediary' | 'caller';
 
@@ -9,7 +10,7 @@ export type Role = 'originator' | 'intermediary' | 'caller';
  * One question to Cedar: may this hop of the chain do this, now? Everything that cedar/schema.cedarschema knows about a
  * request, in our own types. An optional fact that is unknown is null and left out of the context.
  */
-export interface Question {
+export interface Question extends FactValues {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly hop: Workload;
@@ -27,13 +28,6 @@ export interface Question {
   readonly headers: ReadonlyMap<string, string>;
   /** Those that the config declares as numbers. */
   readonly numbers: ReadonlyMap<string, number>;
-  readonly inNetworks: boolean | null;
-  /** Seconds since the credential was issued. */
-  readonly credentialAge: number | null;
-  readonly approvals: ReadonlySet<string>;
-  /** 0 to 100, of the hop. */
-  readonly risk: number | null;
-  readonly signals: ReadonlySet<string>;
 }
 
 /** A question of a caller by its X.509-SVID, of which no optional fact is known; `now` is 0. */
@@ -51,16 +45,9 @@ export function bareQuestion(hop: Workload, target: Target): Question {
     query: null,
     headers: new Map(),
     numbers: new Map(),
-    inNetworks: null,
-    credentialAge: null,
-    approvals: new Set(),
-    risk: null,
-    signals: new Set(),
+    ...unknownFacts,
   };
 }
-
-/** Facts of the vocabulary that no source supplies yet: absent, or empty, in every request. */
-export const UNSUPPLIED = ['approvals', 'risk', 'signals'] as const;
 
 /** A policy that could not be evaluated. */
 export interface PolicyFault {

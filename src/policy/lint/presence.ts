@@ -1,8 +1,9 @@
 import type { PolicyJson } from '../decide/engine.ts';
+import { optionalFacts } from '../decide/facts.ts';
 import { expressions, type Node, nodeOf, operand, pathOf } from './ast.ts';
 
 /** What of `context` a request may lack: every field with `?` in cedar/schema.cedarschema. */
-export const OPTIONAL = ['task', 'declared', 'query', 'client', 'inNetworks', 'credentialAge', 'risk'] as const;
+export const OPTIONAL: readonly string[] = ['task', 'declared', 'query', 'client', ...optionalFacts];
 /** The one such field of a task. */
 const SUBJECT = 'task.subject';
 
@@ -42,7 +43,7 @@ function presenceOf(node: Node): readonly string[] {
   if (path === 'context.task' || path === null) {
     if (first === 'subject') return [SUBJECT];
   }
-  if ((path !== 'context' && path !== null) || !(OPTIONAL as readonly string[]).includes(first)) return [];
+  if ((path !== 'context' && path !== null) || !OPTIONAL.includes(first)) return [];
   return second === 'subject' ? [first, SUBJECT] : [first];
 }
 

@@ -1,5 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import type { CedarFault } from '../decide/engine.ts';
+import { facts } from '../decide/facts.ts';
 import { mistakesIn } from '../lint/find-mistakes.ts';
 import { clausesOf } from '../lint/safe-form.ts';
 import { offsetOfByte } from '../text/source-file.ts';
@@ -58,11 +59,7 @@ export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
       'chain',
       'headers',
       'numbers',
-      'inNetworks',
-      'credentialAge',
-      'approvals',
-      'risk',
-      'signals',
+      ...Object.keys(facts),
     ],
   ],
 ]);

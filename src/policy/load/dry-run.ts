@@ -5,6 +5,7 @@ import { readActions, type Target, type Workload, writeActions } from '../../inv
 import { type Problem, sortProblems } from '../../source/problem.ts';
 import { authorizationCall } from '../decide/cedar-request.ts';
 import { Engine } from '../decide/engine.ts';
+import { sampleFacts } from '../decide/facts.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
 import { Snapshot } from '../decide/snapshot.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
@@ -115,9 +116,7 @@ function probes(inventory: Inventory): Question[] {
       declared: { id: 'declared', purpose: 'declared' },
       client: '192.0.2.1',
       query: 'query',
-      inNetworks: false,
-      credentialAge: 1,
-      risk: 0,
+      ...sampleFacts,
     };
     if (purpose === undefined) return [bare];
     const task: Question['task'] = {

@@ -8,6 +8,7 @@ import type { Target, Workload } from '../../inventory/model.ts';
 import { inNetworks } from '../../inventory/networks.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
 import { unmapped } from '../decide/cedar-request.ts';
+import { factsOf, factsOfEarlierHop, statedShape } from '../decide/facts.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 
@@ -49,15 +50,7 @@ export const scenarioSchema = z.strictObject({
   upgrade: z.boolean().optional().describe('The request asks for a WebSocket or another tunnel.'),
   grpc: z.boolean().optional(),
   at: z.iso.datetime().optional().describe('When; default 2026-11-25T10:00:00Z.'),
-  credentialAge: z
-    .int()
-    .min(0)
-    .nullable()
-    .optional()
-    .describe('Seconds since the credential was issued; default 60, null where it is not known.'),
-  approvals: ids.optional(),
-  risk: z.int().min(0).max(100).optional(),
-  signals: ids.optional(),
+  ...statedShape,
 });
 
 /** What is asked for, as a check reads it: a canonical host and a decoded path. */
@@ -157,6 +150,7 @@ interface Parts {
 function questionOf(stated: Scenario, { hop, index, chain, target, task, headers, query, now }: Parts): Question {
   const isCaller = index === chain.length - 1;
   const client = stated.client === undefined ? null : unmapped(stated.client);
+  const facts = { ...factsOf(stated), inNetworks: inNetworks(hop, client) };
   return {
     ...bareQuestion(hop, target),
     now,
@@ -168,11 +162,7 @@ function questionOf(stated: Scenario, { hop, index, chain, target, task, headers
     client,
     query,
     ...headers,
-    inNetworks: isCaller ? inNetworks(hop, client) : null,
-    credentialAge: isCaller ? (stated.credentialAge === undefined ? 60 : stated.credentialAge) : null,
-    approvals: new Set(stated.approvals),
-    risk: isCaller ? (stated.risk ?? null) : null,
-    signals: new Set(isCaller ? stated.signals : []),
+    ...(isCaller ? facts : factsOfEarlierHop(facts)),
   };
 }
 
