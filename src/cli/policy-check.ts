@@ -2,6 +2,7 @@ import { newInstance } from '../policy/decide/engine.ts';
 import { pathNotes } from '../policy/lint/paths.ts';
 import type { Problem } from '../source/problem.ts';
 import { findIdle } from '../tools/idle.ts';
+import { keyNotes } from '../tools/key-notes.ts';
 import { noteworthy } from '../tools/notes.ts';
 import { readPolicies } from '../tools/read-policies.ts';
 import { areRuns, runTests } from '../tools/run-tests.ts';
@@ -33,7 +34,14 @@ export async function policyCheck(args: readonly string[], io: Io): Promise<numb
     return FAILED;
   }
   const noted = [...partialPatterns(policies), ...noteworthy(policies, loaded.snapshot.inventory, sources.settings)];
-  const remarks = [...notes, ...loaded.warnings, ...shadowedForbids(policies), ...idle.policies, ...noted];
+  const remarks = [
+    ...notes,
+    ...loaded.warnings,
+    ...shadowedForbids(policies),
+    ...idle.policies,
+    ...noted,
+    ...keyNotes(policies),
+  ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
   const own = policies.filter(({ guardrail }) => !guardrail);
