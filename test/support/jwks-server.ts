@@ -5,45 +5,33 @@ import { closeServer, listenOnLoopback } from './ports.ts';
 export type Answer = object | ((request: IncomingMessage, response: ServerResponse) => void);
 
 /** A real HTTP server on 127.0.0.1 whose answer to each path can be changed at any time, and which counts the requests. */
-export class JwksServer {
-  readonly url: string;
-  /** The paths that were asked for, in order. */
-  readonly requests: string[] = [];
-  readonly #server = createServer((request, response) => this.#answer(request, response));
-  readonly #answers = new Map<string, Answer>();
+export const JwksServer = { start };
+export type JwksServer = Awaited<ReturnType<typeof start>>;
 
-  private constructor(url: string) {
-    this.url = url;
-  }
-
-  static async start(): Promise<JwksServer> {
-    const opening = new JwksServer('');
-    return Object.assign(opening, { url: `http://127.0.0.1:${await listenOnLoopback(opening.#server)}` });
-  }
-
-  /** From now on this path answers so; other paths answer 404. */
-  serve(path: string, answer: Answer): void {
-    this.#answers.set(path, answer);
-  }
-
-  /** How often a path was asked for. */
-  count(path: string): number {
-    return this.requests.filter((asked) => asked === path).length;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await closeServer(this.#server);
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+async function start() {
+  const requests: string[] = [];
+  const answers = new Map<string, Answer>();
+  const server = createServer((request, response) => {
     const path = request.url ?? '';
-    this.requests.push(path);
-    const answer = this.#answers.get(path);
+    requests.push(path);
+    const answer = answers.get(path);
     if (typeof answer === 'function') answer(request, response);
     else if (answer === undefined) response.writeHead(404).end();
     else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-  }
+  });
+  return {
+    url: `http://127.0.0.1:${await listenOnLoopback(server)}`,
+    /** The paths that were asked for, in order. */
+    requests,
+    /** From now on this path answers so; other paths answer 404. */
+    serve: (path: string, answer: Answer) => void answers.set(path, answer),
+    /** How often a path was asked for. */
+    count: (path: string): number => requests.filter((asked) => asked === path).length,
+    stop: async (): Promise<void> => {
+      server.closeAllConnections();
+      await closeServer(server);
+    },
+  };
 }
 
 /** An answer with a status and a body that is no JSON. */

@@ -17,74 +17,61 @@ const ADMIN = 'devtoken';
  * A Kubernetes without nodes: etcd and a real kube-apiserver on loopback. Objects are admitted, defaulted and stored as in any
  * cluster; no controller acts on them and no Pod runs. The service-account plugin is off, since no controller makes accounts.
  */
-export class KubeApi {
-  readonly kubeconfig: string;
-  readonly #dir: string;
-  readonly #kubectl: string;
-  readonly #programs: readonly Program[];
+export const KubeApi = { start };
+export type KubeApi = Awaited<ReturnType<typeof start>>;
 
-  private constructor(dir: string, kubectl: string, programs: readonly Program[]) {
-    this.#dir = dir;
-    this.kubeconfig = join(dir, 'kubeconfig');
-    this.#kubectl = kubectl;
-    this.#programs = programs;
-  }
-
-  static async start(): Promise<KubeApi> {
-    const [etcd, apiServer, kubectl] = [await findEtcd(), await goTool('kube-apiserver'), await goTool('kubectl')];
-    const dir = temporaryFolder();
-    const programs: Program[] = [];
-    const api = new KubeApi(dir, kubectl, programs);
-    try {
-      const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
-      programs.push(new Program('etcd', etcd, etcdFlags(dir, client, peer)));
-      programs.unshift(new Program('kube-apiserver', apiServer, await apiServerFlags(dir, client, port)));
-      writeFileSync(api.kubeconfig, JSON.stringify(kubeconfig(dir, port)));
-      await until('the API server', () => api.#isReady(), START_LIMIT_MS);
-      return api;
-    } catch (error) {
-      await api.stop();
-      throw error;
-    }
-  }
-
-  async #isReady(): Promise<true | null> {
-    for (const program of this.#programs) program.assertRunning();
-    return (await this.kubectl(['get', '--raw', '/readyz'])).stdout.trim() === 'ok' ? true : null;
-  }
-
+async function start() {
+  const [etcd, apiServer, binary] = [await findEtcd(), await goTool('kube-apiserver'), await goTool('kubectl')];
+  await using started = new AsyncDisposableStack();
+  const dir = started.adopt(temporaryFolder(), removeFolder);
+  const programs: Program[] = [];
+  const begin = (name: string, file: string, args: readonly string[]): void => {
+    programs.push(
+      started.adopt(new Program(name, file, args), async (program) => void (await program.stop('SIGKILL'))),
+    );
+  };
+  const configFile = join(dir, 'kubeconfig');
   /** kubectl as the cluster's administrator, whatever its exit code. */
-  kubectl(args: readonly string[], input?: string): Promise<Finished> {
-    const env = { ...process.env, KUBECONFIG: this.kubeconfig };
-    return finish(this.#kubectl, args, { env, ...(input === undefined ? {} : { input }) });
-  }
-
+  const kubectl = (args: readonly string[], input?: string): Promise<Finished> => {
+    const env = { ...process.env, KUBECONFIG: configFile };
+    return finish(binary, args, { env, ...(input === undefined ? {} : { input }) });
+  };
   /** kubectl that has to succeed; its standard output. */
-  async done(args: readonly string[], input?: string): Promise<string> {
-    const { code, stdout, stderr } = await this.kubectl(args, input);
+  const done = async (args: readonly string[], input?: string): Promise<string> => {
+    const { code, stdout, stderr } = await kubectl(args, input);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`);
     return stdout;
-  }
-
-  /** The environment of a shell in which `kubectl` and `helm` act on this API server. */
-  async environment(): Promise<NodeJS.ProcessEnv> {
-    const bins = [this.#kubectl, await goTool('helm')].map((file) => join(file, '..'));
-    return { ...process.env, KUBECONFIG: this.kubeconfig, PATH: [...bins, process.env.PATH].join(':') };
-  }
-
-  /** Installs the definitions of PodMonitor and ServiceMonitor. */
-  async addMonitors(): Promise<void> {
-    const folder = join(await goModule('prometheus-operator', OPERATOR), 'example', 'prometheus-operator-crd');
-    const files = ['podmonitors', 'servicemonitors'].map((name) => join(folder, `monitoring.coreos.com_${name}.yaml`));
-    await this.done(['apply', '--server-side', ...files.flatMap((file) => ['-f', file])]);
-    await this.done(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
-  }
-
-  /** The API server first: without etcd it would wait for it. */
-  async stop(): Promise<void> {
-    for (const program of this.#programs) await program.stop('SIGKILL');
-    removeFolder(this.#dir);
-  }
+  };
+  const isReady = async (): Promise<true | null> => {
+    for (const program of programs) program.assertRunning();
+    return (await kubectl(['get', '--raw', '/readyz'])).stdout.trim() === 'ok' ? true : null;
+  };
+  const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
+  begin('etcd', etcd, etcdFlags(dir, client, peer));
+  begin('kube-apiserver', apiServer, await apiServerFlags(dir, client, port));
+  writeFileSync(configFile, JSON.stringify(kubeconfig(dir, port)));
+  await until('the API server', isReady, START_LIMIT_MS);
+  // The API server ends first: without etcd it would wait for it.
+  const running = started.move();
+  return {
+    kubectl,
+    done,
+    /** The environment of a shell in which `kubectl` and `helm` act on this API server. */
+    environment: async (): Promise<NodeJS.ProcessEnv> => {
+      const bins = [binary, await goTool('helm')].map((file) => join(file, '..'));
+      return { ...process.env, KUBECONFIG: configFile, PATH: [...bins, process.env.PATH].join(':') };
+    },
+    /** Installs the definitions of PodMonitor and ServiceMonitor. */
+    addMonitors: async (): Promise<void> => {
+      const folder = join(await goModule('prometheus-operator', OPERATOR), 'example', 'prometheus-operator-crd');
+      const files = ['podmonitors', 'servicemonitors'].map((name) =>
+        join(folder, `monitoring.coreos.com_${name}.yaml`),
+      );
+      await done(['apply', '--server-side', ...files.flatMap((file) => ['-f', file])]);
+      await done(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
+    },
+    stop: () => running.disposeAsync(),
+  };
 }
 
 function etcdFlags(dir: string, client: number, peer: number): string[] {
