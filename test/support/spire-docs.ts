@@ -25,7 +25,7 @@ export async function runDocumented(
   cwd: string,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const script = `${await spire.shellFunctions()}${block('sh', name)}`;
+  const script = `${spire.shellFunctions}${block('sh', name)}`;
   const env = { ...process.env, TRUST_DOMAIN: spire.trustDomain, ...variables };
   return await run('bash', ['-euo', 'pipefail', '-c', script], { cwd, env });
 }

@@ -22,124 +22,25 @@ export interface SpireOptions {
 }
 
 /** A spire-server and a spire-agent of one trust domain, on loopback and Unix sockets. */
-export class Spire {
-  readonly trustDomain: string;
-  readonly dir: string;
+export const Spire = { start };
+export type Spire = Awaited<ReturnType<typeof start>>;
+
+/** Builds both when the cache does not have them, starts them, and waits until the agent has joined. */
+async function start(options: SpireOptions) {
+  const { trustDomain, caTtl = '24h', svidTtl = '1h', jwtTtl = '5m', root } = options;
+  const [port, bundlePort] = [await freePort(), await freePort()];
+  const [serverBinary, agentBinary] = [await goTool('spire-server'), await goTool('spire-agent')];
+  const dir = join(options.dir, trustDomain);
+  const serverSocket = join(dir, 'server.sock');
   /** Where the Workload API and SDS are. */
-  readonly agentSocket: string;
-  /** Port of the server's own bundle endpoint (https_spiffe). */
-  readonly bundlePort: number;
-  readonly #options: SpireOptions;
-  readonly #port: number;
-  #server: Program | null = null;
-  #agent: Program | null = null;
-
-  private constructor(options: SpireOptions, port: number, bundlePort: number) {
-    this.#options = options;
-    this.trustDomain = options.trustDomain;
-    this.dir = join(options.dir, options.trustDomain);
-    this.agentSocket = join(this.dir, 'agent', 'api.sock');
-    this.bundlePort = bundlePort;
-    this.#port = port;
-  }
-
-  /** Builds both when the cache does not have them, starts them, and waits until the agent has joined. */
-  static async start(options: SpireOptions): Promise<Spire> {
-    const spire = new Spire(options, await freePort(), await freePort());
-    mkdirSync(join(spire.dir, 'agent'), { recursive: true });
-    for (const dir of [options.dir, spire.dir, join(spire.dir, 'agent')]) chmodSync(dir, 0o755);
-    try {
-      await spire.#startServer();
-      await spire.startAgent();
-      return spire;
-    } catch (error) {
-      await spire.stop();
-      throw error;
-    }
-  }
-
-  get #serverSocket(): string {
-    return join(this.dir, 'server.sock');
-  }
-
-  /** Runs a command of spire-server against this server; what it prints. */
-  async server(...args: readonly string[]): Promise<string> {
-    return await run(await goTool('spire-server'), [...args, '-socketPath', this.#serverSocket]);
-  }
-
-  /** A registration entry below this agent. Selectors as SPIRE writes them. */
-  async entry(path: string, selectors: readonly string[], more: readonly string[] = []): Promise<void> {
-    const id = `spiffe://${this.trustDomain}${path}`;
-    const chosen = selectors.flatMap((selector) => ['-selector', selector]);
-    await this.server('entry', 'create', '-parentID', this.#nodeId, '-spiffeID', id, ...chosen, ...more);
-  }
-
-  get #nodeId(): string {
-    return `spiffe://${this.trustDomain}/node`;
-  }
-
-  /** The trust bundle as a SPIFFE bundle document. */
-  bundle(): Promise<string> {
-    return this.server('bundle', 'show', '-format', 'spiffe');
-  }
-
-  /** Lets `server` and `agent` be called in a shell without saying which: for the commands of docs/spire.md. */
-  async shellFunctions(): Promise<string> {
-    const [server, agent] = [await goTool('spire-server'), await goTool('spire-agent')];
-    return `spire-server() { ${server} "$@" -socketPath ${this.#serverSocket}; }
-spire-agent() { ${agent} "$@" -socketPath ${this.agentSocket}; }
-`;
-  }
-
-  /** Starts the agent; one that has joined before knows who it is, as a restarted agent does. */
-  async startAgent(): Promise<void> {
-    const config = join(this.dir, 'agent.conf');
-    const args = ['run', '-config', config];
-    if (!existsSync(config)) {
-      const bundle = join(this.dir, 'bootstrap.pem');
-      writeFileSync(bundle, await this.server('bundle', 'show'));
-      writeFileSync(config, this.#agentConfig(bundle));
-      const token = /Token: (\S+)/.exec(await this.server('token', 'generate', '-spiffeID', this.#nodeId))?.[1] ?? '';
-      args.push('-joinToken', token);
-    }
-    const binary = await goTool('spire-agent');
-    this.#agent = new Program('spire-agent', binary, args);
-    await healthy(this.#agent, binary, this.agentSocket);
-  }
-
-  /** SIGKILL: as if its machine had crashed; the socket file stays. */
-  async killAgent(): Promise<void> {
-    await this.#agent?.stop('SIGKILL');
-    this.#agent = null;
-  }
-
-  async stopAgent(): Promise<void> {
-    await this.#agent?.stop();
-    this.#agent = null;
-  }
-
-  async stop(): Promise<void> {
-    await this.stopAgent();
-    await this.#server?.stop();
-    this.#server = null;
-  }
-
-  async #startServer(): Promise<void> {
-    const config = join(this.dir, 'server.conf');
-    writeFileSync(config, this.#serverConfig());
-    const binary = await goTool('spire-server');
-    this.#server = new Program('spire-server', binary, ['run', '-config', config]);
-    await healthy(this.#server, binary, this.#serverSocket);
-  }
-
-  #serverConfig(): string {
-    const { trustDomain, caTtl = '24h', svidTtl = '1h', jwtTtl = '5m', root } = this.#options;
-    return `server {
+  const agentSocket = join(dir, 'agent', 'api.sock');
+  const nodeId = `spiffe://${trustDomain}/node`;
+  const serverConfig = `server {
   bind_address = "127.0.0.1"
-  bind_port = "${this.#port}"
-  socket_path = "${this.#serverSocket}"
+  bind_port = "${port}"
+  socket_path = "${serverSocket}"
   trust_domain = "${trustDomain}"
-  data_dir = "${join(this.dir, 'server-data')}"
+  data_dir = "${join(dir, 'server-data')}"
   log_level = "WARN"
   ca_ttl = "${caTtl}"
   default_x509_svid_ttl = "${svidTtl}"
@@ -148,48 +49,108 @@ spire-agent() { ${agent} "$@" -socketPath ${this.agentSocket}; }
   federation {
     bundle_endpoint {
       address = "127.0.0.1"
-      port = ${this.bundlePort}
+      port = ${bundlePort}
       profile "https_spiffe" {}
     }
   }
 }
 plugins {
   DataStore "sql" {
-    plugin_data { database_type = "sqlite3", connection_string = "${join(this.dir, 'datastore.sqlite3')}" }
+    plugin_data { database_type = "sqlite3", connection_string = "${join(dir, 'datastore.sqlite3')}" }
   }
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "memory" { plugin_data {} }
-${root === undefined ? '' : this.#upstreamAuthority(root)}}
+${root === undefined ? '' : upstreamAuthority(dir, root)}}
 `;
-  }
-
-  #upstreamAuthority({ certificate }: TestCa): string {
-    const [cert, key] = [join(this.dir, 'root.pem'), join(this.dir, 'root.key')];
-    writeFileSync(cert, certificate.pem);
-    writeFileSync(key, certificate.pkcs8Pem, { mode: 0o600 });
-    return `  UpstreamAuthority "disk" {
-    plugin_data { cert_file_path = "${cert}", key_file_path = "${key}", bundle_file_path = "${cert}" }
-  }
-`;
-  }
-
-  #agentConfig(bundle: string): string {
-    return `agent {
-  data_dir = "${join(this.dir, 'agent-data')}"
+  const agentConfig = (bundle: string): string => `agent {
+  data_dir = "${join(dir, 'agent-data')}"
   log_level = "WARN"
   server_address = "127.0.0.1"
-  server_port = "${this.#port}"
-  socket_path = "${this.agentSocket}"
+  server_port = "${port}"
+  socket_path = "${agentSocket}"
   trust_bundle_path = "${bundle}"
-  trust_domain = "${this.trustDomain}"
+  trust_domain = "${trustDomain}"
 }
 plugins {
   NodeAttestor "join_token" { plugin_data {} }
-  KeyManager "disk" { plugin_data { directory = "${join(this.dir, 'agent-data')}" } }
+  KeyManager "disk" { plugin_data { directory = "${join(dir, 'agent-data')}" } }
   WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }
 }
 `;
+  mkdirSync(join(dir, 'agent'), { recursive: true });
+  for (const folder of [options.dir, dir, join(dir, 'agent')]) chmodSync(folder, 0o755);
+
+  /** Runs a command of spire-server against this server; what it prints. */
+  const server = (...args: readonly string[]): Promise<string> =>
+    run(serverBinary, [...args, '-socketPath', serverSocket]);
+  let [serving, agent]: (Program | null)[] = [null, null];
+  const endAgent = async (signal?: 'SIGKILL'): Promise<void> => {
+    await agent?.stop(signal);
+    agent = null;
+  };
+  const spire = {
+    trustDomain,
+    dir,
+    agentSocket,
+    /** Port of the server's own bundle endpoint (https_spiffe). */
+    bundlePort,
+    server,
+    /** A registration entry below this agent. Selectors as SPIRE writes them. */
+    entry: async (path: string, selectors: readonly string[], more: readonly string[] = []): Promise<void> => {
+      const chosen = selectors.flatMap((selector) => ['-selector', selector]);
+      const id = `spiffe://${trustDomain}${path}`;
+      await server('entry', 'create', '-parentID', nodeId, '-spiffeID', id, ...chosen, ...more);
+    },
+    /** The trust bundle as a SPIFFE bundle document. */
+    bundle: () => server('bundle', 'show', '-format', 'spiffe'),
+    /** Lets `server` and `agent` be called in a shell without saying which: for the commands of docs/spire.md. */
+    shellFunctions: `spire-server() { ${serverBinary} "$@" -socketPath ${serverSocket}; }
+spire-agent() { ${agentBinary} "$@" -socketPath ${agentSocket}; }
+`,
+    /** Starts the agent; one that has joined before knows who it is, as a restarted agent does. */
+    startAgent: async (): Promise<void> => {
+      const config = join(dir, 'agent.conf');
+      const args = ['run', '-config', config];
+      if (!existsSync(config)) {
+        const bundle = join(dir, 'bootstrap.pem');
+        writeFileSync(bundle, await server('bundle', 'show'));
+        writeFileSync(config, agentConfig(bundle));
+        const [, token = ''] = /Token: (\S+)/.exec(await server('token', 'generate', '-spiffeID', nodeId)) ?? [];
+        args.push('-joinToken', token);
+      }
+      agent = new Program('spire-agent', agentBinary, args);
+      await healthy(agent, agentBinary, agentSocket);
+    },
+    /** SIGKILL: as if its machine had crashed; the socket file stays. */
+    killAgent: () => endAgent('SIGKILL'),
+    stopAgent: () => endAgent(),
+    stop: async (): Promise<void> => {
+      await endAgent();
+      await serving?.stop();
+      serving = null;
+    },
+  };
+  try {
+    const config = join(dir, 'server.conf');
+    writeFileSync(config, serverConfig);
+    serving = new Program('spire-server', serverBinary, ['run', '-config', config]);
+    await healthy(serving, serverBinary, serverSocket);
+    await spire.startAgent();
+    return spire;
+  } catch (error) {
+    await spire.stop();
+    throw error;
   }
+}
+
+function upstreamAuthority(dir: string, { certificate }: TestCa): string {
+  const [cert, key] = [join(dir, 'root.pem'), join(dir, 'root.key')];
+  writeFileSync(cert, certificate.pem);
+  writeFileSync(key, certificate.pkcs8Pem, { mode: 0o600 });
+  return `  UpstreamAuthority "disk" {
+    plugin_data { cert_file_path = "${cert}", key_file_path = "${key}", bundle_file_path = "${cert}" }
+  }
+`;
 }
 
 async function healthy(program: Program, binary: string, socket: string): Promise<void> {
