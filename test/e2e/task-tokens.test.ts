@@ -10,7 +10,7 @@ import { checkBytes } from '../support/check-request.ts';
 import { PAYMENTS, type Prepare, SidecarEstate, TRUST_DOMAIN, workload } from '../support/estate.ts';
 import { proofTime, secondAfterStart } from '../support/proof-time.ts';
 import { actClaim, TaskIssuer } from '../support/task-issuer.ts';
-import { makeKey, otherSignature, thumbprint } from '../support/tokens.ts';
+import { dpopProof, makeKey, otherSignature, thumbprint } from '../support/tokens.ts';
 
 const AGENT = workload('/ns/agents/sa/billing-agent');
 const ORCHESTRATOR = workload('/ns/agents/sa/orchestrator');
@@ -107,7 +107,7 @@ function dpopHeaders(uri = URI): Record<string, string> {
   const token = issuer.accessToken(AUDIENCE, { workload: AGENT, mutation: { claims: { cnf } } });
   return {
     authorization: `DPoP ${token}`,
-    dpop: issuer.dpopProof({ holder, method: 'GET', uri, token, now: proofTime() }),
+    dpop: dpopProof({ key: holder, method: 'GET', uri, accessToken: token, now: proofTime() }),
   };
 }
 
@@ -138,7 +138,7 @@ test('a WIT and its WPT over a Transaction Token work once', async () => {
   const txnToken = issuer.txnToken({ workload: AGENT });
   const headers = {
     'txn-token': txnToken,
-    ...issuer.workloadProof({ workload: AGENT, holder, uri: URI, txnToken, now: proofTime() }),
+    ...issuer.workloadProof({ workload: AGENT, key: holder, uri: URI, txnToken, now: proofTime() }),
   };
   assert.equal(await ask({ headers }), 'permitted');
   assert.equal(await ask({ headers }), 'task_wpt_replayed');

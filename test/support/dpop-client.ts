@@ -40,7 +40,6 @@ export class DpopClient {
     const { token, key, origin, send } = this.#options;
     const dpop = dpopProof({
       key,
-      now: Date.now(),
       method: request.method,
       uri: origin + request.path,
       accessToken: token,

@@ -1,17 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  accessToken,
-  dpopProof,
-  jwk,
-  jwtSvid,
-  type Mutation,
-  makeKey,
-  type SigningKey,
-  txnToken,
-  wit,
-  wpt,
-} from './tokens.ts';
+import { jwk, jwtSvid, life, type Mutation, makeKey, mint, type SigningKey, wit, wpt } from './tokens.ts';
 
 export const TTS = 'https://tts.prod.example';
 export const AS = 'https://as.prod.example';
@@ -31,9 +21,6 @@ export interface TaskShape {
 
 /** Of the Transaction Token Service, of the authorization server, and of the trust domain: its JWT-SVIDs and its WITs. */
 type IssuerKeys = Readonly<Record<'tts' | 'as' | 'domain' | 'wit', SigningKey>>;
-
-/** Who makes a proof, for which request. */
-type Holding = { readonly holder: SigningKey; readonly uri: string; readonly now?: number };
 
 /** One change to the settings of every issuer, such as `unsafeBearer` or `propagation`. */
 export type IssuerSettings = Readonly<Record<string, unknown>>;
@@ -82,46 +69,37 @@ export class TaskIssuer {
     return [jwk(this.keys.domain, { use: 'jwt-svid' }), jwk(this.keys.wit, { use: 'wit-svid' })];
   }
 
-  txnToken(shape: TaskShape): string {
-    const { workload, id = 't-42', scope = 'invoices', subject = 'user:4711', now = Date.now() } = shape;
-    const { purpose = 'reconcile-invoices', mutation = {} } = shape;
-    return txnToken(
-      { key: this.keys.tts, now, iss: TTS, aud: this.trustDomain, txn: id, sub: subject, scope, workload },
-      { ...mutation, claims: { tctx: { purpose }, ...mutation.claims } },
-    );
+  txnToken({ workload, id = 't-42', purpose = 'reconcile-invoices', mutation, now, ...shape }: TaskShape): string {
+    const { scope = 'invoices', subject: sub = 'user:4711' } = shape;
+    const claims = { iss: TTS, aud: this.trustDomain, txn: id, sub, scope, req_wl: workload, tctx: { purpose } };
+    return mint(this.keys.tts, { typ: 'txntoken+jwt' }, { ...claims, ...life(now) }, mutation);
   }
 
-  /** `audience` is that of the host in the inventory. */
-  accessToken(audience: string, { workload, subject = 'user:4711', now = Date.now(), ...shape }: TaskShape): string {
-    return accessToken(
-      { key: this.keys.as, now, iss: AS, sub: subject, aud: audience, client: workload },
+  /** An access token (RFC 9068). `audience` is that of the host in the inventory. */
+  accessToken(aud: string, { workload, subject: sub = 'user:4711', now, ...shape }: TaskShape): string {
+    const claims = { iss: AS, sub, aud, client_id: workload, jti: randomUUID(), ...life(now) };
+    return mint(this.keys.as, { typ: 'at+jwt' }, claims, withTask(shape));
+  }
+
+  /** A JWT-SVID of the workload with the task in it. */
+  jwtSvid(audience: string, { workload, now, ...shape }: TaskShape): string {
+    return jwtSvid(
+      { key: this.keys.domain, ...(now !== undefined && { now }), sub: workload, aud: audience },
       withTask(shape),
     );
   }
 
-  /** A JWT-SVID of the workload with the task in it. */
-  jwtSvid(audience: string, { workload, now = Date.now(), ...shape }: TaskShape): string {
-    return jwtSvid({ key: this.keys.domain, now, sub: workload, aud: audience }, withTask(shape));
-  }
-
-  /** A WIT for the workload, and a WPT of the holder's key over it and the tokens beside it. */
+  /** A WIT for the workload, and a WPT of its `key` over it and the tokens beside it. */
   workloadProof(
-    frame: Holding & { workload: string; accessToken?: string; txnToken?: string },
+    frame: Omit<Parameters<typeof wpt>[0], 'wit'> & { workload: string },
     mutation: Mutation = {},
     ofIdentity: Mutation = {},
   ): { readonly 'workload-identity-token': string; readonly 'workload-proof-token': string } {
-    const { workload, holder, now = Date.now(), ...over } = frame;
-    const identity = wit({ key: this.keys.wit, now, sub: workload, holder }, ofIdentity);
-    const proof = wpt({ ...over, key: holder, now, wit: identity }, mutation);
-    return { 'workload-identity-token': identity, 'workload-proof-token': proof };
-  }
-
-  /** A DPoP proof of the holder's key over a token. */
-  dpopProof(
-    { holder, now = Date.now(), token, ...frame }: Holding & { method: string; token: string },
-    mutation: Mutation = {},
-  ): string {
-    return dpopProof({ ...frame, key: holder, now, accessToken: token }, mutation);
+    const identity = wit({ ...frame, key: this.keys.wit, sub: frame.workload, holder: frame.key }, ofIdentity);
+    return {
+      'workload-identity-token': identity,
+      'workload-proof-token': wpt({ ...frame, wit: identity }, mutation),
+    };
   }
 }
 

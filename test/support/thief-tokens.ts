@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { workload } from './estate.ts';
 import { proofTime } from './proof-time.ts';
 import { TaskIssuer } from './task-issuer.ts';
-import { jwk, jwtSvid, leftOverBits, type Mutation, makeKey, type SigningKey, thumbprint } from './tokens.ts';
+import {
+  dpopProof,
+  jwk,
+  jwtSvid,
+  leftOverBits,
+  type Mutation,
+  makeKey,
+  type SigningKey,
+  thumbprint,
+} from './tokens.ts';
 
 /** The audiences of the two hosts in the inventory. */
 export const AUDIENCES = {
@@ -100,8 +109,11 @@ export class ThiefTokens {
   /** The token under the scheme DPoP with a proof of the holder's key for this request. */
   withDpop(token: string, path: string, change: { ended?: boolean; key?: SigningKey; method?: string } = {}): Headers {
     const { ended = false, key = this.holder, method = 'GET' } = change;
-    const frame = { holder: key, method, uri: uriOf(path), token, now: ended ? clock(true) : proofTime() };
-    return { authorization: `DPoP ${token}`, dpop: this.issuer.dpopProof(frame) };
+    const now = ended ? clock(true) : proofTime();
+    return {
+      authorization: `DPoP ${token}`,
+      dpop: dpopProof({ key, method, uri: uriOf(path), accessToken: token, now }),
+    };
   }
 
   /** The WIT of the workload and a WPT over it and the tokens beside it, for this request. */
@@ -111,8 +123,8 @@ export class ThiefTokens {
     path: string,
     change: { ended?: boolean; key?: SigningKey; uri?: string; signWith?: SigningKey; life?: number } = {},
   ): Headers {
-    const { key: holder = this.holder, uri = uriOf(path), signWith, ended = false, life } = change;
-    const frame = { workload, holder, uri, now: proofTime(), ...tokens };
+    const { key = this.holder, uri = uriOf(path), signWith, ended = false, life } = change;
+    const frame = { workload, key, uri, now: proofTime(), ...tokens };
     // Seconds from now; left out: the life of any proof.
     const end = ended ? clock(true) : life === undefined ? null : clock(false) + life * 1000;
     const exp = end === null ? {} : { claims: { exp: Math.floor(end / 1000) } };

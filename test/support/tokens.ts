@@ -83,10 +83,11 @@ export function mint(key: SigningKey, header: Members, claims: Members, mutation
 /** Who issues what for whom. `now` is in milliseconds; tokens live five minutes from then. */
 export interface TokenFrame {
   readonly key: SigningKey;
-  readonly now: number;
+  readonly now?: number;
 }
-const seconds = (now: number) => Math.floor(now / 1000);
-const life = (now: number, length = 300) => ({ iat: seconds(now), exp: seconds(now) + length });
+const seconds = (now = Date.now()) => Math.floor(now / 1000);
+/** When a token was issued and ends, in seconds since the epoch. */
+export const life = (now?: number, length = 300) => ({ iat: seconds(now), exp: seconds(now) + length });
 
 /** A JWT-SVID as SPIRE makes it. */
 export function jwtSvid(frame: TokenFrame & { sub: string; aud: string }, mutation: Mutation = {}): string {
@@ -101,26 +102,6 @@ export function oidcToken(
 ): string {
   const claims = { iss: frame.iss, sub: frame.sub, aud: [frame.aud], jti: randomUUID(), ...life(frame.now) };
   return mint(frame.key, {}, claims, mutation);
-}
-
-/** An access token (RFC 9068). Task, scope and `cnf` are added by `mutation.claims`. */
-export function accessToken(
-  frame: TokenFrame & { iss: string; sub: string; aud: string; client: string },
-  mutation: Mutation = {},
-): string {
-  const { iss, sub, aud, client } = frame;
-  const claims = { iss, sub, aud, client_id: client, jti: randomUUID(), ...life(frame.now) };
-  return mint(frame.key, { typ: 'at+jwt' }, claims, mutation);
-}
-
-/** A Transaction Token: `aud` is the trust domain, `workload` the one that asked for it. */
-export function txnToken(
-  frame: TokenFrame & { iss: string; aud: string; txn: string; sub: string; scope: string; workload: string },
-  mutation: Mutation = {},
-): string {
-  const { iss, aud, txn, sub, scope, workload } = frame;
-  const claims = { iss, aud, txn, sub, scope, req_wl: workload, ...life(frame.now) };
-  return mint(frame.key, { typ: 'txntoken+jwt' }, claims, mutation);
 }
 
 /** A DPoP proof (RFC 9449); `accessToken` adds `ath`. */

@@ -1,6 +1,6 @@
 import { type Issued, urlEncodedPem } from './ca.ts';
 import { AS, TaskIssuer, TTS } from './task-issuer.ts';
-import { jwtSvid, type Mutation, oidcToken, thumbprint } from './tokens.ts';
+import { dpopProof, jwtSvid, type Mutation, oidcToken, thumbprint } from './tokens.ts';
 import { type Ask, type World, workload } from './world.ts';
 
 /** Requests of the mesh that are permitted as they stand; every parameter changes one thing about them. */
@@ -48,7 +48,7 @@ export const bearer = (token: string): Headers => ({ authorization: `Bearer ${to
 
 /** A JWT-SVID of this workload for the payments service. */
 export const svidToken = (world: World, path: string, mutation: Mutation = {}): string =>
-  jwtSvid({ key: world.keys.domain, now: Date.now(), sub: workload(path), aud: AUDIENCE }, mutation);
+  jwtSvid({ key: world.keys.domain, sub: workload(path), aud: AUDIENCE }, mutation);
 
 /** The reader, without a certificate, fetches an export by its JWT-SVID. */
 export const readerByToken =
@@ -69,13 +69,7 @@ export const readerBehindGateway =
 export const deployByToken =
   (mutation: Mutation = {}): AskOf =>
   (world) => {
-    const frame = {
-      key: world.keys.ci,
-      now: Date.now(),
-      iss: CI,
-      sub: 'repo:shop/deploy:ref:main',
-      aud: 'prod.example',
-    };
+    const frame = { key: world.keys.ci, iss: CI, sub: 'repo:shop/deploy:ref:main', aud: 'prod.example' };
     return { svid: null, method: 'POST', path: '/api/releases', headers: bearer(oidcToken(frame, mutation)) };
   };
 
@@ -115,8 +109,8 @@ export const agentByDpop =
   (world) => {
     const holder = world.keys.agent;
     const token = agentAccess(world, { claims: { cnf: { jkt: thumbprint(holder) } } });
-    const frame = { holder, method: 'GET', uri: ORIGIN + INVOICE, token };
-    const headers = { authorization: `DPoP ${token}`, dpop: issuerOf(world).dpopProof(frame, proof) };
+    const frame = { key: holder, method: 'GET', uri: ORIGIN + INVOICE, accessToken: token };
+    const headers = { authorization: `DPoP ${token}`, dpop: dpopProof(frame, proof) };
     return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
   };
 
@@ -125,7 +119,7 @@ export const agentByWimse =
   ({ wit = {}, wpt = {} }: { readonly wit?: Mutation; readonly wpt?: Mutation } = {}, over: Over = {}): AskOf =>
   (world) => {
     const txnToken = agentTxn(world);
-    const frame = { workload: workload(AGENT), holder: world.keys.agent, uri: ORIGIN + INVOICE, txnToken };
+    const frame = { workload: workload(AGENT), key: world.keys.agent, uri: ORIGIN + INVOICE, txnToken };
     const headers = { 'txn-token': txnToken, ...issuerOf(world).workloadProof(frame, wpt, wit) };
     return merged({ svid: world.svid(AGENT), path: INVOICE }, headers, over);
   };

@@ -1,5 +1,5 @@
 import type { Reason } from '../../../src/base/outcome.ts';
-import { type Mutation, txnToken } from '../../support/tokens.ts';
+import type { Mutation } from '../../support/tokens.ts';
 import { type World, workload } from '../../support/world.ts';
 import {
   AGENT,
@@ -62,11 +62,8 @@ export const task: Family<'task'> = {
     ledgerReads({ headers: { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' } }),
     ledgerReads({ headers: { 'x-task-id': 't-42' } }),
   ),
-  task_keys_stale: pair(agentByTxn(), (world) => {
-    const iss = 'https://silent.prod.example';
-    const frame = { key: world.keys.tts, now: Date.now(), iss, aud: 'prod.example', txn: 't-42', sub: 'user:4711' };
-    const silent = txnToken({ ...frame, scope: 'reconcile-invoices', workload: workload(AGENT) });
-    return agentByTxn({}, { headers: { 'txn-token': silent } })(world);
+  task_keys_stale: wrongTxn({
+    claims: { iss: 'https://silent.prod.example', scope: 'reconcile-invoices', tctx: undefined },
   }),
   task_purpose: wrongTxn({ claims: { tctx: { purpose: 'customer-care' } } }),
   task_issuer_scope: wrongChain({ sub: 'spiffe://partner.example/ns/shop/sa/cart' }),
