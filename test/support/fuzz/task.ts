@@ -59,6 +59,22 @@ const handedOn = (payload: object): object[] => [
 const tokens = new TokenVerifier();
 const ttsKeys = keySetOf(keys.tts);
 
+/** What the stage that reads tasks makes of headers. */
+const ofTask = <I>(
+  name: string,
+  inputs: fc.Arbitrary<I>,
+  headers: (input: I) => Readonly<Record<string, string>>,
+  judge: (why: TaskContext | Refusal) => boolean,
+): Parser => parser(name, inputs, (input) => readWhy({ headers: headers(input) }), judge);
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const overTxn = { ...proofFrame, wit: identity, txnToken: txn };
+const byWimse = (token: string, mutation?: Mutation) => ({
+  'txn-token': txn,
+  'workload-identity-token': token,
+  'workload-proof-token': wpt({ ...overTxn, wit: token }, mutation),
+});
+
 /** What reads tokens, proofs and tasks. */
 export const taskParsers: readonly Parser[] = [
   parser(
@@ -81,54 +97,29 @@ export const taskParsers: readonly Parser[] = [
     },
     (verified, text) => isToken(verified, text, proof),
   ),
-  parser(
+  ofTask(
     'Transaction Token',
     edited(txn),
-    (mutation) => readWhy({ headers: { 'txn-token': agentTxn(mutation) } }),
+    (mutation) => ({ 'txn-token': agentTxn(mutation) }),
     (why) => isTask(why, 2),
   ),
-  parser(
-    'access token',
-    edited(agentAccess()),
-    (mutation) => readWhy({ headers: { authorization: `Bearer ${agentAccess(mutation)}` } }),
-    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 2)),
-  ),
-  parser(
-    'JWT-SVID with a task',
-    edited(agentSvid()),
-    (mutation) => readWhy({ headers: { authorization: `Bearer ${agentSvid(mutation)}` } }),
-    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 2)),
-  ),
-  parser(
+  ofTask('access token', edited(agentAccess()), (mutation) => bearer(agentAccess(mutation)), mayBeTask(2)),
+  ofTask('JWT-SVID with a task', edited(agentSvid()), (mutation) => bearer(agentSvid(mutation)), mayBeTask(2)),
+  ofTask(
     'DPoP proof',
     edited(dpopProof({ ...proofFrame, accessToken: boundToKey })),
     (mutation) => {
       const dpop = dpopProof({ ...proofFrame, accessToken: boundToKey }, mutation);
-      return readWhy({ headers: { authorization: `DPoP ${boundToKey}`, dpop } });
+      return { authorization: `DPoP ${boundToKey}`, dpop };
     },
-    (why) => isTask(why, 3) && isProven(why),
+    isProven,
   ),
-  parser(
-    'workload proof',
-    edited(wpt({ ...proofFrame, wit: identity, txnToken: txn })),
-    (mutation) => {
-      const over = wpt({ ...proofFrame, wit: identity, txnToken: txn }, mutation);
-      return readWhy({
-        headers: { 'txn-token': txn, 'workload-identity-token': identity, 'workload-proof-token': over },
-      });
-    },
-    (why) => isTask(why, 3) && isProven(why),
-  ),
-  parser(
+  ofTask('workload proof', edited(wpt(overTxn)), (mutation) => byWimse(identity, mutation), isProven),
+  ofTask(
     'workload identity token',
-    edited(identity).map((mutation) => wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent }, mutation)),
-    (token) => {
-      const over = wpt({ ...proofFrame, wit: token, txnToken: txn });
-      return readWhy({
-        headers: { 'txn-token': txn, 'workload-identity-token': token, 'workload-proof-token': over },
-      });
-    },
-    (why) => isTask(why, 3) && isProven(why),
+    edited(identity),
+    (mutation) => byWimse(wit({ key: keys.wit, now: NOW, sub: AGENT, holder: keys.agent }, mutation)),
+    isProven,
   ),
   parser(
     'headers of tasks',
@@ -154,7 +145,7 @@ export const taskParsers: readonly Parser[] = [
       { maxKeys: 4 },
     ),
     (headers) => readWhy({ headers }),
-    (why) => (why instanceof Refusal ? false : why.task === null || isTask(why, 3)),
+    mayBeTask(3),
   ),
   parser(
     'target URI',
@@ -186,6 +177,11 @@ function isTask(why: TaskContext | Refusal, most: number): boolean {
   return true;
 }
 
+/** A token of an issuer that states no task is none of ours. */
+function mayBeTask(most: number) {
+  return (why: TaskContext | Refusal): boolean => !(why instanceof Refusal) && (why.task === null || isTask(why, most));
+}
+
 function isProven(why: TaskContext | Refusal): boolean {
-  return !(why instanceof Refusal) && why.redemptions.length > 0;
+  return isTask(why, 3) && !(why instanceof Refusal) && why.redemptions.length > 0;
 }
