@@ -79,9 +79,9 @@ async function sendAll(
   return { sent, unsent };
 }
 
-/** The decision that a denial of the sidecar names; null in any other body. */
+/** The decision that a denial of the sidecar names; null in the body of a service. */
 function decisionIn(body: string): string | null {
-  return body.startsWith('{') ? (JSON.parse(body) as { readonly decision: string }).decision : null;
+  return body.startsWith('{') ? ((JSON.parse(body) as { readonly decision?: string }).decision ?? null) : null;
 }
 
 /** All that reached a service beside what was decided of it, and all denials beside what reached a service. */

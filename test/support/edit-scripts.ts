@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { Random as Stream } from './tools/random.ts';
+import type { Random } from './tools/random.ts';
 
 /** Everything that a snapshot is made of, as files by their paths below one folder. */
 export type FileSet = ReadonlyMap<string, string>;
@@ -10,14 +10,6 @@ export type FileSet = ReadonlyMap<string, string>;
 export interface Step {
   readonly what: string;
   run(root: string): void;
-}
-
-/** A number from 0 to `below`, from a seed, so that a run can be repeated. */
-export type Random = (below: number) => number;
-
-export function randomFrom(seed: number): Random {
-  const stream = new Stream(seed);
-  return (below) => stream.below(below);
 }
 
 /** The endpoints that the sets decide about, and which of two callers the inventory lists. */
@@ -39,24 +31,30 @@ export function drawSet(random: Random, shipped: FileSet): FileSet {
   );
   const expected: string[] = [];
   for (const n of ENDPOINTS) {
-    const [permitted, forbidden, byTeam] = [random(5) > 0, random(2) > 0, random(3) === 0];
+    const [permitted, forbidden, byTeam] = [random.below(5) > 0, random.below(2) > 0, random.below(3) === 0];
     if (permitted)
-      put(`policies/p${random(3)}.cedar`, `@id("permit-${n}") permit (principal, action, resource == ${endpoint(n)});`);
+      put(
+        `policies/p${random.below(3)}.cedar`,
+        `@id("permit-${n}") permit (principal, action, resource == ${endpoint(n)});`,
+      );
     if (forbidden && byTeam)
       put(
-        `policies/teams/payments/t${random(2)}.cedar`,
+        `policies/teams/payments/t${random.below(2)}.cedar`,
         `@id("team-${n}") forbid (principal, action, resource in Mesh::Team::"payments") when { resource == ${endpoint(n)} };`,
       );
     else if (forbidden)
-      put(`policies/f${random(3)}.cedar`, `@id("forbid-${n}") forbid (principal, action, resource == ${endpoint(n)});`);
-    if (random(2) === 0) expected.push(caseOf(n, permitted && !forbidden));
+      put(
+        `policies/f${random.below(3)}.cedar`,
+        `@id("forbid-${n}") forbid (principal, action, resource == ${endpoint(n)});`,
+      );
+    if (random.below(2) === 0) expected.push(caseOf(n, permitted && !forbidden));
   }
   const set = new Map(
-    [...shipped].map(([file, text]) => [file, random(4) === 0 ? `${text}// ${random(1000)}\n` : text]),
+    [...shipped].map(([file, text]) => [file, random.below(4) === 0 ? `${text}// ${random.below(1000)}\n` : text]),
   );
   for (const [file, texts] of policies) set.set(file, `${HEADER}${texts.join('\n')}\n`);
-  if (expected.length > 0) set.set(`policies/tests/c${random(2)}.yaml`, `cases:\n${expected.join('\n')}\n`);
-  set.set('inventory.yaml', inventory(shipped.get('inventory.yaml')!, random(2) === 0));
+  if (expected.length > 0) set.set(`policies/tests/c${random.below(2)}.yaml`, `cases:\n${expected.join('\n')}\n`);
+  set.set('inventory.yaml', inventory(shipped.get('inventory.yaml')!, random.below(2) === 0));
   return set;
 }
 
@@ -87,12 +85,12 @@ export function drawSteps(random: Random, from: FileSet, to: FileSet): Step[] {
   const lists = shuffled(random, changed).map((file) =>
     stepsOf(random, file, from.get(file) ?? null, to.get(file) ?? null),
   );
-  if (random(2) === 0) return lists.flat();
+  if (random.below(2) === 0) return lists.flat();
   // Interleaved: while one file is half written, others change.
   const steps: Step[] = [];
   while (lists.some((list) => list.length > 0)) {
     const left = lists.filter((list) => list.length > 0);
-    steps.push(left[random(left.length)]!.shift()!);
+    steps.push(random.pick(left).shift()!);
   }
   return steps;
 }
@@ -100,10 +98,10 @@ export function drawSteps(random: Random, from: FileSet, to: FileSet): Step[] {
 function stepsOf(random: Random, file: string, old: string | null, text: string | null): Step[] {
   if (text === null) {
     const away: Step = { what: `remove ${file}`, run: (root) => rmSync(join(root, file)) };
-    return random(2) === 0 ? [away] : [write(file, old!.slice(0, random(old!.length))), away];
+    return random.below(2) === 0 ? [away] : [write(file, old!.slice(0, random.below(old!.length))), away];
   }
   const draft = join(dirname(file), `.${basename(file)}.draft`);
-  switch (random(old === null ? 3 : 5)) {
+  switch (random.below(old === null ? 3 : 5)) {
     case 0:
       return [write(file, text)];
     case 1:
@@ -127,7 +125,7 @@ function stepsOf(random: Random, file: string, old: string | null, text: string 
 
 /** In place, a piece at a time; often cut where a policy or the comment above it ends. */
 function pieces(random: Random, file: string, text: string): Step[] {
-  const ends = [0, HEADER.length, text.indexOf(';') + 2, random(text.length), random(text.length)]
+  const ends = [0, HEADER.length, text.indexOf(';') + 2, random.below(text.length), random.below(text.length)]
     .filter((end) => end < text.length)
     .toSorted((a, b) => a - b);
   return [
@@ -161,5 +159,5 @@ export function readSet(root: string, files: readonly string[]): FileSet {
 
 function shuffled<T>(random: Random, items: readonly T[]): T[] {
   const left = [...items];
-  return items.map(() => left.splice(random(left.length), 1)[0]!);
+  return items.map(() => left.splice(random.below(left.length), 1)[0]!);
 }

@@ -13,19 +13,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readSources } from '../../src/policy/load/read.ts';
 import { SETTLE_MS } from '../../src/policy/load/settled.ts';
-import { type PolicySettings, revisionOf } from '../../src/policy/text/sources.ts';
-import { answers, drawSet, drawSteps, type FileSet, randomFrom, readSet, writeSet } from './edit-scripts.ts';
+import { revisionOf } from '../../src/policy/text/sources.ts';
+import { answers, drawSet, drawSteps, type FileSet, readSet, writeSet } from './edit-scripts.ts';
 import type { SidecarEstate } from './estate.ts';
+import { settings as policySettings } from './policy.ts';
+import { Random } from './tools/random.ts';
 import { until } from './until.ts';
 
-const settings: PolicySettings = {
-  headers: [],
-  disabledGuardrails: [],
-  requiredGuardrails: [],
-  trustDomains: ['prod.example'],
-  ownTrustDomains: ['prod.example'],
-  allowWarnings: false,
-};
+const settings = { ...policySettings, headers: [], trustDomains: ['prod.example'] };
 /** The longest state that must never be served. A timer may be early by one millisecond, and clocks tick. */
 const SHORT_MS = SETTLE_MS - 5;
 const LONG_MS = 400;
@@ -45,7 +40,7 @@ export interface Running {
 /** What is written, and what was served meanwhile. */
 export class Writer {
   readonly #estate: SidecarEstate;
-  readonly #random: ReturnType<typeof randomFrom>;
+  readonly #random: Random;
   readonly #shipped: FileSet;
   #set: FileSet = new Map();
   #revision = '';
@@ -57,7 +52,7 @@ export class Writer {
 
   constructor(estate: SidecarEstate, seed: number) {
     this.#estate = estate;
-    this.#random = randomFrom(seed);
+    this.#random = new Random(seed);
     const files = globSync('*.cedar', { cwd: join(estate.dir, 'guardrails') }).map((file) => `guardrails/${file}`);
     this.#shipped = readSet(estate.dir, [...files, 'inventory.yaml']);
   }
@@ -123,7 +118,7 @@ export class Writer {
     let began = performance.now();
     for (const [at, step] of drawSteps(this.#random, this.#set, set).entries()) {
       if (at > 0 && kind !== 'at once') {
-        const ms = this.#random(kind === 'short pauses' ? SETTLE_MS / 2 : LONG_MS);
+        const ms = this.#random.below(kind === 'short pauses' ? SETTLE_MS / 2 : LONG_MS);
         did.push(`${ms} ms`);
         await pause(ms);
       }

@@ -1,6 +1,7 @@
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer as createTcp, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { closeServer, listenOnLoopback } from './ports.ts';
 
 /** What the upstream says it was asked: the proof of what travelled on. */
@@ -9,6 +10,8 @@ export interface Seen {
   readonly url: string;
   /** Every header as received, repeats apart, names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** It opened a tunnel. */
+  readonly tunnel?: true;
 }
 
 /** A service behind Envoy. Answers each request with what it saw, as JSON, and counts them. */
@@ -20,10 +23,14 @@ export interface Upstream {
 }
 
 /**
- * Starts the service on a loopback port, for HTTP/1.1, HTTP/2 without TLS, and WebSocket upgrades (which it echoes). With
- * `grpc` it answers gRPC calls with an empty message, as a gRPC server does, instead of JSON.
+ * Starts the service on a loopback port, for HTTP/1.1, HTTP/2 without TLS, and WebSocket upgrades, whose tunnels are echoed,
+ * or ended at once; without them Node takes an upgrade for a plain request. With `grpc` it answers gRPC calls with an empty
+ * message instead of JSON.
  */
-export async function startUpstream({ grpc = false } = {}): Promise<Upstream> {
+export async function startUpstream({
+  grpc = false,
+  tunnels = 'echoed' as 'echoed' | 'ended' | 'none',
+} = {}): Promise<Upstream> {
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
   const answer = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => {
@@ -40,12 +47,14 @@ export async function startUpstream({ grpc = false } = {}): Promise<Upstream> {
   const http1 = createHttp(answer);
   // It is Envoy that closes idle connections: a close from here can meet the next request half-way, which Envoy answers 503.
   http1.keepAliveTimeout = 0;
-  http1.on('upgrade', (request, socket) => {
-    seen.push(describe(request));
+  const tunnel = (request: IncomingMessage, socket: Duplex): void => {
+    seen.push({ ...describe(request), tunnel: true });
     socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
-    socket.pipe(socket);
+    if (tunnels === 'echoed') socket.pipe(socket);
+    else socket.end();
     socket.on('error', () => socket.destroy());
-  });
+  };
+  if (tunnels !== 'none') http1.on('upgrade', tunnel);
   const http2 = createHttp2(answer);
   const server = createTcp((socket) => {
     sockets.add(socket);

@@ -15,7 +15,7 @@ export const READ_HEADERS = ['x-amount', 'x-role', 'user-agent'] as const;
 export const READ_NUMBER = 'x-count';
 
 /** The apis of each host but that of gRPC. Every service routes by the same table (oracle.ts). */
-const apis = [
+export const apis = [
   { name: 'jobs', path: '/jobs', effect: 'write', methods: ['GET', 'POST', 'PUT'] },
   { name: 'refunds', path: '/api/refunds' },
   { name: 'search', path: '/search', effect: 'read', methods: ['GET', 'POST'] },

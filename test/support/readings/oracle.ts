@@ -1,4 +1,4 @@
-import { hostOf, READ_HEADERS, READ_NUMBER } from './estate.ts';
+import { apis, hostOf, READ_HEADERS, READ_NUMBER } from './estate.ts';
 import type { Kind, Seen } from './services.ts';
 
 /** What the audit says was decided, as far as it is compared. */
@@ -23,17 +23,14 @@ interface Route {
   readonly methods?: readonly string[];
 }
 
-const routes: readonly Route[] = [
-  { name: 'jobs', segments: ['jobs'], methods: ['GET', 'POST', 'PUT'] },
-  { name: 'refunds', segments: ['api', 'refunds'] },
-  { name: 'search', segments: ['search'], methods: ['GET', 'POST'] },
-  { name: 'docs', segments: ['spaces', '', 'docs', ''], methods: ['GET', 'POST', 'DELETE', 'PATCH'] },
-  { name: 'hr', segments: ['spaces', 'hr'], methods: ['GET', 'POST', 'PUT'] },
-  { name: 'tenant', segments: ['tenants', ''] },
-  { name: 'user', segments: ['tenants', '', 'users', ''] },
-  { name: 'chat', segments: ['chat'], methods: ['GET', 'CONNECT'] },
-  { name: 'closed', segments: ['forbidden'] },
-];
+/** Every service routes by the table of the inventory; a parameter is an empty segment. */
+const routes: readonly Route[] = apis.map((api) => ({
+  ...api,
+  segments: api.path
+    .slice(1)
+    .split('/')
+    .map((segment) => (segment.startsWith('{') ? '' : segment)),
+}));
 
 /** A request as the service would carry it out. */
 interface Reading {

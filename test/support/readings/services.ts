@@ -1,10 +1,8 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Server as GrpcServer, type handleUnaryCall, ServerCredentials } from '@grpc/grpc-js';
-import { closeServer, listenOnLoopback } from '../ports.ts';
 import { Program } from '../process.ts';
 import { until } from '../until.ts';
+import { type Seen as Reached, startUpstream } from '../upstream.ts';
 
 export const kinds = ['node', 'folding', 'wsgi', 'websocket', 'grpc'] as const;
 /** A kind of service: what it takes a request for differs. */
@@ -40,49 +38,15 @@ export async function startService(kind: Kind): Promise<Service> {
 
 /** Node's http, which takes an upgrade for a plain request where nobody listens for upgrades. */
 async function startNode(upgrades: boolean): Promise<Service> {
-  const seen: Seen[] = [];
-  const sockets = new Set<Socket>();
-  const server: Server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
-    seen.push(describe(request));
-    request.resume();
-    response.end('done');
-  });
-  if (upgrades) {
-    server.on('upgrade', (request, socket) => {
-      seen.push({ ...describe(request), tunnel: true });
-      socket.on('error', () => socket.destroy());
-      socket.end('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
-    });
-  }
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  return {
-    port: await listenOnLoopback(server),
-    reached: async () => seen,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await closeServer(server);
-    },
-  };
+  const { port, seen, close } = await startUpstream({ tunnels: upgrades ? 'ended' : 'none' });
+  return { port, reached: async () => seen.map(asRead), stop: close };
 }
 
-function describe(request: IncomingMessage): Seen {
-  const url = request.url ?? '';
-  const mark = url.indexOf('?');
-  const path = mark === -1 ? url : url.slice(0, mark);
+function asRead({ url, headers: all, ...request }: Reached): Seen {
+  const [, path = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
   const headers: Record<string, string> = {};
-  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
-    const [name, value] = [request.rawHeaders[i]!.toLowerCase(), request.rawHeaders[i + 1]!];
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
-  }
-  return {
-    method: request.method ?? '',
-    path: decodeURIComponent(path),
-    query: mark === -1 ? '' : url.slice(mark + 1),
-    headers,
-  };
+  for (const [name, value] of all) headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  return { ...request, path: decodeURIComponent(path), query, headers };
 }
 
 async function startWsgi(): Promise<Service> {
