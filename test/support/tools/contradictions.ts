@@ -10,8 +10,8 @@ import { validate } from '../../../src/policy/load/validate.ts';
 import { explain } from '../../../src/tools/explain.ts';
 import { findIdle, type Idle } from '../../../src/tools/idle.ts';
 import { type Reached, reach } from '../../../src/tools/reach.ts';
-import { type ReadPolicy, readPolicies } from '../../../src/tools/read-policies.ts';
 import { type Replay, Replayer } from '../../../src/tools/replay.ts';
+import { type ReadPolicy, readPolicies } from '../../../src/tools/read-policies.ts';
 import { sourcesOf } from '../policy.ts';
 import { type Ask, type Checked, NOW, reallyCheck } from './real.ts';
 
@@ -51,7 +51,7 @@ export function worldOf(
 }
 
 /** The request as a person states it to the tools. */
-export function statedOf(ask: Ask): Scenario & { readonly request: string } {
+function statedOf(ask: Ask): Scenario & { readonly request: string } {
   const { caller, through, credential, task, headers, client, upgrade } = ask;
   const request = `${ask.method} ${ask.host}${ask.target}`;
   const at = new Date(NOW).toISOString();
@@ -61,13 +61,16 @@ export function statedOf(ask: Ask): Scenario & { readonly request: string } {
   };
 }
 
+/** The request as a case of `policy test`. */
+function caseOf(ask: Ask, more: object, { inventory, headers }: Snapshot<Inventory>) {
+  const text = JSON.stringify({ cases: [{ name: 'a case', ...statedOf(ask), ...more }] });
+  return readCases({ file: 'tests/a.yaml', text }, inventory, headers)[0]!;
+}
+
 /** What `policy test` says of a case that states the request, where it is not what the check decided. */
 export function testContradiction(ask: Ask, real: Checked, { loaded: { snapshot } }: World): string | null {
   const { result, reason } = real;
-  const stated = { name: 'a case', expect: result, ...statedOf(ask) };
-  const source = { file: 'tests/a.yaml', text: JSON.stringify({ cases: [stated] }) };
-  const [found] = readCases(source, snapshot.inventory, snapshot.headers);
-  if (found === undefined) return 'test: no case';
+  const found = caseOf(ask, { expect: result }, snapshot);
   if (!('questions' in found)) return result === 'deny' ? null : `test cannot state what is allowed: ${found.message}`;
   const came = runCase(found, (question) => snapshot.decide(question));
   const by = real.record.hops.flatMap(({ permits, forbids }) => (result === 'allow' ? permits : forbids));
@@ -152,15 +155,13 @@ export function reachContradiction(real: Checked, reached: readonly Reached[] | 
   return row ? null : `reach leaves out ${target.action} ${target.resource.id} (${api}), which was allowed`;
 }
 
-export function reachOf(stated: Scenario, { policies, validated, loaded, engine }: World): readonly Reached[] | string {
-  return reach(stated, { policies, validated, snapshot: loaded.snapshot, engine });
-}
+export const reachOf = (stated: Scenario, { loaded, ...world }: World): readonly Reached[] | string =>
+  reach(stated, { ...world, snapshot: loaded.snapshot });
 
-export function idleOf({ policies, validated, loaded, engine }: World): Idle | string {
-  return findIdle(policies, validated, loaded.snapshot.inventory, engine);
-}
+export const idleOf = ({ policies, validated, loaded, engine }: World): Idle | string =>
+  findIdle(policies, validated, loaded.snapshot.inventory, engine);
 
-export function replayOf(line: string, { loaded }: World): Replay {
+function replayOf(line: string, { loaded }: World): Replay {
   const replayer = new Replayer(loaded.snapshot);
   replayer.add(line);
   return replayer.result();
@@ -210,12 +211,8 @@ export function laterContradiction(real: Checked, later: Checked, world: World):
 export function approvalContradiction(ask: Ask, real: Checked, { loaded: { snapshot } }: World): string | null {
   if (real.reason !== 'approval_required') return null;
   const missing = /approvals that are missing: (.+)$/.exec(real.record.detail ?? '')?.[1]?.split(', ') ?? [];
-  const source = {
-    file: 'tests/a.yaml',
-    text: JSON.stringify({ cases: [{ name: 'a', expect: 'allow', ...statedOf(ask), approvals: missing }] }),
-  };
-  const [found] = readCases(source, snapshot.inventory, snapshot.headers);
-  if (found === undefined || !('questions' in found)) return 'test: no case';
+  const found = caseOf(ask, { expect: 'allow', approvals: missing }, snapshot);
+  if (!('questions' in found)) return 'test: no case';
   const came = runCase(found, (question) => snapshot.decide(question));
   return came.result === 'allow' ? null : `an approval is asked for, and with it: ${came.reason}`;
 }
