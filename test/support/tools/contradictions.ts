@@ -10,8 +10,8 @@ import { validate } from '../../../src/policy/load/validate.ts';
 import { explain } from '../../../src/tools/explain.ts';
 import { findIdle, type Idle } from '../../../src/tools/idle.ts';
 import { type Reached, reach } from '../../../src/tools/reach.ts';
-import { type Replay, Replayer } from '../../../src/tools/replay.ts';
 import { type ReadPolicy, readPolicies } from '../../../src/tools/read-policies.ts';
+import { type Replay, Replayer } from '../../../src/tools/replay.ts';
 import { sourcesOf } from '../policy.ts';
 import { type Ask, type Checked, NOW, reallyCheck } from './real.ts';
 
