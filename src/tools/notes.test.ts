@@ -12,8 +12,8 @@ import { readPolicies } from './read-policies.ts';
 const cedar = newInstance();
 const inventory = estate
   .replace(
-    '      - name: refunds\n',
-    '      - { name: notes, path: "/api/invoices/{invoice}/notes" }\n      - { name: all, path: /api }\n      - name: refunds\n',
+    '      - { name: refunds,',
+    '      - { name: notes, path: "/api/invoices/{invoice}/notes" }\n      - { name: all, path: /api }\n      - { name: refunds,',
   )
   .replace('resources:\n', '  - { under: "spiffe://prod.example/ns/batch", owner: platform, kind: job }\nresources:\n');
 

@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { ReadingsClient } from '../support/readings/clients.ts';
 import { hostOf, ReadingsEstate } from '../support/readings/estate.ts';
-import { randomFrom, type Spelled, spelledRequests } from '../support/readings/generate.ts';
+import { type Spelled, spelledRequests } from '../support/readings/generate.ts';
 import { type Decided, differenceOf } from '../support/readings/oracle.ts';
 import { type Kind, kinds } from '../support/readings/services.ts';
+import { Random } from '../support/tools/random.ts';
 import type { SoakResult } from './run.ts';
 
 const PAIRS = 100_000;
@@ -54,7 +55,7 @@ async function sendAll(
   const shown = estate.base.svid('/ns/payments/sa/ledger');
   const shipped = new ReadingsClient(estate.envoy.port, shown);
   const lenient = new ReadingsClient(estate.lenientPort, shown);
-  const requests = spelledRequests(randomFrom(seed));
+  const requests = spelledRequests(new Random(seed));
   const sent: Sent[] = [];
   let unsent = 0;
   const end = performance.now() + seconds * 1000;

@@ -111,56 +111,7 @@ export function bundleMap(bundlePem: string): string {
 export type AccessLine = Readonly<Record<string, string | number | null>>;
 
 /** A real Envoy that serves a shipped configuration on loopback. */
-export class Envoy {
-  /** Where it runs, with its configuration and certificates. */
-  readonly dir: string;
-  readonly port: number;
-  readonly adminPort: number;
-  readonly #program: Program;
-
-  constructor(program: Program, dir: string, port: number, adminPort: number) {
-    this.#program = program;
-    this.dir = dir;
-    this.port = port;
-    this.adminPort = adminPort;
-  }
-
-  /** The access log so far. */
-  accessLog(): readonly AccessLine[] {
-    return this.#program.stdout.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as AccessLine);
-  }
-
-  /** Waits for an access-log line that fits; Envoy writes it some time after the answer. */
-  accessLine(fits: (line: AccessLine) => boolean): Promise<AccessLine> {
-    return until('the access-log line', () => this.accessLog().find(fits));
-  }
-
-  /** Waits until the cluster has a healthy endpoint, or none. */
-  clusterHealth(cluster: string, healthy: boolean): Promise<boolean> {
-    return until(`${cluster} ${healthy ? 'healthy' : 'unhealthy'}`, async () => {
-      const value = await this.stat(`cluster.${cluster}.membership_healthy`);
-      return value > 0 === healthy ? true : null;
-    });
-  }
-
-  /** A counter or gauge by its exact name. */
-  async stat(name: string): Promise<number> {
-    const filter = `^${name.replaceAll('.', '\\.')}$`;
-    const text = await this.#admin(`/stats?filter=${encodeURIComponent(filter)}`);
-    const value = /: (\d+)\s*$/.exec(text);
-    if (value === null) throw new Error(`Envoy has no stat ${name}`);
-    return Number(value[1]);
-  }
-
-  async #admin(path: string): Promise<string> {
-    const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`);
-    return await response.text();
-  }
-
-  stop(): Promise<number> {
-    return this.#program.stop();
-  }
-}
+export type Envoy = Awaited<ReturnType<typeof runEnvoy>>;
 
 /** Starts Envoy with a shipped configuration on ports of its own choice, and waits until it listens. */
 export function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
@@ -170,7 +121,7 @@ export function startEnvoy(setup: EnvoySetup): Promise<Envoy> {
 }
 
 /** Starts Envoy in `dir` with this configuration, and waits until it listens. `binary` is another copy of the program. */
-export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string): Promise<Envoy> {
+export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string) {
   const config = join(dir, 'envoy.json');
   writeFileSync(config, JSON.stringify(tree));
   const adminFile = join(dir, 'admin-address');
@@ -181,17 +132,45 @@ export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string): P
     [...args, '--log-level', 'warning', '--file-flush-interval-msec', '100'],
     { cwd: dir },
   );
-  try {
+  const started = async (): Promise<readonly [adminPort: string, port: number]> => {
     const adminPort = await until('the admin port of Envoy', async () => {
       program.assertRunning();
       return /:(\d+)\s*$/.exec(await readFile(adminFile, 'utf8').catch(() => ''))?.[1];
     });
-    const port = await until('the listener of Envoy', () => listenerPort(program, adminPort));
-    return new Envoy(program, dir, port, Number(adminPort));
-  } catch (error) {
+    return [adminPort, await until('the listener of Envoy', () => listenerPort(program, adminPort))];
+  };
+  const [adminPort, port] = await started().catch(async (error: unknown) => {
     await program.stop('SIGKILL');
     throw new Error(`Envoy did not start:\n${program.tail()}`, { cause: error });
-  }
+  });
+
+  /** The access log so far. */
+  const accessLog = (): readonly AccessLine[] =>
+    program.stdout.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as AccessLine);
+  /** A counter or gauge by its exact name. */
+  const stat = async (name: string): Promise<number> => {
+    const filter = encodeURIComponent(`^${name.replaceAll('.', '\\.')}$`);
+    const text = await (await fetch(`http://127.0.0.1:${adminPort}/stats?filter=${filter}`)).text();
+    const value = /: (\d+)\s*$/.exec(text);
+    if (value === null) throw new Error(`Envoy has no stat ${name}`);
+    return Number(value[1]);
+  };
+  return {
+    /** Where it runs, with its configuration and certificates. */
+    dir,
+    port,
+    adminPort: Number(adminPort),
+    accessLog,
+    stat,
+    /** Waits for an access-log line that fits; Envoy writes it some time after the answer. */
+    accessLine: (fits: (line: AccessLine) => boolean) => until('the access-log line', () => accessLog().find(fits)),
+    /** Waits until the cluster has a healthy endpoint, or none. */
+    clusterHealth: (cluster: string, healthy: boolean) =>
+      until(`${cluster} ${healthy ? 'healthy' : 'unhealthy'}`, async () =>
+        (await stat(`cluster.${cluster}.membership_healthy`)) > 0 === healthy ? true : null,
+      ),
+    stop: () => program.stop(),
+  };
 }
 
 async function listenerPort(program: Program, adminPort: string): Promise<number | null> {

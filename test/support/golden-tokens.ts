@@ -3,16 +3,6 @@ import type { Issued } from './ca.ts';
 import { mint, sha256, thumbprint } from './tokens.ts';
 import type { WorldKeys } from './world-keys.ts';
 
-export const tokenKinds = [
-  'txn-token',
-  'access-token',
-  'jwt-svid',
-  'oidc-token',
-  'dpop-proof',
-  'identity-token',
-  'proof-token',
-] as const;
-export type TokenKind = (typeof tokenKinds)[number];
 type Claims = Readonly<Record<string, unknown>>;
 
 interface Recipe {
@@ -23,7 +13,7 @@ interface Recipe {
 }
 
 const bare = { kid: undefined };
-const recipes: Readonly<Record<TokenKind, Recipe>> = {
+const recipes = {
   'txn-token': { key: 'tts', header: { typ: 'txntoken+jwt' }, life: 300 },
   'access-token': { key: 'as', header: { typ: 'at+jwt' }, life: 300 },
   'jwt-svid': { key: 'domain', header: { typ: 'JWT' }, life: 300 },
@@ -31,7 +21,9 @@ const recipes: Readonly<Record<TokenKind, Recipe>> = {
   'dpop-proof': { key: 'agent', header: { typ: 'dpop+jwt', ...bare }, life: null },
   'identity-token': { key: 'wit', header: { typ: 'wit+jwt' }, life: 3600 },
   'proof-token': { key: 'agent', header: { typ: 'wpt+jwt', ...bare }, life: 60 },
-};
+} as const satisfies Readonly<Record<string, Recipe>>;
+export type TokenKind = keyof typeof recipes;
+export const tokenKinds = Object.keys(recipes) as TokenKind[];
 
 /**
  * Makes the tokens of one request from the claims that a case states. What changes from run to run is added here: times,

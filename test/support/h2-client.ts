@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import { connect as dial } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage } from '../../src/envoy/messages.ts';
 import type { Shown } from './client.ts';
@@ -17,35 +17,17 @@ const method = authorization.Check as unknown as MethodDefinition<object, CheckR
 const PREFIX_BYTES = 5;
 
 /** A client of the check port that speaks HTTP/2 by hand, and so sees what becomes of its one connection. */
-export class H2Connection {
-  readonly session: ClientHttp2Session;
-  /** Whether the sidecar has asked to end the connection. */
-  goaway = false;
+export const H2Connection = { to };
+export type H2Connection = ReturnType<typeof connectionOver>;
 
-  protected constructor(session: ClientHttp2Session) {
-    this.session = session;
-    session.on('goaway', () => {
-      this.goaway = true;
-    });
-    session.on('error', () => {});
-  }
+/** The same over TLS, with the certificate that the sidecar showed. */
+export const H2Client = { open };
+export type H2Client = Awaited<ReturnType<typeof open>>;
 
-  /** Without TLS. Fails when nobody listens there. */
-  static async to(target: Sidecar['check']): Promise<H2Connection> {
-    const socket = 'socket' in target ? dial(target.socket) : dial(target.port, '127.0.0.1');
-    await once(socket, 'connect');
-    const session = http2('http://localhost', { createConnection: () => socket });
-    const connection = new H2Connection(session);
-    await once(session, 'remoteSettings');
-    return connection;
-  }
-
+function connectionOver(session: ClientHttp2Session) {
   /** Begins a Check whose message is sent by `finish`: an object, or the bytes of one. */
-  begin(headers: OutgoingHttpHeaders = {}): {
-    readonly stream: ClientHttp2Stream;
-    readonly finish: (message?: object | Uint8Array) => Promise<CheckResponseMessage>;
-  } {
-    const stream: ClientHttp2Stream = this.session.request(
+  const begin = (headers: OutgoingHttpHeaders = {}) => {
+    const stream: ClientHttp2Stream = session.request(
       { ':method': 'POST', ':path': method.path, 'content-type': 'application/grpc', te: 'trailers', ...headers },
       { endStream: false },
     );
@@ -53,56 +35,52 @@ export class H2Connection {
     answer.catch(() => {});
     return {
       stream,
-      finish: async (message = {}) => {
+      finish: async (message: object | Uint8Array = {}): Promise<CheckResponseMessage> => {
         stream.end(framed(message instanceof Uint8Array ? message : method.requestSerialize(message)));
         const bytes = await answer;
         if (bytes.length === 0) throw new Error('answered without a message');
         return method.responseDeserialize(bytes.subarray(PREFIX_BYTES));
       },
     };
-  }
-
-  check(message: object | Uint8Array = {}, headers: OutgoingHttpHeaders = {}): Promise<CheckResponseMessage> {
-    return this.begin(headers).finish(message);
-  }
-
-  close(): void {
-    this.session.destroy();
-  }
+  };
+  const connection = {
+    session,
+    /** Whether the sidecar has asked to end the connection. */
+    goaway: false,
+    begin,
+    check: (message: object | Uint8Array = {}, headers: OutgoingHttpHeaders = {}) => begin(headers).finish(message),
+    close: () => session.destroy(),
+  };
+  session.on('goaway', () => {
+    connection.goaway = true;
+  });
+  session.on('error', () => {});
+  return connection;
 }
 
-/** The same over TLS. */
-export class H2Client extends H2Connection {
-  /** The certificate that the sidecar showed. */
-  readonly shown: PeerCertificate;
+/** Without TLS. Fails when nobody listens there. */
+async function to(target: Sidecar['check']) {
+  const socket = 'socket' in target ? dial(target.socket) : dial(target.port, '127.0.0.1');
+  await once(socket, 'connect');
+  const connection = connectionOver(http2('http://localhost', { createConnection: () => socket }));
+  await once(connection.session, 'remoteSettings');
+  return connection;
+}
 
-  private constructor(session: ClientHttp2Session, shown: PeerCertificate) {
-    super(session);
-    this.shown = shown;
-  }
-
-  /** Fails when the sidecar turns the connection away: in the handshake, or before its HTTP/2 settings. */
-  static async open(port: number, shown: Shown | null, protocols = ['h2']): Promise<H2Client> {
-    const keys = shown === null ? {} : { key: shown.pkcs8Pem, cert: shown.pem };
-    const socket: TLSSocket = connect({
-      host: '127.0.0.1',
-      port,
-      ...keys,
-      rejectUnauthorized: false,
-      ALPNProtocols: protocols,
-    });
-    socket.on('error', () => {});
-    await once(socket, 'secureConnect');
-    const certificate = socket.getPeerCertificate();
-    const session = http2('https://localhost', { createConnection: () => socket });
-    session.on('error', () => {});
-    // Under TLS 1.3 the client has finished before the server has looked at its certificate.
-    await Promise.race([
-      once(session, 'remoteSettings'),
-      once(socket, 'close').then(() => Promise.reject(new Error('turned away'))),
-    ]);
-    return new H2Client(session, certificate);
-  }
+/** Fails when the sidecar turns the connection away: in the handshake, or before its HTTP/2 settings. */
+async function open(port: number, client: Shown | null, protocols = ['h2']) {
+  const keys = client === null ? {} : { key: client.pkcs8Pem, cert: client.pem };
+  const socket = connect({ host: '127.0.0.1', port, ...keys, rejectUnauthorized: false, ALPNProtocols: protocols });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  const shown = socket.getPeerCertificate();
+  const connection = connectionOver(http2('https://localhost', { createConnection: () => socket }));
+  // Under TLS 1.3 the client has finished before the server has looked at its certificate.
+  await Promise.race([
+    once(connection.session, 'remoteSettings'),
+    once(socket, 'close').then(() => Promise.reject(new Error('turned away'))),
+  ]);
+  return Object.assign(connection, { shown });
 }
 
 /** A message as gRPC frames it, uncompressed. */

@@ -9,9 +9,61 @@ import { formatProblem } from '../../src/source/problem.ts';
 
 const own = new Set(['prod.example']);
 
+/** A small estate with one of everything that a policy can name, and all that a task can be about. */
+export const estate = `teams: [payments, platform, support]
+approvals: [resource-owner]
+signals: [burst]
+purposes:
+  reconcile-invoices: { in: [finance] }
+  finance: {}
+  support: {}
+workloads:
+  # The issuer is that of test/cases/issuers/keycloak.json.
+  - id: spiffe://prod.example/ns/agents/sa/billing-agent
+    owner: payments
+    kind: agent
+    external: false
+    groups: [finance-agents]
+    labels: { pci: "true" }
+    credentials:
+      - { issuer: https://sso.prod.example/realms/prod, subject: billing-agent }
+      - { issuer: https://sso.prod.example/realms/prod, subject: unscoped-agent }
+  - id: spiffe://prod.example/ns/agents/sa/orchestrator
+    owner: platform
+    kind: agent
+    relay: true
+    external: false
+  - { id: spiffe://prod.example/ns/agents/sa/thief, owner: payments, kind: agent, external: false }
+  - { id: spiffe://prod.example/ns/payments/sa/api, owner: payments, kind: service, relay: false }
+  - { id: spiffe://partner.example/ns/shop, owner: support, kind: service, relay: false }
+  - id: spiffe://prod.example/legacy/erp
+    owner: payments
+    kind: legacy
+    credentials: [{ issuer: https://as.prod.example, subject: erp-sync }]
+resources:
+  - host: payments.internal
+    owner: payments
+    sensitivity: confidential
+    audience: spiffe://prod.example/ns/payments/sa/api
+    origin: https://api.example
+    labels: { tier: gold }
+    apis:
+      - { name: invoices, path: "/api/invoices/{invoice}", scopes: [invoices, ledger] }
+      - { name: refunds, path: /api/refunds, sensitivity: restricted, methods: [POST] }
+  - { host: docs.internal, owner: platform, sensitivity: public, caseInsensitive: true }
+  - { host: no-origin.internal, owner: payments, audience: spiffe://prod.example/ns/payments/sa/api }
+  - { host: no-audience.internal, owner: payments, origin: https://api.example }
+  - { host: api.partner.example, owner: platform, external: true, origin: https://api.partner.example }
+`;
+
 /** An inventory of the given sections (JSON is YAML), beside two teams; it must load. */
 export function inventoryOf(sections: Record<string, unknown>, ownTrustDomains: ReadonlySet<string> = own): Inventory {
-  const loaded = loadInventory(textOf(sections), 'inventory.yaml', { ownTrustDomains });
+  return loadedInventory(textOf(sections), ownTrustDomains);
+}
+
+/** The inventory of this text; it must load. */
+export function loadedInventory(text: string, ownTrustDomains: ReadonlySet<string> = own): Inventory {
+  const loaded = loadInventory(text, 'inventory.yaml', { ownTrustDomains });
   if (Array.isArray(loaded)) assert.fail(loaded.map(formatProblem).join('\n'));
   return loaded;
 }

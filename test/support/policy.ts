@@ -9,60 +9,14 @@ import type { SourceFile } from '../../src/policy/text/source-file.ts';
 import type { PolicySettings, Sources } from '../../src/policy/text/sources.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 import type { Task } from '../../src/task/model.ts';
-import { targetOf, workloadOf } from './inventory.ts';
+import { estate, targetOf, workloadOf } from './inventory.ts';
 
-export { targetOf as target, workloadOf as workload };
+export { estate, targetOf as target, workloadOf as workload };
 
 const schema: SourceFile = {
   file: 'schema.cedarschema',
   text: readFileSync(join(import.meta.dirname, '..', '..', 'cedar', 'schema.cedarschema'), 'utf8'),
 };
-
-/** A small estate with one of everything that a policy can name. */
-export const estate = `teams: [payments, platform, support]
-approvals: [resource-owner]
-signals: [burst]
-purposes:
-  reconcile-invoices: { in: [finance] }
-  finance: {}
-workloads:
-  - id: spiffe://prod.example/ns/agents/sa/billing-agent
-    owner: payments
-    kind: agent
-    external: false
-    groups: [finance-agents]
-    labels: { pci: "true" }
-  - id: spiffe://prod.example/ns/agents/sa/orchestrator
-    owner: platform
-    kind: agent
-    relay: true
-    external: false
-  - id: spiffe://prod.example/ns/payments/sa/api
-    owner: payments
-    kind: service
-    relay: false
-  - id: spiffe://partner.example/ns/shop
-    owner: support
-    kind: service
-    relay: false
-resources:
-  - host: payments.internal
-    owner: payments
-    sensitivity: confidential
-    labels: { tier: gold }
-    apis:
-      - name: invoices
-        path: /api/invoices/{invoice}
-        scopes: [invoices]
-      - name: refunds
-        path: /api/refunds
-        sensitivity: restricted
-        methods: [POST]
-  - host: docs.internal
-    owner: platform
-    sensitivity: public
-    caseInsensitive: true
-`;
 
 export const settings: PolicySettings = {
   headers: [

@@ -57,115 +57,93 @@ export interface SidecarSetup {
 }
 
 /** The product itself, started as an operator starts it: `serve --config FILE`. It can be killed and started again. */
-export class Sidecar {
-  readonly check: { readonly port: number } | { readonly socket: string };
-  readonly configFile: string;
-  readonly auditFile: string;
-  /** What it writes to standard error, over all its starts. */
-  readonly logFile: string;
-  readonly statusPort: number;
-  readonly #up: '/healthz' | '/readyz';
-  readonly #command: Command;
-  readonly #dir: string;
-  #program: Program | null = null;
+export const Sidecar = { start };
+export type Sidecar = Awaited<ReturnType<typeof start>>;
 
-  private constructor(setup: SidecarSetup, checkPort: number, statusPort: number) {
-    this.check = setup.tcp === true ? { port: checkPort } : { socket: join(setup.dir, 'check.sock') };
-    this.configFile = join(setup.dir, 'config.yaml');
-    this.auditFile = join(setup.dir, 'audit.jsonl');
-    this.logFile = join(setup.dir, 'sidecar.log');
-    this.statusPort = statusPort;
-    this.#command = setup.command ?? byNode(setup.main ?? sources);
-    this.#dir = setup.dir;
-    this.#up = setup.unready === true ? '/healthz' : '/readyz';
-    const check = 'port' in this.check ? `${setup.host ?? '127.0.0.1'}:${checkPort}` : `unix://${this.check.socket}`;
-    const config = {
-      ...setup.config,
-      // No Envoy has to notice the end of most sidecars.
-      // Another program may be of a version that does not know the key.
-      limits: { ...(setup.main === undefined && { drainDelay: '0s' }), ...(setup.config.limits as object | undefined) },
-      listen: { ...setup.listen, check, status: `127.0.0.1:${statusPort}` },
-      audit: { ...(setup.config.audit as object | undefined), sinks: [{ file: { path: this.auditFile } }] },
-    };
-    // JSON is YAML.
-    writeFileSync(this.configFile, JSON.stringify(config, null, 2));
-  }
+/** Starts it and waits until it is ready, or until it serves. */
+async function start(setup: SidecarSetup) {
+  const { dir, tcp = false, host = '127.0.0.1', main, command = byNode(main ?? sources), unready = false } = setup;
+  const port = tcp ? await freePort() : 0;
+  const statusPort = await freePort();
+  const target: { readonly port: number } | { readonly socket: string } = tcp
+    ? { port }
+    : { socket: join(dir, 'check.sock') };
+  const configFile = join(dir, 'config.yaml');
+  const auditFile = join(dir, 'audit.jsonl');
+  const logFile = join(dir, 'sidecar.log');
+  const config = {
+    ...setup.config,
+    // No Envoy has to notice the end of most sidecars.
+    // Another program may be of a version that does not know the key.
+    limits: { ...(main === undefined && { drainDelay: '0s' }), ...(setup.config.limits as object | undefined) },
+    listen: {
+      ...setup.listen,
+      check: 'port' in target ? `${host}:${port}` : `unix://${target.socket}`,
+      status: `127.0.0.1:${statusPort}`,
+    },
+    audit: { ...(setup.config.audit as object | undefined), sinks: [{ file: { path: auditFile } }] },
+  };
+  // JSON is YAML.
+  writeFileSync(configFile, JSON.stringify(config, null, 2));
 
-  /** Starts it and waits until it is ready, or until it serves. */
-  static async start(setup: SidecarSetup): Promise<Sidecar> {
-    const sidecar = new Sidecar(setup, setup.tcp === true ? await freePort() : 0, await freePort());
-    await sidecar.start();
-    return sidecar;
-  }
-
-  /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
-  async start(): Promise<void> {
-    const { file, args } = this.#command(['serve', '--config', this.configFile], this.#dir);
-    const program = new Program('the sidecar', file, args, { logFile: this.logFile });
-    this.#program = program;
-    try {
-      await until(
-        'readiness of the sidecar',
-        async () => {
-          if (program.exitCode !== null) return 'ended';
-          return (await this.status(this.#up)).status === 200 ? 'ready' : null;
-        },
-        START_LIMIT_MS,
-      );
-      program.assertRunning();
-    } catch (error) {
-      await program.stop('SIGKILL');
-      throw new Error(`the sidecar did not start:\n${program.tail()}`, { cause: error });
-    }
-  }
-
+  let program: Program | null = null;
   /** A request to the status port. */
-  status(path: '/healthz' | '/readyz' | '/status' | '/metrics'): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.statusPort}${path}`);
-  }
-
-  /** The value of one series of /metrics, written as it stands there (`name{label="x"}`); 0 when it is not there yet. */
-  async metric(series: string): Promise<number> {
-    const line = (await (await this.status('/metrics')).text())
-      .split('\n')
-      .find((text) => text.startsWith(`${series} `));
-    return line === undefined ? 0 : Number(line.slice(series.length + 1));
-  }
-
+  const status = (path: '/healthz' | '/readyz' | '/status' | '/metrics'): Promise<Response> =>
+    fetch(`http://127.0.0.1:${statusPort}${path}`);
+  /** Starts it again after `stop` or `kill`, on the same addresses and the same audit file. */
+  const again = async (): Promise<void> => {
+    const { file, args } = command(['serve', '--config', configFile], dir);
+    const starting = new Program('the sidecar', file, args, { logFile });
+    program = starting;
+    const isUp = async (): Promise<true | null> =>
+      starting.exitCode !== null || (await status(unready ? '/healthz' : '/readyz')).status === 200 ? true : null;
+    try {
+      await until('readiness of the sidecar', isUp, START_LIMIT_MS);
+      starting.assertRunning();
+    } catch (error) {
+      await starting.stop('SIGKILL');
+      throw new Error(`the sidecar did not start:\n${starting.tail()}`, { cause: error });
+    }
+  };
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number> => {
+    const ending = program;
+    program = null;
+    return ending === null ? 0 : await ending.stop(signal);
+  };
   /** The audit file so far, boot lines included. */
-  audit(): readonly AuditLine[] {
-    return linesOf(this.auditFile).map((line) => JSON.parse(line) as AuditLine);
-  }
-
-  /** The audit line of a decision, which is there before its answer leaves. */
-  auditOf(decision: string | null): AuditLine {
-    const found = this.audit().find((line) => line.decision === decision && decision !== null);
-    if (found === undefined) throw new Error(`no audit line of decision ${decision}`);
-    return found;
-  }
-
-  /** What it wrote to standard error since its last start, line by line. */
-  get log(): readonly string[] {
-    return this.#program?.stderr ?? [];
-  }
-
-  get pid(): number {
-    return this.#program?.pid ?? -1;
-  }
-
-  /** SIGTERM; the exit code. */
-  stop(): Promise<number> {
-    return this.#end('SIGTERM');
-  }
-
-  /** SIGKILL: as if the machine had taken it away. */
-  kill(): Promise<number> {
-    return this.#end('SIGKILL');
-  }
-
-  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
-    const program = this.#program;
-    this.#program = null;
-    return program === null ? 0 : await program.stop(signal);
-  }
+  const audit = (): readonly AuditLine[] => linesOf(auditFile).map((line) => JSON.parse(line) as AuditLine);
+  await again();
+  return {
+    check: target,
+    configFile,
+    auditFile,
+    /** What it writes to standard error, over all its starts. */
+    logFile,
+    statusPort,
+    start: again,
+    status,
+    audit,
+    /** The value of one series of /metrics, written as it stands there (`name{label="x"}`); 0 when it is not there yet. */
+    metric: async (series: string): Promise<number> => {
+      const lines = (await (await status('/metrics')).text()).split('\n');
+      return Number(lines.find((text) => text.startsWith(`${series} `))?.slice(series.length + 1) ?? 0);
+    },
+    /** The audit line of a decision, which is there before its answer leaves. */
+    auditOf: (decision: string | null): AuditLine => {
+      const found = audit().find((line) => line.decision === decision && decision !== null);
+      if (found === undefined) throw new Error(`no audit line of decision ${decision}`);
+      return found;
+    },
+    /** What it wrote to standard error since its last start, line by line. */
+    get log(): readonly string[] {
+      return program?.stderr ?? [];
+    },
+    get pid(): number {
+      return program?.pid ?? -1;
+    },
+    /** SIGTERM; the exit code. */
+    stop: () => end('SIGTERM'),
+    /** SIGKILL: as if the machine had taken it away. */
+    kill: () => end('SIGKILL'),
+  };
 }

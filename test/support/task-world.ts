@@ -21,7 +21,7 @@ import { TokenFault } from '../../src/token/jws-fault.ts';
 import { KeySet } from '../../src/token/key-set.ts';
 import type { KeySource } from '../../src/token/key-source.ts';
 import { TokenVerifier } from '../../src/token/verifier.ts';
-import { inventoryOf, targetOf, workloadOf } from './inventory.ts';
+import { estate, loadedInventory, targetOf, workloadOf } from './inventory.ts';
 import { AS, TaskIssuer, TTS } from './task-issuer.ts';
 import { jwk, jwtSvid, type Mutation, makeKey, type SigningKey, sha256 } from './tokens.ts';
 
@@ -31,44 +31,15 @@ export { AS, TTS };
 export const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
 export const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
 export const THIEF = 'spiffe://prod.example/ns/agents/sa/thief';
-export const ERP = 'spiffe://prod.example/legacy/erp';
 export const PARTNER = 'spiffe://partner.example/ns/shop';
 
 export const NOW = Date.parse('2026-11-25T10:00:00Z');
 export const AUDIENCE = 'spiffe://prod.example/ns/payments/sa/api';
 export const ORIGIN = 'https://api.example';
-const KEYCLOAK = 'https://sso.prod.example/realms/prod';
 export const PATH = '/api/invoices/42';
 export const TARGET_URI = ORIGIN + PATH;
 
-const agent = (id: string, more: object = {}) => ({ id, owner: 'payments', kind: 'agent', external: false, ...more });
-
-export const inventory: Inventory = inventoryOf({
-  purposes: { 'reconcile-invoices': { in: ['finance'] }, finance: {}, support: {} },
-  workloads: [
-    // The issuer is that of test/cases/issuers/keycloak.json.
-    agent(AGENT, {
-      credentials: ['billing-agent', 'unscoped-agent'].map((subject) => ({ issuer: KEYCLOAK, subject })),
-    }),
-    agent(ORCHESTRATOR, { relay: true }),
-    agent(THIEF),
-    { id: ERP, owner: 'payments', kind: 'legacy', credentials: [{ issuer: AS, subject: 'erp-sync' }] },
-    { id: PARTNER, owner: 'platform', kind: 'service', relay: false },
-  ],
-  resources: [
-    {
-      host: 'payments.internal',
-      audience: AUDIENCE,
-      origin: ORIGIN,
-      owner: 'payments',
-      sensitivity: 'confidential',
-      apis: [{ name: 'invoices', path: '/api/invoices/{invoice}', scopes: ['invoices', 'ledger'] }],
-    },
-    { host: 'no-origin.internal', audience: AUDIENCE, owner: 'payments' },
-    { host: 'no-audience.internal', origin: ORIGIN, owner: 'payments' },
-    { host: 'api.partner.example', owner: 'platform', external: true, origin: 'https://api.partner.example' },
-  ],
-});
+export const inventory: Inventory = loadedInventory(estate);
 
 /** Keys of issuers and workloads. */
 export const keys = {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
 import { parse } from 'yaml';
-import { type App, start } from '../../src/app/app.ts';
+import { start } from '../../src/app/app.ts';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
@@ -11,6 +11,7 @@ import { checkBytes, type RequestShape } from './check-request.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { decodeResponse, type WireResponse } from './golden-wire.ts';
 import { type AuditLine, linesOf } from './sidecar.ts';
+import { ending } from './started.ts';
 import { makeWorldKeys, type WorldKeys, writeMesh } from './world-keys.ts';
 
 const HOUR_MS = 3_600_000;
@@ -67,28 +68,23 @@ export interface WorldOptions {
 }
 
 /** A check port as Envoy sees it, whoever serves it, and the audit file behind it. */
-export class CheckPort extends CheckClient {
-  readonly #auditFile: string;
-
-  constructor(target: string, auditFile: string) {
-    super(target);
-    this.#auditFile = auditFile;
-  }
-
-  /** The answer to one request. A gRPC error rejects: none must ever come. */
-  async send(ask: Ask): Promise<Answer> {
-    const bytes = await this.call(encode(ask));
-    const wire = decodeResponse(bytes);
-    const decision = String(wire.metadata?.decision);
-    const line = linesOf(this.#auditFile).findLast((text) => text.includes(decision));
-    if (line === undefined) throw new Error(`no audit line of decision ${decision}`);
-    return { bytes, wire, reason: reasonOf(wire), decision, audit: JSON.parse(line) as AuditLine, line };
-  }
-
-  /** The audit file, line by line, boot lines included. */
-  audit(): readonly AuditLine[] {
-    return linesOf(this.#auditFile).map((line) => JSON.parse(line) as AuditLine);
-  }
+export function checkPort(target: string, auditFile: string) {
+  const client = new CheckClient(target);
+  return {
+    call: (message: Uint8Array) => client.call(message),
+    close: () => client.close(),
+    /** The answer to one request. A gRPC error rejects: none must ever come. */
+    send: async (ask: Ask): Promise<Answer> => {
+      const bytes = await client.call(encode(ask));
+      const wire = decodeResponse(bytes);
+      const decision = String(wire.metadata?.decision);
+      const line = linesOf(auditFile).findLast((text) => text.includes(decision));
+      if (line === undefined) throw new Error(`no audit line of decision ${decision}`);
+      return { bytes, wire, reason: reasonOf(wire), decision, audit: JSON.parse(line) as AuditLine, line };
+    },
+    /** The audit file, line by line, boot lines included. */
+    audit: (): readonly AuditLine[] => linesOf(auditFile).map((line) => JSON.parse(line) as AuditLine),
+  };
 }
 
 let made: WorldKeys | undefined;
@@ -98,53 +94,36 @@ let counter = 0;
  * The whole sidecar in this process, on a Unix socket in a temporary folder, with the mesh of test/cases/mesh: its
  * inventory, its policies, and real keys and certificates made for this run.
  */
-export class World extends CheckPort {
-  readonly folder: string;
-  readonly keys: WorldKeys;
-  /** The log of the sidecar, line by line. */
-  readonly log: readonly string[];
-  readonly #app: App;
+export const World = { start: startWorld };
+export type World = Awaited<ReturnType<typeof startWorld>>;
 
-  private constructor(folder: string, keys: WorldKeys, log: readonly string[], app: App) {
-    super(app.check, join(folder, 'audit.jsonl'));
-    this.folder = folder;
-    this.keys = keys;
-    this.log = log;
-    this.#app = app;
-  }
-
-  static async start(options: WorldOptions = {}): Promise<World> {
-    const { edit, stdout = new PassThrough(), startedAtMs = Date.now() - HOUR_MS, prepare } = options;
-    made ??= makeWorldKeys();
-    const folder = temporaryFolder();
-    try {
-      writeMesh(folder, made);
-      prepare?.(folder, made);
-      const log: string[] = [];
-      const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
-      const app = await start(configOf(folder, edit), surroundings);
-      return new World(folder, made, log, app);
-    } catch (error) {
-      removeFolder(folder);
-      throw error;
-    }
-  }
-
-  /** An SVID of a workload of our trust domain, by the path of its id. */
-  svid(path: string, parts: CertificateParts = {}): Issued {
-    return this.keys.ca.svid(workload(path), parts);
-  }
-
-  /** A page of the status port. */
-  async status(page: '/metrics' | '/readyz' | '/status'): Promise<string> {
-    return (await fetch(`http://127.0.0.1:${this.#app.statusPort}${page}`)).text();
-  }
-
-  async stop(): Promise<void> {
-    this.close();
-    await this.#app.stop();
-    removeFolder(this.folder);
-  }
+async function startWorld(options: WorldOptions = {}) {
+  const { edit, stdout = new PassThrough(), startedAtMs = Date.now() - HOUR_MS, prepare } = options;
+  await using started = new AsyncDisposableStack();
+  made ??= makeWorldKeys();
+  const keys = made;
+  const folder = started.adopt(temporaryFolder(), removeFolder);
+  writeMesh(folder, keys);
+  prepare?.(folder, keys);
+  const log: string[] = [];
+  const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
+  const app = ending(started, await start(configOf(folder, edit), surroundings));
+  const port = checkPort(app.check, join(folder, 'audit.jsonl'));
+  started.defer(port.close);
+  const running = started.move();
+  return {
+    ...port,
+    folder,
+    keys,
+    /** The log of the sidecar, line by line. */
+    log: log as readonly string[],
+    /** An SVID of a workload of our trust domain, by the path of its id. */
+    svid: (path: string, parts: CertificateParts = {}): Issued => keys.ca.svid(workload(path), parts),
+    /** A page of the status port. */
+    status: async (page: '/metrics' | '/readyz' | '/status'): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${app.statusPort}${page}`)).text(),
+    stop: () => running.disposeAsync(),
+  };
 }
 
 function configOf(folder: string, edit: WorldOptions['edit']) {

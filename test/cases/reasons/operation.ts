@@ -9,7 +9,7 @@ import { FileSink } from '../../../src/observe/sink.ts';
 import { requestOptions } from '../../support/check-request.ts';
 import { removeFolder, temporaryFolder } from '../../support/folder.ts';
 import { until } from '../../support/until.ts';
-import { CheckPort, World, type WorldOptions } from '../../support/world.ts';
+import { checkPort, World, type WorldOptions } from '../../support/world.ts';
 import { agentByDpop, ledgerReads } from '../../support/world-asks.ts';
 import { HeldOutput } from '../../support/world-sink.ts';
 import { pair, type ReasonCase, type Scene } from './case.ts';
@@ -71,7 +71,7 @@ const internal: Scene = {
         onBug: () => {},
       },
     );
-    const port = new CheckPort(server.target, file);
+    const port = checkPort(server.target, file);
     try {
       return {
         bad: await port.send({ svid: null, path: '/bug' }),

@@ -1,5 +1,6 @@
 import { websocketHeaders } from '../client.ts';
-import { Random as Stream } from '../tools/random.ts';
+import type { Random } from '../tools/random.ts';
+import { words } from '../words.ts';
 import { GRPC_METHODS, type Kind, kinds } from './services.ts';
 
 /** One request as a client spells it. */
@@ -17,34 +18,15 @@ export interface Spelled {
   readonly tunnel: boolean;
 }
 
-export type Random = () => number;
-
-/** Numbers from 0 to 1 that a seed determines. */
-export function randomFrom(seed: number): Random {
-  const stream = new Stream(seed);
-  return () => stream.below(2 ** 32) / 2 ** 32;
-}
-
 const METHODS = ['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const;
 const PATHS = [
-  '/jobs',
-  '/jobs/run',
-  '/api/refunds',
-  '/api/refunds/7',
-  '/search',
-  '/search/x',
-  '/spaces/hr',
-  '/spaces/hr/docs/x',
-  '/spaces/it/docs/x',
-  '/tenants/acme',
-  '/tenants/rival',
-  '/tenants/rival/users/acme',
-  '/tenants/acme/users/rival',
-  '/chat',
-  '/forbidden',
-  '/elsewhere',
-  '/',
-] as const;
+  ...words(
+    '/jobs /jobs/run /api/refunds /api/refunds/7 /search /search/x /spaces/hr /spaces/hr/docs/x /spaces/it/docs/x',
+  ),
+  ...words(
+    '/tenants/acme /tenants/rival /tenants/rival/users/acme /tenants/acme/users/rival /chat /forbidden /elsewhere /',
+  ),
+];
 const QUERIES = [
   'a=1',
   '',
@@ -60,15 +42,15 @@ export const QUERY_PARAMETERS: readonly string[] = [
   ...new Set(QUERIES.flatMap((query) => query.split('&')).map((parameter) => parameter.split('=', 1)[0] ?? '')),
 ].filter((name) => name !== '');
 
-type Respell = (path: string, pick: <T>(list: readonly T[]) => T) => string;
+type Respell = (path: string, random: Random) => string;
 const PATH_SPELLINGS: readonly Respell[] = [
   (path) => `${path}/`,
   (path) => `${path}/`,
   (path) => `${path}//`,
   (path) => path.replace('/', '//'),
-  (path, pick) => escapeOne(path, pick),
-  (path, pick) => recase(path, pick),
-  (path, pick) => recase(path, pick),
+  escapeOne,
+  recase,
+  recase,
   (path) => path.toUpperCase(),
   (path) => `${path};x=1`,
   (path) => `${path}%3bx=1`,
@@ -84,15 +66,18 @@ const PATH_SPELLINGS: readonly Respell[] = [
   (path) => `${path}#x`,
 ];
 
-function escapeOne(path: string, pick: <T>(list: readonly T[]) => T): string {
-  const at = pick([...path.matchAll(/[a-z]/g)].map(({ index }) => index));
-  if (at === undefined) return path;
+function escapeOne(path: string, random: Random): string {
+  const letters = [...path.matchAll(/[a-z]/g)];
+  if (letters.length === 0) return path;
+  const at = random.pick(letters).index;
   return `${path.slice(0, at)}%${path.charCodeAt(at).toString(16)}${path.slice(at + 1)}`;
 }
 
-function recase(path: string, pick: <T>(list: readonly T[]) => T): string {
-  const at = pick([...path.matchAll(/[a-z]/g)].map(({ index }) => index));
-  return at === undefined ? path : path.slice(0, at) + path[at]?.toUpperCase() + path.slice(at + 1);
+function recase(path: string, random: Random): string {
+  const letters = [...path.matchAll(/[a-z]/g)];
+  if (letters.length === 0) return path;
+  const at = random.pick(letters).index;
+  return path.slice(0, at) + path[at]?.toUpperCase() + path.slice(at + 1);
 }
 
 /** Headers that decide something, each with values of which some are forbidden. */
@@ -124,28 +109,30 @@ const NAME_SPELLINGS: readonly RespellName[] = [
 
 /** Requests of which most differ from a plain one in a spelling or two. Endless, and the same for the same numbers. */
 export function* spelledRequests(random: Random): Generator<Spelled> {
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const chance = (of: number): boolean => random() < of;
   for (let number = 0; ; number++) {
-    const kind = pick(kinds);
+    const kind = random.pick(kinds);
     const grpc = kind === 'grpc';
-    const version = grpc || chance(0.5) ? 2 : 1;
-    const upgrade = !grpc && chance(0.25);
-    const plain = grpc ? `/bank.v1.Accounts/${pick(GRPC_METHODS)}` : upgrade && chance(0.5) ? '/chat' : pick(PATHS);
-    const path = chance(0.3) ? pick(PATH_SPELLINGS)(plain, pick) : plain;
-    const query = !grpc && chance(0.15) ? `?${pick(QUERIES)}` : '';
+    const version = grpc || random.chance(50) ? 2 : 1;
+    const upgrade = !grpc && random.chance(25);
+    const plain = grpc
+      ? `/bank.v1.Accounts/${random.pick(GRPC_METHODS)}`
+      : upgrade && random.chance(50)
+        ? '/chat'
+        : random.pick(PATHS);
+    const path = random.chance(30) ? random.pick(PATH_SPELLINGS)(plain, random) : plain;
+    const query = !grpc && random.chance(15) ? `?${random.pick(QUERIES)}` : '';
     const headers: (readonly [string, string])[] = [['x-pair', `p-${number}`]];
-    for (let count = Math.floor(random() * 2.5); count > 0; count--) headers.push(...oneHeader(pick, chance));
-    if (chance(0.4)) headers.push(['x-role', 'writer']);
+    for (let count = random.pick([0, 0, 1, 1, 2]); count > 0; count--) headers.push(...oneHeader(random));
+    if (random.chance(40)) headers.push(['x-role', 'writer']);
     if (grpc) headers.push(['content-type', 'application/grpc'], ['te', 'trailers']);
-    const method = grpc ? 'POST' : pick(METHODS);
-    if (upgrade && version === 1) headers.push(...upgradeHeaders(pick));
+    const method = grpc ? 'POST' : random.pick(METHODS);
+    if (upgrade && version === 1) headers.push(...upgradeHeaders(random));
     yield {
       pair: `p-${number}`,
       kind,
-      lenient: chance(0.5),
+      lenient: random.chance(50),
       version,
-      method: upgrade && chance(0.5) ? 'GET' : method,
+      method: upgrade && random.chance(50) ? 'GET' : method,
       target: path + query,
       headers,
       tunnel: upgrade && version === 2,
@@ -153,17 +140,20 @@ export function* spelledRequests(random: Random): Generator<Spelled> {
   }
 }
 
-function oneHeader(pick: <T>(list: readonly T[]) => T, chance: (of: number) => boolean): (readonly [string, string])[] {
-  const [name, values] = pick(DECIDING);
-  const first: readonly [string, string] = [chance(0.3) ? pick(NAME_SPELLINGS)(name) : name, pick(values)];
+function oneHeader(random: Random): (readonly [string, string])[] {
+  const [name, values] = random.pick(DECIDING);
+  const first: readonly [string, string] = [
+    random.chance(30) ? random.pick(NAME_SPELLINGS)(name) : name,
+    random.pick(values),
+  ];
   // A pair of names that a service may take for one, or one name twice.
-  if (chance(0.25)) return [first, [name, pick(values)]];
-  return name === 'x-task-id' && chance(0.7) ? [first, ['x-task-purpose', 'reports']] : [first];
+  if (random.chance(25)) return [first, [name, random.pick(values)]];
+  return name === 'x-task-id' && random.chance(70) ? [first, ['x-task-purpose', 'reports']] : [first];
 }
 
-function upgradeHeaders(pick: <T>(list: readonly T[]) => T): (readonly [string, string])[] {
+function upgradeHeaders(random: Random): (readonly [string, string])[] {
   const whole = Object.entries(websocketHeaders).map(([name, value]) => [name, value] as const);
-  return pick([
+  return random.pick([
     whole,
     whole,
     whole,
