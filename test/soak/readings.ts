@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { ReadingsClient } from '../support/readings/clients.ts';
+import { readingsClient } from '../support/readings/clients.ts';
 import { hostOf, ReadingsEstate } from '../support/readings/estate.ts';
 import { type Spelled, spelledRequests } from '../support/readings/generate.ts';
 import { type Decided, differenceOf } from '../support/readings/oracle.ts';
@@ -53,8 +53,8 @@ async function sendAll(
   { count, seconds }: { readonly count: number; readonly seconds: number },
 ): Promise<{ readonly sent: readonly Sent[]; readonly unsent: number }> {
   const shown = estate.base.svid('/ns/payments/sa/ledger');
-  const shipped = new ReadingsClient(estate.envoy.port, shown);
-  const lenient = new ReadingsClient(estate.lenientPort, shown);
+  const shipped = readingsClient(estate.envoy.port, shown);
+  const lenient = readingsClient(estate.lenientPort, shown);
   const requests = spelledRequests(new Random(seed));
   const sent: Sent[] = [];
   let unsent = 0;

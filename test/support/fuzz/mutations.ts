@@ -17,18 +17,8 @@ export const jsonPieces = [
   '\ufeff',
 ];
 export const yamlPieces = [
-  ...words('| { [ " \' % ---'),
-  '\n',
-  '  ',
-  '\t',
-  ': ',
-  '- ',
-  '&a ',
-  '*a ',
-  '<<: ',
-  '# ',
-  '!!js ',
-  '? ',
+  ...words('| { [ " \' % --- \n \t'),
+  ...['  ', ': ', '- ', '&a ', '*a ', '<<: ', '# ', '!!js ', '? '],
 ];
 export const uriPieces = [...words('spiffe:// https:// / . .. %2e %41 ? # @ : A é'), '\u0000'];
 
@@ -48,16 +38,7 @@ export function mutatedText(good: readonly string[], pieces: readonly string[]):
 
 /** The same for bytes. */
 export function mutatedBytes(good: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
-  const bytePieces = [
-    '\u0000',
-    '\u0080',
-    '\u0081\u0080',
-    '\u0030\u0080',
-    '\u0030\u0000',
-    '\u00a3\u0003',
-    '\u00ff',
-    '\u0005\u0000',
-  ];
+  const bytePieces = words('\u0000 \u0080 \u0081\u0080 \u0030\u0080 \u0030\u0000 \u00a3\u0003 \u00ff \u0005\u0000');
   const texts = good.map((bytes) => Buffer.from(bytes).toString('latin1'));
   return mutatedText(texts, bytePieces).map((text) => Buffer.from(text, 'latin1'));
 }

@@ -1,42 +1,13 @@
 import fc from 'fast-check';
+import { words } from '../words.ts';
 
 /** Values that mean something to some reader, where they do not belong. */
 const strange: readonly unknown[] = [
-  null,
-  true,
-  false,
-  0,
-  -1,
-  1.5,
-  2 ** 53,
-  1e300,
-  '',
-  ' ',
-  '*',
-  '/',
-  '//',
-  '/a/{b}/{c}',
-  '/a/../b',
-  '$${',
-  'spiffe://prod.example',
-  'spiffe://prod.example/a',
-  'spiffe://PROD.example/a/',
-  'https://a.example',
-  'http://a.example/?x#y',
-  '10.0.0.0/8',
-  '::/0',
-  '2026-11-25',
-  '10m',
-  '1KiB',
-  'a,b',
-  '\u0000',
-  '\ud800',
-  '__proto__',
-  'constructor',
-  [],
-  {},
-  [[]],
-  { __proto__: null, constructor: 1 },
+  ...[null, true, false, 0, -1, 1.5, 2 ** 53, 1e300, '', ' '],
+  ...words('* / // /a/{b}/{c} /a/../b $${ spiffe://prod.example spiffe://prod.example/a spiffe://PROD.example/a/'),
+  ...words('https://a.example http://a.example/?x#y 10.0.0.0/8 ::/0 2026-11-25 10m 1KiB a,b'),
+  ...words('\u0000 \ud800 __proto__ constructor'),
+  ...[[], {}, [[]], { __proto__: null, constructor: 1 }],
 ];
 
 interface Edit {

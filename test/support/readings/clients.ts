@@ -7,39 +7,27 @@ import type { Spelled } from './generate.ts';
 const FRAME_BYTES = 5;
 
 /** Sends requests as they are spelled to one port, over few connections. */
-export class ReadingsClient {
-  readonly #port: number;
-  readonly #shown: Shown;
-  readonly #agent: Agent;
-  #session: Promise<ClientHttp2Session> | null = null;
+export function readingsClient(port: number, { pkcs8Pem: key, pem: cert }: Shown) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 12 });
+  let session: Promise<ClientHttp2Session> | null = null;
+  const connected = async (): Promise<ClientHttp2Session> => {
+    const opened = connect(`https://127.0.0.1:${port}`, { key, cert, rejectUnauthorized: false });
+    for (const event of ['error', 'goaway', 'close']) {
+      opened.on(event, () => {
+        session = null;
+      });
+    }
+    await new Promise<void>((resolve, reject) => {
+      opened.once('remoteSettings', () => resolve());
+      opened.once('close', () => reject(new Error('Envoy closed the connection')));
+    });
+    return opened;
+  };
 
-  constructor(port: number, shown: Shown) {
-    this.#port = port;
-    this.#shown = shown;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 12 });
-  }
-
-  /** The body of the answer, empty where none came. Rejects for what Node's client does not send. */
-  async send(spelled: Spelled, host: string): Promise<string> {
-    return spelled.version === 1 ? await this.#http1(spelled, host) : await this.#http2(spelled, host);
-  }
-
-  close(): void {
-    this.#agent.destroy();
-    this.#session?.then((session) => session.destroy()).catch(() => {});
-  }
-
-  #http1({ method, target, headers }: Spelled, host: string): Promise<string> {
-    return new Promise((resolve, reject) => {
+  const http1 = ({ method, target, headers }: Spelled, host: string): Promise<string> =>
+    new Promise((resolve, reject) => {
       const sending = request({
-        host: '127.0.0.1',
-        port: this.#port,
-        key: this.#shown.pkcs8Pem,
-        cert: this.#shown.pem,
-        rejectUnauthorized: false,
-        agent: this.#agent,
-        method,
-        path: target,
+        ...{ host: '127.0.0.1', port, key, cert, rejectUnauthorized: false, agent, method, path: target },
         headers: [['host', host], ...headers, ['content-length', '0']].flat(),
       });
       sending.on('error', () => resolve(''));
@@ -53,53 +41,32 @@ export class ReadingsClient {
       });
       sending.end();
     });
-  }
 
-  async #http2({ method, target, headers, tunnel, kind }: Spelled, host: string): Promise<string> {
-    const session = await this.#connected();
-    const fields: Record<string, string | string[]> = {};
+  const http2 = async ({ method, target, headers, tunnel, kind }: Spelled, host: string): Promise<string> => {
+    session ??= connected();
+    const open = await session;
+    const fields: Record<string, string | string[]> = { ':path': target, ':authority': host, ':scheme': 'https' };
+    Object.assign(fields, tunnel ? { ':method': 'CONNECT', ':protocol': 'websocket' } : { ':method': method });
     for (const [written, value] of headers) {
       const name = written.toLowerCase();
       const before = fields[name];
       fields[name] = before === undefined ? value : [before, value].flat();
     }
-    const pseudo = { ':method': tunnel ? 'CONNECT' : method, ':path': target, ':authority': host, ':scheme': 'https' };
     return await new Promise((resolve) => {
-      const stream = session.request(
-        tunnel ? { ...pseudo, ':protocol': 'websocket', ...fields } : { ...pseudo, ...fields },
-        {
-          endStream: false,
-        },
-      );
+      const stream = open.request(fields, { endStream: false });
       stream.on('error', () => resolve(''));
       if (tunnel) stream.on('response', () => stream.end());
       text(stream).then(resolve, () => resolve(''));
       if (kind === 'grpc') stream.end(Buffer.alloc(FRAME_BYTES));
       else if (!tunnel) stream.end();
     });
-  }
-
-  #connected(): Promise<ClientHttp2Session> {
-    this.#session ??= this.#connect();
-    return this.#session;
-  }
-
-  async #connect(): Promise<ClientHttp2Session> {
-    const session = connect(`https://127.0.0.1:${this.#port}`, {
-      key: this.#shown.pkcs8Pem,
-      cert: this.#shown.pem,
-      rejectUnauthorized: false,
-    });
-    const forget = (): void => {
-      this.#session = null;
-    };
-    session.on('error', forget);
-    session.on('goaway', forget);
-    session.on('close', forget);
-    await new Promise<void>((resolve, reject) => {
-      session.once('remoteSettings', () => resolve());
-      session.once('close', () => reject(new Error('Envoy closed the connection')));
-    });
-    return session;
-  }
+  };
+  return {
+    /** The body of the answer, empty where none came. Rejects for what Node's client does not send. */
+    send: (spelled: Spelled, host: string): Promise<string> => (spelled.version === 1 ? http1 : http2)(spelled, host),
+    close: (): void => {
+      agent.destroy();
+      session?.then((open) => open.destroy()).catch(() => {});
+    },
+  };
 }
