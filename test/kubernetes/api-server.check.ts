@@ -3,6 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { stringify } from 'yaml';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { goTool } from '../support/go-tool.ts';
+import { finish } from '../support/run.ts';
+import { until } from '../support/until.ts';
 import {
   type Container,
   chart,
@@ -16,12 +20,8 @@ import {
   scenarios,
   sidecarIn,
   valuesOf,
-} from '../support/chart.ts';
-import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import { goTool } from '../support/go-tool.ts';
-import { KubeApi } from '../support/kubernetes.ts';
-import { finish } from '../support/run.ts';
-import { until } from '../support/until.ts';
+} from './chart.ts';
+import { KubeApi } from './kube-api.ts';
 
 /** Its Pods are held to the Pod Security standard `restricted` by the API server. */
 const NAMESPACE = 'payments';

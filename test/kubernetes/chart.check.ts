@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import type { Config } from '../../src/config/schema.ts';
 import { blocks, page, section } from '../docs/markdown.ts';
+import { goTool } from '../support/go-tool.ts';
+import { run } from '../support/run.ts';
 import {
   chart,
   configOf,
@@ -16,9 +18,7 @@ import {
   sidecarOf,
   template,
   valuesOf,
-} from '../support/chart.ts';
-import { goTool } from '../support/go-tool.ts';
-import { run } from '../support/run.ts';
+} from './chart.ts';
 
 const SIDECAR = 'sidecar-files';
 const CENTRAL = 'central-spire';

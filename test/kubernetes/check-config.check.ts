@@ -3,12 +3,12 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { TestCa } from '../support/ca.ts';
-import { configTextOf, podOf, render, scenarios, sidecarOf } from '../support/chart.ts';
-import { exampleObjects } from '../support/example-objects.ts';
 import { FakeWorkloadApi, jwtBundles, x509Bundles, x509Svid } from '../support/fake-workload-api.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import { below, mountFiles } from '../support/pod-files.ts';
 import { finish } from '../support/run.ts';
+import { configTextOf, podOf, render, scenarios, sidecarOf } from './chart.ts';
+import { exampleObjects } from './example-objects.ts';
+import { below, mountFiles } from './pod-files.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const example = join(repository, 'cedar', 'example', 'policies');

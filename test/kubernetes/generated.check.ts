@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { test } from 'node:test';
-import { chartFiles, undescribed } from '../support/chart-files.ts';
+import { chartFiles, undescribed } from './chart-files.ts';
 
 const repository = `${import.meta.dirname}/../..`;
 

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';
-import { ENDPOINTS } from '../support/edit-scripts.ts';
-import { KINDS, type Kind, type Running, Writer } from '../support/edit-writer.ts';
 import { SidecarEstate, workload } from '../support/estate.ts';
 import { connectionOf, usualHeaders } from '../support/load.ts';
 import { until } from '../support/until.ts';
+import { ENDPOINTS } from './edits/scripts.ts';
+import { KINDS, type Kind, type Running, Writer } from './edits/writer.ts';
 import type { SoakResult } from './run.ts';
 
 const DEFAULT_SCRIPTS = 300;

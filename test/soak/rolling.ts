@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { blocks, page } from '../docs/markdown.ts';
-import { chartFile } from '../support/chart.ts';
+import { chartFile } from '../kubernetes/chart.ts';
 import { getInvoice } from '../support/client.ts';
 import { type Envoy, type EnvoyTree, endpointsOf } from '../support/envoy.ts';
 import { SidecarEstate } from '../support/estate.ts';

@@ -9,9 +9,9 @@ import { rows } from '../demo/rows.ts';
 import { Estate } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { HttpsKeys } from '../support/https-keys.ts';
-import { entryPoint, type Image, inImage, unpack } from '../support/image.ts';
-import { Registry } from '../support/registry.ts';
 import { finish, run } from '../support/run.ts';
+import { entryPoint, type Image, inImage, unpack } from './image.ts';
+import { Registry } from './registry.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const packages: Packages = readPackages();

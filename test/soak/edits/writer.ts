@@ -11,14 +11,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readSources } from '../../src/policy/load/read.ts';
-import { SETTLE_MS } from '../../src/policy/load/settled.ts';
-import { revisionOf } from '../../src/policy/text/sources.ts';
-import { answers, drawSet, drawSteps, type FileSet, readSet, writeSet } from './edit-scripts.ts';
-import type { SidecarEstate } from './estate.ts';
-import { settings as policySettings } from './policy.ts';
-import { Random } from './tools/random.ts';
-import { until } from './until.ts';
+import { readSources } from '../../../src/policy/load/read.ts';
+import { SETTLE_MS } from '../../../src/policy/load/settled.ts';
+import { revisionOf } from '../../../src/policy/text/sources.ts';
+import type { SidecarEstate } from '../../support/estate.ts';
+import { settings as policySettings } from '../../support/policy.ts';
+import { Random } from '../../support/tools/random.ts';
+import { until } from '../../support/until.ts';
+import { answers, drawSet, drawSteps, type FileSet, readSet, writeSet } from './scripts.ts';
 
 const settings = { ...policySettings, headers: [], trustDomains: ['prod.example'] };
 /** The longest state that must never be served. A timer may be early by one millisecond, and clocks tick. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isMap, isScalar, type Node, parseDocument, stringify, type YAMLMap } from 'yaml';
+import { run } from '../support/run.ts';
 import { chart, chartFile, configTextOf, patchOf, render } from './chart.ts';
-import { run } from './run.ts';
 
 const k8s = join(chart, '..');
 const biome = join(k8s, '..', 'node_modules', '.bin', 'biome');

@@ -4,8 +4,8 @@ import { parse, parseAllDocuments } from 'yaml';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { formatProblem } from '../../src/source/problem.ts';
-import { goTool } from './go-tool.ts';
-import { type Finished, finish, run } from './run.ts';
+import { goTool } from '../support/go-tool.ts';
+import { type Finished, finish, run } from '../support/run.ts';
 
 const k8s = join(import.meta.dirname, '..', '..', 'k8s');
 export const chart = join(k8s, 'chart');

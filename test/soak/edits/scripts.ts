@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import type { Random } from './tools/random.ts';
+import type { Random } from '../../support/tools/random.ts';
 
 /** Everything that a snapshot is made of, as files by their paths below one folder. */
 export type FileSet = ReadonlyMap<string, string>;

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cached } from './cache.ts';
-import { removeFolder, temporaryFolder } from './folder.ts';
-import { goModule, goTool } from './go-tool.ts';
-import { freePort } from './ports.ts';
-import { Program } from './process.ts';
-import { type Finished, finish, run } from './run.ts';
-import { until } from './until.ts';
+import { cached } from '../support/cache.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { goModule, goTool } from '../support/go-tool.ts';
+import { freePort } from '../support/ports.ts';
+import { Program } from '../support/process.ts';
+import { type Finished, finish, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
 
 const START_LIMIT_MS = 120_000;
 const ETCD = 'etcd-server';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleDocument, pemBundle, TestCa } from './ca.ts';
+import { bundleDocument, pemBundle, TestCa } from '../support/ca.ts';
 import type { Objects } from './pod-files.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');

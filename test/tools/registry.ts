@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { closeServer, listenOnLoopback } from './ports.ts';
+import { closeServer, listenOnLoopback } from '../support/ports.ts';
 
 /** A registry of images in memory, as far as a push needs one (OCI distribution 1.1, section "Push"). */
 export const Registry = { start };

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../support/run.ts';
+import type { Command } from '../support/sidecar.ts';
 import type { Registry } from './registry.ts';
-import { run } from './run.ts';
-import type { Command } from './sidecar.ts';
 
 /** What an image says of how it is run (OCI image specification, "Image Configuration"). */
 export interface ImageConfig {
