@@ -4,9 +4,9 @@ import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { rows } from './demo/rows.ts';
-import { Estate } from './support/estate.ts';
+import { copyExample, Estate } from './support/estate.ts';
 import { removeFolder, temporaryFolder } from './support/folder.ts';
-import { copyExample, writeFiles } from './support/policy-cli.ts';
+import { writeFiles } from './support/policy-cli.ts';
 
 /** `UPDATE_DOCS=1` writes what the commands print now into the page: read the diff before it is committed. */
 const update = process.env.UPDATE_DOCS === '1';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { copyExample } from './support/estate.ts';
 import { removeFolder } from './support/folder.ts';
 import {
   AGENT,
-  copyExample,
   estateCopy,
   INVOICE,
   newFolder,

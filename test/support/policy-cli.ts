@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { policyCommand } from '../../src/cli/policy.ts';
-import { copyExample as copyFiles } from './estate.ts';
+import { copyExample } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import type { Finished } from './run.ts';
 
@@ -29,18 +29,6 @@ export function writeFiles(folder: string, files: Readonly<Record<string, string
   }
 }
 
-/** A copy of the example estate in a folder, with further files. */
-export function copyExample(folder: string, files: Readonly<Record<string, string>> = {}): void {
-  copyFiles(folder);
-  writeFiles(folder, files);
-}
-
-/** A copy of the example estate in a new folder, with further files; and where its policies are. */
-export interface Copy {
-  readonly root: string;
-  readonly policies: string;
-}
-
 const folders: string[] = [];
 
 /** A new folder, which `removeFolders` removes. */
@@ -54,9 +42,11 @@ export function removeFolders(): void {
   folders.splice(0).forEach(removeFolder);
 }
 
-export function estateCopy(files: Readonly<Record<string, string>> = {}): Copy {
+/** A copy of the example estate in a new folder, with further files; and where its policies are. */
+export function estateCopy(files: Readonly<Record<string, string>> = {}) {
   const root = newFolder();
-  copyExample(root, files);
+  copyExample(root);
+  writeFiles(root, files);
   return { root, policies: join(root, 'policies') };
 }
 

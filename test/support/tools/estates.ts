@@ -63,36 +63,22 @@ export function changedEstate(sections: Sections, random: Random): Sections {
   let changed = sections;
   for (let count = 1 + random.below(3); count > 0; count--) {
     const { workloads, resources } = changed;
-    const [host] = resources;
-    switch (random.below(5)) {
-      case 0:
-        changed = grown(changed, {
-          ...changed,
-          workloads: workloads.filter((_, i) => i !== random.below(workloads.length)),
-        });
-        break;
-      case 1:
-        changed = withWorkload(changed, random);
-        break;
-      case 2:
-        changed = withApi(changed, random);
-        break;
-      case 3:
-        if (host === undefined || host.apis.length === 0) break;
-        changed = grown(changed, {
-          ...changed,
-          resources: [{ ...host, apis: host.apis.toSpliced(random.below(host.apis.length), 1) }, ...resources.slice(1)],
-        });
-        break;
-      default:
-        if (resources.length < 2) {
-          const entry = { host: hostNames[1], apis: [], ...hostFacts(random) };
-          changed = grown(changed, { ...changed, resources: [...resources, entry] });
-        } else changed = grown(changed, { ...changed, resources: resources.slice(0, 1) });
-    }
+    const [host, ...others] = resources;
+    const added = { host: hostNames[1], apis: [], ...hostFacts(random) };
+    const later = random.pick([
+      { ...changed, workloads: workloads.filter((_, i) => i !== random.below(workloads.length)) },
+      withWorkload(changed, random),
+      withApi(changed, random),
+      { ...changed, resources: host === undefined ? [] : [{ ...host, apis: without(host.apis, random) }, ...others] },
+      { ...changed, resources: others.length === 0 ? [...resources, added] : resources.slice(0, 1) },
+    ]);
+    changed = grown(changed, later);
   }
   return changed;
 }
+
+const without = (list: readonly Entry[], random: Random): readonly Entry[] =>
+  list.toSpliced(random.below(Math.max(1, list.length)), 1);
 
 /** The later one where it loads: what contradicts itself is left out. */
 function grown(before: Sections, after: Sections): Sections {
