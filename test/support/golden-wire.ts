@@ -73,11 +73,26 @@ class Message {
   readonly #fields = new Map<number, (Uint8Array | number)[]>();
 
   constructor(bytes: Uint8Array) {
-    const reader = { bytes, at: 0 };
-    while (reader.at < bytes.length) {
-      const tag = varint(reader);
-      const number = tag >>> 3;
-      this.#fields.set(number, [...(this.#fields.get(number) ?? []), content(reader, tag & 7)]);
+    let at = 0;
+    /** Numbers here are small: sizes, codes and flags. */
+    const varint = (): number => {
+      let result = 0;
+      for (let shift = 1; ; shift *= 128) {
+        const byte = bytes[at++];
+        if (byte === undefined) throw new Error('the message is cut off');
+        result += (byte & 0x7f) * shift;
+        if (byte < 0x80) return result;
+      }
+    };
+    while (at < bytes.length) {
+      const tag = varint();
+      const [number, type] = [tag >>> 3, tag & 7];
+      const length = type === 0 ? 0 : type === 1 ? 8 : type === 2 ? varint() : Number.NaN;
+      const content = type === 0 ? varint() : bytes.subarray(at, at + length);
+      if (typeof content !== 'number' && content.length !== length)
+        throw new Error(`a field of wire type ${type} cannot be read`);
+      at += length;
+      this.#fields.set(number, [...(this.#fields.get(number) ?? []), content]);
     }
   }
 
@@ -117,29 +132,4 @@ class Message {
   #bytes(field: number): readonly Uint8Array[] {
     return (this.#fields.get(field) ?? []).filter((one) => typeof one !== 'number');
   }
-}
-
-interface Reader {
-  readonly bytes: Uint8Array;
-  at: number;
-}
-
-/** Numbers here are small: sizes, codes and flags. */
-function varint(reader: Reader): number {
-  let result = 0;
-  for (let shift = 1; ; shift *= 128) {
-    const byte = reader.bytes[reader.at++];
-    if (byte === undefined) throw new Error('the message is cut off');
-    result += (byte & 0x7f) * shift;
-    if (byte < 0x80) return result;
-  }
-}
-
-function content(reader: Reader, wireType: number): Uint8Array | number {
-  if (wireType === 0) return varint(reader);
-  const length = wireType === 1 ? 8 : wireType === 2 ? varint(reader) : Number.NaN;
-  const bytes = reader.bytes.subarray(reader.at, reader.at + length);
-  if (bytes.length !== length) throw new Error(`a field of wire type ${wireType} cannot be read`);
-  reader.at += length;
-  return bytes;
 }
