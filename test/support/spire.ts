@@ -35,6 +35,8 @@ async function start(options: SpireOptions) {
   /** Where the Workload API and SDS are. */
   const agentSocket = join(dir, 'agent', 'api.sock');
   const nodeId = `spiffe://${trustDomain}/node`;
+  mkdirSync(join(dir, 'agent'), { recursive: true });
+  for (const folder of [options.dir, dir, join(dir, 'agent')]) chmodSync(folder, 0o755);
   const serverConfig = `server {
   bind_address = "127.0.0.1"
   bind_port = "${port}"
@@ -77,8 +79,6 @@ plugins {
   WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }
 }
 `;
-  mkdirSync(join(dir, 'agent'), { recursive: true });
-  for (const folder of [options.dir, dir, join(dir, 'agent')]) chmodSync(folder, 0o755);
 
   /** Runs a command of spire-server against this server; what it prints. */
   const server = (...args: readonly string[]): Promise<string> =>
