@@ -144,7 +144,10 @@ export function createAnswerer(parts: AnswerParts): Answerer {
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
       if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
       const deciding = parts.decide(request, { decision, deadline: nowMs + left, gaveUp }, nowMs);
-      return { input, decided: await within(deciding, left, () => undecided(left)) };
+      return {
+        input,
+        decided: deciding instanceof Promise ? await within(deciding, left, () => undecided(left)) : deciding,
+      };
     } catch (error) {
       parts.onBug(error, decision);
       return { input, decided: refused(new Refusal('internal', 'a bug')) };

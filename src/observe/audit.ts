@@ -38,11 +38,15 @@ export class Audit {
    * A denial, or an allow under `unsafeAllow`, gives null then: it is answered as it is, and recorded when the sink can.
    * Never throws, never hangs.
    */
-  async record(record: AuditRecord, waitMs: number): Promise<Written | Refusal | null> {
+  record(record: AuditRecord, waitMs: number): Promise<Written | Refusal | null> {
     const body = auditBody(record);
     const pending = this.#chains.map((chain) => chain.append(body));
-    const lines = await within(Promise.all(pending.map(({ done }) => done)), waitMs, () => null);
-    if (lines?.every((line) => line !== null)) return lines[0]!;
+    const line = within(inEverySink(pending), waitMs, () => null);
+    return line.then((written) => written ?? this.#unrecorded(record, pending, waitMs));
+  }
+
+  /** What becomes of a decision that is not in every sink. */
+  #unrecorded(record: AuditRecord, pending: readonly Pending[], waitMs: number): Refusal | null {
     if (record.result === 'deny' || this.#options.onFailure === 'unsafeAllow') return null;
     const detail = `the record of an allow could not be written within ${Math.round(waitMs)} ms`;
     const instead = auditBody({ ...record, result: 'deny', reason: 'audit_unavailable', detail });
@@ -86,4 +90,12 @@ export class Audit {
     if (line === null) return;
     chain.note(this.#options.now(), decision, { event: 'withdrawn', of: line.seq, answered: 'audit_unavailable' });
   }
+}
+
+/** The line of the first sink once all have theirs; null where one could not be written. */
+function inEverySink(pending: readonly Pending[]): Promise<Written | null> {
+  const [first, ...more] = pending.map(({ done }) => done);
+  // By far the most have one sink.
+  if (first !== undefined && more.length === 0) return first;
+  return Promise.all(pending.map(({ done }) => done)).then((lines) => (lines.includes(null) ? null : lines[0]!));
 }

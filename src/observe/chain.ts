@@ -51,6 +51,8 @@ const MAX_BATCH = 512;
 const MAX_BATCH_CHARS = 1024 * 1024;
 /** Characters of all records that wait: few long ones count like many short ones. */
 const MAX_QUEUE_CHARS = 32 * 1024 * 1024;
+/** How soon after a line it is looked whether its file was moved away, in milliseconds. */
+const ROTATION_LOOK_MS = 250;
 
 /**
  * The hash chain of one sink. All records that wait are written with one write; a failed write loses its records, and the
@@ -65,6 +67,7 @@ export class AuditChain {
   #cause: string | null = null;
   #flushing: Promise<void> | null = null;
   #reopen = false;
+  #look: NodeJS.Timeout | null = null;
 
   private constructor(options: ChainOptions) {
     this.#options = options;
@@ -103,7 +106,7 @@ export class AuditChain {
     this.#push({ body: { time, decision, json }, resolve: () => {}, record: false });
   }
 
-  /** Follows a rotation now, behind what waits, and not only after the next record. */
+  /** Follows a rotation now, behind the lines that are being written. */
   reopen(): void {
     this.#reopen = true;
     this.#flushing ??= this.#flush();
@@ -112,6 +115,7 @@ export class AuditChain {
   /** Writes what waits, and closes the sink. */
   async close(): Promise<void> {
     while (this.#flushing !== null) await this.#flushing;
+    if (this.#look !== null) clearTimeout(this.#look);
     await this.#options.sink.close();
   }
 
@@ -143,22 +147,26 @@ export class AuditChain {
   async #flush(): Promise<void> {
     // One turn of the event loop, so that all checks that ended in it share the write.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) {
-      const batch = this.#nextBatch();
-      try {
-        await this.#write(batch);
-      } catch (error) {
-        this.#state = null;
-        this.#drop(batch, messageOf(error));
-      }
-    }
-    if (this.#reopen) {
-      this.#reopen = false;
-      await this.#followRotation();
-      if (this.#queue.length > 0) return this.#flush();
+    while (this.#queue.length > 0 || this.#reopen) {
+      if (this.#queue.length > 0) await this.#writeBatch(this.#nextBatch());
+      if (this.#reopen) await this.#followRotation();
     }
     // In the same turn as the look at the queue: what is pushed from now on begins a flush of its own.
     this.#flushing = null;
+  }
+
+  async #writeBatch(batch: readonly Entry[]): Promise<void> {
+    try {
+      await this.#write(batch);
+    } catch (error) {
+      this.#state = null;
+      this.#drop(batch, messageOf(error));
+    }
+    // Not after each batch: a look costs as much as a line.
+    this.#look ??= setTimeout(() => {
+      this.#look = null;
+      this.reopen();
+    }, ROTATION_LOOK_MS).unref();
   }
 
   #nextBatch(): readonly Entry[] {
@@ -188,17 +196,17 @@ export class AuditChain {
     const records = batch.filter((entry) => entry.record).length;
     if (records > 0) report(sink.name, 'written', records, null);
     for (const [at, entry] of batch.entries()) entry.resolve(written[at]!);
-    await this.#followRotation();
   }
 
   /** After the file was moved away, the new one goes on with the same chain, unless it holds another one already. */
   async #followRotation(): Promise<void> {
     const { sink } = this.#options;
+    this.#reopen = false;
     try {
       const tail = await sink.rotated();
       if (tail !== null && (tail.last !== null || tail.torn !== null)) await this.#begin(tail);
     } catch {
-      // The batch itself is written; the next one opens the sink again and reports what is wrong.
+      // What was written is written; the next batch opens the sink again and reports what is wrong.
       this.#state = null;
     }
   }
