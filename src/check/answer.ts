@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Refusal } from '../base/outcome.ts';
+import type { Soon } from '../base/soon.ts';
 import { within } from '../base/within.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
 import type { CheckContext, CheckResult, Decision } from './decision.ts';
@@ -34,7 +35,7 @@ export interface Answer {
 
 export interface AnswerParts {
   /** `nowMs`: milliseconds since the epoch. */
-  readonly decide: (input: CheckInput, context: CheckContext, nowMs: number) => Promise<Decision> | Decision;
+  readonly decide: (input: CheckInput, context: CheckContext, nowMs: number) => Soon<Decision>;
   /**
    * Writes the audit line, and waits for its sink at most `waitMs`. Gives its place; or the refusal that an allow becomes
    * when it cannot be recorded; or null when the answer goes out unrecorded.
@@ -81,7 +82,11 @@ export function createAnswerer(parts: AnswerParts): Answerer {
     const decision = randomUUIDv7();
     inflight++;
     try {
-      return await recorded(call, decision);
+      const time = parts.clock();
+      const started = performance.now();
+      const deciding = decide(call, decision, time);
+      const { input, decided } = deciding instanceof Promise ? await deciding : deciding;
+      return await recorded(call, { decision, time, input, decided }, started);
     } catch (error) {
       parts.onBug(error, decision);
       return unrecorded(decision, refused(new Refusal('internal', 'a bug')));
@@ -90,13 +95,11 @@ export function createAnswerer(parts: AnswerParts): Answerer {
     }
   }
 
-  async function recorded(call: CheckCall, decision: string): Promise<Answer> {
-    const time = parts.clock();
-    const started = performance.now();
-    const { input, decided } = await decide(call, decision, time);
-    const raw = input === null ? call.raw() : null;
+  async function recorded(call: CheckCall, found: Found, started: number): Promise<Answer> {
+    const { decision, decided } = found;
     const microseconds = () => Math.round((performance.now() - started) * 1000);
-    const result: CheckResult = { decision, time, microseconds: microseconds(), input, raw, decided };
+    const raw = found.input === null ? call.raw() : null;
+    const result: CheckResult = { ...found, microseconds: microseconds(), raw };
     decided.trail.lap(null);
     const line = await parts.record(result, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
     decided.trail.lap('audit');
@@ -127,12 +130,16 @@ export function createAnswerer(parts: AnswerParts): Answerer {
   }
 
   /** Reads and decides. A bug in either becomes a denial that is recorded like every other. */
-  async function decide(
+  function decide(
     { read, deadline, gaveUp }: CheckCall,
     decision: string,
     nowMs: number,
-  ): Promise<{ input: CheckInput | null; decided: Decision }> {
+  ): Soon<Pick<Found, 'input' | 'decided'>> {
     let input: CheckInput | null = null;
+    const bug = (error: unknown): Pick<Found, 'input' | 'decided'> => {
+      parts.onBug(error, decision);
+      return { input, decided: refused(new Refusal('internal', 'a bug')) };
+    };
     try {
       const request = read();
       if (request instanceof Refusal) return { input, decided: refused(request) };
@@ -144,18 +151,18 @@ export function createAnswerer(parts: AnswerParts): Answerer {
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
       if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
       const deciding = parts.decide(request, { decision, deadline: nowMs + left, gaveUp }, nowMs);
-      return {
-        input,
-        decided: deciding instanceof Promise ? await within(deciding, left, () => undecided(left)) : deciding,
-      };
+      if (!(deciding instanceof Promise)) return { input, decided: deciding };
+      return within(deciding, left, () => undecided(left)).then((decided) => ({ input, decided }), bug);
     } catch (error) {
-      parts.onBug(error, decision);
-      return { input, decided: refused(new Refusal('internal', 'a bug')) };
+      return bug(error);
     }
   }
 
   return { answer, inflight: () => inflight };
 }
+
+/** A check that was decided, and not yet recorded. */
+type Found = Pick<CheckResult, 'decision' | 'time' | 'input' | 'decided'>;
 
 const unrecorded = (decision: string, decided: Decision): Answer => ({
   decided,

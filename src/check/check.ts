@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { after, type Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
@@ -7,16 +8,16 @@ import { headerMutations } from './header-mutations.ts';
 import { conclude, judge } from './judge.ts';
 import { useOf } from './redeem.ts';
 import type { Stages } from './stages.ts';
-import { Trail } from './trail.ts';
+import { type Findings, Trail } from './trail.ts';
 
 /** The way of one request, from what was read to what is decided. Refusals: those of the stages, and `overloaded`. */
-export async function check(
+export function check(
   input: CheckInput,
   snapshot: Snapshot<Inventory>,
   stages: Stages,
   context: CheckContext,
   nowMs: number,
-): Promise<Decision> {
+): Soon<Decision> {
   const trail = new Trail(snapshot);
   const refuse = (outcome: Refusal): Decision => ({ outcome, trail });
   const known = snapshot.inventory;
@@ -25,18 +26,28 @@ export async function check(
   if (target instanceof Refusal) return refuse(target);
 
   const credentials = stages.readCredentials(input.headers, target.resource.host);
-  const caller = trail.keep(
-    'caller',
-    await stages.identify(input, credentials, target, known, nowMs, trail.onCredential),
-  );
-  if (caller instanceof Refusal) return refuse(caller);
+  return after(stages.identify(input, credentials, target, known, nowMs, trail.onCredential), (identified) => {
+    const caller = trail.keep('caller', identified);
+    if (caller instanceof Refusal) return refuse(caller);
+    return after(stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask), (read) => {
+      const taskContext = trail.keep('taskContext', read);
+      if (taskContext instanceof Refusal) return refuse(taskContext);
+      return decide(input, snapshot, stages, context, nowMs, trail, { target, caller, taskContext });
+    });
+  });
+}
 
-  const taskContext = trail.keep(
-    'taskContext',
-    await stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask),
-  );
-  if (taskContext instanceof Refusal) return refuse(taskContext);
-
+/** The way on, once it is known who calls, why, and through whom. */
+function decide(
+  input: CheckInput,
+  snapshot: Snapshot<Inventory>,
+  stages: Stages,
+  context: CheckContext,
+  nowMs: number,
+  trail: Trail,
+  { target, caller, taskContext }: Pick<Findings, 'target' | 'caller' | 'taskContext'>,
+): Soon<Decision> {
+  const refuse = (outcome: Refusal): Decision => ({ outcome, trail });
   const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
   if (facts instanceof Refusal) return refuse(facts);
 
@@ -47,10 +58,10 @@ export async function check(
 
   if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
   const use = useOf(input, caller, snapshot.revision, context);
-  const giveBack = await stages.redeem(taskContext.redemptions, use, nowMs);
-  trail.lap('commit');
-  if (giveBack instanceof Refusal) return refuse(giveBack);
-
-  const mutations = headerMutations(input.headers, target, caller, taskContext, stages.taskHeaders, context.decision);
-  return { outcome: verdict, mutations, giveBack, trail };
+  return after(stages.redeem(taskContext.redemptions, use, nowMs), (giveBack) => {
+    trail.lap('commit');
+    if (giveBack instanceof Refusal) return refuse(giveBack);
+    const mutations = headerMutations(input.headers, target, caller, taskContext, stages.taskHeaders, context.decision);
+    return { outcome: verdict, mutations, giveBack, trail };
+  });
 }

@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import type { Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { State, Use } from '../state/model.ts';
@@ -9,11 +10,7 @@ import type { CheckContext } from './decision.ts';
  * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `redeem` of state/, and
  * `overloaded` where nobody waits for the allow any more.
  */
-export type Redeem = (
-  redemptions: readonly Redemption[],
-  use: Use,
-  nowMs: number,
-) => Promise<Refusal | GiveBack> | Refusal;
+export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: number) => Soon<Refusal | GiveBack>;
 
 /** The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch. */
 export function redeemer(state: State, clock: () => number): Redeem {

@@ -1,4 +1,5 @@
 import type { Refusal } from '../base/outcome.ts';
+import type { Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller, OnVerified } from '../identity/caller.ts';
 import type { Credentials, ReadCredentials } from '../identity/credentials.ts';
@@ -22,7 +23,7 @@ export interface Stages {
     known: Inventory,
     nowMs: number,
     onVerified: OnVerified,
-  ) => Promise<Caller | Refusal>;
+  ) => Soon<Caller | Refusal>;
   readonly readTask: ReadTask;
   readonly recall: Recall;
   readonly redeem: Redeem;

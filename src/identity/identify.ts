@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { after, afterGood, type Soon } from '../base/soon.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -40,7 +41,7 @@ interface Named {
  * workload that the inventory does not know: every machine consumer has an owner. A refusal with 401 has its challenges.
  * `onVerified` learns what was verified, of a refusal too.
  */
-export async function identify(
+export function identify(
   input: CheckInput,
   credentials: Credentials,
   target: Target,
@@ -48,12 +49,13 @@ export async function identify(
   rules: IdentityRules,
   now: number,
   onVerified: OnVerified = () => {},
-): Promise<Caller | Refusal> {
-  const outcome = await findCaller(input, credentials, target, known, rules, now, onVerified);
-  return outcome instanceof Refusal ? withTokenChallenge(outcome, target.resource.host, rules.challenge) : outcome;
+): Soon<Caller | Refusal> {
+  return after(findCaller(input, credentials, target, known, rules, now, onVerified), (outcome) =>
+    outcome instanceof Refusal ? withTokenChallenge(outcome, target.resource.host, rules.challenge) : outcome,
+  );
 }
 
-async function findCaller(
+function findCaller(
   input: CheckInput,
   { authorization }: Credentials,
   { resource }: Target,
@@ -61,24 +63,25 @@ async function findCaller(
   rules: IdentityRules,
   now: number,
   onVerified: OnVerified,
-): Promise<Caller | Refusal> {
+): Soon<Caller | Refusal> {
   const bundles = rules.bundles();
   const presented = presentedSvid(input.connection, rules, bundles, now, onVerified);
   if (presented instanceof Refusal) return presented;
   const { svid, proxy } = presented;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
   const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
-  const token = await namedByToken(authorization, resource.host, known, rules, bundles, svid, now, onToken);
-  if (token instanceof Refusal) return token;
-  if (svid !== null && token !== null && svid.id.text !== token.id.text) {
-    return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
-  }
-  const id = svid?.id ?? token?.id ?? envoysWord(input, rules, proxy);
-  if (id === null) return missing(input, resource.host, rules);
-  if (id instanceof Refusal) return id;
-  const workload = known.workload(id);
-  if (workload instanceof Refusal) return workload;
-  return Caller.proven({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+  const named = namedByToken(authorization, resource.host, known, rules, bundles, svid, now, onToken);
+  return afterGood(named, (token) => {
+    if (svid !== null && token !== null && svid.id.text !== token.id.text) {
+      return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
+    }
+    const id = svid?.id ?? token?.id ?? envoysWord(input, rules, proxy);
+    if (id === null) return missing(input, resource.host, rules);
+    if (id instanceof Refusal) return id;
+    const workload = known.workload(id);
+    if (workload instanceof Refusal) return workload;
+    return Caller.proven({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+  });
 }
 
 function facts(svid: VerifiedSvid | null, token: Named | null) {
@@ -92,7 +95,7 @@ function facts(svid: VerifiedSvid | null, token: Named | null) {
 }
 
 /** The workload that an identity token names; null where there is none, or where it is the application's. */
-async function namedByToken(
+function namedByToken(
   presented: Credentials['authorization'],
   host: Host,
   known: Inventory,
@@ -101,7 +104,7 @@ async function namedByToken(
   svid: VerifiedSvid | null,
   now: number,
   onVerified: OnVerified,
-): Promise<Named | null | Refusal> {
+): Soon<Named | null | Refusal> {
   if (presented === null || presented instanceof Refusal) return presented;
   const { scheme, token, issuer } = presented;
   if (issuer !== null && !rules.oidc.has(issuer)) return null;
@@ -111,22 +114,21 @@ async function namedByToken(
   const oidc = issuer === null ? undefined : rules.oidc.get(issuer);
   if (oidc === undefined) {
     const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
-    const verified = await verifyJwtSvid(token, authoritiesOf(bundles), { ...common, maxLifetimeSeconds });
-    if (verified instanceof Refusal) return verified;
-    const { id, thumbprint } = verified;
-    onVerified({ id, credential: 'jwt-svid', thumbprint, proxy: null });
-    return { id, credential: 'jwt-svid', facts: verified };
+    const svidRules = { ...common, maxLifetimeSeconds };
+    return afterGood(verifyJwtSvid(token, authoritiesOf(bundles), svidRules), (verified): Named => {
+      const { id, thumbprint } = verified;
+      onVerified({ id, credential: 'jwt-svid', thumbprint, proxy: null });
+      return { id, credential: 'jwt-svid', facts: verified };
+    });
   }
-  const verified = await verifyOidcToken(token, oidc, {
-    ...common,
-    audience: oidc.audience ?? common.audience,
+  const oidcRules = { ...common, audience: oidc.audience ?? common.audience };
+  return afterGood(verifyOidcToken(token, oidc, oidcRules), (verified): Named | Refusal => {
+    const { issuer: by, subject, thumbprint } = verified;
+    const id = known.credential(by, subject);
+    onVerified({ id, credential: 'oidc', thumbprint, proxy: null });
+    if (id === null) return new Refusal('caller_unregistered', `no workload has the subject ${subject} of ${by}`);
+    return { id, credential: 'oidc', facts: verified };
   });
-  if (verified instanceof Refusal) return verified;
-  const id = known.credential(verified.issuer, verified.subject);
-  onVerified({ id, credential: 'oidc', thumbprint: verified.thumbprint, proxy: null });
-  if (id === null)
-    return new Refusal('caller_unregistered', `no workload has the subject ${verified.subject} of ${verified.issuer}`);
-  return { id, credential: 'oidc', facts: verified };
 }
 
 /** What Envoy says of the peer without showing a certificate: believed only under the unsafe choice, and never of a proxy. */

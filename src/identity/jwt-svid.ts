@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { after, type Soon } from '../base/soon.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
 import { standardAlgorithms } from '../token/jws-algorithms.ts';
@@ -7,7 +8,7 @@ import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
 import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
-import type { TokenVerifier } from '../token/verifier.ts';
+import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 /** JWT-SVID section 2: the algorithms of its table, and `typ` absent, `JWT` or `JOSE`. */
@@ -43,16 +44,19 @@ export interface VerifiedJwtSvid extends TokenFacts {
  * audience; it is not bound to a key that was not proven. The refusals are `identity_token_…`, or that of the
  * authorities.
  */
-export async function verifyJwtSvid(
+export function verifyJwtSvid(
   token: UnverifiedJws,
   authorities: JwtAuthorities,
   rules: JwtSvidRules,
-): Promise<VerifiedJwtSvid | Refusal> {
+): Soon<VerifiedJwtSvid | Refusal> {
   const id = subject(token);
   if (id instanceof TokenFault) return identityRefusal(id);
   const keys = authorities.jwtKeys(id.trustDomain, rules.now);
   if (keys instanceof Refusal) return keys;
-  const jws = await rules.tokens.verify(token, jwtSvidProfile, keys, rules.now);
+  return after(rules.tokens.verify(token, jwtSvidProfile, keys, rules.now), (jws) => judged(jws, id, rules));
+}
+
+function judged(jws: VerifiedJws | TokenFault, id: SpiffeId, rules: JwtSvidRules): VerifiedJwtSvid | Refusal {
   if (jws instanceof TokenFault) return identityRefusal(jws);
   const times = checkTimes(jws.claims, rules);
   if (times instanceof TokenFault) return identityRefusal(times);

@@ -1,4 +1,5 @@
 import type { Refusal } from '../base/outcome.ts';
+import { after, type Soon } from '../base/soon.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
 import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 import { checkAudience, checkBearer, checkTimes, requireText } from '../token/jws-claims.ts';
@@ -6,7 +7,7 @@ import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySource } from '../token/key-source.ts';
 import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
-import type { TokenVerifier } from '../token/verifier.ts';
+import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 /** Neither an access token nor a proof may pass as a workload's identity: RFC 8725 section 3.11. */
@@ -48,18 +49,26 @@ export interface VerifiedOidcToken extends TokenFacts {
  * `nbf`, `iat` and the lifetime, `aud` names the audience, `sub` is there, and it is not bound to a key that was not
  * proven. A key that is not known asks the source for a refresh, and refuses this token. Refusals: `identity_token_…`.
  */
-export async function verifyOidcToken(
+export function verifyOidcToken(
   token: UnverifiedJws,
-  { issuer, keys: source, algorithms, maxLifetimeSeconds }: OidcIssuer,
-  { tokens, audience, now, certificateThumbprint }: OidcRules,
-): Promise<VerifiedOidcToken | Refusal> {
-  if (token.unverifiedClaims.iss !== issuer)
+  issuer: OidcIssuer,
+  rules: OidcRules,
+): Soon<VerifiedOidcToken | Refusal> {
+  if (token.unverifiedClaims.iss !== issuer.issuer)
     return identityRefusal(new TokenFault('issuer', 'iss is not the issuer whose keys are asked'));
-  const keys = source.current(now);
+  const keys = issuer.keys.current(rules.now);
   if (keys instanceof TokenFault) return identityRefusal(keys);
-  const jws = await tokens.verify(token, { algorithms, types }, keys, now);
+  const profile = { algorithms: issuer.algorithms, types };
+  return after(rules.tokens.verify(token, profile, keys, rules.now), (jws) => judged(jws, issuer, rules));
+}
+
+function judged(
+  jws: VerifiedJws | TokenFault,
+  { issuer, keys, maxLifetimeSeconds }: OidcIssuer,
+  { audience, now, certificateThumbprint }: OidcRules,
+): VerifiedOidcToken | Refusal {
   if (jws instanceof TokenFault) {
-    if (jws.kind === 'key_unknown') source.refreshSoon();
+    if (jws.kind === 'key_unknown') keys.refreshSoon();
     return identityRefusal(jws);
   }
   const times = checkTimes(jws.claims, { now, maxLifetimeSeconds });

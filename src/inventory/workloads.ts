@@ -35,6 +35,9 @@ export interface EntryListing {
   readonly reviewed: string | null;
 }
 
+/** Workloads of `under` entries that are kept once they were asked for: one id is then always the same object. */
+const KEPT = 4096;
+
 /** The workloads of one inventory. */
 export class Workloads {
   readonly #exact: ReadonlyMap<string, Workload>;
@@ -42,6 +45,7 @@ export class Workloads {
   readonly #credentials: ReadonlyMap<string, SpiffeId>;
   readonly #own: ReadonlySet<string>;
   readonly listing: readonly EntryListing[];
+  readonly #kept = new Map<string, Workload>();
 
   constructor(
     exact: ReadonlyMap<string, Workload>,
@@ -60,9 +64,18 @@ export class Workloads {
   find(id: SpiffeId): Workload | Refusal {
     const exact = this.#exact.get(id.text);
     if (exact !== undefined) return exact;
+    const kept = this.#kept.get(id.text);
+    if (kept !== undefined) return kept;
     const entry = nearest(id.text, this.#under);
-    if (entry !== undefined) return describe(id, entry, this.#own);
+    if (entry !== undefined) return this.#keep(describe(id, entry, this.#own));
     return new Refusal('caller_unregistered', `no workload entry of the inventory holds for ${id.text}`);
+  }
+
+  #keep(workload: Workload): Workload {
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(workload.id.text, workload);
+    return workload;
   }
 
   credential(issuer: string, subject: string): SpiffeId | null {

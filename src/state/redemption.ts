@@ -1,5 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
-import type { Claim, State, Use } from './model.ts';
+import { after, type Soon } from '../base/soon.ts';
+import type { Claim, ClaimResult, State, Use } from './model.ts';
 
 /** A claim together with the answer to whoever comes second. */
 export interface Redemption extends Claim {
@@ -16,14 +17,12 @@ const nothing: GiveBack = () => {};
  * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it, which has nothing to give back.
  * Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
  */
-export async function redeem(
-  state: State,
-  claims: readonly Redemption[],
-  use: Use,
-  now: number,
-): Promise<Refusal | GiveBack> {
+export function redeem(state: State, claims: readonly Redemption[], use: Use, now: number): Soon<Refusal | GiveBack> {
   if (claims.length === 0) return nothing;
-  const outcome = await state.claim(claims, use, now);
+  return after(state.claim(claims, use, now), (outcome) => redeemed(state, claims, outcome));
+}
+
+function redeemed(state: State, claims: readonly Redemption[], outcome: ClaimResult): Refusal | GiveBack {
   switch (outcome.result) {
     case 'fresh':
       return once(() => void state.giveBack(claims));

@@ -1,4 +1,5 @@
 import { Refusal, type ResponseHeader } from '../base/outcome.ts';
+import { afterGood, type Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Redemption } from '../state/redemption.ts';
@@ -14,17 +15,19 @@ import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 
 const NO_KEYS: ProvenKeys = new Set();
 
+interface ProvenDpop {
+  readonly proof: DpopProof;
+  readonly token: VerifiedTaskToken;
+}
+
 /** The proofs of a request, verified and not used up yet. */
 export class Proofs {
   readonly redemptions: readonly Redemption[];
   readonly responseHeaders: readonly ResponseHeader[];
-  readonly #dpop: { readonly proof: DpopProof; readonly token: VerifiedTaskToken } | null;
+  readonly #dpop: ProvenDpop | null;
   readonly #workload: WorkloadProof | null;
 
-  constructor(
-    dpop: { readonly proof: DpopProof; readonly token: VerifiedTaskToken } | null,
-    workload: WorkloadProof | null,
-  ) {
+  constructor(dpop: ProvenDpop | null, workload: WorkloadProof | null) {
     this.#dpop = dpop;
     this.#workload = workload;
     this.redemptions = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
@@ -44,7 +47,7 @@ export class Proofs {
  * Verifies whatever proofs of possession the request carries. A proof that is there must be good, whether a token asks
  * for it or not. Refusals: `task_proof_…`, `task_wit_…`, `task_wpt_…`, `task_token_binding`.
  */
-export async function readProofs(
+export function readProofs(
   input: CheckInput,
   presented: PresentedTask,
   candidates: readonly VerifiedTaskToken[],
@@ -52,30 +55,34 @@ export async function readProofs(
   caller: Caller,
   rules: TaskRules,
   now: number,
-): Promise<Proofs | Refusal> {
+): Soon<Proofs | Refusal> {
   const wrongScheme = schemeFault(presented, candidates, challenge);
   if (wrongScheme !== null) return wrongScheme;
-  let dpop: { proof: DpopProof; token: VerifiedTaskToken } | null = null;
-  if (presented.dpop !== null) {
-    const token = provenToken(candidates);
-    if (token === null || token.scheme === 'bearer')
-      return withChallenge(challenge, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
-    const occasion = {
-      method: input.method,
-      rawPath: input.rawPath,
-      token: token.text,
-      tokenKeys: token.confirmation.keys,
-      caller: caller.workload.id.text,
-      challenge,
-      startedAtMs: rules.startedAtMs,
-      now,
-    };
-    const proof = await verifyDpopProof(presented.dpop, occasion, rules.dpop);
-    if (proof instanceof Refusal) return proof;
-    dpop = { proof, token };
-  }
-  const workload = await readWorkloadProof(input, presented, challenge, caller, rules, now);
-  return workload instanceof Refusal ? workload : new Proofs(dpop, workload);
+  return afterGood(readDpopProof(input, presented, candidates, challenge, caller, rules, now), (dpop) =>
+    afterGood(
+      readWorkloadProof(input, presented, challenge, caller, rules, now),
+      (workload) => new Proofs(dpop, workload),
+    ),
+  );
+}
+
+function readDpopProof(
+  { method, rawPath }: CheckInput,
+  { dpop }: PresentedTask,
+  candidates: readonly VerifiedTaskToken[],
+  challenge: ChallengeContext,
+  { workload }: Caller,
+  { startedAtMs, dpop: rules }: TaskRules,
+  now: number,
+): Soon<ProvenDpop | null | Refusal> {
+  if (dpop === null) return null;
+  const token = provenToken(candidates);
+  if (token === null || token.scheme === 'bearer')
+    return withChallenge(challenge, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
+  const { text, confirmation } = token;
+  const over = { method, rawPath, token: text, tokenKeys: confirmation.keys };
+  const occasion = { ...over, caller: workload.id.text, challenge, startedAtMs, now };
+  return afterGood(verifyDpopProof(dpop, occasion, rules), (proof) => ({ proof, token }));
 }
 
 /** The token that a DPoP proof is over: the one that names a key; of two, the one in `Authorization`. */
@@ -102,14 +109,14 @@ function schemeFault(
   return null;
 }
 
-async function readWorkloadProof(
+function readWorkloadProof(
   input: CheckInput,
   { texts }: PresentedTask,
   { host }: ChallengeContext,
   caller: Caller,
   rules: TaskRules,
   now: number,
-): Promise<WorkloadProof | null | Refusal> {
+): Soon<WorkloadProof | null | Refusal> {
   const { authorization, 'txn-token': txnToken, 'workload-identity-token': wit, 'workload-proof-token': wpt } = texts;
   if (wit === null && wpt === null) return null;
   if (wpt === null) return new Refusal('task_wpt_missing', 'a WIT stands there without a WPT');

@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { afterGood, type Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Credentials } from '../identity/credentials.ts';
@@ -14,7 +15,12 @@ import { taskOptionProblems } from './options-check.ts';
 import { consumedHeaders, presentedTask } from './presented.ts';
 import { readProofs } from './proofs.ts';
 import { tokenRefusal } from './token-refusal.ts';
-import { authorizationCandidate, challengeContext, txnCandidate } from './verified-task-token.ts';
+import {
+  authorizationCandidate,
+  challengeContext,
+  txnCandidate,
+  type VerifiedTaskToken,
+} from './verified-task-token.ts';
 
 type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
 
@@ -28,7 +34,7 @@ export type ReadTask = (
   now: number,
   /** Called with each token that was verified, and last with the one that is refused. */
   onVerified?: (task: VerifiedTask) => void,
-) => Promise<TaskContext | Refusal>;
+) => Soon<TaskContext | Refusal>;
 
 /** The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts). */
 export function taskReader(options: TaskOptions): ReadTask {
@@ -43,7 +49,7 @@ export function taskReader(options: TaskOptions): ReadTask {
  * Reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
  * be good: it is never taken for "no task". Nothing is used up here; `TaskContext.redemptions` are for `redeem`.
  */
-async function readTask(
+function readTask(
   input: CheckInput,
   credentials: Credentials,
   { resource }: Target,
@@ -52,40 +58,42 @@ async function readTask(
   rules: TaskRules,
   now: number,
   onVerified: (task: VerifiedTask) => void,
-): Promise<TaskContext | Refusal> {
+): Soon<TaskContext | Refusal> {
   const declared = readDeclared(input.headers, rules.headers);
   if (declared instanceof Refusal) return declared;
   const presented = presentedTask(credentials, resource.host, rules);
   if (presented instanceof Refusal) return presented;
   const challenge = challengeContext(presented, resource.host, rules);
-  const txn = await txnCandidate(presented, challenge, rules, now);
-  if (txn instanceof Refusal) return txn;
-  if (txn !== null) onVerified(verifiedTask(txn.token));
-  const authorization = await authorizationCandidate(presented, challenge, rules, now);
-  if (authorization instanceof Refusal) return authorization;
-  if (authorization !== null) onVerified(verifiedTask(authorization.token));
-  const candidates = [txn, authorization].filter((one) => one !== null);
-  const proofs = await readProofs(input, presented, candidates, challenge, caller, rules, now);
-  if (proofs instanceof Refusal) return proofs;
-
-  const bound: BoundTask[] = [];
-  for (const one of candidates) {
-    onVerified(verifiedTask(one.token));
-    const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
-    if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, challenge);
-    if (outcome instanceof Refusal) return outcome;
-    bound.push(outcome);
-  }
-  const agreed = combineTasks(bound, declared);
-  if (agreed instanceof Refusal) return agreed;
-  return {
-    task: agreed?.task ?? null,
-    declared,
-    chain: agreed?.chain ?? [caller.workload],
-    backing: bound.map(({ task }) => task),
-    challenge,
-    consumed: consumedHeaders(presented, authorization !== null),
-    redemptions: proofs.redemptions,
-    responseHeaders: proofs.responseHeaders,
+  const note = (one: VerifiedTaskToken | null): void => {
+    if (one !== null) onVerified(verifiedTask(one.token));
   };
+  return afterGood(txnCandidate(presented, challenge, rules, now), (txn) => {
+    note(txn);
+    return afterGood(authorizationCandidate(presented, challenge, rules, now), (authorization) => {
+      note(authorization);
+      const candidates = [txn, authorization].filter((one) => one !== null);
+      return afterGood(readProofs(input, presented, candidates, challenge, caller, rules, now), (proofs) => {
+        const bound: BoundTask[] = [];
+        for (const one of candidates) {
+          note(one);
+          const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
+          if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, challenge);
+          if (outcome instanceof Refusal) return outcome;
+          bound.push(outcome);
+        }
+        const agreed = combineTasks(bound, declared);
+        if (agreed instanceof Refusal) return agreed;
+        return {
+          task: agreed?.task ?? null,
+          declared,
+          chain: agreed?.chain ?? [caller.workload],
+          backing: bound.map(({ task }) => task),
+          challenge,
+          consumed: consumedHeaders(presented, authorization !== null),
+          redemptions: proofs.redemptions,
+          responseHeaders: proofs.responseHeaders,
+        };
+      });
+    });
+  });
 }

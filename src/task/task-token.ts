@@ -1,5 +1,6 @@
 import { isIdentifier } from '../base/identifier.ts';
 import { Refusal } from '../base/outcome.ts';
+import { after, type Soon } from '../base/soon.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { jwtSvidProfile } from '../identity/jwt-svid.ts';
@@ -54,15 +55,19 @@ export interface TaskToken {
  * A Transaction Token (draft-ietf-oauth-transaction-tokens, section 7). `iat`, `exp`, `aud`, `txn`, `sub`, `scope` and
  * `req_wl` are required; names of earlier drafts are refused unless the issuer is marked. The id of the task is `txn`.
  */
-export async function verifyTxnToken(
+export function verifyTxnToken(
   token: UnverifiedJws,
   issuer: TxnTokenIssuer,
   tokens: TokenVerifier,
   now: number,
-): Promise<TaskToken | TokenFault> {
+): Soon<TaskToken | TokenFault> {
   const keys = issuer.keys.current(now);
   if (keys instanceof TokenFault) return keys;
-  const jws = await tokens.verify(token, { algorithms: issuer.algorithms, types: TXN_TYPES }, keys, now);
+  const profile = { algorithms: issuer.algorithms, types: TXN_TYPES };
+  return after(tokens.verify(token, profile, keys, now), (jws) => readTxnToken(jws, issuer, now));
+}
+
+function readTxnToken(jws: VerifiedJws | TokenFault, issuer: TxnTokenIssuer, now: number): TaskToken | TokenFault {
   if (jws instanceof TokenFault) return refreshing(jws, issuer);
   const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
   if (times instanceof TokenFault) return times;
@@ -81,16 +86,25 @@ export async function verifyTxnToken(
  * An access token (RFC 9068 section 4) with task claims. `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are
  * required (section 2.2); `aud` names the audience of the host that is called.
  */
-export async function verifyAccessToken(
+export function verifyAccessToken(
   token: UnverifiedJws,
   issuer: AccessTokenIssuer,
   audience: string,
   tokens: TokenVerifier,
   now: number,
-): Promise<TaskToken | TokenFault> {
+): Soon<TaskToken | TokenFault> {
   const keys = issuer.keys.current(now);
   if (keys instanceof TokenFault) return keys;
-  const jws = await tokens.verify(token, { algorithms: issuer.algorithms, types: ACCESS_TOKEN_TYPES }, keys, now);
+  const profile = { algorithms: issuer.algorithms, types: ACCESS_TOKEN_TYPES };
+  return after(tokens.verify(token, profile, keys, now), (jws) => readAccessToken(jws, issuer, audience, now));
+}
+
+function readAccessToken(
+  jws: VerifiedJws | TokenFault,
+  issuer: AccessTokenIssuer,
+  audience: string,
+  now: number,
+): TaskToken | TokenFault {
   if (jws instanceof TokenFault) return refreshing(jws, issuer);
   const { claims } = jws;
   const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
@@ -110,17 +124,28 @@ export async function verifyAccessToken(
  * A JWT-SVID (JWT-SVID sections 2 to 5) with task claims, under the authorities of the trust domain of its `sub`. The
  * refusal is that of the authorities.
  */
-export async function verifySvidTask(
+export function verifySvidTask(
   token: UnverifiedJws,
   issuer: JwtSvidIssuer,
   subject: SpiffeId,
   audience: string,
   tokens: TokenVerifier,
   now: number,
-): Promise<TaskToken | TokenFault | Refusal> {
+): Soon<TaskToken | TokenFault | Refusal> {
   const keys: KeySet | Refusal = issuer.authorities.jwtKeys(subject.trustDomain, now);
   if (keys instanceof Refusal) return keys;
-  const jws = await tokens.verify(token, jwtSvidProfile, keys, now);
+  return after(tokens.verify(token, jwtSvidProfile, keys, now), (jws) =>
+    readSvidTask(jws, issuer, subject, audience, now),
+  );
+}
+
+function readSvidTask(
+  jws: VerifiedJws | TokenFault,
+  issuer: JwtSvidIssuer,
+  subject: SpiffeId,
+  audience: string,
+  now: number,
+): TaskToken | TokenFault {
   if (jws instanceof TokenFault) return jws;
   const { claims } = jws;
   const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });

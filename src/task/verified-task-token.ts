@@ -1,4 +1,5 @@
-import { Refusal } from '../base/outcome.ts';
+import type { Refusal } from '../base/outcome.ts';
+import { after, afterGood, type Soon } from '../base/soon.ts';
 import { isJsonObject } from '../base/strict-json.ts';
 import type { PresentedToken } from '../identity/credentials.ts';
 import type { Host } from '../inventory/model.ts';
@@ -39,12 +40,12 @@ export function challengeContext(presented: PresentedTask, host: Host, rules: Ta
  * The Transaction Token of the request, verified; null when there is none. Its `iss` names the issuer; without one, the
  * only issuer whose audience it names. Refusals: `task_txn_…`, `task_keys_stale`.
  */
-export async function txnCandidate(
+export function txnCandidate(
   { txnToken }: PresentedTask,
   challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<VerifiedTaskToken | null | Refusal> {
+): Soon<VerifiedTaskToken | null | Refusal> {
   if (txnToken === null) return null;
   const refuse = (fault: TokenFault) => tokenRefusal('txn-token', fault, challenge);
   if (txnToken instanceof TokenFault) return refuse(txnToken);
@@ -53,11 +54,9 @@ export async function txnCandidate(
   const issuer = txnIssuer(txnToken, rules);
   if (issuer === null)
     return refuse(new TokenFault('issuer', 'no issuer of Transaction Tokens is configured by this name'));
-  const token = await verifyTxnToken(txnToken, issuer, rules.tokens, now);
-  if (token instanceof TokenFault) return refuse(token);
-  const confirmation = readConfirmation(token.claims);
-  if (confirmation instanceof TokenFault) return refuse(confirmation);
-  return { token, text: txnToken.text, confirmation, scheme: null, challenge };
+  return after(verifyTxnToken(txnToken, issuer, rules.tokens, now), (token) =>
+    token instanceof TokenFault ? refuse(token) : candidate(token, txnToken.text, null, challenge),
+  );
 }
 
 /**
@@ -65,12 +64,12 @@ export async function txnCandidate(
  * identity token, or a JWT-SVID without any task claim. Refusals: `task_token_…`, `task_keys_stale`, and those of the
  * JWT authorities.
  */
-export async function authorizationCandidate(
+export function authorizationCandidate(
   { authorization }: PresentedTask,
   challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<VerifiedTaskToken | null | Refusal> {
+): Soon<VerifiedTaskToken | null | Refusal> {
   if (authorization === null) return null;
   const { issuer } = authorization;
   if (issuer === null) return jwtSvidCandidate(authorization, challenge, rules, now);
@@ -80,30 +79,33 @@ export async function authorizationCandidate(
   if (entry?.kind !== 'access-token')
     return refuse(new TokenFault('type', 'this issuer makes no tokens that belong in authorization'));
   const audience = challenge.host.audience ?? '';
-  const token = await verifyAccessToken(authorization.token, entry, audience, rules.tokens, now);
-  return token instanceof TokenFault ? refuse(token) : candidate(token, authorization, challenge);
+  const { token: presented, scheme } = authorization;
+  return after(verifyAccessToken(presented, entry, audience, rules.tokens, now), (token) =>
+    token instanceof TokenFault ? refuse(token) : candidate(token, presented.text, scheme, challenge),
+  );
 }
 
-async function jwtSvidCandidate(
-  authorization: PresentedToken,
+function jwtSvidCandidate(
+  { token: presented, scheme }: PresentedToken,
   challenge: ChallengeContext,
   rules: TaskRules,
   now: number,
-): Promise<VerifiedTaskToken | null | Refusal> {
-  const subject = unverifiedSubject(authorization.token);
+): Soon<VerifiedTaskToken | null | Refusal> {
+  const subject = unverifiedSubject(presented);
   const entry = subject === null ? undefined : jwtSvidIssuer(rules, subject.trustDomain);
-  if (subject === null || entry === undefined || !statesTask(authorization.token, entry)) return null;
+  if (subject === null || entry === undefined || !statesTask(presented, entry)) return null;
   const audience = challenge.host.audience ?? '';
-  const token = await verifySvidTask(authorization.token, entry, subject, audience, rules.tokens, now);
-  if (token instanceof Refusal) return token;
-  return token instanceof TokenFault
-    ? tokenRefusal('jwt-svid', token, challenge)
-    : candidate(token, authorization, challenge);
+  return afterGood(verifySvidTask(presented, entry, subject, audience, rules.tokens, now), (token) =>
+    token instanceof TokenFault
+      ? tokenRefusal('jwt-svid', token, challenge)
+      : candidate(token, presented.text, scheme, challenge),
+  );
 }
 
 function candidate(
   token: TaskToken,
-  { token: { text }, scheme }: PresentedToken,
+  text: string,
+  scheme: VerifiedTaskToken['scheme'],
   challenge: ChallengeContext,
 ): VerifiedTaskToken | Refusal {
   const confirmation = readConfirmation(token.claims);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BoundedMemory } from '../base/bounded-memory.ts';
 import { Fault } from '../base/fault.ts';
+import { after, type Soon } from '../base/soon.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import { PublicJwk } from './jwk.ts';
 import { textDigest, UnverifiedJws } from './jws.ts';
@@ -104,25 +105,25 @@ export class TokenVerifier {
    * milliseconds since the epoch. Faults: `malformed` (it brings a key of its own), `type`, `algorithm`, `key_unknown`,
    * `signature`.
    */
-  async verify(
-    token: UnverifiedJws,
-    profile: JwsProfile,
-    keys: KeySet,
-    nowMs: number,
-  ): Promise<VerifiedJws | TokenFault> {
+  verify(token: UnverifiedJws, profile: JwsProfile, keys: KeySet, nowMs: number): Soon<VerifiedJws | TokenFault> {
     const algorithm = token.embeddedJwk === null ? allowedAlgorithm(token.header, profile) : ownKey();
     if (algorithm instanceof TokenFault) return this.#wrongForGood(token, algorithm);
     const known = this.#recall(token, keys, nowMs);
     if (known !== null) return known;
     const candidates = keys.candidates(token.header.kid, algorithm);
     if (candidates instanceof TokenFault) return this.#wrongForGood(token, candidates);
-    const key = await signingKey(token, algorithm, candidates);
-    const outcome = key instanceof TokenFault ? key : verified(token, key);
+    return after(signingKey(token, algorithm, candidates), (key) => {
+      const outcome = key instanceof TokenFault ? key : verified(token, key);
+      this.#remember(token, keys, outcome, nowMs);
+      return outcome;
+    });
+  }
+
+  #remember(token: UnverifiedJws, keys: KeySet, outcome: VerifiedJws | TokenFault, nowMs: number): void {
     const lives = !(outcome instanceof TokenFault) && nowMs < endOf(outcome);
     const bytes = bytesOf(token);
     if (lives) this.#good.set(token.textDigest, { token, keys, outcome }, bytes);
     else this.#bad.set(token.textDigest, { token, keys, outcome }, bytes);
-    return outcome;
   }
 
   /** Forgets everything: keys, bundles or the inventory have changed. No answer needs it; what is forgotten is freed. */

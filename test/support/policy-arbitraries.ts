@@ -101,7 +101,7 @@ export const commonClauses: readonly string[] = [
 ];
 
 /** Clauses that read everything a policy can read: well typed, so that strict validation passes, and some fail to evaluate. */
-const clauses = [
+export const clauses: readonly string[] = [
   'true',
   ...commonClauses,
   ...principals.slice(1).map((scope) => scope.replace(/ is Mesh::Workload in /, ' is Mesh::Workload && principal in ')),

@@ -171,7 +171,7 @@ export function readWhy(situation: Situation = {}): Promise<TaskContext | Refusa
     issuers: { has: (issuer) => issuers.has(issuer) || used.identityIssuers.has(issuer) },
   });
   const credentials = readCredentials(input.headers, asked.resource.host);
-  return read(input, credentials, asked, callerOf(situation), inventory, now);
+  return Promise.resolve(read(input, credentials, asked, callerOf(situation), inventory, now));
 }
 
 /** The same, which must be a TaskContext. */

@@ -3,6 +3,7 @@ import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.
 import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
 import { type ActionGroups, type Projector, project, projector } from './project.ts';
+import { bytesOfIds, Remembered } from './remembered.ts';
 
 /** Policies that hold together, with what a decider needs to know of each. Plain data: it comes from a worker. */
 export interface PolicySet {
@@ -57,7 +58,7 @@ export class Decider {
   readonly #byPrincipal = new Map<string, string[]>();
   readonly #byResource = new Map<string, string[]>();
   readonly #own = new Map<string, Slice>();
-  readonly #verdicts = new Verdicts(REMEMBERED_BYTES);
+  readonly #verdicts = new Remembered<Answered>(REMEMBERED_BYTES, ({ reasons }) => bytesOfIds(reasons));
   #slices = 0;
 
   constructor(engine: Engine, set: PolicySet) {
@@ -180,43 +181,4 @@ function append(index: Map<string, string[]>, key: string, id: string): void {
   const ids = index.get(key);
   if (ids === undefined) index.set(key, [id]);
   else ids.push(id);
-}
-
-interface Generation {
-  readonly verdicts: Map<string, Answered>;
-  bytes: number;
-}
-
-/** Verdicts by the text of the call, bounded in bytes: what was not asked for over a whole generation is forgotten. */
-class Verdicts {
-  readonly #limit: number;
-  #young: Generation = { verdicts: new Map(), bytes: 0 };
-  #old: Generation = { verdicts: new Map(), bytes: 0 };
-
-  constructor(bytes: number) {
-    this.#limit = bytes / 2;
-  }
-
-  get bytes(): number {
-    return this.#young.bytes + this.#old.bytes;
-  }
-
-  get(key: string): Answered | undefined {
-    const young = this.#young.verdicts.get(key);
-    if (young !== undefined) return young;
-    const old = this.#old.verdicts.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
-  }
-
-  set(key: string, answer: Answered): void {
-    // A text takes two bytes a unit where it holds anything but Latin-1; the rest is the entry.
-    const weight = key.length * 2 + 200 + answer.reasons.reduce((sum, id) => sum + id.length + 16, 0);
-    this.#young.bytes += weight;
-    if (this.#young.bytes > this.#limit) {
-      this.#old = this.#young;
-      this.#young = { verdicts: new Map(), bytes: weight };
-    }
-    this.#young.verdicts.set(key, answer);
-  }
 }

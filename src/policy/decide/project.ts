@@ -203,21 +203,28 @@ class Projection {
     return { __extn: { fn, arg } };
   }
 
-  /** The literal that the number equals, or one number of the open interval between two literals. */
   #representative(value: number, need: Need): number {
     let cuts = this.#using.cuts.get(need);
     if (cuts === undefined) {
-      cuts = [...(need.cuts ?? [])].toSorted((a, b) => a - b);
+      cuts = inOrder(need.cuts);
       this.#using.cuts.set(need, cuts);
     }
-    let below: number | null = null;
-    for (const cut of cuts) {
-      if (value === cut) return cut;
-      if (value < cut) return below === null ? cut - 1 : below + 1;
-      below = cut;
-    }
-    return (below ?? 0) + 1;
+    return representative(value, cuts);
   }
+}
+
+/** The numbers that a place is compared with, in ascending order. */
+export const inOrder = (cuts: Need['cuts']): readonly number[] => [...(cuts ?? [])].toSorted((a, b) => a - b);
+
+/** The literal that the number equals, or one number of the open interval between two literals. */
+export function representative(value: number, cuts: readonly number[]): number {
+  let below: number | null = null;
+  for (const cut of cuts) {
+    if (value === cut) return cut;
+    if (value < cut) return below === null ? cut - 1 : below + 1;
+    below = cut;
+  }
+  return (below ?? 0) + 1;
 }
 
 const WHOLE: Need = { whole: true };

@@ -4,8 +4,14 @@ import type { AuthorizationCall } from './call.ts';
 import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider } from './decider.ts';
 import type { Engine, EngineAnswer } from './engine.ts';
+import { union } from './need.ts';
 import type { HopVerdict, Question, ShadowMatch } from './question.ts';
+import { QuestionKeys } from './question-key.ts';
+import { bytesOfIds, Remembered } from './remembered.ts';
 import type { PolicyFacts, ValidatedPolicies } from './validated.ts';
+
+/** Bytes of keys and verdicts that are remembered by the question. */
+const REMEMBERED_BYTES = 8 * 2 ** 20;
 
 /** What a snapshot is built from, once its sources were validated. */
 export interface SnapshotParts<I extends PurposeHierarchy> {
@@ -33,6 +39,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   readonly #shadowed: Decider | null;
   readonly #approvals: ReadonlyMap<string, string>;
   readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
+  readonly #keys: QuestionKeys | null;
+  readonly #verdicts = new Remembered<HopVerdict>(REMEMBERED_BYTES, bytesOf);
   #readsQuery: boolean | undefined;
 
   constructor(parts: SnapshotParts<I>) {
@@ -50,7 +58,15 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
       parts.validated.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
     this.#effects = new Map(parts.validated.policies.map(({ id, effect }) => [id, effect]));
+    const ids = [...Object.keys(enforced), ...Object.keys(shadowed)];
+    const read = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
+    this.#keys = QuestionKeys.of(read, parts.validated.named);
     Object.freeze(this);
+  }
+
+  /** Bytes that the verdicts that are remembered by the question count as. */
+  get rememberedBytes(): number {
+    return this.#verdicts.bytes;
   }
 
   /** Has the engine parse the policies: null, or why it could not. */
@@ -70,20 +86,34 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * that fails, a forbid too, and would allow. Never throws.
    */
   decide(question: Question): HopVerdict {
+    const key = this.#keys?.of(question) ?? null;
+    const known = key === null ? undefined : this.#verdicts.get(key);
+    if (known !== undefined) return known;
+    const { verdict, lasting } = this.#judge(question);
+    if (key !== null && lasting) this.#verdicts.set(key, verdict);
+    return verdict;
+  }
+
+  /** `lasting`: Cedar answered whatever it was asked, and no policy failed to evaluate. */
+  #judge(question: Question): { readonly verdict: HopVerdict; readonly lasting: boolean } {
     const call = this.#call(question);
     const answer = this.#enforced.ask(call);
-    if (answer.kind !== 'answered') return unjudged(answer);
+    if (answer.kind !== 'answered') return { verdict: unjudged(answer), lasting: false };
     const { reasons, errors } = answer;
     const result = errors.length > 0 ? 'error' : answer.decision;
-    return {
+    const lifted = result === 'deny' ? this.#missingApprovals(question, reasons) : [];
+    const shadow = this.#shadowed === null ? null : this.#shadowed.ask(call);
+    const verdict = Object.freeze({
       result,
       permits: answer.decision === 'allow' ? reasons : [],
       forbids: answer.decision === 'deny' ? reasons : [],
       errors,
-      approvals: result === 'deny' ? this.#missingApprovals(question, reasons) : [],
-      shadow: this.#shadowed === null ? [] : this.#shadowMatches(this.#shadowed.ask(call)),
+      approvals: lifted ?? [],
+      shadow: shadow === null ? [] : this.#shadowMatches(shadow),
       failure: null,
-    };
+    });
+    const lasting = errors.length === 0 && lifted !== null && (shadow === null || isSound(shadow));
+    return { verdict, lasting };
   }
 
   #call(question: Question): AuthorizationCall {
@@ -93,15 +123,17 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
 
   /**
    * The approvals with which the request would be allowed. None when some determining forbid asks for no approval; and
-   * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers.
+   * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers. Null where
+   * that could not be told.
    */
-  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] {
+  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] | null {
     const wanted = forbids.map((id) => this.#approvals.get(id));
     if (wanted.length === 0 || wanted.includes(undefined)) return [];
     const missing = [...new Set(wanted as string[])].toSorted();
     const approvals = new Set([...question.approvals, ...missing]);
     const lifted = this.#enforced.ask(this.#call({ ...question, approvals }));
-    return lifted.kind === 'answered' && lifted.decision === 'allow' && lifted.errors.length === 0 ? missing : [];
+    if (!isSound(lifted)) return null;
+    return lifted.decision === 'allow' ? missing : [];
   }
 
   /** Every shadowed policy that applies or fails. The second call can change nothing of what is enforced. */
@@ -113,6 +145,12 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     ];
   }
 }
+
+const isSound = (answer: EngineAnswer): answer is Extract<EngineAnswer, { kind: 'answered' }> =>
+  answer.kind === 'answered' && answer.errors.length === 0;
+
+const bytesOf = ({ permits, forbids, approvals, shadow }: HopVerdict): number =>
+  bytesOfIds([...permits, ...forbids, ...approvals, ...shadow.map(({ policy }) => policy)]) + 200;
 
 function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
   const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
