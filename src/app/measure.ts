@@ -60,12 +60,9 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
       reason: refusal?.reason ?? (observed === null ? 'permitted' : 'observed'),
       effect: target?.effect ?? 'none',
       seconds: microseconds / 1e6,
-      stages: seconds(trail.micros),
+      stages: trail.spans,
       forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
     });
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
   };
 }
-
-const seconds = (micros: Readonly<Record<string, number>>) =>
-  Object.fromEntries(Object.entries(micros).map(([stage, time]) => [stage, time / 1e6]));

@@ -1,7 +1,7 @@
 import { FORWARDED_HEADER, meshCredentialHeaders, sharedCredentialHeaders } from '../http/credentials.ts';
 import type { Headers } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
-import type { Target } from '../inventory/model.ts';
+import type { Host, Target } from '../inventory/model.ts';
 import type { TaskContext } from '../task/model.ts';
 
 /** What an allow tells the upstream, and what it takes away from the request. */
@@ -16,6 +16,10 @@ export interface HeaderMutations {
 
 /** Names that only this sidecar may say to an upstream. */
 const ownHeaders = ['x-authz-caller', 'x-authz-task', 'x-authz-decision'] as const;
+
+/** Those of them that are said of a caller, and of one in a task. */
+const saidOfCaller = ['x-authz-caller', 'x-authz-decision'] as const;
+const saidOfTask = ownHeaders;
 
 const OWN_PREFIX = 'x-authz-';
 
@@ -33,23 +37,49 @@ export function headerMutations(
   taskHeaders: readonly string[],
   decision: string,
 ): HeaderMutations {
-  const consumed = new Set([...taskContext.consumed, ...(caller.claims === null ? [] : ['authorization'])]);
-  const shared = sharedCredentialHeaders.filter((name) => resource.host.authorization === 'ours' || consumed.has(name));
-  const ours = [...meshCredentialHeaders, FORWARDED_HEADER, ...taskHeaders, ...shared];
-  const own = [...ownHeaders, ...names.filter((name) => name.startsWith(OWN_PREFIX))];
-  if (resource.external)
-    return { set: [], remove: [...new Set([...ours, ...own])], toCaller: taskContext.responseHeaders };
+  const { host, external } = resource;
+  const consumed = caller.claims === null ? taskContext.consumed : [...taskContext.consumed, 'authorization'];
+  const said: readonly string[] = external ? [] : taskContext.task === null ? saidOfCaller : saidOfTask;
+  const toCaller = taskContext.responseHeaders;
+  const usual = usualRemovals(host, external, taskHeaders, consumed, said);
+  const more = names.filter((name) => name.startsWith(OWN_PREFIX) && !usual.includes(name) && !said.includes(name));
+  const remove = more.length === 0 ? usual : [...usual, ...more];
+  if (external) return { set: [], remove, toCaller };
   const set: [string, string][] = [
     ['x-authz-caller', caller.workload.id.text],
     ['x-authz-decision', decision],
   ];
   if (taskContext.task !== null) set.push(['x-authz-task', taskContext.task.id]);
-  const said = new Set(set.map(([name]) => name));
-  const { forward } = resource.host;
-  const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
-  return {
-    set,
-    remove: [...new Set([...own, ...stopped])].filter((name) => !said.has(name)),
-    toCaller: taskContext.responseHeaders,
-  };
+  return { set, remove, toCaller };
 }
+
+/** What is removed from every request to the host that brings these credentials, whatever else it holds. */
+function usualRemovals(
+  host: Host,
+  external: boolean,
+  taskHeaders: readonly string[],
+  consumed: readonly string[],
+  said: readonly string[],
+): readonly string[] {
+  let known = usual.get(host);
+  if (known === undefined) {
+    known = new Map();
+    usual.set(host, known);
+  }
+  // The names of credential headers hold no blank, and there are five.
+  const key = `${said.length} ${external} ${consumed.join(' ')} ${taskHeaders.join(' ')}`;
+  let removed = known.get(key);
+  if (removed === undefined) {
+    const shared = sharedCredentialHeaders.filter((name) => host.authorization === 'ours' || consumed.includes(name));
+    const ours = [...meshCredentialHeaders, FORWARDED_HEADER, ...taskHeaders, ...shared];
+    const { forward } = host;
+    const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
+    const all = external ? [...ours, ...ownHeaders] : [...ownHeaders, ...stopped];
+    removed = Object.freeze([...new Set(all)].filter((name) => !said.includes(name)));
+    known.set(key, removed);
+  }
+  return removed;
+}
+
+/** By host, and by what stood in its requests. Hosts are those of one inventory. */
+const usual = new WeakMap<Host, Map<string, readonly string[]>>();

@@ -20,10 +20,20 @@ export function redeemer(state: State, clock: () => number): Redeem {
 
 /** The check for which something is used up. `revision` is that of the snapshot that judged it. */
 export function useOf(
-  { id: requestId, connection: { checkPeer, digest } }: CheckInput,
+  { id: requestId, connection }: CheckInput,
   { workload }: Caller,
   revision: string,
   { deadline }: CheckContext,
 ): Use {
-  return { requestId, caller: workload.id.text, checkPeer, digest, deadline, judgedBy: revision };
+  return {
+    requestId,
+    caller: workload.id.text,
+    checkPeer: connection.checkPeer,
+    // Made of the whole message: only where something is used up.
+    get digest() {
+      return connection.digest;
+    },
+    deadline,
+    judgedBy: revision,
+  };
 }

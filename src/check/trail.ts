@@ -71,13 +71,17 @@ export class Trail {
   /** Attributes the time since the previous lap to `stage`; to none where it is null. */
   lap(stage: TimedStage | null): void {
     const now = performance.now();
-    const [start, micros] = [this.#since - this.#begin, now - this.#since].map((ms) => Math.round(ms * 1000));
-    if (stage !== null) this.spans.push({ stage, start: start!, micros: micros! });
+    if (stage !== null) {
+      const start = Math.round((this.#since - this.#begin) * 1000);
+      this.spans.push({ stage, start, micros: Math.round((now - this.#since) * 1000) });
+    }
     this.#since = now;
   }
 
   /** Microseconds by stage, of the stages that ran. */
   get micros(): Partial<Record<TimedStage, number>> {
-    return Object.fromEntries(this.spans.map(({ stage, micros }) => [stage, micros]));
+    const byStage: Partial<Record<TimedStage, number>> = {};
+    for (const { stage, micros } of this.spans) byStage[stage] = micros;
+    return byStage;
   }
 }

@@ -45,11 +45,8 @@ export function readHeaders(http: HttpRequestMessage, limit: number): Headers | 
 
 class HeaderTable implements Headers {
   readonly unclean = new Set<string>();
+  readonly names: string[] = [];
   readonly #values = new Map<string, string[]>();
-
-  get names(): readonly string[] {
-    return [...this.#values.keys()];
-  }
 
   all(name: string): readonly string[] {
     return this.#values.get(name) ?? NONE;
@@ -58,8 +55,12 @@ class HeaderTable implements Headers {
   add(name: string, value: string, suspect: boolean): void {
     if (suspect || UNCLEAN.test(value)) this.unclean.add(name);
     const values = this.#values.get(name);
-    if (values === undefined) this.#values.set(name, [value]);
-    else values.push(value);
+    if (values !== undefined) {
+      values.push(value);
+      return;
+    }
+    this.names.push(name);
+    this.#values.set(name, [value]);
   }
 }
 

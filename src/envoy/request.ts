@@ -49,6 +49,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   if (guarded !== null) return guarded;
   const place = readPlace(http, headers, options.mergeSlashes);
   if (place instanceof Refusal) return place;
+  let digest: string | null = null;
   return {
     ...place,
     id: http.id,
@@ -58,7 +59,11 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
     headers,
     connection: {
       checkPeer: meta.checkPeer,
-      digest: hash('sha256', message.bytes, 'hex'),
+      // Asked for only where something is used up.
+      get digest() {
+        digest ??= hash('sha256', message.bytes, 'hex');
+        return digest;
+      },
       source: readPeer(attributes.source),
       forwarded: readForwarded(headers, options.forwarded),
       destinationPrincipal: attributes.destination?.principal ?? '',

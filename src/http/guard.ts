@@ -20,7 +20,7 @@ const OWN_PREFIX = 'x-authz-';
 export function guardHeaders(headers: Headers, single: readonly string[], mayBeJoined: boolean): Refusal | null {
   const override = headerOverride(headers);
   if (override !== null) return override;
-  const respelled = respelledName(headers, [...credentialHeaders, ...targetHeaders, FORWARDED_HEADER, ...single]);
+  const respelled = respelledName(headers, decidingNames(single));
   if (respelled !== null) return new Refusal('request_header_underscore', `${respelled} is read as another name`);
   for (const name of targetHeaders) {
     if (headers.all(name).length > 1) return repeated(name);
@@ -45,15 +45,33 @@ function singleFault(headers: Headers, name: string): Refusal | null {
 }
 
 /** A name that is not one of those that decide, and is read as one of them where names are folded; null: none. */
-function respelledName(headers: Headers, deciding: readonly string[]): string | null {
-  const exact = new Set(deciding);
-  const folded = new Set(deciding.filter((name) => !name.startsWith(':')).map(foldedName));
+function respelledName(headers: Headers, { exact, folded }: DecidingNames): string | null {
   for (const name of headers.names) {
     if (exact.has(name)) continue;
     const read = foldedName(name);
     if (folded.has(read) || (read !== name && read.startsWith(OWN_PREFIX))) return name;
   }
   return null;
+}
+
+/** The names of all headers that decide something: as they are, and as they are read where names are folded. */
+interface DecidingNames {
+  readonly exact: ReadonlySet<string>;
+  readonly folded: ReadonlySet<string>;
+}
+
+/** By the list of the configuration. */
+const deciding = new WeakMap<readonly string[], DecidingNames>();
+
+function decidingNames(single: readonly string[]): DecidingNames {
+  let names = deciding.get(single);
+  if (names === undefined) {
+    const all = [...credentialHeaders, ...targetHeaders, FORWARDED_HEADER, ...single];
+    const folded = all.filter((name) => !name.startsWith(':')).map(foldedName);
+    names = { exact: new Set(all), folded: new Set(folded) };
+    deciding.set(single, names);
+  }
+  return names;
 }
 
 const AUTH_PARAM = /[\t ]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[\t ]*=[\t ]*(?:"(?:[^"\\]|\\.)*"|[^\t ",]+)[\t ]*(?:,|$)/y;

@@ -24,8 +24,18 @@ const METHOD_FIELD = '-method';
  * names that fold alike are one variable there.
  */
 export function foldedName(name: string): string {
-  return name.replace(/[^a-z0-9]/g, '-');
+  let folded = known.get(name);
+  if (folded === undefined) {
+    folded = name.replace(/[^a-z0-9]/g, '-');
+    if (known.size >= KNOWN_NAMES) known.clear();
+    if (name.length <= KNOWN_LENGTH) known.set(name, folded);
+  }
+  return folded;
 }
+
+/** Requests have mostly the same few names. */
+const [KNOWN_NAMES, KNOWN_LENGTH] = [1000, 64];
+const known = new Map<string, string>();
 
 /** `request_header_override` where a header, however spelled, asks for another method or path; null where none does. */
 export function headerOverride(headers: Headers): Refusal | null {

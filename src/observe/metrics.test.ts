@@ -17,7 +17,7 @@ const check = (change: Partial<CheckMetrics> = {}): CheckMetrics => ({
   reason: 'permitted',
   effect: 'read',
   seconds: 0.0004,
-  stages: {},
+  stages: [],
   forbids: [],
   ...change,
 });
@@ -43,7 +43,14 @@ async function series(of: Metrics): Promise<Map<string, number>> {
 
 test('a check is counted by result, reason and effect, and timed as a whole and by stage', async () => {
   const all = metrics();
-  all.decided(check({ stages: { identity: 0.0001, policy: 0.0002 } }));
+  all.decided(
+    check({
+      stages: [
+        { stage: 'identity', micros: 100 },
+        { stage: 'policy', micros: 200 },
+      ],
+    }),
+  );
   all.decided(check({ result: 'deny', reason: 'policy_no_permit', effect: 'write' }));
   const found = await series(all);
   assert.equal(found.get('authz_decisions_total{result="allow",reason="permitted",effect="read"}'), 1);

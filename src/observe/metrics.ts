@@ -1,7 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import { type MetricName, type MetricRow, metricRows } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
+import { TimeHistogram } from './time-histogram.ts';
 
 /** The stages of one check that are timed. */
 export const stages = ['identity', 'task', 'facts', 'policy', 'commit', 'audit'] as const;
@@ -29,7 +30,8 @@ export interface CheckMetrics {
   /** `none` when the check ended before it was known. */
   readonly effect: 'read' | 'write' | 'none';
   readonly seconds: number;
-  readonly stages: Readonly<Partial<Record<Stage, number>>>;
+  /** Those that ran, in microseconds. */
+  readonly stages: readonly { readonly stage: Stage; readonly micros: number }[];
   /** The forbids that decided, over all hops. */
   readonly forbids: readonly string[];
 }
@@ -57,7 +59,7 @@ export interface CacheLoad {
   readonly byteLimit: number;
 }
 
-const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
+const answers = { permitted: true, observed: true };
 const EFFECTS = ['read', 'write', 'none'] as const;
 
 type NamesOf<T extends MetricRow['type']> = {
@@ -74,7 +76,9 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #names: { readonly [K in keyof MetricNames]: ReadonlySet<string> };
   readonly #before: (() => void)[] = [];
-  readonly #metrics: ReadonlyMap<string, Counter | Gauge | Histogram>;
+  readonly #metrics: ReadonlyMap<string, Counter | Gauge | TimeHistogram>;
+  /** Decisions since the last scrape, by their labels. */
+  readonly #decisions = new Map<string, { readonly labels: Labels; count: number }>();
   readonly #policies: PolicySeries;
 
   /** `process: false` leaves out prom-client's metrics of the Node process. */
@@ -97,13 +101,12 @@ export class Metrics {
 
   /** One check was answered. */
   decided({ result, reason, effect, seconds, stages: times, forbids }: CheckMetrics): void {
-    const known = isAnswer(reason) || Object.hasOwn(reasons, reason) ? reason : 'internal';
-    this.#count('authz_decisions_total', { result, reason: known, effect });
-    this.#observe('authz_decision_duration_seconds', { result }, seconds);
-    for (const stage of stages) {
-      const time = times[stage];
-      if (time !== undefined) this.#observe('authz_stage_duration_seconds', { stage }, time);
-    }
+    const known = Object.hasOwn(answers, reason) || Object.hasOwn(reasons, reason) ? reason : 'internal';
+    const series = `${result} ${known} ${effect}`;
+    const decisions = this.#decisions.get(series) ?? { labels: { result, reason: known, effect }, count: 0 };
+    if (++decisions.count === 1) this.#decisions.set(series, decisions);
+    this.#observe('authz_decision_duration_seconds', result, seconds);
+    for (const { stage, micros } of times) this.#observe('authz_stage_duration_seconds', stage, micros / 1e6);
     if (known === 'policy_error') this.#count('authz_policy_errors_total');
     if (known === 'overloaded') this.#count('authz_shed_total');
     if (known.endsWith('_replayed')) this.#count('authz_replays_total');
@@ -232,13 +235,15 @@ export class Metrics {
 
   /** What a scrape gets: the Prometheus text format. */
   async scrape(): Promise<{ readonly type: string; readonly body: string }> {
+    for (const { labels, count } of this.#decisions.values()) this.#count('authz_decisions_total', labels, count);
+    this.#decisions.clear();
     for (const update of this.#before) update();
     return { type: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 
-  #make(name: string, { type, help, labels }: MetricRow): Counter | Gauge | Histogram {
+  #make(name: string, { type, help, labels }: MetricRow): Counter | Gauge | TimeHistogram {
     const options = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
-    if (type === 'histogram') return new Histogram({ ...options, buckets: BUCKETS });
+    if (type === 'histogram') return new TimeHistogram(name, help, options.labelNames[0]!, this.#registry);
     if (type === 'counter') return new Counter(options);
     const gauge = new Gauge(options);
     // A gauge begins with 0, which would say something that nobody measured.
@@ -258,8 +263,9 @@ export class Metrics {
         this.#count('authz_decisions_total', { result: 'allow', reason, effect }, 0);
       }
     }
-    for (const result of ['allow', 'deny']) (this.#of('authz_decision_duration_seconds') as Histogram).zero({ result });
-    for (const stage of stages) (this.#of('authz_stage_duration_seconds') as Histogram).zero({ stage });
+    const begin = (name: NamesOf<'histogram'>) => (label: string) => (this.#of(name) as TimeHistogram).begin(label);
+    ['allow', 'deny'].forEach(begin('authz_decision_duration_seconds'));
+    stages.forEach(begin('authz_stage_duration_seconds'));
     for (const result of reads) {
       this.#count('authz_policy_reloads_total', { result }, 0);
       for (const name of trustDomains)
@@ -273,7 +279,7 @@ export class Metrics {
     for (const setting of unsafe) this.#set('authz_unsafe_settings', 0, { setting });
   }
 
-  #of(name: MetricName): Counter | Gauge | Histogram {
+  #of(name: MetricName): Counter | Gauge | TimeHistogram {
     return this.#metrics.get(name)!;
   }
 
@@ -285,13 +291,11 @@ export class Metrics {
     (this.#of(name) as Gauge).set(labels, value);
   }
 
-  #observe(name: NamesOf<'histogram'>, labels: Labels, value: number): void {
-    (this.#of(name) as Histogram).observe(labels, value);
+  #observe(name: NamesOf<'histogram'>, label: string, seconds: number): void {
+    (this.#of(name) as TimeHistogram).observe(label, seconds);
   }
 
   #absent(name: NamesOf<'gauge'>): void {
     (this.#of(name) as Gauge).remove();
   }
 }
-
-const isAnswer = (reason: string): boolean => reason === 'permitted' || reason === 'observed';
