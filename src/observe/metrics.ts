@@ -176,7 +176,7 @@ export class Metrics {
 
   /** null: there is no SVID of our own. */
   svidExpiry(seconds: number | null): void {
-    if (seconds === null) this.#absent('authz_svid_expiry_seconds');
+    if (seconds === null) (this.#of('authz_svid_expiry_seconds') as Gauge).remove();
     else this.#set('authz_svid_expiry_seconds', seconds);
   }
 
@@ -293,9 +293,5 @@ export class Metrics {
 
   #observe(name: NamesOf<'histogram'>, label: string, seconds: number): void {
     (this.#of(name) as TimeHistogram).observe(label, seconds);
-  }
-
-  #absent(name: NamesOf<'gauge'>): void {
-    (this.#of(name) as Gauge).remove();
   }
 }
