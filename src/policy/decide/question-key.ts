@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Workload } from '../../inventory/model.ts';
 import { pathPrefixes } from '../../inventory/prefixes.ts';
 import type { NamedEntities } from './cedar-request.ts';
+import { type FactName, facts } from './facts.ts';
 import type { Footprint, Need } from './need.ts';
 import { inOrder, representative } from './project.ts';
 import type { Question } from './question.ts';
@@ -12,6 +13,17 @@ const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const MAX_STRING = 65_536;
 /** Of each list of a question: far from what all of them together may hold. */
 const MAX_VALUES = 256;
+
+const factNames = Object.keys(facts) as FactName[];
+/** What is known here of the parts of a call. A policy that reads another one is asked each time. */
+const KNOWN = {
+  context: new Set<string>([
+    ...['now', 'credential', 'role', 'chain', 'headers', 'numbers', 'client', 'query', 'declared', 'task'],
+    ...factNames,
+  ]),
+  task: new Set(['id', 'purpose', 'assurance', 'scopes', 'issuer', 'subject', 'secondsLeft']),
+  resource: new Set(['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']),
+} as const;
 
 /** A number that policies read: itself, or the interval between two literals that it is in. */
 type NumberPart = (value: number | null) => string;
@@ -36,8 +48,8 @@ export class QuestionKeys {
   readonly #readsNumbers: boolean;
   readonly #now: NumberPart;
   readonly #secondsLeft: NumberPart;
-  readonly #credentialAge: NumberPart;
-  readonly #risk: NumberPart;
+  /** The facts that policies read. */
+  readonly #facts: readonly (readonly [FactName, NumberPart])[];
 
   private constructor({ context, resource }: Footprint, named: NamedEntities) {
     const fields = context.fields ?? new Map<string, Need>();
@@ -52,16 +64,24 @@ export class QuestionKeys {
     this.#readsNumbers = fields.has('numbers') || named.has('Mesh::Numbers');
     this.#now = numberPart(fields.get('now'));
     this.#secondsLeft = numberPart(task.get('secondsLeft'));
-    this.#credentialAge = numberPart(fields.get('credentialAge'));
-    this.#risk = numberPart(fields.get('risk'));
+    this.#facts = factNames
+      .filter((name) => fields.has(name))
+      .map((name) => [name, numberPart(fields.get(name))] as const);
   }
 
-  /** Null where there is no such key: a policy is not understood, or reads the instant, or the context or a task as a whole. */
+  /**
+   * Null where there is no such key: a policy is not understood, or reads the instant, the context or a task as a whole, or
+   * something that is not known here.
+   */
   static of(footprint: Footprint | null, named: NamedEntities): QuestionKeys | null {
     if (footprint === null) return null;
-    const { context } = footprint;
-    const whole = context.whole || context.fields?.get('now')?.whole || context.fields?.get('task')?.whole;
-    return whole ? null : new QuestionKeys(footprint, named);
+    const { context, resource } = footprint;
+    const task = context.fields?.get('task');
+    if (context.whole || context.fields?.get('now')?.whole || task?.whole) return null;
+    const read = { context: context.fields, task: task?.fields, resource: resource.fields };
+    const parts = ['context', 'task', 'resource'] as const;
+    const known = parts.every((part) => [...(read[part]?.keys() ?? [])].every((name) => KNOWN[part].has(name)));
+    return known ? new QuestionKeys(footprint, named) : null;
   }
 
   /** Null where the question holds what Cedar might not take: that is to be found out the long way. */
@@ -76,11 +96,12 @@ export class QuestionKeys {
     if (reads.has('declared')) key += declared === null ? '-' : text(declared.id) + text(declared.purpose);
     if (reads.has('client')) key += text(question.client);
     if (reads.has('query')) key += text(question.query);
-    if (reads.has('inNetworks')) key += `${question.inNetworks} `;
-    if (reads.has('approvals')) key += list(question.approvals, question.approvals.size);
-    if (reads.has('signals')) key += list(question.signals, question.signals.size);
     key += this.#now(Math.trunc(question.now));
-    key += this.#credentialAge(question.credentialAge) + this.#risk(question.risk);
+    for (const [name, part] of this.#facts) {
+      const value = question[name];
+      if (typeof value === 'boolean') key += `${value} `;
+      else key += typeof value === 'object' && value !== null ? list(value, value.size) : part(value);
+    }
     if (this.#readsHeaders) key += entries(question.headers);
     if (this.#readsNumbers) key += entries(question.numbers);
     return key;
@@ -151,17 +172,23 @@ function entries(map: ReadonlyMap<string, string | number>): string {
  * Nothing of the question makes a call that cannot be represented (`unrepresentable`) or that the schema refuses, as far as it
  * is not in the key: what no policy reads is asked about all the same.
  */
-function isPlain({ now, target, chain, task, declared, client, query, headers, numbers, ...rest }: Question): boolean {
+function isPlain(question: Question): boolean {
+  const { now, target, chain, task, declared, client, query, headers, numbers } = question;
   const { id, path, params, labels } = target.resource;
   if (!(now >= 0 && now <= LAST_INSTANT)) return false;
   if (client !== null && (client.includes('%') || isIP(client) === 0)) return false;
-  if (chain.length > MAX_VALUES || rest.approvals.size > MAX_VALUES || rest.signals.size > MAX_VALUES) return false;
+  if (chain.length > MAX_VALUES) return false;
   if (!isText(id) || !isText(path) || (query !== null && !isText(query))) return false;
   if (declared !== null && !(isText(declared.id) && isText(declared.purpose))) return false;
   if (task !== null && !isPlainTask(task, now)) return false;
   if (!arePlain(params) || !arePlain(labels) || !arePlain(headers) || !arePlain(numbers)) return false;
-  const { credentialAge, risk } = rest;
-  return isNumber(credentialAge) && isNumber(risk) && areTexts(rest.approvals) && areTexts(rest.signals);
+  for (const name of factNames) if (!isPlainFact(question[name])) return false;
+  return true;
+}
+
+function isPlainFact(value: Question[FactName]): boolean {
+  if (value === null || typeof value === 'boolean') return true;
+  return typeof value === 'number' ? Number.isSafeInteger(value) : value.size <= MAX_VALUES && areTexts(value);
 }
 
 function isPlainTask({ id, issuer, subject, scopes, expiresAt }: NonNullable<Question['task']>, now: number): boolean {
@@ -183,4 +210,3 @@ function areTexts(values: Iterable<string>): boolean {
 }
 
 const isText = (value: string): boolean => value.length <= MAX_STRING && value.isWellFormed();
-const isNumber = (value: number | null): boolean => value === null || Number.isSafeInteger(value);
