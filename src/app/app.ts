@@ -12,7 +12,9 @@ import { identify } from '../identity/identify.ts';
 import { MemoryState } from '../state/memory.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { identityEvents, watchPolicy } from './changes.ts';
+import { watchPeers } from './check-peers.ts';
 import { startCheckPort } from './check-port.ts';
+import { startCheckTls } from './check-tls.ts';
 import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
@@ -67,13 +69,13 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const telemetry = begin(startTelemetry(config, ports));
   const { log, metrics, unsafe } = telemetry;
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
-  const { onBundle, onKeys, onOwnSvid } = identityEvents(telemetry);
+  const { onBundle, onKeys, ...onCheckTls } = identityEvents(telemetry);
   const events = {
     onBundle: afterForgetting(tokens, onBundle),
     onKeys: afterForgetting(tokens, onKeys),
-    onOwnSvid,
   };
-  const trust = begin(await startTrust(config, events));
+  const trust = begin(await startTrust(config, events.onBundle));
+  const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const tasks = begin(await startTasks(config, trust, identity, ports.startedAtMs, events.onKeys));
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
@@ -89,17 +91,18 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   watchPolicy(policy.holder, config, telemetry, clock);
   policy.holder.events.on('loaded', () => tokens.forget());
   for (const problem of policy.findings().problems) log.warn('configuration problem', { problem });
+  watchPeers(checkTls.peers, policy.holder, log);
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
   const answerer = new Later<Answerer>();
   const onBug = (error: unknown, decision: string) => log.error('bug: check refused', { decision, error });
-  const server = await startCheckPort(config, trust, telemetry, {
+  const server = await startCheckPort(config, checkTls, telemetry, {
     answer: (call) => answerer.use(({ answer }) => answer(call)),
     onBug,
   });
   begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, identity, tasks, telemetry];
+  const parts = [policy, trust, checkTls, identity, tasks, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -160,7 +163,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   answerer.set(answering);
   const { inflight } = answering;
   const ready = () => readiness().ready;
-  const measured = { trust, identity, tasks, policy: policy.holder, state, audit, inflight, ready };
+  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, state, audit, inflight, ready };
   measureAtScrape(metrics, measured, config, clock);
   starting = false;
   readiness();

@@ -6,7 +6,20 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { formatProblem } from '../source/problem.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
-import type { TrustEvents } from './trust.ts';
+import type { BundleEvent } from '../trust/bundle-source.ts';
+import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';
+
+/** A file of the check port that is read again: `listen.tls.files.certificate` with its key, `.ca`, or `listen.peersFile`. */
+export type CheckPortFile = 'certificate' | 'ca' | 'peers';
+
+/** What became of such a file. */
+export interface CheckPortEvent {
+  readonly file: CheckPortFile;
+  readonly result: 'updated' | 'rejected';
+  /** Of what is in force after it; null when nothing is, and for a certificate. */
+  readonly revision: string | null;
+  readonly detail: string;
+}
 
 /** Where what happens beside checks is reported. */
 export interface Reporters {
@@ -15,10 +28,16 @@ export interface Reporters {
   readonly audit: Pick<Audit, 'change'>;
 }
 
-/** Reports bundles, keys and the own SVID: to log and audit what changed or failed, to the metrics each attempt. */
-export function identityEvents({ log, metrics, audit }: Reporters): TrustEvents & {
+/** What tells of bundles, keys, and what proves the check port and its clients. */
+export interface IdentityEvents {
+  readonly onBundle: (event: BundleEvent) => void;
   readonly onKeys: (event: KeyEvent) => void;
-} {
+  readonly onOwnSvid: (event: OwnIdentityEvent) => void;
+  readonly onCheckPort: (event: CheckPortEvent) => void;
+}
+
+/** Reports bundles, keys and the check port: to log and audit what changed or failed, to the metrics each attempt. */
+export function identityEvents({ log, metrics, audit }: Reporters): IdentityEvents {
   const issuersWithKeys = new Set<string>();
   return {
     onBundle: ({ trustDomain, result, revision, detail }) => {
@@ -44,8 +63,18 @@ export function identityEvents({ log, metrics, audit }: Reporters): TrustEvents 
       const until = notAfter === null ? null : new Date(notAfter * 1000).toISOString();
       if (result === 'rotated') log.info('SVID rotated', { id, until });
       else if (result === 'withdrawn') log.error('SVID withdrawn', { detail });
-      else if (id === null) log.error('there is no SVID', { detail });
+      else if (notAfter === null) log.error('there is no SVID', { detail });
       else log.error('SVID renewal failed, using the current one until it expires', { id, until, detail });
+    },
+    onCheckPort: ({ file, result, revision, detail }) => {
+      metrics.checkPortRead(file, result === 'updated' ? 'loaded' : 'refused');
+      // The events of the SVID tell of it.
+      if (file === 'certificate') return;
+      if (result === 'updated') {
+        log.info('check port file loaded', { file, revision, detail });
+        audit.change({ event: 'check-port-changed', file, revision });
+      } else if (revision === null) log.error('there is no good check port file', { file, detail });
+      else log.error('check port file refused, keeping the last good one', { file, revision, detail });
     },
   };
 }

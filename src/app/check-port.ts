@@ -5,12 +5,12 @@ import { type CheckServer, type CheckService, serveChecks } from '../envoy/serve
 import type { CheckTls } from '../envoy/tls.ts';
 import type { RefusedConnection } from '../observe/metrics.ts';
 import type { Reporters } from './changes.ts';
-import type { Trust } from './trust.ts';
+import type { CheckTlsPart } from './check-tls.ts';
 
 /** Takes the check port of the configuration, and answers what comes through it. Throws when the port cannot be taken. */
 export function startCheckPort(
   config: Config,
-  trust: Trust,
+  tls: CheckTlsPart,
   reporters: Pick<Reporters, 'log' | 'metrics'>,
   service: Omit<CheckService, 'read'>,
 ): Promise<CheckServer> {
@@ -25,7 +25,7 @@ export function startCheckPort(
   return serveChecks(
     listen.check.kind === 'unix'
       ? { socket: listen.check.path }
-      : { ...listen.check, tls: checkTls(config, trust, reporters) },
+      : { ...listen.check, tls: checkTls(config, tls, reporters) },
     {
       requestBytes: limits.requestBytes,
       concurrentStreams: limits.streams,
@@ -35,22 +35,18 @@ export function startCheckPort(
   );
 }
 
-/** How the check port proves itself and its Envoys; null without `listen.tls`. */
+/** The rules of mutual TLS on the check port; null without `listen.tls`. */
 function checkTls(
-  { listen, identity: { maxLifetime } }: Config,
-  { own, bundles }: Trust,
+  { identity: { maxLifetime } }: Config,
+  { rules }: CheckTlsPart,
   { log, metrics }: Pick<Reporters, 'log' | 'metrics'>,
 ): CheckTls | null {
-  if (listen.tls === null) return null;
-  // Never plaintext where mutual TLS was asked for.
-  if (own === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
+  if (rules === null) return null;
   const report = atMostOnceASecond((address: string, why: string, cause: RefusedConnection) =>
     log.warn('connection to the check port refused', { address, cause, why }),
   );
   return {
-    ownSvid: (listener) => own.onChange(listener),
-    peers: new Set(listen.peers.map(({ text }) => text)),
-    bundles: () => bundles.snapshot(),
+    ...rules,
     maxLifetimeSeconds: maxLifetime.x509Ms / 1000,
     clock: systemClock,
     onRefused: (address, why, cause) => {

@@ -3,6 +3,7 @@ import type { InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
 import { TokenVerifier } from '../token/verifier.ts';
+import { startCheckTls } from './check-tls.ts';
 import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
@@ -15,18 +16,21 @@ import { startTrust } from './trust.ts';
  * audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
  */
 export async function examine(config: Config): Promise<InventoryFindings> {
-  const trust = await startTrust(config, { onBundle: () => {}, onOwnSvid: () => {} });
+  const trust = await startTrust(config, () => {});
+  const checkTls = await startCheckTls(config, trust, { onOwnSvid: () => {}, onCheckPort: () => {} });
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
   const tasks = await startTasks(config, trust, identity, systemClock.now(), () => {});
   const policy = await startPolicy(config);
   const { problems, notes } = policy.findings();
+  const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
-    ...missingIn([trust, identity, tasks], systemClock.now()),
+    ...missingIn([trust, checkTls, identity, tasks], systemClock.now()),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
+    ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
-  await stopAll([policy, identity, trust, tasks]);
+  await stopAll([policy, identity, checkTls, trust, tasks]);
   return { problems: found, notes };
 }

@@ -6,6 +6,7 @@ import type { Audit } from '../observe/audit.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import type { MemoryState } from '../state/memory.ts';
+import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
 import type { Tasks } from './task.ts';
 import type { Trust } from './trust.ts';
@@ -13,6 +14,7 @@ import type { Trust } from './trust.ts';
 /** What is measured before each scrape. */
 export interface Measured {
   readonly trust: Trust;
+  readonly checkTls: CheckTlsPart;
   readonly identity: Identity;
   readonly tasks: Tasks;
   readonly policy: SnapshotHolder;
@@ -24,7 +26,7 @@ export interface Measured {
 
 /** Fills in, before each scrape, what is an age or a fill level. `clock` gives milliseconds since the epoch. */
 export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, audit }: Config, clock: () => number) {
-  const { trust, identity, tasks, policy, state } = measured;
+  const { trust, checkTls, identity, tasks, policy, state } = measured;
   metrics.beforeScrape(() => {
     const now = clock();
     metrics.ready(measured.ready());
@@ -38,7 +40,8 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     for (const { name, freshAt } of trust.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
-    const notAfter = trust.own?.status(now).notAfter ?? null;
+    for (const { file, fault } of checkTls.files(now)) metrics.checkPortOutOfDate(file, fault !== null);
+    const notAfter = checkTls.notAfter(now);
     metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
     for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);

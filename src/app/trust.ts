@@ -8,7 +8,6 @@ import { parseBundleFile } from '../trust/bundle-document.ts';
 import { type BundleEvent, type BundleSource, BundleStore } from '../trust/bundle-source.ts';
 import { bundleFile } from '../trust/bundle-source-file.ts';
 import { federationEndpoint, type FederationProfile as Profile } from '../trust/federation.ts';
-import { OwnIdentity, type OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { WorkloadApi, type WorkloadEndpoint } from '../trust/workload-api.ts';
 import { WorkloadApiBundles } from '../trust/workload-api-bundles.ts';
 import { type Part, timeText } from './part.ts';
@@ -17,20 +16,13 @@ import { type Part, timeText } from './part.ts';
 const CONFIRM_MS = 300_000;
 const LEAST_CONFIRM_MS = 1000;
 
-/** The bundles, and the sidecar's own SVID, running: both are read in the background. */
+/** The bundles, running: they are read in the background. */
 export interface Trust extends Part {
   readonly bundles: BundleStore;
-  /** The sidecar's own SVID; null where it needs none. */
-  readonly own: OwnIdentity | null;
 }
 
-export interface TrustEvents {
-  readonly onBundle: (event: BundleEvent) => void;
-  readonly onOwnSvid: (event: OwnIdentityEvent) => void;
-}
-
-/** Starts the source of each trust domain's bundle, and the stream of our own SVID where the check port serves TLS. */
-export async function startTrust({ identity, listen }: Config, { onBundle, onOwnSvid }: TrustEvents): Promise<Trust> {
+/** Starts the source of each trust domain's bundle. */
+export async function startTrust({ identity }: Config, onBundle: (event: BundleEvent) => void): Promise<Trust> {
   const domains = Object.entries(identity.trustDomains);
   const bundles = new BundleStore({
     domains: domains.map(([name, { local, maxStaleMs }]) => ({ name, local, maxStaleMs })),
@@ -59,53 +51,34 @@ export async function startTrust({ identity, listen }: Config, { onBundle, onOwn
   if (fromAgent.length > 0 && socket !== null) {
     sources.push(
       new WorkloadApiBundles({
-        api: agent(socket, Math.min(...fromAgent.map(([, { maxStaleMs }]) => maxStaleMs / 3))),
+        api: agentApi(socket, Math.min(...fromAgent.map(([, { maxStaleMs }]) => maxStaleMs / 3))),
         trustDomains: fromAgent.map(([trustDomain]) => trustDomain),
         clock: systemClock,
       }),
     );
   }
-  const own =
-    listen.tls === null || socket === null
-      ? null
-      : new OwnIdentity({ api: agent(socket, CONFIRM_MS), wanted: listen.tls.svid, onEvent: onOwnSvid });
-  await Promise.all([...sources.map((source) => source.start(bundles)), own?.start()]);
+  await Promise.all(sources.map((source) => source.start(bundles)));
   return {
     bundles,
-    own,
-    missing: (nowMs) => [
-      ...bundles
+    missing: (nowMs) =>
+      bundles
         .status(nowMs)
         .filter(({ local, state }) => local && state !== 'fresh')
         .map(({ name, state, fault }) => `the bundle of ${name} is ${state}${reason(fault)}`),
-      ...missingSvid(own, nowMs),
-    ],
     status: (nowMs) => ({
       trustDomains: bundles.status(nowMs).map((each) => ({ ...each, freshAt: timeText(each.freshAt) })),
-      ownSvid: own === null ? null : ownStatus(own, nowMs),
     }),
     stop: () => {
       for (const source of sources) source.stop();
-      own?.stop();
     },
   };
-}
-
-function missingSvid(own: OwnIdentity | null, nowMs: number): readonly string[] {
-  if (own === null) return [];
-  const { state, fault } = own.status(nowMs);
-  return state === 'valid' ? [] : [`our own SVID is ${state}${reason(fault)}`];
-}
-
-function ownStatus(own: OwnIdentity, nowMs: number) {
-  const { notAfter, ...status } = own.status(nowMs);
-  return { ...status, notAfter: timeText(notAfter === null ? null : notAfter * 1000) };
 }
 
 const isFromAgent = ({ from }: BundleOrigin): boolean => from === 'workloadApi';
 const reason = (fault: string | null): string => (fault === null ? '' : `: ${fault}`);
 
-function agent(endpoint: WorkloadEndpoint, confirmMs: number): WorkloadApi {
+/** The SPIFFE agent; what it said last is confirmed after `confirmMs` milliseconds of silence, within bounds. */
+export function agentApi(endpoint: WorkloadEndpoint, confirmMs = CONFIRM_MS): WorkloadApi {
   const refreshMs = Math.max(Math.min(confirmMs, CONFIRM_MS), LEAST_CONFIRM_MS);
   return new WorkloadApi({ endpoint, clock: systemClock, refreshMs });
 }

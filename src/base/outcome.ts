@@ -45,6 +45,7 @@ export const reasons = {
   request_xfcc_json: malformed('A forwarded client certificate in JSON is not read'),
   request_xfcc_mode: malformed('The forwarded client certificate does not come from this Envoy'),
   request_host_not_served: malformed('This host is not served here'),
+  request_host_not_bound: forbidden('The proxy that asks may not ask about this host'),
   request_host_unknown: malformed('This host is not in the inventory'),
   request_upgrade_method: malformed('Only a GET can ask for an upgrade'),
   request_method_not_allowed: malformed('The method is not allowed for this resource'),

@@ -28,7 +28,7 @@ export function useOf(
   return {
     requestId,
     caller: workload.id.text,
-    checkPeer: connection.checkPeer,
+    checkPeer: connection.checkPeer?.id ?? null,
     // Made of the whole message: only where something is used up.
     get digest() {
       return connection.digest;

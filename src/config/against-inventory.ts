@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { PeerEntry } from './peers.ts';
 import type { Config } from './schema.ts';
 
 /** What a look at a configuration found, one line each. */
@@ -43,6 +44,24 @@ function unknownHosts({ hosts }: Read, inventory: Inventory): string[] {
       ? []
       : [`hosts[${at}]: the inventory lists no host '${host}'; add it there, or correct it`],
   );
+}
+
+/** What clients of the check port can never ask about; `key` is where they are listed. */
+export function peersAgainstInventory(peers: readonly PeerEntry[], key: string, { hosts }: Inventory): string[] {
+  const serving = new Set([...hosts.values()].flatMap(({ servedBy }) => [...servedBy]));
+  const servers = [...serving].map((id) => SpiffeId.parse(id)).filter((id) => id instanceof SpiffeId);
+  return peers.flatMap((peer, at) => {
+    if (peer.hosts === null) {
+      if (serving.has(peer.pattern.text) || servers.some((id) => peer.pattern.matches(id))) return [];
+      const cure = 'name it in servedBy of its hosts, or name its hosts here';
+      return [`${key}[${at}]: no host of the inventory is servedBy it, so it may ask about nothing; ${cure}`];
+    }
+    return peer.hosts.flatMap((host, which) =>
+      hosts.has(host)
+        ? []
+        : [`${key}[${at}].hosts[${which}]: the inventory lists no host '${host}'; add it there, or correct it`],
+    );
+  });
 }
 
 function unknownPurposes({ task }: Read, { known }: Inventory): string[] {

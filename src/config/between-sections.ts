@@ -1,3 +1,4 @@
+import { type PeerDomains, strayPeers } from './peers.ts';
 import type { Config } from './schema.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
@@ -16,7 +17,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...sharedTrustDomains(config),
     ...sharedIssuers(config),
     ...strayProxies(config),
-    ...strayPeers(config),
+    ...strayPeersOf(config),
   ];
 }
 
@@ -72,17 +73,38 @@ function strayProxies({ identity }: Readable): KeyProblem[] {
   return faults;
 }
 
-function strayPeers({ listen, identity }: Readable): KeyProblem[] {
+function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
   if (listen === undefined || identity === undefined || listen.tls === null) return [];
   const faults: KeyProblem[] = [];
-  if (identity.workloadApi.socket === null) {
-    const message = 'needs the address of the SPIFFE agent; set identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
+  const { files } = listen.tls;
+  if (files === null && identity.workloadApi.socket === null) {
+    const message =
+      'needs a certificate; set listen.tls.files, or the SPIFFE agent by identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
     faults.push({ path: ['listen', 'tls'], message });
   }
-  for (const [at, peer] of listen.peers.entries()) {
-    if (Object.hasOwn(identity.trustDomains, peer.trustDomain)) continue;
-    const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
-    faults.push({ path: ['listen', 'peers', at], message });
+  const domains = peerDomains({ listen, identity });
+  if (files?.ca != null && domains.names.size > 1) {
+    const message =
+      'speaks for the local trust domain, and several are local; leave it out, and state a bundle for each under identity.trustDomains';
+    return [...faults, { path: ['listen', 'tls', 'files', 'ca'], message }];
   }
-  return faults;
+  const stray = strayPeers(listen.peers, domains);
+  return [...faults, ...stray.map((at) => ({ path: ['listen', 'peers', at], message: domains.message }))];
+}
+
+/** The trust domains that clients of the check port may be of: with `listen.tls.files.ca`, what is local alone. */
+export function peerDomains({ listen, identity }: Pick<Config, 'listen' | 'identity'>): PeerDomains {
+  const all = Object.entries(identity.trustDomains);
+  const ca = listen.tls?.files?.ca ?? null;
+  if (ca === null) {
+    return {
+      names: new Set(all.map(([name]) => name)),
+      message: 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself',
+    };
+  }
+  return {
+    names: new Set(all.flatMap(([name, { local }]) => (local ? [name] : []))),
+    message:
+      'lies in a trust domain that is not local, for which listen.tls.files.ca does not speak; leave ca out, and state the bundle under identity.trustDomains',
+  };
 }

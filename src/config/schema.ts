@@ -3,67 +3,12 @@ import type * as z from 'zod';
 import { contradiction } from './contradiction.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
+import { listen } from './listen.ts';
 import * as s from './scalars.ts';
 import { task } from './task.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */
 const SHIPPED_GUARDRAILS = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
-
-const listen = (folder: string) =>
-  s
-    .section({
-      check: s
-        .address(folder)
-        .prefault('unix:///run/cedar-ext-authz/check.sock')
-        .describe(
-          'Where Envoy sends its checks. A client of this port can present anyone’s certificate, so it is a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
-        ),
-      tls: s
-        .orOff(
-          s.section({
-            svid: s
-              .optional(s.workloadId())
-              .describe('The SPIFFE ID to serve as; left out: the default identity that the agent gives'),
-          }),
-        )
-        .prefault('off')
-        .describe('Mutual TLS on the check port, with the sidecar’s own SVID from the SPIFFE agent'),
-      peers: s
-        .list(s.workloadId(), 1024, (id) => id.text)
-        .prefault([])
-        .describe('With tls: the SPIFFE IDs of the allowed clients, which are your Envoys'),
-      status: s
-        .tcpAddressOrOff()
-        .prefault('127.0.0.1:9192')
-        .describe('Health, readiness, metrics and status over HTTP: read-only, without authentication'),
-      control: s
-        .word(['off'])
-        .prefault('off')
-        .describe('The control API and console: not implemented yet, so only off'),
-      unsafePlaintext: s
-        .flag()
-        .prefault(false)
-        .describe(
-          'Lets the check port listen on other than the loopback address without mutual TLS: every client is trusted as Envoy',
-        ),
-    })
-    .check((ctx) => {
-      const { check, status, tls, peers, unsafePlaintext } = ctx.value;
-      if (check.kind === 'tcp' && !check.loopback && !unsafePlaintext && tls === null) {
-        const message =
-          'lies off the loopback address: whoever reaches it can send anyone’s certificate; set listen.tls and listen.peers, use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
-        contradiction(ctx, ['check'], message);
-      }
-      if (tls !== null && check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
-      if (tls !== null && peers.length === 0)
-        contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys');
-      if (tls === null && peers.length > 0)
-        contradiction(ctx, ['peers'], 'needs listen.tls: peers are identified by their certificate');
-      if (tls !== null && unsafePlaintext) contradiction(ctx, ['unsafePlaintext'], 'contradicts listen.tls; drop one');
-      if (status === null || check.kind !== 'tcp' || status.port === 0) return;
-      if (status.port === check.port)
-        contradiction(ctx, ['status'], 'takes the port of listen.check; choose another one');
-    });
 
 const policy = (folder: string) =>
   s.section({

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Refusal } from '../base/outcome.ts';
+import type { CheckPeer } from '../http/input.ts';
 import { type CheckTls, listenTls } from './tls.ts';
 
 /** Where the check port listens. */
@@ -15,8 +16,8 @@ export type CheckAddress =
 export interface Bound {
   /** The address as clients write it. */
   readonly target: string;
-  /** Who is on the other end of a call, by `call.getPeer()`: a SPIFFE ID under mutual TLS, else null. */
-  peerOf(address: string, now: number): string | null | Refusal;
+  /** Who is on the other end of a call, by `call.getPeer()`: proven under mutual TLS, else null. */
+  peerOf(address: string, now: number): CheckPeer | null | Refusal;
   /** Takes no more connections, where the server does not see to it. */
   close(): void;
   /** Takes the address away. */

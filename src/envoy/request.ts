@@ -3,7 +3,7 @@ import { Refusal } from '../base/outcome.ts';
 import { FORWARDED_HEADER } from '../http/credentials.ts';
 import { guardHeaders } from '../http/guard.ts';
 import { canonicalAddress, canonicalHost } from '../http/host.ts';
-import type { CheckInput, Forwarded, Headers, Peer } from '../http/input.ts';
+import type { CheckInput, Connection, Forwarded, Headers, Peer } from '../http/input.ts';
 import { methodFault, type ReadRequestLine, readRequestLine } from '../http/request-line.ts';
 import { type HopOptions, parseXfcc, selectHop } from '../http/xfcc.ts';
 import { readHeaders } from './headers.ts';
@@ -21,10 +21,8 @@ export interface RequestOptions {
   readonly forwarded: HopOptions & { readonly maxBytes?: number };
 }
 
-/** Who asks: the SPIFFE ID of the client of the check port under mutual TLS, else null. */
-export interface RequestMeta {
-  readonly checkPeer: string | null;
-}
+/** Who asks: the client of the check port under mutual TLS, else null. */
+export type RequestMeta = Pick<Connection, 'checkPeer'>;
 
 const GRPC = /^application\/grpc(?:[+;, \t]|$)/i;
 

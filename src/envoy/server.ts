@@ -2,7 +2,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogVerbosity } from '@grpc/grpc-js';
 import { Refusal } from '../base/outcome.ts';
 import type { Answer, CheckCall } from '../check/answer.ts';
-import type { CheckInput } from '../http/input.ts';
+import type { CheckInput, CheckPeer } from '../http/input.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
@@ -22,7 +22,7 @@ export interface ServerLimits {
 export interface CheckService {
   /** Never rejects. */
   readonly answer: (call: CheckCall) => Promise<Answer>;
-  readonly read: (message: ReceivedCheck, checkPeer: string | null) => CheckInput | Refusal;
+  readonly read: (message: ReceivedCheck, checkPeer: CheckPeer | null) => CheckInput | Refusal;
   readonly onBug: (error: unknown, decision: string) => void;
 }
 

@@ -5,10 +5,12 @@ import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tl
 import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Clock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
+import type { CheckPeer } from '../http/input.ts';
 import type { RefusedConnection } from '../observe/metrics.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { OwnSvid } from '../trust/own-svid.ts';
 import { presentedBy } from '../trust/tls-peer.ts';
+import type { Peers } from './peers.ts';
 import { Handshakes } from './tls-handshakes.ts';
 import { ProvenPeer } from './tls-peer.ts';
 
@@ -23,8 +25,8 @@ const MAX_AGE_MS = 86_400_000;
 export interface CheckTls {
   /** Tells of the sidecar's own SVID now, and whenever it changes; null: there is none, and nobody can connect. */
   readonly ownSvid: (listener: (svid: OwnSvid | null) => void) => void;
-  /** The SPIFFE IDs that may ask. */
-  readonly peers: ReadonlySet<string>;
+  /** Who may ask now. */
+  readonly peers: () => Peers;
   readonly bundles: () => BundleSnapshot;
   /** The longest life of a peer's certificate, in seconds. */
   readonly maxLifetimeSeconds: number;
@@ -41,8 +43,8 @@ interface Connection {
 
 export interface TlsListener {
   readonly port: number;
-  /** The SPIFFE ID on the other end of a call, by `call.getPeer()`, verified for `now`; or why there is none any more. */
-  peerOf(address: string, now: number): string | Refusal;
+  /** Who is on the other end of a call, by `call.getPeer()`, verified for `now`; or why nobody who may ask is there any more. */
+  peerOf(address: string, now: number): CheckPeer | Refusal;
   /** Takes no more connections, and ends those that are still in the handshake; the others go on. */
   close(): void;
 }
@@ -98,9 +100,9 @@ export async function listenTls(server: Server, host: string, port: number, tls:
     peerOf: (address, now) => {
       const connection = connections.get(address);
       if (connection === undefined) return new Refusal('internal', 'the connection of the check is gone');
-      const id = connection.peer.id(now);
-      if (id instanceof Refusal) connection.injector.drain(DRAIN_MS);
-      return id;
+      const peer = connection.peer.at(now);
+      if (peer instanceof Refusal) connection.injector.drain(DRAIN_MS);
+      return peer;
     },
     close: () => {
       tcp.close();

@@ -75,10 +75,20 @@ export interface HttpRequest {
   readonly headers: Headers;
 }
 
+/** The client of the check port under mutual TLS, and what it may ask about. */
+export interface CheckPeer {
+  /** The SPIFFE ID that it proved. */
+  readonly id: string;
+  /** Hosts that it may ask about. */
+  readonly hosts: ReadonlySet<string>;
+  /** It may ask about the hosts whose `servedBy` in the inventory holds it, too. */
+  readonly servedHosts: boolean;
+}
+
 /** How the request reached the Envoy that asks, and how the question reached the check port. Nothing here is verified but `checkPeer`. */
 export interface Connection {
-  /** Who called the check port: a SPIFFE ID under mutual TLS, else null. */
-  readonly checkPeer: string | null;
+  /** Who called the check port: null without mutual TLS, where whoever reaches it may ask about every host. */
+  readonly checkPeer: CheckPeer | null;
   /** SHA-256 (hex) of the whole CheckRequest as received, which holds nothing but `attributes`. */
   readonly digest: string;
   readonly source: Peer;

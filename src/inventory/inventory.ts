@@ -87,7 +87,7 @@ export class Inventory {
 
   /**
    * The resource and the action of a request whose host somebody vouches for. `hosts` is the list of the
-   * configuration. Refusals: `request_host_not_served`, and those of `target`.
+   * configuration. Refusals: those of `vouch` and of `target`.
    */
   locate(input: Located, options: { readonly hosts: readonly string[] }): Target | Refusal {
     const refusal = vouch(input, { hosts: options.hosts, servedBy: this.#servedBy });

@@ -3,7 +3,7 @@ import type { CheckInput, Connection } from '../http/input.ts';
 
 /** What of a request tells who vouches for its host. */
 export interface Vouched extends Pick<CheckInput, 'host'> {
-  readonly connection: Pick<Connection, 'destinationPrincipal' | 'extensions'>;
+  readonly connection: Pick<Connection, 'checkPeer' | 'destinationPrincipal' | 'extensions'>;
 }
 
 /** What assigns hosts to this Envoy, beside its routes. */
@@ -17,9 +17,14 @@ export interface Vouchers {
 /**
  * Null when somebody but the caller says that this Envoy serves the host: the route's `context_extensions.host`, else the
  * only name in `hosts`, else the only host that `destination.principal` serves. A route that names another host than the
- * caller is read neither way.
+ * caller is read neither way. All of this is the word of the Envoy that asks; under mutual TLS the host must also be one
+ * that it is bound to. Refusals: `request_host_not_served`, `request_host_not_bound`.
  */
 export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
+  return unassigned(input, vouchers) ?? unbound(input, vouchers);
+}
+
+function unassigned(input: Vouched, vouchers: Vouchers): Refusal | null {
   const { destinationPrincipal, extensions } = input.connection;
   const routed = extensions.get('host');
   if (routed !== undefined) {
@@ -34,6 +39,16 @@ export function vouch(input: Vouched, vouchers: Vouchers): Refusal | null {
   }
   return unserved(
     `host '${input.host}' is not assigned to this Envoy; set context_extensions.host on the route, or hosts, or servedBy`,
+  );
+}
+
+function unbound({ host, connection: { checkPeer } }: Vouched, { servedBy }: Vouchers): Refusal | null {
+  if (checkPeer === null || checkPeer.hosts.has(host)) return null;
+  if (checkPeer.servedHosts && servedBy.get(checkPeer.id)?.includes(host)) return null;
+  const cure = checkPeer.servedHosts ? 'in servedBy of the host' : 'or the host under hosts of this peer';
+  return new Refusal(
+    'request_host_not_bound',
+    `${checkPeer.id} is not bound to the host '${host}'; name it ${cure}, if it may ask about that host`,
   );
 }
 

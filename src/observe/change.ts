@@ -19,7 +19,9 @@ export type AuditChange =
   /** The time for which the configuration disabled a guardrail is over. */
   | { readonly event: 'guardrail-bound'; readonly revision: string; readonly guardrails: readonly string[] }
   /** Callers of a trust domain are verified by this bundle from now on; null: it was withdrawn, and all are refused. */
-  | { readonly event: 'bundle-changed'; readonly trustDomain: string; readonly revision: string | null };
+  | { readonly event: 'bundle-changed'; readonly trustDomain: string; readonly revision: string | null }
+  /** Who may ask at the check port (`peers`), or which authorities prove it (`ca`), is what this file holds from now on. */
+  | { readonly event: 'check-port-changed'; readonly file: string; readonly revision: string | null };
 
 /** The events that are changes of what decides. */
 export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
@@ -27,6 +29,7 @@ export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
   'policy-refused',
   'guardrail-bound',
   'bundle-changed',
+  'check-port-changed',
 ]);
 
 /** Of what an operator writes: enough to recognise it, whatever its length. */

@@ -109,17 +109,32 @@ export const messages = {
   'SVID renewal failed, using the current one until it expires': {
     level: 'error',
     fields: ['id', 'until', 'detail'],
-    use: 'Check the SPIFFE agent before the time in `until`',
+    use: 'Check the SPIFFE agent, or the files of `listen.tls.files`, before the time in `until`',
   },
   'there is no SVID': {
     level: 'error',
     fields: ['detail'],
-    use: 'No client can connect to the check port: check the SPIFFE agent and the registration entry of the sidecar',
+    use: 'No client can connect to the check port: check the SPIFFE agent and the registration entry of the sidecar, or the files of `listen.tls.files`',
+  },
+  'check port file loaded': {
+    level: 'info',
+    fields: ['file', 'revision', 'detail'],
+    use: '`file` is `peers` or `ca`. The next check of every connection is held to it, open ones included',
+  },
+  'check port file refused, keeping the last good one': {
+    level: 'error',
+    fields: ['file', 'revision', 'detail'],
+    use: 'Correct the file: `detail` has each problem with its place. `authz_check_port_out_of_date` is 1 until then',
+  },
+  'there is no good check port file': {
+    level: 'error',
+    fields: ['file', 'detail'],
+    use: 'Correct the file, or mount it: no client can connect to the check port until then',
   },
   'connection to the check port refused': {
     level: 'warn',
     fields: ['address', 'cause', 'why'],
-    use: 'At most one line a second; `authz_tls_refused_total` counts all. An Envoy that is not under `listen.peers`, or a stranger',
+    use: 'At most one line a second; `authz_tls_refused_total` counts all. An Envoy that is not one of the peers, or a stranger',
   },
   'audit sink failed': {
     level: 'error',

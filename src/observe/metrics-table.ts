@@ -13,6 +13,7 @@ export interface MetricRow {
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
 const cache = '`certificates`, `tokens`, `proofs`';
+const checkPortFile = '`certificate`, with its key, and `ca`: those of `listen.tls.files`; `peers`: `listen.peersFile`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -160,7 +161,7 @@ export const metricRows = {
     help: 'Time until the sidecar’s own X.509-SVID expires, negative afterwards; absent without one',
     labels: {},
     unit: 'seconds',
-    use: 'Agents renew it at half of its lifetime: alert at a quarter. If it is absent with `listen.tls`, no client can connect',
+    use: 'Agents renew it at half of its lifetime, cert-manager at two thirds: alert at a quarter. If it is absent with `listen.tls`, no client can connect',
   },
   authz_issuer_keys_age_seconds: {
     type: 'gauge',
@@ -260,12 +261,26 @@ export const metricRows = {
     unit: 'checks',
     use: 'Give the sidecar more CPU, or run more of them',
   },
+  authz_check_port_reloads_total: {
+    type: 'counter',
+    help: 'Changes of a file of the check port that were taken, and reads of it that failed',
+    labels: { file: checkPortFile, result: '`loaded`, `refused`' },
+    unit: 'attempts',
+    use: '`refused` rises with each read of a broken file; `authz_check_port_out_of_date` shows whether it persists',
+  },
+  authz_check_port_out_of_date: {
+    type: 'gauge',
+    help: 'Whether a file of the check port cannot be used as it is now; absent where the configuration names none',
+    labels: { file: checkPortFile },
+    unit: '0 or 1',
+    use: 'Alert on 1 for longer than a minute: what was read last is used, and `/status` and the log have the cause',
+  },
   authz_tls_refused_total: {
     type: 'counter',
     help: 'Connections to the check port that were refused',
     labels: {
       cause:
-        '`handshake`, TLS itself failed; `timeout`, no handshake in time; `peer`, its certificate does not prove one of `listen.peers`',
+        '`handshake`, TLS itself failed; `timeout`, no handshake in time; `peer`, its certificate does not prove one of the peers',
     },
     unit: 'connections',
     use: '`peer`: an Envoy that is not listed, or a stranger; the log has one line a second with address and cause',

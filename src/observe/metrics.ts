@@ -12,6 +12,9 @@ export type Stage = (typeof stages)[number];
 export const refusedConnections = ['handshake', 'timeout', 'peer'] as const;
 export type RefusedConnection = (typeof refusedConnections)[number];
 
+/** The files of the check port that are read again. */
+const checkPortFiles = ['certificate', 'ca', 'peers'] as const;
+
 /** The names that labels may take: each comes from the code or the config, never from a request. */
 export interface MetricNames {
   readonly trustDomains: readonly string[];
@@ -211,6 +214,16 @@ export class Metrics {
     this.#set('authz_audit_queue_limit', limit);
   }
 
+  /** A change of a file of the check port was taken, or a read of it failed. */
+  checkPortRead(file: (typeof checkPortFiles)[number], result: 'loaded' | 'refused'): void {
+    this.#count('authz_check_port_reloads_total', { file, result });
+  }
+
+  /** Whether what a file of the check port holds now is not what is in force. */
+  checkPortOutOfDate(file: (typeof checkPortFiles)[number], is: boolean): void {
+    this.#set('authz_check_port_out_of_date', is ? 1 : 0, { file });
+  }
+
   connectionRefused(cause: RefusedConnection): void {
     this.#count('authz_tls_refused_total', { cause });
   }
@@ -274,6 +287,9 @@ export class Metrics {
     }
     for (const sink of sinks) {
       for (const result of ['written', 'failed']) this.#count('authz_audit_records_total', { sink, result }, 0);
+    }
+    for (const file of checkPortFiles) {
+      for (const result of reads) this.#count('authz_check_port_reloads_total', { file, result }, 0);
     }
     for (const cause of refusedConnections) this.#count('authz_tls_refused_total', { cause }, 0);
     for (const setting of unsafe) this.#set('authz_unsafe_settings', 0, { setting });

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { Fault, messageOf } from '../base/fault.ts';
 
-/** The bytes of a file, at most `maxBytes`. Never rejects. */
+/** The bytes of a file, at most `maxBytes`; of a longer one no more than one byte beyond is read. Never rejects. */
 export async function readBounded(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | Fault> {
   try {
-    const bytes = await readFile(path, { signal });
+    const bytes = await buffer(createReadStream(path, { end: maxBytes, signal }));
     return bytes.length > maxBytes ? new Fault(`longer than ${maxBytes} bytes`) : bytes;
   } catch (error) {
     return new Fault(messageOf(error));

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { wakeAfter } from './wall-clock-timer.ts';
-import { folderOf, Watch } from './watch.ts';
+import { foldersOf, Watch } from './watch.ts';
 
 /** One change of a folder makes several events; they become one read. */
 const SETTLE_MS = 50;
@@ -20,8 +20,8 @@ export interface RefreshOptions<T> {
   readonly maxStaleMs: number;
   /** Milliseconds that lie at least between two reads; after failures twice as many, and twice again, up to the usual. */
   readonly leastMs: number;
-  /** A file whose changes ask for a read. */
-  readonly file?: string | null;
+  /** Files whose changes ask for a read. */
+  readonly files?: readonly string[];
 }
 
 /** How old what was read is: younger than its limit, older, or never read. */
@@ -52,7 +52,8 @@ export class Refresher<T> {
 
   constructor(options: RefreshOptions<T>) {
     this.#options = options;
-    this.#watch = options.file ? Watch.file(options.file, () => this.refreshSoon(SETTLE_MS)) : null;
+    const { files = [] } = options;
+    this.#watch = files.length > 0 ? Watch.files(files, () => this.refreshSoon(SETTLE_MS)) : null;
   }
 
   /** What the last good read gave; null while there was none. */
@@ -113,12 +114,12 @@ export class Refresher<T> {
   }
 
   async #readOnce(): Promise<void> {
-    const { clock, read, onRead, file } = this.#options;
+    const { clock, read, onRead, files = [] } = this.#options;
     const { signal } = this.#abort;
     this.#cancel();
     this.#asked = false;
-    // Anew each time, since its folder may have been replaced. Without a folder, the read reports it.
-    if (file) this.#watch?.follow(folderOf(file));
+    // Anew each time, since a folder may have been replaced. Without a folder, the read reports it.
+    this.#watch?.follow(foldersOf(files));
     const freshAt = clock.now();
     const before = this.last;
     const value = await read(signal, before);

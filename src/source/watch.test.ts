@@ -3,14 +3,14 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
-import { folderOf, Watch } from './watch.ts';
+import { foldersOf, Watch } from './watch.ts';
 
 for (const swapped of ['bundle.json', '..data']) {
   test(`what grows beside a file wakes nobody, and a new ${swapped} does`, async (t) => {
     const folder = temporaryFolder();
     t.after(() => removeFolder(folder));
     const { promise, resolve } = Promise.withResolvers<string | null>();
-    const watch = Watch.file(join(folder, 'bundle.json'), resolve);
+    const watch = Watch.files([join(folder, 'bundle.json')], resolve);
     t.after(() => watch.close());
     watch.follow([folder]);
     writeFileSync(join(folder, 'audit.jsonl'), 'a line');
@@ -23,9 +23,9 @@ for (const swapped of ['bundle.json', '..data']) {
 
 test('a folder that is not there is no error, and one that comes or comes back is watched at the next follow', async (t) => {
   const file = join(temporaryFolder(), 'new', 'bundle.json');
-  const [folder = ''] = folderOf(file);
+  const [folder = ''] = foldersOf([file]);
   let changed = (_name: string | null): void => {};
-  const watch = Watch.file(file, (name) => changed(name));
+  const watch = Watch.files([file], (name) => changed(name));
   t.after(() => {
     watch.close();
     removeFolder(dirname(folder));

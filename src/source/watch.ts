@@ -15,13 +15,13 @@ export class Watch {
   }
 
   /**
-   * A watch on the folder of one file, for changes after which the file may be another one. What else grows in the folder,
-   * such as an audit log, is passed over.
+   * A watch on the folders of some files, for changes after which one of them may be another one. What else grows in a
+   * folder, such as an audit log, is passed over.
    */
-  static file(file: string, onChange: (name: string | null) => void): Watch {
-    const name = basename(file);
+  static files(files: readonly string[], onChange: (name: string | null) => void): Watch {
+    const names = new Set(files.map((file) => basename(file)));
     return new Watch((changed) => {
-      if (changed === null || changed === name || changed.startsWith('..')) onChange(changed);
+      if (changed === null || names.has(changed) || changed.startsWith('..')) onChange(changed);
     });
   }
 
@@ -61,8 +61,10 @@ export class Watch {
   }
 }
 
-/** The folder that `Watch.file` has to follow. */
-export const folderOf = (file: string): readonly string[] => [dirname(file)];
+/** The folders that `Watch.files` has to follow. */
+export const foldersOf = (files: readonly string[]): readonly string[] => [
+  ...new Set(files.map((file) => dirname(file))),
+];
 
 function inode(path: string): string {
   try {

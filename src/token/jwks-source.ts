@@ -72,7 +72,7 @@ export class JwksSource implements KeySource {
       maxStaleMs,
       leastMs: options.cooldownMs ?? COOLDOWN_MS[origin.from],
       refreshMs: () => options.refreshMs ?? REFRESH_MS[origin.from],
-      file: origin.from === 'file' ? origin.path : null,
+      files: origin.from === 'file' ? [origin.path] : [],
       read: async (signal, last) => {
         const document = await readDocument(signal);
         return document instanceof Fault ? document : readKeys(document, last);

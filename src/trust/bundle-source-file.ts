@@ -23,7 +23,7 @@ export interface BundleFileOptions {
 export function bundleFile({ trustDomain, file, maxStaleMs, clock }: BundleFileOptions): RefreshedBundle {
   return new RefreshedBundle(trustDomain, {
     clock,
-    file,
+    files: [file],
     maxStaleMs,
     leastMs: LEAST_MS,
     refreshMs: (last) => (last?.refreshSeconds ?? REFRESH_SECONDS) * 1000,

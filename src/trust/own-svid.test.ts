@@ -10,7 +10,7 @@ import { until } from '../../test/support/until.ts';
 import { Fault } from '../base/fault.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { type OwnSvid, readOwnSvid } from './own-svid.ts';
-import { OwnIdentity, type OwnIdentityEvent } from './own-svid-source.ts';
+import { agentSvid, OwnIdentity, type OwnIdentityEvent } from './own-svid-source.ts';
 import { WorkloadApi } from './workload-api.ts';
 import type { X509SvidMessage } from './workload-api-messages.ts';
 
@@ -27,7 +27,7 @@ describe('an SVID of our own', () => {
     const [mine, other] = [ca.svid(ID), ca.svid(OTHER)];
     const svids = [x509Svid(OTHER, other), x509Svid(ID, mine)];
     assert.equal((read(...svids) as OwnSvid).thumbprint, mine.thumbprint);
-    assert.equal((readOwnSvid({ svids }, null) as OwnSvid).id.text, OTHER);
+    assert.equal((readOwnSvid({ svids }, null) as OwnSvid).id?.text, OTHER);
     assert.equal(read(x509Svid(OTHER, other)), null);
   });
 
@@ -75,14 +75,14 @@ describe('our own SVID from the agent', () => {
     await agent.start();
     events = [];
     const api = new WorkloadApi({ endpoint: { kind: 'unix', path: agent.socket }, clock, refreshMs: 60_000 });
-    own = new OwnIdentity({ api, wanted, onEvent: (event) => events.push(event) });
+    own = new OwnIdentity({ source: agentSvid(api, wanted), onEvent: (event) => events.push(event) });
     await own.start();
     own.onChange((svid) => {
       current = svid;
     });
   });
   afterEach(async () => {
-    own.stop();
+    await own.stop();
     await agent.stop();
   });
   after(() => removeFolder(dir));

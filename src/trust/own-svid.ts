@@ -1,16 +1,20 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { Fault } from '../base/fault.ts';
+import { createSecureContext } from 'node:tls';
+import { Fault, messageOf } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import { Certificate } from '../x509/certificate.ts';
+import { extendedKeyUsages } from '../x509/certificate-extensions.ts';
+import { readPem } from '../x509/certificate-pem.ts';
 import { forms } from '../x509/names.ts';
 import { splitDer } from './bundle-document.ts';
 import type { X509SvidMessage } from './workload-api-messages.ts';
 import { checkLeaf } from './x509-svid.ts';
 
-/** The X.509-SVID of this process with its key: what a server or client of TLS shows. */
+/** The certificate of this process with its key: what a server or client of TLS shows. */
 export interface OwnSvid {
-  readonly id: SpiffeId;
+  /** Null where it comes from a file and is no SVID: clients then know it by another name, such as its DNS name. */
+  readonly id: SpiffeId | null;
   /** The leaf first, then the intermediates, as PEM. */
   readonly certificatesPem: string;
   readonly keyPem: string;
@@ -34,33 +38,71 @@ export function readOwnSvid({ svids }: X509SvidMessage, wanted: SpiffeId | null)
   if (id instanceof Refusal) return new Fault(id.detail);
   const blocks = splitDer(chosen.x509_svid);
   if (blocks instanceof Fault) return blocks;
-  const [der] = blocks;
-  if (der === undefined) return new Fault('the SVID holds no certificate');
-  const leaf = Certificate.parse(der);
-  if (leaf instanceof Refusal) return new Fault(leaf.detail);
-  const wrong = checkLeaf(leaf, true);
-  if (wrong !== null) return new Fault(wrong.detail);
-  const uris = leaf.extensions.names.filter(({ form }) => form === forms.uri).map(({ text }) => text);
-  if (uris.length !== 1 || uris[0] !== id.text) return new Fault('the certificate is not about the id beside it');
-  const key = importPkcs8(chosen.x509_svid_key);
-  if (key === null) return new Fault('the private key cannot be read');
-  if (!leaf.key?.equals(createPublicKey(key))) return new Fault('the private key is not that of the certificate');
-  const { notBefore, notAfter, thumbprint } = leaf;
-  const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return {
-    id,
-    certificatesPem: blocks.map((block) => new X509Certificate(block).toString()).join(''),
-    keyPem,
-    notBefore,
-    notAfter,
-    thumbprint,
-  };
+  const key = importKey(() => ({ key: Buffer.from(chosen.x509_svid_key), format: 'der', type: 'pkcs8' }));
+  if (key instanceof Fault) return key;
+  const svid = shown(blocks, key, true);
+  if (svid instanceof Fault || svid.id?.text === id.text) return svid;
+  return new Fault('the certificate is not about the id beside it');
 }
 
-function importPkcs8(der: Uint8Array): KeyObject | null {
+/**
+ * The certificate of a server in two PEM files (RFC 7468): the leaf first, then what leads to its authority, and its key in
+ * any of the forms that tools write (PKCS #8, PKCS #1, SEC 1). It need not be an SVID. At `nowMs` it must be valid.
+ */
+export function readOwnFiles(certificates: string, keyText: string, nowMs: number): OwnSvid | Fault {
+  const blocks = readPem(certificates, true);
+  if (blocks instanceof Fault) return new Fault(`the certificate file: ${blocks.detail}`);
+  const key = importKey(() => keyText);
+  if (key instanceof Fault) return key;
+  const svid = shown(blocks, key, false);
+  if (svid instanceof Fault) return svid;
+  const { notBefore, notAfter } = svid;
+  if (nowMs / 1000 > notAfter) return new Fault(`the certificate has expired, on ${dateOf(notAfter)}`);
+  if (nowMs / 1000 < notBefore) return new Fault(`the certificate is not valid before ${dateOf(notBefore)}`);
+  return svid;
+}
+
+/** What a server of TLS can show: `strict` asks of the leaf what X509-SVID section 4.3 does. */
+function shown(blocks: readonly Uint8Array[], key: KeyObject, strict: boolean): OwnSvid | Fault {
+  const [der] = blocks;
+  if (der === undefined) return new Fault('there is no certificate');
+  const leaf = Certificate.parse(der);
+  if (leaf instanceof Refusal) return new Fault(`the certificate: ${leaf.detail}`);
+  const wrong = checkLeaf(leaf, strict);
+  if (wrong !== null) return new Fault(`the certificate is not one of a workload: ${wrong.detail}`);
+  const { extendedKeyUsage, names } = leaf.extensions;
+  if (
+    extendedKeyUsage !== null &&
+    ![extendedKeyUsages.server, extendedKeyUsages.any].some((use) => extendedKeyUsage.has(use))
+  )
+    return new Fault('the certificate is not for a server: its extended key usage lacks serverAuth');
+  if (!leaf.key?.equals(createPublicKey(key))) return new Fault('the private key is not that of the certificate');
+  const { notBefore, notAfter, thumbprint } = leaf;
+  const certificatesPem = blocks.map((block) => new X509Certificate(block).toString()).join('');
+  const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const unusable = faultOf(() => createSecureContext({ cert: certificatesPem, key: keyPem }));
+  if (unusable !== null) return new Fault(`OpenSSL does not take the certificate: ${unusable}`);
+  const uris = names.filter(({ form }) => form === forms.uri);
+  const id = uris.length === 1 ? SpiffeId.parse(uris[0]!.text) : null;
+  return { id: id instanceof SpiffeId ? id : null, certificatesPem, keyPem, notBefore, notAfter, thumbprint };
+}
+
+function importKey(key: () => Parameters<typeof createPrivateKey>[0]): KeyObject | Fault {
   try {
-    return createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' });
+    return createPrivateKey(key());
   } catch {
-    return null;
+    // What OpenSSL says of it helps nobody, and might quote it.
+    return new Fault('the private key cannot be read; write it as PEM without a passphrase');
   }
 }
+
+function faultOf(attempt: () => unknown): string | null {
+  try {
+    attempt();
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+const dateOf = (seconds: number): string => new Date(seconds * 1000).toISOString();

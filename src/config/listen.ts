@@ -1,0 +1,108 @@
+import type { Address } from './addresses.ts';
+import { type Context, contradiction } from './contradiction.ts';
+import { peerList } from './peers.ts';
+import * as s from './scalars.ts';
+
+const files = (folder: string) =>
+  s.section({
+    certificate: s
+      .path(folder)
+      .describe('PEM file of the certificate and the intermediates above it (`tls.crt`, `cert-chain.pem`)'),
+    key: s.path(folder).describe('PEM file of its private key, not encrypted (`tls.key`, `key.pem`)'),
+    ca: s
+      .optional(s.path(folder))
+      .describe(
+        'PEM file of the authorities of the peers’ certificates (`ca.crt`, `root-cert.pem`), which speak for the local trust domain; left out: the bundles of identity.trustDomains',
+      ),
+  });
+
+const tls = (folder: string) =>
+  s
+    .section({
+      svid: s
+        .optional(s.workloadId())
+        .describe('The SPIFFE ID to serve as; left out: the default identity that the agent gives'),
+      files: s
+        .optional(files(folder))
+        .describe('The certificate comes from files, such as those of cert-manager, and not from the agent; watched'),
+    })
+    .check((ctx) => {
+      const { svid, files } = ctx.value;
+      if (svid !== null && files !== null)
+        contradiction(ctx, ['svid'], 'asks the SPIFFE agent for what listen.tls.files has; drop one');
+    });
+
+/** The section `listen`: where the sidecar listens, and who may ask there. */
+export const listen = (folder: string) =>
+  s
+    .section({
+      check: s
+        .address(folder)
+        .prefault('unix:///run/cedar-ext-authz/check.sock')
+        .describe(
+          'Where Envoy sends its checks. A client of this port can present anyone’s certificate, so it is a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
+        ),
+      tls: s
+        .orOff(tls(folder))
+        .prefault('off')
+        .describe(
+          'Mutual TLS on the check port, with the sidecar’s own SVID from the SPIFFE agent, or a certificate in files',
+        ),
+      peers: peerList()
+        .prefault([])
+        .describe(
+          'With tls: the allowed clients, which are your Envoys, each a SPIFFE ID or a mapping. An Envoy that several match may ask about the hosts of all of them',
+        ),
+      peersFile: s
+        .optional(s.path(folder))
+        .describe('In place of peers: a YAML file with the one key `peers`, read again when it changes'),
+      status: s
+        .tcpAddressOrOff()
+        .prefault('127.0.0.1:9192')
+        .describe('Health, readiness, metrics and status over HTTP: read-only, without authentication'),
+      control: s
+        .word(['off'])
+        .prefault('off')
+        .describe('The control API and console: not implemented yet, so only off'),
+      unsafePlaintext: s
+        .flag()
+        .prefault(false)
+        .describe(
+          'Lets the check port listen on other than the loopback address without mutual TLS: every client is trusted as Envoy',
+        ),
+    })
+    .check((ctx) => {
+      const { check, status, tls, unsafePlaintext } = ctx.value;
+      if (check.kind === 'tcp' && !check.loopback && !unsafePlaintext && tls === null) {
+        const message =
+          'lies off the loopback address: whoever reaches it can send anyone’s certificate; set listen.tls and listen.peers, use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
+        contradiction(ctx, ['check'], message);
+      }
+      if (tls !== null) checkTls(ctx, ctx.value);
+      else checkPlain(ctx, ctx.value);
+      if (status === null || check.kind !== 'tcp' || status.port === 0) return;
+      if (status.port === check.port)
+        contradiction(ctx, ['status'], 'takes the port of listen.check; choose another one');
+    });
+
+interface Peering {
+  readonly check: Address;
+  readonly peers: readonly unknown[];
+  readonly peersFile: string | null;
+  readonly unsafePlaintext: boolean;
+}
+
+function checkTls(ctx: Context, { check, peers, peersFile, unsafePlaintext }: Peering): void {
+  if (check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
+  if (peers.length === 0 && peersFile === null)
+    contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys, or set listen.peersFile');
+  if (peers.length > 0 && peersFile !== null)
+    contradiction(ctx, ['peersFile'], 'stands beside listen.peers; keep one of them');
+  if (unsafePlaintext) contradiction(ctx, ['unsafePlaintext'], 'contradicts listen.tls; drop one');
+}
+
+function checkPlain(ctx: Context, { peers, peersFile }: Peering): void {
+  const message = 'needs listen.tls: peers are identified by their certificate';
+  if (peers.length > 0) contradiction(ctx, ['peers'], message);
+  if (peersFile !== null) contradiction(ctx, ['peersFile'], message);
+}

@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { Fault } from '../base/fault.ts';
+import { SpiffePattern } from '../base/spiffe-pattern.ts';
+import { shapeProblems, withPath } from '../source/explain.ts';
+import type { Problem } from '../source/problem.ts';
+import { readYaml } from '../source/yaml.ts';
+import { leaf, Wrong } from './leaf.ts';
+import { host, list, optional, section, self } from './scalars.ts';
+
+const MAX_PEERS = 1024;
+const MAX_HOSTS = 1024;
+
+/** Clients of the check port, and the hosts that they may ask about; null: those whose `servedBy` holds the client. */
+export interface PeerEntry {
+  readonly pattern: SpiffePattern;
+  readonly hosts: readonly string[] | null;
+}
+
+const pattern = () =>
+  leaf('SPIFFE ID', (value): SpiffePattern | Wrong => {
+    const parsed = SpiffePattern.parse(value);
+    return parsed instanceof Fault ? new Wrong(parsed.detail) : parsed;
+  });
+
+const peer = () =>
+  z.union([
+    pattern().transform((id): PeerEntry => ({ pattern: id, hosts: null })),
+    section({
+      id: pattern().describe('Its SPIFFE ID; a segment `*` of the path stands for exactly one segment'),
+      hosts: optional(
+        list(host(), MAX_HOSTS, self).min(1, {
+          error: 'is empty, so this peer could ask about nothing; name hosts, or leave the key out',
+        }),
+      ).describe(
+        'The hosts that it may ask about; left out: those of the inventory whose `servedBy` has its SPIFFE ID',
+      ),
+    }).transform(({ id, hosts }): PeerEntry => ({ pattern: id, hosts })),
+  ]);
+
+/** `listen.peers`, and the list in the file that stands for it. */
+export const peerList = () => list(peer(), MAX_PEERS, ({ pattern: { text } }) => text);
+
+const peersFile = section({ peers: peerList() });
+
+/** What `loadPeers` gives: told apart from peers without `instanceof`. */
+export const isProblems = (loaded: readonly PeerEntry[] | Problem[]): loaded is Problem[] =>
+  loaded.some((each) => 'message' in each);
+
+/** Which trust domains peers may be of, and what to say of others. */
+export interface PeerDomains {
+  readonly names: ReadonlySet<string>;
+  readonly message: string;
+}
+
+/**
+ * The text of the file that stands for `listen.peers`: YAML with the one key `peers`, which may be an empty list. Gives all
+ * of it, or every problem with its place. `file` is only shown.
+ */
+export function loadPeers(text: string, file: string, domains: PeerDomains): readonly PeerEntry[] | Problem[] {
+  const yaml = readYaml(text, file, 'write peers: [] to let nobody ask');
+  if (Array.isArray(yaml)) return yaml;
+  const parsed = peersFile.safeParse(yaml.value, { reportInput: true });
+  if (!parsed.success) return shapeProblems(parsed.error, yaml, true);
+  const { peers } = parsed.data;
+  const stray = strayPeers(peers, domains).map((at) =>
+    yaml.problem(['peers', at], withPath(['peers', at], domains.message)),
+  );
+  return stray.length > 0 ? stray : peers;
+}
+
+/** The places of peers that could never prove themselves, for want of authorities for their trust domain. */
+export const strayPeers = (peers: readonly PeerEntry[], { names }: PeerDomains): readonly number[] =>
+  peers.flatMap(({ pattern }, at) => (names.has(pattern.trustDomain) ? [] : [at]));
