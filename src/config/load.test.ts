@@ -137,7 +137,7 @@ task:
       '/etc/authz/config.yaml:6:11: limits.requestBytes',
     ],
   );
-  assert.match(found[0]!, /the keys are check, tls, peers, status, control, unsafePlaintext$/);
+  assert.match(found[0]!, /the keys are check, tls, peers, peersFile, status, control, unsafePlaintext$/);
   assert.match(found[2]!, /write a number and ms, s, m, h or d, such as 10m$/);
 });
 
@@ -473,18 +473,90 @@ test('the check port leaves the loopback address only with TLS and named peers, 
   const peers = 'peers: [spiffe://prod.example/envoy]';
   const { listen } = good(`${SMALLEST}listen: { check: 0.0.0.0:9191, tls: {}, ${peers} }`, AGENT);
   assert.deepEqual(
-    [listen.tls, listen.peers.map(({ text }) => text)],
-    [{ svid: null }, ['spiffe://prod.example/envoy']],
+    [listen.tls, listen.peers.map(({ pattern }) => pattern.text)],
+    [{ svid: null, files: null }, ['spiffe://prod.example/envoy']],
   );
   assert.match(fault('listen: { check: 0.0.0.0:9191, tls: {} }', AGENT), /peers: is empty/);
   assert.match(
     fault(`listen: { check: 0.0.0.0:9191, tls: {}, ${peers} }`),
-    /tls: needs the address of the SPIFFE agent/,
+    /tls: needs a certificate; set listen\.tls\.files, or the SPIFFE agent/,
   );
   const stranger = 'peers: [spiffe://else.example/envoy]';
   assert.match(fault(`listen: { check: 0.0.0.0:9191, tls: {}, ${stranger} }`, AGENT), /peers\[0\]: lies in a trust/);
   const both = `listen: { check: 0.0.0.0:9191, unsafePlaintext: true, tls: {}, ${peers} }`;
   assert.match(fault(both, AGENT), /unsafePlaintext: contradicts listen.tls/);
+});
+
+const FILES = 'files: { certificate: ./tls.crt, key: ./tls.key';
+
+test('the certificate of the check port may come from files, without a SPIFFE agent', () => {
+  const peers = 'peers: [{ id: "spiffe://prod.example/ns/*/sa/envoy", hosts: [a.example] }]';
+  const { listen } = good(`${SMALLEST}listen: { check: 0.0.0.0:9191, tls: { ${FILES}, ca: ./ca.crt } }, ${peers} }`);
+  const files = { certificate: '/etc/authz/tls.crt', key: '/etc/authz/tls.key', ca: '/etc/authz/ca.crt' };
+  assert.deepEqual(listen.tls, { svid: null, files });
+  const [peer] = listen.peers;
+  assert.deepEqual([peer?.pattern.text, peer?.hosts], ['spiffe://prod.example/ns/*/sa/envoy', ['a.example']]);
+  const from = good(`${SMALLEST}listen: { check: 0.0.0.0:9191, tls: { ${FILES} } }, peersFile: ./peers.yaml }`).listen;
+  assert.deepEqual([from.peers, from.peersFile], [[], '/etc/authz/peers.yaml']);
+});
+
+const ONE_PEER = 'peers: [spiffe://prod.example/e]';
+for (const [what, listen, says] of [
+  [
+    'both origins of a certificate',
+    `tls: { svid: spiffe://prod.example/a, ${FILES} } }, ${ONE_PEER}`,
+    /tls\.svid: asks/,
+  ],
+  ['a certificate without a key', `tls: { files: { certificate: a } }, ${ONE_PEER}`, /files\.key: missing/],
+  ['peers in two places', `tls: { ${FILES} } }, ${ONE_PEER}, peersFile: a`, /peersFile: stands beside listen\.peers/],
+  ['a file of peers without TLS', 'peersFile: a', /peersFile: needs listen\.tls/],
+  [
+    'a peer without hosts',
+    `tls: { ${FILES} } }, peers: [{ id: spiffe://prod.example/e, hosts: [] }]`,
+    /hosts: is empty, so/,
+  ],
+  [
+    'a host that never arrives',
+    `tls: { ${FILES} } }, peers: [{ id: spiffe://prod.example/e, hosts: [A.example] }]`,
+    /hosts\[0\]: is not a host/,
+  ],
+  [
+    'a star inside a segment',
+    `tls: { ${FILES} } }, peers: ["spiffe://prod.example/e*"]`,
+    /peers\[0\]: holds '\*' inside a segment/,
+  ],
+  ['a double star', `tls: { ${FILES} } }, peers: [{ id: "spiffe://prod.example/**" }]`, /peers\[0\]\.id: holds '\*\*'/],
+  [
+    'a peer twice',
+    `tls: { ${FILES} } }, peers: [spiffe://prod.example/e, { id: spiffe://prod.example/e }]`,
+    /peers\[1\]: stands twice/,
+  ],
+  [
+    'an unknown key of a peer',
+    `tls: { ${FILES} } }, peers: [{ id: spiffe://prod.example/e, host: a }]`,
+    /peers\[0\]\.host: is not a key here; the keys are id, hosts/,
+  ],
+] as const) {
+  test(`of the check port is refused, with what to write: ${what}`, () => {
+    good(`${SMALLEST}listen: { check: 127.0.0.1:1, tls: { ${FILES} } }, ${ONE_PEER} }`);
+    assert.match(fault(`listen: { check: 127.0.0.1:1, ${listen} }`), says);
+  });
+}
+
+test('the authorities of the check port speak for the one local trust domain, and peers of others need a bundle', () => {
+  const domain = (name: string, local: boolean) => `${name}: { local: ${local}, bundle: { file: a } }`;
+  const whole = (peer: string, ca: string, ...domains: string[]) =>
+    `identity: { trustDomains: { ${domains.join(', ')} } }
+listen: { check: 127.0.0.1:1, tls: { ${FILES}${ca} } }, peers: [spiffe://${peer}/e] }`;
+  const [mine, other] = [domain('prod.example', true), domain('partner.example', false)];
+  good(whole('prod.example', ', ca: c', mine, other));
+  good(whole('partner.example', '', mine, other));
+  assert.match(
+    problems(whole('partner.example', ', ca: c', mine, other)).join(),
+    /peers\[0\]: lies in a trust domain that is not local, for which listen\.tls\.files\.ca does not speak/,
+  );
+  const two = domain('partner.example', true);
+  assert.match(problems(whole('prod.example', ', ca: c', mine, two)).join(), /files\.ca: speaks for the local/);
 });
 
 test('a bundle has one origin, and a bundle endpoint one way to prove itself', () => {

@@ -19,7 +19,8 @@ const HEAD = `# Configuration
 
 One YAML file. Unknown keys are errors, and all problems are reported together with their lines; \`cedar-ext-authz check-config FILE\`
 checks a file and everything that it names without serving, and lists active unsafe settings. The sidecar reads
-the file **once, at startup**: a change needs a restart. The files that it names are watched: policies, inventory, bundles, keys.
+the file **once, at startup**: a change needs a restart. The files that it names are watched: policies, inventory, bundles,
+keys, the certificate of the check port and its peers.
 
 * **Durations** are a number and \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`; **sizes** a number and \`B\`, \`KiB\` or \`MiB\`.
 * **Paths** are relative to the folder of the configuration file.
@@ -93,8 +94,13 @@ function row(node: Node, path: string, need: boolean): Row {
 function type(node: Node): string {
   if (node.const !== undefined) return `\`${node.const}\``;
   if (node.title !== undefined) return node.title;
-  if (node.items !== undefined) return `list: ${node.items.title ?? 'mappings'}`;
+  if (node.items !== undefined) return `list: ${items(node.items)}`;
   return node.anyOf === undefined ? 'mapping' : 'mapping or off';
+}
+
+function items({ title, anyOf = [] }: Node): string {
+  const short = anyOf.find((each) => each.title !== undefined)?.title;
+  return short === undefined ? (title ?? 'mappings') : `${short} or mapping`;
 }
 
 function standard(value: unknown): string {

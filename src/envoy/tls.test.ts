@@ -9,11 +9,13 @@ import { TestClock } from '../../test/support/test-clock.ts';
 import { until } from '../../test/support/until.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { SpiffePattern } from '../base/spiffe-pattern.ts';
 import { type CheckCall, refused } from '../check/answer.ts';
 import { TrustBundle } from '../trust/bundle.ts';
 import { BundleStore } from '../trust/bundle-source.ts';
 import type { OwnSvid } from '../trust/own-svid.ts';
 import { Certificate } from '../x509/certificate.ts';
+import { type PeerRule, Peers } from './peers.ts';
 import { type CheckServer, serveChecks } from './server.ts';
 
 const MINUTE = 60_000;
@@ -35,11 +37,17 @@ function own(svid: Issued): OwnSvid {
   return { id, certificatesPem, keyPem, thumbprint, notBefore: 0, notAfter: 0 };
 }
 
+const peersOf = (rules: Readonly<Record<string, PeerRule['hosts']>>): Peers =>
+  new Peers(
+    Object.entries(rules).map(([text, hosts]) => ({ pattern: SpiffePattern.parse(text) as SpiffePattern, hosts })),
+  );
+
 /** A check port over TLS whose answers name the peer. */
 class Port {
   readonly clock = new TestClock(Date.now());
   readonly refused: string[] = [];
   readonly causes: string[] = [];
+  peers = peersOf({ [ENVOY]: null });
   readonly bundles = new BundleStore({
     domains: ['prod.example', 'partner.example'].map((name) => ({ name, local: true, maxStaleMs: 86_400_000 })),
     clock: () => this.clock.now(),
@@ -57,7 +65,7 @@ class Port {
         this.rotate = listener;
         listener(own(ca.svid(AUTHZ)));
       },
-      peers: new Set([ENVOY]),
+      peers: () => this.peers,
       bundles: () => this.bundles.snapshot(),
       maxLifetimeSeconds: 86_400,
       clock: this.clock,
@@ -76,7 +84,7 @@ class Port {
       { requestBytes: 65_536, concurrentStreams: 16, sessionMemoryMb: 1 },
       {
         answer,
-        read: (_message, checkPeer) => new Refusal('policy_no_permit', `asked by ${checkPeer}`),
+        read: (_message, checkPeer) => new Refusal('policy_no_permit', `asked by ${checkPeer?.id}`),
         onBug: assert.fail,
       },
     );
@@ -125,10 +133,10 @@ describe('the check port over mutual TLS', () => {
 
   for (const [name, svid, taskContext] of [
     ['shows no certificate', () => null, /^identity_missing/],
-    ['has another id of the trust domain', () => ca.svid('spiffe://prod.example/ns/a/sa/b'), /not under listen.peers$/],
+    ['has another id of the trust domain', () => ca.svid('spiffe://prod.example/ns/a/sa/b'), /not under listen.peers/],
     ['is signed by a stranger', () => stranger.svid(ENVOY), /^identity_svid_issuer_unknown/],
     ['is signed by a partner', () => partnerCa.svid(ENVOY), /^identity_svid_issuer_unknown/],
-    ['is of the partner', () => partnerCa.svid('spiffe://partner.example/e'), /not under listen.peers$/],
+    ['is of the partner', () => partnerCa.svid('spiffe://partner.example/e'), /not under listen.peers/],
     [
       'has expired',
       () => envoy({ notBefore: ca.now - 9 * MINUTE, notAfter: ca.now - MINUTE }),
@@ -185,6 +193,26 @@ describe('the check port over mutual TLS', () => {
     port.bundles.accept('prod.example', bundle('prod.example', stranger));
     assert.match(await said(client), /^internal: .*envoy no longer proves itself: identity_svid_issuer_unknown/);
     await until('the end', () => (client.goaway ? true : null));
+  });
+
+  test('the next check on an open connection is judged by the peers of its time; one that is none any more is refused, and its connection ends', async () => {
+    const client = await port.open(envoy());
+    const other = await port.open(envoy());
+    assert.match(await said(client), /policy_no_permit/);
+    const inFlight = client.begin();
+    port.peers = peersOf({ 'spiffe://prod.example/ns/support/sa/envoy': null });
+    assert.match(
+      await said(client),
+      /^identity_proxy_untrusted: spiffe:\/\/prod\.example\/ns\/payments\/sa\/envoy is not/,
+    );
+    await until('the end', () => (client.goaway ? true : null));
+    assert.match((await inFlight.finish()).status.message ?? '', /^identity_proxy_untrusted/);
+    await assert.rejects(port.open(envoy()));
+    assert.deepEqual(port.causes, ['peer']);
+    // A connection that asked nothing meanwhile never noticed.
+    port.peers = peersOf({ 'spiffe://prod.example/ns/*/sa/envoy': null });
+    assert.match(await said(other), /policy_no_permit/);
+    assert.equal(other.goaway, false);
   });
 
   test('a root beside the old one changes nothing for an open connection', async () => {

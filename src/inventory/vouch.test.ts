@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { access, inventoryOf } from '../../test/support/inventory.ts';
 import { Refusal } from '../base/outcome.ts';
+import type { CheckPeer } from '../http/input.ts';
 import type { Located } from './inventory.ts';
 import type { Target } from './model.ts';
 
@@ -19,12 +20,14 @@ interface Request {
   readonly route?: string;
   readonly hosts?: readonly string[];
   readonly principal?: string;
+  readonly peer?: CheckPeer;
 }
 
-function ask({ host = 'one.internal', route, hosts = [], principal = '' }: Request): Target | Refusal {
+function ask({ host = 'one.internal', route, hosts = [], principal = '', peer }: Request): Target | Refusal {
   const input: Located = {
     ...access(`GET ${host}/`),
     connection: {
+      checkPeer: peer ?? null,
       destinationPrincipal: principal,
       extensions: new Map(route === undefined ? [] : [['host', route]]),
     },
@@ -78,4 +81,42 @@ test('where several hosts are served, the refusal says what decides between them
 
 test('a host that is vouched for and not in the inventory is unknown', () => {
   assert.equal(answer({ host: 'three.internal', route: 'three.internal' }), 'request_host_unknown');
+});
+
+const peer = (id: string, hosts: readonly string[], servedHosts: boolean): CheckPeer => ({
+  id,
+  hosts: new Set(hosts),
+  servedHosts,
+});
+
+test('a client of the check port asks about the hosts that are named for it, and no others', () => {
+  const named = peer('spiffe://prod.example/ns/x/sa/envoy', ['one.internal'], false);
+  assert.equal(answer({ route: 'one.internal', peer: named }), 'one.internal');
+  assert.equal(answer({ hosts: ['one.internal'], peer: named }), 'one.internal');
+  assert.equal(answer({ host: 'two.internal', route: 'two.internal', peer: named }), 'request_host_not_bound');
+  const refused = ask({ host: 'two.internal', route: 'two.internal', peer: named }) as Refusal;
+  assert.equal(
+    refused.detail,
+    "spiffe://prod.example/ns/x/sa/envoy is not bound to the host 'two.internal'; add the host to hosts of this peer, if it may ask about it",
+  );
+});
+
+test('a client without named hosts asks about those that it serves by the inventory', () => {
+  const serving = peer(one, [], true);
+  assert.equal(answer({ route: 'one.internal', peer: serving }), 'one.internal');
+  assert.equal(answer({ host: 'two.internal', route: 'two.internal', peer: serving }), 'request_host_not_bound');
+  assert.equal(answer({ route: 'one.internal', peer: peer(`${one}2`, [], true) }), 'request_host_not_bound');
+  assert.equal(answer({ route: 'one.internal', peer: peer(one, [], false) }), 'request_host_not_bound');
+});
+
+test('hosts that are named are added to those that the inventory says it serves', () => {
+  const both = peer(one, ['two.internal'], true);
+  assert.equal(answer({ route: 'one.internal', peer: both }), 'one.internal');
+  assert.equal(answer({ host: 'two.internal', route: 'two.internal', peer: both }), 'two.internal');
+});
+
+test('who is bound to a host is not thereby assigned it: the word of the route is needed all the same', () => {
+  const named = peer('spiffe://prod.example/ns/x/sa/envoy', ['one.internal'], true);
+  assert.equal(answer({ peer: named }), 'request_host_not_served');
+  assert.equal(answer({ principal: one, host: 'one.internal', peer: peer(both, [], true) }), 'one.internal');
 });

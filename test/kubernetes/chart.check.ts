@@ -121,9 +121,9 @@ test('central mode serves mutual TLS to the named peers, with the SVID of the SP
   for (const scenario of [CENTRAL, 'central-federation']) {
     const manifests = await render(scenario);
     const config = configOf(manifests);
-    assert.deepEqual(config.listen.tls, { svid: null });
+    assert.deepEqual(config.listen.tls, { svid: null, files: null });
     assert.deepEqual(
-      config.listen.peers.map(({ text }) => text),
+      config.listen.peers.map(({ pattern }) => pattern.text),
       ['spiffe://prod.example/ns/payments/sa/envoy'],
     );
     assert.equal(config.listen.unsafePlaintext, false);

@@ -1,5 +1,6 @@
 import { type ChannelOptions, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage, health } from '../../src/envoy/messages.ts';
+import type { Shown } from './client.ts';
 import type { CheckTarget } from './envoy.ts';
 
 const method = authorization.Check as unknown as MethodDefinition<object, CheckResponseMessage>;
@@ -10,10 +11,11 @@ const HEALTH = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 export class CheckClient {
   readonly #client: Client;
 
-  constructor(target: CheckTarget | string, options: ChannelOptions = {}) {
+  /** `shown`: over mutual TLS, with this certificate. The sidecar's own is not verified: the client is the tester. */
+  constructor(target: CheckTarget | string, options: ChannelOptions = {}, shown: Shown | null = null) {
     const address = typeof target === 'string' ? target : addressOf(target);
     // A pool of its own, so that several clients make several connections.
-    this.#client = new Client(address, credentials.createInsecure(), {
+    this.#client = new Client(address, shown === null ? credentials.createInsecure() : showing(shown), {
       'grpc.use_local_subchannel_pool': 1,
       ...options,
     });
@@ -49,6 +51,9 @@ export class CheckClient {
     this.#client.close();
   }
 }
+
+const showing = ({ pem, pkcs8Pem }: Shown) =>
+  credentials.createSsl(null, Buffer.from(pkcs8Pem), Buffer.from(pem), { rejectUnauthorized: false });
 
 const addressOf = (target: CheckTarget): string =>
   'socket' in target ? `unix:${target.socket}` : `127.0.0.1:${target.port}`;

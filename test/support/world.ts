@@ -8,6 +8,7 @@ import { formatProblem } from '../../src/source/problem.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
 import { CheckClient } from './check-client.ts';
 import { checkBytes, type RequestShape } from './check-request.ts';
+import type { Shown } from './client.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import { decodeResponse, type WireResponse } from './golden-wire.ts';
 import { type AuditLine, linesOf } from './sidecar.ts';
@@ -55,7 +56,10 @@ export interface Answer {
 }
 
 /** The configuration file as it was parsed, section by section. */
-export type MeshConfig = Record<'identity' | 'task' | 'policy' | 'audit' | 'limits' | 'log', Record<string, unknown>>;
+export type MeshConfig = Record<
+  'listen' | 'identity' | 'task' | 'policy' | 'audit' | 'limits' | 'log',
+  Record<string, unknown>
+>;
 
 export interface WorldOptions {
   /** Changes the configuration of the mesh. */
@@ -67,9 +71,10 @@ export interface WorldOptions {
   readonly prepare?: (folder: string, keys: WorldKeys) => void;
 }
 
-/** A check port as Envoy sees it, whoever serves it, and the audit file behind it. */
-export function checkPort(target: string, auditFile: string) {
-  const client = new CheckClient(target);
+/** A check port as Envoy sees it, whoever serves it, and the audit file behind it. `shown`: over mutual TLS. */
+export type CheckPort = ReturnType<typeof checkPort>;
+export function checkPort(target: string, auditFile: string, shown: Shown | null = null) {
+  const client = new CheckClient(target, {}, shown);
   return {
     call: (message: Uint8Array) => client.call(message),
     close: () => client.close(),
@@ -108,11 +113,16 @@ async function startWorld(options: WorldOptions = {}) {
   const log: string[] = [];
   const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
   const app = ending(started, await start(configOf(folder, edit), surroundings));
-  const port = checkPort(app.check, join(folder, 'audit.jsonl'));
+  const auditFile = join(folder, 'audit.jsonl');
+  const port = checkPort(app.check, auditFile);
   started.defer(port.close);
   const running = started.move();
   return {
     ...port,
+    /** The address of the check port, as a gRPC client writes it. */
+    target: app.check,
+    /** Another client of the same port, over mutual TLS with this certificate. */
+    as: (shown: Shown): CheckPort => checkPort(app.check, auditFile, shown),
     folder,
     keys,
     /** The log of the sidecar, line by line. */

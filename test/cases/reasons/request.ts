@@ -1,7 +1,10 @@
 import { urlEncodedPem } from '../../support/ca.ts';
-import type { Ask } from '../../support/world.ts';
+import { startTlsWorld } from '../../support/tls-world.ts';
+import { type Answer, type Ask, workload } from '../../support/world.ts';
 import { agentByTxn, ledgerReads, readerBehindGateway } from '../../support/world-asks.ts';
-import { type Family, type Pair, pair } from './case.ts';
+import { type Family, type Pair, pair, type Scene } from './case.ts';
+
+const REPORT = { host: 'reports.internal', path: '/q3', route: { host: 'reports.internal' } };
 
 /** The ledger reads an invoice; this is wrong about the request. */
 const wrong = (over: Partial<Ask>): Pair => pair(ledgerReads(), ledgerReads(over));
@@ -17,6 +20,30 @@ const wrongXfcc = (xfcc: string): Pair =>
     readerBehindGateway((gateway) => `Cert="${urlEncodedPem(gateway)}"`),
     readerBehindGateway(() => xfcc),
   );
+
+const PAYMENTS_ENVOY = '/ns/payments/sa/envoy';
+const REPORTS_ENVOY = '/ns/reports/sa/envoy';
+
+/** Two Envoys ask about one host: the one that is bound to it, and another. */
+const unbound: Scene = {
+  play: async () => {
+    const peers = [workload(PAYMENTS_ENVOY), { id: workload(REPORTS_ENVOY), hosts: ['reports.internal'] }];
+    const world = await startTlsWorld({ peers });
+    const send = async (envoy: string): Promise<Answer> => {
+      const port = world.as(world.svid(envoy));
+      try {
+        return await port.send(agentByTxn({}, REPORT)(world));
+      } finally {
+        port.close();
+      }
+    };
+    try {
+      return { good: await send(REPORTS_ENVOY), bad: await send(PAYMENTS_ENVOY) };
+    } finally {
+      await world.stop();
+    }
+  },
+};
 
 export const request: Family<'request'> = {
   request_malformed: wrong({ wire: (message) => message.subarray(0, -1) }),
@@ -49,12 +76,10 @@ export const request: Family<'request'> = {
     readerBehindGateway((gateway) => `Cert="${urlEncodedPem(gateway)}"`),
     readerBehindGateway((gateway) => `URI=spiffe://prod.example/admin,Cert="${urlEncodedPem(gateway)}"`),
   ),
-  request_host_not_served: pair(
-    agentByTxn({}, { host: 'reports.internal', path: '/q3', route: { host: 'reports.internal' } }),
-    agentByTxn({}, { host: 'reports.internal', path: '/q3' }),
-  ),
+  request_host_not_served: pair(agentByTxn({}, REPORT), agentByTxn({}, { host: 'reports.internal', path: '/q3' })),
+  request_host_not_bound: unbound,
   request_host_unknown: pair(
-    agentByTxn({}, { host: 'reports.internal', path: '/q3', route: { host: 'reports.internal' } }),
+    agentByTxn({}, REPORT),
     agentByTxn({}, { host: 'other.internal', path: '/q3', route: { host: 'other.internal' } }),
   ),
   request_upgrade_method: pair(
