@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -8,12 +7,11 @@ import { ask } from '../support/client.ts';
 import { bundleMap, type Envoy, startEnvoy } from '../support/envoy.ts';
 import { envoyOf, supportedEnvoys } from '../support/envoy-binary.ts';
 import { PAYMENTS, SidecarEstate, workload } from '../support/estate.ts';
+import { swapMounted } from '../support/mounted.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
 const LEDGER = '/ns/payments/sa/ledger';
-const FILES = ['envoy.pem', 'envoy.key', 'bundles.json'] as const;
-type Files = Readonly<Record<(typeof FILES)[number], string>>;
 
 describe('envoy/files.yaml', async () => {
   const estate = await SidecarEstate.start();
@@ -44,13 +42,13 @@ describe('envoy/files.yaml', async () => {
           'envoy.key': own.pkcs8Pem,
           'bundles.json': bundleMap(pemBundle(estate.ca)),
         };
-        swap(certs, '..first', first);
+        swapMounted(certs, '..first', first);
 
         const next = estate.svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] });
         const newRoot = TestCa.root('prod.example', { subject: 'the next root' });
         const stranger = newRoot.svid(workload(LEDGER));
         await assert.rejects(ask({ port: envoy.port, svid: stranger, host: PAYMENTS, path: '/api/invoices/42' }));
-        swap(certs, '..second', {
+        swapMounted(certs, '..second', {
           'envoy.pem': next.pem,
           'envoy.key': next.pkcs8Pem,
           'bundles.json': bundleMap(pemBundle(estate.ca, newRoot)),
@@ -71,21 +69,6 @@ describe('envoy/files.yaml', async () => {
     });
   }
 });
-
-/** Replaces all files at once, as a mounted Secret changes: a new folder, and a symbolic link that is moved. */
-function swap(certs: string, version: string, files: Files): void {
-  const folder = join(certs, version);
-  mkdirSync(folder);
-  for (const name of FILES) writeFileSync(join(folder, name), files[name], { mode: 0o600 });
-  const mounted = existsSync(join(certs, '..data'));
-  symlinkSync(version, join(certs, '..data_tmp'));
-  renameSync(join(certs, '..data_tmp'), join(certs, '..data'));
-  if (mounted) return;
-  for (const name of FILES) {
-    symlinkSync(join('..data', name), join(certs, `${name}.new`));
-    renameSync(join(certs, `${name}.new`), join(certs, name));
-  }
-}
 
 /** The certificate that Envoy shows to a new connection, as base64url SHA-256. */
 function shownBy(envoy: Envoy, client: Issued): Promise<string> {

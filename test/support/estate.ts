@@ -25,6 +25,8 @@ export interface SidecarOptions {
   readonly tcp?: boolean;
   readonly unready?: boolean;
   readonly config?: ConfigOverrides;
+  /** More of the section `listen`. */
+  readonly listen?: ConfigOverrides;
   readonly prepare?: Prepare;
   readonly command?: Command;
 }
@@ -46,14 +48,18 @@ export type Estate = Awaited<ReturnType<typeof startWithEnvoy>>;
 /** Copies cedar/example into a folder. */
 export const copyExample = (dir: string): void => cpSync(example, dir, { recursive: true });
 
-async function startSidecar({ tcp = false, unready = false, prepare, command, config: over }: SidecarOptions = {}) {
+async function startSidecar(options: SidecarOptions = {}) {
+  const { tcp = false, unready = false, listen = {}, prepare, command, config: over } = options;
   await using started = new AsyncDisposableStack();
   const dir = started.adopt(temporaryFolder(), removeFolder);
   copyExample(dir);
   const ca = TestCa.root(TRUST_DOMAIN);
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const config: ConfigOverrides = { ...exampleConfig, ...prepare?.(dir, ca), ...over };
-  const sidecar = ending(started, await Sidecar.start({ dir, config, tcp, unready, ...(command && { command }) }));
+  const sidecar = ending(
+    started,
+    await Sidecar.start({ dir, config, listen, tcp, unready, ...(command && { command }) }),
+  );
   const running = started.move();
 
   /** An SVID of a workload of the trust domain, by the path of its id. */

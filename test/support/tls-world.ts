@@ -20,6 +20,8 @@ export function startTlsWorld(
   return World.start({
     edit: (config) => {
       const tls = { files: { certificate: './tls.crt', key: './tls.key' } };
+      config.log = { level: 'info' };
+      config.limits = { ...config.limits, drainDelay: '0s' };
       config.listen = { check: '127.0.0.1:0', status: '127.0.0.1:0', tls, ...listen };
     },
     prepare: (folder, keys) => {
