@@ -4,7 +4,7 @@ import { Fault } from '../base/fault.ts';
 import { decodeUtf8 } from '../base/strict-json.ts';
 import { peersAgainstInventory } from '../config/against-inventory.ts';
 import { peerDomains } from '../config/between-sections.ts';
-import { isProblems, loadPeers, type PeerEntry } from '../config/peers.ts';
+import { isProblems, loadPeers, type PeerDomains, type PeerEntry } from '../config/peers.ts';
 import type { Config } from '../config/schema.ts';
 import { Peers } from '../envoy/peers.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -15,8 +15,8 @@ import { Refresher } from '../source/refresher.ts';
 import type { CheckPortEvent, Reporters } from './changes.ts';
 import { type Part, timeText } from './part.ts';
 
-/** Room for a thousand peers with their hosts. */
-const MAX_BYTES = 256 * 1024;
+/** Room for a thousand peers. It is parsed between checks: of YAML, so much takes about a tenth of a second. */
+const MAX_BYTES = 128 * 1024;
 /** How often the file is read whatever the watcher reports. */
 const REFRESH_MS = 30_000;
 const LEAST_MS = 200;
@@ -55,7 +55,7 @@ export async function startPeers(config: Config, onEvent: (event: CheckPortEvent
           maxStaleMs: Number.POSITIVE_INFINITY,
           leastMs: LEAST_MS,
           refreshMs: () => REFRESH_MS,
-          read: (signal) => readPeers(file, config, signal),
+          read: reader(file, config),
           onRead: (read, before) => {
             if (read instanceof Fault) {
               onEvent({ file: 'peers', result: 'rejected', revision: before?.revision ?? null, detail: read.detail });
@@ -95,12 +95,21 @@ export async function startPeers(config: Config, onEvent: (event: CheckPortEvent
   };
 }
 
-async function readPeers(file: string, config: Config, signal: AbortSignal): Promise<Read | Fault> {
-  const bytes = await readBounded(file, MAX_BYTES, signal);
-  const text = bytes instanceof Fault ? bytes : decodeUtf8(bytes);
-  if (text instanceof Fault)
-    return new Fault(`${file}: ${text.detail}; write the key peers with a list, or correct listen.peersFile`);
-  const loaded = loadPeers(text, file, peerDomains(config));
+/** Reads the file, and parses it only where its text is another one than before. */
+function reader(file: string, config: Config): (signal: AbortSignal) => Promise<Read | Fault> {
+  const domains = peerDomains(config);
+  let last: { readonly text: string; readonly read: Read | Fault } | null = null;
+  return async (signal) => {
+    const bytes = await readBounded(file, MAX_BYTES, signal);
+    const text = bytes instanceof Fault ? bytes : decodeUtf8(bytes);
+    if (text instanceof Fault) return new Fault(`${file}: ${text.detail}; correct it, or listen.peersFile`);
+    if (last?.text !== text) last = { text, read: parsePeers(text, file, domains) };
+    return last.read;
+  };
+}
+
+function parsePeers(text: string, file: string, domains: PeerDomains): Read | Fault {
+  const loaded = loadPeers(text, file, domains);
   if (!isProblems(loaded)) return { entries: loaded, revision: revisionOf(loaded) };
   const shown = loaded.slice(0, MAX_SHOWN).map(formatProblem);
   return new Fault([...shown, ...(loaded.length > MAX_SHOWN ? [`${loaded.length - MAX_SHOWN} more`] : [])].join('\n'));

@@ -17,6 +17,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/kubernetes.md', info: /^(sh (build|run|node|ask)|json denial)$/, by: 'test/kubernetes/docs.check.ts' },
   { page: 'docs/kubernetes.md', info: /^yaml cluster$/, by: 'test/soak/rolling.ts' },
+  { page: 'docs/kubernetes.md', info: /^yaml (tls|authorities)$/, by: 'test/e2e/check-port-files.test.ts' },
+  { page: 'docs/kubernetes.md', info: /^yaml peers$/, by: 'test/e2e/check-port-peers.test.ts' },
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },

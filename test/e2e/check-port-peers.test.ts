@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { blocks, page } from '../docs/markdown.ts';
 import { H2Client } from '../support/h2-client.ts';
 import { startTlsWorld } from '../support/tls-world.ts';
 import { until } from '../support/until.ts';
@@ -186,7 +187,7 @@ describe('the file of peers', () => {
     [
       'too many bytes',
       `peers: []\n#${' '.repeat(300_000)}`,
-      /peers\.yaml: longer than 262144 bytes; write the key peers/,
+      /peers\.yaml: longer than 131072 bytes; correct it, or listen/,
     ],
     ['no text', null, /peers\.yaml: ENOENT/],
   ] as const) {
@@ -220,6 +221,25 @@ describe('the file of peers', () => {
       "peers.yaml: peers[1].hosts[0]: the inventory lists no host 'report.internal'; add it there, or correct it",
       'peers.yaml: peers[2]: no host of the inventory is servedBy it, so it may ask about nothing; name it in servedBy of its hosts, or name its hosts here',
     ]);
+  });
+
+  test('that of docs/kubernetes.md is read, and its hosts are bound as it says', async () => {
+    const { text } = blocks(page('docs/kubernetes.md').text).find(({ info }) => info === 'yaml peers')!;
+    const from = world.log.length;
+    put(text);
+    await logged('check port file loaded', from);
+    const gateway = '/ns/edge/sa/gateway';
+    const asked = await as(world, gateway, async (port) => [
+      (await port.send(payments(world))).reason,
+      (await port.send(reports(world))).reason,
+    ]);
+    assert.deepEqual(asked, ['permitted', 'request_host_not_bound']);
+    put(`peers:\n${REPORTS}`);
+    await until('the change', async () =>
+      (await as(world, EDGE_ENVOY, (port) => port.send(reports(world)).catch(() => null)))?.reason === 'permitted'
+        ? true
+        : null,
+    );
   });
 
   test('an empty list lets nobody ask, on connections that are open too', async () => {

@@ -131,6 +131,37 @@ test('central mode serves mutual TLS to the named peers, with the SVID of the SP
   }
 });
 
+test('the certificate of central mode may come from a Secret or a CSI volume, and then nothing asks the agent', async () => {
+  for (const scenario of ['central-cert-manager', 'central-csi-spiffe']) {
+    const manifests = await render(scenario);
+    const [pod, { tls }] = [podOf(manifests), configOf(manifests).listen];
+    const below = '/etc/cedar-ext-authz/certificate';
+    const ca = scenario === 'central-cert-manager' ? `${below}/ca.crt` : null;
+    assert.deepEqual(tls, { svid: null, files: { certificate: `${below}/tls.crt`, key: `${below}/tls.key`, ca } });
+    assert.ok(sidecarOf(manifests).volumeMounts.some(({ mountPath }) => mountPath === below));
+    assert.ok(!pod.volumes.some(({ name }) => name === 'spiffe-workload-api'));
+    assert.equal(pod.securityContext?.fsGroup, 65532, 'who runs it can read the key');
+  }
+  const volume = podOf(await render('central-cert-manager')).volumes.find(({ name }) => name === 'cedar-certificate');
+  assert.deepEqual(volume?.secret, { secretName: 'authz-tls', defaultMode: 0o440 });
+});
+
+test('the peers of central mode are in the configuration, each with its hosts, or in a ConfigMap that is watched', async () => {
+  const { peers } = configOf(await render('central-csi-spiffe')).listen;
+  assert.deepEqual(
+    peers.map(({ pattern, hosts }) => [pattern.text, hosts]),
+    [
+      ['spiffe://prod.example/ns/payments/sa/envoy', null],
+      ['spiffe://prod.example/ns/*/sa/gateway', ['payments.internal', 'crm.internal']],
+    ],
+  );
+  const watched = await render('central-cert-manager');
+  const { peers: none, peersFile } = configOf(watched).listen;
+  assert.deepEqual([none, peersFile], [[], '/etc/cedar-ext-authz/peers/peers.yaml']);
+  const volume = podOf(watched).volumes.find(({ name }) => name === 'cedar-peers');
+  assert.deepEqual(volume?.configMap, { name: 'authz-peers', items: [{ key: 'peers.yaml', path: 'peers.yaml' }] });
+});
+
 test('central mode is in plaintext only by the unsafe word, and then without the agent', async () => {
   const plain = await render('central-plaintext');
   assert.equal(configOf(plain).listen.unsafePlaintext, true);
@@ -214,6 +245,12 @@ test('the policy folder keeps its sub-folders: each item of a ConfigMap goes to 
 const REFUSED: readonly (readonly [why: string, scenario: string, ...set: string[]])[] = [
   ['central mode that names no peer', CENTRAL, 'central.peers=null'],
   ['a peer that is no SPIFFE ID', CENTRAL, 'central.peers={envoy}'],
+  ['a peer with a star inside a segment', CENTRAL, 'central.peers={spiffe://prod.example/ns/pay*/sa/envoy}'],
+  ['a peer with a double star', CENTRAL, 'central.peers={spiffe://prod.example/**}'],
+  ['an unknown key of a peer', CENTRAL, 'central.peers[0].id=spiffe://prod.example/e,central.peers[0].host=a'],
+  ['peers in two places', CENTRAL, 'central.peersConfigMap.name=a,central.peersConfigMap.key=b'],
+  ['a ConfigMap of peers without its key', 'central-cert-manager', 'central.peersConfigMap.key=null'],
+  ['a certificate in two places', 'central-cert-manager', 'central.certificate.volume.emptyDir.sizeLimit=1Mi'],
   ['central mode that admits everyone', CENTRAL, 'networkPolicy.checkFrom=null'],
   ['plaintext without a NetworkPolicy', 'central-plaintext', 'networkPolicy.enabled=false'],
   ['an address of the operator in place of the mode', SIDECAR, 'config.listen.check=0.0.0.0:9191'],
@@ -257,6 +294,13 @@ const CONTRADICTIONS: readonly (readonly [what: string, scenario: string, assign
     'image.repository=',
     /image\.repository names no image.*npm run image -- .*--push/s,
   ],
+  [
+    'two origins of the certificate',
+    'central-cert-manager',
+    'config.listen.tls.svid=spiffe://prod.example/a',
+    /asks the SPIFFE agent for what central\.certificate has/,
+  ],
+  ['authorities without a certificate', CENTRAL, 'central.certificate.caFile=ca.crt', /set one of them/],
   ['one port for two', CENTRAL, 'central.port=9192', /are the same/],
   ['too little time to end', CENTRAL, 'central.terminationGracePeriodSeconds=30', /must be more than/],
   ['fetched keys and no way to them', 'central-proofs', 'networkPolicy.egress=null', /set networkPolicy\.egress/],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { TestCa } from '../support/ca.ts';
@@ -7,7 +7,7 @@ import { FakeWorkloadApi, jwtBundles, x509Bundles, x509Svid } from '../support/f
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { finish } from '../support/run.ts';
 import { configTextOf, podOf, render, scenarios, sidecarOf } from './chart.ts';
-import { exampleObjects } from './example-objects.ts';
+import { checkPortCertificate, exampleObjects } from './example-objects.ts';
 import { below, mountFiles } from './pod-files.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
@@ -40,7 +40,8 @@ for (const scenario of scenarios) {
       ...exampleObjects(ca, trustDomain),
       ['config', { 'config.yaml': below(root, configTextOf(manifests)) }],
     ]);
-    mountFiles(root, own, container, objects, { 'cedar-policies': policies });
+    const certificate = writeFiles(join(root, 'csi'), checkPortCertificate(ca, trustDomain));
+    mountFiles(root, own, container, objects, { 'cedar-policies': policies, 'cedar-certificate': certificate });
     const agent = await startAgent(join(root, 'spiffe-workload-api'), ca);
     try {
       const file = join(root, 'etc/cedar-ext-authz/config/config.yaml');
@@ -57,6 +58,13 @@ for (const scenario of scenarios) {
       await agent.stop();
     }
   });
+}
+
+/** What a CSI driver leaves in a volume. */
+function writeFiles(folder: string, files: Readonly<Record<string, string>>): string {
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
 }
 
 /** What git-sync leaves: a checkout, and a link to it. */

@@ -5,7 +5,7 @@ import type { Objects } from './pod-files.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'cedar', 'example');
 
-/** The ConfigMaps that the scenarios of k8s/examples name, made of cedar/example for the trust domain of the authority. */
+/** The ConfigMaps and Secrets that the scenarios of k8s/examples name, made of cedar/example for the trust domain of the authority. */
 export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
   const read = (file: string): string =>
     readFileSync(join(example, file), 'utf8').replaceAll('prod.example', trustDomain);
@@ -18,6 +18,7 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
   const inventory = { 'inventory.yaml': read('inventory.yaml') };
   const pem = pemBundle(ca);
   const partner = TestCa.root('partner.example');
+  const peer = { id: `spiffe://${trustDomain}/ns/*/sa/envoy`, hosts: ['payments.internal'] };
   return new Map<string, Readonly<Record<string, string>>>([
     ['payments-policies', { ...policies, 'crm.cedar': crm['crm.cedar'] }],
     ['platform-policies', policies],
@@ -31,6 +32,14 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
     ['spire-bundle', { 'bundle.crt': pem }],
     ['istio-ca-root-cert', { 'root-cert.pem': pem }],
     ['partner-bundle', { 'partner.example.json': JSON.stringify(bundleDocument([partner])) }],
+    ['authz-tls', checkPortCertificate(ca, trustDomain)],
+    ['authz-peers', { 'peers.yaml': JSON.stringify({ peers: [peer] }) }],
     ['web-authorities', { 'ca.pem': pem }],
   ]);
+}
+
+/** What cert-manager and its CSI driver give the check port of central mode. */
+export function checkPortCertificate(ca: TestCa, trustDomain: string): Readonly<Record<string, string>> {
+  const svid = ca.svid(`spiffe://${trustDomain}/ns/platform/sa/authz`);
+  return { 'tls.crt': svid.pem, 'tls.key': svid.pkcs8Pem, 'ca.crt': pemBundle(ca) };
 }

@@ -10,9 +10,19 @@
 {{- toYaml $all -}}
 {{- end }}
 
+{{/* Not empty where the check port's certificate comes from files. */}}
+{{- define "cedar.certificate" -}}
+{{- if and (include "cedar.overTls" .) (or .Values.central.certificate.secret .Values.central.certificate.volume) -}}true{{- end -}}
+{{- end }}
+
+{{/* Not empty where the check port's clients are in a ConfigMap. */}}
+{{- define "cedar.peersFile" -}}
+{{- if and (include "cedar.overTls" .) .Values.central.peersConfigMap -}}true{{- end -}}
+{{- end }}
+
 {{/* Not empty where the SPIFFE agent is asked: for our own SVID, or for a bundle. */}}
 {{- define "cedar.asksAgent" -}}
-{{- include "cedar.overTls" . -}}
+{{- if not (include "cedar.certificate" .) }}{{ include "cedar.overTls" . }}{{ end -}}
 {{- range include "cedar.trustDomains" . | fromYaml }}{{ if .workloadApi }}true{{ end }}{{ end -}}
 {{- end }}
 
@@ -64,6 +74,12 @@ DPoP may bind them.
 {{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
 {{- fail "central.port and status.port are the same." -}}
 {{- end -}}
+{{- if and (include "cedar.certificate" .) (dig "listen" "tls" "svid" "" .Values.config) -}}
+{{- fail "config.listen.tls.svid asks the SPIFFE agent for what central.certificate has: drop one." -}}
+{{- end -}}
+{{- if and (eq .Values.mode "central") .Values.central.certificate.caFile (not (include "cedar.certificate" .)) -}}
+{{- fail "central.certificate.caFile is a file of central.certificate.secret or central.certificate.volume: set one of them." -}}
+{{- end -}}
 {{- $limits := .Values.config.limits | default dict -}}
 {{- if and (eq .Values.mode "central") (not (or $limits.drainDelay $limits.drain)) (le (int .Values.central.terminationGracePeriodSeconds) (add 28 (int .Values.central.preStopSeconds) | int)) -}}
 {{- fail "central.terminationGracePeriodSeconds must be more than central.preStopSeconds and 28 s (limits.drainDelay 3 s, limits.drain 20 s, 5 s for the audit) together." -}}
@@ -105,8 +121,20 @@ DPoP may bind them.
 {{- if .Values.unsafePlaintext -}}
 {{- $_ := set $listen "unsafePlaintext" true -}}
 {{- else -}}
-{{- $_ := set $listen "tls" dict -}}
+{{- $tls := dict -}}
+{{- if include "cedar.certificate" . -}}
+{{- $from := .Values.central.certificate -}}
+{{- $folder := "/etc/cedar-ext-authz/certificate/" -}}
+{{- $files := dict "certificate" (print $folder $from.certificateFile) "key" (print $folder $from.keyFile) -}}
+{{- with $from.caFile }}{{ $_ := set $files "ca" (print $folder .) }}{{ end -}}
+{{- $_ := set $tls "files" $files -}}
+{{- end -}}
+{{- $_ := set $listen "tls" $tls -}}
+{{- if include "cedar.peersFile" . -}}
+{{- $_ := set $listen "peersFile" "/etc/cedar-ext-authz/peers/peers.yaml" -}}
+{{- else -}}
 {{- $_ := set $listen "peers" .Values.central.peers -}}
+{{- end -}}
 {{- end -}}
 {{- else -}}
 {{- $_ := set $listen "check" "unix:///run/cedar-ext-authz/check.sock" -}}

@@ -74,6 +74,12 @@ seccompProfile: { type: RuntimeDefault }
 {{- if include "cedar.bundles" . }}
 - { name: cedar-bundles, mountPath: /etc/cedar-ext-authz/bundles, readOnly: true }
 {{- end }}
+{{- if include "cedar.certificate" . }}
+- { name: cedar-certificate, mountPath: /etc/cedar-ext-authz/certificate, readOnly: true }
+{{- end }}
+{{- if include "cedar.peersFile" . }}
+- { name: cedar-peers, mountPath: /etc/cedar-ext-authz/peers, readOnly: true }
+{{- end }}
 {{- if .Values.audit.volume }}
 - { name: cedar-audit, mountPath: /var/log/cedar-ext-authz }
 {{- end }}
@@ -118,6 +124,21 @@ seccompProfile: { type: RuntimeDefault }
 - name: cedar-bundles
   projected:
     sources: {{- . | nindent 6 }}
+{{- end }}
+{{- if include "cedar.certificate" . }}
+- name: cedar-certificate
+  {{- with .Values.central.certificate.secret }}
+  # 0440: readable by the group, which is fsGroup.
+  secret: { secretName: {{ . | quote }}, defaultMode: 288 }
+  {{- end }}
+  {{- with .Values.central.certificate.volume }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- if include "cedar.peersFile" . }}
+{{- with .Values.central.peersConfigMap }}
+- { name: cedar-peers, configMap: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: peers.yaml }] } }
+{{- end }}
 {{- end }}
 {{- with .Values.audit.volume }}
 - name: cedar-audit
