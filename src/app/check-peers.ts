@@ -78,7 +78,10 @@ export async function startPeers(config: Config, onEvent: (event: CheckPortEvent
       return more <= 0 ? found : [...found.slice(0, MAX_SHOWN), `${key}: ${more} more such problems`];
     },
     onChange: (listener) => void listeners.push(listener),
-    missing: () => (refresher === null || refresher.freshAt !== null ? [] : [`there are no peers: ${fault()}`]),
+    missing: () =>
+      refresher === null || refresher.freshAt !== null
+        ? []
+        : (fault() ?? '').split('\n').map((line) => `there are no peers: ${line}`),
     status: () =>
       refresher === null
         ? {}

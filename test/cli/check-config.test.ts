@@ -49,6 +49,49 @@ test('what the inventory does not have fails the check, with everything else tha
   assert.doesNotMatch(stdout, /good/);
 });
 
+test('certificate, authorities and peers of the check port are read, and each thing that is wrong with them has a line', async () => {
+  const ca = TestCa.root('prod.example');
+  const [svid, other] = [ca.svid('spiffe://prod.example/authz'), ca.svid('spiffe://prod.example/authz')];
+  const write = (files: Readonly<Record<string, string>>): void => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+  };
+  const listen = {
+    check: '127.0.0.1:0',
+    tls: { files: { certificate: './tls.crt', key: './tls.key', ca: './ca.crt' } },
+    peersFile: './peers.yaml',
+  };
+  const peers = 'peers: [spiffe://prod.example/ns/payments/sa/envoy]\n';
+  write({ 'tls.crt': svid.pem, 'tls.key': svid.pkcs8Pem, 'ca.crt': pemBundle(ca), 'peers.yaml': peers });
+  const found = await check({ ...good, listen });
+  assert.equal(found.code, 0, found.stderr);
+
+  write({
+    'tls.key': other.pkcs8Pem,
+    'ca.crt': 'nothing',
+    'peers.yaml': "peers: ['spiffe://prod.example/e*', { id: spiffe://prod.example/e, hosts: [] }]",
+  });
+  const { code, stderr } = await check({ ...good, listen });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^our own SVID is absent: \S+tls\.crt with \S+tls\.key: the private key is not that of the cert/m,
+  );
+  assert.match(stderr, /^the authorities of listen\.tls\.files\.ca are absent: \S+ca\.crt: no certificate$/m);
+  assert.match(stderr, /^there are no peers: \S+peers\.yaml:1:9: peers\[0\]: holds '\*' inside a segment; /m);
+  assert.match(stderr, /^there are no peers: \S+peers\.yaml:1:\d+: peers\[1\]\.hosts: is empty, /m);
+
+  write({ 'tls.key': svid.pkcs8Pem, 'ca.crt': pemBundle(ca), 'peers.yaml': peers.replace('payments', 'else') });
+  const unbound = await check({ ...good, listen });
+  assert.match(unbound.stderr, /^\S+peers\.yaml: peers\[0\]: no host of the inventory is servedBy it, so it may ask/m);
+  const { peersFile: _, ...inline } = listen;
+  const named = { id: 'spiffe://prod.example/ns/*/sa/envoy', hosts: ['payment.internal'] };
+  const unknown = await check({ ...good, listen: { ...inline, peers: [named] } });
+  assert.match(
+    unknown.stderr,
+    /^listen\.peers\[0\]\.hosts\[0\]: the inventory lists no host 'payment\.internal'; add/m,
+  );
+});
+
 const sink = (path: string) => ({ ...good, audit: { sinks: [{ file: { path } }] } });
 
 test('a folder that is a file is named', async () => {
