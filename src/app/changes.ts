@@ -9,14 +9,11 @@ import type { KeyEvent } from '../token/jwks-source.ts';
 import type { BundleEvent } from '../trust/bundle-source.ts';
 import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';
 
-/** A file of the check port that is read again: `listen.tls.files.certificate` with its key, `.ca`, or `listen.peersFile`. */
-export type CheckPortFile = 'certificate' | 'ca' | 'peers';
-
-/** What became of such a file. */
+/** What became of a file that says who may ask at the check port: `listen.tls.files.ca`, or `listen.peersFile`. */
 export interface CheckPortEvent {
-  readonly file: CheckPortFile;
+  readonly file: 'ca' | 'peers';
   readonly result: 'updated' | 'rejected';
-  /** Of what is in force after it; null when nothing is, and for a certificate. */
+  /** Of what is in force after it; null when nothing is. */
   readonly revision: string | null;
   readonly detail: string;
 }
@@ -67,9 +64,6 @@ export function identityEvents({ log, metrics, audit }: Reporters): IdentityEven
       else log.error('SVID renewal failed, using the current one until it expires', { id, until, detail });
     },
     onCheckPort: ({ file, result, revision, detail }) => {
-      metrics.checkPortRead(file, result === 'updated' ? 'loaded' : 'refused');
-      // The events of the SVID tell of it.
-      if (file === 'certificate') return;
       if (result === 'updated') {
         log.info('check port file loaded', { file, revision, detail });
         audit.change({ event: 'check-port-changed', file, revision });

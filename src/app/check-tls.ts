@@ -6,7 +6,7 @@ import { BundleStore } from '../trust/bundle-source.ts';
 import { bundleFile } from '../trust/bundle-source-file.ts';
 import { svidFiles } from '../trust/own-svid-files.ts';
 import { agentSvid, OwnIdentity, type OwnIdentityEvent, type OwnSvidSource } from '../trust/own-svid-source.ts';
-import type { CheckPortEvent, CheckPortFile } from './changes.ts';
+import type { CheckPortEvent } from './changes.ts';
 import { type CheckPeers, startPeers } from './check-peers.ts';
 import { type Part, timeText } from './part.ts';
 import { agentApi, type Trust } from './trust.ts';
@@ -17,7 +17,7 @@ export interface CheckTlsPart extends Part {
   readonly rules: Pick<CheckTls, 'ownSvid' | 'peers' | 'bundles'> | null;
   readonly peers: CheckPeers;
   /** The files that are read again, each with what was wrong with its last read. */
-  files(nowMs: number): readonly { readonly file: CheckPortFile; readonly fault: string | null }[];
+  files(nowMs: number): readonly { readonly file: 'certificate' | 'ca' | 'peers'; readonly fault: string | null }[];
   /** When our own certificate ends, in seconds since the epoch; null without one. */
   notAfter(nowMs: number): number | null;
 }
@@ -69,17 +69,15 @@ export async function startCheckTls(config: Config, { bundles }: Trust, events: 
   };
 }
 
-function ownIdentity({ listen, identity }: Config, { onOwnSvid, onCheckPort }: CheckTlsEvents): OwnIdentity | null {
+function ownIdentity(
+  { listen, identity }: Config,
+  { onOwnSvid }: Pick<CheckTlsEvents, 'onOwnSvid'>,
+): OwnIdentity | null {
   if (listen.tls === null) return null;
   const { files, svid } = listen.tls;
   const { socket } = identity.workloadApi;
   if (files !== null) {
-    const onEvent = (event: OwnIdentityEvent): void => {
-      onOwnSvid(event);
-      const result = event.result === 'rotated' ? 'updated' : 'rejected';
-      onCheckPort({ file: 'certificate', result, revision: null, detail: event.detail });
-    };
-    return new OwnIdentity({ source: svidFiles({ ...files, clock: systemClock }), onEvent });
+    return new OwnIdentity({ source: svidFiles({ ...files, clock: systemClock }), onEvent: onOwnSvid });
   }
   if (socket === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
   const source: OwnSvidSource = agentSvid(agentApi(socket), svid);

@@ -40,7 +40,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     for (const { name, freshAt } of trust.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
-    for (const { file, fault } of checkTls.files(now)) metrics.checkPortOutOfDate(file, fault !== null);
+    for (const { file, fault } of checkTls.files(now)) metrics.outOfDate(fault !== null, file);
     const notAfter = checkTls.notAfter(now);
     metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
     for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {

@@ -33,7 +33,7 @@ const tls = (folder: string) =>
     });
 
 /** The section `listen`: where the sidecar listens, and who may ask there. */
-export const listen = (folder: string) =>
+export const listenSection = (folder: string) =>
   s
     .section({
       check: s

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import { contradiction } from './contradiction.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
-import { listen } from './listen.ts';
+import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
 import { task } from './task.ts';
 
@@ -165,7 +165,7 @@ const limits = () =>
 /** The one schema of the configuration file; relative paths start at `folder`, and `env` may name the SPIFFE agent. */
 export function configSchema(folder: string, env: Environment = {}) {
   return s.section({
-    listen: listen(folder).prefault({}).describe('Where the sidecar listens'),
+    listen: listenSection(folder).prefault({}).describe('Where the sidecar listens'),
     hosts: s
       .list(s.host(), 256, s.self)
       .prefault([])

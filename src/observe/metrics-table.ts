@@ -13,7 +13,6 @@ export interface MetricRow {
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
 const cache = '`certificates`, `tokens`, `proofs`';
-const checkPortFile = '`certificate`, with its key, and `ca`: those of `listen.tls.files`; `peers`: `listen.peersFile`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -261,27 +260,17 @@ export const metricRows = {
     unit: 'checks',
     use: 'Give the sidecar more CPU, or run more of them',
   },
-  authz_check_port_reloads_total: {
-    type: 'counter',
-    help: 'Changes of a file of the check port that were taken, and reads of it that failed',
-    labels: { file: checkPortFile, result: '`loaded`, `refused`' },
-    unit: 'attempts',
-    use: '`refused` rises with each read of a broken file; `authz_check_port_out_of_date` shows whether it persists',
-  },
   authz_check_port_out_of_date: {
     type: 'gauge',
     help: 'Whether a file of the check port cannot be used as it is now; absent where the configuration names none',
-    labels: { file: checkPortFile },
+    labels: { file: '`certificate`, with its key; `ca`; `peers`' },
     unit: '0 or 1',
     use: 'Alert on 1 for longer than a minute: what was read last is used, and `/status` and the log have the cause',
   },
   authz_tls_refused_total: {
     type: 'counter',
     help: 'Connections to the check port that were refused',
-    labels: {
-      cause:
-        '`handshake`, TLS itself failed; `timeout`, no handshake in time; `peer`, its certificate does not prove one of the peers',
-    },
+    labels: { cause: '`handshake`: TLS failed; `timeout`: no handshake in time; `peer`: it proves none of the peers' },
     unit: 'connections',
     use: '`peer`: an Envoy that is not listed, or a stranger; the log has one line a second with address and cause',
   },

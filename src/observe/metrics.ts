@@ -12,9 +12,6 @@ export type Stage = (typeof stages)[number];
 export const refusedConnections = ['handshake', 'timeout', 'peer'] as const;
 export type RefusedConnection = (typeof refusedConnections)[number];
 
-/** The files of the check port that are read again. */
-const checkPortFiles = ['certificate', 'ca', 'peers'] as const;
-
 /** The names that labels may take: each comes from the code or the config, never from a request. */
 export interface MetricNames {
   readonly trustDomains: readonly string[];
@@ -148,9 +145,10 @@ export class Metrics {
     this.#set('authz_policy_snapshot_age_seconds', seconds);
   }
 
-  /** Whether what the files hold now is not what is served. */
-  outOfDate(is: boolean): void {
-    this.#set('authz_policy_out_of_date', is ? 1 : 0);
+  /** Whether what the files hold now is not what is in force: the policies, or a file of the check port. */
+  outOfDate(is: boolean, file: 'certificate' | 'ca' | 'peers' | null = null): void {
+    if (file === null) this.#set('authz_policy_out_of_date', is ? 1 : 0);
+    else this.#set('authz_check_port_out_of_date', is ? 1 : 0, { file });
   }
 
   /** A changed snapshot was loaded, or refused. */
@@ -212,16 +210,6 @@ export class Metrics {
   auditQueue(sink: string, waiting: number, limit: number): void {
     if (this.#names.sinks.has(sink)) this.#set('authz_audit_queue_entries', waiting, { sink });
     this.#set('authz_audit_queue_limit', limit);
-  }
-
-  /** A change of a file of the check port was taken, or a read of it failed. */
-  checkPortRead(file: (typeof checkPortFiles)[number], result: 'loaded' | 'refused'): void {
-    this.#count('authz_check_port_reloads_total', { file, result });
-  }
-
-  /** Whether what a file of the check port holds now is not what is in force. */
-  checkPortOutOfDate(file: (typeof checkPortFiles)[number], is: boolean): void {
-    this.#set('authz_check_port_out_of_date', is ? 1 : 0, { file });
   }
 
   connectionRefused(cause: RefusedConnection): void {
@@ -287,9 +275,6 @@ export class Metrics {
     }
     for (const sink of sinks) {
       for (const result of ['written', 'failed']) this.#count('authz_audit_records_total', { sink, result }, 0);
-    }
-    for (const file of checkPortFiles) {
-      for (const result of reads) this.#count('authz_check_port_reloads_total', { file, result }, 0);
     }
     for (const cause of refusedConnections) this.#count('authz_tls_refused_total', { cause }, 0);
     for (const setting of unsafe) this.#set('authz_unsafe_settings', 0, { setting });
