@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type Issued, TestCa } from '../../test/support/ca.ts';
+import { type Issued, pem, TestCa } from '../../test/support/ca.ts';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { swapMounted } from '../../test/support/mounted.ts';
 import { until } from '../../test/support/until.ts';
@@ -58,6 +58,12 @@ describe('a certificate and its key as files', () => {
   for (const [what, cert, key, says] of [
     ['the key of another', good.pem, ca.svid(ID).pkcs8Pem, /^the private key is not that of the certificate$/],
     ['an encrypted key', good.pem, encrypted, /^the private key cannot be read; write it as PEM without a passphrase$/],
+    [
+      'a chain of which one is none',
+      good.pem + pem(Buffer.from('junk')),
+      good.pkcs8Pem,
+      /^OpenSSL does not take the cert/,
+    ],
     ['no key', good.pem, '', /^the private key cannot be read/],
     ['half a key', good.pem, good.pkcs8Pem.slice(0, 80), /^the private key cannot be read/],
     ['no certificate', '', good.pkcs8Pem, /^the certificate file: no certificate$/],
@@ -84,7 +90,7 @@ describe('a certificate and its key as files', () => {
       ...withParts({ extendedKeyUsage: ['clientAuth'] }),
       /^the certificate is not for a server/,
     ],
-    ['a key that is too short', tiny.pem, tiny.pkcs8Pem, /^the certificate: |^OpenSSL does not take the certificate: /],
+    ['a key that is too short', tiny.pem, tiny.pkcs8Pem, /^the certificate: the kind of its public key/],
   ] as const) {
     test(`not taken: ${what}`, () => {
       assert.ok(!(read(good.pem, good.pkcs8Pem) instanceof Fault));

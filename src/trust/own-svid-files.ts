@@ -38,11 +38,7 @@ export function svidFiles({ certificate, key, clock }: OwnSvidFiles): OwnSvidSou
     maxStaleMs: Number.POSITIVE_INFINITY,
     leastMs: LEAST_MS,
     refreshMs: () => REFRESH_MS,
-    read: async (signal) => {
-      const first = await readPair(signal);
-      // Both were perhaps replaced at once, between the one read and the other.
-      return first instanceof Fault ? readPair(signal) : first;
-    },
+    read: readPair,
     onRead: (read) => {
       if (read instanceof Fault) to?.reject(read.detail);
       else to?.take(read);

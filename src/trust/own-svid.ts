@@ -78,13 +78,11 @@ function shown(blocks: readonly Uint8Array[], key: KeyObject, strict: boolean): 
     return new Fault('the certificate is not for a server: its extended key usage lacks serverAuth');
   if (!leaf.key?.equals(createPublicKey(key))) return new Fault('the private key is not that of the certificate');
   const { notBefore, notAfter, thumbprint } = leaf;
-  const certificatesPem = blocks.map((block) => new X509Certificate(block).toString()).join('');
-  const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const unusable = faultOf(() => createSecureContext({ cert: certificatesPem, key: keyPem }));
-  if (unusable !== null) return new Fault(`OpenSSL does not take the certificate: ${unusable}`);
+  const pair = pemOf(blocks, key);
+  if (pair instanceof Fault) return pair;
   const uris = names.filter(({ form }) => form === forms.uri);
   const id = uris.length === 1 ? SpiffeId.parse(uris[0]!.text) : null;
-  return { id: id instanceof SpiffeId ? id : null, certificatesPem, keyPem, notBefore, notAfter, thumbprint };
+  return { id: id instanceof SpiffeId ? id : null, ...pair, notBefore, notAfter, thumbprint };
 }
 
 function importKey(key: () => Parameters<typeof createPrivateKey>[0]): KeyObject | Fault {
@@ -96,12 +94,15 @@ function importKey(key: () => Parameters<typeof createPrivateKey>[0]): KeyObject
   }
 }
 
-function faultOf(attempt: () => unknown): string | null {
+/** What node:tls is given, tried: a certificate of the chain that OpenSSL does not take would throw there. */
+function pemOf(blocks: readonly Uint8Array[], key: KeyObject): Pick<OwnSvid, 'certificatesPem' | 'keyPem'> | Fault {
   try {
-    attempt();
-    return null;
+    const certificatesPem = blocks.map((block) => new X509Certificate(block).toString()).join('');
+    const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    createSecureContext({ cert: certificatesPem, key: keyPem });
+    return { certificatesPem, keyPem };
   } catch (error) {
-    return messageOf(error);
+    return new Fault(`OpenSSL does not take the certificates: ${messageOf(error)}`);
   }
 }
 
