@@ -1,3 +1,4 @@
+import { attempt } from '../base/attempt.ts';
 import { Refusal } from '../base/outcome.ts';
 
 /** The request target, taken apart. */
@@ -68,11 +69,7 @@ function decodeOnce(rawPath: string): string | Refusal {
     }
     bytes[length++] = byte;
   }
-  try {
-    return utf8.decode(bytes.subarray(0, length));
-  } catch {
-    return unreadable('the decoded path is not UTF-8');
-  }
+  return attempt(() => utf8.decode(bytes.subarray(0, length))) ?? unreadable('the decoded path is not UTF-8');
 }
 
 /** What of a decoded path two servers could read differently, or null. */

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { attempt } from '../base/attempt.ts';
 import { decodeBase64url } from '../base/base64url.ts';
 import { Fault } from '../base/fault.ts';
 import { type ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
@@ -68,8 +69,9 @@ export class PublicJwk {
     const { kty, crv, required } = shape;
     const { algorithm } = described;
     if (algorithm !== null && !fits(algorithm, kty, crv)) return new Fault(`alg ${algorithm} does not fit the key`);
-    const key = importKey(required);
-    if (key instanceof Fault) return key;
+    // OpenSSL judges whether the point lies on its curve.
+    const key = attempt(() => createPublicKey({ key: { ...required }, format: 'jwk' }));
+    if (key === null) return new Fault('it is no valid key: the point is not on its curve');
     return new PublicJwk({ ...described, kty, crv, thumbprint: thumbprintOf(required), key });
   }
 
@@ -162,15 +164,6 @@ function uint(value: JsonValue<ExactNumber> | undefined): { text: string; bytes:
 
 function octets(value: JsonValue<ExactNumber> | undefined, size: number): string | null {
   return typeof value === 'string' && decodeBase64url(value)?.length === size ? value : null;
-}
-
-/** OpenSSL judges whether the point lies on its curve. */
-function importKey(required: Readonly<Record<string, string>>): KeyObject | Fault {
-  try {
-    return createPublicKey({ key: { ...required }, format: 'jwk' });
-  } catch {
-    return new Fault('it is no valid key: the point is not on its curve');
-  }
 }
 
 function thumbprintOf(required: Readonly<Record<string, string>>): string {

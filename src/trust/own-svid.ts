@@ -1,4 +1,5 @@
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { attempt } from '../base/attempt.ts';
 import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
@@ -42,25 +43,12 @@ export function readOwnSvid({ svids }: X509SvidMessage, wanted: SpiffeId | null)
   if (wrong !== null) return new Fault(wrong.detail);
   const uris = leaf.extensions.names.filter(({ form }) => form === forms.uri).map(({ text }) => text);
   if (uris.length !== 1 || uris[0] !== id.text) return new Fault('the certificate is not about the id beside it');
-  const key = importPkcs8(chosen.x509_svid_key);
+  const pkcs8 = Buffer.from(chosen.x509_svid_key);
+  const key = attempt(() => createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
   if (key === null) return new Fault('the private key cannot be read');
   if (!leaf.key?.equals(createPublicKey(key))) return new Fault('the private key is not that of the certificate');
   const { notBefore, notAfter, thumbprint } = leaf;
+  const certificatesPem = blocks.map((block) => new X509Certificate(block).toString()).join('');
   const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return {
-    id,
-    certificatesPem: blocks.map((block) => new X509Certificate(block).toString()).join(''),
-    keyPem,
-    notBefore,
-    notAfter,
-    thumbprint,
-  };
-}
-
-function importPkcs8(der: Uint8Array): KeyObject | null {
-  try {
-    return createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' });
-  } catch {
-    return null;
-  }
+  return { id, certificatesPem, keyPem, notBefore, notAfter, thumbprint };
 }

@@ -128,16 +128,13 @@ class Search {
       return refuse('issuer_expired', 'a certificate of its path has ended or not begun');
 
     const below = path.slice(1).filter((certificate) => !certificate.selfIssued).length;
-    if (below > (basicConstraints.pathLength ?? Number.POSITIVE_INFINITY))
+    if (below > (basicConstraints.pathLength ?? Infinity))
       return refuse('path_length', 'the path is longer than an issuer allows');
     if (below + (anchor || issuer.selfIssued ? 0 : 1) > this.#maxDepth)
       return refuse('path_length', `the path has more than ${this.#maxDepth} intermediates`);
 
     if (this.#checksLeft === 0 || this.#costLeft < issuer.checkCost) {
-      this.#note(
-        refuse('path_budget', 'the search for a path takes too many signature checks'),
-        Number.POSITIVE_INFINITY,
-      );
+      this.#note(refuse('path_budget', 'the search for a path takes too many signature checks'), Infinity);
       return this.#fault;
     }
     this.#checksLeft--;
@@ -164,10 +161,8 @@ function checkNames(
   constraints: NonNullable<Certificate['extensions']['nameConstraints']>,
   path: Path,
 ): Refusal | null {
-  for (const [i, certificate] of path.entries()) {
-    if (i > 0 && certificate.selfIssued) continue;
-    const { subject, extensions } = certificate;
-    const fault = checkNameConstraints(constraints, { names: extensions.names, subject });
+  for (const [i, { selfIssued, subject, extensions }] of path.entries()) {
+    const fault = i > 0 && selfIssued ? null : checkNameConstraints(constraints, { names: extensions.names, subject });
     if (fault !== null) return fault;
   }
   return null;
@@ -183,8 +178,9 @@ function sameEntity(a: Certificate, b: Certificate): boolean {
   return sameBytes(a.subject.der, b.subject.der) && sameBytes(a.spki, b.spki);
 }
 
-type PathReason = Refusal['reason'] extends infer R ? (R extends `identity_svid_${infer Rest}` ? Rest : never) : never;
+type SvidReason = Refusal['reason'] extends infer R ? (R extends `identity_svid_${infer Rest}` ? Rest : never) : never;
 
-function refuse(reason: PathReason, detail: string): Refusal {
+/** A refusal about a certificate, by what follows `identity_svid_` in its reason. */
+export function refuse(reason: SvidReason, detail: string): Refusal {
   return new Refusal(`identity_svid_${reason}`, detail);
 }
