@@ -168,8 +168,3 @@ export type InventoryFile = z.infer<typeof inventorySchema>;
 export type WorkloadEntry = z.infer<typeof workloadSchema>;
 export type HostEntry = z.infer<typeof hostSchema>;
 export type ApiEntry = z.infer<typeof apiSchema>;
-
-/** The JSON Schema of the inventory file (draft 2020-12), for editors: docs/inventory.schema.json. */
-export function inventoryJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(inventorySchema, { io: 'input' }), null, 2)}\n`;
-}
