@@ -42,7 +42,6 @@ const listen = (folder: string) =>
         .describe('The control API and console: not implemented yet, so only off'),
       unsafePlaintext: s
         .flag()
-        .prefault(false)
         .describe(
           'Lets the check port listen on other than the loopback address without mutual TLS: every client is trusted as Envoy',
         ),
@@ -109,10 +108,9 @@ const policy = (folder: string) =>
       )
       .prefault([])
       .describe('Request headers that policies may read; no others are passed to Cedar or the audit'),
-    unsafeIgnoreWarnings: s.flag().prefault(false).describe('Loads policies that Cedar’s validator warns about'),
+    unsafeIgnoreWarnings: s.flag().describe('Loads policies that Cedar’s validator warns about'),
     unsafeObserveOnly: s
       .flag()
-      .prefault(false)
       .describe('Allows what policies deny (`policy_*`, `approval_*`), and records it; other denials are enforced'),
   });
 
@@ -229,7 +227,6 @@ export function configSchema(folder: string, env: Environment = {}) {
       .section({
         mergeSlashes: s
           .flag()
-          .prefault(false)
           .describe('Reads `//` in a path as `/`, as Envoy’s `merge_slashes` does; otherwise it is refused'),
       })
       .prefault({})

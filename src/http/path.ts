@@ -5,7 +5,7 @@ import { Refusal } from '../base/outcome.ts';
 export interface RequestTarget {
   /** Percent-decoded once; begins with `/`; no dot segments, no control characters. */
   readonly path: string;
-  /** As received, without the query. */
+  /** As received, without the query: what a proof of possession was made over. */
   readonly rawPath: string;
   /** Raw, without the `?`; null when there is no `?`. */
   readonly query: string | null;

@@ -22,7 +22,4 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
   );
 }
 
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
+const compare = (a: string, b: string): number => Number(a > b) - Number(a < b);

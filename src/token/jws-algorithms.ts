@@ -28,9 +28,12 @@ const rows = {
 /** Every algorithm that a token may name at all: no symmetric one, no `none`. */
 export type JwsAlgorithm = keyof typeof rows;
 
+/** Their names, those of the specification first. */
+export const jwsAlgorithms = Object.keys(rows) as [JwsAlgorithm, ...JwsAlgorithm[]];
+
 /** The list of the JWT-SVID specification, section 2.2, and the default for every kind of token. EdDSA is a choice. */
 export const standardAlgorithms: readonly JwsAlgorithm[] = Object.freeze(
-  Object.keys(rows).filter((name): name is JwsAlgorithm => name !== 'EdDSA'),
+  jwsAlgorithms.filter((name) => name !== 'EdDSA'),
 );
 
 /** Whether a text names an algorithm of the table; names are case-sensitive (RFC 7515 section 4.1.1). */

@@ -27,12 +27,12 @@ const beside = (file: string): readonly string[] =>
   quick.filter((test) => dirname(test).startsWith(dirname(file).split('/').slice(0, 2).join('/')));
 
 const conditions: readonly Condition[] = [
-  ['workloads.ts', 'entry.external === false && shorter.external === true', 'false'],
+  ['workloads.ts', 'entry.external === false && outerExternal', 'false'],
   ['workloads.ts', 'entry.relay === false && shorter.relay === true', 'false'],
-  ['workloads.ts', "(shorter.kind === 'agent' || shorter.kind === 'legacy')", "shorter.kind === 'agent'"],
-  ['workloads.ts', "(shorter.kind === 'agent' || shorter.kind === 'legacy')", "shorter.kind === 'legacy'"],
+  ['workloads.ts', "(outerKind === 'agent' || outerKind === 'legacy')", "outerKind === 'agent'"],
+  ['workloads.ts', "(outerKind === 'agent' || outerKind === 'legacy')", "outerKind === 'legacy'"],
   ['workloads.ts', '!own.has(id.trustDomain) || ', ''],
-  ['workloads.ts', "(entry.external ?? kind === 'agent')", '(entry.external ?? false)'],
+  ['workloads.ts', "entry.external ?? kind === 'agent'", 'entry.external ?? false'],
   ['workloads.ts', "entry.kind ?? 'agent'", "entry.kind ?? 'job'"],
   ['workloads.ts', '!covers(outer, entry.networks)', 'false'],
   ['workloads.ts', '(shorter?.networks ?? null)', 'null'],
@@ -49,7 +49,7 @@ const conditions: readonly Condition[] = [
   ['apis.ts', 'outerWrites || ', ''],
   ['networks.ts', 'width?.family === family && ', 'width !== undefined && '],
   ['networks.ts', 'width.bits <= bits && ', ''],
-  ['vouch.ts', 'serves.length === 1 && ', ''],
+  ['vouch.ts', 'served.length === 1 && ', ''],
   ['vouch.ts', 'hosts.length === 1 && ', ''],
   ['permit.ts', "byPolicy && enforcement === 'unsafeObserveOnly'", "enforcement === 'unsafeObserveOnly'"],
   ['permit.ts', "|| verdicts.some((verdict) => verdict.result === 'error')", ''],
