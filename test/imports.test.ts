@@ -59,7 +59,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
 
 /** Makers of proofs, each with the only files that may write it. */
 const makers: Readonly<Record<string, readonly string[]>> = {
-  'Caller.proven': ['identity/identify.ts'],
+  'provenCaller(': ['identity/identify.ts'],
   'permitFrom(': ['policy/decide/permit.ts', 'check/judge.ts'],
   'as Permit;': ['policy/decide/permit.ts'],
   'as VerifiedSvid;': ['trust/x509-svid.ts'],

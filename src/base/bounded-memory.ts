@@ -3,15 +3,21 @@ interface Entry<V> {
   readonly bytes: number;
 }
 
-/** What is remembered by a key, within a number of bytes: what was not asked for the longest is forgotten first. */
+/** What is remembered by a key, within a number of bytes and of entries: what was not asked for the longest is forgotten first. */
 export class BoundedMemory<V> {
   readonly byteLimit: number;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry<V>>();
   #bytes = 0;
 
-  constructor(byteLimit: number) {
+  readonly #entryLimit: number;
+  readonly #onForget: (key: string, value: V) => void;
+
+  /** `onForget` is told of each entry that is no more. */
+  constructor(byteLimit: number, entryLimit = Infinity, onForget: (key: string, value: V) => void = () => {}) {
     this.byteLimit = byteLimit;
+    this.#entryLimit = entryLimit;
+    this.#onForget = onForget;
   }
 
   get size(): number {
@@ -31,16 +37,20 @@ export class BoundedMemory<V> {
     return entry.value;
   }
 
-  /** Remembers a value that counts as so many bytes, in place of what the key had. One beyond the limit is not remembered. */
-  set(key: string, value: V, bytes: number): void {
+  /**
+   * Remembers a value that counts as so many bytes, in place of what the key had. One beyond the limit is not remembered:
+   * then it gives false.
+   */
+  set(key: string, value: V, bytes: number): boolean {
     this.delete(key);
-    if (!(bytes <= this.byteLimit)) return;
+    if (!(bytes <= this.byteLimit)) return false;
     this.#entries.set(key, { value, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.byteLimit) return;
+      if (this.#bytes <= this.byteLimit && this.#entries.size <= this.#entryLimit) break;
       this.delete(oldest);
     }
+    return true;
   }
 
   delete(key: string): void {
@@ -48,10 +58,10 @@ export class BoundedMemory<V> {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#bytes -= entry.bytes;
+    this.#onForget(key, entry.value);
   }
 
   clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
+    for (const key of this.#entries.keys()) this.delete(key);
   }
 }

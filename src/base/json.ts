@@ -1,3 +1,5 @@
+import { attempt } from './attempt.ts';
+
 /** JSON with the members of every object in one order, so that the same data is the same text; large integers too. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => {
@@ -8,10 +10,4 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** The value of a JSON text, by the loose rules of `JSON.parse`; null where it is none. For texts that we wrote ourselves. */
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+export const jsonOf = (text: string): unknown => attempt(() => JSON.parse(text));

@@ -1,4 +1,5 @@
-import { Fault } from './fault.ts';
+import { attempt } from './attempt.ts';
+import { Fault, fail, reading } from './fault.ts';
 
 /** A value of RFC 8259 JSON. `N` is how numbers are held. Objects have no prototype, and nothing in them is inherited. */
 export type JsonValue<N = number> = null | boolean | string | N | readonly JsonValue<N>[] | JsonObject<N>;
@@ -16,7 +17,6 @@ export interface StrictJsonOptions {
   readonly maxDepth?: number;
 }
 
-const DEFAULT_MAX_DEPTH = 32;
 /** BigInt() takes more than linear time, and nothing that we read has longer integers (64 bits are 20 digits). */
 const MAX_INTEGER_CHARS = 40;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -31,7 +31,7 @@ const PLAIN = /[^"\\\u0000-\u001f]*/y;
  * `maxDepth` is a fault. Objects and arrays are frozen. Never throws; time is linear in the text.
  */
 export function parseStrictJson(text: string, options: StrictJsonOptions = {}): JsonValue | Fault {
-  return parse(text, options, refuseBigInteger);
+  return parse(text, options, false) as JsonValue | Fault;
 }
 
 /**
@@ -39,17 +39,13 @@ export function parseStrictJson(text: string, options: StrictJsonOptions = {}): 
  * number has at least 64 bits (SPIFFE Trust Domain and Bundle, section 4.1.1).
  */
 export function parseExactJson(text: string, options: StrictJsonOptions = {}): JsonValue<ExactNumber> | Fault {
-  return parse<ExactNumber>(text, options, BigInt);
+  return parse(text, options, true);
 }
 
 /** The text that UTF-8 bytes stand for, or a fault: no replacement characters, and a byte order mark is not skipped. */
-export function decodeUtf8(bytes: Uint8Array): string | Fault {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return new Fault('not valid UTF-8');
-  }
-}
+export const decodeUtf8 = (bytes: Uint8Array): string | Fault =>
+  attempt(() => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)) ??
+  new Fault('not valid UTF-8');
 
 /** `parseStrictJson` of UTF-8 bytes; invalid UTF-8 and a byte order mark are faults (RFC 8259 section 8.1). */
 export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptions = {}): JsonValue | Fault {
@@ -57,46 +53,18 @@ export function parseStrictJsonBytes(bytes: Uint8Array, options: StrictJsonOptio
   return text instanceof Fault ? text : parseStrictJson(text, options);
 }
 
-/** `parseExactJson` of UTF-8 bytes. */
-export function parseExactJsonBytes(
-  bytes: Uint8Array,
-  options: StrictJsonOptions = {},
-): JsonValue<ExactNumber> | Fault {
-  const text = decodeUtf8(bytes);
-  return text instanceof Fault ? text : parseExactJson(text, options);
-}
-
 /** Whether a parsed value is an object; neither an array nor null is one. */
 export function isJsonObject<N extends ExactNumber>(value: JsonValue<N> | undefined): value is JsonObject<N> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function refuseBigInteger(): never {
-  throw new Stop('an integer beyond 2^53-1');
-}
-
-function parse<N extends ExactNumber>(
-  text: string,
-  options: StrictJsonOptions,
-  bigInteger: (literal: string) => N,
-): JsonValue<N | number> | Fault {
+function parse(text: string, { maxDepth = 32 }: StrictJsonOptions, exact: boolean): JsonValue<ExactNumber> | Fault {
   if (!text.isWellFormed()) return new Fault('a lone surrogate in the text');
-  const parser = new Parser<N>(text, options.maxDepth ?? DEFAULT_MAX_DEPTH, bigInteger);
-  try {
-    return parser.document();
-  } catch (error) {
-    if (!(error instanceof Stop)) throw error;
-    return new Fault(`${error.what} at ${position(text, parser.at)}`);
-  }
-}
-
-/** Ends the descent at the first fault; never leaves this file. */
-class Stop {
-  readonly what: string;
-
-  constructor(what: string) {
-    this.what = what;
-  }
+  const parser = new Parser(text, maxDepth, exact);
+  return reading(
+    () => parser.document(),
+    (what) => new Fault(`${what} at ${position(text, parser.at)}`),
+  );
 }
 
 function position(text: string, at: number): string {
@@ -106,26 +74,27 @@ function position(text: string, at: number): string {
 }
 
 /** Recursive descent, as deep as `maxDepth` at most. `at` is the next character to read. */
-class Parser<N extends ExactNumber> {
+class Parser {
   readonly #text: string;
   readonly #maxDepth: number;
-  readonly #bigInteger: (literal: string) => N;
+  /** Integers that no double holds are read, as bigints. */
+  readonly #exact: boolean;
   at = 0;
 
-  constructor(text: string, maxDepth: number, bigInteger: (literal: string) => N) {
+  constructor(text: string, maxDepth: number, exact: boolean) {
     this.#text = text;
     this.#maxDepth = maxDepth;
-    this.#bigInteger = bigInteger;
+    this.#exact = exact;
   }
 
-  document(): JsonValue<N | number> {
+  document(): JsonValue<ExactNumber> {
     const value = this.#value(0);
     this.#space();
-    if (this.at !== this.#text.length) throw new Stop('something after the value');
+    if (this.at !== this.#text.length) fail('something after the value');
     return value;
   }
 
-  #value(depth: number): JsonValue<N | number> {
+  #value(depth: number): JsonValue<ExactNumber> {
     this.#space();
     switch (this.#text[this.at]) {
       case '{':
@@ -145,38 +114,38 @@ class Parser<N extends ExactNumber> {
     }
   }
 
-  #object(depth: number): JsonObject<N | number> {
+  #object(depth: number): JsonObject<ExactNumber> {
     this.#enter(depth);
-    const object: Record<string, JsonValue<N | number>> = Object.create(null);
+    const object: Record<string, JsonValue<ExactNumber>> = Object.create(null);
     if (this.#skip('}')) return Object.freeze(object);
     do {
       this.#space();
       const start = this.at;
-      if (this.#text[this.at] !== '"') throw new Stop('a member name is missing');
+      if (this.#text[this.at] !== '"') fail('a member name is missing');
       const name = this.#string();
       if (Object.hasOwn(object, name)) {
         this.at = start;
-        throw new Stop(`the member ${JSON.stringify(name.slice(0, 64))} is repeated`);
+        fail(`the member ${JSON.stringify(name.slice(0, 64))} is repeated`);
       }
-      if (!this.#skip(':')) throw new Stop('a colon is missing');
+      if (!this.#skip(':')) fail('a colon is missing');
       object[name] = this.#value(depth);
     } while (this.#skip(','));
-    if (!this.#skip('}')) throw new Stop('an object does not end here');
+    if (!this.#skip('}')) fail('an object does not end here');
     return Object.freeze(object);
   }
 
-  #array(depth: number): readonly JsonValue<N | number>[] {
+  #array(depth: number): readonly JsonValue<ExactNumber>[] {
     this.#enter(depth);
-    const items: JsonValue<N | number>[] = [];
+    const items: JsonValue<ExactNumber>[] = [];
     if (this.#skip(']')) return Object.freeze(items);
     do items.push(this.#value(depth));
     while (this.#skip(','));
-    if (!this.#skip(']')) throw new Stop('an array does not end here');
+    if (!this.#skip(']')) fail('an array does not end here');
     return Object.freeze(items);
   }
 
   #enter(depth: number): void {
-    if (depth > this.#maxDepth) throw new Stop(`nested deeper than ${this.#maxDepth}`);
+    if (depth > this.#maxDepth) fail(`nested deeper than ${this.#maxDepth}`);
     this.at++;
   }
 
@@ -188,9 +157,9 @@ class Parser<N extends ExactNumber> {
       PLAIN.test(this.#text);
       this.at = PLAIN.lastIndex;
       const end = this.#text[this.at];
-      if (end === undefined) throw new Stop('a string does not end');
+      if (end === undefined) fail('a string does not end');
       if (end === '"') break;
-      if (end !== '\\') throw new Stop('a control character in a string');
+      if (end !== '\\') fail('a control character in a string');
       escaped = true;
       this.at = Math.min(this.at + 2, this.#text.length);
     }
@@ -199,40 +168,31 @@ class Parser<N extends ExactNumber> {
   }
 
   #unescape(start: number): string {
-    let value: string;
-    try {
-      value = JSON.parse(this.#text.slice(start, this.at));
-    } catch {
-      this.at = start;
-      throw new Stop('a bad escape in the string');
-    }
-    if (value.isWellFormed()) return value;
+    const end = this.at;
+    const value = attempt((): string => JSON.parse(this.#text.slice(start, end)));
     this.at = start;
-    throw new Stop('a lone surrogate in the string');
-  }
-
-  #number(): number | N {
-    NUMBER.lastIndex = this.at;
-    if (!NUMBER.test(this.#text))
-      throw new Stop(this.at === this.#text.length ? 'the text ends early' : 'not a JSON value');
-    const end = NUMBER.lastIndex;
-    const literal = this.#text.slice(this.at, end);
-    const value = Number(literal);
-    if (!Number.isFinite(value)) throw new Stop('a number that no double holds');
-    if (!Number.isSafeInteger(value) && INTEGER.test(literal)) return this.#big(literal);
+    if (value === null) fail('a bad escape in the string');
+    if (!value.isWellFormed()) fail('a lone surrogate in the string');
     this.at = end;
     return value;
   }
 
-  #big(literal: string): N {
-    if (literal.length > MAX_INTEGER_CHARS) throw new Stop(`an integer of more than ${MAX_INTEGER_CHARS} digits`);
-    const value = this.#bigInteger(literal);
-    this.at += literal.length;
-    return value;
+  #number(): ExactNumber {
+    NUMBER.lastIndex = this.at;
+    if (!NUMBER.test(this.#text)) fail(this.at === this.#text.length ? 'the text ends early' : 'not a JSON value');
+    const end = NUMBER.lastIndex;
+    const literal = this.#text.slice(this.at, end);
+    const value = Number(literal);
+    if (!Number.isFinite(value)) fail('a number that no double holds');
+    const big = !Number.isSafeInteger(value) && INTEGER.test(literal);
+    if (big && literal.length > MAX_INTEGER_CHARS) fail(`an integer of more than ${MAX_INTEGER_CHARS} digits`);
+    if (big && !this.#exact) fail('an integer beyond 2^53-1');
+    this.at = end;
+    return big ? BigInt(literal) : value;
   }
 
   #literal<T extends boolean | null>(word: string, value: T): T {
-    if (!this.#text.startsWith(word, this.at)) throw new Stop('not a JSON value');
+    if (!this.#text.startsWith(word, this.at)) fail('not a JSON value');
     this.at += word.length;
     return value;
   }

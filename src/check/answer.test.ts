@@ -9,7 +9,7 @@ import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readCredentialTexts } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
-import { Caller } from '../identity/caller.ts';
+import { provenCaller } from '../identity/caller.ts';
 import { Audit } from '../observe/audit.ts';
 import { digest } from '../observe/line.ts';
 import { FileSink, streamSink } from '../observe/sink.ts';
@@ -69,7 +69,7 @@ function stagesOver(state: MemoryState): Stages {
       txnToken: null,
     }),
     identify: async (_input, _credentials, _target, known) =>
-      Caller.proven({
+      provenCaller({
         workload: workload(known, API),
         credential: 'x509-svid',
         thumbprint: null,
@@ -85,7 +85,7 @@ function stagesOver(state: MemoryState): Stages {
       backing: [],
       consumed: [],
       redemptions: [redemption],
-      challenge: { scheme: 'bearer', host: resource.host, proofAlgorithms: [], resourceMetadata: false },
+      challenge: { scheme: 'bearer', host: resource.host, dpopAlgorithms: [], resourceMetadata: false },
       responseHeaders: [],
     }),
     recall,

@@ -2,7 +2,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { messageOf } from '../base/fault.ts';
 import { type Io, MISUSED } from './io.ts';
 
-type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
+export type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ readonly options: O; readonly allowPositionals: true; readonly strict: true }>
 >;
 

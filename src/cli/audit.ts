@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type AuditReport, verifyAudit } from '../observe/verify.ts';
-import { misuse, readArguments } from './arguments.ts';
-import { group } from './commands.ts';
+import { type CommandLine, command, group } from './commands.ts';
 import { DONE, FAILED, type Io, unread } from './io.ts';
 
 const VERIFY_USAGE = `audit verify FILE [--hash HASH …] [--skip-foreign]
@@ -15,12 +14,9 @@ const VERIFY_USAGE = `audit verify FILE [--hash HASH …] [--skip-foreign]
 const OPTIONS = { hash: { type: 'string', multiple: true }, 'skip-foreign': { type: 'boolean' } } as const;
 
 /** `audit verify FILE`: 0 when the lines are as they were written, 1 with each fault and its line otherwise. */
-async function verify(args: readonly string[], io: Io): Promise<number> {
-  const parsed = readArguments(args, OPTIONS, VERIFY_USAGE, io);
-  if (typeof parsed === 'number') return parsed;
-  const { values, positionals } = parsed;
+async function verify({ values, positionals, misuse }: CommandLine<typeof OPTIONS>, io: Io): Promise<number> {
   const [named, ...more] = positionals;
-  if (named === undefined || more.length > 0) return misuse('name one audit file, or -', VERIFY_USAGE, io);
+  if (named === undefined || more.length > 0) return misuse('name one audit file, or -');
   const file = named === '-' ? 'standard input' : named;
   let report: AuditReport;
   try {
@@ -41,7 +37,7 @@ async function verify(args: readonly string[], io: Io): Promise<number> {
 }
 
 /** `audit VERB …`. */
-export const audit = group('audit', { verify: { usage: VERIFY_USAGE, run: verify } });
+export const audit = group('audit', { verify: command(VERIFY_USAGE, OPTIONS, verify) });
 
 function summary(file: string, report: AuditReport): string {
   const { lines, records, boots, changes, lost, withdrawn, torn, foreign, continues, last } = report;

@@ -1,4 +1,5 @@
-import { misuse } from './arguments.ts';
+import type { ParseArgsOptionsConfig } from 'node:util';
+import { misuse, type Parsed, readArguments } from './arguments.ts';
 import { DONE, type Io } from './io.ts';
 
 /** One command, or a group of them. */
@@ -11,6 +12,28 @@ export interface Command {
 }
 
 export type Commands = Readonly<Record<string, Command>>;
+
+/** A command line that was read. */
+export type CommandLine<O extends ParseArgsOptionsConfig> = Parsed<O> & {
+  /** Says what is wrong with it beside, and gives the exit code. */
+  readonly misuse: (problem: string) => number;
+};
+
+/** A command that takes these options. */
+export function command<const O extends ParseArgsOptionsConfig>(
+  usage: string,
+  options: O,
+  run: (line: CommandLine<O>, io: Io) => Promise<number>,
+): Command {
+  return {
+    usage,
+    run: async (args, io) => {
+      const parsed = readArguments(args, options, usage, io);
+      if (typeof parsed === 'number') return parsed;
+      return run({ ...parsed, misuse: (problem) => misuse(problem, usage, io) }, io);
+    },
+  };
+}
 
 /** A group of commands: its help is that of all its verbs. */
 export function group(name: string, verbs: Commands): Command {

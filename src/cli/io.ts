@@ -1,3 +1,6 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+
 /**
  * Exit codes of every command. FAILED is an answer: problems were found, a decision would change, or the sidecar could not
  * serve. UNREAD is none: a file that was named is absent, cannot be read, or is not what it has to be. MISUSED is EX_USAGE
@@ -15,6 +18,17 @@ export interface Io {
   /** What `-` reads. */
   readonly in?: () => AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Says what is wrong, and gives the exit code. */
+export function failWith(message: string, io: Io): number {
+  io.err(`${message}\n`);
+  return FAILED;
+}
+
+/** The lines of a file, in their order. */
+export function linesOf(file: string): AsyncIterable<string> {
+  return createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
 }
 
 /** Says that a file cannot be read, and gives the exit code. */

@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
 import { sensitivities } from '../inventory/schema.ts';
@@ -10,14 +8,14 @@ import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from '../tools/audited.ts';
 import { type Account, type ClauseResult, explain } from '../tools/explain.ts';
 import { readPolicies } from '../tools/read-policies.ts';
-import { misuse, readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io, unread } from './io.ts';
+import { command } from './commands.ts';
+import { DONE, failWith, type Io, linesOf, unread } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
 import { indentedJson } from './printable.ts';
 import { reasonRow } from './reason-row.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
 
-export const EXPLAIN_USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
+const USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
   explains the effect of each policy on one request, and which part of which condition decided
   --all              also forbids whose conditions fail, and policies about other requests
@@ -38,50 +36,41 @@ const OPTIONS = {
 } as const;
 
 /** `policy explain`: 0 when the request could be explained, whatever is decided. */
-export async function policyExplain(args: readonly string[], io: Io): Promise<number> {
-  const parsed = readArguments(args, OPTIONS, EXPLAIN_USAGE, io);
-  if (typeof parsed === 'number') return parsed;
-  const { values, positionals } = parsed;
+export const policyExplain = command(USAGE, OPTIONS, async (line, io) => {
+  const { values, misuse } = line;
   const { audit, decision, caller, request } = values;
   const fromAudit = audit !== undefined && decision !== undefined;
   if (
     [caller, request].some((fact) => (fact === undefined) !== fromAudit) ||
     [audit, decision].some((fact) => (fact === undefined) === fromAudit)
   ) {
-    return misuse('state --caller and --request, or --audit and --decision', EXPLAIN_USAGE, io);
+    return misuse('state --caller and --request, or --audit and --decision');
   }
-  const opened = await openFolder(positionals, values, EXPLAIN_USAGE, io);
+  const opened = await openFolder(line, io);
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
-  const { headers } = snapshot;
   let stated: Scenario | string;
   let past: Audited | null = null;
   if (fromAudit) {
     const found = await findDecision(audit, decision, opened, io);
     if (typeof found === 'number') return found;
-    if (typeof found === 'string') return fail(found, io);
     if ('why' in found) return unjudged(decision, found, values.json === true, io);
     past = found;
     stated = found.stated;
   } else {
     stated = statedBy(values, { caller, request, upgrade: values.upgrade ?? false }, snapshot, systemClock.now());
-    if (typeof stated === 'string') return misuse(stated, EXPLAIN_USAGE, io);
+    if (typeof stated === 'string') return misuse(stated);
   }
-  const questions = questionsFor(stated, snapshot.inventory, headers);
-  if (typeof questions === 'string') return fail(questions, io);
+  const questions = questionsFor(stated, snapshot.inventory, snapshot.headers);
+  if (typeof questions === 'string') return failWith(questions, io);
   if (questions instanceof Refusal)
-    return fail(`refused before policies are asked: ${questions.reason}, ${questions.detail}`, io);
+    return failWith(`refused before policies are asked: ${questions.reason}, ${questions.detail}`, io);
   return show(questions, past, opened, values, io);
-}
-
-function fail(message: string, io: Io): number {
-  io.err(`${message}\n`);
-  return FAILED;
-}
+});
 
 /** A decision in which policies had no part: the detail of its line, and what the reason means and asks for. */
 async function unjudged(decision: string, { why, reason, detail }: Unjudged, json: boolean, io: Io): Promise<number> {
-  if (why !== 'before policy') return fail(`decision ${decision} cannot be replayed: ${why} (${reason})`, io);
+  if (why !== 'before policy') return failWith(`decision ${decision} cannot be replayed: ${why} (${reason})`, io);
   const row = await reasonRow(reason);
   if (json) {
     io.out(`${indentedJson({ decision, reason, detail, meaning: row?.meaning ?? null, use: row?.use ?? null })}\n`);
@@ -94,39 +83,30 @@ async function unjudged(decision: string, { why, reason, detail }: Unjudged, jso
   return DONE;
 }
 
-async function findDecision(
-  file: string,
-  decision: string,
-  { loaded }: Opened,
-  io: Io,
-): Promise<Audited | Unjudged | string | number> {
+/** What the audit tells of a decision, or the exit code. */
+async function findDecision(file: string, decision: string, { loaded }: Opened, io: Io) {
   try {
     let number = 0;
-    for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
+    for await (const line of linesOf(file)) {
       number++;
       if (!line.includes(decision)) continue;
       const found = readAudited(line, loaded.snapshot);
       if (found.decision === decision) return found;
       if (found.decision === null && line.includes(`"decision":${JSON.stringify(decision)}`)) {
-        return `${file}:${number}: cannot be read: ${'why' in found ? found.reason : ''}`;
+        return failWith(`${file}:${number}: cannot be read: ${'why' in found ? found.reason : ''}`, io);
       }
     }
   } catch (error) {
     return unread(file, error, io);
   }
-  return `${file}: no line tells of the decision ${decision}`;
-}
-
-interface Shown {
-  readonly all?: boolean | undefined;
-  readonly json?: boolean | undefined;
+  return failWith(`${file}: no line tells of the decision ${decision}`, io);
 }
 
 function show(
   questions: readonly Question[],
   past: Audited | null,
   opened: Opened,
-  { all, json }: Shown,
+  { all, json }: { readonly all?: boolean | undefined; readonly json?: boolean | undefined },
   io: Io,
 ): number {
   const { sources, validated, engine, loaded } = opened;
@@ -134,17 +114,13 @@ function show(
   const policies = readPolicies(sources, cedar);
   const purposes = loaded.snapshot.inventory;
   const accounts = explain(policies, questions, { validated, purposes, engine, cedar });
-  if (typeof accounts === 'string') return fail(`Cedar could not be asked: ${accounts}`, io);
+  if (typeof accounts === 'string') return failWith(`Cedar could not be asked: ${accounts}`, io);
   const verdicts = questions.map((question) => loaded.snapshot.decide(question));
   const refusal = refusalOf(verdicts);
-  const hops = questions.map((question, index) => {
-    const said = (accounts[index] ?? []).filter((account) => all === true || isTelling(account));
-    return {
-      question,
-      verdict: verdicts[index] as HopVerdict,
-      said,
-      aside: (accounts[index]?.length ?? 0) - said.length,
-    };
+  const hops = questions.map((question, index): Hop => {
+    const accountsOf = accounts[index] ?? [];
+    const said = accountsOf.filter((account) => all === true || isTelling(account));
+    return { question, result: verdicts[index]?.result ?? 'error', said, aside: accountsOf.length - said.length };
   });
   const result = refusal === null ? 'allow' : 'deny';
   const sameRevision = past?.revision === loaded.snapshot.revision;
@@ -174,7 +150,7 @@ function pastText({ answer, verdict }: Audited, sameRevision: boolean): string {
 
 interface Hop {
   readonly question: Question;
-  readonly verdict: HopVerdict;
+  readonly result: HopVerdict['result'];
   readonly said: readonly Account[];
   /** Policies that are left out. */
   readonly aside: number;
@@ -195,10 +171,9 @@ function requestText([question]: readonly Question[]): string {
   return `${target.action} ${resource.id} (${api}, ${sensitivities[resource.sensitivity]}); ${why}`;
 }
 
-function hopText({ question, verdict, said, aside }: Hop, opened: Opened): string {
-  const lines = [
-    `${question.role} ${question.hop.id.text} (${question.hop.kind}, ${question.credential}): ${verdict.result}`,
-  ];
+function hopText({ question, result, said, aside }: Hop, opened: Opened): string {
+  const { role, hop, credential } = question;
+  const lines = [`${role} ${hop.id.text} (${hop.kind}, ${credential}): ${result}`];
   for (const account of said.toSorted((a, b) => rank(a) - rank(b))) {
     const { policy } = account;
     const { file, line } = policy.remark('');
@@ -231,15 +206,14 @@ function clauseLines({ kind, result, part, values, error }: ClauseResult): strin
   return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
 }
 
-function hopJson({ question, verdict, said }: Hop, { path }: Opened) {
+function hopJson({ question, result, said }: Hop, { path }: Opened) {
   return {
     id: question.hop.id.text,
     role: question.role,
-    result: verdict.result,
-    policies: said.map(({ policy, result, scope, clauses }) => {
-      const { file, line } = policy.remark('');
-      const { id, shadow, json } = policy;
-      return { id, effect: json.effect, shadow, file: path(file), line, result, scope, clauses };
+    result,
+    policies: said.map(({ policy: { id, shadow, json, remark }, ...told }) => {
+      const { file, line } = remark('');
+      return { id, effect: json.effect, shadow, file: path(file), line, ...told };
     }),
   };
 }

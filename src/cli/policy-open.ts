@@ -5,11 +5,11 @@ import { loadInventory } from '../inventory/load.ts';
 import { Engine } from '../policy/decide/engine.ts';
 import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { install, type Loaded, validateApart } from '../policy/load/load.ts';
-import { type PolicyPaths, readSources } from '../policy/load/read.ts';
+import { readSources } from '../policy/load/read.ts';
 import { RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
-import { type PolicySettings, policySettings, type Sources } from '../policy/text/sources.ts';
+import { type PolicySettings, policySettings, type Sources, settingsAt } from '../policy/text/sources.ts';
 import { formatProblem, type Problem, sortProblems } from '../source/problem.ts';
-import { misuse } from './arguments.ts';
+import type { CommandLine } from './commands.ts';
 import { readConfig } from './config.ts';
 import { FAILED, type Io, UNREAD, unread } from './io.ts';
 
@@ -25,11 +25,8 @@ export const FOLDER_USAGE = `  --inventory FILE   default: inventory.yaml beside
   --local NAME       without --config: a local trust domain; needed if the inventory has workloads of several
 `;
 
-export interface FolderValues {
-  readonly inventory?: string | undefined;
-  readonly config?: string | undefined;
-  readonly local?: string[] | undefined;
-}
+/** The line of a command that takes them. */
+type FolderLine = CommandLine<typeof FOLDER_OPTIONS>;
 
 /** A policy folder that passed everything but its own tests. */
 export interface Opened {
@@ -46,21 +43,21 @@ export interface Opened {
 }
 
 /**
- * Opens a policy folder as the sidecar would, or gives the exit code after everything that is wrong with it was printed:
+ * Opens the policy folder as the sidecar would, or gives the exit code after everything that is wrong with it was printed:
  * UNREAD where it is not there, `faulty` where it would not be served. Its own tests are left to the command.
  */
 export async function openFolder(
-  folders: readonly string[],
-  values: FolderValues,
-  usage: string,
+  line: FolderLine,
   io: Io,
+  folders: readonly string[] = line.positionals,
   faulty = UNREAD,
 ): Promise<Opened | number> {
   const [folder, ...more] = folders;
-  if (more.length > 0) return misuse(`one folder at a time; ${more.join(' ')} is too much`, usage, io);
-  const where = await locate(folder, values, usage, io);
+  if (more.length > 0) return line.misuse(`one folder at a time; ${more.join(' ')} is too much`);
+  const where = await locate(folder, line, io);
   if (typeof where === 'number') return where;
-  const { paths, settings, shown } = where;
+  const { guardrails, settings, shown } = where;
+  const paths = { folder: resolve(shown.folder), inventory: resolve(shown.inventory), guardrails };
   try {
     await access(paths.folder);
   } catch (error) {
@@ -96,58 +93,37 @@ interface Shown {
 }
 
 interface Where {
-  readonly paths: PolicyPaths;
-  readonly settings: PolicySettings;
   readonly shown: Shown;
+  readonly guardrails: string | undefined;
+  readonly settings: PolicySettings;
 }
 
-async function locate(
-  folder: string | undefined,
-  values: FolderValues,
-  usage: string,
-  io: Io,
-): Promise<Where | number> {
+async function locate(folder: string | undefined, { values, misuse }: FolderLine, io: Io): Promise<Where | number> {
   if (values.config !== undefined) {
-    if (values.local !== undefined)
-      return misuse('--config names the local trust domains; leave out --local', usage, io);
+    if (values.local !== undefined) return misuse('--config names the local trust domains; leave out --local');
     const config = await readConfig(values.config, io);
     if (typeof config === 'number') return config;
     const { policy } = config;
     const shown = { folder: folder ?? policy.folder, inventory: values.inventory ?? policy.inventory };
-    const settings = policySettings(config);
-    const now = systemClock.now();
-    const disabledGuardrails = settings.disabledGuardrails.filter(({ untilMs }) => now < untilMs);
-    const guardrails = policy.guardrails.folder;
-    return where(shown, guardrails === undefined ? {} : { guardrails }, { ...settings, disabledGuardrails });
+    const settings = settingsAt(policySettings(config), systemClock.now());
+    return { shown, guardrails: policy.guardrails.folder, settings };
   }
-  if (folder === undefined) return misuse('name the folder of policies, or --config FILE', usage, io);
+  if (folder === undefined) return misuse('name the folder of policies, or --config FILE');
   const shown = { folder, inventory: values.inventory ?? join(folder, '..', 'inventory.yaml') };
   const domains = await trustDomains(shown.inventory);
   const local = values.local ?? (domains.length === 1 ? domains : null);
   if (local === null && domains.length > 1) {
-    const names = domains.join(', ');
-    return misuse(`the inventory lists workloads of ${names}; name the local ones: --local NAME`, usage, io);
+    return misuse(`the inventory lists workloads of ${domains.join(', ')}; name the local ones: --local NAME`);
   }
-  return where(
-    shown,
-    {},
-    {
-      headers: [],
-      disabledGuardrails: [],
-      requiredGuardrails: RELEASE_GUARDRAILS,
-      trustDomains: [...new Set([...domains, ...(local ?? [])])],
-      ownTrustDomains: local ?? [],
-      allowWarnings: false,
-    },
-  );
-}
-
-function where(shown: Shown, guardrails: { readonly guardrails?: string }, settings: PolicySettings): Where {
-  return {
-    paths: { folder: resolve(shown.folder), inventory: resolve(shown.inventory), ...guardrails },
-    settings,
-    shown,
+  const settings = {
+    headers: [],
+    disabledGuardrails: [],
+    requiredGuardrails: RELEASE_GUARDRAILS,
+    trustDomains: [...new Set([...domains, ...(local ?? [])])],
+    ownTrustDomains: local ?? [],
+    allowWarnings: false,
   };
+  return { shown, guardrails: undefined, settings };
 }
 
 /** Names inside a snapshot are relative to its folders: those of the user's own files become paths again. */

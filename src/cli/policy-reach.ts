@@ -3,14 +3,14 @@ import { sensitivities } from '../inventory/schema.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { type Reached, reach } from '../tools/reach.ts';
 import { readPolicies } from '../tools/read-policies.ts';
-import { misuse, readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io } from './io.ts';
+import { command } from './commands.ts';
+import { DONE, failWith } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { indentedJson } from './printable.ts';
 import { STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
 import { table } from './table.ts';
 
-export const REACH_USAGE = `policy reach WORKLOAD --in FOLDER [facts]
+const USAGE = `policy reach WORKLOAD --in FOLDER [facts]
   everything that a workload could do with these facts: its blast radius, by api and effect
   --no-task          there is no task; default: any task, unless --task is given
   --direct           there is no delegation; default: any chain, unless --through is given
@@ -27,22 +27,18 @@ const OPTIONS = {
 } as const;
 
 /** `policy reach`: 0 when it could be told, whatever can be reached. */
-export async function policyReach(args: readonly string[], io: Io): Promise<number> {
-  const parsed = readArguments(args, OPTIONS, REACH_USAGE, io);
-  if (typeof parsed === 'number') return parsed;
-  const { values, positionals } = parsed;
+export const policyReach = command(USAGE, OPTIONS, async (line, io) => {
+  const { values, positionals, misuse } = line;
   const [caller, ...more] = positionals;
-  if (caller === undefined || more.length > 0) return misuse('name one workload by its SPIFFE ID', REACH_USAGE, io);
-  const opened = await openFolder(values.in === undefined ? [] : [values.in], values, REACH_USAGE, io);
+  if (caller === undefined || more.length > 0) return misuse('name one workload by its SPIFFE ID');
+  const opened = await openFolder(line, io, values.in === undefined ? [] : [values.in]);
   if (typeof opened === 'number') return opened;
   const { sources, validated, engine, loaded } = opened;
   const { snapshot } = loaded;
   const given = statedBy(values, { caller }, snapshot, systemClock.now());
-  if (typeof given === 'string') return misuse(given, REACH_USAGE, io);
-  if (values['no-task'] === true && given.task)
-    return misuse('--task and --no-task exclude each other', REACH_USAGE, io);
-  if (values.direct === true && given.through)
-    return misuse('--through and --direct exclude each other', REACH_USAGE, io);
+  if (typeof given === 'string') return misuse(given);
+  if (values['no-task'] === true && given.task) return misuse('--task and --no-task exclude each other');
+  if (values.direct === true && given.through) return misuse('--through and --direct exclude each other');
   const stated = {
     ...given,
     ...(values['no-task'] === true ? { task: null } : {}),
@@ -50,14 +46,10 @@ export async function policyReach(args: readonly string[], io: Io): Promise<numb
   };
   const policies = readPolicies(sources, newInstance());
   const reached = reach(stated, { policies, validated, snapshot, engine });
-  if (typeof reached === 'string') {
-    io.err(`${reached}\n`);
-    return FAILED;
-  }
-  if (values.json === true) io.out(`${indentedJson({ caller, reached })}\n`);
-  else io.out(`${shown(reached)}\n`);
+  if (typeof reached === 'string') return failWith(reached, io);
+  io.out(`${values.json === true ? indentedJson({ caller, reached }) : shown(reached)}\n`);
   return DONE;
-}
+});
 
 function shown(reached: readonly Reached[]): string {
   if (reached.length === 0) return 'Nothing: no request by this workload with these facts can be allowed.';

@@ -1,13 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { type Change, type Replay, Replayer } from '../tools/replay.ts';
-import { misuse, readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
+import { command } from './commands.ts';
+import { DONE, FAILED, linesOf, UNREAD, unread } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder } from './policy-open.ts';
 import { indentedJson } from './printable.ts';
 import { table } from './table.ts';
 
-export const REPLAY_USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]
+const USAGE = `policy replay AUDIT --with FOLDER [--inventory FILE] [--config FILE]
   evaluates the decisions of an audit file again, and shows which would change; exit code 1 if some would, or if past
   refusals would reach policies with this inventory; else 2 if lines cannot be read
   --json             as JSON
@@ -16,20 +14,16 @@ ${FOLDER_USAGE}`;
 const OPTIONS = { ...FOLDER_OPTIONS, with: { type: 'string' }, json: { type: 'boolean' } } as const;
 
 /** `policy replay`: 0 when every past decision stays, 1 when some would change, 2 when lines cannot be read, as diff has it. */
-export async function policyReplay(args: readonly string[], io: Io): Promise<number> {
-  const parsed = readArguments(args, OPTIONS, REPLAY_USAGE, io);
-  if (typeof parsed === 'number') return parsed;
-  const { values, positionals } = parsed;
+export const policyReplay = command(USAGE, OPTIONS, async (line, io) => {
+  const { values, positionals, misuse } = line;
   const [audit, ...more] = positionals;
-  if (audit === undefined || more.length > 0) return misuse('name one audit file', REPLAY_USAGE, io);
-  const opened = await openFolder(values.with === undefined ? [] : [values.with], values, REPLAY_USAGE, io);
+  if (audit === undefined || more.length > 0) return misuse('name one audit file');
+  const opened = await openFolder(line, io, values.with === undefined ? [] : [values.with]);
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
   const replayer = new Replayer(snapshot);
   try {
-    for await (const line of createInterface({ input: createReadStream(audit, 'utf8'), crlfDelay: Infinity })) {
-      replayer.add(line);
-    }
+    for await (const decision of linesOf(audit)) replayer.add(decision);
   } catch (error) {
     return unread(audit, error, io);
   }
@@ -43,7 +37,7 @@ export async function policyReplay(args: readonly string[], io: Io): Promise<num
   io.out(values.json === true ? `${indentedJson(replay)}\n` : `${text(audit, replay, snapshot.revision)}\n`);
   if (replay.changes.length + replay.opened.length > 0) return FAILED;
   return unreadable === null ? DONE : UNREAD;
-}
+});
 
 function text(audit: string, replay: Replay, revision: string): string {
   const { judged, sameRevision, changes, inexact, opened, untold, shadow, left, unreadable } = replay;

@@ -3,14 +3,14 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { parseExactJson } from '../base/strict-json.ts';
 import type { Engine, Program } from '../policy/decide/engine.ts';
+import { type Outcome, runTests } from '../policy/load/cases.ts';
 import { type CedarCase, cedarDifference, readCedarCases } from '../tools/cedar-cases.ts';
-import { areRuns, type Outcome, runTests } from '../tools/run-tests.ts';
 import { updateCases } from '../tools/update-cases.ts';
-import { readArguments } from './arguments.ts';
-import { DONE, FAILED, type Io } from './io.ts';
+import { command } from './commands.ts';
+import { DONE, FAILED, failWith } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from './policy-open.ts';
 
-export const TEST_USAGE = `policy test FOLDER [--update] [--cases FILE …] [--inventory FILE] [--config FILE]
+const USAGE = `policy test FOLDER [--update] [--cases FILE …] [--inventory FILE] [--config FILE]
   runs the cases of FOLDER/tests/*.yaml; and test files of the Cedar CLI (run-tests) with the folder's policies and the
   guardrails
   --update           writes the actual results into the files
@@ -24,14 +24,12 @@ const OPTIONS = {
 } as const;
 
 /** `policy test`: 0 when every case came out as it expects, 1 with each difference otherwise. */
-export async function policyTest(args: readonly string[], io: Io): Promise<number> {
-  const parsed = readArguments(args, OPTIONS, TEST_USAGE, io);
-  if (typeof parsed === 'number') return parsed;
-  const { values, positionals } = parsed;
-  const opened = await openFolder(positionals, values, TEST_USAGE, io, FAILED);
+export const policyTest = command(USAGE, OPTIONS, async (line, io) => {
+  const { values } = line;
+  const opened = await openFolder(line, io, line.positionals, FAILED);
   if (typeof opened === 'number') return opened;
-  const runs = runTests(opened.sources, opened.loaded.snapshot);
-  if (!areRuns(runs)) return report(runs, opened.place, io);
+  const { runs, unread } = runTests(opened.sources, opened.loaded.snapshot);
+  if (unread.length > 0) return report(unread, opened.place, io);
   let [passed, failed] = [0, 0];
   for (const run of runs) {
     const wrong = run.outcomes.filter(({ differs }) => differs !== null);
@@ -48,9 +46,15 @@ export async function policyTest(args: readonly string[], io: Io): Promise<numbe
   }
   const { validated, engine } = opened;
   const program = { schema: validated.schema, policies: validated.enforced };
-  const more = await cedarTests(values.cases ?? [], engine, program, io);
-  return conclude(passed + more.passed, failed + more.failed, io);
-}
+  const more = await cedarTests(values.cases ?? [], engine, program);
+  const differing = more.filter((differs) => differs !== null);
+  for (const differs of differing) io.out(`${differs}\n`);
+  passed += more.length - differing.length;
+  failed += differing.length;
+  io.out(`${passed} passed, ${failed} failed\n`);
+  if (passed + failed === 0) return failWith('no case was found; write one into tests/NAME.yaml', io);
+  return failed === 0 ? DONE : FAILED;
+});
 
 /** The case at its place, and below it what it expects and what came, key by key. */
 function shown({ stated, result }: Outcome, { place }: Opened): string {
@@ -68,24 +72,20 @@ function shown({ stated, result }: Outcome, { place }: Opened): string {
   return lines.join('\n');
 }
 
-async function cedarTests(files: readonly string[], engine: Engine, program: Program, io: Io) {
-  let [passed, failed] = [0, 0];
+/** What differs in each case of the files, null where nothing does. */
+async function cedarTests(files: readonly string[], engine: Engine, program: Program): Promise<(string | null)[]> {
+  const found: (string | null)[] = [];
   for (const file of files) {
     const cases = await readFile(file, 'utf8').then(readCedarCases, (error: NodeJS.ErrnoException) => error.code ?? '');
-    if (typeof cases === 'string') {
-      failed++;
-      io.out(`${file}: cannot be read: ${cases}\n`);
-      continue;
-    }
-    for (const stated of cases) {
-      const entities = await entitiesOf(stated, dirname(file));
-      const differs = cedarDifference(stated, entities, engine, program);
-      if (differs === null) passed++;
-      else failed++;
-      if (differs !== null) io.out(`${file}: ${stated.name}: ${differs}\n`);
+    if (typeof cases === 'string') found.push(`${file}: cannot be read: ${cases}`);
+    else {
+      for (const stated of cases) {
+        const differs = cedarDifference(stated, await entitiesOf(stated, dirname(file)), engine, program);
+        found.push(differs === null ? null : `${file}: ${stated.name}: ${differs}`);
+      }
     }
   }
-  return { passed, failed };
+  return found;
 }
 
 /** Entities that stand in a file of their own are read only from the folder of the cases and below. */
@@ -96,13 +96,4 @@ async function entitiesOf({ entities }: CedarCase, folder: string): Promise<unkn
   if (path === null || !path.startsWith(join(root, sep))) return null;
   const value = parseExactJson(await readFile(path, 'utf8'), { maxDepth: 70 });
   return value instanceof Fault ? null : value;
-}
-
-function conclude(passed: number, failed: number, io: Io): number {
-  io.out(`${passed} passed, ${failed} failed\n`);
-  if (passed + failed === 0) {
-    io.err('no case was found; write one into tests/NAME.yaml\n');
-    return FAILED;
-  }
-  return failed === 0 ? DONE : FAILED;
 }

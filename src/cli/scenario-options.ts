@@ -1,6 +1,7 @@
 import type { Inventory } from '../inventory/inventory.ts';
 import { misspelt, type Scenario, scenarioSchema } from '../policy/load/scenario.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
+import type { CommandLine } from './commands.ts';
 
 /** The facts of a request on a command line, but caller and request themselves. */
 export const STATED_OPTIONS = {
@@ -27,11 +28,9 @@ export const STATED_USAGE = `  --through ID …     the earlier hops of the chai
   --at TIME          when, as 2026-11-25T10:00:00Z; default: now
 `;
 
-export type StatedValues = { readonly [name in keyof typeof STATED_OPTIONS]?: string | string[] | undefined };
-
 /** The facts that options state, or what is wrong with one of them. `now` in milliseconds since the epoch. */
 export function statedBy(
-  values: StatedValues,
+  values: CommandLine<typeof STATED_OPTIONS>['values'],
   more: { readonly caller?: string | undefined; readonly request?: string | undefined; readonly upgrade?: boolean },
   { headers, inventory }: { readonly headers: readonly DeclaredHeader[]; readonly inventory: Inventory },
   now: number,
@@ -73,18 +72,17 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 };
 
 /** The number that a text writes in plain digits; any other text stays one, which the schema refuses. */
-function numeral(text: string | string[] | undefined): number | string | undefined {
-  if (Array.isArray(text)) return undefined;
+function numeral(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
 
-function headersBy(texts: string | string[] | undefined, declared: readonly DeclaredHeader[]) {
-  if (!Array.isArray(texts)) return undefined;
+function headersBy(texts: readonly string[] | undefined, declared: readonly DeclaredHeader[]) {
+  if (texts === undefined) return undefined;
   const found = new Map<string, number | string | undefined>();
   for (const text of texts) {
-    const equals = text.indexOf('=');
-    if (equals < 1) return `--header ${text}: write NAME=VALUE`;
-    const [name, value] = [text.slice(0, equals).toLowerCase(), text.slice(equals + 1)];
+    const [, named, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (named === undefined) return `--header ${text}: write NAME=VALUE`;
+    const name = named.toLowerCase();
     const header = declared.find((candidate) => candidate.name === name);
     if (header === undefined) return `--header: the config lets no header '${name}' through; add it to policy.headers`;
     if (found.has(name)) return `--header: ${name} is stated twice`;

@@ -39,10 +39,9 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
 }
 
 function unknownHosts({ hosts }: Read, inventory: Inventory): string[] {
-  return hosts.flatMap((host, at) =>
-    inventory.hosts.has(host)
-      ? []
-      : [`hosts[${at}]: the inventory lists no host '${host}'; add it there, or correct it`],
+  const unknown = [...hosts.entries()].filter(([, host]) => !inventory.hosts.has(host));
+  return unknown.map(
+    ([at, host]) => `hosts[${at}]: the inventory lists no host '${host}'; add it there, or correct it`,
   );
 }
 
@@ -65,28 +64,24 @@ export function peersAgainstInventory(peers: readonly PeerEntry[], key: string, 
 }
 
 function unknownPurposes({ task }: Read, { known }: Inventory): string[] {
-  return task.issuers.flatMap(({ purposes }, at) =>
-    purposes.flatMap((purpose, which) =>
-      known.purposes.has(purpose)
-        ? []
-        : [
-            `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${purpose}'; add it there, or correct it`,
-          ],
-    ),
-  );
+  return task.issuers.flatMap(({ purposes }, at) => {
+    const unknown = [...purposes.entries()].filter(([, purpose]) => !known.purposes.has(purpose));
+    const cure = 'add it there, or correct it';
+    return unknown.map(
+      ([which, name]) => `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${name}'; ${cure}`,
+    );
+  });
 }
 
 /** A token is for the host that is called: without an audience anywhere, no host takes any. */
 function withoutAudience({ identity, task }: Read, { hosts }: Inventory): string[] {
   if ([...hosts.values()].some(({ host }) => host.audience !== null)) return [];
   const keys = [
-    ...identity.oidc.flatMap(({ audience }, at) => (audience === null ? [`identity.oidc[${at}]`] : [])),
-    ...task.issuers.flatMap(({ kind }, at) => (kind === 'access-token' ? [`task.issuers[${at}]`] : [])),
-  ];
-  return keys.map(
-    (key) =>
-      `${key}: no host of the inventory states an audience, so none takes its tokens; state it where they are for`,
-  );
+    ...identity.oidc.map(({ audience }, at) => (audience === null ? `identity.oidc[${at}]` : [])),
+    ...task.issuers.map(({ kind }, at) => (kind === 'access-token' ? `task.issuers[${at}]` : [])),
+  ].flat();
+  const message = 'no host of the inventory states an audience, so none takes its tokens; state it where they are for';
+  return keys.map((key) => `${key}: ${message}`);
 }
 
 const disabledAt = (at: number): string => `policy.guardrails.disable[${at}].until:`;
@@ -107,39 +102,33 @@ function pastGuardrails({ policy }: Read, nowMs: number): string[] {
 
 function strangeWorkloads({ identity }: Read, { entries }: Inventory): string[] {
   return entries.flatMap(({ entry }) => {
-    const domain = trustDomainOf(entry);
-    if (domain === null || Object.hasOwn(identity.trustDomains, domain)) return [];
-    return [
-      `the inventory's workload ${entry} can never be a caller: identity.trustDomains has no ${domain}; add it there, or correct it`,
-    ];
+    const domain = strangeDomain(entry, identity);
+    const why = `identity.trustDomains has no ${domain}; add it there, or correct it`;
+    return domain === null ? [] : `the inventory's workload ${entry} can never be a caller: ${why}`;
   });
 }
 
 function strangeIssuers({ identity, task }: Read, { known }: Inventory): string[] {
   const issuers = new Set(identity.oidc.map(({ issuer }) => issuer));
   for (const issuer of task.issuers) if (issuer.kind !== 'jwt-svid') issuers.add(issuer.issuer);
-  return [...known.issuers]
-    .filter((issuer) => !issuers.has(issuer))
-    .map(
-      (issuer) =>
-        `credentials of the inventory name the issuer ${issuer}, which neither identity.oidc nor task.issuers has: its tokens prove no caller`,
-    );
+  const why = 'which neither identity.oidc nor task.issuers has: its tokens prove no caller';
+  const strange = known.issuers.difference(issuers);
+  return [...strange].map((issuer) => `credentials of the inventory name the issuer ${issuer}, ${why}`);
 }
 
 /** The identity of an Envoy is Envoy's word: a trust domain that is nowhere configured is unusual, not impossible. */
 function strangeProxies({ identity }: Read, { hosts }: Inventory): string[] {
   return [...hosts].flatMap(([host, { servedBy }]) =>
     [...servedBy].flatMap((id) => {
-      const domain = trustDomainOf(id);
-      if (domain === null || Object.hasOwn(identity.trustDomains, domain)) return [];
-      return [
-        `servedBy of ${host} names ${id}, and identity.trustDomains has no ${domain}; look whether it is misspelt`,
-      ];
+      const domain = strangeDomain(id, identity);
+      const why = `identity.trustDomains has no ${domain}; look whether it is misspelt`;
+      return domain === null ? [] : `servedBy of ${host} names ${id}, and ${why}`;
     }),
   );
 }
 
-function trustDomainOf(text: string): string | null {
+/** The trust domain of a SPIFFE ID, where it is not configured; null where it is, and of a text that is none. */
+function strangeDomain(text: string, { trustDomains }: Config['identity']): string | null {
   const id = SpiffeId.parse(text);
-  return id instanceof Refusal ? null : id.trustDomain;
+  return id instanceof Refusal || Object.hasOwn(trustDomains, id.trustDomain) ? null : id.trustDomain;
 }

@@ -10,6 +10,8 @@ export interface KeyProblem {
   readonly message: string;
 }
 
+const NOT_OURS = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
+
 /** What two sections say against each other. Contradictions inside one section stand with it in the schema. */
 export function contradictions(config: Readable): KeyProblem[] {
   return [
@@ -21,56 +23,51 @@ export function contradictions(config: Readable): KeyProblem[] {
   ];
 }
 
-function unknownTrustDomains({ task, identity }: Readable): KeyProblem[] {
-  if (task === undefined || identity === undefined) return [];
-  const faults: KeyProblem[] = [];
-  for (const [at, issuer] of task.issuers.entries()) {
-    for (const [which, domain] of issuer.trustDomains.entries()) {
-      if (Object.hasOwn(identity.trustDomains, domain)) continue;
-      const message =
-        'is not under identity.trustDomains, so none of its workloads can be a caller; add it there, or drop it here';
-      faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
-    }
-  }
-  return faults;
+function* unknownTrustDomains({ task, identity }: Readable): Generator<KeyProblem> {
+  if (identity === undefined) return;
+  const message =
+    'is not under identity.trustDomains, so none of its workloads can be a caller; add it there, or drop it here';
+  for (const { domain, path } of trustDomainsOf(task, () => true))
+    if (!Object.hasOwn(identity.trustDomains, domain)) yield { path, message };
 }
 
 /** JWT-SVIDs name no issuer, so the trust domain alone says which entry holds. */
-function sharedTrustDomains({ task }: Readable): KeyProblem[] {
-  const faults: KeyProblem[] = [];
+function* sharedTrustDomains({ task }: Readable): Generator<KeyProblem> {
+  const message = 'stands under another jwt-svid issuer too, so which one holds would be a matter of order; drop one';
   const taken = new Set<string>();
-  for (const [at, issuer] of (task?.issuers ?? []).entries()) {
-    if (issuer.kind !== 'jwt-svid') continue;
-    for (const [which, domain] of issuer.trustDomains.entries()) {
-      const message =
-        'stands under another jwt-svid issuer too, so which one holds would be a matter of order; drop one';
-      if (taken.has(domain)) faults.push({ path: ['task', 'issuers', at, 'trustDomains', which], message });
-      taken.add(domain);
-    }
+  for (const { domain, path } of trustDomainsOf(task, ({ kind }) => kind === 'jwt-svid')) {
+    if (taken.has(domain)) yield { path, message };
+    taken.add(domain);
   }
-  return faults;
+}
+
+type TaskIssuerConfig = Config['task']['issuers'][number];
+
+/** The trust domains of these issuers of tasks, each with its place. */
+function trustDomainsOf(task: Readable['task'], which: (issuer: TaskIssuerConfig) => boolean) {
+  return (task?.issuers ?? []).flatMap((issuer, at) =>
+    which(issuer)
+      ? issuer.trustDomains.map((domain, index) => ({
+          domain,
+          path: ['task', 'issuers', at, 'trustDomains', index],
+        }))
+      : [],
+  );
 }
 
 /** A token in `Authorization` says who or why by its issuer: one that did both would be read in two ways. */
-function sharedIssuers({ task, identity }: Readable): KeyProblem[] {
+function* sharedIssuers({ task, identity }: Readable): Generator<KeyProblem> {
+  const message = 'stands under identity.oidc too, so its tokens could say who as well as why; drop one';
   const identityIssuers = new Set(identity?.oidc.map(({ issuer }) => issuer));
-  const faults: KeyProblem[] = [];
-  for (const [at, issuer] of (task?.issuers ?? []).entries()) {
-    if (issuer.kind !== 'access-token' || !identityIssuers.has(issuer.issuer)) continue;
-    const message = 'stands under identity.oidc too, so its tokens could say who as well as why; drop one';
-    faults.push({ path: ['task', 'issuers', at, 'issuer'], message });
-  }
-  return faults;
+  for (const [at, issuer] of (task?.issuers ?? []).entries())
+    if (issuer.kind === 'access-token' && identityIssuers.has(issuer.issuer))
+      yield { path: ['task', 'issuers', at, 'issuer'], message };
 }
 
-function strayProxies({ identity }: Readable): KeyProblem[] {
-  const faults: KeyProblem[] = [];
-  for (const [at, proxy] of (identity?.forwarded.trustedProxies ?? []).entries()) {
-    if (Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain)) continue;
-    const message = 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself';
-    faults.push({ path: ['identity', 'forwarded', 'trustedProxies', at, 'id'], message });
-  }
-  return faults;
+function* strayProxies({ identity }: Readable): Generator<KeyProblem> {
+  for (const [at, proxy] of (identity?.forwarded.trustedProxies ?? []).entries())
+    if (!Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain))
+      yield { path: ['identity', 'forwarded', 'trustedProxies', at, 'id'], message: NOT_OURS };
 }
 
 function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
@@ -96,12 +93,7 @@ function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
 export function peerDomains({ listen, identity }: Pick<Config, 'listen' | 'identity'>): PeerDomains {
   const all = Object.entries(identity.trustDomains);
   const ca = listen.tls?.files?.ca ?? null;
-  if (ca === null) {
-    return {
-      names: new Set(all.map(([name]) => name)),
-      message: 'lies in a trust domain that is not under identity.trustDomains, so it could never prove itself',
-    };
-  }
+  if (ca === null) return { names: new Set(all.map(([name]) => name)), message: NOT_OURS };
   return {
     names: new Set(all.flatMap(([name, { local }]) => (local ? [name] : []))),
     message:

@@ -136,7 +136,6 @@ const sections = (folder: string, env: Environment) =>
       ),
     unsafeTrustEnvoyValidation: s
       .flag()
-      .prefault(false)
       .describe('Trusts `source.principal` without a certificate: everything that Envoy accepted is a caller'),
   });
 

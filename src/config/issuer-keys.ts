@@ -1,17 +1,15 @@
 import { isFetchable } from '../token/fetch-url.ts';
 import type { KeyOrigin } from '../token/jwks-document.ts';
+import { jwsAlgorithms, standardAlgorithms } from '../token/jws-algorithms.ts';
 import { type Context, contradiction } from './contradiction.ts';
 import * as s from './scalars.ts';
-
-/** Signatures that an issuer may use unless the configuration says otherwise. */
-const RSA_AND_EC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'] as const;
 
 /** Signature algorithms, of which at least one is needed. */
 export const algorithms = () =>
   s
-    .list(s.word([...RSA_AND_EC, 'EdDSA']), 16, s.self)
+    .list(s.word(jwsAlgorithms), 16, s.self)
     .min(1, { error: 'is empty, so no token could be accepted; leave the key out for the default' })
-    .prefault([...RSA_AND_EC])
+    .prefault([...standardAlgorithms])
     .describe('Signature algorithms that are accepted');
 
 /** The keys of the configuration that say where an issuer's keys are, and which of them count. */
@@ -29,7 +27,7 @@ export const keyShape = (folder: string) => ({
         }),
     )
     .describe('Where the issuer’s keys are'),
-  discovery: s.flag().prefault(false).describe('Find the keys through the issuer’s OpenID or OAuth metadata'),
+  discovery: s.flag().describe('Find the keys through the issuer’s OpenID or OAuth metadata'),
   ca: s
     .optional(s.path(folder))
     .describe(
@@ -39,7 +37,7 @@ export const keyShape = (folder: string) => ({
     .duration('1s')
     .prefault('24h')
     .describe('Age since the last successful read of the keys beyond which tokens of this issuer are refused'),
-  required: s.flag().prefault(true).describe('Not ready without these keys'),
+  required: s.flag(true).describe('Not ready without these keys'),
   algorithms: algorithms(),
 });
 

@@ -1,12 +1,5 @@
 import * as z from 'zod';
-
-/** What a leaf reader gives when the text is wrong: a message that says what to write instead. */
-export class Wrong {
-  readonly message: string;
-  constructor(message: string) {
-    this.message = message;
-  }
-}
+import { Fault } from '../base/fault.ts';
 
 const MAX_TEXT = 4096;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -18,15 +11,18 @@ function textFault(value: string): string | null {
   return null;
 }
 
-/** A leaf made of text: `title` is its name in the reference, `read` turns the text into the value. */
-export function leaf<T>(title: string, read: (text: string) => T | Wrong) {
+/**
+ * A leaf made of text: `title` is its name in the reference, `read` turns the text into the value, or says what to write
+ * instead.
+ */
+export function leaf<T>(title: string, read: (text: string) => T | Fault) {
   return z
     .string({ error: `is not a text; write ${title}, in quotes if need be` })
     .transform((text, ctx): T => {
       const fault = textFault(text);
-      const value = fault === null ? read(text) : new Wrong(fault);
-      if (!(value instanceof Wrong)) return value;
-      ctx.addIssue({ code: 'custom', message: value.message });
+      const value = fault === null ? read(text) : new Fault(fault);
+      if (!(value instanceof Fault)) return value;
+      ctx.addIssue({ code: 'custom', message: value.detail });
       return z.NEVER;
     })
     .meta({ title });

@@ -66,7 +66,6 @@ export const listenSection = (folder: string) =>
         .describe('The control API and console: not implemented yet, so only off'),
       unsafePlaintext: s
         .flag()
-        .prefault(false)
         .describe(
           'Lets the check port listen on other than the loopback address without mutual TLS: every client is trusted as Envoy',
         ),

@@ -1,22 +1,23 @@
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId, trustDomainFault } from '../base/spiffe-id.ts';
 import { credentialHeaders, FORWARDED_HEADER } from '../http/credentials.ts';
 import { hostNameFault } from '../inventory/host-name.ts';
-import { leaf, Wrong } from './leaf.ts';
+import { leaf } from './leaf.ts';
 
 /** A trust domain name (SPIFFE-ID section 2.1). */
 export const trustDomain = () =>
   leaf('trust domain', (value) => {
     const fault = trustDomainFault(value);
-    return fault === null ? value : new Wrong(`is not a trust domain (${fault}); write a name such as prod.example`);
+    return fault === null ? value : new Fault(`is not a trust domain (${fault}); write a name such as prod.example`);
   });
 
 /** A SPIFFE ID with a path, since only workloads have one. */
 export const workloadId = () =>
-  leaf('SPIFFE ID', (value): SpiffeId | Wrong => {
+  leaf('SPIFFE ID', (value): SpiffeId | Fault => {
     const id = SpiffeId.parse(value);
-    if (id instanceof Refusal) return new Wrong(`is not a SPIFFE ID (${id.detail})`);
-    return id.path === '' ? new Wrong('names a whole trust domain; write the SPIFFE ID of a workload') : id;
+    if (id instanceof Refusal) return new Fault(`is not a SPIFFE ID (${id.detail})`);
+    return id.path === '' ? new Fault('names a whole trust domain; write the SPIFFE ID of a workload') : id;
   });
 
 /** A host as it stands in a canonical request: lower case, no trailing dot, a port only if it is not the default one. */
@@ -24,8 +25,8 @@ export const host = () =>
   leaf('host', (value) => {
     if (hostNameFault(value) === null) return value;
     if (/:(?:80|443)$/.test(value))
-      return new Wrong('names the default port, which is dropped from every request; leave the port out');
-    return new Wrong('is not a host; write it in lower case without scheme, path or trailing dot: payments.internal');
+      return new Fault('names the default port, which is dropped from every request; leave the port out');
+    return new Fault('is not a host; write it in lower case without scheme, path or trailing dot: payments.internal');
   });
 
 /** Headers that hold a credential, or that only this product writes: never an input of policies. */
@@ -55,13 +56,13 @@ function looksSecret(name: string): boolean {
 export const headerName = () =>
   leaf('header name', (value) => {
     if (!/^[a-z0-9!#$%&'*+.^`|~-]{1,256}$/.test(value)) {
-      return new Wrong('is not a header name; write it in lower case, without underscores');
+      return new Fault('is not a header name; write it in lower case, without underscores');
     }
-    if (SECRET_HEADERS.has(value)) return new Wrong('holds a credential, which neither policies nor the audit may see');
+    if (SECRET_HEADERS.has(value)) return new Fault('holds a credential, which neither policies nor the audit may see');
     if (looksSecret(value)) {
-      return new Wrong(
+      return new Fault(
         'looks like a secret by its name, and the audit would hold it; have Envoy write what policies need to know of it into another header',
       );
     }
-    return value.startsWith('x-authz-') ? new Wrong('is a name that only this sidecar writes') : value;
+    return value.startsWith('x-authz-') ? new Fault('is a name that only this sidecar writes') : value;
   });

@@ -1,10 +1,9 @@
 import * as z from 'zod';
-import { Fault } from '../base/fault.ts';
 import { SpiffePattern } from '../base/spiffe-pattern.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import type { Problem } from '../source/problem.ts';
 import { readYaml } from '../source/yaml.ts';
-import { leaf, Wrong } from './leaf.ts';
+import { leaf } from './leaf.ts';
 import { host, list, optional, section, self } from './scalars.ts';
 
 const MAX_PEERS = 1024;
@@ -16,11 +15,7 @@ export interface PeerEntry {
   readonly hosts: readonly string[] | null;
 }
 
-const pattern = () =>
-  leaf('SPIFFE ID', (value): SpiffePattern | Wrong => {
-    const parsed = SpiffePattern.parse(value);
-    return parsed instanceof Fault ? new Wrong(parsed.detail) : parsed;
-  });
+const pattern = () => leaf('SPIFFE ID', (value) => SpiffePattern.parse(value));
 
 const peer = () =>
   z.union([

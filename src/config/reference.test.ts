@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { configReference } from './reference.ts';
+import { configReference } from '../../test/support/config-reference.ts';
 
 const FILE = join(import.meta.dirname, '..', '..', 'docs', 'configuration.md');
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { Fault } from '../base/fault.ts';
 import { fetchUrlFault } from '../token/fetch-url.ts';
-import { leaf, Wrong } from './leaf.ts';
+import { leaf } from './leaf.ts';
 
 /**
  * The leaf types of the configuration. Each takes the text that stands in the file, and gives the value that the parts
@@ -16,53 +17,43 @@ export * from './sections.ts';
 /** Any text of one line that is not empty. */
 export const text = () => leaf('text', (value) => value);
 
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
+const DAY_MS = 86_400_000;
+const MILLISECONDS: ReadonlyMap<string, number> = new Map([
   ['ms', 1],
   ['s', 1000],
   ['m', 60_000],
   ['h', 3_600_000],
-  ['d', 86_400_000],
+  ['d', DAY_MS],
 ]);
-
-/** Milliseconds of a duration such as `500ms`, `5s`, `10m`, `24h`, `7d`, or null when it is none. */
-function durationMs(value: string): number | null {
-  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
-  if (digits === undefined || unit === undefined) return null;
-  return Number(digits) * UNIT_MS.get(unit)!;
-}
-
-/** A duration within bounds, both themselves durations; the value is in milliseconds. */
-export function duration(least = '1ms', most = '366d') {
-  const [from, to] = [durationMs(least)!, durationMs(most)!];
-  return leaf(`duration, ${least} to ${most}`, (value) => {
-    const ms = durationMs(value);
-    if (ms === null) return new Wrong('is not a duration; write a number and ms, s, m, h or d, such as 10m');
-    return ms < from || ms > to ? new Wrong(`must lie between ${least} and ${most}`) : ms;
-  });
-}
-
-const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
+const BYTES: ReadonlyMap<string, number> = new Map([
   ['B', 1],
   ['KiB', 1024],
   ['MiB', 1024 ** 2],
 ]);
 
-/** Bytes of a size such as `512B`, `64KiB`, `1MiB`, or null when it is none. */
-function sizeBytes(value: string): number | null {
-  const [, digits, unit] = /^(\d{1,9})(B|KiB|MiB)$/.exec(value) ?? [];
-  if (digits === undefined || unit === undefined) return null;
-  return Number(digits) * UNIT_BYTES.get(unit)!;
+/** What a number and a unit, such as `10m` or `64KiB`, are in the smallest of the units; null when a text is neither. */
+function amountOf(value: string, units: ReadonlyMap<string, number>): number | null {
+  const [, digits, unit = ''] = /^(\d{1,9})([A-Za-z]+)$/.exec(value) ?? [];
+  const factor = units.get(unit);
+  return factor === undefined ? null : Number(digits) * factor;
 }
 
-/** A size within bounds, both themselves sizes; the value is in bytes. */
-export function size(least: string, most: string) {
-  const [from, to] = [sizeBytes(least)!, sizeBytes(most)!];
-  return leaf(`size, ${least} to ${most}`, (value) => {
-    const bytes = sizeBytes(value);
-    if (bytes === null) return new Wrong('is not a size; write a number and B, KiB or MiB, such as 64KiB');
-    return bytes < from || bytes > to ? new Wrong(`must lie between ${least} and ${most}`) : bytes;
+/** An amount within bounds, both themselves amounts; `how` says how one is written. */
+function amount(what: string, units: ReadonlyMap<string, number>, how: string, least: string, most: string) {
+  const [from, to] = [amountOf(least, units)!, amountOf(most, units)!];
+  return leaf(`${what}, ${least} to ${most}`, (value) => {
+    const read = amountOf(value, units);
+    if (read === null) return new Fault(`is not a ${what}; write a number and ${how}`);
+    return read < from || read > to ? new Fault(`must lie between ${least} and ${most}`) : read;
   });
 }
+
+/** A duration such as `500ms`, `5s`, `10m`, `24h`, `7d` within bounds; the value is in milliseconds. */
+export const duration = (least = '1ms', most = '366d') =>
+  amount('duration', MILLISECONDS, 'ms, s, m, h or d, such as 10m', least, most);
+
+/** A size such as `512B`, `64KiB`, `1MiB` within bounds; the value is in bytes. */
+export const size = (least: string, most: string) => amount('size', BYTES, 'B, KiB or MiB, such as 64KiB', least, most);
 
 /** A whole number within bounds, also in quotes, as a placeholder gives it. */
 export function count(least: number, most: number) {
@@ -78,12 +69,13 @@ export function count(least: number, most: number) {
     .meta({ title: `${least} to ${most}` });
 }
 
-/** `true` or `false`, also in quotes, as a placeholder gives it. */
-export const flag = () =>
+/** `true` or `false`, also in quotes, as a placeholder gives it; left out, it is `standard`. */
+export const flag = (standard = false) =>
   z
     .union([z.boolean(), z.enum(['true', 'false'])], { error: 'must be true or false' })
     .transform((value) => value === true || value === 'true')
-    .meta({ title: 'true or false' });
+    .meta({ title: 'true or false' })
+    .prefault(standard);
 
 /** One of a few words. */
 export function word<const W extends readonly [string, ...string[]]>(words: W) {
@@ -94,25 +86,25 @@ export function word<const W extends readonly [string, ...string[]]>(words: W) {
 export const fetchUrl = () =>
   leaf('URL', (value) => {
     const fault = fetchUrlFault(value);
-    return fault === null ? value : new Wrong(fault);
+    return fault === null ? value : new Fault(fault);
   });
 
 /** A JSON pointer to a claim (RFC 6901), such as `/tctx/purpose`. The value is the list of its member names. */
 export const claim = () =>
-  leaf('JSON pointer', (value): readonly string[] | Wrong => {
+  leaf('JSON pointer', (value): readonly string[] | Fault => {
     if (!/^(?:\/(?:[^~/]|~[01])+)+$/.test(value))
-      return new Wrong('is not a JSON pointer; write /claim or /outer/inner');
+      return new Fault('is not a JSON pointer; write /claim or /outer/inner');
     const steps = value.slice(1).split('/');
     return steps.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
   });
 
 /** A day, such as `2027-03-31`. The value is its end in UTC, in milliseconds since the epoch. */
 export const lastDay = () =>
-  leaf('date', (value): number | Wrong => {
+  leaf('date', (value): number | Fault => {
     const start = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
     // Date.parse rolls 30 February over into March, so the day must print as it was written.
     if (Number.isNaN(start) || !new Date(start).toISOString().startsWith(value)) {
-      return new Wrong('is not a day; write it as 2027-03-31');
+      return new Fault('is not a day; write it as 2027-03-31');
     }
-    return start + UNIT_MS.get('d')!;
+    return start + DAY_MS;
   });

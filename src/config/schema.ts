@@ -54,10 +54,9 @@ const policy = (folder: string) =>
       )
       .prefault([])
       .describe('Request headers that policies may read; no others are passed to Cedar or the audit'),
-    unsafeIgnoreWarnings: s.flag().prefault(false).describe('Loads policies that Cedar’s validator warns about'),
+    unsafeIgnoreWarnings: s.flag().describe('Loads policies that Cedar’s validator warns about'),
     unsafeObserveOnly: s
       .flag()
-      .prefault(false)
       .describe('Allows what policies deny (`policy_*`, `approval_*`), and records it; other denials are enforced'),
   });
 
@@ -174,7 +173,6 @@ export function configSchema(folder: string, env: Environment = {}) {
       .section({
         mergeSlashes: s
           .flag()
-          .prefault(false)
           .describe('Reads `//` in a path as `/`, as Envoy’s `merge_slashes` does; otherwise it is refused'),
       })
       .prefault({})

@@ -24,7 +24,7 @@ const issuerScope = {
     .describe(
       'forwarded: a token is passed on unchanged; the caller is appended to the chain, and assurance is at most 1',
     ),
-  unsafeBearer: s.flag().prefault(false).describe('Accepts unbound tokens (assurance 1): a thief can use them'),
+  unsafeBearer: s.flag().describe('Accepts unbound tokens (assurance 1): a thief can use them'),
 };
 
 const taskClaims = {
@@ -41,7 +41,7 @@ const taskIssuer = (folder: string) => {
         ...signing,
         audience: s.text().describe('The `aud` of its tokens: the trust domain'),
         purposeClaim: s.optional(s.claim()).describe('The claim that states the purpose; left out: the only scope'),
-        legacyClaimNames: s.flag().prefault(false).describe('Accepts the claim names of drafts before 06'),
+        legacyClaimNames: s.flag().describe('Accepts the claim names of drafts before 06'),
       })
       .check(checkKeys)
       .transform(withKeys),
@@ -83,7 +83,7 @@ const dpop = () =>
       maxAge: s.duration('1s', '10m').prefault('60s').describe('Maximum age of a proof, by its `iat`'),
       nonce: s
         .section({
-          required: s.flag().prefault(false).describe('Requires a nonce of the sidecar in each proof'),
+          required: s.flag().describe('Requires a nonce of the sidecar in each proof'),
           lifetime: s.duration('1s', '1h').prefault('5m').describe('How long a nonce is valid'),
         })
         .transform(({ required, lifetime }) => ({ required, lifetimeMs: lifetime }))
@@ -122,6 +122,5 @@ export const task = (folder: string) =>
     wimse: s.orOff(wimse()).prefault('off').describe('Proofs of possession by WIMSE tokens; off: not accepted'),
     resourceMetadata: s
       .flag()
-      .prefault(false)
       .describe('Challenges name the protected resource metadata of the host (RFC 9728), if its origin is known'),
   });

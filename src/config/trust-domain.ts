@@ -41,19 +41,17 @@ const federation = (folder: string) =>
       if (profile === 'https_web' && bootstrap !== null)
         contradiction(ctx, ['bootstrap'], 'is for https_spiffe; drop it');
     })
-    .transform(({ url, ca, endpointId, bootstrap }) => ({
-      url,
-      profile: ((): FederationProfileConfig => {
-        if (endpointId === null) return { kind: 'https_web', ca };
-        return { kind: 'https_spiffe', endpoint: endpointId, bootstrap };
-      })(),
-    }));
+    .transform(({ url, ca, endpointId: endpoint, bootstrap }) => {
+      const profile: FederationProfileConfig =
+        endpoint === null ? { kind: 'https_web', ca } : { kind: 'https_spiffe', endpoint, bootstrap };
+      return { url, profile };
+    });
 
 /** One trust domain of the configuration. */
 export const trustDomainSection = (folder: string) =>
   s
     .section({
-      local: s.flag().prefault(false).describe('This is a local trust domain; workloads of foreign ones are external'),
+      local: s.flag().describe('This is a local trust domain; workloads of foreign ones are external'),
       bundle: s
         .optional(
           s.section({ file: s.path(folder).describe('SPIFFE bundle (JSON) or PEM; read again when it changes') }),
@@ -73,11 +71,9 @@ export const trustDomainSection = (folder: string) =>
       if ([bundle, workloadApi, federation].filter((each) => each !== null).length !== 1)
         contradiction(ctx, [], 'needs exactly one of bundle, workloadApi, federation');
     })
-    .transform(({ bundle, federation, workloadApi: _, maxStale, local }) => ({
-      local,
-      source: ((): BundleOrigin => {
-        if (bundle !== null) return { from: 'file', path: bundle.file };
-        return federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };
-      })(),
-      maxStaleMs: maxStale,
-    }));
+    .transform(({ bundle, federation, maxStale: maxStaleMs, local }) => {
+      const agentOrEndpoint: BundleOrigin =
+        federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };
+      const source: BundleOrigin = bundle === null ? agentOrEndpoint : { from: 'file', path: bundle.file };
+      return { local, source, maxStaleMs };
+    });

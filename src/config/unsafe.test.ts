@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configReference } from '../../test/support/config-reference.ts';
 import { isConfig, loadConfig } from './load.ts';
-import { configReference } from './reference.ts';
 import { unsafeInForce, unsafeSettings } from './unsafe.ts';
 
 const SAFE = 'identity: { trustDomains: { a.example: { local: true, bundle: { file: b.pem } } } }\n';

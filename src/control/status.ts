@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Visitors } from './visitors.ts';
 
@@ -46,27 +46,6 @@ const json = (status: number, value: unknown): Answer => ({
   body: `${JSON.stringify(value, null, 2)}\n`,
 });
 
-type Page = (options: StatusOptions) => Answer | Promise<Answer>;
-
-const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
-  ['/healthz', () => json(200, { healthy: true })],
-  [
-    '/readyz',
-    ({ readiness }) => {
-      const { ready, missing } = readiness();
-      return json(ready ? 200 : 503, { ready, missing });
-    },
-  ],
-  ['/status', ({ status }) => json(200, status())],
-  [
-    '/metrics',
-    async ({ metrics }) => {
-      const { type, body } = await metrics();
-      return { status: 200, type, body };
-    },
-  ],
-]);
-
 /**
  * Serves `/healthz`, `/readyz`, `/status` and `/metrics` over HTTP, for GET and HEAD alone. Nothing here changes anything,
  * and no answer tells of an error more than that there was one. Metrics are a second old at most; an address that asks too
@@ -96,7 +75,15 @@ export async function serveStatus(given: StatusOptions): Promise<StatusServer> {
   });
   server.listen(options.port, options.host);
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 const addressOf = (socket: Socket): string => socket.remoteAddress ?? '';
@@ -132,20 +119,24 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   response.end(body);
 }
 
-async function page(path: string, options: StatusOptions): Promise<Answer> {
-  const render = pages.get(path);
-  if (render === undefined) return json(404, { error: `not here; there are ${[...pages.keys()].join(', ')}` });
+async function page(path: string, { readiness, status, metrics, failed }: StatusOptions): Promise<Answer> {
   try {
-    return await render(options);
+    switch (path) {
+      case '/healthz':
+        return json(200, { healthy: true });
+      case '/readyz': {
+        const { ready, missing } = readiness();
+        return json(ready ? 200 : 503, { ready, missing });
+      }
+      case '/status':
+        return json(200, status());
+      case '/metrics':
+        return { status: 200, ...(await metrics()) };
+      default:
+        return json(404, { error: 'not here; there are /healthz, /readyz, /status, /metrics' });
+    }
   } catch (error) {
-    options.failed(path, error);
+    failed(path, error);
     return json(500, { error: 'this page could not be made; the log says why' });
   }
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeAllConnections();
-  await closed;
 }

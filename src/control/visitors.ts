@@ -66,7 +66,6 @@ export class Visitors {
       visitor.second = second;
       visitor.asks = 0;
     }
-    visitor.asks++;
-    return visitor.asks <= this.#limits.asksPerSecond;
+    return ++visitor.asks <= this.#limits.asksPerSecond;
   }
 }

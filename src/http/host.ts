@@ -5,7 +5,8 @@ const MAX_NAME = 253;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const PORT = /^[1-9][0-9]{0,4}$/;
 const MAPPED = '::ffff:';
-const defaultPorts: ReadonlyMap<string, string> = new Map([
+/** By scheme. */
+export const defaultPorts: ReadonlyMap<string, string> = new Map([
   ['http', '80'],
   ['https', '443'],
 ]);

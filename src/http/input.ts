@@ -1,4 +1,5 @@
 import type { Refusal } from '../base/outcome.ts';
+import type { RequestTarget } from './path.ts';
 
 /**
  * The headers of one request. Names are lower case; the values of a name stand in the order received. A pseudo-header
@@ -53,7 +54,7 @@ export interface Forwarded {
  * One HTTP request, whoever asks about it: plain, readonly, read in one way only. Whatever could be read in two ways was
  * refused before this exists. Nothing here is a proof of anything.
  */
-export interface HttpRequest {
+export interface HttpRequest extends RequestTarget {
   /** Behind Envoy `request.http.id`, minted by Envoy; the same over Envoy's retry of one Check. */
   readonly id: string;
   /** Method as received; lower-case letters were refused. */
@@ -62,12 +63,6 @@ export interface HttpRequest {
   readonly scheme: string;
   /** Canonical: lower case, no trailing dot, default port of the scheme dropped. The caller wrote it. */
   readonly host: string;
-  /** Percent-decoded once; begins with `/`; no dot segments, no control characters. */
-  readonly path: string;
-  /** Path as Envoy sent it, without the query: what a proof of possession was made over. */
-  readonly rawPath: string;
-  /** Raw, without the `?`; null when there is no `?`. */
-  readonly query: string | null;
   /** The request asks for an upgrade (WebSocket, extended CONNECT): it opens a tunnel. */
   readonly upgrade: boolean;
   /** The request is a gRPC call (content-type application/grpc). */

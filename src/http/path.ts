@@ -1,10 +1,11 @@
+import { attempt } from '../base/attempt.ts';
 import { Refusal } from '../base/outcome.ts';
 
 /** The request target, taken apart. */
 export interface RequestTarget {
   /** Percent-decoded once; begins with `/`; no dot segments, no control characters. */
   readonly path: string;
-  /** As received, without the query. */
+  /** As received, without the query: what a proof of possession was made over. */
   readonly rawPath: string;
   /** Raw, without the `?`; null when there is no `?`. */
   readonly query: string | null;
@@ -68,11 +69,7 @@ function decodeOnce(rawPath: string): string | Refusal {
     }
     bytes[length++] = byte;
   }
-  try {
-    return utf8.decode(bytes.subarray(0, length));
-  } catch {
-    return unreadable('the decoded path is not UTF-8');
-  }
+  return attempt(() => utf8.decode(bytes.subarray(0, length))) ?? unreadable('the decoded path is not UTF-8');
 }
 
 /** What of a decoded path two servers could read differently, or null. */

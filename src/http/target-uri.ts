@@ -1,3 +1,5 @@
+import { defaultPorts } from './host.ts';
+
 const HTTP_URI = /^(https?):\/\/([^/?#]*)((?:\/[^?#]*)?)(?:\?[^#]*)?(?:#.*)?$/i;
 /** A host and a port; user information, which no target URI has (RFC 9110 section 4.2.4), does not match. */
 const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?$/i;
@@ -5,10 +7,6 @@ const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?$/i;
 const PATH = /^(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*$/;
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;
-const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
-  ['http', '80'],
-  ['https', '443'],
-]);
 
 /**
  * A target URI without query and fragment in its one normal form, for comparison with another one; null when it is no
@@ -22,7 +20,7 @@ export function normalTargetUri(uri: string): string | null {
   if (host === undefined || !PATH.test(path)) return null;
   const lowerScheme = scheme.toLowerCase();
   const number = port === '' ? '' : String(Number(port));
-  const suffix = number === '' || number === DEFAULT_PORTS.get(lowerScheme) ? '' : `:${number}`;
+  const suffix = number === '' || number === defaultPorts.get(lowerScheme) ? '' : `:${number}`;
   const decoded = path.replace(/%[0-9A-Fa-f]{2}/g, (octet) => {
     const character = String.fromCharCode(Number.parseInt(octet.slice(1), 16));
     return UNRESERVED.test(character) ? character : octet.toUpperCase();

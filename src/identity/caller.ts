@@ -1,3 +1,4 @@
+import type { Proven } from '../base/proven.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Workload } from '../inventory/model.ts';
 
@@ -39,37 +40,16 @@ export type OnVerified = (credential: VerifiedCredential) => void;
 
 /**
  * The workload whose credential this request proved. Holding one is the proof: only identity/ makes it, after the
- * credential was verified and the inventory knew the workload (test/imports.test.ts pins who calls `proven`).
+ * credential was verified and the inventory knew the workload (test/imports.test.ts pins who calls `provenCaller`).
  */
-export class Caller {
-  readonly workload: Workload;
-  readonly credential: Credential;
-  readonly thumbprint: string | null;
-  readonly issuedAt: number | null;
-  readonly expiresAt: number | null;
-  readonly claims: Readonly<Record<string, unknown>> | null;
-  readonly proxy: SpiffeId | null;
-  #proof = true;
-
-  private constructor(facts: CallerFacts) {
-    this.workload = facts.workload;
-    this.credential = facts.credential;
-    this.thumbprint = facts.thumbprint;
-    this.issuedAt = facts.issuedAt;
-    this.expiresAt = facts.expiresAt;
-    this.claims = facts.claims;
-    this.proxy = facts.proxy;
-    void this.#proof;
-    Object.freeze(this);
+export type Caller = Proven<
+  'caller',
+  CallerFacts & {
+    /** The caller proved possession of a private key in the handshake (X.509-SVID); a bearer credential proves none. */
+    possession: boolean;
   }
+>;
 
-  /** Only after verification: identity/identify.ts is the one caller. */
-  static proven(facts: CallerFacts): Caller {
-    return new Caller(facts);
-  }
-
-  /** The caller proved possession of a private key in the handshake (X.509-SVID); a bearer credential proves none. */
-  get possession(): boolean {
-    return this.credential === 'x509-svid';
-  }
-}
+/** Only after verification: identity/identify.ts is the one caller. */
+export const provenCaller = (facts: CallerFacts): Caller =>
+  Object.freeze({ ...facts, possession: facts.credential === 'x509-svid' }) as Caller;

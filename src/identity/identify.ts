@@ -9,7 +9,7 @@ import type { TokenFacts } from '../token/verified-token.ts';
 import type { TokenVerifier } from '../token/verifier.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
-import { Caller, type Credential, type OnVerified } from './caller.ts';
+import { type Caller, type Credential, type OnVerified, provenCaller } from './caller.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
@@ -80,7 +80,7 @@ function findCaller(
     if (id instanceof Refusal) return id;
     const workload = known.workload(id);
     if (workload instanceof Refusal) return workload;
-    return Caller.proven({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+    return provenCaller({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
   });
 }
 

@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import { after, type Soon } from '../base/soon.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
@@ -8,7 +9,8 @@ import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
 import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
-import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
+import type { VerifiedJws } from '../token/verifier.ts';
+import type { OidcRules } from './oidc.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 /** JWT-SVID section 2: the algorithms of its table, and `typ` absent, `JWT` or `JOSE`. */
@@ -19,24 +21,12 @@ export interface JwtAuthorities {
   jwtKeys(trustDomain: string, now: number): KeySet | Refusal;
 }
 
-export interface JwtSvidRules {
-  readonly tokens: TokenVerifier;
-  /** The audience of the host that is asked for; an empty one accepts nothing. */
-  readonly audience: string;
+export interface JwtSvidRules extends OidcRules {
   readonly maxLifetimeSeconds: number;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  /** base64url SHA-256 of the caller's certificate, for a token that is bound to it; null when none was proven. */
-  readonly certificateThumbprint: string | null;
 }
-
-declare const proven: unique symbol;
 
 /** A JWT-SVID that was verified. Having one is the proof: `verifyJwtSvid` alone makes it. */
-export interface VerifiedJwtSvid extends TokenFacts {
-  readonly [proven]: true;
-  readonly id: SpiffeId;
-}
+export type VerifiedJwtSvid = Proven<'jwt-svid', TokenFacts & { id: SpiffeId }>;
 
 /**
  * Verifies a JWT-SVID (JWT-SVID sections 2 to 5): `sub` is a SPIFFE ID with a path; the signature holds under a JWT

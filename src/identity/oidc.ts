@@ -1,11 +1,11 @@
 import type { Refusal } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import { after, type Soon } from '../base/soon.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
-import type { JwsAlgorithm } from '../token/jws-algorithms.ts';
 import { checkAudience, checkBearer, checkTimes, requireText } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import type { KeySource } from '../token/key-source.ts';
+import type { SigningIssuer } from '../token/key-source.ts';
 import { type TokenFacts, tokenFacts } from '../token/verified-token.ts';
 import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import { identityRefusal } from './token-refusal.ts';
@@ -14,14 +14,9 @@ import { identityRefusal } from './token-refusal.ts';
 const types: JwsProfile['types'] = [null, 'jwt'];
 
 /** An issuer of workload tokens, from the config: a cluster's service accounts, a CI system. */
-export interface OidcIssuer {
-  /** Compared byte by byte with `iss` (OpenID Connect Core section 3.1.3.7). */
-  readonly issuer: string;
-  readonly keys: KeySource;
-  readonly algorithms: readonly JwsAlgorithm[];
-  readonly maxLifetimeSeconds: number;
-}
+export type OidcIssuer = SigningIssuer;
 
+/** What holds for a token that names the caller. */
 export interface OidcRules {
   readonly tokens: TokenVerifier;
   /** The audience of the host that is asked for; an empty one accepts nothing. */
@@ -32,17 +27,11 @@ export interface OidcRules {
   readonly certificateThumbprint: string | null;
 }
 
-declare const proven: unique symbol;
-
 /**
  * An OIDC workload token that was verified. Having one is the proof: `verifyOidcToken` alone makes it. Issuer and subject
  * name a workload only through the inventory's credentials.
  */
-export interface VerifiedOidcToken extends TokenFacts {
-  readonly [proven]: true;
-  readonly issuer: string;
-  readonly subject: string;
-}
+export type VerifiedOidcToken = Proven<'oidc', TokenFacts & { issuer: string; subject: string }>;
 
 /**
  * Verifies a workload token with the keys of one configured issuer: `iss` is that issuer, the signature holds, `exp`,

@@ -2,7 +2,7 @@ import type { Report } from '../source/problem-at-path.ts';
 import { reportCrossings } from './crossing.ts';
 import { lowerPath } from './lenient-path.ts';
 import { loosensScopes, scopesAround, silentlyLowered } from './loosening.ts';
-import type { Api, Sensitivity } from './model.ts';
+import { type Api, type Sensitivity, writeActions } from './model.ts';
 import { type ApiEntry, sensitivities } from './schema.ts';
 import { contains, parseTemplate, type Template } from './template.ts';
 import { TemplateTree } from './template-tree.ts';
@@ -13,9 +13,7 @@ export function rank(name: (typeof sensitivities)[number]): Sensitivity {
 
 /** The highest of them, 0 (public) where there are none. */
 export function highestSensitivity(values: readonly Sensitivity[]): Sensitivity {
-  let highest: Sensitivity = 0;
-  for (const value of values) if (value > highest) highest = value;
-  return highest;
+  return Math.max(0, ...values) as Sensitivity;
 }
 
 /**
@@ -37,22 +35,16 @@ export function compileApis(
     if (names.has(entry.name))
       report([index, 'name'], `another api of this host is called '${entry.name}'; rename one`);
     names.add(entry.name);
-    const template = parseTemplate(entry.path);
+    const parsed = parseTemplate(entry.path);
+    const template = typeof parsed === 'string' || !caseInsensitive ? parsed : (casedFault(parsed) ?? parsed);
     if (typeof template === 'string') {
       report([index, 'path'], template);
       continue;
     }
-    const cased = caseInsensitive ? casedFault(template) : null;
-    if (cased !== null) {
-      report([index, 'path'], cased);
-      continue;
-    }
     const other = templates.tied(template);
     if (other !== null) {
-      report(
-        [index, 'path'],
-        `neither this nor '${other.template.text}' (${other.entry.name}) is the more specific where both hold; change one`,
-      );
+      const both = `neither this nor '${other.template.text}' (${other.entry.name})`;
+      report([index, 'path'], `${both} is the more specific where both hold; change one`);
     }
     const api = { index, entry, template };
     templates.add(api);
@@ -114,28 +106,18 @@ function compileApi(
   const loosened = loosensScopes(entry.scopes, outerScopes);
   if (loosens && stated >= outer && !lowersEffect && !loosened)
     report(['loosens'], "nothing is loosened here; remove 'loosens'");
-  if (!loosens && stated < outer) {
-    report(
-      ['sensitivity'],
-      `what is around it is ${sensitivities[outer]}; raise it, or add 'loosens: true' if that is meant`,
-    );
-  }
+  const unless = "add 'loosens: true' if";
+  if (!loosens && stated < outer)
+    report(['sensitivity'], `what is around it is ${sensitivities[outer]}; raise it, or ${unless} that is meant`);
   if (!loosens && lowersEffect)
-    report(['effect'], "what is around it says 'effect: write'; add 'loosens: true' if reading is meant");
-  if (!loosens && loosened) {
-    report(
-      ['scopes'],
-      `what is around it asks for ${outerScopes.join(', ')}; add 'loosens: true' if more tokens are meant`,
-    );
-  }
-  for (const [key, message] of silentlyLowered(entry, around)) report([key], message);
-  if (entry.effect === 'read') {
-    for (const method of entry.methods ?? []) {
-      if (method === 'PUT' || method === 'PATCH' || method === 'DELETE' || method === 'CONNECT') {
-        report(['effect'], `a ${method} never only reads; give it an api of its own, or remove 'effect: read'`);
-      }
-    }
-  }
+    report(['effect'], `what is around it says 'effect: write'; ${unless} reading is meant`);
+  if (!loosens && loosened)
+    report(['scopes'], `what is around it asks for ${outerScopes.join(', ')}; ${unless} more tokens are meant`);
+  for (const message of silentlyLowered(entry, around)) report(['name'], message);
+  const writing = new Set<string>(writeActions).difference(new Set(['POST']));
+  for (const method of entry.effect === 'read' ? (entry.methods ?? []) : [])
+    if (writing.has(method))
+      report(['effect'], `a ${method} never only reads; give it an api of its own, or remove 'effect: read'`);
   return {
     id: `${host}/${entry.name}`,
     name: entry.name,

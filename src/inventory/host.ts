@@ -138,12 +138,8 @@ function ambiguous(detail: string): Refusal {
 
 /** What is said by those apis that say it and contain no other that does: one where apis nest, several where they cross. */
 function stated<T>(apis: readonly Api[], read: (api: Api) => T | null): T[] {
-  const found: T[] = [];
-  for (const api of innermost(apis.filter((candidate) => read(candidate) !== null))) {
-    const said = read(api);
-    if (said !== null) found.push(said);
-  }
-  return found;
+  const saying = innermost(apis.filter((candidate) => read(candidate) !== null));
+  return saying.map(read).filter((said) => said !== null);
 }
 
 /** The scopes that meet what each crossing api asks for; those of the host where none asks. */
@@ -208,19 +204,13 @@ export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Rep
   const fault = hostNameFault(entry.host);
   if (fault !== null) report(['host'], fault);
   const external = entry.external ?? false;
-  if (external && entry.authorization === 'ours') {
-    report(
-      ['authorization'],
-      "the Authorization header of an external host is the application's; remove it, or write 'app'",
-    );
-  }
+  const reserved = "the Authorization header of an external host is the application's; remove it, or write 'app'";
+  if (external && entry.authorization === 'ours') report(['authorization'], reserved);
   if (entry.origin !== undefined && !isOrigin(entry.origin)) {
     report(['origin'], 'an origin is a scheme and a host, such as https://api.example');
   }
-  for (const [name] of Object.entries(entry.labels ?? {})) reportLabel(name, ['labels', name], report);
-  for (const [index, api] of (entry.apis ?? []).entries()) {
-    for (const name of Object.keys(api.labels ?? {})) reportLabel(name, ['apis', index, 'labels', name], report);
-  }
+  reportLabels(entry, [], report);
+  for (const [index, api] of (entry.apis ?? []).entries()) reportLabels(api, ['apis', index], report);
   const base = entry.sensitivity === undefined ? unlisted : rank(entry.sensitivity);
   const at: Report = (path, message) => report(['apis', ...path], message);
   const apis = compileApis(entry.host, base, entry.apis ?? [], entry.caseInsensitive ?? false, at, entry.scopes);
@@ -235,8 +225,9 @@ export function compileHost(entry: HostEntry, unlisted: Sensitivity, report: Rep
   return new HostRoutes(entry, host, base, apis);
 }
 
-function reportLabel(name: string, path: readonly PropertyKey[], report: Report): void {
-  if (name.startsWith('param.')) report(path, "labels that begin with 'param.' are the route's parameters; rename it");
+function reportLabels({ labels }: Pick<HostEntry, 'labels'>, at: readonly PropertyKey[], report: Report): void {
+  for (const name of Object.keys(labels ?? {}).filter((name) => name.startsWith('param.')))
+    report([...at, 'labels', name], "labels that begin with 'param.' are the route's parameters; rename it");
 }
 
 function isOrigin(text: string): boolean {

@@ -106,13 +106,7 @@ export class Inventory {
 }
 
 function servedBy(hosts: ReadonlyMap<string, HostRoutes>): ReadonlyMap<string, readonly string[]> {
-  const served = new Map<string, string[]>();
-  for (const [name, { servedBy: ids }] of hosts) {
-    for (const id of ids) {
-      const names = served.get(id);
-      if (names === undefined) served.set(id, [name]);
-      else names.push(name);
-    }
-  }
-  return served;
+  const pairs = [...hosts].flatMap(([name, { servedBy: ids }]) => [...ids].map((id) => ({ id, name })));
+  const byId = Map.groupBy(pairs, ({ id }) => id);
+  return new Map([...byId].map(([id, served]) => [id, served.map(({ name }) => name)]));
 }

@@ -16,23 +16,19 @@ export function loosensScopes(stated: readonly string[] | undefined, outer: read
   return outer.every((scope) => stated.includes(scope)) && stated.some((scope) => !outer.includes(scope));
 }
 
+const lowerings = [
+  ['sensitivity', 'whose sensitivity is lowered'],
+  ['scopes', 'whose scopes are loosened'],
+  ['effect', 'which only reads within what writes'],
+] as const;
+
 /**
  * What an api that lies in a lowered one takes over from it without a word, with what to do: `loosens: true` is said of one
  * api, and not of those that are nested in it later.
  */
-export function silentlyLowered(entry: ApiEntry, around: readonly Api[]): readonly [key: string, message: string][] {
-  const found: [string, string][] = [];
-  const sensitivity = around.find((api) => api.lowered.sensitivity);
-  if (sensitivity !== undefined && entry.sensitivity === undefined) {
-    found.push(['name', `lies in '${sensitivity.name}', whose sensitivity is lowered; state 'sensitivity' here too`]);
-  }
-  const scopes = around.find((api) => api.lowered.scopes);
-  if (scopes !== undefined && entry.scopes === undefined) {
-    found.push(['name', `lies in '${scopes.name}', whose scopes are loosened; state 'scopes' here too`]);
-  }
-  const effect = around.find((api) => api.lowered.effect);
-  if (effect !== undefined && entry.effect === undefined) {
-    found.push(['name', `lies in '${effect.name}', which only reads within what writes; state 'effect' here too`]);
-  }
-  return found;
+export function silentlyLowered(entry: ApiEntry, around: readonly Api[]): readonly string[] {
+  return lowerings.flatMap(([key, why]) => {
+    const outer = entry[key] === undefined ? around.find((api) => api.lowered[key]) : undefined;
+    return outer === undefined ? [] : `lies in '${outer.name}', ${why}; state '${key}' here too`;
+  });
 }

@@ -15,12 +15,8 @@ export function compilePurposes(stated: NonNullable<InventoryFile['purposes']>, 
   const direct = new Map(Object.entries(stated).map(([name, entry]) => [name, entry.in ?? []]));
   for (const [name, wider] of direct) {
     for (const [index, parent] of wider.entries()) {
-      if (!direct.has(parent)) {
-        report(
-          ['purposes', name, 'in', index],
-          `no purpose is called '${parent}'; list it under purposes, or correct it`,
-        );
-      }
+      const message = `no purpose is called '${parent}'; list it under purposes, or correct it`;
+      if (!direct.has(parent)) report(['purposes', name, 'in', index], message);
     }
   }
   const all = new Map<string, readonly string[]>();

@@ -34,41 +34,37 @@ const loosens = z.literal(true);
 
 const date = z.iso.date('a date is written 2026-11-01');
 
+/** A key that may be left out, and what it means. */
+const optional = <T extends z.ZodType>(type: T, meaning: string) => type.optional().describe(meaning);
+
 const credential = z
   .strictObject({ issuer: text, subject: text })
   .describe('A token of this issuer with this subject is this workload. One issuer and subject names one workload.');
 
 export const workloadSchema = z.strictObject({
-  id: text.optional().describe('The SPIFFE ID of one workload. Exactly one of `id` and `under` is stated.'),
-  under: text.optional().describe('A SPIFFE ID: the entry applies to every workload below it, by whole path segments.'),
-  owner: name
-    .optional()
-    .describe(
-      'The team that is responsible for it. Default: that of the next shorter entry; every workload needs an owner.',
-    ),
-  kind: z.enum(kinds).optional().describe('Default: that of the next shorter entry; without one, agent.'),
-  external: z
-    .boolean()
-    .optional()
-    .describe(
-      'Takes input from outside: prompts, mail, the web. Default: true for an agent, else false. Always true for a workload of a foreign trust domain.',
-    ),
-  relay: z
-    .boolean()
-    .optional()
-    .describe('Acts for others. Required for a service; for other kinds the default is false.'),
-  groups: z.array(name).optional().describe('Only with `id`.'),
-  labels: labels.optional().describe('Added to those of shorter entries; the longer entry wins a name.'),
-  credentials: z.array(credential).optional().describe('Only with `id`.'),
-  networks: z
-    .array(z.union([z.cidrv4(), z.cidrv6()], 'a network is written 10.2.0.0/16 or fd00::/8'))
-    .min(1, 'an empty list admits no address; leave the key out, or name a network')
-    .optional()
-    .describe(
-      'Where the workload calls from. The networks of a longer entry must be within those of the shorter one, unless it has `loosens`.',
-    ),
-  reviewed: date.optional().describe('When the entry was last reviewed: for human readers, without effect.'),
-  loosens: loosens.optional().describe('Confirms that this entry loosens a shorter one, including its defaults.'),
+  id: optional(text, 'The SPIFFE ID of one workload. Exactly one of `id` and `under` is stated.'),
+  under: optional(text, 'A SPIFFE ID: the entry applies to every workload below it, by whole path segments.'),
+  owner: optional(
+    name,
+    'The team that is responsible for it. Default: that of the next shorter entry; every workload needs an owner.',
+  ),
+  kind: optional(z.enum(kinds), 'Default: that of the next shorter entry; without one, agent.'),
+  external: optional(
+    z.boolean(),
+    'Takes input from outside: prompts, mail, the web. Default: true for an agent, else false. Always true for a workload of a foreign trust domain.',
+  ),
+  relay: optional(z.boolean(), 'Acts for others. Required for a service; for other kinds the default is false.'),
+  groups: optional(z.array(name), 'Only with `id`.'),
+  labels: optional(labels, 'Added to those of shorter entries; the longer entry wins a name.'),
+  credentials: optional(z.array(credential), 'Only with `id`.'),
+  networks: optional(
+    z
+      .array(z.union([z.cidrv4(), z.cidrv6()], 'a network is written 10.2.0.0/16 or fd00::/8'))
+      .min(1, 'an empty list admits no address; leave the key out, or name a network'),
+    'Where the workload calls from. The networks of a longer entry must be within those of the shorter one, unless it has `loosens`.',
+  ),
+  reviewed: optional(date, 'When the entry was last reviewed: for human readers, without effect.'),
+  loosens: optional(loosens, 'Confirms that this entry loosens a shorter one, including its defaults.'),
 });
 
 export const apiSchema = z.strictObject({
@@ -76,66 +72,52 @@ export const apiSchema = z.strictObject({
   path: text.describe(
     'A template such as /api/invoices/{invoice}: it applies to its path, with or without one trailing slash, and to everything below.',
   ),
-  methods: z
-    .array(z.enum([...readActions, ...writeActions]))
-    .min(1, 'an empty list admits no method; leave the key out, or name a method')
-    .optional()
-    .describe(
-      'Other methods are refused. Default: any, or those of the api around it. An upgrade (WebSocket) counts as CONNECT. If templates cross, each must list the method.',
-    ),
-  effect: z
-    .enum(['read', 'write'])
-    .optional()
-    .describe(
-      "read: a POST to the api's own path only reads, and is the action QUERY. write: a GET, HEAD, OPTIONS or QUERY here or below changes something, and counts as POST.",
-    ),
-  sensitivity: sensitivity.optional().describe('Default: that of the api around it, or of the host.'),
-  loosens: loosens
-    .optional()
-    .describe(
-      'Confirms that this api is less sensitive, only reads, or requires fewer scopes than what is around it. An api inside it must have the same key itself.',
-    ),
-  scopes: z
-    .array(scope)
-    .optional()
-    .describe(
-      'A token with scopes needs one of these. Default: those of the api around it, or of the host. If templates cross, one that each accepts.',
-    ),
-  owner: name.optional().describe('Default: the owner of the api around it, or of the host.'),
-  labels: labels
-    .optional()
-    .describe('Added to those of the apis around it and of the host; the innermost wins a name.'),
+  methods: optional(
+    z
+      .array(z.enum([...readActions, ...writeActions]))
+      .min(1, 'an empty list admits no method; leave the key out, or name a method'),
+    'Other methods are refused. Default: any, or those of the api around it. An upgrade (WebSocket) counts as CONNECT. If templates cross, each must list the method.',
+  ),
+  effect: optional(
+    z.enum(['read', 'write']),
+    "read: a POST to the api's own path only reads, and is the action QUERY. write: a GET, HEAD, OPTIONS or QUERY here or below changes something, and counts as POST.",
+  ),
+  sensitivity: optional(sensitivity, 'Default: that of the api around it, or of the host.'),
+  loosens: optional(
+    loosens,
+    'Confirms that this api is less sensitive, only reads, or requires fewer scopes than what is around it. An api inside it must have the same key itself.',
+  ),
+  scopes: optional(
+    z.array(scope),
+    'A token with scopes needs one of these. Default: those of the api around it, or of the host. If templates cross, one that each accepts.',
+  ),
+  owner: optional(name, 'Default: the owner of the api around it, or of the host.'),
+  labels: optional(labels, 'Added to those of the apis around it and of the host; the innermost wins a name.'),
 });
 
 export const hostSchema = z.strictObject({
   host: text.describe('The host as it arrives: lower case, without the default port.'),
-  servedBy: z
-    .array(text)
-    .optional()
-    .describe('SPIFFE IDs of the Envoys that serve this host: such an Envoy is assigned this host.'),
-  audience: text
-    .optional()
-    .describe('The `aud` that tokens for this host must have. Without it the host accepts no tokens.'),
-  authorization: z
-    .enum(['ours', 'app'])
-    .optional()
-    .describe(
-      'Who uses the `Authorization` header: ours, the sidecar (default inside the mesh); app, the application (always for external hosts).',
-    ),
-  origin: text.optional().describe('The external origin (https://api.example) that proofs of possession name.'),
-  forward: z
-    .array(z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, 'a header name is written in lower case'))
-    .optional()
-    .describe('Credential headers that are forwarded after an allow, instead of the default.'),
-  caseInsensitive: z
-    .boolean()
-    .optional()
-    .describe(
-      'true: the host treats /API as /api; paths are compared, and shown to policies, in lower case. false: it distinguishes them. Default: a path that would be another api in another case is refused.',
-    ),
-  external: z.boolean().optional().describe('The destination is outside the mesh.'),
+  servedBy: optional(
+    z.array(text),
+    'SPIFFE IDs of the Envoys that serve this host: such an Envoy is assigned this host.',
+  ),
+  audience: optional(text, 'The `aud` that tokens for this host must have. Without it the host accepts no tokens.'),
+  authorization: optional(
+    z.enum(['ours', 'app']),
+    'Who uses the `Authorization` header: ours, the sidecar (default inside the mesh); app, the application (always for external hosts).',
+  ),
+  origin: optional(text, 'The external origin (https://api.example) that proofs of possession name.'),
+  forward: optional(
+    z.array(z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, 'a header name is written in lower case')),
+    'Credential headers that are forwarded after an allow, instead of the default.',
+  ),
+  caseInsensitive: optional(
+    z.boolean(),
+    'true: the host treats /API as /api; paths are compared, and shown to policies, in lower case. false: it distinguishes them. Default: a path that would be another api in another case is refused.',
+  ),
+  external: optional(z.boolean(), 'The destination is outside the mesh.'),
   owner: name.optional(),
-  sensitivity: sensitivity.optional().describe('Default: that of `unlisted`.'),
+  sensitivity: optional(sensitivity, 'Default: that of `unlisted`.'),
   scopes: z.array(scope).optional(),
   labels: labels.optional(),
   apis: z.array(apiSchema).optional(),
@@ -168,8 +150,3 @@ export type InventoryFile = z.infer<typeof inventorySchema>;
 export type WorkloadEntry = z.infer<typeof workloadSchema>;
 export type HostEntry = z.infer<typeof hostSchema>;
 export type ApiEntry = z.infer<typeof apiSchema>;
-
-/** The JSON Schema of the inventory file (draft 2020-12), for editors: docs/inventory.schema.json. */
-export function inventoryJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(inventorySchema, { io: 'input' }), null, 2)}\n`;
-}

@@ -18,37 +18,27 @@ export class TemplateTree<T extends { readonly template: Template }> {
 
   /** Those whose template holds wherever this one does, itself included; outer ones first, by rank. */
   around({ segments }: Template): T[] {
-    const found: T[] = [];
-    let level = [this.#root];
-    for (const segment of segments) {
-      for (const node of level) found.push(...node.here);
-      level = level.flatMap((node) => [...literalChild(node, segment), ...paramChild(node)]);
-    }
-    for (const node of level) found.push(...node.here);
+    const found = this.#levels(segments, holding).flatMap((level) => level.flatMap((node) => node.here));
     return found.sort((a, b) => a.template.rank - b.template.rank);
   }
 
   /** Those of at most its length that hold for some path that this template holds for. */
   sharing({ segments }: Template): T[] {
-    const found: T[] = [];
-    let level = [this.#root];
-    for (const segment of segments) {
-      for (const node of level) found.push(...node.here);
-      level = level.flatMap((node) => overlapping(node, segment));
-    }
-    for (const node of level) found.push(...node.here);
-    return found;
+    return this.#levels(segments, overlapping).flatMap((level) => level.flatMap((node) => node.here));
   }
 
   /** One of the same length that shares a path with this template, where neither is the more specific; null: none. */
   tied(template: Template): T | null {
-    let level = [this.#root];
-    for (const segment of template.segments) level = level.flatMap((node) => overlapping(node, segment));
-    for (const node of level) {
-      const other = node.here.find((item) => contains(item.template, template) === contains(template, item.template));
-      if (other !== undefined) return other;
-    }
-    return null;
+    const level = this.#levels(template.segments, overlapping).at(-1) ?? [];
+    const ties = (item: T) => contains(item.template, template) === contains(template, item.template);
+    return level.flatMap((node) => node.here).find(ties) ?? null;
+  }
+
+  /** The root, and the nodes that each segment leads to. */
+  #levels(segments: readonly Segment[], step: (node: Node<T>, segment: Segment) => Node<T>[]): Node<T>[][] {
+    const levels = [[this.#root]];
+    for (const segment of segments) levels.push(levels.at(-1)!.flatMap((node) => step(node, segment)));
+    return levels;
   }
 }
 
@@ -66,17 +56,13 @@ function childFor<T>(node: Node<T>, segment: Segment): Node<T> {
   return child;
 }
 
-function literalChild<T>(node: Node<T>, segment: Segment): Node<T>[] {
-  const child = 'literal' in segment ? node.literals.get(segment.literal) : undefined;
-  return child === undefined ? [] : [child];
+/** The children that hold for all that the segment holds for. */
+function holding<T>({ literals, param }: Node<T>, segment: Segment): Node<T>[] {
+  const literal = 'literal' in segment ? literals.get(segment.literal) : undefined;
+  return [literal, param].filter((child) => child !== undefined && child !== null);
 }
 
-function paramChild<T>(node: Node<T>): Node<T>[] {
-  return node.param === null ? [] : [node.param];
-}
-
+/** The children that hold for some of what the segment holds for. */
 function overlapping<T>(node: Node<T>, segment: Segment): Node<T>[] {
-  return 'param' in segment
-    ? [...node.literals.values(), ...paramChild(node)]
-    : [...literalChild(node, segment), ...paramChild(node)];
+  return 'param' in segment ? [...node.literals.values(), ...holding(node, segment)] : holding(node, segment);
 }

@@ -39,48 +39,11 @@ export interface EntryListing {
 const KEPT = 4096;
 
 /** The workloads of one inventory. */
-export class Workloads {
-  readonly #exact: ReadonlyMap<string, Workload>;
-  readonly #under: ReadonlyMap<string, Resolved>;
-  readonly #credentials: ReadonlyMap<string, SpiffeId>;
-  readonly #own: ReadonlySet<string>;
+export interface Workloads {
   readonly listing: readonly EntryListing[];
-  readonly #kept = new Map<string, Workload>();
-
-  constructor(
-    exact: ReadonlyMap<string, Workload>,
-    under: ReadonlyMap<string, Resolved>,
-    credentials: ReadonlyMap<string, SpiffeId>,
-    own: ReadonlySet<string>,
-    listing: readonly EntryListing[],
-  ) {
-    this.#exact = exact;
-    this.#under = under;
-    this.#credentials = credentials;
-    this.#own = own;
-    this.listing = listing;
-  }
-
-  find(id: SpiffeId): Workload | Refusal {
-    const exact = this.#exact.get(id.text);
-    if (exact !== undefined) return exact;
-    const kept = this.#kept.get(id.text);
-    if (kept !== undefined) return kept;
-    const entry = nearest(id.text, this.#under);
-    if (entry !== undefined) return this.#keep(describe(id, entry, this.#own));
-    return new Refusal('caller_unregistered', `no workload entry of the inventory holds for ${id.text}`);
-  }
-
-  #keep(workload: Workload): Workload {
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size >= KEPT && oldest !== undefined) this.#kept.delete(oldest);
-    this.#kept.set(workload.id.text, workload);
-    return workload;
-  }
-
-  credential(issuer: string, subject: string): SpiffeId | null {
-    return this.#credentials.get(credentialKey(issuer, subject)) ?? null;
-  }
+  find(id: SpiffeId): Workload | Refusal;
+  /** The workload that a verified token of this issuer with this subject is; null where no entry names the two. */
+  credential(issuer: string, subject: string): SpiffeId | null;
 }
 
 /**
@@ -110,23 +73,32 @@ export function compileWorkloads(
     else under.set(id.text, resolved);
     for (const [position, { issuer, subject }] of (entry.credentials ?? []).entries()) {
       const key = credentialKey(issuer, subject);
-      const other = credentials.get(key);
-      if (other !== undefined) {
-        at(
-          ['credentials', position],
-          `this issuer and subject is ${other.text} already; one credential names one workload`,
-        );
-      }
+      const other = credentials.get(key)?.text;
+      const message = `this issuer and subject is ${other} already; one credential names one workload`;
+      if (other !== undefined) at(['credentials', position], message);
       credentials.set(key, id);
     }
-    const { kind } = workload;
-    listing.push({
-      index,
-      row: Object.freeze({ entry: id.text, scope, owner: resolved.owner, kind, reviewed: resolved.reviewed }),
-    });
+    const { owner, reviewed } = resolved;
+    listing.push({ index, row: Object.freeze({ entry: id.text, scope, owner, kind: workload.kind, reviewed }) });
   }
   const rows = listing.toSorted((a, b) => a.index - b.index).map(({ row }) => row);
-  return new Workloads(exact, under, credentials, own, Object.freeze(rows));
+  const kept = new Map<string, Workload>();
+  return {
+    listing: Object.freeze(rows),
+    credential: (issuer, subject) => credentials.get(credentialKey(issuer, subject)) ?? null,
+    find(id) {
+      const found = exact.get(id.text) ?? kept.get(id.text);
+      if (found !== undefined) return found;
+      const entry = nearest(id.text, under);
+      if (entry === undefined)
+        return new Refusal('caller_unregistered', `no workload entry of the inventory holds for ${id.text}`);
+      const workload = describe(id, entry, own);
+      const [oldest] = kept.keys();
+      if (kept.size >= KEPT && oldest !== undefined) kept.delete(oldest);
+      kept.set(id.text, workload);
+      return workload;
+    },
+  };
 }
 
 function textOf(entry: WorkloadEntry): string {
@@ -200,12 +172,8 @@ function reportLoosening(entry: WorkloadEntry, shorter: Resolved, report: Report
     report(['loosens'], `nothing of the entry ${shorter.text} is loosened; remove 'loosens'`);
   }
   if (entry.loosens) return;
-  for (const [key, what] of loosened) {
-    report(
-      [key],
-      `loosens '${what}' of the entry ${shorter.text}; correct it, or add 'loosens: true' if that is meant`,
-    );
-  }
+  const cure = "correct it, or add 'loosens: true' if that is meant";
+  for (const [key, what] of loosened) report([key], `loosens '${what}' of the entry ${shorter.text}; ${cure}`);
 }
 
 /** Defaults come last: not stated by any entry, a workload is an agent, and an agent takes input from outside. */
@@ -215,18 +183,10 @@ function withDefaults(entry: Resolved): { readonly kind: Kind; readonly external
 }
 
 function describe(id: SpiffeId, entry: Resolved, own: ReadonlySet<string>): Workload {
-  const { kind, external } = withDefaults(entry);
-  return Object.freeze({
-    id,
-    owner: entry.owner,
-    kind,
-    external: !own.has(id.trustDomain) || external,
-    relay: entry.relay ?? false,
-    groups: entry.groups,
-    labels: entry.labels,
-    networks: entry.networks,
-    entry: entry.text,
-  });
+  const { owner, groups, labels, networks, text, relay = false } = entry;
+  const { kind, external: stated } = withDefaults(entry);
+  const external = !own.has(id.trustDomain) || stated;
+  return Object.freeze({ id, owner, kind, external, relay, groups, labels, networks, entry: text });
 }
 
 /** The longest `under` entry that holds for `text`: strictly below it, by whole segments. */

@@ -15,6 +15,11 @@ export function formatProblem(problem: Problem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;
 }
 
+/** A fault of a file as a whole, or of several. */
+export function problemAtStart(file: string, message: string): Problem {
+  return { file, line: 1, column: 1, message };
+}
+
 /** By place in the file, then by text: the same faults make the same report. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   return problems.toSorted(
@@ -22,7 +27,4 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
   );
 }
 
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
+const compare = (a: string, b: string): number => Number(a > b) - Number(a < b);

@@ -89,75 +89,55 @@ function parse(text: string, file: string, whenEmpty: string): StrictYaml | Prob
     return [{ file, line: 1, column: 1, message: `the file is empty; ${whenEmpty}` }];
   }
   const problems: Problem[] = [];
+  const report = (offset: number, message: string) => problems.push({ ...place(offset), message });
   const second = documents[1];
-  if (second !== undefined) {
-    problems.push({
-      ...place(second.range[0]),
-      message: 'a second document begins here; keep one document in one file',
-    });
-  }
+  if (second !== undefined) report(second.range[0], 'a second document begins here; keep one document in one file');
   for (const fault of [...document.errors, ...document.warnings]) {
     // Every tag is a problem below, known or not.
     if (fault.code === 'TAG_RESOLVE_FAILED') continue;
-    problems.push({ ...place(fault.pos[0]), message: fault.message.split('\n')[0] ?? fault.message });
+    report(fault.pos[0], fault.message.split('\n')[0] ?? fault.message);
   }
   const odd = text.search(READ_IN_TWO_WAYS);
   if (odd !== -1) {
     const code = text.charCodeAt(odd).toString(16).toUpperCase().padStart(4, '0');
-    problems.push({
-      ...place(odd),
-      message: `the character U+${code}, which readers of YAML take differently; remove it`,
-    });
+    report(odd, `the character U+${code}, which readers of YAML take differently; remove it`);
   }
   const { yaml } = document.directives ?? {};
   if (yaml?.explicit === true && yaml.version !== '1.2') {
     const message = `YAML ${yaml.version} reads some values differently; remove the directive, the file is read as YAML 1.2`;
-    problems.push({ ...place(Math.max(0, text.indexOf('%YAML'))), message });
+    report(Math.max(0, text.indexOf('%YAML')), message);
   }
   visit(document, {
     Alias: (_, node) => {
-      problems.push({ ...place(start(node)), message: 'an alias; write the value out, aliases are not read' });
+      report(start(node), 'an alias; write the value out, aliases are not read');
     },
     Node: (_, node) => {
-      if ('anchor' in node && node.anchor !== undefined) {
-        problems.push({
-          ...place(start(node)),
-          message: `the anchor '&${node.anchor}'; remove it, aliases are not read`,
-        });
-      }
-      if (node.tag !== undefined) {
-        problems.push({ ...place(start(node)), message: `the tag '${node.tag}'; remove it, tags are not read` });
-      }
-      if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed()) {
-        problems.push({ ...place(start(node)), message: 'half of a surrogate pair; write the whole character' });
-      }
-      if (isMap(node)) for (const problem of repeatedKeys(node, place)) problems.push(problem);
+      if ('anchor' in node && node.anchor !== undefined)
+        report(start(node), `the anchor '&${node.anchor}'; remove it, aliases are not read`);
+      if (node.tag !== undefined) report(start(node), `the tag '${node.tag}'; remove it, tags are not read`);
+      if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed())
+        report(start(node), 'half of a surrogate pair; write the whole character');
+      if (isMap(node)) reportRepeatedKeys(node, report);
     },
-    Pair: (_, pair) => {
-      const key = pair.key;
+    Pair: (_, { key }) => {
       const name = isScalar(key) ? key.value : undefined;
-      const at = place(isNode(key) ? start(key) : 0);
-      if (typeof name !== 'string') problems.push({ ...at, message: 'a key that is no text; quote it' });
-      else if (name === '__proto__' || name === '<<')
-        problems.push({ ...at, message: `the key '${name}' is not read; remove it` });
+      const at = isNode(key) ? start(key) : 0;
+      if (typeof name !== 'string') report(at, 'a key that is no text; quote it');
+      else if (name === '__proto__' || name === '<<') report(at, `the key '${name}' is not read; remove it`);
     },
   });
   if (problems.length > 0) return sortProblems(problems).slice(0, MAX_PROBLEMS);
   return { document, root: document.contents, place };
 }
 
-function repeatedKeys(map: YAMLMap, place: (offset: number) => Omit<Problem, 'message'>): Problem[] {
+function reportRepeatedKeys(map: YAMLMap, report: (offset: number, message: string) => void): void {
   const seen = new Set<unknown>();
-  return map.items.flatMap(({ key }) => {
-    if (!isScalar(key)) return [];
-    if (!seen.has(key.value)) {
-      seen.add(key.value);
-      return [];
-    }
-    return [
-      { ...place(start(key)), message: `Map keys must be unique: '${String(key.value)}' stands here twice; keep one` },
-    ];
-  });
+  for (const { key } of map.items) {
+    if (!isScalar(key)) continue;
+    if (seen.has(key.value))
+      report(start(key), `Map keys must be unique: '${String(key.value)}' stands here twice; keep one`);
+    seen.add(key.value);
+  }
 }
 
 function offsetOf(root: Node, path: DataPath, wantKey: boolean): number {

@@ -25,7 +25,7 @@ import { UnverifiedJws } from '../token/jws.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { KeySource } from '../token/key-source.ts';
 import { TokenVerifier } from '../token/verifier.ts';
-import { verifyAccessToken } from './task-token.ts';
+import { verifyIssuedTask } from './task-token.ts';
 
 const seconds = NOW / 1000;
 const bearer = (token: string, more: object = {}) => ({ headers: { authorization: `Bearer ${token}` }, ...more });
@@ -184,7 +184,7 @@ test('B33: an unknown key asks for a refresh in the background, and keys that ar
 test('the keys of an issuer verify its own tokens alone', async () => {
   const token = UnverifiedJws.decodeUnverified(agentAccess({ claims: { iss: 'https://other.example' } }));
   assert.ok(token instanceof UnverifiedJws);
-  const outcome = await verifyAccessToken(token, accessIssuer, AUDIENCE, new TokenVerifier(), NOW);
+  const outcome = await verifyIssuedTask(token, accessIssuer, AUDIENCE, new TokenVerifier(), NOW);
   assert.ok(outcome instanceof TokenFault && outcome.kind === 'issuer');
 });
 

@@ -19,7 +19,8 @@ export interface BoundTask {
   readonly chain: Chain;
 }
 
-type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
+/** What is asked of the inventory. */
+export type KnownWorkloads = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
 
 /**
  * Binds a verified task token to the caller: it is this caller's, within what its issuer may say, or it is refused.
@@ -34,7 +35,7 @@ export function bind(
   confirmation: Confirmation,
   proven: ProvenKeys,
   caller: Caller,
-  known: Known,
+  known: KnownWorkloads,
   maxDepth: number,
 ): BoundTask | Refusal | TokenFault {
   const wrongPurpose = purposeRefusal(token, known);
@@ -56,7 +57,7 @@ interface HeldChain {
   readonly forwarded: boolean;
 }
 
-function holdChain(token: TaskToken, caller: Caller, known: Known, maxDepth: number): HeldChain | Refusal {
+function holdChain(token: TaskToken, caller: Caller, known: KnownWorkloads, maxDepth: number): HeldChain | Refusal {
   const named = namedWorkloads(token, known, maxDepth);
   if (named instanceof Refusal) return named;
   const ids = [...named.chain];
@@ -78,7 +79,7 @@ function chainOf(
   ids: readonly SpiffeId[],
   scope: IssuerScope,
   caller: Workload,
-  known: Known,
+  known: KnownWorkloads,
   maxDepth: number,
 ): Chain | Refusal {
   if (ids.length > maxDepth) return new Refusal('chain_too_deep', `${ids.length} workloads, more than ${maxDepth}`);
@@ -122,7 +123,7 @@ function assuranceOf(
   return Math.min(most, scope.maxAssurance) as Assurance;
 }
 
-function purposeRefusal({ statement: { purpose }, scope }: TaskToken, known: Known): Refusal | null {
+function purposeRefusal({ statement: { purpose }, scope }: TaskToken, known: KnownWorkloads): Refusal | null {
   const wider = known.widerPurposes(purpose);
   if (wider === null) return new Refusal('task_purpose', `${JSON.stringify(purpose)} is no purpose of the inventory`);
   if ([purpose, ...wider].some((name) => scope.purposes.includes(name))) return null;

@@ -1,4 +1,5 @@
 import { type Reason, Refusal, type ResponseHeader } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { Redemption } from '../state/redemption.ts';
@@ -6,44 +7,26 @@ import { UnverifiedJws } from '../token/jws.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { verifyProof } from '../token/verifier.ts';
-import { type ChallengeContext, proofChallenge } from './challenge.ts';
-import { judgeNonce, makeNonce, type NonceOwner } from './dpop-nonce.ts';
+import { proofChallenge } from './challenge.ts';
+import { judgeNonce, makeNonce, type NonceOwner, type NonceState } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, type ProofOccasion, proofKey } from './proof.ts';
+import type { VerifiedTaskToken } from './verified-task-token.ts';
 
 const TYPES: JwsProfile['types'] = ['dpop+jwt'];
 const NONCE_HEADER = 'dpop-nonce';
 
-/** What a proof must be a proof of. */
-export interface DpopOccasion {
-  /** As received. */
-  readonly method: string;
-  /** Without the query, as Envoy sent it. */
-  readonly rawPath: string;
-  /** The token that it is presented with. */
-  readonly token: string;
-  /** The keys that the token names in `cnf`. */
-  readonly tokenKeys: readonly string[];
-  /** The SPIFFE ID of the caller: nonces are made for it. */
-  readonly caller: string;
-  readonly challenge: ChallengeContext;
-  /** When this process started, in milliseconds since the epoch. */
-  readonly startedAtMs: number;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
-
-declare const proven: unique symbol;
-
 /** A DPoP proof that was verified, but not used up yet. Having one is the proof of that: `verifyDpopProof` makes it. */
-export interface DpopProof {
-  readonly [proven]: true;
-  /** RFC 7638 thumbprint of the key of which possession was proven. */
-  readonly keyThumbprint: string;
-  readonly claim: Redemption;
-  /** A fresh nonce for the caller, where it is time for one. */
-  readonly responseHeaders: readonly ResponseHeader[];
-}
+export type DpopProof = Proven<
+  'dpop-proof',
+  {
+    /** RFC 7638 thumbprint of the key of which possession was proven. */
+    keyThumbprint: string;
+    claim: Redemption;
+    /** A fresh nonce for the caller, where it is time for one. */
+    responseHeaders: readonly ResponseHeader[];
+  }
+>;
 
 /**
  * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
@@ -53,10 +36,10 @@ export interface DpopProof {
  */
 export async function verifyDpopProof(
   text: string,
-  occasion: DpopOccasion,
-  options: DpopOptions,
+  token: VerifiedTaskToken,
+  { input, challenge, caller, rules, now }: ProofOccasion,
 ): Promise<DpopProof | Refusal> {
-  const { challenge, now } = occasion;
+  const options = rules.dpop;
   const refuse = (reason: Reason, detail: string) =>
     new Refusal(reason, detail, [proofChallenge(challenge, 'invalid_dpop_proof')]);
 
@@ -70,15 +53,17 @@ export async function verifyDpopProof(
     return refuse(jws.kind === 'signature' ? 'task_proof_signature' : 'task_proof_malformed', jws.detail);
   }
   const { claims, keyThumbprint } = jws;
-  const { iat, jti } = readTimeAndId(claims);
-  if (iat === null) return refuse('task_proof_malformed', 'iat is not an integer number of seconds');
+  const { iat } = claims;
+  const jti = jtiOf(claims);
+  if (typeof iat !== 'number' || !Number.isSafeInteger(iat))
+    return refuse('task_proof_malformed', 'iat is not an integer number of seconds');
   if (jti === null) return refuse('task_proof_malformed', 'jti is not a text of 1 to 256 characters');
   if (typeof claims.htm !== 'string') return refuse('task_proof_malformed', 'htm is not a string');
   if (typeof claims.htu !== 'string') return refuse('task_proof_malformed', 'htu is not a string');
 
-  if (claims.htm !== occasion.method) return refuse('task_proof_method', 'htm is another method');
+  if (claims.htm !== input.method) return refuse('task_proof_method', 'htm is another method');
   const { origin } = challenge.host;
-  const target = expectedTargetUri(origin, occasion.rawPath);
+  const target = expectedTargetUri(origin, input.rawPath);
   if (origin === null || target === null)
     return refuse(
       'task_proof_target',
@@ -86,7 +71,7 @@ export async function verifyDpopProof(
     );
   if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
 
-  const owner = { caller: occasion.caller, origin };
+  const owner = { caller: caller.workload.id.text, origin };
   const nonce = nonceState(claims, owner, options, now);
   const askForNonce = (detail: string) =>
     new Refusal('task_proof_nonce', detail, [
@@ -97,10 +82,10 @@ export async function verifyDpopProof(
   const outside = windowFault(claims, iat, options, now);
   if (outside !== null) return refuse('task_proof_expired', outside);
 
-  if (claims.ath !== hashOf(occasion.token)) return refuse('task_proof_token', 'ath is not the hash of the token');
-  if (!occasion.tokenKeys.includes(keyThumbprint))
+  if (claims.ath !== hashOf(token.text)) return refuse('task_proof_token', 'ath is not the hash of the token');
+  if (!token.confirmation.keys.includes(keyThumbprint))
     return refuse('task_proof_key', 'the token is not bound to the key of the proof');
-  if (claims.nonce === undefined && !madeSinceStart(iat, occasion.startedAtMs))
+  if (claims.nonce === undefined && !madeSinceStart(iat, rules.startedAtMs))
     return askForNonce('it may have been used before this process started, and has no nonce');
 
   const claim = {
@@ -111,18 +96,9 @@ export async function verifyDpopProof(
   const responseHeaders: readonly ResponseHeader[] = nonce === 'renew' ? [nonceHeader(owner, options, now)] : [];
   return Object.freeze({ keyThumbprint, claim: Object.freeze(claim), responseHeaders } as DpopProof);
 }
-function readTimeAndId(claims: JsonObject): { iat: number | null; jti: string | null } {
-  const { iat } = claims;
-  return { iat: typeof iat === 'number' && Number.isSafeInteger(iat) ? iat : null, jti: jtiOf(claims) };
-}
 
 /** Check 10. A nonce that is there is judged even where none is asked for. */
-function nonceState(
-  { nonce }: JsonObject,
-  owner: NonceOwner,
-  options: DpopOptions,
-  now: number,
-): 'good' | 'renew' | 'bad' {
+function nonceState({ nonce }: JsonObject, owner: NonceOwner, options: DpopOptions, now: number): NonceState {
   if (nonce === undefined) return options.nonce.required ? 'bad' : 'good';
   return typeof nonce === 'string' ? judgeNonce(nonce, owner, options, now) : 'bad';
 }

@@ -3,7 +3,7 @@ import type { JwtAuthorities } from '../identity/jwt-svid.ts';
 import { type JwsAlgorithm, standardAlgorithms } from '../token/jws-algorithms.ts';
 import type { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
-import type { KeySource } from '../token/key-source.ts';
+import type { SigningIssuer } from '../token/key-source.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import type { DeclaredHeaderNames } from './declared.ts';
 import type { Assurance } from './model.ts';
@@ -24,13 +24,6 @@ export interface IssuerScope {
   readonly propagation: 'exchanged' | 'forwarded';
   /** Accepts tokens that are bound to nobody, with assurance 1. */
   readonly unsafeBearer: boolean;
-}
-
-interface SigningIssuer {
-  /** Compared with `iss` byte by byte. */
-  readonly issuer: string;
-  readonly keys: KeySource;
-  readonly algorithms: readonly JwsAlgorithm[];
 }
 
 /** A Transaction Token Service. */

@@ -1,5 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../base/strict-json.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { ChallengeContext } from './challenge.ts';
+import type { TaskRules } from './options.ts';
+
+/** What the proofs of a request must be proofs of. */
+export interface ProofOccasion {
+  readonly input: CheckInput;
+  readonly challenge: ChallengeContext;
+  readonly caller: Caller;
+  readonly rules: TaskRules;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
 
 /** How far the clocks of a caller and of this sidecar may be apart, in seconds. */
 export const LEEWAY_SECONDS = 5;

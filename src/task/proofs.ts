@@ -1,46 +1,22 @@
 import { Refusal, type ResponseHeader } from '../base/outcome.ts';
 import { afterGood, type Soon } from '../base/soon.ts';
-import type { CheckInput } from '../http/input.ts';
-import type { Caller } from '../identity/caller.ts';
 import type { Redemption } from '../state/redemption.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { ProvenKeys } from './binding.ts';
 import { type ChallengeContext, proofChallenge } from './challenge.ts';
 import { type DpopProof, verifyDpopProof } from './dpop.ts';
-import type { TaskRules } from './options.ts';
 import type { PresentedTask } from './presented.ts';
+import type { ProofOccasion } from './proof.ts';
 import { tokenRefusal } from './token-refusal.ts';
 import type { VerifiedTaskToken } from './verified-task-token.ts';
 import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 
-const NO_KEYS: ProvenKeys = new Set();
-
-interface ProvenDpop {
-  readonly proof: DpopProof;
-  readonly token: VerifiedTaskToken;
-}
-
 /** The proofs of a request, verified and not used up yet. */
-export class Proofs {
+export interface Proofs {
   readonly redemptions: readonly Redemption[];
   readonly responseHeaders: readonly ResponseHeader[];
-  readonly #dpop: ProvenDpop | null;
-  readonly #workload: WorkloadProof | null;
-
-  constructor(dpop: ProvenDpop | null, workload: WorkloadProof | null) {
-    this.#dpop = dpop;
-    this.#workload = workload;
-    this.redemptions = [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined);
-    this.responseHeaders = dpop?.proof.responseHeaders ?? [];
-  }
-
   /** The keys proven over this very token. */
-  over(token: VerifiedTaskToken): ProvenKeys {
-    const keys = new Set<string>();
-    if (this.#dpop?.token === token) keys.add(this.#dpop.proof.keyThumbprint);
-    if (this.#workload !== null) keys.add(this.#workload.keyThumbprint);
-    return keys.size === 0 ? NO_KEYS : keys;
-  }
+  over(token: VerifiedTaskToken): ProvenKeys;
 }
 
 /**
@@ -48,41 +24,38 @@ export class Proofs {
  * for it or not. Refusals: `task_proof_…`, `task_wit_…`, `task_wpt_…`, `task_token_binding`.
  */
 export function readProofs(
-  input: CheckInput,
   presented: PresentedTask,
   candidates: readonly VerifiedTaskToken[],
-  challenge: ChallengeContext,
-  caller: Caller,
-  rules: TaskRules,
-  now: number,
+  occasion: ProofOccasion,
 ): Soon<Proofs | Refusal> {
-  const wrongScheme = schemeFault(presented, candidates, challenge);
+  const wrongScheme = schemeFault(presented, candidates, occasion.challenge);
   if (wrongScheme !== null) return wrongScheme;
-  return afterGood(readDpopProof(input, presented, candidates, challenge, caller, rules, now), (dpop) =>
+  return afterGood(readDpopProof(presented, candidates, occasion), (dpop) =>
     afterGood(
-      readWorkloadProof(input, presented, challenge, caller, rules, now),
-      (workload) => new Proofs(dpop, workload),
+      readWorkloadProof(presented, occasion),
+      (workload): Proofs => ({
+        redemptions: [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined),
+        responseHeaders: dpop?.proof.responseHeaders ?? [],
+        over: (token) => {
+          const proofs = [dpop?.token === token ? dpop.proof : null, workload];
+          return new Set(proofs.flatMap((proof) => proof?.keyThumbprint ?? []));
+        },
+      }),
     ),
   );
 }
 
 function readDpopProof(
-  { method, rawPath }: CheckInput,
   { dpop }: PresentedTask,
   candidates: readonly VerifiedTaskToken[],
-  challenge: ChallengeContext,
-  { workload }: Caller,
-  { startedAtMs, dpop: rules }: TaskRules,
-  now: number,
-): Soon<ProvenDpop | null | Refusal> {
+  occasion: ProofOccasion,
+): Soon<{ readonly proof: DpopProof; readonly token: VerifiedTaskToken } | null | Refusal> {
   if (dpop === null) return null;
   const token = provenToken(candidates);
-  if (token === null || token.scheme === 'bearer')
-    return withChallenge(challenge, 'task_proof_token', 'a proof stands there without a token under the scheme DPoP');
-  const { text, confirmation } = token;
-  const over = { method, rawPath, token: text, tokenKeys: confirmation.keys };
-  const occasion = { ...over, caller: workload.id.text, challenge, startedAtMs, now };
-  return afterGood(verifyDpopProof(dpop, occasion, rules), (proof) => ({ proof, token }));
+  if (token !== null && token.scheme !== 'bearer')
+    return afterGood(verifyDpopProof(dpop, token, occasion), (proof) => ({ proof, token }));
+  const detail = 'a proof stands there without a token under the scheme DPoP';
+  return withChallenge(occasion.challenge, 'task_proof_token', detail);
 }
 
 /** The token that a DPoP proof is over: the one that names a key; of two, the one in `Authorization`. */
@@ -109,33 +82,14 @@ function schemeFault(
   return null;
 }
 
-function readWorkloadProof(
-  input: CheckInput,
-  { texts }: PresentedTask,
-  { host }: ChallengeContext,
-  caller: Caller,
-  rules: TaskRules,
-  now: number,
-): Soon<WorkloadProof | null | Refusal> {
-  const { authorization, 'txn-token': txnToken, 'workload-identity-token': wit, 'workload-proof-token': wpt } = texts;
+function readWorkloadProof({ texts }: PresentedTask, occasion: ProofOccasion): Soon<WorkloadProof | null | Refusal> {
+  const { 'workload-identity-token': wit, 'workload-proof-token': wpt } = texts;
   if (wit === null && wpt === null) return null;
   if (wpt === null) return new Refusal('task_wpt_missing', 'a WIT stands there without a WPT');
   if (wit === null) return new Refusal('task_wit_invalid', 'a WPT stands there without a WIT');
-  if (rules.wimse === null)
-    return new Refusal('task_wit_invalid', 'no trust domain is configured whose WITs are believed');
-  const occasion = {
-    wit,
-    headers: input.headers,
-    accessToken: authorization?.text ?? null,
-    txnToken,
-    host,
-    rawPath: input.rawPath,
-    caller,
-    tokens: rules.tokens,
-    startedAtMs: rules.startedAtMs,
-    now,
-  };
-  return verifyWorkloadProof(wpt, occasion, rules.wimse);
+  const { wimse } = occasion.rules;
+  if (wimse === null) return new Refusal('task_wit_invalid', 'no trust domain is configured whose WITs are believed');
+  return verifyWorkloadProof(wpt, wit, texts, wimse, occasion);
 }
 
 function withChallenge(

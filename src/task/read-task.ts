@@ -3,14 +3,13 @@ import { afterGood, type Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import { type BoundTask, bind, verifiedTask } from './binding.ts';
+import { type BoundTask, bind, type KnownWorkloads, verifiedTask } from './binding.ts';
 import { combineTasks } from './combine-tasks.ts';
 import { readDeclared } from './declared.ts';
 import type { TaskContext, VerifiedTask } from './model.ts';
-import { type TaskOptions, type TaskRules, taskRules } from './options.ts';
+import { type TaskOptions, taskRules } from './options.ts';
 import { taskOptionProblems } from './options-check.ts';
 import { consumedHeaders, presentedTask } from './presented.ts';
 import { readProofs } from './proofs.ts';
@@ -22,78 +21,65 @@ import {
   type VerifiedTaskToken,
 } from './verified-task-token.ts';
 
-type Known = Pick<Inventory, 'workload' | 'credential' | 'widerPurposes'>;
-
 /** Finds out why a caller asks, and through whom. `now` is in milliseconds since the epoch. */
 export type ReadTask = (
   input: CheckInput,
   credentials: Credentials,
   target: Target,
   caller: Caller,
-  known: Known,
+  known: KnownWorkloads,
   now: number,
   /** Called with each token that was verified, and last with the one that is refused. */
   onVerified?: (task: VerifiedTask) => void,
 ) => Soon<TaskContext | Refusal>;
 
-/** The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts). */
+/**
+ * The stage that reads tasks, by these options. Throws when they contradict themselves (options-check.ts).
+ *
+ * It reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
+ * be good: it is never taken for "no task". Nothing is used up here; `TaskContext.redemptions` are for `redeem`.
+ */
 export function taskReader(options: TaskOptions): ReadTask {
   const rules = taskRules(options);
   const problems = taskOptionProblems(rules);
   if (problems.length > 0) throw new Error(`tasks: ${problems.join('; ')}`);
-  return (input, credentials, target, caller, known, now, onVerified = () => {}) =>
-    readTask(input, credentials, target, caller, known, rules, now, onVerified);
-}
-
-/**
- * Reads whatever says why the caller asks: declared headers, task tokens, proofs. A token or a proof that is there must
- * be good: it is never taken for "no task". Nothing is used up here; `TaskContext.redemptions` are for `redeem`.
- */
-function readTask(
-  input: CheckInput,
-  credentials: Credentials,
-  { resource }: Target,
-  caller: Caller,
-  known: Known,
-  rules: TaskRules,
-  now: number,
-  onVerified: (task: VerifiedTask) => void,
-): Soon<TaskContext | Refusal> {
-  const declared = readDeclared(input.headers, rules.headers);
-  if (declared instanceof Refusal) return declared;
-  const presented = presentedTask(credentials, resource.host, rules);
-  if (presented instanceof Refusal) return presented;
-  const challenge = challengeContext(presented, resource.host, rules);
-  const note = (one: VerifiedTaskToken | null): void => {
-    if (one !== null) onVerified(verifiedTask(one.token));
-  };
-  return afterGood(txnCandidate(presented, challenge, rules, now), (txn) => {
-    note(txn);
-    return afterGood(authorizationCandidate(presented, challenge, rules, now), (authorization) => {
-      note(authorization);
-      const candidates = [txn, authorization].filter((one) => one !== null);
-      return afterGood(readProofs(input, presented, candidates, challenge, caller, rules, now), (proofs) => {
-        const bound: BoundTask[] = [];
-        for (const one of candidates) {
-          note(one);
-          const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
-          if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, challenge);
-          if (outcome instanceof Refusal) return outcome;
-          bound.push(outcome);
-        }
-        const agreed = combineTasks(bound, declared);
-        if (agreed instanceof Refusal) return agreed;
-        return {
-          task: agreed?.task ?? null,
-          declared,
-          chain: agreed?.chain ?? [caller.workload],
-          backing: bound.map(({ task }) => task),
-          challenge,
-          consumed: consumedHeaders(presented, authorization !== null),
-          redemptions: proofs.redemptions,
-          responseHeaders: proofs.responseHeaders,
-        };
+  return (input, credentials, { resource }, caller, known, now, onVerified = () => {}) => {
+    const declared = readDeclared(input.headers, rules.headers);
+    if (declared instanceof Refusal) return declared;
+    const presented = presentedTask(credentials, resource.host, rules);
+    if (presented instanceof Refusal) return presented;
+    const challenge = challengeContext(presented, resource.host, rules);
+    const note = (one: VerifiedTaskToken | null): void => {
+      if (one !== null) onVerified(verifiedTask(one.token));
+    };
+    return afterGood(txnCandidate(presented, challenge, rules, now), (txn) => {
+      note(txn);
+      return afterGood(authorizationCandidate(presented, challenge, rules, now), (authorization) => {
+        note(authorization);
+        const candidates = [txn, authorization].filter((one) => one !== null);
+        return afterGood(readProofs(presented, candidates, { input, challenge, caller, rules, now }), (proofs) => {
+          const bound: BoundTask[] = [];
+          for (const one of candidates) {
+            note(one);
+            const outcome = bind(one.token, one.confirmation, proofs.over(one), caller, known, rules.maxDepth);
+            if (outcome instanceof TokenFault) return tokenRefusal(one.token.source, outcome, challenge);
+            if (outcome instanceof Refusal) return outcome;
+            bound.push(outcome);
+          }
+          const agreed = combineTasks(bound, declared);
+          if (agreed instanceof Refusal) return agreed;
+          return {
+            task: agreed?.task ?? null,
+            declared,
+            chain: agreed?.chain ?? [caller.workload],
+            backing: bound.map(({ task }) => task),
+            challenge,
+            consumed: consumedHeaders(presented, authorization !== null),
+            redemptions: proofs.redemptions,
+            responseHeaders: proofs.responseHeaders,
+          };
+        });
       });
     });
-  });
+  };
 }

@@ -1,22 +1,23 @@
 import { isIdentifier } from '../base/identifier.ts';
 import { Refusal } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import { after, type Soon } from '../base/soon.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { jwtSvidProfile } from '../identity/jwt-svid.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
 import { checkAudience, checkTimes, requireText, type TokenTimes } from '../token/jws-claims.ts';
-import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import type { KeySet } from '../token/key-set.ts';
 import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import { claimAt } from './claim-path.ts';
 import type { TaskSource } from './model.ts';
-import type { AccessTokenIssuer, IssuerScope, JwtSvidIssuer, TxnTokenIssuer } from './options.ts';
+import type { AccessTokenIssuer, JwtSvidIssuer, TaskIssuer, TxnTokenIssuer } from './options.ts';
 
-const TXN_TYPES: JwsProfile['types'] = ['txntoken+jwt'];
-/** RFC 9068 section 4. */
-const ACCESS_TOKEN_TYPES: JwsProfile['types'] = ['at+jwt'];
+/** The `typ` of a kind, and the texts that it requires beside `iat`; of access tokens RFC 9068 sections 2.2 and 4. */
+const forms = {
+  'txn-token': { types: ['txntoken+jwt'], texts: ['txn', 'sub', 'scope', 'req_wl'] },
+  'access-token': { types: ['at+jwt'], texts: ['iss', 'sub', 'client_id', 'jti'] },
+} as const;
 /** RFC 6749 section 3.3. */
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 const MAX_SCOPES = 64;
@@ -30,94 +31,48 @@ interface Statement {
   readonly scopes: readonly string[];
 }
 
-declare const proven: unique symbol;
-
 /**
  * A task token that was verified: signature, `typ`, times and lifetime, audience, and the claims that its kind requires.
  * Having one is the proof: the functions below alone make it. Whether it has to do with the caller is not judged yet (binding.ts), nor whether its purpose
  * is one of the inventory.
  */
-export interface TaskToken {
-  readonly [proven]: true;
-  readonly source: TaskSource;
-  readonly scope: IssuerScope;
-  /** `iss`, or the SPIFFE ID of the trust domain of a JWT-SVID. */
-  readonly issuer: string;
-  readonly statement: Statement;
-  readonly subject: string;
-  readonly times: TokenTimes;
-  readonly claims: JsonObject;
-  /** SHA-256 (hex) of the canonical content. */
-  readonly digest: string;
-}
+export type TaskToken = Proven<
+  'task-token',
+  {
+    source: TaskSource;
+    scope: TaskIssuer;
+    /** `iss`, or the SPIFFE ID of the trust domain of a JWT-SVID. */
+    issuer: string;
+    statement: Statement;
+    subject: string;
+    times: TokenTimes;
+    claims: JsonObject;
+    /** SHA-256 (hex) of the canonical content. */
+    digest: string;
+  }
+>;
 
 /**
- * A Transaction Token (draft-ietf-oauth-transaction-tokens, section 7). `iat`, `exp`, `aud`, `txn`, `sub`, `scope` and
- * `req_wl` are required; names of earlier drafts are refused unless the issuer is marked. The id of the task is `txn`.
+ * A Transaction Token (draft-ietf-oauth-transaction-tokens, section 7) or an access token (RFC 9068 section 4) with task
+ * claims. Of the former `iat`, `exp`, `aud`, `txn`, `sub`, `scope` and `req_wl` are required; it names the audience of its
+ * issuer; names of earlier drafts are refused unless the issuer is marked; the id of the task is `txn`. Of the latter
+ * `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are required (section 2.2); it names the audience of the host
+ * that is called.
  */
-export function verifyTxnToken(
+export function verifyIssuedTask(
   token: UnverifiedJws,
-  issuer: TxnTokenIssuer,
+  issuer: TxnTokenIssuer | AccessTokenIssuer,
+  hostAudience: string,
   tokens: TokenVerifier,
   now: number,
 ): Soon<TaskToken | TokenFault> {
   const keys = issuer.keys.current(now);
   if (keys instanceof TokenFault) return keys;
-  const profile = { algorithms: issuer.algorithms, types: TXN_TYPES };
-  return after(tokens.verify(token, profile, keys, now), (jws) => readTxnToken(jws, issuer, now));
-}
-
-function readTxnToken(jws: VerifiedJws | TokenFault, issuer: TxnTokenIssuer, now: number): TaskToken | TokenFault {
-  if (jws instanceof TokenFault) return refreshing(jws, issuer);
-  const times = checkTimes(jws.claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
-  if (times instanceof TokenFault) return times;
-  const audience = checkAudience(jws.claims, issuer.audience);
-  if (audience !== null) return audience;
-  const claims = withCurrentNames(jws.claims, issuer);
-  if (claims instanceof TokenFault) return claims;
-  const missing = missingClaim(claims, ['iat']) ?? missingText(claims, ['txn', 'sub', 'scope', 'req_wl']);
-  if (missing !== null) return missing;
-  const stated = readStatement(claims, ['txn'], issuer.purposeClaim);
-  if (stated instanceof TokenFault) return stated;
-  return taskToken('txn-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
-}
-
-/**
- * An access token (RFC 9068 section 4) with task claims. `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are
- * required (section 2.2); `aud` names the audience of the host that is called.
- */
-export function verifyAccessToken(
-  token: UnverifiedJws,
-  issuer: AccessTokenIssuer,
-  audience: string,
-  tokens: TokenVerifier,
-  now: number,
-): Soon<TaskToken | TokenFault> {
-  const keys = issuer.keys.current(now);
-  if (keys instanceof TokenFault) return keys;
-  const profile = { algorithms: issuer.algorithms, types: ACCESS_TOKEN_TYPES };
-  return after(tokens.verify(token, profile, keys, now), (jws) => readAccessToken(jws, issuer, audience, now));
-}
-
-function readAccessToken(
-  jws: VerifiedJws | TokenFault,
-  issuer: AccessTokenIssuer,
-  audience: string,
-  now: number,
-): TaskToken | TokenFault {
-  if (jws instanceof TokenFault) return refreshing(jws, issuer);
-  const { claims } = jws;
-  const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
-  if (times instanceof TokenFault) return times;
-  const wrong =
-    checkAudience(claims, audience) ??
-    missingClaim(claims, ['iat']) ??
-    missingText(claims, ['iss', 'sub', 'client_id', 'jti']);
-  if (wrong !== null) return wrong;
-  if (claims.iss !== issuer.issuer) return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
-  const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
-  if (stated instanceof TokenFault) return stated;
-  return taskToken('access-token', issuer, issuer.issuer, stated, claims.sub as string, times, jws);
+  const profile = { algorithms: issuer.algorithms, types: forms[issuer.kind].types };
+  return after(tokens.verify(token, profile, keys, now), (jws) => {
+    if (jws instanceof TokenFault && jws.kind === 'key_unknown') issuer.keys.refreshSoon();
+    return jws instanceof TokenFault ? jws : taskToken(jws, issuer, issuer.issuer, hostAudience, now);
+  });
 }
 
 /**
@@ -127,45 +82,41 @@ function readAccessToken(
 export function verifySvidTask(
   token: UnverifiedJws,
   issuer: JwtSvidIssuer,
-  subject: SpiffeId,
-  audience: string,
+  { trustDomain }: SpiffeId,
+  hostAudience: string,
   tokens: TokenVerifier,
   now: number,
 ): Soon<TaskToken | TokenFault | Refusal> {
-  const keys: KeySet | Refusal = issuer.authorities.jwtKeys(subject.trustDomain, now);
+  const keys = issuer.authorities.jwtKeys(trustDomain, now);
   if (keys instanceof Refusal) return keys;
   return after(tokens.verify(token, jwtSvidProfile, keys, now), (jws) =>
-    readSvidTask(jws, issuer, subject, audience, now),
+    jws instanceof TokenFault ? jws : taskToken(jws, issuer, `spiffe://${trustDomain}`, hostAudience, now),
   );
 }
 
-function readSvidTask(
-  jws: VerifiedJws | TokenFault,
-  issuer: JwtSvidIssuer,
-  subject: SpiffeId,
-  audience: string,
+/** Judges the claims of a token whose signature was verified. */
+function taskToken(
+  { claims, digest }: VerifiedJws,
+  scope: TaskIssuer,
+  issuer: string,
+  hostAudience: string,
   now: number,
 ): TaskToken | TokenFault {
-  if (jws instanceof TokenFault) return jws;
-  const { claims } = jws;
-  const times = checkTimes(claims, { now, maxLifetimeSeconds: issuer.maxLifetimeSeconds });
+  const times = checkTimes(claims, { now, maxLifetimeSeconds: scope.maxLifetimeSeconds });
   if (times instanceof TokenFault) return times;
-  const wrong = checkAudience(claims, audience);
-  if (wrong !== null) return wrong;
-  const stated = readStatement(claims, issuer.idClaim, issuer.purposeClaim);
-  if (stated instanceof TokenFault) return stated;
-  return taskToken('jwt-svid', issuer, `spiffe://${subject.trustDomain}`, stated, subject.text, times, jws);
-}
-function taskToken(
-  source: TaskSource,
-  scope: IssuerScope,
-  issuer: string,
-  statement: Statement,
-  subject: string,
-  times: TokenTimes,
-  { claims, digest }: VerifiedJws,
-): TaskToken {
-  return Object.freeze({ source, scope, issuer, statement, subject, times, claims, digest } as TaskToken);
+  const elsewhere = checkAudience(claims, scope.kind === 'txn-token' ? scope.audience : hostAudience);
+  if (elsewhere !== null) return elsewhere;
+  const named = scope.kind === 'txn-token' ? withCurrentNames(claims, scope) : claims;
+  if (named instanceof TokenFault) return named;
+  const missing = scope.kind === 'jwt-svid' ? null : missingClaim(named, forms[scope.kind].texts);
+  if (missing !== null) return missing;
+  if (scope.kind === 'access-token' && claims.iss !== issuer)
+    return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
+  const statement = readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
+  if (statement instanceof TokenFault) return statement;
+  const subject = claims.sub as string;
+  const proven = { source: scope.kind, scope, issuer, statement, subject, times, claims, digest };
+  return Object.freeze(proven) as TaskToken;
 }
 
 /** The SPIFFE ID that a token claims in `sub`; null when it is none. */
@@ -175,22 +126,10 @@ export function unverifiedSubject(token: UnverifiedJws): SpiffeId | null {
   return id instanceof SpiffeId ? id : null;
 }
 
-function refreshing(fault: TokenFault, issuer: TxnTokenIssuer | AccessTokenIssuer): TokenFault {
-  if (fault.kind === 'key_unknown') issuer.keys.refreshSoon();
-  return fault;
-}
-
-function missingClaim(claims: JsonObject, names: readonly string[]): TokenFault | null {
-  const missing = names.find((name) => claims[name] === undefined);
-  return missing === undefined ? null : new TokenFault('malformed', `${missing} is missing`);
-}
-
-function missingText(claims: JsonObject, names: readonly string[]): TokenFault | null {
-  for (const name of names) {
-    const value = requireText(claims, name, 'malformed');
-    if (value instanceof TokenFault) return value;
-  }
-  return null;
+/** What is missing of `iat` and of these texts. */
+function missingClaim(claims: JsonObject, texts: readonly string[]): TokenFault | null {
+  if (claims.iat === undefined) return new TokenFault('malformed', 'iat is missing');
+  return texts.map((name) => requireText(claims, name, 'malformed')).find((text) => text instanceof TokenFault) ?? null;
 }
 
 /**

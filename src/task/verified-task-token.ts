@@ -10,7 +10,7 @@ import type { ChallengeContext } from './challenge.ts';
 import { claimAt } from './claim-path.ts';
 import type { JwtSvidIssuer, TaskRules, TxnTokenIssuer } from './options.ts';
 import type { PresentedTask } from './presented.ts';
-import { type TaskToken, unverifiedSubject, verifyAccessToken, verifySvidTask, verifyTxnToken } from './task-token.ts';
+import { type TaskToken, unverifiedSubject, verifyIssuedTask, verifySvidTask } from './task-token.ts';
 import { tokenRefusal } from './token-refusal.ts';
 
 /** A verified task token, with what is needed to bind it. */
@@ -21,7 +21,6 @@ export interface VerifiedTaskToken {
   readonly confirmation: Confirmation;
   /** The scheme that it was presented with; null for a Transaction Token. */
   readonly scheme: 'bearer' | 'dpop' | null;
-  readonly challenge: ChallengeContext;
 }
 
 /** How refusals about this request's tokens ask for better ones. */
@@ -31,7 +30,7 @@ export function challengeContext(presented: PresentedTask, host: Host, rules: Ta
   return {
     scheme: bound || authorization?.scheme === 'dpop' ? 'dpop' : 'bearer',
     host,
-    proofAlgorithms: rules.dpop.algorithms,
+    dpopAlgorithms: rules.dpop.algorithms,
     resourceMetadata: rules.resourceMetadata,
   };
 }
@@ -54,7 +53,7 @@ export function txnCandidate(
   const issuer = txnIssuer(txnToken, rules);
   if (issuer === null)
     return refuse(new TokenFault('issuer', 'no issuer of Transaction Tokens is configured by this name'));
-  return after(verifyTxnToken(txnToken, issuer, rules.tokens, now), (token) =>
+  return after(verifyIssuedTask(txnToken, issuer, issuer.audience, rules.tokens, now), (token) =>
     token instanceof TokenFault ? refuse(token) : candidate(token, txnToken.text, null, challenge),
   );
 }
@@ -80,7 +79,7 @@ export function authorizationCandidate(
     return refuse(new TokenFault('type', 'this issuer makes no tokens that belong in authorization'));
   const audience = challenge.host.audience ?? '';
   const { token: presented, scheme } = authorization;
-  return after(verifyAccessToken(presented, entry, audience, rules.tokens, now), (token) =>
+  return after(verifyIssuedTask(presented, entry, audience, rules.tokens, now), (token) =>
     token instanceof TokenFault ? refuse(token) : candidate(token, presented.text, scheme, challenge),
   );
 }
@@ -110,7 +109,7 @@ function candidate(
 ): VerifiedTaskToken | Refusal {
   const confirmation = readConfirmation(token.claims);
   if (confirmation instanceof TokenFault) return tokenRefusal(token.source, confirmation, challenge);
-  return { token, text, confirmation, scheme, challenge };
+  return { token, text, confirmation, scheme };
 }
 
 function jwtSvidIssuer(rules: TaskRules, trustDomain: string): JwtSvidIssuer | undefined {

@@ -1,9 +1,9 @@
 import { type Reason, Refusal } from '../base/outcome.ts';
+import type { Proven } from '../base/proven.ts';
 import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
-import type { Headers } from '../http/input.ts';
+import type { CredentialTexts } from '../http/credentials.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { Caller } from '../identity/caller.ts';
-import type { Host } from '../inventory/model.ts';
 import type { Redemption } from '../state/redemption.ts';
 import { readConfirmation } from '../token/confirmation.ts';
 import { PublicJwk } from '../token/jwk.ts';
@@ -11,9 +11,9 @@ import { UnverifiedJws } from '../token/jws.ts';
 import { checkTimes } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import { type TokenVerifier, verifyProof } from '../token/verifier.ts';
-import type { WimseOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, proofKey } from './proof.ts';
+import { verifyProof } from '../token/verifier.ts';
+import type { TaskRules, WimseOptions } from './options.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, type ProofOccasion, proofKey } from './proof.ts';
 import { unverifiedSubject } from './task-token.ts';
 
 const WIT_TYPES: JwsProfile['types'] = ['wit+jwt'];
@@ -21,36 +21,18 @@ const WPT_TYPES: JwsProfile['types'] = ['wpt+jwt'];
 const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/;
 const MAX_OTHER_TOKENS = 8;
 
-/** What a workload proof must be a proof of. */
-export interface WptOccasion {
-  readonly wit: string;
-  readonly headers: Headers;
-  /** The token in `Authorization`, whoever it is for; null when there is none. */
-  readonly accessToken: string | null;
-  readonly txnToken: string | null;
-  readonly host: Host;
-  /** Without the query, as Envoy sent it. */
-  readonly rawPath: string;
-  readonly caller: Caller;
-  readonly tokens: TokenVerifier;
-  /** When this process started, in milliseconds since the epoch. */
-  readonly startedAtMs: number;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
-
-declare const proven: unique symbol;
-
 /**
  * A WIT and the WPT over it, both verified, the proof not used up yet. Having one is the proof of that:
  * `verifyWorkloadProof` makes it. It covers every token of the request.
  */
-export interface WorkloadProof {
-  readonly [proven]: true;
-  /** RFC 7638 thumbprint of the key that the WIT binds to the caller. */
-  readonly keyThumbprint: string;
-  readonly claim: Redemption;
-}
+export type WorkloadProof = Proven<
+  'workload-proof',
+  {
+    /** RFC 7638 thumbprint of the key that the WIT binds to the caller. */
+    keyThumbprint: string;
+    claim: Redemption;
+  }
+>;
 
 /**
  * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
@@ -59,13 +41,15 @@ export interface WorkloadProof {
  * a proof that may have been used before the process started, since WIMSE has no nonces.
  */
 export async function verifyWorkloadProof(
-  text: string,
-  occasion: WptOccasion,
+  wpt: string,
+  wit: string,
+  texts: CredentialTexts,
   options: WimseOptions,
+  occasion: ProofOccasion,
 ): Promise<WorkloadProof | Refusal> {
-  const key = await verifyWit(occasion, options);
+  const key = await verifyWit(wit, options, occasion);
   if (key instanceof Refusal) return key;
-  const unverified = UnverifiedJws.decodeUnverified(text);
+  const unverified = UnverifiedJws.decodeUnverified(wpt);
   if (unverified instanceof TokenFault) return new Refusal('task_wpt_malformed', unverified.detail);
   const algorithm = key.algorithm;
   if (algorithm === null) return new Refusal('task_wit_invalid', 'cnf.jwk names no alg');
@@ -79,9 +63,9 @@ export async function verifyWorkloadProof(
   if (typeof exp !== 'number' || !Number.isSafeInteger(exp))
     return new Refusal('task_wpt_malformed', 'exp is not an integer number of seconds');
   const wrong =
-    targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, occasion);
+    targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, texts, occasion);
   if (wrong !== null) return new Refusal(...wrong);
-  const tooEarly = startRefusal(exp, options, occasion);
+  const tooEarly = startRefusal(exp, options, occasion.rules);
   if (tooEarly !== null) return tooEarly;
   const claim = {
     key: proofKey('wpt', key.thumbprint, jti),
@@ -94,8 +78,9 @@ type Wrong = [reason: Reason, detail: string];
 
 /** The key that the trust domain bound to the caller. A WIT without the caller's certificate beside it proves nothing. */
 async function verifyWit(
-  { wit, caller, tokens, now }: WptOccasion,
+  wit: string,
   options: WimseOptions,
+  { caller, rules: { tokens }, now }: ProofOccasion,
 ): Promise<PublicJwk | Refusal> {
   const invalid = (detail: string) => new Refusal('task_wit_invalid', detail);
   const unverified = tokens.read(wit);
@@ -129,9 +114,9 @@ function confirmedKey(claims: JsonObject, caller: Caller): PublicJwk | TokenFaul
 }
 
 /** `aud` is one text: a proof that names two targets could be used at the other one. */
-function targetFault({ aud }: JsonObject, { host, rawPath }: WptOccasion): Wrong | null {
+function targetFault({ aud }: JsonObject, { challenge: { host }, input }: ProofOccasion): Wrong | null {
   if (typeof aud !== 'string') return ['task_wpt_target', 'aud is not one text'];
-  const target = expectedTargetUri(host.origin, rawPath);
+  const target = expectedTargetUri(host.origin, input.rawPath);
   if (target === null)
     return ['task_wpt_target', 'a proof can name no target: no origin is configured, or the path has no normal form'];
   return normalTargetUri(aud) === target ? null : ['task_wpt_target', 'aud is another target URI'];
@@ -146,7 +131,7 @@ function windowFault(exp: number, options: WimseOptions, now: number): Wrong | n
 }
 
 /** `Retry-After`: the seconds after which a new proof of the same life was surely made after the start. */
-function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: WptOccasion): Refusal | null {
+function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: TaskRules): Refusal | null {
   const earliest = exp - options.maxProofLifetimeSeconds;
   if (madeSinceStart(earliest, startedAtMs)) return null;
   const wait = Math.floor(startedAtMs / 1000) + LEEWAY_SECONDS + 1 - earliest;
@@ -155,19 +140,21 @@ function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: WptOc
 }
 
 /** Every token beside the WPT is covered by it, and it covers nothing that is not there. */
-function tokensFault(claims: JsonObject, { wit, accessToken, txnToken, headers }: WptOccasion): Wrong | null {
+function tokensFault(claims: JsonObject, texts: CredentialTexts, { input }: ProofOccasion): Wrong | null {
   const differs = (member: string, token: string | null) =>
     claims[member] !== (token === null ? undefined : hashOf(token));
-  if (differs('wth', wit)) return ['task_wpt_token', 'wth is not the hash of the WIT'];
-  if (differs('ath', accessToken)) return ['task_wpt_token', 'ath is not the hash of the access token beside it'];
-  if (differs('tth', txnToken)) return ['task_wpt_token', 'tth is not the hash of the Transaction Token beside it'];
+  if (differs('wth', texts['workload-identity-token'])) return ['task_wpt_token', 'wth is not the hash of the WIT'];
+  if (differs('ath', texts.authorization?.text ?? null))
+    return ['task_wpt_token', 'ath is not the hash of the access token beside it'];
+  if (differs('tth', texts['txn-token']))
+    return ['task_wpt_token', 'tth is not the hash of the Transaction Token beside it'];
   const { oth } = claims;
   if (oth === undefined) return null;
   if (!isJsonObject(oth)) return ['task_wpt_malformed', 'oth is not an object'];
   const entries = Object.entries(oth);
   if (entries.length > MAX_OTHER_TOKENS) return ['task_wpt_malformed', `oth has more than ${MAX_OTHER_TOKENS} entries`];
   for (const [name, hash] of entries) {
-    const [value, ...more] = HEADER_NAME.test(name) ? headers.all(name) : [];
+    const [value, ...more] = HEADER_NAME.test(name) ? input.headers.all(name) : [];
     if (value === undefined || more.length > 0 || hash !== hashOf(value.trim()))
       return ['task_wpt_token', 'oth does not hold for a header of the request'];
   }

@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import { PublicJwk } from './jwk.ts';
 import { TokenFault } from './jws-fault.ts';
 
@@ -22,27 +22,18 @@ const DIGEST = /^[A-Za-z0-9_-]{43}$/;
  */
 export function readConfirmation({ cnf }: JsonObject): Confirmation | TokenFault {
   if (cnf === undefined) return NOTHING;
-  if (!isJsonObject(cnf)) return new TokenFault('bound', 'cnf is not an object');
-  let certificate: string | null = null;
-  const keys: string[] = [];
-  for (const [member, value] of Object.entries(cnf)) {
-    switch (member) {
-      case 'x5t#S256':
-      case 'jkt':
-        if (typeof value !== 'string' || !DIGEST.test(value))
-          return new TokenFault('bound', `cnf.${member} is no SHA-256 in base64url`);
-        if (member === 'jkt') keys.push(value);
-        else certificate = value;
-        break;
-      case 'jwk': {
-        const key = PublicJwk.read(value);
-        if (key instanceof Fault) return new TokenFault('bound', `cnf.jwk: ${key.detail}`);
-        keys.push(key.thumbprint);
-        break;
-      }
-    }
-  }
-  if (certificate === null && keys.length === 0)
-    return new TokenFault('bound', 'cnf has no member that is understood: x5t#S256, jkt, jwk');
-  return { certificate, keys, dpop: cnf.jkt !== undefined };
+  if (!isJsonObject(cnf)) return bound('cnf is not an object');
+  const { 'x5t#S256': certificate, jkt, jwk } = cnf;
+  for (const [member, value] of Object.entries({ 'x5t#S256': certificate, jkt }))
+    if (value !== undefined && !isDigest(value)) return bound(`cnf.${member} is no SHA-256 in base64url`);
+  const key = jwk === undefined ? null : PublicJwk.read(jwk);
+  if (key instanceof Fault) return bound(`cnf.jwk: ${key.detail}`);
+  if ((certificate ?? jkt ?? jwk) === undefined)
+    return bound('cnf has no member that is understood: x5t#S256, jkt, jwk');
+  const keys = [...(isDigest(jkt) ? [jkt] : []), ...(key === null ? [] : [key.thumbprint])];
+  return { certificate: isDigest(certificate) ? certificate : null, keys, dpop: jkt !== undefined };
 }
+
+const isDigest = (value: JsonValue | undefined): value is string => typeof value === 'string' && DIGEST.test(value);
+
+const bound = (detail: string): TokenFault => new TokenFault('bound', detail);

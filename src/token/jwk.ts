@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { attempt } from '../base/attempt.ts';
 import { decodeBase64url } from '../base/base64url.ts';
-import { Fault } from '../base/fault.ts';
+import { Fault, fail, reading } from '../base/fault.ts';
 import { type ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import { hasRocaFingerprint } from './jwk-roca.ts';
 import { algorithmRow, isJwsAlgorithm, type JwsAlgorithm } from './jws-algorithms.ts';
@@ -18,16 +19,6 @@ const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
 ]);
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-interface KeyFacts {
-  readonly kid: string | null;
-  readonly use: string | null;
-  readonly algorithm: JwsAlgorithm | null;
-  readonly kty: string;
-  readonly crv: string | null;
-  readonly thumbprint: string;
-  readonly key: KeyObject;
-}
-
 /**
  * A public key that is strong enough and well formed. Holding one is the proof: `PublicJwk.read` alone makes it. What
  * is judged is the key alone; the set that it stands in judges `use` (key-set.ts).
@@ -39,15 +30,17 @@ export class PublicJwk {
   readonly algorithm: JwsAlgorithm | null;
   /** RFC 7638, SHA-256, base64url: the value of `cnf.jkt`. */
   readonly thumbprint: string;
-  readonly #facts: KeyFacts;
+  readonly #shape: KeyShape;
+  readonly #key: KeyObject;
   readonly #imported = new Map<JwsAlgorithm, webcrypto.CryptoKey>();
 
-  private constructor(facts: KeyFacts) {
-    this.kid = facts.kid;
-    this.use = facts.use;
-    this.algorithm = facts.algorithm;
-    this.thumbprint = facts.thumbprint;
-    this.#facts = facts;
+  private constructor({ kid, use, algorithm }: Described, shape: KeyShape, key: KeyObject) {
+    this.kid = kid;
+    this.use = use;
+    this.algorithm = algorithm;
+    this.thumbprint = createHash('sha256').update(JSON.stringify(shape.required)).digest('base64url');
+    this.#shape = shape;
+    this.#key = key;
     Object.freeze(this);
   }
 
@@ -58,56 +51,62 @@ export class PublicJwk {
    * does not fit the key; `key_ops` without `verify`.
    */
   static read(jwk: JsonValue<ExactNumber>): PublicJwk | Fault {
-    if (!isJsonObject(jwk)) return new Fault('not a JSON object');
-    const leaked = PRIVATE_MEMBERS.find((member) => jwk[member] !== undefined);
-    if (leaked !== undefined) return new Fault(`it holds the private member ${leaked}`);
-    const described = describe(jwk);
-    if (described instanceof Fault) return described;
-    const shape = keyShape(jwk);
-    if (shape instanceof Fault) return shape;
-    const { kty, crv, required } = shape;
-    const { algorithm } = described;
-    if (algorithm !== null && !fits(algorithm, kty, crv)) return new Fault(`alg ${algorithm} does not fit the key`);
-    const key = importKey(required);
-    if (key instanceof Fault) return key;
-    return new PublicJwk({ ...described, kty, crv, thumbprint: thumbprintOf(required), key });
+    return reading(
+      () => {
+        if (!isJsonObject(jwk)) fail('not a JSON object');
+        const leaked = PRIVATE_MEMBERS.find((member) => jwk[member] !== undefined);
+        if (leaked !== undefined) fail(`it holds the private member ${leaked}`);
+        const described = describe(jwk);
+        const shape = keyShape(jwk);
+        const { algorithm } = described;
+        if (algorithm !== null && !fits(algorithm, shape)) fail(`alg ${algorithm} does not fit the key`);
+        // OpenSSL judges whether the point lies on its curve.
+        const key = attempt(() => createPublicKey({ key: { ...shape.required }, format: 'jwk' }));
+        return new PublicJwk(described, shape, key ?? fail('it is no valid key: the point is not on its curve'));
+      },
+      (detail) => new Fault(detail),
+    );
   }
 
   /** Whether this key may verify a signature of that algorithm. */
   supports(algorithm: JwsAlgorithm): boolean {
     if (this.algorithm !== null && this.algorithm !== algorithm) return false;
-    return fits(algorithm, this.#facts.kty, this.#facts.crv);
+    return fits(algorithm, this.#shape);
   }
 
   /** The key as WebCrypto wants it, imported once for each algorithm. Only where `supports` says yes. */
   cryptoKey(algorithm: JwsAlgorithm): webcrypto.CryptoKey {
     let imported = this.#imported.get(algorithm);
     if (imported === undefined) {
-      imported = this.#facts.key.toCryptoKey(algorithmRow(algorithm).importParams, false, ['verify']);
+      imported = this.#key.toCryptoKey(algorithmRow(algorithm).importParams, false, ['verify']);
       this.#imported.set(algorithm, imported);
     }
     return imported;
   }
 }
 
+type Described = Pick<PublicJwk, 'kid' | 'use' | 'algorithm'>;
+
 /** The members that describe any key: `kid`, `use`, `alg`, `key_ops` (RFC 7517 sections 4.2 to 4.5). */
-function describe(jwk: JsonObject<ExactNumber>): Pick<KeyFacts, 'kid' | 'use' | 'algorithm'> | Fault {
+function describe(jwk: JsonObject<ExactNumber>): Described {
   const { kid, use, alg, key_ops: operations } = jwk;
-  if (kid !== undefined && typeof kid !== 'string') return new Fault('kid is not a string');
-  if (use !== undefined && typeof use !== 'string') return new Fault('use is not a string');
-  if (alg !== undefined && typeof alg !== 'string') return new Fault('alg is not a string');
-  if (alg !== undefined && !isJwsAlgorithm(alg)) return new Fault('alg is no signature algorithm of ours');
+  if (kid !== undefined && typeof kid !== 'string') fail('kid is not a string');
+  if (use !== undefined && typeof use !== 'string') fail('use is not a string');
+  if (alg !== undefined && typeof alg !== 'string') fail('alg is not a string');
+  if (alg !== undefined && !isJwsAlgorithm(alg)) fail('alg is no signature algorithm of ours');
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
-    return new Fault('key_ops does not hold verify');
+    fail('key_ops does not hold verify');
   return { kid: kid ?? null, use: use ?? null, algorithm: alg ?? null };
 }
 
-interface KeyShape extends Pick<KeyFacts, 'kty' | 'crv'> {
+interface KeyShape {
+  readonly kty: string;
+  readonly crv: string | null;
   /** The members that make the key, in the order of RFC 7638 section 3.2. */
   readonly required: Readonly<Record<string, string>>;
 }
 
-function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
+function keyShape(jwk: JsonObject<ExactNumber>): KeyShape {
   switch (jwk.kty) {
     case 'RSA':
       return rsaShape(jwk);
@@ -116,40 +115,40 @@ function keyShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
     case 'OKP':
       return ed25519Shape(jwk);
     default:
-      return new Fault('kty is none of RSA, EC, OKP');
+      return fail('kty is none of RSA, EC, OKP');
   }
 }
 
-function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
+function rsaShape(jwk: JsonObject<ExactNumber>): KeyShape {
   const n = uint(jwk.n);
   const e = uint(jwk.e);
-  if (n === null || e === null) return new Fault('n or e is not canonical Base64urlUInt');
-  if (n.bytes.length * 8 > MAX_RSA_BITS) return new Fault(`the modulus has more than ${MAX_RSA_BITS} bits`);
+  if (n === null || e === null) fail('n or e is not canonical Base64urlUInt');
+  if (n.bytes.length * 8 > MAX_RSA_BITS) fail(`the modulus has more than ${MAX_RSA_BITS} bits`);
   const modulus = BigInt(`0x${n.bytes.toString('hex')}`);
   const bits = modulus.toString(2).length;
-  if (bits < MIN_RSA_BITS) return new Fault(`the modulus has ${bits} bits, fewer than ${MIN_RSA_BITS}`);
-  if (modulus % 2n === 0n) return new Fault('the modulus is even');
-  if (e.bytes.length > MAX_RSA_EXPONENT_BYTES) return new Fault('the exponent is too large');
+  if (bits < MIN_RSA_BITS) fail(`the modulus has ${bits} bits, fewer than ${MIN_RSA_BITS}`);
+  if (modulus % 2n === 0n) fail('the modulus is even');
+  if (e.bytes.length > MAX_RSA_EXPONENT_BYTES) fail('the exponent is too large');
   const exponent = BigInt(`0x${e.bytes.toString('hex')}`);
-  if (exponent < MIN_RSA_EXPONENT || exponent % 2n === 0n) return new Fault('the exponent is even or below 65537');
-  if (hasRocaFingerprint(modulus)) return new Fault('the modulus has the ROCA fingerprint (CVE-2017-15361)');
+  if (exponent < MIN_RSA_EXPONENT || exponent % 2n === 0n) fail('the exponent is even or below 65537');
+  if (hasRocaFingerprint(modulus)) fail('the modulus has the ROCA fingerprint (CVE-2017-15361)');
   return { kty: 'RSA', crv: null, required: { e: e.text, kty: 'RSA', n: n.text } };
 }
 
-function ecShape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
+function ecShape(jwk: JsonObject<ExactNumber>): KeyShape {
   const crv = jwk.crv;
   const size = typeof crv === 'string' ? COORDINATE_BYTES.get(crv) : undefined;
-  if (typeof crv !== 'string' || size === undefined) return new Fault('crv is none of P-256, P-384, P-521');
+  if (typeof crv !== 'string' || size === undefined) fail('crv is none of P-256, P-384, P-521');
   const x = octets(jwk.x, size);
   const y = octets(jwk.y, size);
-  if (x === null || y === null) return new Fault(`x or y is not ${size} bytes of canonical base64url`);
+  if (x === null || y === null) fail(`x or y is not ${size} bytes of canonical base64url`);
   return { kty: 'EC', crv, required: { crv, kty: 'EC', x, y } };
 }
 
-function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape | Fault {
-  if (jwk.crv !== 'Ed25519') return new Fault('crv is not Ed25519');
+function ed25519Shape(jwk: JsonObject<ExactNumber>): KeyShape {
+  if (jwk.crv !== 'Ed25519') fail('crv is not Ed25519');
   const x = octets(jwk.x, 32);
-  if (x === null) return new Fault('x is not 32 bytes of canonical base64url');
+  if (x === null) fail('x is not 32 bytes of canonical base64url');
   return { kty: 'OKP', crv: 'Ed25519', required: { crv: 'Ed25519', kty: 'OKP', x } };
 }
 
@@ -164,20 +163,7 @@ function octets(value: JsonValue<ExactNumber> | undefined, size: number): string
   return typeof value === 'string' && decodeBase64url(value)?.length === size ? value : null;
 }
 
-/** OpenSSL judges whether the point lies on its curve. */
-function importKey(required: Readonly<Record<string, string>>): KeyObject | Fault {
-  try {
-    return createPublicKey({ key: { ...required }, format: 'jwk' });
-  } catch {
-    return new Fault('it is no valid key: the point is not on its curve');
-  }
-}
-
-function thumbprintOf(required: Readonly<Record<string, string>>): string {
-  return createHash('sha256').update(JSON.stringify(required)).digest('base64url');
-}
-
-function fits(algorithm: JwsAlgorithm, kty: string, crv: string | null): boolean {
+function fits(algorithm: JwsAlgorithm, { kty, crv }: KeyShape): boolean {
   const row = algorithmRow(algorithm);
   return row.kty === kty && row.crv === crv;
 }

@@ -7,16 +7,10 @@ interface AlgorithmRow {
   readonly importParams: Readonly<{ name: string; hash?: string; namedCurve?: string }>;
 }
 
-const rsa = (name: string, bits: number): AlgorithmRow => ({
-  kty: 'RSA',
-  crv: null,
-  importParams: { name, hash: `SHA-${bits}` },
-});
-const ec = (crv: string): AlgorithmRow => ({
-  kty: 'EC',
-  crv,
-  importParams: { name: 'ECDSA', namedCurve: crv },
-});
+const rsa = (name: string, bits: number): AlgorithmRow => {
+  return { kty: 'RSA', crv: null, importParams: { name, hash: `SHA-${bits}` } };
+};
+const ec = (crv: string): AlgorithmRow => ({ kty: 'EC', crv, importParams: { name: 'ECDSA', namedCurve: crv } });
 
 const rows = {
   RS256: rsa('RSASSA-PKCS1-v1_5', 256),
@@ -34,18 +28,13 @@ const rows = {
 /** Every algorithm that a token may name at all: no symmetric one, no `none`. */
 export type JwsAlgorithm = keyof typeof rows;
 
+/** Their names, those of the specification first. */
+export const jwsAlgorithms = Object.keys(rows) as [JwsAlgorithm, ...JwsAlgorithm[]];
+
 /** The list of the JWT-SVID specification, section 2.2, and the default for every kind of token. EdDSA is a choice. */
-export const standardAlgorithms: readonly JwsAlgorithm[] = Object.freeze([
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-]);
+export const standardAlgorithms: readonly JwsAlgorithm[] = Object.freeze(
+  jwsAlgorithms.filter((name) => name !== 'EdDSA'),
+);
 
 /** Whether a text names an algorithm of the table; names are case-sensitive (RFC 7515 section 4.1.1). */
 export function isJwsAlgorithm(name: string): name is JwsAlgorithm {

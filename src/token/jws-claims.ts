@@ -25,20 +25,20 @@ export interface TokenTimes {
  * future, and `exp` lies after it. Kinds: `malformed`, `expired`, `not_yet_valid`, `lifetime`.
  */
 export function checkTimes(claims: JsonObject, { now, maxLifetimeSeconds }: TimeRules): TokenTimes | TokenFault {
-  const exp = numericDate(claims, 'exp');
-  if (exp instanceof TokenFault) return exp;
-  if (exp === null) return new TokenFault('expired', 'exp is missing');
-  const nbf = numericDate(claims, 'nbf');
-  if (nbf instanceof TokenFault) return nbf;
-  const iat = numericDate(claims, 'iat');
-  if (iat instanceof TokenFault) return iat;
+  for (const name of ['exp', 'nbf', 'iat']) {
+    const value = claims[name];
+    if (value === undefined && name === 'exp') return new TokenFault('expired', 'exp is missing');
+    if (value !== undefined && !Number.isSafeInteger(value))
+      return new TokenFault('malformed', `${name} is not an integer number of seconds`);
+  }
+  const { exp, nbf, iat } = claims as { readonly exp: number; readonly nbf?: number; readonly iat?: number };
   const seconds = now / 1000;
   if (seconds >= exp + LEEWAY_SECONDS) return new TokenFault('expired', `it expired at ${exp}`);
-  if (nbf !== null && seconds < nbf - LEEWAY_SECONDS)
+  if (nbf !== undefined && seconds < nbf - LEEWAY_SECONDS)
     return new TokenFault('not_yet_valid', `it is not valid before ${nbf}`);
-  if (iat !== null && seconds < iat - LEEWAY_SECONDS)
+  if (iat !== undefined && seconds < iat - LEEWAY_SECONDS)
     return new TokenFault('not_yet_valid', `it was issued at ${iat}, in the future`);
-  if (iat !== null && exp <= iat) return new TokenFault('lifetime', `exp ${exp} is not after iat ${iat}`);
+  if (iat !== undefined && exp <= iat) return new TokenFault('lifetime', `exp ${exp} is not after iat ${iat}`);
   const lifetime = exp - (iat ?? seconds);
   if (!(lifetime <= maxLifetimeSeconds))
     return new TokenFault('lifetime', `it lives ${Math.ceil(lifetime)} s, longer than ${maxLifetimeSeconds} s`);
@@ -83,13 +83,4 @@ export function checkBearer(claims: JsonObject, certificateThumbprint: string | 
     return new TokenFault('bound', 'cnf binds the token to something other than a certificate');
   if (certificateThumbprint !== null && cnf['x5t#S256'] === certificateThumbprint) return null;
   return new TokenFault('bound', 'it is bound to another certificate than that of the caller');
-}
-
-/** A NumericDate, null when it is absent. */
-function numericDate(claims: JsonObject, name: string): number | null | TokenFault {
-  const value = claims[name];
-  if (value === undefined) return null;
-  return typeof value === 'number' && Number.isSafeInteger(value)
-    ? value
-    : new TokenFault('malformed', `${name} is not an integer number of seconds`);
 }

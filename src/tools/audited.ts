@@ -3,8 +3,8 @@ import { jsonOf } from '../base/json.ts';
 import { holdsDigest, holdsTokenDigest } from '../base/redact.ts';
 import { credentials } from '../identity/caller.ts';
 import { recordedShape, restated } from '../policy/decide/facts.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { Scenario } from '../policy/load/scenario.ts';
-import type { DeclaredHeader } from '../policy/text/sources.ts';
 import type { EarlyRefusal } from './reopened.ts';
 
 const text = z.string();
@@ -73,12 +73,8 @@ export interface Unjudged {
   readonly refused?: EarlyRefusal;
 }
 
-/** What of a request the policies read that judge it again. */
-export interface ReadByPolicies {
-  readonly headers: readonly DeclaredHeader[];
-  /** Whether one of them may read `context.query`. */
-  readonly readsQuery: boolean;
-}
+/** What of a request the policies read that judge it again: the headers that are declared, and perhaps the query. */
+type ReadByPolicies = Pick<Snapshot, 'headers' | 'readsQuery'>;
 
 /**
  * What one audit line tells of a decision. Only a line from which the same questions can be put again counts: one that was
@@ -87,45 +83,37 @@ export interface ReadByPolicies {
  */
 export function readAudited(line: string, { headers, readsQuery }: ReadByPolicies): Audited | Unjudged {
   const value = jsonOf(line);
-  if (typeof value !== 'object' || value === null)
-    return { decision: null, why: 'unreadable', reason: 'no JSON object', detail: null };
+  if (typeof value !== 'object' || value === null) return unjudged('unreadable', 'no JSON object');
   // A line about the audit itself; one that withdraws an allow names its decision.
-  if ('event' in value && typeof value.event === 'string')
-    return { decision: null, why: 'no check', reason: 'a line about the audit itself', detail: null };
+  if ('event' in value && typeof value.event === 'string') return unjudged('no check', 'a line about the audit itself');
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const decision = 'decision' in value && typeof value.decision === 'string' ? value.decision : null;
-    return {
-      decision,
-      why: 'unreadable',
-      reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
-      detail: null,
-    };
+    return unjudged('unreadable', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, { decision });
   }
   const { decision, result, reason, clipped, hops, caller, task, facts, request, action, policy, time } = parsed.data;
-  const detail = parsed.data.detail ?? null;
-  if (clipped === true) return { decision, why: 'not exact', reason: 'the line was clipped', detail };
+  const told = { decision, detail: parsed.data.detail ?? null };
+  if (clipped === true) return unjudged('not exact', 'the line was clipped', told);
   const last = hops?.at(-1);
   if (hops === undefined || last === undefined || !facts || !caller || !request || !policy) {
     const { method = null, host = null, path = null } = request ?? {};
-    const refused = { reason, detail: detail ?? '', revision: policy?.revision ?? null, method, host, path };
-    return { decision, why: 'before policy', reason, detail, refused };
+    const refused = { reason, detail: told.detail ?? '', revision: policy?.revision ?? null, method, host, path };
+    return unjudged('before policy', reason, { ...told, refused });
   }
   // Verified, and refused before any policy was asked.
-  if (caller.credential === null || task?.assurance === null) return { decision, why: 'before policy', reason, detail };
+  if (caller.credential === null || task?.assurance === null) return unjudged('before policy', reason, told);
   const { method, host, path } = request;
-  if (method === null || host === null || path === null)
-    return { decision, why: 'not exact', reason: 'no request', detail };
+  if (method === null || host === null || path === null) return unjudged('not exact', 'no request', told);
   if (Object.values(facts.headers).some(holdsTokenDigest)) {
-    return { decision, why: 'not exact', reason: 'a digest stands for a token in a header', detail };
+    return unjudged('not exact', 'a digest stands for a token in a header', told);
   }
   if (readsQuery && holdsDigest(facts.query ?? '')) {
     const what = 'policies read the query, where digests stand for values; see audit.queryParameters';
-    return { decision, why: 'not exact', reason: what, detail };
+    return unjudged('not exact', what, told);
   }
   const verdict = verdictOf(hops, reason, policy);
-  if (verdict === null) return { decision, why: 'before policy', reason, detail };
+  if (verdict === null) return unjudged('before policy', reason, told);
   const declared = new Map(headers.map((header) => [header.name, header.type]));
   return {
     decision,
@@ -159,6 +147,14 @@ export function readAudited(line: string, { headers, readsQuery }: ReadByPolicie
     revision: policy.revision,
   };
 }
+
+const unjudged = (why: Unjudged['why'], reason: string, told: Partial<Unjudged> = {}): Unjudged => ({
+  decision: null,
+  detail: null,
+  why,
+  reason,
+  ...told,
+});
 
 type Line = z.output<typeof lineSchema>;
 

@@ -42,6 +42,6 @@ function bound(expression: Expression, upper: boolean, unknown: Unknown): Expres
   }
 }
 
-function join(operator: '&&' | '||', left: Expression, right: Expression): Expression {
-  return operator === '&&' ? { '&&': { left, right } } : { '||': { left, right } };
-}
+/** The two joined by an operator. */
+export const join = (operator: '&&' | '||', left: Expression, right: Expression): Expression =>
+  operator === '&&' ? { '&&': { left, right } } : { '||': { left, right } };

@@ -5,19 +5,6 @@ import type { AuthorizationCall, Entity, EntityUid } from '../policy/decide/call
 import type { Engine, Program } from '../policy/decide/engine.ts';
 import { literals, tokenize } from '../policy/text/tokens.ts';
 
-/** One case of the file format of the Cedar CLI's `run-tests`. */
-export interface CedarCase {
-  readonly name: string;
-  readonly request: { readonly principal: string; readonly action: string; readonly resource: string };
-  readonly context: unknown;
-  /** The entities, or the name of a file that holds them. */
-  readonly entities: unknown;
-  readonly decision: 'allow' | 'deny';
-  /** Policies that must be among those that decide. */
-  readonly reason: readonly string[];
-  readonly errors: number;
-}
-
 const caseSchema = z.looseObject({
   name: z.string().optional(),
   request: z.looseObject({
@@ -26,11 +13,16 @@ const caseSchema = z.looseObject({
     resource: z.string(),
     context: z.unknown().optional(),
   }),
+  /** The entities, or the name of a file that holds them. */
   entities: z.unknown(),
   decision: z.enum(['allow', 'deny']),
+  /** Policies that must be among those that decide. */
   reason: z.array(z.string()),
   num_errors: z.int().min(0),
 });
+
+/** One case of the file format of the Cedar CLI's `run-tests`. */
+export type CedarCase = z.output<typeof caseSchema> & { readonly name: string };
 
 /** As deep as a call may be, and what stands around it. */
 const MAX_DEPTH = 70;
@@ -44,17 +36,7 @@ export function readCedarCases(text: string): readonly CedarCase[] | string {
     const [issue] = parsed.error.issues;
     return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
   }
-  return parsed.data.map(
-    ({ name, request: { context = {}, ...request }, entities, decision, reason, num_errors }, i) => ({
-      name: name ?? `case ${i + 1}`,
-      request,
-      context,
-      entities,
-      decision,
-      reason,
-      errors: num_errors,
-    }),
-  );
+  return parsed.data.map((stated, i) => ({ ...stated, name: stated.name ?? `case ${i + 1}` }));
 }
 
 /**
@@ -72,14 +54,15 @@ export function cedarDifference(stated: CedarCase, entities: unknown, engine: En
   if (missing.length > 0) {
     faults.push(`expected by ${missing.join(', ')}, got by ${answer.reasons.join(', ') || 'no policy'}`);
   }
-  if (answer.errors.length !== stated.errors) {
+  if (answer.errors.length !== stated.num_errors) {
     const said = answer.errors.map(({ policy, message }) => ` ${policy}: ${message}`).join(';');
-    faults.push(`expected ${stated.errors} errors, got ${answer.errors.length}${said === '' ? '' : `:${said}`}`);
+    faults.push(`expected ${stated.num_errors} errors, got ${answer.errors.length}${said === '' ? '' : `:${said}`}`);
   }
   return faults.length === 0 ? null : faults.join('; ');
 }
 
-function callOf({ request, context }: CedarCase, entities: unknown): AuthorizationCall | string {
+function callOf({ request }: CedarCase, entities: unknown): AuthorizationCall | string {
+  const { context = {} } = request;
   const [principal, action, resource] = [request.principal, request.action, request.resource].map(uidOf);
   if (principal == null || action == null || resource == null) {
     const bad = [request.principal, request.action, request.resource].find((text) => uidOf(text) === null);

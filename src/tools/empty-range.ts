@@ -35,32 +35,20 @@ function apart(above: Bound, below: Bound): boolean {
   return above.value > below.value || (above.value === below.value && (above.strict || below.strict));
 }
 
-const SIGNS: ReadonlyMap<string, readonly [Bound['side'], strict: boolean]> = new Map([
-  ['>', ['above', true]],
-  ['>=', ['above', false]],
-  ['<', ['below', true]],
-  ['<=', ['below', false]],
-]);
-const MIRRORED: ReadonlyMap<string, string> = new Map([
-  ['>', '<'],
-  ['>=', '<='],
-  ['<', '>'],
-  ['<=', '>='],
-]);
+const SIGN = /^[<>]=?$/;
 
 function boundOf(expression: unknown): Bound | null {
   const node = nodeOf(expression);
-  if (node === null || !SIGNS.has(node.operator)) return null;
+  if (node === null || !SIGN.test(node.operator)) return null;
   const [left, right] = [operand(node, 'left'), operand(node, 'right')];
+  const mirrored = node.operator.replace(/[<>]/, (sign) => (sign === '<' ? '>' : '<'));
   const [subject, limit, sign] =
-    limitOf(right) === null
-      ? [right, limitOf(left), MIRRORED.get(node.operator)]
-      : [left, limitOf(right), node.operator];
-  const [side, strict] = SIGNS.get(sign ?? '') ?? [];
-  if (limit === null || side === undefined || strict === undefined || limitOf(subject) !== null) return null;
+    limitOf(right) === null ? [right, limitOf(left), mirrored] : [left, limitOf(right), node.operator];
+  if (limit === null || limitOf(subject) !== null) return null;
   const text = JSON.stringify(subject);
   const word = [...text.matchAll(/"attr":"(\w+)"/g)].at(-1)?.[1] ?? '';
-  return { subject: text, word, side, strict, value: limit.value, text: `${sign} ${limit.text}` };
+  const side = sign.startsWith('>') ? 'above' : 'below';
+  return { subject: text, word, side, strict: sign.length === 1, value: limit.value, text: `${sign} ${limit.text}` };
 }
 
 /** A number, or a duration or datetime as milliseconds. */
@@ -74,13 +62,9 @@ function limitOf(expression: unknown): { readonly value: number; readonly text: 
   return Number.isNaN(value) ? null : { value, text: written };
 }
 
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-  ['ms', 1],
-]);
+const UNITS: ReadonlyMap<string, number> = new Map(
+  Object.entries({ d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 }),
+);
 
 /** Cedar's durations: `1d2h3m4s5ms`, each part once and in this order, perhaps negative. */
 function durationMs(text: string): number {

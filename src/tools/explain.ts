@@ -1,9 +1,7 @@
-import type { AuthorizationCall } from '../policy/decide/call.ts';
-import { authorizationCall, type PurposeHierarchy } from '../policy/decide/cedar-request.ts';
-import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
+import type { Cedar, PolicyJson } from '../policy/decide/engine.ts';
 import type { Question } from '../policy/decide/question.ts';
-import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { conjuncts } from '../policy/lint/ast.ts';
+import { type AskOptions, askEach, type Said } from './ask.ts';
 import type { Expression } from './bound.ts';
 import type { ReadPolicy } from './read-policies.ts';
 import { shallow } from './shallow.ts';
@@ -30,32 +28,6 @@ export interface Account {
   readonly clauses: readonly ClauseResult[];
 }
 
-interface Piece {
-  readonly id: string;
-  readonly json: PolicyJson;
-}
-
-interface ClausePieces {
-  readonly kind: ClauseResult['kind'];
-  readonly body: Expression;
-  /** `a`, `a && b`, `a && b && c`: a part may be evaluated only where all before it hold. */
-  readonly prefixes: readonly { readonly id: string; readonly part: Expression }[];
-}
-
-interface Taken {
-  readonly policy: ReadPolicy;
-  readonly scope: readonly { readonly id: string; readonly name: NonNullable<Account['scope']> }[];
-  readonly clauses: readonly ClausePieces[];
-}
-
-/** How a question is put to Cedar. */
-export interface Explaining {
-  readonly validated: ValidatedPolicies;
-  readonly purposes: PurposeHierarchy;
-  readonly engine: Engine;
-  readonly cedar: Cedar;
-}
-
 /**
  * What every policy said to each question: its scope and each of its conditions are taken apart and asked of Cedar as
  * permits of their own, in one call. A string says why Cedar could not be asked.
@@ -63,85 +35,65 @@ export interface Explaining {
 export function explain(
   policies: readonly ReadPolicy[],
   questions: readonly Question[],
-  { validated, purposes, engine, cedar }: Explaining,
+  asking: AskOptions & { readonly cedar: Cedar },
 ): readonly (readonly Account[])[] | string {
-  const pieces: Piece[] = [];
-  const taken = policies.map((policy) => takeApart(policy, pieces));
-  const program = { schema: validated.schema, policies: Object.fromEntries(pieces.map(({ id, json }) => [id, json])) };
-  const fault = engine.prepare(program);
-  if (fault !== null) return fault;
-  const accounts: (readonly Account[])[] = [];
-  for (const question of questions) {
-    const call = authorizationCall(question, validated.named, purposes);
-    const answer = engine.ask(program, call);
-    if (answer.kind !== 'answered') return answer.message;
-    const said: Said = {
-      holds: new Set(answer.reasons),
-      errors: new Map(answer.errors.map(({ policy, message }) => [policy, message])),
-      call,
-      cedar,
-    };
-    accounts.push(taken.map((one) => accountOf(one, said)));
-  }
-  return accounts;
+  const pieces = new Map<string, PolicyJson>();
+  const add: Add = (part) => {
+    const id = `piece${pieces.size}`;
+    pieces.set(id, shallow({ ...PERMIT, ...part }));
+    return id;
+  };
+  const taken = policies.map((policy) => takeApart(policy, add));
+  const answers = askEach(Object.fromEntries(pieces), questions, asking);
+  if (typeof answers === 'string') return answers;
+  return answers.map((said) => taken.map((account) => account(said, asking.cedar)));
 }
 
 const OPEN = { op: 'All' } as const;
 const PERMIT: PolicyJson = { effect: 'permit', principal: OPEN, action: OPEN, resource: OPEN, conditions: [] };
 
-function takeApart(policy: ReadPolicy, pieces: Piece[]): Taken {
-  const add = (json: PolicyJson): string => {
-    const id = `piece${pieces.length}`;
-    pieces.push({ id, json: shallow(json) });
-    return id;
-  };
-  const { principal, action, resource, conditions } = policy.json;
-  return {
-    policy,
-    scope: [
-      { name: 'principal', id: add({ ...PERMIT, principal }) },
-      { name: 'action', id: add({ ...PERMIT, action }) },
-      { name: 'resource', id: add({ ...PERMIT, resource }) },
-    ],
-    clauses: conditions.map(({ kind, body }) => {
-      const parts = conjuncts(body);
-      const prefixes = parts.map((part, index) => {
-        const together = parts.slice(0, index + 1).reduce((left, right) => ({ '&&': { left, right } }));
-        return { part, id: add({ ...PERMIT, conditions: [{ kind: 'when', body: together }] }) };
-      });
-      return { kind, body, prefixes };
-    }),
-  };
-}
+/** Adds a permit that says no more than this, and gives its id. */
+type Add = (part: Partial<PolicyJson>) => string;
 
-interface Said {
-  readonly holds: ReadonlySet<string>;
-  readonly errors: ReadonlyMap<string, string>;
-  readonly call: AuthorizationCall;
-  readonly cedar: Cedar;
-}
-
-function accountOf({ policy, scope, clauses }: Taken, said: Said): Account {
-  const outside = scope.find(({ id }) => !said.holds.has(id));
-  if (outside !== undefined) return { policy, result: 'scope', scope: outside.name, clauses: [] };
-  const found: ClauseResult[] = [];
-  for (const pieces of clauses) {
-    const clause = clauseOf(pieces, said);
-    found.push(clause);
-    if (clause.result === 'error') return { policy, result: 'error', scope: null, clauses: found };
-    if (clause.result !== (clause.kind === 'when' ? 'true' : 'false')) {
-      return { policy, result: 'condition', scope: null, clauses: found };
+/** Takes a policy apart; what it gives tells what the policy said from what its parts said. */
+function takeApart(policy: ReadPolicy, add: Add): (said: Said, cedar: Cedar) => Account {
+  const { json } = policy;
+  const parts = (['principal', 'action', 'resource'] as const).map((scope) => ({
+    scope,
+    id: add({ [scope]: json[scope] }),
+  }));
+  const judges = json.conditions.map((condition) => takeClause(condition, add));
+  return (said, cedar) => {
+    const outside = parts.find(({ id }) => !said.holds.has(id));
+    if (outside !== undefined) return { policy, result: 'scope', scope: outside.scope, clauses: [] };
+    const clauses: ClauseResult[] = [];
+    for (const judge of judges) {
+      const clause = judge(said, cedar);
+      clauses.push(clause);
+      if (clause.result === 'error') return { policy, result: 'error', scope: null, clauses };
+      if (clause.result !== (clause.kind === 'when' ? 'true' : 'false')) {
+        return { policy, result: 'condition', scope: null, clauses };
+      }
     }
-  }
-  return { policy, result: 'applies', scope: null, clauses: found };
+    return { policy, result: 'applies', scope: null, clauses };
+  };
 }
 
-function clauseOf({ kind, body, prefixes }: ClausePieces, said: Said): ClauseResult {
-  const stop = prefixes.find(({ id }) => !said.holds.has(id));
-  const part = stop?.part ?? body;
-  const error = stop === undefined ? null : (said.errors.get(stop.id) ?? null);
-  const result = stop === undefined ? 'true' : error === null ? 'false' : 'error';
-  return { kind, result, part: textOf(part, said.cedar), values: readValues(part, said.call), error };
+type Condition = PolicyJson['conditions'][number];
+
+function takeClause({ kind, body }: Condition, add: Add): (said: Said, cedar: Cedar) => ClauseResult {
+  // `a`, `a && b`, `a && b && c`: a part may be evaluated only where all before it hold.
+  const prefixes = conjuncts(body).map((part, index, parts) => {
+    const together = parts.slice(0, index + 1).reduce((left, right) => ({ '&&': { left, right } }));
+    return { part, id: add({ conditions: [{ kind: 'when', body: together }] }) };
+  });
+  return ({ holds, errors, call }, cedar) => {
+    const stop = prefixes.find(({ id }) => !holds.has(id));
+    const part = stop?.part ?? body;
+    const error = stop === undefined ? null : (errors.get(stop.id) ?? null);
+    const result = stop === undefined ? 'true' : error === null ? 'false' : 'error';
+    return { kind, result, part: textOf(part, cedar), values: readValues(part, call), error };
+  };
 }
 
 /** The expression as Cedar text. */

@@ -1,10 +1,10 @@
 import type { Inventory } from '../inventory/inventory.ts';
-import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Engine, PolicyJson } from '../policy/decide/engine.ts';
 import { bareQuestion, type Question } from '../policy/decide/question.ts';
 import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import type { Problem } from '../source/problem.ts';
-import { boundPolicy } from './bound.ts';
+import { askEach } from './ask.ts';
+import { boundPolicy, type Expression } from './bound.ts';
 import type { ReadPolicy } from './read-policies.ts';
 import { sampleTargets, sampleWorkloads } from './samples.ts';
 import { shallow } from './shallow.ts';
@@ -35,16 +35,16 @@ export function findIdle(
   const [workload] = workloads;
   const [sample] = targets;
   if (workload === undefined || sample === undefined) return { policies: [], workloads: [] };
-  const ask = (vary: (part: PolicyJson) => PolicyJson, questions: readonly Question[]) =>
-    satisfied(policies, vary, questions, { validated, inventory, engine });
-  const byWorkload = ask(
-    onlyPrincipal,
-    workloads.map((hop) => bareQuestion(hop, sample.target)),
-  );
-  const byTarget = ask(
-    onlyTarget,
-    targets.map(({ target }) => bareQuestion(workload, target)),
-  );
+  const ask = (vary: (part: PolicyJson) => PolicyJson, questions: readonly Question[]) => {
+    const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
+    const answers = askEach(varied, questions, { validated, purposes: inventory, engine });
+    // One that fails to evaluate may hold.
+    return typeof answers === 'string' ? answers : answers.map(({ holds, errors }) => holds.union(errors));
+  };
+  const ofEachWorkload = workloads.map((hop) => bareQuestion(hop, sample.target));
+  const byWorkload = ask(onlyPrincipal, ofEachWorkload);
+  const ofEachTarget = targets.map(({ target }) => bareQuestion(workload, target));
+  const byTarget = ask(onlyTarget, ofEachTarget);
   if (typeof byWorkload === 'string') return byWorkload;
   if (typeof byTarget === 'string') return byTarget;
   const someWorkload = new Set(byWorkload.flatMap((ids) => [...ids]));
@@ -76,36 +76,7 @@ function onlyPrincipal(policy: PolicyJson): PolicyJson {
 
 /** The policy as far as it speaks of action and resource alone. */
 function onlyTarget(policy: PolicyJson): PolicyJson {
-  const part = boundPolicy(
-    policy,
-    'upper',
-    (expression) => mentions(expression, ['principal']) || readsUnknown(expression, ['']),
-  );
+  const isOther = (part: Expression): boolean => mentions(part, ['principal']) || readsUnknown(part, ['']);
+  const part = boundPolicy(policy, 'upper', isOther);
   return { ...part, effect: 'permit', principal: OPEN };
-}
-
-interface Asked {
-  readonly validated: ValidatedPolicies;
-  readonly inventory: Inventory;
-  readonly engine: Engine;
-}
-
-/** For each question the policies that hold there; one that fails to evaluate may. A string says why Cedar was not asked. */
-function satisfied(
-  policies: readonly ReadPolicy[],
-  vary: (policy: PolicyJson) => PolicyJson,
-  questions: readonly Question[],
-  { validated, inventory, engine }: Asked,
-): readonly ReadonlySet<string>[] | string {
-  const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
-  const program = { schema: validated.schema, policies: varied };
-  const fault = engine.prepare(program);
-  if (fault !== null) return fault;
-  const found: ReadonlySet<string>[] = [];
-  for (const question of questions) {
-    const answer = engine.ask(program, authorizationCall(question, validated.named, inventory));
-    if (answer.kind !== 'answered') return answer.message;
-    found.push(new Set([...answer.reasons, ...answer.errors.map(({ policy }) => policy)]));
-  }
-  return found;
 }

@@ -3,11 +3,11 @@ import type { HostRoutes } from '../inventory/host.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { contains } from '../inventory/template.ts';
 import { optionalFacts, unsuppliedFacts } from '../policy/decide/facts.ts';
-import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from '../policy/lint/ast.ts';
+import { attributesOf, comparedWith, expressions, type Node, nodeOf, operand } from '../policy/lint/ast.ts';
 import { factsThatOpenByAbsence } from '../policy/lint/presence.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
-import { problemIn } from '../policy/text/split-policies.ts';
-import { type Literal, literals, wordOffset } from '../policy/text/tokens.ts';
+import { faultIn, problemAtString, problemAtWord } from '../policy/text/split-policies.ts';
+import { literals } from '../policy/text/tokens.ts';
 import type { Problem } from '../source/problem.ts';
 import { emptyRange } from './empty-range.ts';
 import type { ReadPolicy } from './read-policies.ts';
@@ -28,34 +28,34 @@ export function noteworthy(
   return policies
     .filter(({ guardrail }) => !guardrail)
     .flatMap((policy) => [
-      ...literals(policy.text.tokens).flatMap((literal) => literalNote(policy, literal, inventory)),
+      ...literals(policy.tokens).flatMap(({ type, id, offset }) =>
+        faultIn(policy, offset, LITERAL_NOTES.get(type)?.(id, inventory, policy) ?? null),
+      ),
       ...comparisonNotes(policy, inventory, settings),
       ...factNotes(policy),
       ...(policy.json.effect === 'permit' ? permitNotes(policy) : []),
     ]);
 }
 
-function literalNote(policy: ReadPolicy, { type, id, offset }: Literal, inventory: Inventory): Problem[] {
-  const note =
-    type === 'Mesh::Api'
-      ? nestedNote(policy, id, inventory)
-      : type === 'Mesh::Path' || type === 'Mesh::Endpoint'
-        ? pathNote(id, inventory)
-        : type === 'Mesh::Workload'
-          ? workloadNote(id, inventory)
-          : type === 'Mesh::Credential' && id === 'api-key'
-            ? 'nothing authenticates by api-key: no request has this credential'
-            : null;
-  return note === null ? [] : [problemIn(policy.text, offset, note)];
-}
+/** What is noted of an entity literal, by its type. */
+const LITERAL_NOTES = new Map<string, (id: string, inventory: Inventory, policy: ReadPolicy) => string | null>([
+  ['Mesh::Api', nestedNote],
+  ['Mesh::Path', pathNote],
+  ['Mesh::Endpoint', pathNote],
+  ['Mesh::Workload', workloadNote],
+  [
+    'Mesh::Credential',
+    (id) => (id === 'api-key' ? 'nothing authenticates by api-key: no request has this credential' : null),
+  ],
+]);
 
 /** An api holds for all below its path, so a permit for it covers the apis there. */
-function nestedNote({ json, text }: ReadPolicy, id: string, inventory: Inventory): string | null {
+function nestedNote(id: string, inventory: Inventory, { json, tokens }: ReadPolicy): string | null {
   if (json.effect !== 'permit') return null;
   const apis = inventory.hosts.get(id.slice(0, id.lastIndexOf('/')))?.apis ?? [];
   const api = apis.find((one) => one.id === id);
   if (api === undefined) return null;
-  const stated = new Set(literals(text.tokens).map((literal) => literal.id));
+  const stated = new Set(literals(tokens).map((literal) => literal.id));
   const nested = apis.flatMap((one) => (contains(api.template, one.template) && !stated.has(one.id) ? [one.id] : []));
   return nested.length === 0
     ? null
@@ -89,100 +89,67 @@ function workloadNote(id: string, inventory: Inventory): string | null {
 }
 
 /** Strings that are compared with what tokens and callers state, and ranges that hold nothing. */
-function comparisonNotes({ json, text }: ReadPolicy, inventory: Inventory, settings: PolicySettings): Problem[] {
-  const issuers = settings.taskIssuers ?? null;
-  return [...expressions(json)].flatMap((node) => {
+function comparisonNotes(policy: ReadPolicy, { known }: Inventory, { taskIssuers }: PolicySettings): Problem[] {
+  return [...expressions(policy.json)].flatMap((node) => {
     const range = emptyRange(node);
-    if (range !== null) return [problemIn(text, wordOffset(text.tokens, range.word), range.note)];
-    const found: Problem[] = [];
-    for (const value of comparedWith(node, 'context.declared.purpose')) {
-      if (inventory.known.purposes.has(value)) continue;
-      const note = `no purpose is called '${value}', though a caller may declare it; correct it, or list it under purposes`;
-      found.push(problemIn(text, stringOffset(text.tokens, value), note));
-    }
-    for (const value of comparedWith(node, 'context.task.issuer')) {
-      if (issuers === null || issuers.includes(value)) continue;
-      const note = `no issuer of tasks is called '${value}'; correct it, or configure it under task.issuers`;
-      found.push(problemIn(text, stringOffset(text.tokens, value), note));
-    }
-    return found;
+    if (range !== null) return [problemAtWord(policy, [range.word], range.note)];
+    const purposes = comparedWith(node, 'context.declared.purpose').filter((name) => !known.purposes.has(name));
+    const issuers = comparedWith(node, 'context.task.issuer').filter((name) => taskIssuers?.includes(name) === false);
+    const purposeNote = (name: string): string =>
+      `no purpose is called '${name}', though a caller may declare it; correct it, or list it under purposes`;
+    const issuerNote = (name: string): string =>
+      `no issuer of tasks is called '${name}'; correct it, or configure it under task.issuers`;
+    return [
+      ...purposes.map((name) => problemAtString(policy, name, purposeNote(name))),
+      ...issuers.map((name) => problemAtString(policy, name, issuerNote(name))),
+    ];
   });
 }
 
-const COMPARING: ReadonlySet<string> = new Set(['==', '!=', 'contains', 'containsAny', 'containsAll']);
-
-function comparedWith(node: Node, path: string): readonly string[] {
-  if (!COMPARING.has(node.operator)) return [];
-  const sides = [operand(node, 'left'), operand(node, 'right')];
-  return sides.some((side) => pathOf(side) === path) ? sides.flatMap(stringsOf) : [];
-}
-
 /** Facts that this release gets from nowhere. */
-function factNotes({ json, text }: ReadPolicy): Problem[] {
-  const read = new Set([...expressions(json)].flatMap(contextRead));
-  return unsuppliedFacts
-    .filter((fact) => read.has(fact))
-    .map((fact) =>
-      problemIn(
-        text,
-        wordOffset(text.tokens, fact),
-        `nothing supplies context.${fact} yet: ${optionalFacts.includes(fact) ? 'it is always absent' : 'it is always empty'}`,
-      ),
-    );
+function factNotes(policy: ReadPolicy): Problem[] {
+  const read = new Set(expressions(policy.json).flatMap(contextRead));
+  const found = unsuppliedFacts.filter((fact) => read.has(fact));
+  return found.map((fact) => {
+    const always = optionalFacts.includes(fact) ? 'it is always absent' : 'it is always empty';
+    return problemAtWord(policy, [fact], `nothing supplies context.${fact} yet: ${always}`);
+  });
 }
 
 /** What callers write as they like. */
-const WRITTEN: ReadonlyMap<string, string> = new Map([
-  ['headers', 'headers'],
-  ['numbers', 'headers'],
-  ['declared', 'a declared task'],
-  ['query', 'the query'],
-]);
+const WRITTEN: ReadonlyMap<string, string> = new Map(
+  Object.entries({ headers: 'headers', numbers: 'headers', declared: 'a declared task', query: 'the query' }),
+);
 
 function permitNotes(policy: ReadPolicy): Problem[] {
-  const { id, json, text } = policy;
-  const notes: Problem[] = [];
+  const { id, json, remark } = policy;
   const read = [...expressions(json)].flatMap(contextRead);
   const written = new Set(read.flatMap((fact) => WRITTEN.get(fact) ?? []));
-  if (written.size > 0) {
-    const word = read.find((fact) => WRITTEN.has(fact)) ?? '';
-    const what = [...written].join(' and ');
-    notes.push(
-      problemIn(text, wordOffset(text.tokens, word), `${id} rests on ${what}: any caller may write what it asks for`),
-    );
-  }
-  if (json.principal.op === 'All' && json.action.op === 'All' && json.resource.op === 'All') {
-    const speaks = json.conditions.some(({ body }) => mentions(body, ['principal', 'action', 'resource', 'context']));
-    if (!speaks) notes.push(policy.remark(`${id} permits everything to every workload of the inventory`));
-  } else if (json.principal.op === 'All' && !json.conditions.some(({ body }) => mentions(body, WHO))) {
-    notes.push(policy.remark(`${id} permits this to every workload of the inventory, foreign ones included`));
-  }
-  for (const fact of factsThatOpenByAbsence(json)) {
-    notes.push(
-      policy.remark(`${id} permits more to a request without context.${fact}, which any caller can leave out`),
-    );
-  }
-  return notes;
+  const rests = `${id} rests on ${[...written].join(' and ')}: any caller may write what it asks for`;
+  const [anyone, anything] = [json.principal.op === 'All', json.action.op === 'All' && json.resource.op === 'All'];
+  // What can say who asks; where anything is permitted, whatever narrows that too.
+  const narrowing = anything ? ['principal', 'action', 'resource', 'context'] : ['principal', 'context'];
+  const what = anything
+    ? 'everything to every workload of the inventory'
+    : 'this to every workload of the inventory, foreign ones included';
+  const isOpen = anyone && !json.conditions.some(({ body }) => mentions(body, narrowing));
+  return [
+    ...(written.size > 0 ? [problemAtWord(policy, read.filter((fact) => WRITTEN.has(fact)).slice(0, 1), rests)] : []),
+    ...(isOpen ? [remark(`${id} permits ${what}`)] : []),
+    ...factsThatOpenByAbsence(json).map((fact) =>
+      remark(`${id} permits more to a request without context.${fact}, which any caller can leave out`),
+    ),
+  ];
 }
-
-/** What can say who asks. */
-const WHO = ['principal', 'context'];
 
 /** The field of the context that a node reads or asks for. */
 function contextRead(node: Node): string[] {
   if (node.operator !== '.' && node.operator !== 'has') return [];
-  const { attr } = node.body as { readonly attr: string | readonly string[] };
   const left = nodeOf(operand(node, 'left'));
-  return left?.operator === 'Var' && left.body === 'context' ? [typeof attr === 'string' ? attr : (attr[0] ?? '')] : [];
+  return left?.operator === 'Var' && left.body === 'context' ? attributesOf(node).slice(0, 1) : [];
 }
 
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMES).join(', ');
   return names.length > MAX_NAMES ? `${shown} and ${names.length - MAX_NAMES} more` : shown;
-}
-
-type Tokens = ReadPolicy['text']['tokens'];
-
-function stringOffset(tokens: Tokens, value: string): number {
-  return tokens.find(({ text, kind }) => kind === 'string' && text === JSON.stringify(value))?.start ?? 0;
 }

@@ -38,21 +38,25 @@ function narrower(a: PatternSegment, b: PatternSegment): PatternSegment {
 }
 
 interface Node {
-  readonly children: Map<string, readonly [PatternSegment, Node]>;
+  /** What leads to it; of the root, null. */
+  readonly segment: PatternSegment;
+  readonly children: Map<string, Node>;
   pattern: Pattern | null;
 }
 
+const newNode = (segment: PatternSegment): Node => ({ segment, children: new Map(), pattern: null });
+
 /** Patterns by their segments, so that those that overlap another are found without a look at all of them. */
 class PatternTree {
-  readonly #root: Node = { children: new Map(), pattern: null };
+  readonly #root: Node = newNode(null);
   size = 0;
 
   add(pattern: Pattern): void {
     let node = this.#root;
     for (const segment of pattern) {
       const key = keyOf(segment);
-      const [, child] = node.children.get(key) ?? [segment, { children: new Map(), pattern: null }];
-      node.children.set(key, [segment, child]);
+      const child = node.children.get(key) ?? newNode(segment);
+      node.children.set(key, child);
       node = child;
     }
     if (node.pattern === null) this.size++;
@@ -79,18 +83,18 @@ function below(root: Node): Pattern[] {
   for (const open = [root]; open.length > 0; ) {
     const node = open.pop() as Node;
     if (node.pattern !== null) found.push(node.pattern);
-    for (const [, child] of node.children.values()) open.push(child);
+    open.push(...node.children.values());
   }
   return found;
 }
 
 function compatible({ children }: Node, segment: PatternSegment): Node[] {
-  if (segment === null) return [...children.values()].map(([, child]) => child);
+  if (segment === null) return [...children.values()];
   if ('literal' in segment) {
     const folded = { folded: leniently(segment.literal) };
-    return [segment, folded, null].flatMap((one) => children.get(keyOf(one))?.[1] ?? []);
+    return [segment, folded, null].flatMap((one) => children.get(keyOf(one)) ?? []);
   }
-  return [...children.values()].flatMap(([other, child]) => (foldsTo(other, segment.folded) ? [child] : []));
+  return [...children.values()].filter((child) => foldsTo(child.segment, segment.folded));
 }
 
 function foldsTo(segment: PatternSegment, folded: string): boolean {

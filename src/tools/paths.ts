@@ -1,4 +1,4 @@
-import { nodeOf, operand, pathOf } from '../policy/lint/ast.ts';
+import { attributesOf, nodeOf, operand, pathOf } from '../policy/lint/ast.ts';
 
 /** What an expression reads, walking from a variable: attributes, then perhaps a tag. */
 export interface ReadPath {
@@ -16,10 +16,7 @@ export function readPath(part: unknown): ReadPath | null {
   const { operator } = node;
   if (operator === '.' || operator === 'Var') return pathFrom(pathOf(part), [], null, false);
   const left = pathOf(operand(node, 'left'));
-  if (operator === 'has') {
-    const { attr } = node.body as { readonly attr: string | readonly string[] };
-    return pathFrom(left, typeof attr === 'string' ? [attr] : attr, null, true);
-  }
+  if (operator === 'has') return pathFrom(left, attributesOf(node), null, true);
   if (operator !== 'hasTag' && operator !== 'getTag') return null;
   const right = nodeOf(operand(node, 'right'));
   if (right?.operator !== 'Value' || typeof right.body !== 'string') return null;

@@ -50,10 +50,10 @@ export function reach(
   const unknown = (expression: Expression): boolean => readsUnknown(expression, open);
   const bounded = policies
     .filter(({ shadow }) => !shadow)
-    .map(
-      ({ id, json }) =>
-        [id, shallow(boundPolicy(json, json.effect === 'permit' ? 'upper' : 'lower', unknown))] as const,
-    );
+    .map(({ id, json }) => {
+      const side = json.effect === 'permit' ? 'upper' : 'lower';
+      return [id, shallow(boundPolicy(json, side, unknown))] as const;
+    });
   const program = { schema: validated.schema, policies: Object.fromEntries(bounded) };
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
@@ -67,7 +67,7 @@ export function reach(
     const way = wayOf(questions, snapshot, () => questions.every((question) => possible(question)));
     if (way !== null) add(found, questions, way);
   }
-  return [...found.values()].toSorted(byApi);
+  return [...found.values()].toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
 
   function possible(question: Question): boolean {
     const answer = engine.ask(program, authorizationCall(question, validated.named, snapshot.inventory));
@@ -106,10 +106,7 @@ function add(found: Map<string, Reached>, questions: readonly Question[], way: W
   found.set(key, { ...row, ...way, actions: [...actions] });
 }
 
-function byApi(a: Reached, b: Reached): number {
-  const [left, right] = [a, b].map(({ api, named, effect, when }) => `${api} ${named ? 0 : 1} ${effect} ${when}`);
-  return (left ?? '') < (right ?? '') ? -1 : 1;
-}
+const orderOf = ({ api, named, effect, when }: Reached): string => `${api} ${named ? 0 : 1} ${effect} ${when}`;
 
 /** Paths of the context that the facts leave open. */
 function unstated(stated: Scenario): readonly string[] {

@@ -48,12 +48,9 @@ export function reopening(refusal: EarlyRefusal, inventory: Inventory): Reopenin
 /** Whether an upgrade or a gRPC call was asked for, such a line does not hold: each is tried. */
 function targetOpened({ method, host, path }: EarlyRefusal, inventory: Inventory): Reopening {
   if (method === null || host === null || path === null) return 'untold';
-  const kinds = [
-    { upgrade: false, grpc: false },
-    { upgrade: true, grpc: false },
-    { upgrade: false, grpc: true },
-  ];
-  const open = kinds.some((kind) => !(inventory.target({ method, host, path, ...kind }) instanceof Refusal));
+  const asked = { method, host, path, upgrade: false, grpc: false };
+  const kinds = [asked, { ...asked, upgrade: true }, { ...asked, grpc: true }];
+  const open = kinds.some((access) => !(inventory.target(access) instanceof Refusal));
   return open ? 'opened' : 'refused';
 }
 

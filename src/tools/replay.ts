@@ -1,8 +1,9 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import { refusalOf } from '../policy/decide/permit.ts';
+import type { HopVerdict } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
+import { runCase } from '../policy/load/cases.ts';
 import { questionsFor } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from './audited.ts';
 import { reopening } from './reopened.ts';
@@ -62,24 +63,40 @@ export interface Replay {
   readonly unreadable: { readonly line: number; readonly reason: string } | null;
 }
 
+/** Rows that are alike, counted. */
+class Tally<T extends { readonly count: number }> {
+  readonly #rows = new Map<string, T>();
+
+  add(key: string, row: T): void {
+    const { count } = this.#rows.get(key) ?? { count: 0 };
+    this.#rows.set(key, { ...(this.#rows.get(key) ?? row), count: count + 1 });
+  }
+
+  /** Each as it was first, the most frequent one first. */
+  rows(): T[] {
+    return [...this.#rows.values()].toSorted((a, b) => b.count - a.count);
+  }
+}
+
 /** Judges the decisions of an audit again, one line after the other, in memory that grows with the kinds of change only. */
 export class Replayer {
   readonly #snapshot: Snapshot<Inventory>;
-  readonly #changes = new Map<string, Change>();
-  readonly #shadow = new Map<string, ShadowChange>();
-  readonly #opened = new Map<string, Opening>();
-  readonly #untold: Record<string, number> = {};
-  readonly #left: Record<Unjudged['why'], number> = {
-    'no check': 0,
-    unreadable: 0,
-    'before policy': 0,
-    'not exact': 0,
+  readonly #changes = new Tally<Change>();
+  readonly #shadow = new Tally<ShadowChange>();
+  readonly #opened = new Tally<Opening>();
+  /** In the order of a replay, where the rows of the tallies come in between. */
+  readonly #counted = {
+    judged: 0,
+    sameRevision: 0,
+    changes: [],
+    inexact: 0,
+    opened: [],
+    untold: {} as Record<string, number>,
+    shadow: [],
+    left: { 'no check': 0, unreadable: 0, 'before policy': 0, 'not exact': 0 },
+    unreadable: null as Replay['unreadable'],
   };
-  #unreadable: Replay['unreadable'] = null;
   #lines = 0;
-  #judged = 0;
-  #sameRevision = 0;
-  #inexact = 0;
 
   constructor(snapshot: Snapshot<Inventory>) {
     this.#snapshot = snapshot;
@@ -91,37 +108,26 @@ export class Replayer {
     if (line === '') return;
     const audited = readAudited(line, this.#snapshot);
     if ('why' in audited) {
-      this.#left[audited.why]++;
+      this.#counted.left[audited.why]++;
       this.#reopen(audited);
-      if (audited.why === 'unreadable') this.#unreadable ??= { line: this.#lines, reason: audited.reason };
+      if (audited.why === 'unreadable') this.#counted.unreadable ??= { line: this.#lines, reason: audited.reason };
       return;
     }
-    this.#judged++;
+    this.#counted.judged++;
     const same = audited.revision === this.#snapshot.revision;
-    if (same) this.#sameRevision++;
+    if (same) this.#counted.sameRevision++;
     const { verdict: now, action, what } = this.#judge(audited);
     const { result, reason } = audited.verdict;
     if (result === now.result && (reason === now.reason || reason === null)) return;
-    if (same) this.#inexact++;
+    if (same) this.#counted.inexact++;
     const { caller, decision } = audited;
-    const change = { caller, action, what, before: { result, reason }, now, count: 1, decision };
     const key = JSON.stringify([caller, action, what, result, reason, now]);
-    const known = this.#changes.get(key);
-    this.#changes.set(key, known === undefined ? change : { ...known, count: known.count + 1 });
+    this.#changes.add(key, { caller, action, what, before: { result, reason }, now, count: 0, decision });
   }
 
   result(): Replay {
-    return {
-      judged: this.#judged,
-      sameRevision: this.#sameRevision,
-      changes: [...this.#changes.values()].toSorted((a, b) => b.count - a.count),
-      inexact: this.#inexact,
-      opened: [...this.#opened.values()].toSorted((a, b) => b.count - a.count),
-      untold: this.#untold,
-      shadow: [...this.#shadow.values()].toSorted((a, b) => b.count - a.count),
-      left: this.#left,
-      unreadable: this.#unreadable,
-    };
+    const [changes, opened, shadow] = [this.#changes.rows(), this.#opened.rows(), this.#shadow.rows()];
+    return { ...this.#counted, changes, opened, shadow };
   }
 
   #reopen({ refused, decision }: Unjudged): void {
@@ -129,11 +135,9 @@ export class Replayer {
     if (refused === undefined || refused.revision === revision) return;
     const { reason, detail } = refused;
     const now = reopening(refused, inventory);
-    if (now === 'untold') this.#untold[reason] = (this.#untold[reason] ?? 0) + 1;
-    if (now !== 'opened') return;
-    const key = `${reason} ${detail}`;
-    const known = this.#opened.get(key) ?? { reason, detail, count: 0, decision: decision ?? '' };
-    this.#opened.set(key, { ...known, count: known.count + 1 });
+    if (now === 'untold') this.#counted.untold[reason] = (this.#counted.untold[reason] ?? 0) + 1;
+    if (now === 'opened')
+      this.#opened.add(`${reason} ${detail}`, { reason, detail, count: 0, decision: decision ?? '' });
   }
 
   #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } {
@@ -143,25 +147,20 @@ export class Replayer {
     const asked = { action: line?.method ?? '', what: `${line?.host ?? ''}${line?.path ?? ''}` };
     // A name that is no longer known: the caller, a workload of the chain, or the purpose.
     if (typeof questions === 'string') return { ...asked, verdict: { result: 'deny', reason: questions, by: [] } };
-    if (questions instanceof Refusal) {
-      return { ...asked, verdict: { result: 'deny', reason: questions.reason, by: [] } };
-    }
-    const verdicts = questions.map((question) => this.#snapshot.decide(question));
+    const verdicts: HopVerdict[] = [];
+    const { result, reason, by } = runCase({ questions }, (question) => {
+      const verdict = this.#snapshot.decide(question);
+      verdicts.push(verdict);
+      return verdict;
+    });
     for (const { policy, would } of shadowFindings(verdicts)) {
-      const key = `${policy} ${would}`;
-      this.#shadow.set(key, { policy, would, count: (this.#shadow.get(key)?.count ?? 0) + 1 });
+      this.#shadow.add(`${policy} ${would}`, { policy, would, count: 0 });
     }
-    const refusal = refusalOf(verdicts);
-    const by = verdicts.flatMap((verdict) => (refusal === null ? verdict.permits : verdict.forbids));
-    const target = questions[0]?.target;
+    const target = questions instanceof Refusal ? undefined : questions[0]?.target;
     return {
       action: target?.action ?? asked.action,
       what: target?.resource.apis.at(-1) ?? asked.what,
-      verdict: {
-        result: refusal === null ? 'allow' : 'deny',
-        reason: refusal?.reason ?? 'permitted',
-        by: [...new Set(by)].toSorted(),
-      },
+      verdict: { result, reason: reason ?? 'permitted', by },
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { PolicyJson } from '../policy/decide/engine.ts';
 import { nodeOf } from '../policy/lint/ast.ts';
-import type { Expression } from './bound.ts';
+import { type Expression, join } from './bound.ts';
 
 /** Cedar reads JSON to 126 levels, and a row of sixty operators has more: each stands inside the one before. */
 const DEEP = 100;
@@ -43,9 +43,7 @@ function row(expression: Expression, operator: '&&' | '||'): Expression[] {
 }
 
 function together(operator: '&&' | '||', parts: readonly Expression[]): Expression {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
+  if (parts.length === 1) return parts[0]!;
   const middle = Math.ceil(parts.length / 2);
-  const [left, right] = [parts.slice(0, middle), parts.slice(middle)].map((half) => together(operator, half));
-  return { [operator]: { left, right } } as unknown as Expression;
+  return join(operator, together(operator, parts.slice(0, middle)), together(operator, parts.slice(middle)));
 }

@@ -1,4 +1,4 @@
-import { nodeOf } from '../policy/lint/ast.ts';
+import { nodeOf, objectsIn } from '../policy/lint/ast.ts';
 import type { Expression } from './bound.ts';
 import { type ReadPath, readPath } from './paths.ts';
 
@@ -7,21 +7,15 @@ import { type ReadPath, readPath } from './paths.ts';
  * not tell of a resource: its path, its parameters, and which endpoint it is.
  */
 export function readsUnknown(expression: Expression, open: readonly string[]): boolean {
-  const parts: unknown[] = [expression];
-  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
-    if (typeof part !== 'object' || part === null) continue;
+  const isRead = (part: object): boolean => readPath(part) !== null;
+  return objectsIn(expression, isRead).some((part) => {
     const path = readPath(part);
-    if (path !== null) {
-      if (isOpen(path, open)) return true;
-      continue;
-    }
+    if (path !== null) return isOpen(path, open);
     // What is read of something that was computed (`(if … then resource else …).path`) may be anything.
     if (READS.has(nodeOf(part)?.operator ?? '')) return true;
     const type = (part as { readonly __entity?: { readonly type?: unknown } }).__entity?.type;
-    if (type === 'Mesh::Endpoint' || type === 'Mesh::Path') return true;
-    parts.push(...Object.values(part));
-  }
-  return false;
+    return type === 'Mesh::Endpoint' || type === 'Mesh::Path';
+  });
 }
 
 const READS: ReadonlySet<string> = new Set(['.', 'has', 'hasTag', 'getTag']);
@@ -38,11 +32,5 @@ function isOpen({ variable, attributes, tag, presence }: ReadPath, open: readonl
 
 /** Whether an expression names one of the variables. */
 export function mentions(expression: Expression, variables: readonly string[]): boolean {
-  const open: unknown[] = [expression];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    if ('Var' in next && variables.includes(String(next.Var))) return true;
-    open.push(...Object.values(next));
-  }
-  return false;
+  return objectsIn(expression).some((part) => 'Var' in part && variables.includes(String(part.Var)));
 }

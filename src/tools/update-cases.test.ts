@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import type { Outcome } from './run-tests.ts';
+import type { Outcome } from '../policy/load/cases.ts';
 import { updateCases } from './update-cases.ts';
 
 test('ids that look like numbers or words of YAML are read back as the names that they are', () => {

@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, type Node, type Pair, parse, parseDocument, type YAMLMap } from 'yaml';
-import type { Outcome } from './run-tests.ts';
+import type { Outcome } from '../policy/load/cases.ts';
 
 interface Edit {
   readonly start: number;
@@ -33,11 +33,10 @@ function editsOf(text: string, node: Case, { stated: { expected }, result }: Out
   if (expected.by !== null && expected.by.join() !== result.by.join()) {
     edits.push(...replace(text, node, 'by', `[${result.by.map(plain).join(', ')}]`));
   }
-  if (result.reason === null) {
-    if (expected.reason !== null) edits.push(...remove(text, node, 'reason'));
-  } else if (expected.reason !== null) {
-    if (expected.reason !== result.reason) edits.push(...replace(text, node, 'reason', result.reason));
-  } else if (flipped) edits.push(...insertAfter(text, node, 'expect', `reason: ${result.reason}`));
+  if (result.reason === expected.reason) return edits;
+  if (result.reason === null) edits.push(...remove(text, node, 'reason'));
+  else if (expected.reason !== null) edits.push(...replace(text, node, 'reason', result.reason));
+  else if (flipped) edits.push(...insertAfter(text, node, 'expect', `reason: ${result.reason}`));
   return edits;
 }
 
@@ -53,9 +52,10 @@ function replace(text: string, node: Case, name: string, value: string): Edit[] 
 
 /** With the gap before the next key, or after the key before when it is the last. */
 function remove(text: string, node: Case, name: string): Edit[] {
-  const index = node.items.findIndex((pair) => isNamed(pair, name));
-  const [before, pair, behind] = [node.items[index - 1], node.items[index], node.items[index + 1]];
+  const pair = pairOf(node, name);
   if (pair === undefined) return [];
+  const index = node.items.indexOf(pair);
+  const [before, behind] = [node.items[index - 1], node.items[index + 1]];
   if (behind !== undefined) return [{ start: startOf(pair.key), end: startOf(behind.key), text: '' }];
   return before === undefined ? [] : [{ start: endOf(text, before), end: endOf(text, pair), text: '' }];
 }
@@ -69,12 +69,8 @@ function insertAfter(text: string, node: Case, name: string, line: string): Edit
   return [{ start: at, end: at, text: node.flow === true ? `, ${line}` : `\n${' '.repeat(indent)}${line}` }];
 }
 
-function pairOf(node: Case, name: string): Pair<Node, Node | null> | undefined {
-  return node.items.find((pair) => isNamed(pair, name));
-}
-
-function isNamed({ key }: Pair<Node, Node | null>, name: string): boolean {
-  return isScalar(key) && key.value === name;
+function pairOf({ items }: Case, name: string): Pair<Node, Node | null> | undefined {
+  return items.find(({ key }) => isScalar(key) && key.value === name);
 }
 
 function startOf(node: Node | null): number {

@@ -1,10 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
-import type { SpiffeId } from '../base/spiffe-id.ts';
 import { decodeUtf8 } from '../base/strict-json.ts';
 import { BundleSnapshot, TrustBundle } from './bundle.ts';
 import { parseBundleDocument } from './bundle-document.ts';
-import { fetchBundle } from './federation-fetch.ts';
+import { type EndpointProof, fetchBundle } from './federation-fetch.ts';
 import { RefreshedBundle } from './refreshed-bundle.ts';
 
 /** The shortest time between two fetches, whatever a document or `maxStaleMs` asks for. */
@@ -12,15 +11,10 @@ const MIN_INTERVAL_MS = 1000;
 /** Between two fetches, until a document states a refresh hint. */
 const REFRESH_SECONDS = 300;
 
+/** The proof that an endpoint gives; `bootstrap` is for while nothing was fetched, where it serves its own trust domain. */
 export type FederationProfile =
-  | { readonly kind: 'https_web'; readonly ca: string | null }
-  | {
-      readonly kind: 'https_spiffe';
-      readonly endpoint: SpiffeId;
-      /** Proves the endpoint while nothing was fetched, where it lies in the trust domain that it serves. */
-      readonly bootstrap: TrustBundle | null;
-      readonly maxLifetimeSeconds: number;
-    };
+  | Extract<EndpointProof, { kind: 'https_web' }>
+  | (Omit<Extract<EndpointProof, { kind: 'https_spiffe' }>, 'bundles'> & { readonly bootstrap: TrustBundle | null });
 
 export interface FederationOptions {
   /** From the configuration: never what the URL or the document says. */

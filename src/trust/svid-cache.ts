@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { BoundedMemory } from '../base/bounded-memory.ts';
 import { Refusal } from '../base/outcome.ts';
 import { decodePemText } from '../x509/certificate-pem.ts';
 import type { BundleSnapshot } from './bundle.ts';
@@ -44,20 +45,23 @@ export interface CertificateLoad {
 export class SvidVerifier {
   readonly #options: X509SvidOptions;
   readonly #limit: number;
-  /** Least recently used first. */
-  readonly #memory = new Map<string, VerifiedSvid>();
+  readonly #memory: BoundedMemory<VerifiedSvid>;
   /** The keys of each leaf, the one that was remembered first in front. */
   readonly #byLeaf = new Map<string, readonly string[]>();
-  #bytes = 0;
 
   constructor(options: SvidVerifierOptions) {
     this.#options = options;
     this.#limit = options.limit ?? DEFAULT_LIMIT;
+    this.#memory = new BoundedMemory(this.#limit * AVERAGE_BYTES, this.#limit, (key, { thumbprint }) => {
+      const others = this.#keysOf(thumbprint).filter((other) => other !== key);
+      if (others.length === 0) this.#byLeaf.delete(thumbprint);
+      else this.#byLeaf.set(thumbprint, others);
+    });
   }
 
   get load(): CertificateLoad {
-    const [limit, byteLimit] = [this.#limit, this.#limit * AVERAGE_BYTES];
-    return { entries: this.#memory.size, limit, bytes: this.#bytes, byteLimit };
+    const { size: entries, bytes, byteLimit } = this.#memory;
+    return { entries, limit: this.#limit, bytes, byteLimit };
   }
 
   /** The verified workload at `now` (milliseconds), or the refusal of the decoder or of `verifyX509Svid`. */
@@ -65,12 +69,8 @@ export class SvidVerifier {
     const key = keyOf(text);
     const remembered = this.#memory.get(key);
     if (remembered !== undefined) {
-      if (stillHolds(remembered, bundles, now)) {
-        this.#memory.delete(key);
-        this.#memory.set(key, remembered);
-        return remembered;
-      }
-      this.#forget(key, remembered);
+      if (stillHolds(remembered, bundles, now)) return remembered;
+      this.#memory.delete(key);
     }
     const verified = this.#verify(text, bundles, now);
     if (!(verified instanceof Refusal)) this.#remember(key, verified);
@@ -89,28 +89,14 @@ export class SvidVerifier {
   }
 
   #remember(key: string, svid: VerifiedSvid): void {
-    if (this.#limit === 0) return;
-    const keys = this.#byLeaf.get(svid.thumbprint) ?? [];
-    const [first] = keys;
-    if (first !== undefined && keys.length === CHAINS_OF_ONE_LEAF) this.#forget(first, svid);
-    this.#memory.set(key, svid);
-    this.#byLeaf.set(svid.thumbprint, [...(this.#byLeaf.get(svid.thumbprint) ?? []), key]);
-    this.#bytes += bytesOf(svid);
-    const { byteLimit } = this.load;
-    for (const [oldest, its] of this.#memory) {
-      if (this.#memory.size <= this.#limit && this.#bytes <= byteLimit) return;
-      this.#forget(oldest, its);
-    }
+    const [first, ...others] = this.#keysOf(svid.thumbprint);
+    if (first !== undefined && others.length + 1 === CHAINS_OF_ONE_LEAF) this.#memory.delete(first);
+    if (this.#memory.set(key, svid, ENTRY_BYTES + 2 * svid.id.text.length))
+      this.#byLeaf.set(svid.thumbprint, [...this.#keysOf(svid.thumbprint), key]);
   }
 
-  #forget(key: string, { thumbprint }: VerifiedSvid): void {
-    const svid = this.#memory.get(key);
-    if (svid === undefined) return;
-    this.#memory.delete(key);
-    this.#bytes -= bytesOf(svid);
-    const others = this.#byLeaf.get(thumbprint)?.filter((other) => other !== key) ?? [];
-    if (others.length === 0) this.#byLeaf.delete(thumbprint);
-    else this.#byLeaf.set(thumbprint, others);
+  #keysOf(thumbprint: string): readonly string[] {
+    return this.#byLeaf.get(thumbprint) ?? [];
   }
 }
 
@@ -119,8 +105,6 @@ function keyOf({ certificate, chain }: CertificateText): string {
   const text = `${certificate?.length ?? '-'} ${certificate ?? ''}${chain === null ? '' : ` ${chain}`}`;
   return hash('sha256', text, 'base64url');
 }
-
-const bytesOf = ({ id }: VerifiedSvid): number => ENTRY_BYTES + 2 * id.text.length;
 
 function stillHolds(svid: VerifiedSvid, bundles: BundleSnapshot, now: number): boolean {
   const seconds = Math.floor(now / 1000);

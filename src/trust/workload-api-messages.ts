@@ -12,13 +12,8 @@ export const workloadApi = loadSync('workload.proto', { keepCase: true, longs: S
 /** Bundles by the SPIFFE ID of their trust domain (`spiffe://prod.example`). */
 export type BundleMap = Readonly<Record<string, Uint8Array>>;
 
-/** X509BundlesResponse: DER certificates one after another. */
-export interface X509BundlesMessage {
-  readonly bundles: BundleMap;
-}
-
-/** JWTBundlesResponse: JWK sets whose keys state no `use`. */
-export interface JwtBundlesMessage {
+/** X509BundlesResponse: DER certificates one after another. JWTBundlesResponse: JWK sets whose keys state no `use`. */
+export interface BundlesMessage {
   readonly bundles: BundleMap;
 }
 
@@ -35,7 +30,7 @@ export interface X509SvidMessage {
 
 /** The streams that this sidecar reads (SPIFFE Workload API sections 5.2 and 6.2). */
 export const streams = {
-  x509Bundles: workloadApi.FetchX509Bundles as MethodDefinition<object, X509BundlesMessage>,
-  jwtBundles: workloadApi.FetchJWTBundles as MethodDefinition<object, JwtBundlesMessage>,
+  x509Bundles: workloadApi.FetchX509Bundles as MethodDefinition<object, BundlesMessage>,
+  jwtBundles: workloadApi.FetchJWTBundles as MethodDefinition<object, BundlesMessage>,
   x509Svid: workloadApi.FetchX509SVID as MethodDefinition<object, X509SvidMessage>,
 } as const;

@@ -5,7 +5,7 @@ import { Certificate } from '../x509/certificate.ts';
 import { keyUsages } from '../x509/certificate-extensions.ts';
 import { sameBytes } from '../x509/der.ts';
 import { forms } from '../x509/names.ts';
-import { type Path, type Usage, validatePath } from '../x509/path.ts';
+import { type Path, refuse, type Usage, validatePath } from '../x509/path.ts';
 import type { BundleSnapshot } from './bundle.ts';
 
 /** Intermediates that a request may bring; configured ones do not count. */
@@ -53,15 +53,10 @@ export type VerifiedSvid = Proven<
 
 function proven(id: SpiffeId, path: Path, bundleRevision: string): VerifiedSvid {
   const [{ thumbprint, notBefore, notAfter }] = path;
-  return Object.freeze({
-    id,
-    thumbprint,
-    notBefore,
-    notAfter,
-    pathNotBefore: Math.max(...path.map((certificate) => certificate.notBefore)),
-    pathNotAfter: Math.min(...path.map((certificate) => certificate.notAfter)),
-    bundleRevision,
-  }) as VerifiedSvid;
+  const pathNotBefore = Math.max(...path.map((certificate) => certificate.notBefore));
+  const pathNotAfter = Math.min(...path.map((certificate) => certificate.notAfter));
+  const proven = { id, thumbprint, notBefore, notAfter, pathNotBefore, pathNotAfter, bundleRevision };
+  return Object.freeze(proven) as VerifiedSvid;
 }
 
 /**
@@ -82,7 +77,7 @@ export function verifyX509Svid(
   const fault = checkLeaf(leaf, options.requireKeyUsage ?? true);
   if (fault !== null) return fault;
   const lifetime = leaf.notAfter - leaf.notBefore;
-  const { maxLifetimeSeconds: most } = options;
+  const most = options.maxLifetimeSeconds;
   if (lifetime > most)
     return refuse('lifetime', `valid for ${lifetime} s, longer than the ${most} s of identity.maxLifetime.x509`);
 
@@ -127,10 +122,4 @@ export function checkLeaf({ extensions }: Certificate, requireKeyUsage: boolean)
   if (!keyUsage.bits.has(keyUsages.digitalSignature)) return refuse('key_usage', 'it may not sign');
   if (requireKeyUsage && !keyUsage.critical) return refuse('key_usage', 'the key usage is not critical');
   return null;
-}
-
-type SvidReason = Refusal['reason'] extends infer R ? (R extends `identity_svid_${infer Rest}` ? Rest : never) : never;
-
-function refuse(reason: SvidReason, detail: string): Refusal {
-  return new Refusal(`identity_svid_${reason}`, detail);
 }

@@ -1,5 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { DerReader, fail, hex, tags } from './der.ts';
+import { attempt } from '../base/attempt.ts';
+import { fail } from '../base/fault.ts';
+import { DerReader, hex, tags } from './der.ts';
 
 const EC_SHA = '2a8648ce3d0403';
 const RSA = '2a864886f70d0101';
@@ -66,18 +68,13 @@ export function keyFamily(spki: DerReader): KeyFamily | null {
   spki.end('the public key');
   if (unused !== 0) return null;
   const pointLength = curves.get(algorithm);
-  if (pointLength !== undefined) {
-    return octets.length === pointLength && octets[0] === UNCOMPRESSED_POINT ? 'ec' : null;
-  }
-  if (algorithm !== RSA_KEY) return null;
-  return isStrongRsa(octets) ? 'rsa' : null;
+  if (pointLength !== undefined) return octets.length === pointLength && octets[0] === UNCOMPRESSED_POINT ? 'ec' : null;
+  return algorithm === RSA_KEY && isStrongRsa(octets) ? 'rsa' : null;
 }
 
 /** RSAPublicKey (RFC 8017 appendix A.1.1) with a modulus of whole octets and a sane exponent. */
 function isStrongRsa(octets: Uint8Array): boolean {
-  const outer = new DerReader(octets);
-  const key = outer.enter(tags.sequence, 'the RSA key');
-  outer.end('the RSA key');
+  const key = DerReader.inside(octets, tags.sequence, 'the RSA key');
   const modulus = positive(key.integer('the modulus'));
   const exponent = positive(key.integer('the exponent'));
   key.end('the exponent');
@@ -106,13 +103,8 @@ export function checkCost(spki: Uint8Array): number {
 }
 
 /** The public key of a SubjectPublicKeyInfo, or null when OpenSSL refuses it (a point that is not on its curve). */
-export function importKey(spki: Uint8Array): KeyObject | null {
-  try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-  } catch {
-    return null;
-  }
-}
+export const importKey = (spki: Uint8Array): KeyObject | null =>
+  attempt(() => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
 
 /** Whether `key` made `signature` over `signed` with this algorithm. */
 export function verifies(
@@ -121,6 +113,5 @@ export function verifies(
   signed: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (key.asymmetricKeyType !== algorithm.family) return false;
-  return verify(algorithm.hash, signed, key, signature);
+  return key.asymmetricKeyType === algorithm.family && verify(algorithm.hash, signed, key, signature);
 }

@@ -1,4 +1,5 @@
-import { DerReader, fail, tags } from './der.ts';
+import { fail } from '../base/fault.ts';
+import { DerReader, tags } from './der.ts';
 import { type GeneralName, readGeneralNames } from './names.ts';
 import { type NameConstraints, readNameConstraints } from './names-constraints.ts';
 
@@ -37,14 +38,25 @@ export interface Extensions {
   readonly unknownCritical: string | null;
 }
 
-type Writable = { -readonly [K in keyof Extensions]: Extensions[K] };
-type Read = (value: Uint8Array, critical: boolean, into: Writable) => void;
+const ABSENT: Extensions = {
+  basicConstraints: null,
+  keyUsage: null,
+  extendedKeyUsage: null,
+  names: [],
+  namesCritical: false,
+  nameConstraints: null,
+  authorityKeyId: null,
+  subjectKeyId: null,
+  unknownCritical: null,
+};
+
+type Read = (value: Uint8Array, critical: boolean) => Partial<Extensions>;
 
 /** The extensions that are processed, by the hex text of their identifier. */
 const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['551d0e', readSubjectKeyId],
   ['551d0f', readKeyUsage],
-  ['551d11', readNames],
+  ['551d11', (value, namesCritical) => ({ names: readGeneralNames(new DerReader(value)), namesCritical })],
   ['551d13', readBasicConstraints],
   ['551d1e', readConstraints],
   ['551d23', readAuthorityKeyId],
@@ -58,17 +70,7 @@ const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
 export function readExtensions(from: DerReader): Extensions {
   const list = from.enter(tags.sequence, 'the extensions');
   from.end('the extensions');
-  const extensions: Writable = {
-    basicConstraints: null,
-    keyUsage: null,
-    extendedKeyUsage: null,
-    names: [],
-    namesCritical: false,
-    nameConstraints: null,
-    authorityKeyId: null,
-    subjectKeyId: null,
-    unknownCritical: null,
-  };
+  let extensions = ABSENT;
   const seen = new Set<string>();
   if (list.next === null) fail('the list of extensions is empty');
   while (list.next !== null) {
@@ -81,27 +83,25 @@ export function readExtensions(from: DerReader): Extensions {
     if (seen.size === MAX_EXTENSIONS) fail(`there are more than ${MAX_EXTENSIONS} extensions`);
     seen.add(id);
     const read = readers.get(id);
-    if (read !== undefined) read(value, critical, extensions);
-    else if (critical) extensions.unknownCritical ??= id;
+    if (read !== undefined) extensions = { ...extensions, ...read(value, critical) };
+    else if (critical) extensions = { ...extensions, unknownCritical: extensions.unknownCritical ?? id };
   }
   if (extensions.nameConstraints && !extensions.basicConstraints?.ca) fail('name constraints without the CA flag');
   return Object.freeze(extensions);
 }
 
 /** BasicConstraints (RFC 5280 section 4.2.1.9). A path length is a matter of certificate authorities alone. */
-function readBasicConstraints(value: Uint8Array, critical: boolean, into: Writable): void {
-  const outer = new DerReader(value);
-  const body = outer.enter(tags.sequence, 'the basic constraints');
-  outer.end('the basic constraints');
+function readBasicConstraints(value: Uint8Array, critical: boolean): Partial<Extensions> {
+  const body = DerReader.inside(value, tags.sequence, 'the basic constraints');
   const ca = body.flag('the CA flag');
   const pathLength = body.next === null ? null : body.smallInteger('the path length');
   body.end('the basic constraints');
   if (pathLength !== null && !ca) fail('a path length without the CA flag');
-  into.basicConstraints = { critical, ca, pathLength };
+  return { basicConstraints: { critical, ca, pathLength } };
 }
 
 /** KeyUsage (RFC 5280 section 4.2.1.3), a named bit list: no trailing zero bits, at least one bit set. */
-function readKeyUsage(value: Uint8Array, critical: boolean, into: Writable): void {
+function readKeyUsage(value: Uint8Array, critical: boolean): Partial<Extensions> {
   const outer = new DerReader(value);
   const { unused, octets } = outer.bitString('the key usage');
   outer.end('the key usage');
@@ -111,44 +111,37 @@ function readKeyUsage(value: Uint8Array, critical: boolean, into: Writable): voi
     if ((octets[i >> 3]! & (0x80 >> (i & 7))) !== 0) bits.add(i);
   }
   if (!bits.has(octets.length * 8 - 1 - unused)) fail('the key usage has trailing zero bits or none set');
-  into.keyUsage = { critical, bits };
+  return { keyUsage: { critical, bits } };
 }
 
 /** ExtKeyUsage (RFC 5280 section 4.2.1.12): at least one identifier. */
-function readExtendedKeyUsage(value: Uint8Array, _critical: boolean, into: Writable): void {
-  const outer = new DerReader(value);
-  const list = outer.enter(tags.sequence, 'the extended key usage');
-  outer.end('the extended key usage');
+function readExtendedKeyUsage(value: Uint8Array): Partial<Extensions> {
+  const list = DerReader.inside(value, tags.sequence, 'the extended key usage');
   const usages = new Set<string>();
   while (list.next !== null) usages.add(list.oid('an extended key usage'));
   if (usages.size === 0) fail('the extended key usage is empty');
-  into.extendedKeyUsage = usages;
-}
-
-function readNames(value: Uint8Array, critical: boolean, into: Writable): void {
-  into.names = readGeneralNames(new DerReader(value));
-  into.namesCritical = critical;
+  return { extendedKeyUsage: usages };
 }
 
 /** NameConstraints, which RFC 5280 section 4.2.1.10 wants critical. */
-function readConstraints(value: Uint8Array, critical: boolean, into: Writable): void {
+function readConstraints(value: Uint8Array, critical: boolean): Partial<Extensions> {
   if (!critical) fail('the name constraints are not critical');
-  into.nameConstraints = readNameConstraints(value);
+  return { nameConstraints: readNameConstraints(value) };
 }
 
 /** SubjectKeyIdentifier (RFC 5280 section 4.2.1.2): only orders candidates. */
-function readSubjectKeyId(value: Uint8Array, critical: boolean, into: Writable): void {
+function readSubjectKeyId(value: Uint8Array, critical: boolean): Partial<Extensions> {
   if (critical) fail('the subject key identifier is critical');
   const outer = new DerReader(value);
-  into.subjectKeyId = outer.content(tags.octetString, 'the subject key identifier');
+  const subjectKeyId = outer.content(tags.octetString, 'the subject key identifier');
   outer.end('the subject key identifier');
+  return { subjectKeyId };
 }
 
 /** AuthorityKeyIdentifier (RFC 5280 section 4.2.1.1), of which only the key identifier is used, to order candidates. */
-function readAuthorityKeyId(value: Uint8Array, critical: boolean, into: Writable): void {
+function readAuthorityKeyId(value: Uint8Array, critical: boolean): Partial<Extensions> {
   if (critical) fail('the authority key identifier is critical');
-  const outer = new DerReader(value);
-  const body = outer.enter(tags.sequence, 'the authority key identifier');
-  outer.end('the authority key identifier');
-  into.authorityKeyId = body.next === KEY_ID_TAG ? body.content(KEY_ID_TAG, 'the authority key identifier') : null;
+  const body = DerReader.inside(value, tags.sequence, 'the authority key identifier');
+  const stated = body.next === KEY_ID_TAG;
+  return { authorityKeyId: stated ? body.content(KEY_ID_TAG, 'the authority key identifier') : null };
 }

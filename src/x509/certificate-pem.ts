@@ -1,3 +1,4 @@
+import { attempt } from '../base/attempt.ts';
 import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { Certificate } from './certificate.ts';
@@ -18,20 +19,12 @@ const CRL = 'X509 CRL';
  */
 export function decodePemText(urlEncoded: string): readonly Uint8Array[] | Refusal {
   if (urlEncoded.length > MAX_TEXT) return refuse(`longer than ${MAX_TEXT} characters`);
-  const text = percentDecoded(urlEncoded);
+  const text = attempt(() => decodeURIComponent(urlEncoded));
   if (text === null) return refuse('not percent-encoded text');
   const blocks = readPem(text, false);
   if (blocks instanceof Fault) return refuse(blocks.detail);
   if (blocks.length > MAX_BLOCKS) return refuse(`more than ${MAX_BLOCKS} certificates`);
   return blocks;
-}
-
-function percentDecoded(text: string): string | null {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return null;
-  }
 }
 
 /**
@@ -69,18 +62,14 @@ export function readPem(text: string, file: boolean): readonly Uint8Array[] | Fa
   return blocks;
 }
 
+/** Blanks are space and tab alone (RFC 5234 WSP): `trimEnd` would pass over more. A regex for them could look in vain. */
 function linesOfFile(text: string): string[] {
-  return text
-    .replace(/^\ufeff/, '')
-    .split(/\r\n|\r|\n/)
-    .map(withoutTrailingBlanks);
-}
-
-/** Blanks are space and tab alone (RFC 5234 WSP): `trimEnd` would pass over more. */
-function withoutTrailingBlanks(line: string): string {
-  let end = line.length;
-  while (line[end - 1] === ' ' || line[end - 1] === '\t') end--;
-  return line.slice(0, end);
+  const lines = text.replace(/^\ufeff/, '').split(/\r\n|\r|\n/);
+  return lines.map((line) => {
+    let end = line.length;
+    while (line[end - 1] === ' ' || line[end - 1] === '\t') end--;
+    return line.slice(0, end);
+  });
 }
 
 /** The certificates of a PEM file, each of which must be readable: what an operator configures is used or refused. */

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto';
+import { fail, reading } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import {
   checkCost,
@@ -9,7 +10,7 @@ import {
   signatureAlgorithm,
 } from './algorithms.ts';
 import { type Extensions, readExtensions } from './certificate-extensions.ts';
-import { DerReader, fail, readDer, sameBytes, tags } from './der.ts';
+import { DerReader, sameBytes, tags } from './der.ts';
 import { readTime } from './der-time.ts';
 import { type DistinguishedName, readDistinguishedName } from './names.ts';
 
@@ -20,19 +21,6 @@ const VERSION_3 = 2;
 const MAX_SERIAL_OCTETS = 20;
 const VERSION_TAG = 0xa0;
 const EXTENSIONS_TAG = 0xa3;
-
-interface Fields {
-  readonly der: Uint8Array;
-  readonly signed: Uint8Array;
-  readonly algorithm: SignatureAlgorithm | null;
-  readonly signature: Uint8Array;
-  readonly issuer: DistinguishedName;
-  readonly subject: DistinguishedName;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly spki: Uint8Array;
-  readonly extensions: Extensions;
-}
 
 /**
  * A version 3 certificate that is well-formed DER and keeps to RFC 5280 section 4.1, with a public key of an accepted
@@ -52,32 +40,54 @@ export class Certificate {
   readonly notAfter: number;
   readonly spki: Uint8Array;
   readonly extensions: Extensions;
+  /** Null when the key is not of an accepted kind, or too weak. */
+  readonly #family: KeyFamily | null;
   #key: KeyObject | null | undefined;
   #thumbprint: string | undefined;
   #checkCost: number | undefined;
 
-  private constructor(fields: Fields) {
-    this.der = fields.der;
-    this.signed = fields.signed;
-    this.algorithm = fields.algorithm;
-    this.signature = fields.signature;
-    this.issuer = fields.issuer;
-    this.subject = fields.subject;
-    this.notBefore = fields.notBefore;
-    this.notAfter = fields.notAfter;
-    this.spki = fields.spki;
-    this.extensions = fields.extensions;
+  /** Reads a Certificate (RFC 5280 section 4.1) in the order of its fields. */
+  private constructor(der: Uint8Array) {
+    const certificate = DerReader.inside(der, tags.sequence, 'the certificate');
+    this.der = der;
+    this.signed = certificate.whole(tags.sequence, 'the signed part');
+    const outerAlgorithm = certificate.whole(tags.sequence, 'the signature algorithm');
+    const { unused, octets } = certificate.bitString('the signature');
+    certificate.end('the signature');
+    checkAlgorithm(outerAlgorithm);
+    if (unused !== 0) fail('the signature is not whole octets');
+    this.algorithm = signatureAlgorithm(outerAlgorithm);
+    this.signature = octets;
+
+    const tbs = new DerReader(this.signed).enter(tags.sequence, 'the signed part');
+    readVersion(tbs);
+    readSerial(tbs);
+    const innerAlgorithm = tbs.whole(tags.sequence, 'the inner signature algorithm');
+    if (!sameBytes(innerAlgorithm, outerAlgorithm)) fail('inner and outer signature algorithm differ');
+    this.issuer = readDistinguishedName(tbs, 'the issuer');
+    if (this.issuer.empty) fail('the issuer is empty');
+    const validity = tbs.enter(tags.sequence, 'the validity');
+    this.notBefore = readTime(validity, 'notBefore');
+    this.notAfter = readTime(validity, 'notAfter');
+    validity.end('notAfter');
+    if (this.notAfter < this.notBefore) fail('it ends before it begins');
+    this.subject = readDistinguishedName(tbs, 'the subject');
+    this.spki = tbs.whole(tags.sequence, 'the public key');
+    this.#family = keyFamily(new DerReader(this.spki).enter(tags.sequence, 'the public key'));
+    // A unique identifier would stand here; RFC 5280 section 4.1.2.8 lets no certificate authority write one.
+    this.extensions = readExtensions(tbs.enter(EXTENSIONS_TAG, 'the extensions'));
+    tbs.end('the extensions');
+    if (this.subject.empty && !this.extensions.namesCritical)
+      fail('the subject is empty and the alternative names are not critical');
     Object.freeze(this);
   }
 
   /** The certificate, or `identity_svid_malformed`, or `identity_svid_algorithm` for a key that is not accepted. */
   static parse(der: Uint8Array): Certificate | Refusal {
     if (der.length > MAX_BYTES) return refuse(`longer than ${MAX_BYTES} bytes`);
-    const fields = readDer(() => readCertificate(der), refuse);
-    if (fields instanceof Refusal) return fields;
-    const { family, ...rest } = fields;
-    if (family === null) return new Refusal('identity_svid_algorithm', 'the kind of its public key is not accepted');
-    return new Certificate(rest);
+    const certificate = reading(() => new Certificate(der), refuse);
+    if (certificate instanceof Refusal || certificate.#family !== null) return certificate;
+    return new Refusal('identity_svid_algorithm', 'the kind of its public key is not accepted');
   }
 
   /** Issuer and subject are the same name (RFC 5280 section 3.2). */
@@ -102,44 +112,6 @@ export class Certificate {
     this.#thumbprint ??= createHash('sha256').update(this.der).digest('base64url');
     return this.#thumbprint;
   }
-}
-
-/** Certificate (RFC 5280 section 4.1) in the order of its fields. */
-function readCertificate(der: Uint8Array): Fields & { readonly family: KeyFamily | null } {
-  const outer = new DerReader(der);
-  const certificate = outer.enter(tags.sequence, 'the certificate');
-  outer.end('the certificate');
-  const signed = certificate.whole(tags.sequence, 'the signed part');
-  const outerAlgorithm = certificate.whole(tags.sequence, 'the signature algorithm');
-  const { unused, octets: signature } = certificate.bitString('the signature');
-  certificate.end('the signature');
-  checkAlgorithm(outerAlgorithm);
-  if (unused !== 0) fail('the signature is not whole octets');
-
-  const tbs = new DerReader(signed).enter(tags.sequence, 'the signed part');
-  readVersion(tbs);
-  readSerial(tbs);
-  const innerAlgorithm = tbs.whole(tags.sequence, 'the inner signature algorithm');
-  if (!sameBytes(innerAlgorithm, outerAlgorithm)) fail('inner and outer signature algorithm differ');
-  const issuer = readDistinguishedName(tbs, 'the issuer');
-  if (issuer.empty) fail('the issuer is empty');
-  const validity = tbs.enter(tags.sequence, 'the validity');
-  const notBefore = readTime(validity, 'notBefore');
-  const notAfter = readTime(validity, 'notAfter');
-  validity.end('notAfter');
-  if (notAfter < notBefore) fail('it ends before it begins');
-  const subject = readDistinguishedName(tbs, 'the subject');
-  const spki = tbs.whole(tags.sequence, 'the public key');
-  const family = keyFamily(new DerReader(spki).enter(tags.sequence, 'the public key'));
-  // A unique identifier would stand here; RFC 5280 section 4.1.2.8 lets no certificate authority write one.
-  const extensions = readExtensions(tbs.enter(EXTENSIONS_TAG, 'the extensions'));
-  tbs.end('the extensions');
-  if (subject.empty && !extensions.namesCritical)
-    fail('the subject is empty and the alternative names are not critical');
-  return {
-    ...{ der, signed, algorithm: signatureAlgorithm(outerAlgorithm), signature },
-    ...{ issuer, subject, notBefore, notAfter, spki, extensions, family },
-  };
 }
 
 /** AlgorithmIdentifier (RFC 5280 section 4.1.1.2): well formed also where it is not an accepted one. */

@@ -1,4 +1,5 @@
-import { type DerReader, fail, printable, tags } from './der.ts';
+import { fail } from '../base/fault.ts';
+import { type DerReader, printable, tags } from './der.ts';
 
 const UTC = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 const GENERALIZED = /^(\d\d\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
@@ -15,17 +16,12 @@ export function readTime(from: DerReader, what: string): number {
   const text = printable(from.content(general ? tags.generalizedTime : tags.utcTime, what), what);
   const match = (general ? GENERALIZED : UTC).exec(text);
   if (match === null) fail(`${what} is not a time of RFC 5280`);
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  if (general && year < FIRST_GENERALIZED_YEAR) fail(`${what} is a GeneralizedTime before 2050`);
-  const full = general ? year : year + (year < CENTURY_PIVOT ? 2000 : 1900);
-  const date = new Date(Date.UTC(full, month - 1, day, hour, minute, second));
-  // A date that does not exist (30 February, hour 24) rolls over into another one.
-  const rolled =
-    date.getUTCMonth() !== month - 1 ||
-    date.getUTCDate() !== day ||
-    date.getUTCHours() !== hour ||
-    date.getUTCMinutes() !== minute ||
-    date.getUTCSeconds() !== second;
-  if (rolled) fail(`${what} is a time that does not exist`);
-  return date.getTime() / 1000;
+  const [, year = '', month, day, hour, minute, second] = match;
+  if (general && Number(year) < FIRST_GENERALIZED_YEAR) fail(`${what} is a GeneralizedTime before 2050`);
+  const century = general ? '' : Number(year) < CENTURY_PIVOT ? '20' : '19';
+  const iso = `${century}${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const time = Date.parse(iso);
+  // A date that does not exist is no number, or rolls over into another one (30 February, hour 24).
+  if (Number.isNaN(time) || new Date(time).toISOString() !== iso) fail(`${what} is a time that does not exist`);
+  return time / 1000;
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DerReader, printable, readDer, tags } from './der.ts';
+import { reading } from '../base/fault.ts';
+import { DerReader, printable, tags } from './der.ts';
 
 const reader = (hex: string) => new DerReader(Buffer.from(hex, 'hex'));
 /** What reading gives, or the fault as text. */
-const read = <T>(hex: string, how: (from: DerReader) => T): T | string => readDer(() => how(reader(hex)), String);
+const read = <T>(hex: string, how: (from: DerReader) => T): T | string => reading(() => how(reader(hex)), String);
 
 /** Each fault is one change of a good encoding. */
 const encodings: [what: string, how: (from: DerReader) => unknown, good: string, bad: [why: string, hex: string][]][] =
@@ -128,7 +129,7 @@ test('an inner element does not reach beyond its outer one', () => {
 
 test('printable ASCII is text; control characters, DEL and UTF-8 are not', () => {
   const text = (value: string) =>
-    readDer(
+    reading(
       () => printable(Buffer.from(value), 'it'),
       () => null,
     );

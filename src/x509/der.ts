@@ -1,3 +1,5 @@
+import { fail } from '../base/fault.ts';
+
 /** Tags of DER that certificates use (X.690 section 8.1.2): universal ones, and context-specific ones by their number. */
 export const tags = {
   boolean: 0x01,
@@ -14,30 +16,6 @@ export const tags = {
 
 const CONSTRUCTED = 0x20;
 
-/** Ends the reading of a structure at its first fault. Thrown by the reader, caught by `readDer`, seen nowhere else. */
-class DerFault {
-  readonly detail: string;
-
-  constructor(detail: string) {
-    this.detail = detail;
-  }
-}
-
-/** Stops the reading that `readDer` began. */
-export function fail(detail: string): never {
-  throw new DerFault(detail);
-}
-
-/** What `read` returns, or `refuse` of the fault that it met. A throw of any other kind is a bug, and goes on. */
-export function readDer<T, F>(read: () => T, refuse: (detail: string) => F): T | F {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DerFault) return refuse(error.detail);
-    throw error;
-  }
-}
-
 /**
  * Reads one run of DER elements (X.690 section 10) and nothing that is merely BER: definite and minimal lengths,
  * single-octet tags, primitive strings. Every fault ends the reading (`fail`). It never recurses by itself, so nesting
@@ -52,6 +30,14 @@ export class DerReader {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
+  }
+
+  /** The elements inside the one element that these bytes are, which must have this tag. */
+  static inside(bytes: Uint8Array, tag: number, what: string): DerReader {
+    const outer = new DerReader(bytes);
+    const inner = outer.enter(tag, what);
+    outer.end(what);
+    return inner;
   }
 
   /** The tag of the next element, or null at the end. */
@@ -135,9 +121,8 @@ export class DerReader {
     const content = this.content(tags.bitString, what);
     const unused = content[0];
     const octets = content.subarray(1);
-    if (unused === undefined || unused > 7) fail(`${what} is a broken bit string`);
-    if (octets.length === 0 && unused > 0) fail(`${what} is a broken bit string`);
-    if (octets.length > 0 && (octets.at(-1)! & ((1 << unused) - 1)) !== 0) fail(`${what} has unused bits set`);
+    if (unused === undefined || unused > (octets.length === 0 ? 0 : 7)) fail(`${what} is a broken bit string`);
+    if (((octets.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0) fail(`${what} has unused bits set`);
     return { unused, octets };
   }
 
@@ -164,9 +149,7 @@ export class DerReader {
   }
 }
 
-export function isConstructed(tag: number): boolean {
-  return (tag & CONSTRUCTED) !== 0;
-}
+export const isConstructed = (tag: number): boolean => (tag & CONSTRUCTED) !== 0;
 
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
@@ -175,20 +158,16 @@ export function hex(bytes: Uint8Array): string {
 /** The content of an OBJECT IDENTIFIER (X.690 section 8.19) as hex text. */
 export function identifier(content: Uint8Array, what: string): string {
   if (content.length === 0 || content.at(-1)! >= 0x80) fail(`${what} is a broken identifier`);
-  let fresh = true;
-  for (const byte of content) {
-    if (fresh && byte === 0x80) fail(`${what} is not a minimal identifier`);
-    fresh = byte < 0x80;
-  }
+  const padded = content.some((byte, i) => byte === 0x80 && (content[i - 1] ?? 0) < 0x80);
+  if (padded) fail(`${what} is not a minimal identifier`);
   return hex(content);
 }
 
 /** Text of bytes between space and tilde: IA5String without control characters. */
 export function printable(bytes: Uint8Array, what: string): string {
-  for (const byte of bytes) {
-    if (byte < 0x20 || byte > 0x7e) fail(`${what} holds a character that is not printable ASCII`);
-  }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (!/^[\x20-\x7e]*$/.test(text)) fail(`${what} holds a character that is not printable ASCII`);
+  return text;
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

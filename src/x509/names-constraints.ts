@@ -1,6 +1,7 @@
+import { fail } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { isHostName } from '../http/host.ts';
-import { DerReader, fail, tags } from './der.ts';
+import { DerReader, tags } from './der.ts';
 import { type Form, forms, type GeneralName, readGeneralName } from './names.ts';
 
 /** A certificate with more constraints is refused: matching costs names times constraints. */
@@ -34,9 +35,7 @@ export interface CertificateNames {
  * that excluding it would exclude nothing: it is a fault, not a constraint. `minimum` and `maximum` are faults.
  */
 export function readNameConstraints(value: Uint8Array): NameConstraints {
-  const outer = new DerReader(value);
-  const lists = outer.enter(tags.sequence, 'the name constraints');
-  outer.end('the name constraints');
+  const lists = DerReader.inside(value, tags.sequence, 'the name constraints');
   if (lists.next === null) fail('the name constraints are empty');
   const permitted = readSubtrees(lists.enterIf(PERMITTED, 'the permitted names'));
   const excluded = readSubtrees(lists.enterIf(EXCLUDED, 'the excluded names'));

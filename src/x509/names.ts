@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { DerReader, fail, identifier, isConstructed, printable, tags } from './der.ts';
+import { fail } from '../base/fault.ts';
+import { DerReader, identifier, isConstructed, printable, tags } from './der.ts';
 
 /** The forms of GeneralName (RFC 5280 section 4.2.1.6) by the number of their tag. */
 export const forms = {
@@ -59,14 +60,15 @@ export function readGeneralName(from: DerReader): GeneralName {
 }
 
 function checkUnread(form: Form, octets: Uint8Array): void {
+  const what = 'a name of another form';
   const inside = new DerReader(octets);
   switch (form) {
     case forms.other: {
-      inside.oid('a name of another form');
-      const value = inside.enter(VALUE, 'the value of a name of another form');
-      value.any('the value of a name of another form');
-      value.end('the value of a name of another form');
-      inside.end('a name of another form');
+      inside.oid(what);
+      const value = inside.enter(VALUE, `the value of ${what}`);
+      value.any(`the value of ${what}`);
+      value.end(`the value of ${what}`);
+      inside.end(what);
       break;
     }
     case forms.directory:

@@ -51,33 +51,28 @@ export function validatePath(
   if (unknownCritical !== null) return refuse('critical_extension', `the extension ${unknownCritical}`);
   if (!servesUsage(leaf, options.usage)) return refuse('extended_key_usage', `not for a ${options.usage}`);
   if (leaf.algorithm === null) return refuse('algorithm', 'it is signed with an algorithm that is not accepted');
-  return new Search(candidates, anchors, seconds, options).from(leaf);
+  const { usage, maxDepth = MAX_DEPTH } = options;
+  return new Search({ candidates, anchors, seconds, usage, maxDepth }).from(leaf);
+}
+
+/** What one search goes through, and what holds for it. */
+interface SearchSpace extends Required<PathOptions> {
+  readonly candidates: readonly Certificate[];
+  readonly anchors: readonly Certificate[];
+  readonly seconds: number;
 }
 
 class Search {
-  readonly #candidates: readonly Certificate[];
-  readonly #anchors: readonly Certificate[];
-  readonly #seconds: number;
-  readonly #usage: Usage;
-  readonly #maxDepth: number;
+  readonly #space: SearchSpace;
   #checksLeft: number;
   #costLeft: number;
   #deepest = 0;
   #fault: Refusal = refuse('issuer_unknown', 'no certificate of its issuer is known');
 
-  constructor(
-    candidates: readonly Certificate[],
-    anchors: readonly Certificate[],
-    seconds: number,
-    options: PathOptions,
-  ) {
-    this.#candidates = candidates;
-    this.#anchors = anchors;
-    this.#seconds = seconds;
-    this.#usage = options.usage;
-    this.#maxDepth = options.maxDepth ?? MAX_DEPTH;
-    this.#checksLeft = MAX_SIGNATURE_CHECKS + anchors.length;
-    this.#costLeft = anchors.reduce((cost, anchor) => cost + anchor.checkCost, MAX_COST);
+  constructor(space: SearchSpace) {
+    this.#space = space;
+    this.#checksLeft = MAX_SIGNATURE_CHECKS + space.anchors.length;
+    this.#costLeft = space.anchors.reduce((cost, anchor) => cost + anchor.checkCost, MAX_COST);
   }
 
   from(leaf: Certificate): Path | Refusal {
@@ -88,7 +83,7 @@ class Search {
   #extend(path: Path): Path | null {
     for (const issuer of this.#issuersOf(path.at(-1)!)) {
       if (path.slice(1).some((above) => sameEntity(above, issuer))) continue;
-      const anchor = this.#anchors.includes(issuer);
+      const anchor = this.#space.anchors.includes(issuer);
       const fault = this.#checkIssuer(issuer, path, anchor);
       if (fault !== null) {
         this.#note(fault, path.length);
@@ -104,7 +99,7 @@ class Search {
 
   /** Certificates of the issuer's name: those that the key identifiers point at first, anchors before others. */
   #issuersOf(child: Certificate): readonly Certificate[] {
-    const named = [...this.#anchors, ...this.#candidates].filter(({ subject }) =>
+    const named = [...this.#space.anchors, ...this.#space.candidates].filter(({ subject }) =>
       sameBytes(subject.der, child.issuer.der),
     );
     const wanted = child.extensions.authorityKeyId;
@@ -115,6 +110,7 @@ class Search {
 
   /** Null when `issuer` may stand above `path` and signed its last certificate. What costs most comes last. */
   #checkIssuer(issuer: Certificate, path: Path, anchor: boolean): Refusal | null {
+    const { seconds, usage, maxDepth } = this.#space;
     const { basicConstraints, keyUsage, nameConstraints, unknownCritical } = issuer.extensions;
     if (unknownCritical !== null)
       return refuse('issuer_invalid', `the critical extension ${unknownCritical} is unknown`);
@@ -123,21 +119,18 @@ class Search {
       return refuse('issuer_invalid', 'the basic constraints of its issuer are not critical');
     if (keyUsage !== null && !keyUsage.bits.has(keyUsages.keyCertSign))
       return refuse('issuer_invalid', 'its issuer may not sign certificates');
-    if (!servesUsage(issuer, this.#usage)) return refuse('issuer_invalid', `its issuer is not for a ${this.#usage}`);
-    if (this.#seconds < issuer.notBefore || this.#seconds > issuer.notAfter)
+    if (!servesUsage(issuer, usage)) return refuse('issuer_invalid', `its issuer is not for a ${usage}`);
+    if (seconds < issuer.notBefore || seconds > issuer.notAfter)
       return refuse('issuer_expired', 'a certificate of its path has ended or not begun');
 
     const below = path.slice(1).filter((certificate) => !certificate.selfIssued).length;
-    if (below > (basicConstraints.pathLength ?? Number.POSITIVE_INFINITY))
+    if (below > (basicConstraints.pathLength ?? Infinity))
       return refuse('path_length', 'the path is longer than an issuer allows');
-    if (below + (anchor || issuer.selfIssued ? 0 : 1) > this.#maxDepth)
-      return refuse('path_length', `the path has more than ${this.#maxDepth} intermediates`);
+    if (below + (anchor || issuer.selfIssued ? 0 : 1) > maxDepth)
+      return refuse('path_length', `the path has more than ${maxDepth} intermediates`);
 
     if (this.#checksLeft === 0 || this.#costLeft < issuer.checkCost) {
-      this.#note(
-        refuse('path_budget', 'the search for a path takes too many signature checks'),
-        Number.POSITIVE_INFINITY,
-      );
+      this.#note(refuse('path_budget', 'the search for a path takes too many signature checks'), Infinity);
       return this.#fault;
     }
     this.#checksLeft--;
@@ -164,10 +157,8 @@ function checkNames(
   constraints: NonNullable<Certificate['extensions']['nameConstraints']>,
   path: Path,
 ): Refusal | null {
-  for (const [i, certificate] of path.entries()) {
-    if (i > 0 && certificate.selfIssued) continue;
-    const { subject, extensions } = certificate;
-    const fault = checkNameConstraints(constraints, { names: extensions.names, subject });
+  for (const [i, { selfIssued, subject, extensions }] of path.entries()) {
+    const fault = i > 0 && selfIssued ? null : checkNameConstraints(constraints, { names: extensions.names, subject });
     if (fault !== null) return fault;
   }
   return null;
@@ -183,8 +174,9 @@ function sameEntity(a: Certificate, b: Certificate): boolean {
   return sameBytes(a.subject.der, b.subject.der) && sameBytes(a.spki, b.spki);
 }
 
-type PathReason = Refusal['reason'] extends infer R ? (R extends `identity_svid_${infer Rest}` ? Rest : never) : never;
+type SvidReason = Refusal['reason'] extends infer R ? (R extends `identity_svid_${infer Rest}` ? Rest : never) : never;
 
-function refuse(reason: PathReason, detail: string): Refusal {
+/** A refusal about a certificate, by what follows `identity_svid_` in its reason. */
+export function refuse(reason: SvidReason, detail: string): Refusal {
   return new Refusal(`identity_svid_${reason}`, detail);
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../../src/base/fault.ts';
-import { decodeUtf8, parseExactJsonBytes, parseStrictJsonBytes } from '../../src/base/strict-json.ts';
+import { decodeUtf8, parseExactJson, parseStrictJsonBytes } from '../../src/base/strict-json.ts';
 import { UnverifiedJws } from '../../src/token/jws.ts';
 import { TokenFault } from '../../src/token/jws-fault.ts';
 import { parseJwks } from '../../src/token/key-set.ts';
@@ -15,7 +15,10 @@ const header = Buffer.from('{"alg":"ES256"}').toString('base64url');
 /** Every place of this part that reads JSON: true when it took the bytes for JSON. */
 const readers: Readonly<Record<string, (bytes: Buffer) => boolean>> = {
   'strict JSON': (bytes) => !(parseStrictJsonBytes(bytes) instanceof Fault),
-  'exact JSON': (bytes) => !(parseExactJsonBytes(bytes) instanceof Fault),
+  'exact JSON': (bytes) => {
+    const text = decodeUtf8(bytes);
+    return !(text instanceof Fault) && !(parseExactJson(text) instanceof Fault);
+  },
   'a token': (bytes) => !(decodeToken(header, bytes.toString('base64url')) instanceof TokenFault),
   'a token header': (bytes) => !(decodeToken(bytes.toString('base64url'), 'e30') instanceof TokenFault),
   'a JWKS': (bytes) => !(parseJwks(bytes) instanceof Fault),

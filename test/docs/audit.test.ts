@@ -76,6 +76,7 @@ test('the command lines of docs/audit.md verify what they say', async () => {
   });
   await audit.record(auditRecord(), LONG);
   renameSync(file, `${file}.1`);
+  audit.reopen();
   for (let at = 0; at < 3; at++) await audit.record(auditRecord(), LONG);
   await audit.close(LONG);
   const whole = (await finish('cat', [`${file}.1`, file])).stdout.trimEnd().split('\n');

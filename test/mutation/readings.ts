@@ -20,7 +20,7 @@ const patches: readonly Patch[] = [
     [', ...names.filter((name) => name.startsWith(OWN_PREFIX))', ''],
   ],
   ['a header that overrides refuses', 'src/http/guard.ts', ['if (override !== null)', 'if (false)']],
-  ['a query that overrides refuses', 'src/envoy/request.ts', ['if (override !== null)', 'if (false)']],
+  ['a query that overrides refuses', 'src/http/request-line.ts', ['if (override !== null)', 'if (false)']],
   ['the path is decoded', 'src/http/path.ts', ['if (!/[%\\u0000-\\u0020\\u007f-\\uffff]/.test(rawPath))', 'if (true)']],
 ];
 

@@ -56,7 +56,12 @@ export const patches: readonly Patch[] = [
   ),
   patch('token: audience', 'src/token/jws-claims.ts', 'values.includes(audience) ? null', 'true ? null'),
   patch('token: end', 'src/token/jws-claims.ts', 'if (seconds >= exp + LEEWAY_SECONDS)', 'if (false)'),
-  patch('token: signature', 'src/token/jws-compact.ts', '(await holds(jws, key, algorithm))', 'true'),
+  patch(
+    'token: signature',
+    'src/token/jws-compact.ts',
+    'await compactVerify(text, key.cryptoKey(algorithm), { algorithms: [algorithm] });',
+    '',
+  ),
   patch(
     'token: one spelling of base64url',
     'src/base/base64url.ts',
@@ -115,10 +120,10 @@ export const patches: readonly Patch[] = [
     patch(
       'by the reader of requests',
       'src/http/guard.ts',
-      'if (value === undefined) continue;\n    if (more.length > 0)',
-      'if (value === undefined) continue;\n    if (false)',
+      '{\n  if (headers.all(name).length > 1) return repeated(name);',
+      '{',
     ),
-    patch('by the reader of tasks', 'src/task/declared.ts', 'if (more.length > 0)', 'if (false)'),
+    patch('by the reader of values', 'src/http/credentials.ts', 'more.length > 0 || ', ''),
   ),
   both(
     'task: a token that is bound to a key is no bearer token',
@@ -134,15 +139,15 @@ export const patches: readonly Patch[] = [
   patch(
     'task: a proof stands beside a token',
     'src/task/proofs.ts',
-    'if (presented.dpop !== null) {',
-    'if (presented.dpop !== null && candidates.length > 0) {',
+    'if (dpop === null) return null;',
+    'if (dpop === null || candidates.length === 0) return null;',
   ),
   // Proofs.
-  patch('dpop: htm', 'src/task/dpop.ts', 'if (claims.htm !== occasion.method)', 'if (false)'),
+  patch('dpop: htm', 'src/task/dpop.ts', 'if (claims.htm !== input.method)', 'if (false)'),
   patch('dpop: htu', 'src/task/dpop.ts', 'if (normalTargetUri(claims.htu) !== target)', 'if (false)'),
   patch('dpop: iat', 'src/task/dpop.ts', 'if (outside !== null)', 'if (false)'),
-  patch('dpop: ath', 'src/task/dpop.ts', 'if (claims.ath !== hashOf(occasion.token))', 'if (false)'),
-  patch('dpop: the key', 'src/task/dpop.ts', 'if (!occasion.tokenKeys.includes(keyThumbprint))', 'if (false)'),
+  patch('dpop: ath', 'src/task/dpop.ts', 'if (claims.ath !== hashOf(token.text))', 'if (false)'),
+  patch('dpop: the key', 'src/task/dpop.ts', 'if (!token.confirmation.keys.includes(keyThumbprint))', 'if (false)'),
   patch('dpop: once, in whatever spelling', 'src/task/dpop.ts', "proofKey('dpop', keyThumbprint, jti)", 'hashOf(text)'),
   patch(
     'wpt: the WIT is that of the caller',
@@ -152,9 +157,9 @@ export const patches: readonly Patch[] = [
   ),
   patch('wpt: aud', 'src/task/wimse.ts', 'normalTargetUri(aud) === target ? null', 'true ? null'),
   patch('wpt: exp', 'src/task/wimse.ts', 'if (seconds >= exp + LEEWAY_SECONDS)', 'if (false)'),
-  patch('wpt: wth', 'src/task/wimse.ts', "if (differs('wth', wit))", 'if (false)'),
-  patch('wpt: ath', 'src/task/wimse.ts', "if (differs('ath', accessToken))", 'if (false)'),
-  patch('wpt: tth', 'src/task/wimse.ts', "if (differs('tth', txnToken))", 'if (false)'),
+  patch('wpt: wth', 'src/task/wimse.ts', "if (differs('wth', texts['workload-identity-token']))", 'if (false)'),
+  patch('wpt: ath', 'src/task/wimse.ts', "if (differs('ath', texts.authorization?.text ?? null))", 'if (false)'),
+  patch('wpt: tth', 'src/task/wimse.ts', "if (differs('tth', texts['txn-token']))", 'if (false)'),
   patch('wpt: once, in whatever spelling', 'src/task/wimse.ts', "proofKey('wpt', key.thumbprint, jti)", 'hashOf(text)'),
   patch('once: what was used is remembered', 'src/state/memory.ts', 'this.#used.add(key);', ''),
   patch('once: what was used refuses', 'src/state/memory.ts', 'if (first !== undefined) {', 'if (false) {'),
@@ -186,7 +191,7 @@ export const patches: readonly Patch[] = [
   patch(
     'resource: methods that an api does not list',
     'src/inventory/host.ts',
-    'if (listed !== null && !listed.has(method))',
+    'if (stated(matches, (api) => api.methods).some((listed) => !listed.has(method)))',
     'if (false)',
   ),
   guardrail(

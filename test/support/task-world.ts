@@ -4,7 +4,7 @@ import { Refusal } from '../../src/base/outcome.ts';
 import type { JsonValue } from '../../src/base/strict-json.ts';
 import { guardHeaders } from '../../src/http/guard.ts';
 import type { CheckInput, Headers } from '../../src/http/input.ts';
-import { Caller, type Credential } from '../../src/identity/caller.ts';
+import { type Caller, type Credential, provenCaller } from '../../src/identity/caller.ts';
 import { credentialReader } from '../../src/identity/credentials.ts';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { TaskContext } from '../../src/task/model.ts';
@@ -197,7 +197,7 @@ export async function refuses(situation: Situation, reason: string, detail: RegE
 
 export function callerOf({ caller = AGENT, credential = 'x509-svid', thumbprint = CERTIFICATE }: Situation): Caller {
   const seconds = Math.floor(NOW / 1000);
-  return Caller.proven({
+  return provenCaller({
     workload: workloadOf(inventory, caller),
     credential,
     thumbprint,

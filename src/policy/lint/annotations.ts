@@ -1,8 +1,8 @@
 import type { Problem } from '../../source/problem.ts';
-import { problemIn } from '../text/split-policies.ts';
-import { wordOffset } from '../text/tokens.ts';
+import { problemAtWord, problemIn } from '../text/split-policies.ts';
+import { annotationOffset } from '../text/tokens.ts';
 import { MEANT } from './absence.ts';
-import { expressions, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
+import { attributesOf, expressions, nodeOf, operand, pathOf, stringsBeside } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 /** What the annotations that we act on, or show, are for. */
@@ -18,7 +18,7 @@ const PLAIN_CHAIN: ReadonlySet<string> = new Set(['depth', 'trustDomains', 'exte
 export function annotationProblems(policy: ParsedPolicy): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string, message: string): void => {
-    problems.push(problemIn(policy, placeOf(policy, name), message));
+    problems.push(problemIn(policy, annotationOffset(policy.tokens, name), message));
   };
   const annotations = policy.json.annotations ?? {};
   for (const [name, value] of Object.entries<string | null>(annotations)) {
@@ -41,48 +41,29 @@ export function annotationProblems(policy: ParsedPolicy): Problem[] {
     }
   }
   if (policy.json.effect === 'permit' && !('trusts_issuer_chain' in annotations) && readsActors(policy)) {
-    problems.push(
-      problemIn(
-        policy,
-        wordOffset(policy.tokens, 'originator', 'actors', 'chain'),
-        'a permit that rests on who stands in the chain believes the issuer of the token; say so with @trusts_issuer_chain',
-      ),
-    );
+    const message =
+      'a permit that rests on who stands in the chain believes the issuer of the token; say so with @trusts_issuer_chain';
+    problems.push(problemAtWord(policy, ['originator', 'actors', 'chain'], message));
   }
   return problems;
 }
 
 /** The approvals by whose names some condition asks. */
 function approvalsAsked({ json }: ParsedPolicy): ReadonlySet<string> {
-  const asked = new Set<string>();
-  for (const node of expressions(json)) {
-    const [left, right] = [operand(node, 'left'), operand(node, 'right')];
-    if (pathOf(left) !== 'context.approvals' && pathOf(right) !== 'context.approvals') continue;
-    for (const name of [...stringsOf(left), ...stringsOf(right)]) asked.add(name);
-  }
-  return asked;
+  return new Set(expressions(json).flatMap((node) => stringsBeside(node, 'context.approvals')));
 }
 
 /** Reads `context.chain.originator` or `.actors`, or takes `context` or `context.chain` as a whole, which may hide it. */
-function readsActors(policy: ParsedPolicy): boolean {
-  const open: unknown[] = policy.json.conditions.map((clause) => clause.body);
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    const node = nodeOf(next);
-    if (node?.operator === 'Var' && node.body === 'context') return true;
-    if (node?.operator === '.' || node?.operator === 'has') {
-      const { attr } = node.body as { attr?: unknown };
-      const path = pathOf(operand(node, 'left'));
-      if (path === 'context.chain' && (node.operator === 'has' || PLAIN_CHAIN.has(String(attr)))) continue;
-      if (path === 'context' && (node.operator === 'has' || attr !== 'chain')) continue;
-      if (path === 'context' || path === 'context.chain') return true;
-    }
-    open.push(...Object.values(next));
-  }
-  return false;
+function readsActors({ json }: ParsedPolicy): boolean {
+  return expressions(json, readsNoActor).some(({ operator, body }) => operator === 'Var' && body === 'context');
 }
 
-function placeOf(policy: ParsedPolicy, annotation: string): number {
-  const index = policy.tokens.findIndex((token, i) => token.text === '@' && policy.tokens[i + 1]?.text === annotation);
-  return policy.tokens[index]?.start ?? 0;
+/** Reads something of `context` that tells of no actor, or asks only whether it is there. */
+function readsNoActor(part: object): boolean {
+  const node = nodeOf(part);
+  if (node?.operator !== '.' && node?.operator !== 'has') return false;
+  const path = pathOf(operand(node, 'left'));
+  const [attribute = ''] = attributesOf(node);
+  if (path === 'context.chain') return node.operator === 'has' || PLAIN_CHAIN.has(attribute);
+  return path === 'context' && (node.operator === 'has' || attribute !== 'chain');
 }

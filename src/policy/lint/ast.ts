@@ -6,15 +6,25 @@ export interface Node {
   readonly body: unknown;
 }
 
-/** Every expression node of the policy's conditions. Iterative, so that no depth can overflow the stack. */
-export function* expressions(policy: PolicyJson): Generator<Node> {
-  const open: unknown[] = policy.conditions.map((clause) => clause.body);
+/**
+ * Every object and list in a value, but for what is below one that `isWhole` holds for. Iterative, so that no depth can
+ * overflow the stack.
+ */
+export function* objectsIn(value: unknown, isWhole = (_: object): boolean => false): Generator<object> {
+  const open = [value];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
-    const node = nodeOf(next);
-    if (node !== null) yield node;
-    open.push(...Object.values(next));
+    yield next;
+    if (!isWhole(next)) open.push(...Object.values(next));
   }
+}
+
+/** Every expression node of the policy's conditions, but for those below one that `isWhole` holds for. */
+export function expressions(policy: PolicyJson, isWhole?: (part: object) => boolean): IteratorObject<Node> {
+  const bodies = policy.conditions.map(({ body }) => body);
+  return objectsIn(bodies, isWhole)
+    .map(nodeOf)
+    .filter((node) => node !== null);
 }
 
 /** The node that a value of the JSON format is, or null for the records that hold operands. */
@@ -29,13 +39,18 @@ export function operand(node: Node, side: 'left' | 'right'): unknown {
   return typeof node.body === 'object' && node.body !== null ? (node.body as Record<string, unknown>)[side] : undefined;
 }
 
+/** What a `.` or a `has` asks for: several names where `has` asks for a path. */
+export function attributesOf(node: Node): readonly string[] {
+  return [(node.body as { readonly attr: string | readonly string[] }).attr].flat();
+}
+
 /** `context.task.scopes` for an expression that only walks from a variable, else null. */
 export function pathOf(expression: unknown): string | null {
   const steps: string[] = [];
   for (let node = nodeOf(expression); node !== null; node = nodeOf(operand(node, 'left'))) {
     if (node.operator === 'Var') return [String(node.body), ...steps].join('.');
     if (node.operator !== '.') return null;
-    steps.unshift(String((node.body as { attr?: unknown }).attr));
+    steps.unshift(...attributesOf(node));
   }
   return null;
 }
@@ -64,6 +79,18 @@ export function literalsOf(expression: unknown): readonly unknown[] {
 export function stringsOf(expression: unknown): readonly string[] {
   return literalsOf(expression).filter((value) => typeof value === 'string');
 }
+
+/** The strings that stand beside an expression of this path, whatever joins the two. */
+export function stringsBeside(node: Node, path: string): readonly string[] {
+  const sides = [operand(node, 'left'), operand(node, 'right')];
+  return sides.some((side) => pathOf(side) === path) ? sides.flatMap(stringsOf) : [];
+}
+
+export const COMPARING: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
+
+/** Those that an expression of this path is compared with. */
+export const comparedWith = (node: Node, path: string): readonly string[] =>
+  COMPARING.has(node.operator) ? stringsBeside(node, path) : [];
 
 /** What `&&` joins at the top of an expression, from left to right. */
 export function conjuncts<E>(expression: E): readonly E[] {

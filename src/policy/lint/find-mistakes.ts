@@ -1,5 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import { type PolicyText, problemIn } from '../text/split-policies.ts';
+import type { Token } from '../text/tokens.ts';
 import type { Mistake } from './mistake.ts';
 import { mistakes } from './mistakes.ts';
 
@@ -17,9 +18,7 @@ const known = new WeakMap<PolicyText, readonly FoundMistake[]>();
 
 /** Every mistake of the table in a policy, by the place where it begins. Where two begin at one place, the first counts. */
 export function mistakesIn(policy: PolicyText): readonly FoundMistake[] {
-  const before = known.get(policy);
-  if (before !== undefined) return before;
-  const found = find(policy, mistakes);
+  const found = known.get(policy) ?? find(policy, mistakes);
   known.set(policy, found);
   return found;
 }
@@ -32,21 +31,17 @@ export function silentMistakes(policy: PolicyText): Problem[] {
 }
 
 function find(policy: PolicyText, wanted: readonly Mistake[]): readonly FoundMistake[] {
-  const { text, starts } = joined(policy);
+  const text = joined(policy.tokens);
   const found = new Map<number, FoundMistake>();
   const forbids = policy.tokens.some((token) => token.text === 'forbid');
   for (const mistake of wanted) {
-    let times = 0;
-    for (const match of text.matchAll(new RegExp(mistake.found, 'g'))) {
-      if (++times > MAX_EACH) break;
-      const first = starts.get(match.index);
-      const last = lastToken(policy, starts, match.index + match[0].length);
-      if (first === undefined || found.has(first)) continue;
-      const start = policy.tokens[first]?.start ?? 0;
+    for (const match of text.matchAll(new RegExp(mistake.found, 'g')).take(MAX_EACH)) {
+      const [first, last] = matchedTokens(policy.tokens, match);
+      if (first === undefined || last === undefined || found.has(first.start)) continue;
       const instead = insteadOf(mistake, match);
       const place = forbids && GUARDED.test(instead) ? ', with what may pass, inside unless { … }' : '';
-      const message = `${mistake.why}; write ${instead}${place}`;
-      found.set(first, { start, end: last, problem: problemIn(policy, start, message) });
+      const problem = problemIn(policy, first.start, `${mistake.why}; write ${instead}${place}`);
+      found.set(first.start, { start: first.start, end: last.end, problem });
     }
   }
   return [...found.values()].toSorted((a, b) => a.start - b.start);
@@ -66,22 +61,13 @@ export function insteadOf(mistake: Mistake, match: RegExpExecArray): string {
 /** Stands for a space inside a string while tokens are joined by spaces. */
 const BLANK = '\u00a0';
 
-/** The tokens joined by single spaces, and which token begins where. */
-function joined({ tokens }: PolicyText): { readonly text: string; readonly starts: ReadonlyMap<number, number> } {
-  const starts = new Map<number, number>();
-  const parts: string[] = [];
-  let length = 0;
-  for (const [index, token] of tokens.entries()) {
-    starts.set(length, index);
-    const part = token.text.replaceAll(/\s/g, BLANK);
-    parts.push(part);
-    length += part.length + 1;
-  }
-  return { text: parts.join(' '), starts };
-}
+/** The tokens joined by single spaces: what the patterns of mistakes are matched against. */
+export const joined = (tokens: readonly Token[]): string =>
+  tokens.map(({ text }) => text.replaceAll(/\s/g, BLANK)).join(' ');
 
-/** Where in the policy the last token of a match ends. */
-function lastToken(policy: PolicyText, starts: ReadonlyMap<number, number>, end: number): number {
-  const next = starts.get(end + 1);
-  return policy.tokens[next === undefined ? policy.tokens.length - 1 : next - 1]?.end ?? policy.text.length;
+/** The first and the last token of a match in the tokens that were joined. */
+export function matchedTokens(tokens: readonly Token[], match: RegExpExecArray): readonly (Token | undefined)[] {
+  const spaces = (text: string): number => text.split(' ').length - 1;
+  const first = spaces(match.input.slice(0, match.index));
+  return [tokens[first], tokens[first + spaces(match[0])]];
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import { type PolicyText, problemIn } from '../text/split-policies.ts';
+import { byDepth, OPENING } from '../text/tokens.ts';
 
 /**
  * Far below what kills a Wasm instance (118 nested brackets, 360 operators in a row; measured on the pinned Node, see
@@ -22,15 +23,10 @@ export function limitProblems(policy: PolicyText): Problem[] {
   };
   if (Buffer.byteLength(policy.text) > MAX_BYTES)
     over(0, `longer than ${MAX_BYTES} bytes; make several policies of it`);
-  let depth = 0;
   const seen = { operators: 0, clauses: 0, steps: 0 };
-  for (const { text, kind, start } of policy.tokens) {
-    if (kind === 'string' || kind === 'number') continue;
-    if (text === '(' || text === '[' || text === '{') {
-      if (++depth === MAX_DEPTH + 1)
-        over(start, `nested deeper than ${MAX_DEPTH} brackets; make several policies of it`);
-    } else if (text === ')' || text === ']' || text === '}') {
-      depth--;
+  for (const [{ text, start }, depth] of byDepth(policy.tokens)) {
+    if (OPENING.has(text) && depth === MAX_DEPTH + 1) {
+      over(start, `nested deeper than ${MAX_DEPTH} brackets; make several policies of it`);
     } else if (OPERATORS.has(text) && ++seen.operators === MAX_OPERATORS + 1) {
       over(start, `more than ${MAX_OPERATORS} operators; use [...].contains(x) instead of ||, or several policies`);
     } else if ((text === 'when' || text === 'unless') && depth === 0 && ++seen.clauses === MAX_CLAUSES + 1) {

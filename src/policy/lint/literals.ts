@@ -3,21 +3,18 @@ import type { EntityUid } from '../decide/call.ts';
 import type { PolicyJson } from '../decide/engine.ts';
 import { problemIn } from '../text/split-policies.ts';
 import { literals } from '../text/tokens.ts';
-import { expressions, literalsOf, operand } from './ast.ts';
+import { expressions, literalsOf, objectsIn, operand } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 /** Every entity that a policy names, as Cedar read it: in its scope and in its conditions. */
-export function entitiesOf(policy: PolicyJson): readonly EntityUid[] {
-  const found: EntityUid[] = [];
-  const open: unknown[] = [policy.principal, policy.action, policy.resource, policy.conditions];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    // Parts of an expression are objects or lists; only an entity has two strings of these names.
-    const { type, id } = next as Partial<Record<string, unknown>>;
-    if (typeof type === 'string' && typeof id === 'string') found.push({ type, id });
-    else open.push(...Object.values(next));
-  }
-  return found;
+export function entitiesOf({ principal, action, resource, conditions }: PolicyJson): readonly EntityUid[] {
+  return (
+    objectsIn([principal, action, resource, conditions])
+      // Parts of an expression are objects or lists; only an entity has two strings of these names.
+      .map((part) => part as Partial<Record<string, unknown>>)
+      .flatMap(({ type, id }) => (typeof type === 'string' && typeof id === 'string' ? [{ type, id }] : []))
+      .toArray()
+  );
 }
 
 /**

@@ -36,6 +36,4 @@ export const MEMBER =
   '(?:\\[ (?<text>TEXT) \\]|\\. (?<word>(?!hasTag|getTag|contains|get|has)\\w+))(?: (?<op>==|!=) (?<value>TEXT))?';
 
 /** The value of a string as it stands in the policy. */
-export function unquoted(text: string): string {
-  return stringValue({ kind: 'string', text, start: 0, end: text.length }) ?? '';
-}
+export const unquoted = (text: string): string => stringValue({ text }) ?? '';

@@ -1,5 +1,5 @@
 import { tokenize } from '../text/tokens.ts';
-import { insteadOf } from './find-mistakes.ts';
+import { insteadOf, joined, matchedTokens } from './find-mistakes.ts';
 import type { Mistake } from './mistake.ts';
 import { mistakes } from './mistakes.ts';
 
@@ -30,14 +30,11 @@ export function meantBy(mistake: Mistake): string {
   if (meant !== undefined) return meant;
   const tokens = tokenize(written);
   if ('message' in tokens) return written;
-  const text = tokens.map((token) => token.text).join(' ');
-  const match = found.exec(text);
+  const match = found.exec(joined(tokens));
   if (match === null) return written;
   // What is left of the example keeps its spelling.
-  const count = (part: string): number => (part === '' ? 0 : part.trim().split(' ').length);
-  const first = count(text.slice(0, match.index));
-  const last = first + count(match[0]) - 1;
-  return `${written.slice(0, tokens[first]?.start)}${insteadOf(mistake, match)}${written.slice(tokens[last]?.end)}`;
+  const [first, last] = matchedTokens(tokens, match);
+  return `${written.slice(0, first?.start)}${insteadOf(mistake, match)}${written.slice(last?.end)}`;
 }
 
 function code(text: string): string {

@@ -5,10 +5,10 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, writeActions } from '../../inventory/model.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { PolicySettings } from '../text/sources.ts';
-import { problemIn } from '../text/split-policies.ts';
+import { faultIn, problemAtString } from '../text/split-policies.ts';
 import { type Literal, literals } from '../text/tokens.ts';
 import type { ParsedPolicy } from './parsed.ts';
-import { MAX_FAULTS, type Names, stringProblems, unlisted, valueOffset } from './strings.ts';
+import { type ClosedList, MAX_FAULTS, type Names, stringProblems, unlisted } from './strings.ts';
 
 /**
  * Names that are nowhere listed. Strict validation accepts any id of an entity and any string, so a misspelt one makes a
@@ -18,31 +18,30 @@ export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
   const problems: Problem[] = [];
   for (const literal of literals(policy.tokens)) {
     if (problems.length === MAX_FAULTS) break;
-    const fault = literalFault(literal, names);
-    if (fault !== null) problems.push(problemIn(policy, literal.offset, fault));
+    problems.push(...faultIn(policy, literal.offset, literalFault(literal, names)));
   }
   const { approval } = policy.json.annotations ?? {};
   // A guardrail may name an approval that this estate cannot give: then nothing lifts it, which denies.
   if (approval && !policy.guardrail && !names.inventory.known.approvals.has(approval)) {
-    problems.push(problemIn(policy, valueOffset(policy, approval), unlisted('approval', approval, 'approvals')));
+    problems.push(problemAtString(policy, approval, unlisted('approval', approval, 'approvals')));
   }
   return [...problems, ...stringProblems(policy, names)];
 }
 
+/** What the inventory lists by name. */
+const LISTS: ReadonlyMap<string, ClosedList> = new Map<string, ClosedList>([
+  ['Mesh::Team', { kind: 'team', names: 'teams', where: 'teams' }],
+  ['Mesh::Group', { kind: 'group', names: 'groups', where: "a workload's groups" }],
+  ['Mesh::Purpose', { kind: 'purpose', names: 'purposes', where: 'purposes' }],
+  ['Mesh::Host', { kind: 'host', names: 'hosts', where: 'resources' }],
+  ['Mesh::Api', { kind: 'api', names: 'apis', where: "the host's apis, and write it host/name" }],
+]);
+
 /** What is wrong with an entity literal, and what to do; null when it names something. */
 function literalFault({ type, id }: Literal, { inventory, settings }: Names): string | null {
-  const { known } = inventory;
+  const list = LISTS.get(type);
+  if (list !== undefined) return inventory.known[list.names].has(id) ? null : unlisted(list.kind, id, list.where);
   switch (type) {
-    case 'Mesh::Team':
-      return known.teams.has(id) ? null : unlisted('team', id, 'teams');
-    case 'Mesh::Group':
-      return known.groups.has(id) ? null : unlisted('group', id, "a workload's groups");
-    case 'Mesh::Purpose':
-      return known.purposes.has(id) ? null : unlisted('purpose', id, 'purposes');
-    case 'Mesh::Host':
-      return known.hosts.has(id) ? null : unlisted('host', id, 'resources');
-    case 'Mesh::Api':
-      return known.apis.has(id) ? null : unlisted('api', id, "the host's apis, and write it host/name");
     case 'Mesh::TrustDomain':
       return trustDomainFault(id, settings);
     case 'Mesh::SpiffePath':

@@ -1,8 +1,10 @@
 import type { PolicyJson } from '../decide/engine.ts';
-import type { PolicyText } from '../text/split-policies.ts';
+import type { SourcePolicy } from '../text/split-policies.ts';
 
 /** A policy that parsed. */
-export interface ParsedPolicy extends PolicyText {
+export interface ParsedPolicy extends SourcePolicy {
   readonly json: PolicyJson;
-  readonly guardrail: boolean;
 }
+
+/** `@mode("shadow")`. */
+export const isShadow = ({ json }: ParsedPolicy): boolean => json.annotations?.mode === 'shadow';

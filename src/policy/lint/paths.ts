@@ -1,11 +1,10 @@
 import type { Problem } from '../../source/problem.ts';
 import type { PolicyJson } from '../decide/engine.ts';
-import { problemIn } from '../text/split-policies.ts';
-import { expressions, type Node, operand, pathOf, stringsOf } from './ast.ts';
+import { problemAtString } from '../text/split-policies.ts';
+import { comparedWith, expressions, type Node, operand, pathOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
-import { MAX_FAULTS, valueOffset } from './strings.ts';
+import { MAX_FAULTS } from './strings.ts';
 
-const COMPARING: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
 /** Stands for `*` in what is said of a pattern. */
 const WILDCARD = '*';
 
@@ -13,11 +12,11 @@ const WILDCARD = '*';
 export function pathProblems(policy: ParsedPolicy): Problem[] {
   const problems: Problem[] = [];
   for (const node of expressions(policy.json)) {
-    for (const text of [...comparedWithPath(node), ...patternsOfPath(node)]) {
+    for (const text of [...comparedWith(node, 'resource.path'), ...patternsOfPath(node)]) {
       if (text === '/' || (/^[/*]/.test(text) && !text.endsWith('/'))) continue;
       if (problems.length === MAX_FAULTS) return problems;
       const message = `no path is '${text}': resource.path begins with a slash and stands without a trailing one; write it so`;
-      problems.push(problemIn(policy, valueOffset(policy, text), message));
+      problems.push(problemAtString(policy, text, message));
     }
   }
   return problems;
@@ -33,13 +32,6 @@ export function pathNotes(policy: PolicyJson): string[] {
       const instead = path.includes(WILDCARD) ? `add || resource.path like "${path}"` : `write resource in Mesh::Path`;
       return `'${text}' leaves out '${path}' itself, with and without a trailing slash; ${instead} if it is meant too`;
     });
-}
-
-function comparedWithPath(node: Node): readonly string[] {
-  if (!COMPARING.has(node.operator)) return [];
-  const [left, right] = [operand(node, 'left'), operand(node, 'right')];
-  if (pathOf(left) !== 'resource.path' && pathOf(right) !== 'resource.path') return [];
-  return [...stringsOf(left), ...stringsOf(right)];
 }
 
 /** The pattern of a `like` about the path, with `*` for each wildcard. */

@@ -1,6 +1,6 @@
 import type { PolicyJson } from '../decide/engine.ts';
 import { optionalFacts } from '../decide/facts.ts';
-import { expressions, type Node, nodeOf, operand, pathOf } from './ast.ts';
+import { attributesOf, expressions, type Node, nodeOf, operand, pathOf } from './ast.ts';
 
 /** What of `context` a request may lack: every field with `?` in cedar/schema.cedarschema. */
 export const OPTIONAL: readonly string[] = ['task', 'declared', 'query', 'client', ...optionalFacts];
@@ -9,12 +9,6 @@ const SUBJECT = 'task.subject';
 
 /** Evaluations of one condition; the few that need more count as passed. */
 const MOST_EVALUATIONS = 1000;
-
-/** A condition as it is with a fact, or without it. */
-interface Assumed {
-  readonly fact: string;
-  readonly present: boolean;
-}
 
 /**
  * The facts whose absence changes the policy's answer in the direction of more access, each at most once: with the fact,
@@ -37,25 +31,21 @@ function presenceOf(node: Node): readonly string[] {
     return [name?.operator === 'Value' ? `${kind}.${name.body}` : kind];
   }
   if (node.operator !== 'has') return [];
-  const { attr } = node.body as { readonly attr: string | readonly string[] };
-  const [first = '', second] = typeof attr === 'string' ? [attr] : attr;
+  const [first = '', second] = attributesOf(node);
   const path = pathOf(operand(node, 'left'));
-  if (path === 'context.task' || path === null) {
-    if (first === 'subject') return [SUBJECT];
-  }
+  if ((path === 'context.task' || path === null) && first === 'subject') return [SUBJECT];
   if ((path !== 'context' && path !== null) || !OPTIONAL.includes(first)) return [];
   return second === 'subject' ? [first, SUBJECT] : [first];
 }
 
 function opensWithout(fact: string, policy: PolicyJson): boolean {
   const [holding, lifted] = policy.effect === 'forbid' ? [true, false] : [false, true];
-  const keys = new WeakMap<object, string>();
   let evaluations = 0;
   const search = (known: ReadonlyMap<string, boolean>): boolean => {
     if (++evaluations > MOST_EVALUATIONS) return true;
     const open: string[] = [];
-    const read = (present: boolean) =>
-      holds(policy, { assumed: { fact, present }, known, keys, unknown: (key) => open.push(key) });
+    const unknown = (key: string) => open.push(key);
+    const read = (present: boolean) => holds(policy, { fact, present, known, unknown });
     const [withIt, without] = [read(true), read(false)];
     if (withIt === !holding || without === !lifted) return false;
     const [next] = open;
@@ -65,24 +55,21 @@ function opensWithout(fact: string, policy: PolicyJson): boolean {
   return search(new Map());
 }
 
+/** A policy as it is with a fact, or without it. */
 interface Reading {
-  readonly assumed: Assumed;
+  readonly fact: string;
+  readonly present: boolean;
   readonly known: ReadonlyMap<string, boolean>;
-  /** Texts of the comparisons, which may hold lists of thousands. */
-  readonly keys: WeakMap<object, string>;
   readonly unknown: (key: string) => void;
 }
 
 /** A Boolean, or null where what is known does not decide. */
 type Truth = boolean | null;
 
-function holds(policy: PolicyJson, reading: Reading): Truth {
-  return all(
-    policy.conditions.map(({ kind, body }) => () => {
-      const value = truth(body, reading);
-      return kind === 'when' ? value : not(value);
-    }),
-  );
+function holds({ conditions }: PolicyJson, reading: Reading): Truth {
+  const held = ({ kind, body }: PolicyJson['conditions'][number]): Truth =>
+    kind === 'when' ? truth(body, reading) : not(truth(body, reading));
+  return all(conditions.map((condition) => () => held(condition)));
 }
 
 function truth(expression: unknown, reading: Reading): Truth {
@@ -118,21 +105,23 @@ function truth(expression: unknown, reading: Reading): Truth {
 
 /** Whether a fact is there: assumed for the one that is looked at, and for what is part of it where it is absent. */
 function presence(fact: string, reading: Reading): Truth {
-  const { assumed } = reading;
-  if (fact === assumed.fact) return assumed.present;
-  if (!assumed.present && fact.startsWith(`${assumed.fact}.`)) return false;
+  if (fact === reading.fact) return reading.present;
+  if (!reading.present && fact.startsWith(`${reading.fact}.`)) return false;
   return recalled(`has ${fact}`, reading);
 }
 
 /** What reads the fact has another value where the fact is absent. */
 function comparison(expression: object, reading: Reading): Truth {
-  const { assumed, keys } = reading;
-  const text = keys.get(expression) ?? JSON.stringify(expression);
-  keys.set(expression, text);
-  const [name = '', tag] = assumed.fact.split(/\.(.*)/s);
+  const { fact, present } = reading;
+  const text = texts.get(expression) ?? JSON.stringify(expression);
+  texts.set(expression, text);
+  const [name = '', tag] = fact.split(/\.(.*)/s);
   const reads = text.includes(JSON.stringify(tag ?? name)) || WHOLE_CONTEXT.test(text);
-  return recalled(reads ? `${assumed.present} ${text}` : text, reading);
+  return recalled(reads ? `${present} ${text}` : text, reading);
 }
+
+/** Texts of the comparisons, which may hold lists of thousands. */
+const texts = new WeakMap<object, string>();
 
 /** The context as a value, which has whatever is in it. */
 const WHOLE_CONTEXT = /\{"Var":"context"\}(?!,"attr")/;

@@ -1,5 +1,5 @@
 import type { PolicyText } from '../text/split-policies.ts';
-import type { Token } from '../text/tokens.ts';
+import { byDepth, CLOSING, type Token } from '../text/tokens.ts';
 
 /** One `when { … }` or `unless { … }` of a policy, by its tokens. */
 export interface Clause {
@@ -10,21 +10,12 @@ export interface Clause {
 
 /** The clauses of a policy that parsed, in their order. */
 export function clausesOf({ tokens }: PolicyText): readonly Clause[] {
-  const clauses: Clause[] = [];
-  let depth = 0;
-  let open: { readonly kind: Clause['kind']; readonly from: number } | null = null;
-  for (const [index, { text, kind }] of tokens.entries()) {
-    if (kind === 'string') continue;
-    if (depth === 0 && (text === 'when' || text === 'unless') && tokens[index + 1]?.text === '{') {
-      open = { kind: text, from: index + 2 };
-    }
-    if (OPENING.has(text)) depth++;
-    if (CLOSING.has(text) && --depth === 0 && open !== null) {
-      clauses.push({ kind: open.kind, tokens: tokens.slice(open.from, index) });
-      open = null;
-    }
-  }
-  return clauses;
+  const depths = byDepth(tokens);
+  return depths.flatMap(([{ text: kind }, depth], index) => {
+    if (depth !== 0 || (kind !== 'when' && kind !== 'unless') || tokens[index + 1]?.text !== '{') return [];
+    const end = depths.findIndex(([{ text }, inside], i) => i > index && inside === 1 && CLOSING.has(text));
+    return end === -1 ? [] : [{ kind, tokens: tokens.slice(index + 2, end) }];
+  });
 }
 
 /**
@@ -60,16 +51,9 @@ function plain(tokens: readonly Token[]): string {
     .join('');
 }
 
-const OPENING: ReadonlySet<string> = new Set(['(', '[', '{']);
-const CLOSING: ReadonlySet<string> = new Set([')', ']', '}']);
-const OPPOSITE: ReadonlyMap<string, string> = new Map([
-  ['<', '>='],
-  ['>=', '<'],
-  ['>', '<='],
-  ['<=', '>'],
-  ['==', '!='],
-  ['!=', '=='],
-]);
+const OPPOSITE: ReadonlyMap<string, string> = new Map(
+  Object.entries({ '<': '>=', '>=': '<', '>': '<=', '<=': '>', '==': '!=', '!=': '==' }),
+);
 const BINDING: ReadonlySet<string> = new Set([...OPPOSITE.keys(), 'in', 'like', 'is', 'has', '+', '-', '*']);
 
 const isWord = ({ kind }: Pick<Token, 'kind' | 'text'>): boolean => kind === 'word' || kind === 'number';
@@ -87,9 +71,8 @@ function conjuncts(tokens: readonly Token[]): readonly (readonly Token[])[] | nu
 }
 
 function negated(tokens: readonly Token[], text: string): string {
-  const own = byDepth(tokens).filter(([token, depth]) => depth === 0 && token.kind !== 'string');
-  const signs = own.filter(([token]) => BINDING.has(token.text)).map(([token]) => token);
-  const [sign, ...others] = signs;
+  const signs = byDepth(tokens).filter(([token, depth]) => depth === 0 && BINDING.has(token.text));
+  const [sign, ...others] = signs.map(([token]) => token);
   const opposite = others.length === 0 ? OPPOSITE.get(sign?.text ?? '') : undefined;
   if (sign !== undefined && opposite !== undefined) {
     const at = tokens.indexOf(sign);
@@ -97,17 +80,6 @@ function negated(tokens: readonly Token[], text: string): string {
   }
   if (sign !== undefined) return `!(${sourceOf(tokens, text)})`;
   return tokens[0]?.text === '!' ? sourceOf(tokens.slice(1), text) : `!${sourceOf(tokens, text)}`;
-}
-
-/** Each token with the number of brackets around it; a bracket counts as inside. */
-function byDepth(tokens: readonly Token[]): (readonly [Token, number])[] {
-  let depth = 0;
-  return tokens.map((token) => {
-    if (token.kind !== 'string' && OPENING.has(token.text)) depth++;
-    const own = depth;
-    if (token.kind !== 'string' && CLOSING.has(token.text)) depth--;
-    return [token, own] as const;
-  });
 }
 
 /** As the author wrote it, on one line and without comments. */

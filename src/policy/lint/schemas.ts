@@ -22,18 +22,19 @@ export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly Sou
   const joined = [ours, ...theirs].map((file) => file.text).join('\n');
   const before = cedar.schemaToJsonWithResolvedTypes(ours.text);
   const after = cedar.schemaToJsonWithResolvedTypes(joined);
-  if (before.type === 'failure') return before.errors.map((fault) => schemaProblem(ours, fault));
-  if (after.type === 'failure') return after.errors.map((fault) => joinedProblem(ours, theirs, fault));
+  if (before.type === 'failure') return before.errors.map((fault) => schemaProblem(ours, [], fault));
+  if (after.type === 'failure') return after.errors.map((fault) => schemaProblem(ours, theirs, fault));
   // What only a whole schema shows: a circle of actions, an enum with parents.
   const whole = cedar.checkParseSchema(joined);
-  if (whole.type === 'failure') return whole.errors.map((fault) => joinedProblem(ours, theirs, fault));
+  if (whole.type === 'failure') return whole.errors.map((fault) => schemaProblem(ours, theirs, fault));
   for (const [name, namespace] of Object.entries(after.json)) {
     if (name === OURS) continue;
     for (const [action, { memberOf = [] }] of Object.entries(namespace.actions)) {
       const group = memberOf.find((parent) => parent.type?.startsWith(`${OURS}::`) === true);
       if (group === undefined) continue;
       const message = `the action ${action} joins ${group.type}::"${group.id}"; our groups are closed`;
-      problems.push(actionProblem(theirs, name, action, message) ?? problemAt(theirs[0] ?? ours, 0, message));
+      const [file, offset] = placeOfAction(theirs, name, action) ?? [theirs[0] ?? ours, 0];
+      problems.push(problemAt(file, offset, message));
     }
   }
   if (!isDeepStrictEqual(before.json[OURS], after.json[OURS])) {
@@ -65,50 +66,36 @@ function shapeProblems(file: SourceFile): Problem[] {
   return problems;
 }
 
-/** A problem where the action is declared, whichever way its name is spelt there; null when no file declares it. */
-function actionProblem(
-  files: readonly SourceFile[],
-  namespace: string,
-  action: string,
-  message: string,
-): Problem | null {
+/** Where the action is declared, whichever way its name is spelt there; null when no file declares it. */
+function placeOfAction(files: readonly SourceFile[], namespace: string, action: string): [SourceFile, number] | null {
   for (const file of files) {
     const tokens = tokenize(file.text);
     if ('message' in tokens) continue;
-    const opening = tokens.findIndex(({ text }, at) => {
-      if (text !== 'namespace') return false;
-      const name = tokens.slice(
-        at + 1,
-        tokens.findIndex((token, i) => i > at && token.text === '{'),
-      );
-      return name.map((token) => token.text).join('') === namespace;
-    });
-    const token = tokens
-      .slice(opening === -1 ? tokens.length : opening)
-      .find((candidate) => (candidate.kind === 'string' ? stringValue(candidate) : candidate.text) === action);
-    if (token !== undefined) return problemAt(file, token.start, message);
+    const nameAt = (at: number): string => {
+      const end = tokens.findIndex(({ text }, i) => i > at && text === '{');
+      return tokens
+        .slice(at, end)
+        .map(({ text }) => text)
+        .join('');
+    };
+    const opening = tokens.findIndex(({ text }, at) => text === 'namespace' && nameAt(at + 1) === namespace);
+    const token = tokens.find(
+      (one, at) => opening !== -1 && at >= opening && (one.kind === 'string' ? stringValue(one) : one.text) === action,
+    );
+    if (token !== undefined) return [file, token.start];
   }
   return null;
 }
 
-function schemaProblem(file: SourceFile, fault: CedarFault): Problem {
-  const location = fault.sourceLocations?.[0];
-  const message = fault.help === null ? fault.message : `${fault.message}; ${fault.help}`;
-  return problemAt(file, location === undefined ? 0 : offsetOfByte(file.text, location.start), message);
-}
-
 /** A place in the joined text lies in one of its parts. A fault without a place is theirs: ours alone has none. */
-function joinedProblem(ours: SourceFile, theirs: readonly SourceFile[], fault: CedarFault): Problem {
-  const location = fault.sourceLocations?.[0];
-  if (location === undefined) return schemaProblem(theirs[0] ?? ours, fault);
-  let byte = location.start;
+function schemaProblem(ours: SourceFile, theirs: readonly SourceFile[], fault: CedarFault): Problem {
+  const message = fault.help === null ? fault.message : `${fault.message}; ${fault.help}`;
+  let byte = fault.sourceLocations?.[0]?.start;
+  if (byte === undefined) return problemAt(theirs[0] ?? ours, 0, message);
   for (const file of [ours, ...theirs]) {
     const length = Buffer.byteLength(file.text) + 1;
-    if (byte < length) {
-      const start = { start: byte, end: byte, label: null };
-      return schemaProblem(file, { ...fault, sourceLocations: [start] });
-    }
+    if (byte < length) return problemAt(file, offsetOfByte(file.text, byte), message);
     byte -= length;
   }
-  return schemaProblem(ours, { ...fault, sourceLocations: [] });
+  return problemAt(ours, 0, message);
 }

@@ -1,9 +1,8 @@
-import type { Inventory } from '../../inventory/inventory.ts';
+import type { Inventory, KnownNames } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
-import type { PolicySettings } from '../text/sources.ts';
-import { problemIn } from '../text/split-policies.ts';
-import { stringValue, wordOffset } from '../text/tokens.ts';
-import { expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
+import type { DeclaredHeader, PolicySettings } from '../text/sources.ts';
+import { problemAtString, problemAtWord } from '../text/split-policies.ts';
+import { attributesOf, COMPARING, expressions, type Node, nodeOf, operand, pathOf, stringsOf } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 /** Where names come from: the inventory, and the policy part of the config. */
@@ -24,70 +23,54 @@ export function stringProblems(policy: ParsedPolicy, names: Names): Problem[] {
   const problems: Problem[] = [];
   for (const node of expressions(policy.json)) {
     if (problems.length >= MAX_FAULTS) break;
-    for (const { offset, fault, list } of [...tagFaults(policy, node, names), ...listFaults(policy, node, names)]) {
-      if (policy.guardrail && list === 'approvals') continue;
-      problems.push(problemIn(policy, offset, fault));
-    }
+    problems.push(...tagProblems(policy, node, names), ...listProblems(policy, node, names));
     const hidden = hiddenList(node);
     if (hidden === null) continue;
     const message = `${hidden} is compared with names only where it stands by itself, as in ${hidden}.contains("..."); write it so`;
-    problems.push(problemIn(policy, wordOffset(policy.tokens, hidden.split('.').at(-1) ?? ''), message));
+    problems.push(problemAtWord(policy, hidden.split('.').slice(-1), message));
   }
   return problems;
 }
 
-interface StringFault {
-  readonly offset: number;
-  readonly fault: string;
-  /** The closed list that the name is missing from, where it is one. */
-  readonly list?: ClosedList['names'];
-}
-
 /** Names of tags, which are headers, numbers or labels by what they are tags of. */
-function tagFaults(policy: ParsedPolicy, node: Node, { inventory, settings }: Names): StringFault[] {
+function tagProblems(policy: ParsedPolicy, node: Node, { inventory, settings }: Names): Problem[] {
   if (node.operator !== 'hasTag' && node.operator !== 'getTag') return [];
   const left = operand(node, 'left');
   // Of an entity literal nothing but the name is known: that is refused by itself.
   if (nodeOf(left)?.operator === 'Value') return [];
-  const path = pathOf(left) ?? '';
-  const { workloadLabels, resourceLabels } = inventory.known;
-  const label = (names: ReadonlySet<string>, kind: string, where: string) => (name: string) =>
-    names.has(name) ? null : unlisted(kind, name, where);
-  const faultOf = new Map<string, (name: string) => string | null>([
-    ['context.headers', (name) => headerFault(settings, name, 'string')],
-    ['context.numbers', (name) => headerFault(settings, name, 'long')],
-    ['resource', label(resourceLabels, 'label or parameter of a resource', 'labels, or a template')],
-    ['principal', label(workloadLabels, 'label of a workload', "a workload's labels")],
-    ['context.chain.originator', label(workloadLabels, 'label of a workload', "a workload's labels")],
-  ]).get(path);
-  if (faultOf === undefined) {
+  const of = TAGS.get(pathOf(left) ?? '');
+  if (of === undefined) {
     const fault = `whose tags these are is hidden; write principal.${node.operator}("..."), or the same of resource, context.headers or context.numbers`;
-    return [{ offset: wordOffset(policy.tokens, node.operator), fault }];
+    return [problemAtWord(policy, [node.operator], fault)];
   }
-  return stringsOf(operand(node, 'right')).flatMap((name) => {
-    const fault = faultOf(name);
-    return fault === null ? [] : [{ offset: valueOffset(policy, name), fault }];
-  });
+  const names = stringsOf(operand(node, 'right'));
+  if (typeof of !== 'string') return unlistedIn(of, names, policy, inventory);
+  return names
+    .filter((name) => !settings.headers.some((header) => header.name === name && header.type === of))
+    .map((name) => problemAtString(policy, name, undeclared(name, of)));
 }
 
 /** Names that are compared with a closed list. */
-function listFaults(policy: ParsedPolicy, node: Node, { inventory }: Names): StringFault[] {
+function listProblems(policy: ParsedPolicy, node: Node, { inventory }: Names): Problem[] {
   if (!COMPARING.has(node.operator)) return [];
-  const [left, right] = [operand(node, 'left'), operand(node, 'right')];
-  const list = LISTS.get(pathOf(left) ?? '') ?? LISTS.get(pathOf(right) ?? '');
-  if (list === undefined) return [];
-  const { kind, names, where } = list;
-  return [...stringsOf(left), ...stringsOf(right)]
-    .filter((text) => !inventory.known[names].has(text))
+  const sides = [operand(node, 'left'), operand(node, 'right')];
+  const [list] = sides.flatMap((side) => LISTS.get(pathOf(side) ?? '') ?? []);
+  if (list === undefined || (policy.guardrail && list.names === 'approvals')) return [];
+  return unlistedIn(list, sides.flatMap(stringsOf), policy, inventory);
+}
+
+function unlistedIn(list: ClosedList, texts: readonly string[], policy: ParsedPolicy, { known }: Inventory): Problem[] {
+  return texts
+    .filter((text) => !known[list.names].has(text))
     .slice(0, MAX_FAULTS)
-    .map((text) => ({ offset: valueOffset(policy, text), fault: unlisted(kind, text, where), list: names }));
+    .map((text) => problemAtString(policy, text, unlisted(list.kind, text, list.where)));
 }
 
 /** A closed list, or what holds one, that the node does not compare but hands on; null where it does no such thing. */
 function hiddenList(node: Node): string | null {
   if (node.operator === '.') {
-    const { attr } = node.body as { attr?: unknown };
-    return pathOf({ '.': node.body }) === null && HELD.has(String(attr)) ? String(attr) : null;
+    const [attribute = ''] = attributesOf(node);
+    return pathOf({ '.': node.body }) === null && HELD.has(attribute) ? attribute : null;
   }
   if (node.operator === 'has' || typeof node.body !== 'object' || node.body === null) return null;
   for (const part of Object.values(node.body)) {
@@ -98,17 +81,29 @@ function hiddenList(node: Node): string | null {
   return null;
 }
 
-const COMPARING: ReadonlySet<string> = new Set(['contains', 'containsAll', 'containsAny', '==', '!=']);
-
-interface ClosedList {
+/** Names that the inventory lists, and in which words a fault says so. */
+export interface ClosedList {
   readonly kind: string;
-  readonly names: 'approvals' | 'signals' | 'scopes' | 'hosts';
+  readonly names: keyof KnownNames;
   readonly where: string;
 }
 
 const scopes: ClosedList = { kind: 'scope', names: 'scopes', where: "an api's scopes" };
+const workloadLabels: ClosedList = {
+  kind: 'label of a workload',
+  names: 'workloadLabels',
+  where: "a workload's labels",
+};
+/** What has tags: headers of a type, or labels. */
+const TAGS = new Map<string, ClosedList | DeclaredHeader['type']>([
+  ['context.headers', 'string'],
+  ['context.numbers', 'long'],
+  ['resource', { kind: 'label or parameter of a resource', names: 'resourceLabels', where: 'labels, or a template' }],
+  ['principal', workloadLabels],
+  ['context.chain.originator', workloadLabels],
+]);
 /** What only ever holds names of a closed list. */
-const LISTS: ReadonlyMap<string, ClosedList> = new Map([
+const LISTS: ReadonlyMap<string, ClosedList> = new Map<string, ClosedList>([
   ['context.approvals', { kind: 'approval', names: 'approvals', where: 'approvals' }],
   ['context.signals', { kind: 'signal', names: 'signals', where: 'signals' }],
   ['context.task.scopes', scopes],
@@ -119,20 +114,12 @@ const LISTS: ReadonlyMap<string, ClosedList> = new Map([
 const CLOSED: ReadonlySet<string> = new Set([...LISTS.keys()].filter((path) => path !== 'resource.host'));
 const HELD: ReadonlySet<string> = new Set([...CLOSED].map((path) => path.slice(path.lastIndexOf('.') + 1)));
 
-function headerFault({ headers }: PolicySettings, name: string, type: 'string' | 'long'): string | null {
-  if (headers.some((header) => header.name === name && header.type === type)) return null;
-  return `the config lets no ${type === 'long' ? 'number' : 'text'} header '${name}' through; add { name: ${name}${
-    type === 'long' ? ', type: long' : ''
-  } } to policy.headers, or correct it`;
+function undeclared(name: string, type: DeclaredHeader['type']): string {
+  const [kind, entry] = type === 'long' ? ['number', `${name}, type: long`] : ['text', name];
+  return `the config lets no ${kind} header '${name}' through; add { name: ${entry} } to policy.headers, or correct it`;
 }
 
 /** What to say of a name that is on no list. */
 export function unlisted(kind: string, name: string, where: string): string {
   return `no ${kind} is called '${name}'; list it in the inventory under ${where}, or correct it`;
-}
-
-/** Where a string of this value stands in the policy; its begin where it stands nowhere. */
-export function valueOffset(policy: ParsedPolicy, value: string): number {
-  const token = policy.tokens.find((candidate) => candidate.kind === 'string' && stringValue(candidate) === value);
-  return token?.start ?? 0;
 }

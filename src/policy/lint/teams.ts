@@ -1,6 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import type { PolicyJson } from '../decide/engine.ts';
-import { problemIn } from '../text/split-policies.ts';
+import { faultIn } from '../text/split-policies.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 const FOLDER = 'teams';
@@ -11,30 +11,26 @@ const FOLDER = 'teams';
  * given away cannot stop the others. A folder that looks like it and is not it would bind nobody, so it is refused.
  */
 export function teamProblems(policy: ParsedPolicy, teams: ReadonlySet<string>): Problem[] {
-  if (policy.guardrail) return [];
-  const names = policy.source.file.split('/');
+  return policy.guardrail ? [] : faultIn(policy, 0, teamFault(policy, teams));
+}
+
+function teamFault({ source, json }: ParsedPolicy, teams: ReadonlySet<string>): string | null {
+  const names = source.file.split('/');
   const [folder, team, ...rest] = names;
   const folders = names.slice(0, -1);
   if (folders.some((name, depth) => name.toLowerCase() === FOLDER && (depth > 0 || name !== FOLDER))) {
-    return [problemIn(policy, 0, `only a folder '${FOLDER}' at the top binds what stands in it; move it there`)];
+    return `only a folder '${FOLDER}' at the top binds what stands in it; move it there`;
   }
-  if (folder !== FOLDER) return [];
-  if (team === undefined || rest.length === 0) {
-    return [problemIn(policy, 0, `${policy.source.file} stands in no team's folder; move it to teams/TEAM/`)];
-  }
-  if (!teams.has(team)) {
-    return [
-      problemIn(policy, 0, `no team is called '${team}'; list it in the inventory, or correct the folder's name`),
-    ];
-  }
-  const { effect, principal, resource } = policy.json;
-  if (isIn(resource, team) || (effect === 'forbid' && isIn(principal, team))) return [];
+  if (folder !== FOLDER) return null;
+  if (team === undefined || rest.length === 0)
+    return `${source.file} stands in no team's folder; move it to teams/TEAM/`;
+  if (!teams.has(team)) return `no team is called '${team}'; list it in the inventory, or correct the folder's name`;
+  const { effect, principal, resource } = json;
+  if (isIn(resource, team) || (effect === 'forbid' && isIn(principal, team))) return null;
   const wanted = `resource in Mesh::Team::"${team}"`;
-  const message =
-    effect === 'permit'
-      ? `a permit of a team reaches its own resources only; write ${wanted} in the scope, and what narrows it in when { }`
-      : `a forbid of a team reaches its own resources or workloads only; write ${wanted}, or the same of principal, in the scope`;
-  return [problemIn(policy, 0, message)];
+  return effect === 'permit'
+    ? `a permit of a team reaches its own resources only; write ${wanted} in the scope, and what narrows it in when { }`
+    : `a forbid of a team reaches its own resources or workloads only; write ${wanted}, or the same of principal, in the scope`;
 }
 
 function isIn(scope: PolicyJson['principal'] | PolicyJson['resource'], team: string): boolean {

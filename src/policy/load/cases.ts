@@ -6,8 +6,9 @@ import type { Problem } from '../../source/problem.ts';
 import { readYaml } from '../../source/yaml.ts';
 import { refusalOf } from '../decide/permit.ts';
 import type { HopVerdict, Question } from '../decide/question.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
 import type { SourceFile } from '../text/source-file.ts';
-import type { DeclaredHeader } from '../text/sources.ts';
+import type { DeclaredHeader, Sources } from '../text/sources.ts';
 import { misspelt, questionsFor, scenarioSchema } from './scenario.ts';
 
 const text = z.string().min(1);
@@ -88,8 +89,38 @@ export function readCases(
   return problems.length > 0 ? problems : found;
 }
 
+/** A case and what came of it. */
+export interface Outcome {
+  readonly stated: PolicyCase;
+  readonly result: CaseResult;
+  /** How the two differ, in one line; null when they do not. */
+  readonly differs: string | null;
+}
+
+/** Runs every case of the folder's tests. `unread`: what cannot be read of them; `failed`: what differs. */
+export function runTests({ tests }: Sources, snapshot: Snapshot<Inventory>) {
+  const unread: Problem[] = [];
+  const runs = tests.map((source) => {
+    const outcomes = readCases(source, snapshot.inventory, snapshot.headers).flatMap((stated): Outcome[] => {
+      if (!('questions' in stated)) {
+        unread.push(stated);
+        return [];
+      }
+      const result = runCase(stated, (question) => snapshot.decide(question));
+      return [{ stated, result, differs: difference(stated, result) }];
+    });
+    return { source, outcomes };
+  });
+  const outcomes = runs.flatMap((run) => run.outcomes);
+  const failed = outcomes.flatMap(({ stated, differs }) => (differs === null ? [] : [stated.problem(differs)]));
+  return { runs, outcomes, unread, failed };
+}
+
 /** Judges a case as a check would: every hop by itself, and all must be permitted. */
-export function runCase({ questions }: PolicyCase, decide: (question: Question) => HopVerdict): CaseResult {
+export function runCase(
+  { questions }: Pick<PolicyCase, 'questions'>,
+  decide: (question: Question) => HopVerdict,
+): CaseResult {
   if (questions instanceof Refusal) {
     return { result: 'deny', by: [], reason: questions.reason, detail: questions.detail };
   }

@@ -26,18 +26,21 @@ function problemOf(policy: PolicyText, fault: CedarFault): Problem {
   const location = fault.sourceLocations?.[0];
   const offset = location === undefined ? 0 : offsetOfByte(policy.text, location.start);
   const message = withoutPrefix(fault.message);
-  const known = knownAttributes(message);
-  if (known !== null) return problemIn(policy, memberOffset(policy, offset, message), joined(message, known));
-  const advice = fault.help === null ? labelOf(fault) : withoutPrefix(fault.help);
+  const [, member = '', type, context] = UNKNOWN.exec(message) ?? [];
+  const names = ATTRIBUTES.get(type ?? context ?? '');
+  if (names !== undefined) {
+    const tags = context === undefined ? '; labels are tags: getTag("…")' : '';
+    return problemIn(policy, offsetFrom(policy, offset, member), `${message}; it has ${names.join(', ')}${tags}`);
+  }
+  const advice = fault.help === null ? location?.label || null : withoutPrefix(fault.help);
   if (UNGUARDED.test(message) && policy.tokens.some(({ text }) => text === 'forbid') && inWhen(policy, offset)) {
     const safe = 'write what may pass as `unless { … has … && … }`: that stops a request without it too';
     return problemIn(policy, offset, joined(message, safe));
   }
   const wrongSign = /^'(.+)' is not a valid operator in Cedar$/.exec(message)?.[1];
   if (wrongSign !== undefined && location !== undefined) {
-    // Cedar points at the whole expression; the reader looks for the operator.
-    const sign = policy.tokens.find((token) => token.start >= offset && token.text === wrongSign);
-    return problemIn(policy, sign?.start ?? offset, joined(`'${wrongSign}' is not an operator in Cedar`, advice));
+    const said = joined(`'${wrongSign}' is not an operator in Cedar`, advice);
+    return problemIn(policy, offsetFrom(policy, offset, wrongSign), said);
   }
   return problemIn(policy, offset, joined(message, advice));
 }
@@ -48,37 +51,15 @@ export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   ['Endpoint', ['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']],
   [
     'context',
-    [
-      'now',
-      'client',
-      'credential',
-      'role',
-      'query',
-      'declared',
-      'task',
-      'chain',
-      'headers',
-      'numbers',
-      ...Object.keys(facts),
-    ],
+    [...'now client credential role query declared task chain headers numbers'.split(' '), ...Object.keys(facts)],
   ],
 ]);
 
 const UNKNOWN = /^attribute `(\w+)` (?:on entity type `Mesh::(\w+)`|in (context)).* not found$/;
 
-function knownAttributes(message: string): string | null {
-  const [, , type, context] = UNKNOWN.exec(message) ?? [];
-  const names = ATTRIBUTES.get(type ?? context ?? '');
-  if (names === undefined) return null;
-  const tags = context === undefined ? '; labels are tags: getTag("…")' : '';
-  return `it has ${names.join(', ')}${tags}`;
-}
-
-/** Where the name stands that Cedar does not know: it points at the expression around it. */
-function memberOffset(policy: PolicyText, offset: number, message: string): number {
-  const name = UNKNOWN.exec(message)?.[1];
-  return policy.tokens.find(({ text, start }) => start >= offset && text === name)?.start ?? offset;
-}
+/** Where a word stands: Cedar points at the whole expression around it. */
+const offsetFrom = (policy: PolicyText, offset: number, word: string): number =>
+  policy.tokens.find(({ text, start }) => start >= offset && text === word)?.start ?? offset;
 
 const UNGUARDED = /^unable to guarantee safety of access to /;
 
@@ -109,11 +90,6 @@ function withoutPrefix(text: string): string {
     .replaceAll('Set<__cedar::internal::AnyEntity>', 'a set of entities')
     .replaceAll('__cedar::internal::AnyEntity', 'an entity')
     .replaceAll('__cedar::internal::OpenRecord{}', 'a record');
-}
-
-function labelOf(fault: CedarFault): string | null {
-  const label = fault.sourceLocations?.[0]?.label ?? null;
-  return label === null || label === '' ? null : label;
 }
 
 function joined(message: string, advice: string | null): string {

@@ -3,12 +3,12 @@ import { basename } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
-import { formatProblem, type Problem } from '../../source/problem.ts';
+import { formatProblem, type Problem, problemAtStart } from '../../source/problem.ts';
 import { Refresher } from '../../source/refresher.ts';
 import { Watch } from '../../source/watch.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
-import type { DisabledGuardrail, PolicySettings, Sources } from '../text/sources.ts';
+import { type PolicySettings, type Sources, settingsAt } from '../text/sources.ts';
 import { install, type Loaded, loadSnapshot, type Rejection, validateApart } from './load.ts';
 import { type PolicyPaths, type Reading, readParts } from './read.ts';
 import { fingerprint, SETTLE_MS, settledReading } from './settled.ts';
@@ -42,11 +42,6 @@ export interface HolderEvents {
   refused: [problems: readonly Problem[]];
 }
 
-interface Held {
-  readonly snapshot: Snapshot<Inventory>;
-  readonly sources: Sources;
-}
-
 /** So often is judged anew what changed while it was judged; what never rests so long is reported. */
 const MAX_ROUNDS = 5;
 const POLL_MS = 5000;
@@ -65,7 +60,7 @@ export class SnapshotHolder {
   readonly #options: HolderOptions;
   readonly #watch: Watch;
   readonly #looks: Refresher<void>;
-  #held: Held | null = null;
+  #held: { readonly snapshot: Snapshot<Inventory>; readonly sources: Sources } | null = null;
   #seen = '';
   #status: HolderStatus = {
     revision: null,
@@ -124,18 +119,14 @@ export class SnapshotHolder {
 
   async #look(): Promise<void> {
     try {
-      await this.#attempt();
+      await this.#loadFiles();
+      await this.#bindExpired();
     } catch (error) {
       // Nothing throws here but a bug, and a bug must not end the process: it keeps the last good snapshot.
       this.#seen = TRY_AGAIN;
       const message = messageOf(error);
-      this.#status = { ...this.#status, problems: [atStart(`could not be loaded: ${message}`)] };
+      this.#status = { ...this.#status, problems: [problemAtStart('policies', `could not be loaded: ${message}`)] };
     }
-  }
-
-  async #attempt(): Promise<void> {
-    await this.#loadFiles();
-    await this.#bindExpired();
   }
 
   /**
@@ -161,7 +152,9 @@ export class SnapshotHolder {
       if (stamp !== reading.stamp) continue;
       this.#unsettled = false;
       this.#seen = 'problems' in judged && judged.transient ? TRY_AGAIN : seen;
-      return this.#conclude(judged, reading.notes);
+      if ('problems' in judged) this.#refuse(judged.problems);
+      else this.#serve(judged, reading.notes);
+      return;
     }
     this.#sayUnsettled();
   }
@@ -173,12 +166,7 @@ export class SnapshotHolder {
     return judgeByTeam(sources, unread, this.#held?.sources ?? null, validateApart);
   }
 
-  #conclude(judged: Judged | Rejection, notes: readonly Problem[]): void {
-    if ('problems' in judged) {
-      this.#refuse(judged.problems);
-      return;
-    }
-    const { sources, validated, heldBack } = judged;
+  #serve({ sources, validated, heldBack }: Judged, notes: readonly Problem[]): void {
     const problems = [...heldBack.values()].flat();
     const teams = [...heldBack.keys()];
     if (teams.length > 0 && this.#held !== null && decideAlike(sources, this.#held.sources)) {
@@ -199,21 +187,15 @@ export class SnapshotHolder {
   async #bindExpired(): Promise<void> {
     const held = this.#held;
     if (held === null || this.#closed) return;
-    const { settings } = held.sources;
-    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
-    if (disabledGuardrails.length === settings.disabledGuardrails.length) return;
+    const settings = settingsAt(held.sources.settings, this.#options.clock());
+    if (settings.disabledGuardrails.length === held.sources.settings.disabledGuardrails.length) return;
     const { problems } = this.#status;
-    const sources = { ...held.sources, tests: [], settings: { ...settings, disabledGuardrails } };
+    const sources = { ...held.sources, tests: [], settings };
     const loaded = await loadSnapshot(this.#options.engine, sources);
     if (!('problems' in loaded)) return this.#install(loaded, sources, problems, this.#status.heldBack);
     // Tried again with each look: what was said of it then is not said twice.
     const said = new Set(problems.map(formatProblem));
     this.#refuse([...problems, ...loaded.problems.filter((problem) => !said.has(formatProblem(problem)))]);
-  }
-
-  #stillDisabled(guardrails: readonly DisabledGuardrail[]): readonly DisabledGuardrail[] {
-    const now = this.#options.clock();
-    return guardrails.filter(({ untilMs }) => now < untilMs);
   }
 
   #sayUnsettled(): void {
@@ -223,9 +205,8 @@ export class SnapshotHolder {
   }
 
   async #read(): Promise<Reading> {
-    const { paths, settings } = this.#options;
-    const disabledGuardrails = this.#stillDisabled(settings.disabledGuardrails);
-    const reading = await readParts(paths, { ...settings, disabledGuardrails });
+    const { paths, settings, clock } = this.#options;
+    const reading = await readParts(paths, settingsAt(settings, clock()));
     if (!this.#closed) this.#watch.follow(reading.directories);
     return reading;
   }
@@ -255,8 +236,7 @@ export class SnapshotHolder {
   }
 }
 
-function atStart(message: string): Problem {
-  return { file: 'policies', line: 1, column: 1, message };
-}
-
-const UNSETTLED = atStart('the files keep changing; they are served when two looks in a row find the same');
+const UNSETTLED = problemAtStart(
+  'policies',
+  'the files keep changing; they are served when two looks in a row find the same',
+);

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { restoreInventory } from '../../inventory/load.ts';
-import type { Problem } from '../../source/problem.ts';
+import { type Problem, problemAtStart } from '../../source/problem.ts';
 import type { Engine } from '../decide/engine.ts';
 import { Snapshot } from '../decide/snapshot.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
@@ -73,5 +73,5 @@ export async function validateApart(sources: Sources): Promise<ValidatedPolicies
 }
 
 function transient(message: string): Rejection {
-  return { problems: [{ file: 'policies', line: 1, column: 1, message }], transient: true };
+  return { problems: [problemAtStart('policies', message)], transient: true };
 }

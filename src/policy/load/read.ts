@@ -1,9 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Problem } from '../../source/problem.ts';
-import type { SourceFile } from '../text/source-file.ts';
-import { byName } from '../text/source-file.ts';
+import { type Problem, problemAtStart } from '../../source/problem.ts';
+import { byName, type SourceFile } from '../text/source-file.ts';
 import type { PolicySettings, Sources } from '../text/sources.ts';
 import { passedOver } from './passed-over.ts';
 
@@ -13,7 +12,7 @@ export interface PolicyPaths {
   readonly folder: string;
   readonly inventory: string;
   /** Default: those that come with this release. */
-  readonly guardrails?: string;
+  readonly guardrails?: string | undefined;
 }
 
 /** What was read. */
@@ -72,7 +71,7 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
   const policies = files.filter(({ file }) => file.endsWith('.cedar'));
   if (policies.length === 0 && unread.size === 0) {
     const message = 'no policy (*.cedar) is here, so nothing would be permitted; write one';
-    problems.push({ file: paths.folder, line: 1, column: 1, message });
+    problems.push(problemAtStart(paths.folder, message));
   }
   const rest = { unread, notes, stamp: found.stamps.join('\n'), directories: [...directories] };
   if (inventory === null || schema === null || problems.length > 0) return { sources: problems, ...rest };
@@ -125,8 +124,9 @@ class Folder {
     this.#inventory = inventory;
   }
 
-  problem(file: string, message: string): void {
-    this.problems.push({ file, line: 1, column: 1, message });
+  problem(file: string, message: string): null {
+    this.problems.push(problemAtStart(file, message));
+    return null;
   }
 
   /**
@@ -143,11 +143,18 @@ class Folder {
         break;
       }
       directories.add(next.path);
-      for (const entry of await this.#entries(next.path)) {
+      const folder = next.path;
+      const entries = await readdir(folder).catch((error: unknown) =>
+        this.problem(folder, `the folder cannot be read (${messageOf(error)}); is it there?`),
+      );
+      for (const entry of entries ?? []) {
         if (entry.startsWith('.') || this.problems.length > 100) continue;
         const path = join(next.path, entry);
         const name = next.name === '' ? entry : `${next.name}/${entry}`;
-        if (await this.#isDirectory(path, name)) {
+        const stats = await stat(path).catch((error: unknown) =>
+          this.problem(name, `cannot be read (${messageOf(error)})`),
+        );
+        if (stats?.isDirectory()) {
           const level = { path, name, depth: next.depth + 1 };
           if (teams !== undefined && TEAM.test(name)) teams.push(level);
           else if (next.depth < MAX_DEPTH) unread.push(level);
@@ -162,7 +169,7 @@ class Folder {
           this.problem(name, 'would not be read; write the end of its name in lower case');
         } else if (path !== this.#inventory && this.notes.length < MAX_NOTES) {
           const message = await passedOver(name, () => beginningOf(path));
-          if (message !== null) this.notes.push({ file: name, line: 1, column: 1, message });
+          if (message !== null) this.notes.push(problemAtStart(name, message));
         }
       }
     }
@@ -174,42 +181,19 @@ class Folder {
     try {
       handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
       const stats = await handle.stat({ bigint: true });
-      if (!stats.isFile()) return this.#refuse(name, 'is no regular file; remove it');
+      if (!stats.isFile()) return this.problem(name, 'is no regular file; remove it');
       this.stamps.push(`${name} ${stats.mtimeNs} ${stats.ctimeNs} ${stats.size}`);
-      if (++this.#files > MAX_FILES) return this.#refuse(name, `more than ${MAX_FILES} files; put policies together`);
+      if (++this.#files > MAX_FILES) return this.problem(name, `more than ${MAX_FILES} files; put policies together`);
       const bytes = await beginning(handle, MAX_FILE_BYTES + 1);
-      if (bytes.length > MAX_FILE_BYTES) return this.#refuse(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
+      if (bytes.length > MAX_FILE_BYTES) return this.problem(name, `larger than ${MAX_FILE_BYTES} bytes; split it`);
       this.#bytes += bytes.length;
-      if (this.#bytes > MAX_TOTAL_BYTES) return this.#refuse(name, `more than ${MAX_TOTAL_BYTES} bytes in all`);
+      if (this.#bytes > MAX_TOTAL_BYTES) return this.problem(name, `more than ${MAX_TOTAL_BYTES} bytes in all`);
       return { file: name, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes) };
     } catch (error) {
-      return this.#refuse(name, `cannot be read (${messageOf(error)}); is it there, readable, and UTF-8?`);
+      return this.problem(name, `cannot be read (${messageOf(error)}); is it there, readable, and UTF-8?`);
     } finally {
       await handle?.close();
     }
-  }
-
-  async #entries(path: string): Promise<string[]> {
-    try {
-      return await readdir(path);
-    } catch (error) {
-      this.problem(path, `the folder cannot be read (${messageOf(error)}); is it there?`);
-      return [];
-    }
-  }
-
-  async #isDirectory(path: string, name: string): Promise<boolean> {
-    try {
-      return (await stat(path)).isDirectory();
-    } catch (error) {
-      this.problem(name, `cannot be read (${messageOf(error)})`);
-      return false;
-    }
-  }
-
-  #refuse(file: string, message: string): null {
-    this.problem(file, message);
-    return null;
   }
 }
 

@@ -4,7 +4,7 @@ import { SpiffeId } from '../../base/spiffe-id.ts';
 import { readRequestLine } from '../../http/request-line.ts';
 import { credentials } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
-import type { Target, Workload } from '../../inventory/model.ts';
+import type { Workload } from '../../inventory/model.ts';
 import { inNetworks } from '../../inventory/networks.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
 import { unmapped } from '../decide/cedar-request.ts';
@@ -100,7 +100,25 @@ export function questionsFor(
   if (new Set(chain.map(({ id }) => id.text)).size < chain.length) {
     return new Refusal('chain_cycle', 'a workload stands in the chain twice');
   }
-  return chain.map((hop, index) => questionOf(stated, { hop, index, chain, target, task, headers, query, now }));
+  const client = stated.client === undefined ? null : unmapped(stated.client);
+  return chain.map((hop, index) => {
+    const isCaller = index === chain.length - 1;
+    const facts = { ...factsOf(stated), inNetworks: inNetworks(hop, client) };
+    return {
+      ...bareQuestion(hop, target),
+      now,
+      role: isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary',
+      credential: isCaller ? (stated.credential ?? 'x509-svid') : 'delegated',
+      chain: chain as unknown as Chain,
+      task,
+      declared: stated.declared ?? null,
+      client,
+      query,
+      ...headers,
+      // What is known of the caller's own connection is known of the caller alone.
+      ...(isCaller ? facts : factsOfEarlierHop(facts)),
+    };
+  });
 }
 
 /**
@@ -108,14 +126,11 @@ export function questionsFor(
  * but those of the inventory, so another would stand there for nothing. An audit line may tell of some that are gone.
  */
 export function misspelt({ approvals, signals }: Scenario, { known }: Inventory): string | null {
-  for (const [kind, names, list] of [
-    ['approval', approvals, known.approvals],
-    ['signal', signals, known.signals],
-  ] as const) {
-    const unknown = names?.find((name) => !list.has(name));
-    if (unknown !== undefined) return `no ${kind} is called '${unknown}'; list it in the inventory, or correct it`;
-  }
-  return null;
+  const fault = (kind: string, list: ReadonlySet<string>, names: readonly string[] = []): string | null => {
+    const unknown = names.find((name) => !list.has(name));
+    return unknown === undefined ? null : `no ${kind} is called '${unknown}'; list it in the inventory, or correct it`;
+  };
+  return fault('approval', known.approvals, approvals) ?? fault('signal', known.signals, signals);
 }
 
 /**
@@ -133,37 +148,6 @@ function requestLine(text: string): RequestLine | Refusal | null {
   if (read instanceof Refusal) return read;
   const { host, path, query } = read;
   return { method, host, path, query };
-}
-
-interface Parts {
-  readonly hop: Workload;
-  readonly index: number;
-  readonly chain: readonly Workload[];
-  readonly target: Target;
-  readonly task: Task | null;
-  readonly headers: Pick<Question, 'headers' | 'numbers'>;
-  readonly query: string | null;
-  readonly now: number;
-}
-
-/** What is known of the caller's own connection is known of the caller alone. */
-function questionOf(stated: Scenario, { hop, index, chain, target, task, headers, query, now }: Parts): Question {
-  const isCaller = index === chain.length - 1;
-  const client = stated.client === undefined ? null : unmapped(stated.client);
-  const facts = { ...factsOf(stated), inNetworks: inNetworks(hop, client) };
-  return {
-    ...bareQuestion(hop, target),
-    now,
-    role: isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary',
-    credential: isCaller ? (stated.credential ?? 'x509-svid') : 'delegated',
-    chain: chain as unknown as Chain,
-    task,
-    declared: stated.declared ?? null,
-    client,
-    query,
-    ...headers,
-    ...(isCaller ? facts : factsOfEarlierHop(facts)),
-  };
 }
 
 function knownWorkload(text: string, inventory: Inventory): Workload | string {

@@ -1,8 +1,7 @@
 import { restoreInventory } from '../../inventory/load.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
-import type { SourceFile } from '../text/source-file.ts';
-import { byName } from '../text/source-file.ts';
+import { byName, type SourceFile } from '../text/source-file.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
 import type { Rejection } from './load.ts';
 
@@ -47,7 +46,8 @@ export async function judgeByTeam(
     const { problems } = last;
     const culprits = teamsOf(problems.map(({ file }) => file)).filter((team) => !heldBack.has(team));
     if (culprits.length === 0) return admitOneByOne();
-    heldBack = new Map([...heldBack, ...culprits.map((team) => [team, problemsOf(team, problems)] as const)]);
+    const said = (team: string) => [team, problems.filter(({ file }) => teamOf(file) === team)] as const;
+    heldBack = new Map([...heldBack, ...culprits.map(said)]);
     last = await attempt(heldBack);
     if (!('problems' in last)) return last;
   }
@@ -84,15 +84,13 @@ export function decideAlike(one: Sources, other: Sources): boolean {
 function compose(sources: Sources, lastGood: Sources | null, heldBack: readonly string[]): Sources {
   if (heldBack.length === 0) return sources;
   const held = new Set(heldBack);
-  const others = (files: readonly SourceFile[]) => files.filter(({ file }) => !held.has(teamOf(file) ?? ''));
-  const theirs = (files: readonly SourceFile[]) => files.filter(({ file }) => held.has(teamOf(file) ?? ''));
+  const isHeld = ({ file }: SourceFile): boolean => held.has(teamOf(file) ?? '');
+  const others = (files: readonly SourceFile[]) => files.filter((file) => !isHeld(file));
+  const theirs = lastGood === null ? heldBack.map(closed) : lastGood.policies.filter(isHeld);
   return {
     ...sources,
-    schemas: [...others(sources.schemas), ...theirs(lastGood?.schemas ?? [])].toSorted(byName),
-    policies: [
-      ...others(sources.policies),
-      ...(lastGood === null ? heldBack.map(closed) : theirs(lastGood.policies)),
-    ].toSorted(byName),
+    schemas: [...others(sources.schemas), ...(lastGood?.schemas ?? []).filter(isHeld)].toSorted(byName),
+    policies: [...others(sources.policies), ...theirs].toSorted(byName),
     tests: others(sources.tests),
   };
 }
@@ -110,23 +108,13 @@ forbid (principal in Mesh::Team::${name}, action, resource);
 }
 
 function isChanged(team: string, sources: Sources, lastGood: Sources | null): boolean {
-  return lastGood === null || textOf(team, sources) !== textOf(team, lastGood);
-}
-
-function textOf(team: string, { schemas, policies, tests }: Sources): string {
-  return JSON.stringify(
-    [...schemas, ...policies, ...tests]
-      .filter(({ file }) => teamOf(file) === team)
-      .map(({ file, text }) => [file, text]),
-  );
+  const textOf = ({ schemas, policies, tests }: Sources): string =>
+    JSON.stringify([...schemas, ...policies, ...tests].filter(({ file }) => teamOf(file) === team));
+  return lastGood === null || textOf(sources) !== textOf(lastGood);
 }
 
 const teamOf = (file: string): string | null => /^teams\/([^/]+)\//.exec(file)?.[1] ?? null;
 
 function teamsOf(files: readonly string[]): string[] {
   return [...new Set(files.map(teamOf))].filter((team) => team !== null).toSorted();
-}
-
-function problemsOf(team: string, problems: Problems): Problems {
-  return problems.filter(({ file }) => teamOf(file) === team);
 }

@@ -1,5 +1,5 @@
 import { loadInventory } from '../../inventory/load.ts';
-import { formatProblem, type Problem, sortProblems } from '../../source/problem.ts';
+import { formatProblem, type Problem, problemAtStart, sortProblems } from '../../source/problem.ts';
 import type { NamedEntities } from '../decide/cedar-request.ts';
 import { scopeOf } from '../decide/decider.ts';
 import type { Cedar, CedarFault } from '../decide/engine.ts';
@@ -12,12 +12,13 @@ import { mistakesIn, silentMistakes } from '../lint/find-mistakes.ts';
 import { limitProblems } from '../lint/limits.ts';
 import { entitiesOf, literalProblems, readingProblems } from '../lint/literals.ts';
 import { nameProblems } from '../lint/names.ts';
-import type { ParsedPolicy } from '../lint/parsed.ts';
+import { isShadow, type ParsedPolicy } from '../lint/parsed.ts';
 import { pathProblems } from '../lint/paths.ts';
 import { joinSchemas } from '../lint/schemas.ts';
 import { teamProblems } from '../lint/teams.ts';
 import type { Sources } from '../text/sources.ts';
-import { type PolicyText, problemIn, splitPolicies } from '../text/split-policies.ts';
+import { type PolicyText, problemIn, type SourcePolicy, splitSources } from '../text/split-policies.ts';
+import { effectToken } from '../text/tokens.ts';
 import { diagnose } from './diagnose.ts';
 import { dryRun } from './dry-run.ts';
 
@@ -53,7 +54,8 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
     problems.push(...silentMistakes(policy));
     problems.push(...nameProblems(policy, { inventory, settings }), ...pathProblems(policy));
   }
-  if (problems.length > 0) return sortProblems(onlyOnce(problems));
+  if (problems.length > 0)
+    return sortProblems([...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()]);
   const validated: ValidatedPolicies = {
     schema,
     inventory: inventory.content,
@@ -71,38 +73,24 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
   return failed.length > 0 ? failed : validated;
 }
 
-function onlyOnce(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
-}
-
-/** All policies that hold: the guardrails without the disabled ones, and the operators'. */
-function split({ guardrails, policies, settings }: Sources): {
-  readonly texts: (PolicyText & { readonly guardrail: boolean })[];
-  readonly problems: Problem[];
-} {
-  const parts = [
-    ...guardrails.map((file) => ({ ...splitPolicies(file), guardrail: true })),
-    ...policies.map((file) => ({ ...splitPolicies(file), guardrail: false })),
-  ];
-  const all = parts.flatMap((part) => part.policies.map((policy) => ({ ...policy, guardrail: part.guardrail })));
-  const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
-  const shipped = new Set(all.filter((policy) => policy.guardrail).map((policy) => policy.id));
-  const required = new Set(settings.requiredGuardrails);
-  const unknown = [...disabled].filter((id) => !shipped.has(id) && !required.has(id));
-  const missing = [...required].filter((id) => !shipped.has(id) && !disabled.has(id));
+/** All policies that hold, and what is wrong with the files, ids and sizes of all. */
+function split(sources: Sources): { readonly texts: readonly SourcePolicy[]; readonly problems: Problem[] } {
+  const { all, inForce, problems } = splitSources(sources);
+  const disabled = new Set(sources.settings.disabledGuardrails.map(({ id }) => id));
+  const shipped = new Set(all.filter(({ guardrail }) => guardrail).map(({ id }) => id));
+  const required = new Set(sources.settings.requiredGuardrails);
+  const unknown = disabled.difference(shipped).difference(required);
+  const missing = required.difference(shipped).difference(disabled);
+  const notCalled = (id: string) =>
+    problemAtStart('config: policy.guardrails.disable', `no guardrail is called '${id}'; correct it, or remove it`);
   return {
-    texts: all.filter((policy) => !policy.guardrail || !disabled.has(policy.id)),
+    texts: inForce,
     problems: [
-      ...parts.flatMap((part) => part.problems),
+      ...problems,
       ...repeatedIds(all),
       ...all.flatMap(limitProblems),
-      ...unknown.map((id) => ({
-        file: 'config: policy.guardrails.disable',
-        line: 1,
-        column: 1,
-        message: `no guardrail is called '${id}'; correct it, or remove it`,
-      })),
-      ...missingGuardrails(missing, shipped.size === 0),
+      ...[...unknown].map(notCalled),
+      ...missingGuardrails([...missing], shipped.size === 0),
     ],
   };
 }
@@ -110,12 +98,8 @@ function split({ guardrails, policies, settings }: Sources): {
 /** A guardrail that is gone from its folder protects no more: that takes the same words as switching it off. */
 function missingGuardrails(ids: readonly string[], none: boolean): Problem[] {
   const found = none && ids.length > 0 ? ['no guardrail (*.cedar) is here'] : ids.map((id) => `'${id}' is missing`);
-  return found.map((what) => ({
-    file: 'guardrails',
-    line: 1,
-    column: 1,
-    message: `${what}; put back what this release ships, or disable it under policy.guardrails.disable`,
-  }));
+  const instead = 'put back what this release ships, or disable it under policy.guardrails.disable';
+  return found.map((what) => problemAtStart('guardrails', `${what}; ${instead}`));
 }
 
 /** In shadow, a guardrail of this release would be switched off without a reason and an end. */
@@ -128,10 +112,7 @@ function shadowedGuardrails(policies: readonly ParsedPolicy[], required: readonl
 }
 
 /** Only text within its limits is handed to Cedar. */
-function parse(
-  cedar: Cedar,
-  texts: readonly (PolicyText & { readonly guardrail: boolean })[],
-): { readonly parsed: ParsedPolicy[]; readonly problems: Problem[] } {
+function parse(cedar: Cedar, texts: readonly SourcePolicy[]) {
   const parsed: ParsedPolicy[] = [];
   const problems: Problem[] = [];
   const faults: { policy: PolicyText; fault: CedarFault }[] = [];
@@ -149,15 +130,9 @@ function parse(
   return { parsed, problems: [...problems, ...diagnose(faults)] };
 }
 
-function isShadow(policy: ParsedPolicy): boolean {
-  return policy.json.annotations?.mode === 'shadow';
-}
-
-/** The policy with its effect turned into `permit`: the first word outside its annotations. */
+/** The policy with its effect turned into `permit`. */
 function asPermit(policy: ParsedPolicy): ParsedPolicy {
-  const effect = policy.tokens.find(
-    ({ kind, text }, index) => kind === 'word' && text === policy.json.effect && policy.tokens[index - 1]?.text !== '@',
-  );
+  const effect = effectToken(policy.tokens);
   if (effect === undefined) return policy;
   return { ...policy, text: `${policy.text.slice(0, effect.start)}permit${policy.text.slice(effect.end)}` };
 }
@@ -174,42 +149,29 @@ function factsOf(policy: ParsedPolicy): PolicyFacts {
 }
 
 function repeatedIds(policies: readonly PolicyText[]): Problem[] {
-  const first = new Map<string, PolicyText>();
-  const problems: Problem[] = [];
-  for (const policy of policies) {
-    const other = first.get(policy.id);
-    if (other === undefined) first.set(policy.id, policy);
-    else problems.push(problemIn(policy, 0, `the id ${policy.id} is taken by ${other.source.file}; choose another`));
-  }
-  return problems;
+  return [...Map.groupBy(policies, ({ id }) => id)].flatMap(([id, [first, ...others]]) =>
+    others.map((policy) => problemIn(policy, 0, `the id ${id} is taken by ${first?.source.file}; choose another`)),
+  );
 }
 
-function checkAgainstSchema(
-  cedar: Cedar,
-  schema: string,
-  policies: readonly ParsedPolicy[],
-): { readonly errors: Problem[]; readonly warnings: Problem[]; readonly mistaken: ReadonlySet<string> } {
+function checkAgainstSchema(cedar: Cedar, schema: string, policies: readonly ParsedPolicy[]) {
   const answer = cedar.validate({ schema, policies: { staticPolicies: program(policies) } });
-  const byId = new Map(policies.map((policy) => [policy.id, policy]));
-  const located = (found: readonly { policyId: string; error: CedarFault }[]) =>
-    diagnose(
-      found.flatMap(({ policyId, error }) => {
-        const policy = byId.get(policyId);
-        return policy === undefined ? [] : [{ policy, fault: error }];
-      }),
-    );
   if (answer.type === 'failure') {
     const message = answer.errors.map((fault) => fault.message).join('; ');
-    return { errors: [{ file: 'policies', line: 1, column: 1, message }], warnings: [], mistaken: new Set() };
+    return { errors: [problemAtStart('policies', message)], warnings: [], mistaken: new Set<string>() };
   }
-  const mistaken = answer.validationErrors.filter(({ policyId }) => {
-    const policy = byId.get(policyId);
-    return policy !== undefined && mistakesIn(policy).length > 0;
-  });
+  const byId = new Map(policies.map((policy) => [policy.id, policy]));
+  const located = (found: readonly { policyId: string; error: CedarFault }[]) =>
+    found.flatMap(({ policyId, error }) => {
+      const policy = byId.get(policyId);
+      return policy === undefined ? [] : [{ policy, fault: error }];
+    });
+  const errors = located(answer.validationErrors);
+  const mistaken = errors.filter(({ policy }) => mistakesIn(policy).length > 0);
   return {
-    errors: located(answer.validationErrors),
-    warnings: located(answer.validationWarnings),
-    mistaken: new Set(mistaken.map(({ policyId }) => policyId)),
+    errors: diagnose(errors),
+    warnings: diagnose(located(answer.validationWarnings)),
+    mistaken: new Set(mistaken.map(({ policy }) => policy.id)),
   };
 }
 
@@ -218,11 +180,7 @@ function program(policies: readonly PolicyText[]): Record<string, string> {
 }
 
 function namedBy(policies: readonly ParsedPolicy[]): NamedEntities {
-  const named = new Map<string, Set<string>>();
-  for (const { type, id } of policies.flatMap(({ json }) => entitiesOf(json))) {
-    const ids = named.get(type);
-    if (ids === undefined) named.set(type, new Set([id]));
-    else ids.add(id);
-  }
-  return named;
+  const named = policies.flatMap(({ json }) => entitiesOf(json));
+  const byType = Map.groupBy(named, ({ type }) => type);
+  return new Map([...byType].map(([type, uids]) => [type, new Set(uids.map(({ id }) => id))]));
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
-import type { Problem } from '../../source/problem.ts';
+import { type Problem, problemAtStart } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
 import type { Sources } from '../text/sources.ts';
@@ -13,14 +13,8 @@ function judged(sources: Sources): ValidatedPolicies | Problem[] {
   try {
     return validate(sources, newInstance());
   } catch (error) {
-    const why = messageOf(error);
     return [
-      {
-        file: 'policies',
-        line: 1,
-        column: 1,
-        message: `these policies crash the Cedar engine (${why}); make them simpler`,
-      },
+      problemAtStart('policies', `these policies crash the Cedar engine (${messageOf(error)}); make them simpler`),
     ];
   }
 }

@@ -34,13 +34,4 @@ function lineStarts(source: SourceFile): readonly number[] {
 }
 
 /** Cedar's offsets count UTF-8 bytes; the offset in UTF-16 units for one of them. */
-export function offsetOfByte(text: string, byte: number): number {
-  let bytes = 0;
-  let units = 0;
-  for (const character of text) {
-    if (bytes >= byte) return units;
-    bytes += Buffer.byteLength(character);
-    units += character.length;
-  }
-  return units;
-}
+export const offsetOfByte = (text: string, byte: number): number => Buffer.from(text).toString('utf8', 0, byte).length;

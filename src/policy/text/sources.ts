@@ -61,6 +61,11 @@ export function policySettings({ policy, identity, task }: ConfiguredPolicy): Po
   };
 }
 
+/** The settings without the disabled guardrails whose time has passed. `now` in milliseconds since the epoch. */
+export function settingsAt(settings: PolicySettings, now: number): PolicySettings {
+  return { ...settings, disabledGuardrails: settings.disabledGuardrails.filter(({ untilMs }) => now < untilMs) };
+}
+
 /** Everything that a snapshot is made of, as text. Files are sorted by name; names are relative to their folder. */
 export interface Sources {
   readonly schema: SourceFile;
@@ -93,8 +98,7 @@ export function revisionOf(sources: Sources): string {
   return `sha256:${createHash('sha256').update(canonical).digest('hex')}`;
 }
 
-function byName(a: readonly string[], b: readonly string[]): number {
-  const [left = '', right = ''] = [a[0], b[0]];
+function byName([left = '']: readonly string[], [right = '']: readonly string[]): number {
   if (left === right) return 0;
   return left < right ? -1 : 1;
 }

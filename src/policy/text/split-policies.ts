@@ -1,5 +1,6 @@
 import type { Problem } from '../../source/problem.ts';
 import { problemAt, type SourceFile } from './source-file.ts';
+import type { Sources } from './sources.ts';
 import { type LexicalFault, stringValue, type Token, tokenize } from './tokens.ts';
 
 /** One policy as it stands in its file. */
@@ -66,6 +67,24 @@ export function splitPolicies(source: SourceFile): { readonly policies: PolicyTe
   return { policies, problems };
 }
 
+/** A policy of sources. */
+export interface SourcePolicy extends PolicyText {
+  readonly guardrail: boolean;
+}
+
+/** The policies of all files in their order, guardrails first; and those of them that are not disabled. */
+export function splitSources({ guardrails, policies, settings }: Sources): {
+  readonly all: readonly SourcePolicy[];
+  readonly inForce: readonly SourcePolicy[];
+  readonly problems: readonly Problem[];
+} {
+  const parts = [...guardrails, ...policies].map(splitPolicies);
+  const all = parts.flatMap((part, i) => part.policies.map((one) => ({ ...one, guardrail: i < guardrails.length })));
+  const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
+  const inForce = all.filter(({ guardrail, id }) => !guardrail || !disabled.has(id));
+  return { all, inForce, problems: parts.flatMap(({ problems }) => problems) };
+}
+
 function idOf(tokens: readonly Token[]): string | null {
   for (let i = 0; tokens[i]?.text === '@'; ) {
     const value = tokens[i + 2]?.text === '(' ? tokens[i + 3] : undefined;
@@ -78,4 +97,18 @@ function idOf(tokens: readonly Token[]): string | null {
 /** A problem at an offset of the policy's own text. */
 export function problemIn(policy: PolicyText, offset: number, message: string): Problem {
   return problemAt(policy.source, policy.start + offset, message);
+}
+
+/** What is wrong at an offset of the policy's own text, if anything is. */
+export const faultIn = (policy: PolicyText, offset: number, fault: string | null): Problem[] =>
+  fault === null ? [] : [problemIn(policy, offset, fault)];
+
+/** A problem at the first token that is one of these words; at the policy where there is none. */
+export const problemAtWord = (policy: PolicyText, words: readonly string[], message: string): Problem =>
+  problemIn(policy, policy.tokens.find(({ text }) => words.includes(text))?.start ?? 0, message);
+
+/** A problem at the first string of this value; at the policy where there is none. */
+export function problemAtString(policy: PolicyText, value: string, message: string): Problem {
+  const token = policy.tokens.find((one) => one.kind === 'string' && stringValue(one) === value);
+  return problemIn(policy, token?.start ?? 0, message);
 }

@@ -50,8 +50,8 @@ function faultAt(text: string, at: number): string {
  * What a string token stands for, with Cedar's escapes (`\n \r \t \\ \0 \' \" \x41 \u{1F600}`) resolved; null when an
  * escape is none of these (Cedar refuses such a policy).
  */
-export function stringValue(token: Token): string | null {
-  const inner = token.text.slice(1, -1);
+export function stringValue({ text }: Pick<Token, 'text'>): string | null {
+  const inner = text.slice(1, -1);
   if (!inner.includes('\\')) return inner;
   let known = true;
   const value = inner.replace(/\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F_]+)\}|([\s\S]))/g, (_, hex, code, simple) => {
@@ -68,15 +68,9 @@ export function stringValue(token: Token): string | null {
   return known ? value : null;
 }
 
-const SIMPLE_ESCAPES = new Map([
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-  ['0', '\0'],
-  ['\\', '\\'],
-  ["'", "'"],
-  ['"', '"'],
-]);
+const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\', "'": "'", '"': '"' }),
+);
 
 /** An entity literal of the text, such as `Mesh::Team::"payments"`, and where its id stands. */
 export interface Literal {
@@ -96,15 +90,28 @@ export function literals(tokens: readonly Token[]): readonly Literal[] {
     const id = stringValue(last);
     const start = tokens[first];
     if (start?.kind !== 'word' || id === null) continue;
-    const type = tokens
-      .slice(first, i - 1)
-      .map((token) => token.text)
-      .join('');
-    found.push({ type, id, offset: start.start });
+    const words = tokens.slice(first, i - 1).map(({ text }) => text);
+    found.push({ type: words.join(''), id, offset: start.start });
   }
   return found;
 }
 
-/** Where the first token that is one of these words begins; 0 where there is none. */
-export const wordOffset = (tokens: readonly Token[], ...words: readonly string[]): number =>
-  tokens.find(({ text }) => words.includes(text))?.start ?? 0;
+/** Where an annotation of this name begins; 0 where there is none. */
+export const annotationOffset = (tokens: readonly Token[], name: string): number =>
+  tokens.find(({ text }, i) => text === '@' && tokens[i + 1]?.text === name)?.start ?? 0;
+
+/** The `permit` or `forbid` of a policy that parsed: the first such word outside its annotations. */
+export const effectToken = (tokens: readonly Token[]): Token | undefined =>
+  tokens.find(({ text }, i) => (text === 'permit' || text === 'forbid') && tokens[i - 1]?.text !== '@');
+
+export const OPENING: ReadonlySet<string> = new Set(['(', '[', '{']);
+export const CLOSING: ReadonlySet<string> = new Set([')', ']', '}']);
+
+/** Each token with the number of brackets around it; a bracket counts as inside. */
+export function byDepth(tokens: readonly Token[]): readonly (readonly [token: Token, depth: number])[] {
+  let depth = 0;
+  return tokens.map((token) => {
+    if (OPENING.has(token.text)) depth++;
+    return [token, CLOSING.has(token.text) ? depth-- : depth];
+  });
+}

@@ -227,7 +227,7 @@ export async function shadowContradictions(
   const faults: string[] = [];
   for (const { id, text } of policies.filter(({ shadow }) => shadow)) {
     const { revision, inventory, headers } = loaded.snapshot;
-    const alone = { ...validated, enforced: { ...validated.enforced, [id]: text.text }, shadowed: {} };
+    const alone = { ...validated, enforced: { ...validated.enforced, [id]: text }, shadowed: {} };
     const enforced = new Snapshot({ revision, inventory, headers, validated: alone, engine });
     for (const [at, ask] of asks.entries()) {
       const real = reals[at] as Checked;

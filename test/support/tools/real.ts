@@ -6,7 +6,7 @@ import { recall } from '../../../src/check/recall.ts';
 import { toRecord } from '../../../src/check/record.ts';
 import type { Stages } from '../../../src/check/stages.ts';
 import { readRequest } from '../../../src/envoy/request.ts';
-import { Caller, type Credential } from '../../../src/identity/caller.ts';
+import { type Credential, provenCaller } from '../../../src/identity/caller.ts';
 import { credentialReader } from '../../../src/identity/credentials.ts';
 import type { Inventory } from '../../../src/inventory/inventory.ts';
 import type { Workload } from '../../../src/inventory/model.ts';
@@ -170,7 +170,7 @@ function stagesFor(ask: Ask): Stages {
       if (workload instanceof Refusal) return workload;
       const issuedAt = NOW / 1000 - 60;
       const times = { issuedAt, expiresAt: NOW / 1000 + 3600, claims: null, proxy: null };
-      return Caller.proven({ workload, credential: ask.credential, thumbprint: null, ...times });
+      return provenCaller({ workload, credential: ask.credential, thumbprint: null, ...times });
     },
     readTask: async (_input, _credentials, target, caller, known) => {
       const ids = [...ask.through, ask.caller];
@@ -190,7 +190,7 @@ function stagesFor(ask: Ask): Stages {
         backing: [],
         consumed: [],
         redemptions: [],
-        challenge: { scheme: 'bearer', host: target.resource.host, proofAlgorithms: [], resourceMetadata: false },
+        challenge: { scheme: 'bearer', host: target.resource.host, dpopAlgorithms: [], resourceMetadata: false },
         responseHeaders: [],
       };
     },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { configSchema } from './schema.ts';
+import { configSchema } from '../../src/config/schema.ts';
 
 /** The part of JSON Schema that zod writes for the configuration. */
 interface Node {
