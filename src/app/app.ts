@@ -5,6 +5,7 @@ import { check } from '../check/check.ts';
 import { recall } from '../check/recall.ts';
 import { toRecord } from '../check/record.ts';
 import { redeemer } from '../check/redeem.ts';
+import { revoked } from '../check/revoked.ts';
 import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
@@ -20,6 +21,7 @@ import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy } from './policy.ts';
+import { revocationEvents, startRevocations } from './revocations.ts';
 import { startTasks } from './task.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
 import { startTrust } from './trust.ts';
@@ -79,6 +81,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const tasks = begin(await startTasks(config, trust, identity, ports.startedAtMs, events.onKeys));
   const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
+  const revocations = begin(await startRevocations(config, revocationEvents(telemetry)));
   const policy = begin(
     await startPolicy(config, {
       onLost: (why) => log.error('policy engine lost', { why }),
@@ -102,7 +105,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     onBug,
   });
   begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, checkTls, identity, tasks, telemetry];
+  const parts = [policy, trust, checkTls, identity, tasks, revocations, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -127,6 +130,11 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   if (status !== null) begin({ stop: () => status.close() });
 
   const audit = await telemetry.openAudit();
+  const { trustDomains } = config.identity;
+  const revocationSource = {
+    current: revocations.current,
+    backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
+  };
   const stages: Stages = {
     hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
@@ -135,8 +143,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     identify: (input, credentials, target, known, nowMs, onVerified) =>
       identify(input, credentials, target, known, identity.rules, nowMs, onVerified),
     readTask: tasks.read,
-    recall,
-    redeem: redeemer(state, clock),
+    recall: (caller, task, input, headers, nowMs) =>
+      revoked(revocationSource, caller, task, nowMs) ?? recall(caller, task, input, headers, nowMs),
+    redeem: redeemer(state, clock, revocations.generation),
   };
   const { label } = config.policy;
   const queryParameters = new Set(config.audit.queryParameters);
@@ -163,7 +172,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   answerer.set(answering);
   const { inflight } = answering;
   const ready = () => readiness().ready;
-  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, state, audit, inflight, ready };
+  const holder = policy.holder;
+  const measured = { trust, checkTls, identity, tasks, policy: holder, state, revocations, audit, inflight, ready };
   measureAtScrape(metrics, measured, config, clock);
   starting = false;
   readiness();

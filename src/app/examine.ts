@@ -8,12 +8,13 @@ import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
 import { startPolicy } from './policy.ts';
+import { startRevocations } from './revocations.ts';
 import { startTasks } from './task.ts';
 import { startTrust } from './trust.ts';
 
 /**
- * What is wrong with the files and folders that a configuration names (bundles, keys, intermediates, policies, inventory,
- * audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
+ * What is wrong with the files and folders that a configuration names (bundles, keys, intermediates, revocations, policies,
+ * inventory, audit, socket) and what they say against it, one line each; no problems when a sidecar would be ready and could use all.
  */
 export async function examine(config: Config): Promise<InventoryFindings> {
   const trust = await startTrust(config, () => {});
@@ -21,16 +22,18 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
   const tasks = await startTasks(config, trust, identity, systemClock.now(), () => {});
+  const revocations = await startRevocations(config, () => {});
   const policy = await startPolicy(config);
   const { problems, notes } = policy.findings();
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
     ...missingIn([trust, checkTls, identity, tasks], systemClock.now()),
+    ...revocations.problems(),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
-  await stopAll([policy, identity, checkTls, trust, tasks]);
+  await stopAll([policy, revocations, identity, checkTls, trust, tasks]);
   return { problems: found, notes };
 }

@@ -8,6 +8,7 @@ import type { SnapshotHolder } from '../policy/load/holder.ts';
 import type { MemoryState } from '../state/memory.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
+import type { RevocationsPart } from './revocations.ts';
 import type { Tasks } from './task.ts';
 import type { Trust } from './trust.ts';
 
@@ -19,6 +20,7 @@ export interface Measured {
   readonly tasks: Tasks;
   readonly policy: SnapshotHolder;
   readonly state: MemoryState;
+  readonly revocations: RevocationsPart;
   readonly audit: Audit;
   readonly inflight: () => number;
   readonly ready: () => boolean;
@@ -26,23 +28,28 @@ export interface Measured {
 
 /** Fills in, before each scrape, what is an age or a fill level. `clock` gives milliseconds since the epoch. */
 export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, audit }: Config, clock: () => number) {
-  const { trust, checkTls, identity, tasks, policy, state } = measured;
+  const { trust, checkTls, identity, tasks, policy, state, revocations } = measured;
   metrics.beforeScrape(() => {
     const now = clock();
-    metrics.ready(measured.ready());
-    metrics.inflight(measured.inflight(), limits.concurrentChecks);
     metrics.cache('certificates', identity.verifier.load);
     metrics.cache('tokens', identity.tokens.load);
     metrics.cache('proofs', state.load);
     const { loadedAt, problems } = policy.status();
-    if (loadedAt !== null) metrics.snapshotAge((now - loadedAt) / 1000);
-    metrics.outOfDate(loadedAt === null || problems.length > 0);
     for (const { name, freshAt } of trust.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
-    for (const { file, fault } of checkTls.files(now)) metrics.outOfDate(fault !== null, file);
+    for (const { file, fault } of checkTls.files(now)) metrics.checkPortOutOfDate(file, fault !== null);
     const notAfter = checkTls.notAfter(now);
-    metrics.svidExpiry(notAfter === null ? null : notAfter - now / 1000);
+    metrics.gauges({
+      authz_ready: Number(measured.ready()),
+      authz_inflight_checks: measured.inflight(),
+      authz_inflight_limit: limits.concurrentChecks,
+      authz_policy_snapshot_age_seconds: loadedAt === null ? null : (now - loadedAt) / 1000,
+      authz_policy_out_of_date: Number(loadedAt === null || problems.length > 0),
+      authz_svid_expiry_seconds: notAfter === null ? null : notAfter - now / 1000,
+      authz_revocations: revocations.current()?.inForce(now) ?? null,
+      authz_revocations_out_of_date: Number(revocations.problems().length > 0),
+    });
     for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
     }

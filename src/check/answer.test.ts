@@ -83,6 +83,7 @@ function stagesOver(state: MemoryState): Stages {
       declared: null,
       chain: [caller.workload],
       backing: [],
+      keys: [],
       consumed: [],
       redemptions: [redemption],
       challenge: { scheme: 'bearer', host: resource.host, dpopAlgorithms: [], resourceMetadata: false },

@@ -12,10 +12,15 @@ import type { CheckContext } from './decision.ts';
  */
 export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: number) => Soon<Refusal | GiveBack>;
 
-/** The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch. */
-export function redeemer(state: State, clock: () => number): Redeem {
+/**
+ * The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch; `generation` counts the changes
+ * of the revocations: a retry of a check that was judged by others is a second use.
+ */
+export function redeemer(state: State, clock: () => number, generation: () => number = () => 0): Redeem {
   return (redemptions, use, nowMs) =>
-    clock() < use.deadline ? redeem(state, redemptions, use, nowMs) : new Refusal('overloaded', 'decided too late');
+    clock() < use.deadline
+      ? redeem(state, redemptions, { ...use, judgedBy: `${use.judgedBy} ${generation()}` }, nowMs)
+      : new Refusal('overloaded', 'decided too late');
 }
 
 /** The check for which something is used up. `revision` is that of the snapshot that judged it. */

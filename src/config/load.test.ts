@@ -55,6 +55,7 @@ limits:  { concurrentChecks: 256, requestBytes: 1MiB, headerBytes: 64KiB }
     local: true,
     source: { from: 'file', path: '/etc/authz/bundles/prod.example.json' },
     maxStaleMs: 86_400_000,
+    backdatingMs: 0,
   });
   assert.deepEqual(config.identity.maxLifetime, { x509Ms: 86_400_000, jwtMs: 3_600_000 });
   const [issuer] = config.task.issuers;

@@ -193,6 +193,12 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('What outlives a request'),
+    revocations: s
+      .section({
+        file: s.optional(s.path(folder)).describe('YAML file of revocations; read again when it changes'),
+      })
+      .prefault({})
+      .describe('What is refused although it is valid'),
     audit: audit(folder).prefault({}).describe('The record of every decision'),
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s

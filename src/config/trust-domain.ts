@@ -65,15 +65,21 @@ export const trustDomainSection = (folder: string) =>
         .duration('1s')
         .prefault('24h')
         .describe('Age since the last successful read of the bundle beyond which its workloads are refused'),
+      backdating: s
+        .duration('0s', '1h')
+        .prefault('0s')
+        .describe(
+          'By how much its authority dates certificates back (SPIRE: 10s, Istio: 2m): a revocation up to a time spares those that were issued later',
+        ),
     })
     .check((ctx) => {
       const { bundle, workloadApi, federation } = ctx.value;
       if ([bundle, workloadApi, federation].filter((each) => each !== null).length !== 1)
         contradiction(ctx, [], 'needs exactly one of bundle, workloadApi, federation');
     })
-    .transform(({ bundle, federation, maxStale: maxStaleMs, local }) => {
+    .transform(({ bundle, federation, maxStale: maxStaleMs, backdating: backdatingMs, local }) => {
       const agentOrEndpoint: BundleOrigin =
         federation === null ? { from: 'workloadApi' } : { from: 'federation', ...federation };
       const source: BundleOrigin = bundle === null ? agentOrEndpoint : { from: 'file', path: bundle.file };
-      return { local, source, maxStaleMs };
+      return { local, source, maxStaleMs, backdatingMs };
     });

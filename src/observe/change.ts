@@ -21,7 +21,16 @@ export type AuditChange =
   /** Callers of a trust domain are verified by this bundle from now on; null: it was withdrawn, and all are refused. */
   | { readonly event: 'bundle-changed'; readonly trustDomain: string; readonly revision: string | null }
   /** Who may ask at the check port (`peers`), or which authorities prove it (`ca`), is what this file holds from now on. */
-  | { readonly event: 'check-port-changed'; readonly file: string; readonly revision: string | null };
+  | { readonly event: 'check-port-changed'; readonly file: string; readonly revision: string | null }
+  /** Revocations, by their ids: what was lifted went before its end. */
+  | {
+      readonly event: 'revocations-changed';
+      readonly added: readonly string[];
+      readonly changed: readonly string[];
+      readonly lifted: readonly string[];
+    }
+  /** The file of revocations has faults: what it held before applies too, and nothing is lifted. */
+  | { readonly event: 'revocations-refused'; readonly problems: readonly string[] };
 
 /** The events that are changes of what decides. */
 export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
@@ -30,6 +39,8 @@ export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
   'guardrail-bound',
   'bundle-changed',
   'check-port-changed',
+  'revocations-changed',
+  'revocations-refused',
 ]);
 
 /** Of what an operator writes: enough to recognise it, whatever its length. */

@@ -96,6 +96,21 @@ export const messages = {
     fields: ['issuer', 'detail'],
     use: 'Fix the cause in `detail`: tokens of this issuer are refused until then',
   },
+  'revocations read': {
+    level: 'info',
+    fields: ['added', 'changed', 'lifted'],
+    use: 'These revocations apply from now on, or no longer: ids of `revocations.file`',
+  },
+  'revocations refused in part, lifting nothing': {
+    level: 'error',
+    fields: ['problems'],
+    use: 'Correct the file: what can be read of it applies beside what it held before, and nothing is lifted until it has no fault',
+  },
+  'there are no revocations': {
+    level: 'error',
+    fields: ['problems'],
+    use: 'Correct or create the file of `revocations.file`: every check is refused with `state_unavailable` until then',
+  },
   'SVID rotated': {
     level: 'info',
     fields: ['id', 'until'],

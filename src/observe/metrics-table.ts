@@ -1,14 +1,5 @@
-/** One metric as docs/metrics.md shows it, and as it is made. */
-export interface MetricRow {
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  /** The HELP text: what is counted or measured. */
-  readonly help: string;
-  /** Each label with where its values come from: always a closed set. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly unit: string;
-  /** What a value means, and what to do about it. */
-  readonly use: string;
-}
+import type { MetricRow } from './metric-row.ts';
+import { revocationMetricRows } from './revocation-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
@@ -99,6 +90,7 @@ export const metricRows = {
     unit: 'attempts',
     use: '`refused` rises with each broken edit; `authz_policy_out_of_date` shows whether it persists',
   },
+  ...revocationMetricRows,
   authz_guardrails_in_force: {
     type: 'gauge',
     help: 'Enforced guardrails of the snapshot; absent while there is none',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Reason, reasons } from '../base/outcome.ts';
+import type { MetricRow } from './metric-row.ts';
 import { type CheckMetrics, Metrics, type SnapshotMetrics } from './metrics.ts';
-import { type MetricRow, metricRows } from './metrics-table.ts';
+import { metricRows } from './metrics-table.ts';
 
 const NAMES = {
   trustDomains: ['a.example'],
@@ -101,7 +102,7 @@ test('ages are measured when the scrape asks for them', async () => {
   let age = 1;
   all.beforeScrape(() => {
     all.bundleAge('a.example', age);
-    all.snapshotAge(age);
+    all.gauges({ authz_policy_snapshot_age_seconds: age });
     all.cache('certificates', { entries: age, limit: 100, bytes: age * 10, byteLimit: 1000 });
   });
   age = 7;
@@ -206,9 +207,9 @@ test('a gauge of what nobody measured is absent, and so is one whose subject is 
     .map(([name]) => name);
   const shown = async () => [...(await series(all)).keys()].filter((name) => gauges.includes(name.split('{')[0]!));
   assert.deepEqual(await shown(), []);
-  all.svidExpiry(60);
+  all.gauges({ authz_svid_expiry_seconds: 60 });
   assert.deepEqual(await shown(), ['authz_svid_expiry_seconds']);
-  all.svidExpiry(null);
+  all.gauges({ authz_svid_expiry_seconds: null });
   assert.deepEqual(await shown(), []);
 });
 

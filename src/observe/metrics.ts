@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
-import { type MetricName, type MetricRow, metricRows } from './metrics-table.ts';
+import type { MetricRow } from './metric-row.ts';
+import { type MetricName, metricRows } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
 import { TimeHistogram } from './time-histogram.ts';
 
@@ -113,12 +114,6 @@ export class Metrics {
     this.#policies.forbidden(forbids, result);
   }
 
-  /** The checks that are being answered now, and how many may be. */
-  inflight(checks: number, limit: number): void {
-    this.#set('authz_inflight_checks', checks);
-    this.#set('authz_inflight_limit', limit);
-  }
-
   /** A snapshot decides from now on: only its policies have series. */
   snapshot(shown: SnapshotMetrics): void {
     const { revision, label, guardrails, guardrailsDisabled, shadowedForbids } = shown;
@@ -141,19 +136,18 @@ export class Metrics {
     this.#set('authz_policy_teams_held_back', teams);
   }
 
-  snapshotAge(seconds: number): void {
-    this.#set('authz_policy_snapshot_age_seconds', seconds);
-  }
-
-  /** Whether what the files hold now is not what is in force: the policies, or a file of the check port. */
-  outOfDate(is: boolean, file: 'certificate' | 'ca' | 'peers' | null = null): void {
-    if (file === null) this.#set('authz_policy_out_of_date', is ? 1 : 0);
-    else this.#set('authz_check_port_out_of_date', is ? 1 : 0, { file });
+  /** Whether what a file of the check port holds now is not what is in force. */
+  checkPortOutOfDate(file: 'certificate' | 'ca' | 'peers', is: boolean): void {
+    this.#set('authz_check_port_out_of_date', is ? 1 : 0, { file });
   }
 
   /** A changed snapshot was loaded, or refused. */
   reloaded(result: 'loaded' | 'refused'): void {
     this.#count('authz_policy_reloads_total', { result });
+  }
+
+  revocationsRead(result: 'loaded' | 'refused'): void {
+    this.#count('authz_revocations_reads_total', { result });
   }
 
   engineRebuilt(): void {
@@ -175,10 +169,12 @@ export class Metrics {
     this.#count('authz_trust_bundle_reloads_total', { trust_domain: trustDomain, result });
   }
 
-  /** null: there is no SVID of our own. */
-  svidExpiry(seconds: number | null): void {
-    if (seconds === null) (this.#of('authz_svid_expiry_seconds') as Gauge).remove();
-    else this.#set('authz_svid_expiry_seconds', seconds);
+  /** Sets gauges without labels; null: not known, so that they are absent. */
+  gauges(values: Readonly<Partial<Record<NamesOf<'gauge'>, number | null>>>): void {
+    for (const [name, value] of Object.entries(values) as [NamesOf<'gauge'>, number | null][]) {
+      if (value === null) (this.#of(name) as Gauge).remove();
+      else this.#set(name, value);
+    }
   }
 
   issuerKeysAge(issuer: string, seconds: number): void {
@@ -214,10 +210,6 @@ export class Metrics {
 
   connectionRefused(cause: RefusedConnection): void {
     this.#count('authz_tls_refused_total', { cause });
-  }
-
-  ready(is: boolean): void {
-    this.#set('authz_ready', is ? 1 : 0);
   }
 
   /** An unsafe setting is in force. */
@@ -269,6 +261,7 @@ export class Metrics {
     stages.forEach(begin('authz_stage_duration_seconds'));
     for (const result of reads) {
       this.#count('authz_policy_reloads_total', { result }, 0);
+      this.#count('authz_revocations_reads_total', { result }, 0);
       for (const name of trustDomains)
         this.#count('authz_trust_bundle_reloads_total', { trust_domain: name, result }, 0);
       for (const issuer of issuers) this.#count('authz_issuer_keys_refreshes_total', { issuer, result }, 0);

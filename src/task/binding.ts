@@ -133,7 +133,7 @@ function purposeRefusal({ statement: { purpose }, scope }: TaskToken, known: Kno
 const taskOf = (token: TaskToken, assurance: Assurance): Task => Object.freeze({ ...verifiedTask(token), assurance });
 
 /** What a verified token states, bound to nobody yet. */
-export function verifiedTask({ source, issuer, statement, subject, times, digest }: TaskToken): VerifiedTask {
+export function verifiedTask({ source, issuer, statement, subject, times, claims, digest }: TaskToken): VerifiedTask {
   return Object.freeze({
     ...statement,
     source,
@@ -142,5 +142,6 @@ export function verifiedTask({ source, issuer, statement, subject, times, digest
     issuedAt: times.issuedAt,
     expiresAt: times.expiresAt,
     token: `sha256:${digest}`,
+    jti: typeof claims.jti === 'string' ? claims.jti : null,
   });
 }

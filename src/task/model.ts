@@ -31,6 +31,7 @@ export interface Task {
   readonly expiresAt: number;
   /** `sha256:` and the hex digest of the token's canonical content. */
   readonly token: string;
+  readonly jti: string | null;
 }
 
 /** A task token that was verified, before it is known whether this caller may carry it: for the record of a refusal alone. */
@@ -53,6 +54,8 @@ export interface TaskContext {
   readonly consumed: readonly string[];
   /** What this request uses up, if it is permitted: for `redeem` of state/. */
   readonly redemptions: readonly Redemption[];
+  /** RFC 7638 thumbprints of the keys that its tokens are bound to, and of those that made its proofs. */
+  readonly keys: readonly string[];
   /** How a later denial asks for a better token. */
   readonly challenge: ChallengeContext;
   /** Headers that the caller gets with an allow (DPoP-Nonce). */

@@ -15,6 +15,8 @@ import { verifyWorkloadProof, type WorkloadProof } from './wimse.ts';
 export interface Proofs {
   readonly redemptions: readonly Redemption[];
   readonly responseHeaders: readonly ResponseHeader[];
+  /** Thumbprints of the keys that made them. */
+  readonly keys: readonly string[];
   /** The keys proven over this very token. */
   over(token: VerifiedTaskToken): ProvenKeys;
 }
@@ -36,6 +38,7 @@ export function readProofs(
       (workload): Proofs => ({
         redemptions: [dpop?.proof.claim, workload?.claim].filter((claim) => claim !== undefined),
         responseHeaders: dpop?.proof.responseHeaders ?? [],
+        keys: [dpop?.proof.keyThumbprint, workload?.keyThumbprint].filter((key) => key !== undefined),
         over: (token) => {
           const proofs = [dpop?.token === token ? dpop.proof : null, workload];
           return new Set(proofs.flatMap((proof) => proof?.keyThumbprint ?? []));

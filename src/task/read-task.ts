@@ -74,6 +74,7 @@ export function taskReader(options: TaskOptions): ReadTask {
             chain: agreed?.chain ?? [caller.workload],
             backing: bound.map(({ task }) => task),
             challenge,
+            keys: [...new Set([...candidates.flatMap(({ confirmation }) => confirmation.keys), ...proofs.keys])],
             consumed: consumedHeaders(presented, authorization !== null),
             redemptions: proofs.redemptions,
             responseHeaders: proofs.responseHeaders,

@@ -41,6 +41,7 @@ test('a Transaction Token that names the caller states its task with assurance 2
     purpose: 'reconcile-invoices',
     scopes: ['invoices'],
     subject: 'user:4711',
+    jti: null,
     assurance: 2,
     issuedAt: seconds,
     expiresAt: seconds + 300,

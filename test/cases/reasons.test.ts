@@ -8,6 +8,7 @@ import { identity } from './reasons/identity.ts';
 import { operation } from './reasons/operation.ts';
 import { approval, policy } from './reasons/policy.ts';
 import { request } from './reasons/request.ts';
+import { revoked } from './reasons/revoked.ts';
 import { chain, task } from './reasons/task.ts';
 
 /**
@@ -22,6 +23,7 @@ const cases: Readonly<Record<Reason, ReasonCase>> = {
   ...policy,
   ...approval,
   ...operation,
+  ...revoked,
 };
 
 let mesh: World;

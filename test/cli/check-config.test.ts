@@ -141,3 +141,14 @@ test('keys that cannot be had: a private CA, a redirect, another issuer, nobody 
   assert.match(line(base) ?? '', /it says "https:\/\/idp\.example\/realms\/prod", and the two must be equal/);
   assert.match(line('https://closed.example') ?? '', /the connection was refused/);
 });
+
+test('a fault of the file of revocations is named with its line', async () => {
+  const revocations = { file: './revocations.yaml' };
+  assert.match((await check({ ...good, revocations })).stderr, /revocations\.yaml: .*no such file/);
+  writeFileSync(join(dir, 'revocations.yaml'), 'revocations:\n  - { id: r-1, owner: payments, reason: r, by: b }\n');
+  const { code, stderr } = await check({ ...good, revocations });
+  assert.equal(code, 1);
+  assert.match(stderr, /revocations\.yaml:2:5: revocations\[0\]\.until: missing|revocations\.yaml:2:5: until: missing/);
+  writeFileSync(join(dir, 'revocations.yaml'), 'revocations: []\n');
+  assert.equal((await check({ ...good, revocations })).code, 0);
+});

@@ -88,6 +88,7 @@ export function task(changes: Partial<Task> = {}): Task {
     issuedAt: Date.UTC(2026, 10, 25, 9, 59) / 1000,
     expiresAt: Date.UTC(2026, 10, 25, 10, 10) / 1000,
     token: 'sha256:00',
+    jti: null,
     ...changes,
   };
 }

@@ -174,6 +174,7 @@ function taskOf({ task: stated }: Scenario, inventory: Inventory, now: number): 
     // Rounded up, so that the seconds that are left at `now` are those stated.
     expiresAt: Math.ceil(now / 1000) + (stated.secondsLeft ?? 300),
     token: 'sha256:',
+    jti: null,
   };
 }
 

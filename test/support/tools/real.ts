@@ -188,6 +188,7 @@ function stagesFor(ask: Ask): Stages {
         declared: null,
         chain: [...earlier, caller.workload] as unknown as Chain,
         backing: [],
+        keys: [],
         consumed: [],
         redemptions: [],
         challenge: { scheme: 'bearer', host: target.resource.host, dpopAlgorithms: [], resourceMetadata: false },

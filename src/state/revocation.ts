@@ -1,0 +1,52 @@
+import type { SpiffeId } from '../base/spiffe-id.ts';
+
+/** What a revocation can name, and the reason that it refuses with. */
+export const revocable = {
+  workload: 'revoked_workload',
+  under: 'revoked_workload',
+  owner: 'revoked_owner',
+  task: 'revoked_task',
+  token: 'revoked_token',
+  key: 'revoked_key',
+  certificate: 'revoked_certificate',
+  subject: 'revoked_subject',
+} as const;
+
+export type RevocationKind = keyof typeof revocable;
+
+/** One order to refuse what its subject names. Times are milliseconds since the epoch. */
+export interface Revocation {
+  /** Unique among revocations; stands in audit lines. */
+  readonly id: string;
+  readonly kind: RevocationKind;
+  /** What is revoked, as `subjectKey` writes it. */
+  readonly subject: string;
+  /** Only credentials issued up to then are hit, so that a new one works; null: all of them. */
+  readonly issuedUpToMs: number | null;
+  /** It ends by itself then. */
+  readonly untilMs: number;
+  readonly reason: string;
+  /** Who ordered it. */
+  readonly by: string;
+}
+
+/** The text that a subject is found by. A subject of several parts is written with its parts apart. */
+export const subjectKey = (kind: RevocationKind, ...parts: readonly string[]): string =>
+  `${kind} ${parts.length === 1 ? parts[0] : JSON.stringify(parts)}`;
+
+/** One thing that a request rests on, and when the credential that shows it was issued (seconds; null: not known). */
+export interface Evidence {
+  readonly kind: RevocationKind;
+  readonly subject: string;
+  readonly issuedAt: number | null;
+}
+
+/** A workload is revoked by its SPIFFE ID, by any prefix of whole segments, and by its owner. */
+export function evidenceOfWorkload(id: SpiffeId, owner: string | null, issuedAt: number | null): readonly Evidence[] {
+  const evidence: Evidence[] = [{ kind: 'workload', subject: subjectKey('workload', id.text), issuedAt }];
+  for (let end = id.text.length; end > 'spiffe://'.length; end = id.text.lastIndexOf('/', end - 1)) {
+    evidence.push({ kind: 'under', subject: subjectKey('under', id.text.slice(0, end)), issuedAt });
+  }
+  if (owner !== null) evidence.push({ kind: 'owner', subject: subjectKey('owner', owner), issuedAt });
+  return evidence;
+}
