@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
+import { readCheckRequest } from './wire-request.ts';
+import { writeCheckResponse } from './wire-response.ts';
 
 /**
  * How protobuf becomes plain objects. Names stay as Envoy's documents write them, 64-bit numbers become strings, enums stay
@@ -29,11 +31,17 @@ export interface PeerMessage {
   readonly certificate: string;
 }
 
+/** Bytes that are read as a text when it is asked for. `length` counts bytes. */
+export interface RawText {
+  readonly length: number;
+  toString(encoding: 'utf8'): string;
+}
+
 /** envoy.config.core.v3.HeaderValue as received: Envoy sets key and raw_value only. */
 export interface HeaderValue {
   readonly key: string;
   readonly value: string;
-  readonly raw_value: Buffer;
+  readonly raw_value: RawText;
 }
 
 /** envoy.service.auth.v3.AttributeContext.HttpRequest. */
@@ -51,7 +59,6 @@ export interface HttpRequestMessage {
   readonly size: string;
   readonly protocol: string;
   readonly body: string;
-  readonly raw_body: Buffer;
 }
 
 /** A google.protobuf.Value as proto-loader reads and writes it: camelCase, since its own descriptor of it is. */
@@ -135,15 +142,25 @@ const check = service('envoy.service.auth.v3.Authorization').Check as MethodDefi
 export function decodeCheck(bytes: Uint8Array): ReceivedCheck {
   try {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return { request: check.requestDeserialize(buffer) as CheckRequest, bytes };
+    return { request: readCheckRequest(buffer) ?? decodeByLibrary(buffer), bytes };
   } catch (fault) {
     return { request: null, bytes, fault: fault instanceof Error ? fault.message : String(fault) };
   }
 }
 
+/** What the library reads: the reference of the reader of our own, and the reader of all that it does not take. Throws. */
+export const decodeByLibrary = (bytes: Buffer): CheckRequest => check.requestDeserialize(bytes) as CheckRequest;
+
+/** What the library writes: the reference of the writer of our own, and the writer of all that it does not take. */
+export const encodeByLibrary = (message: CheckResponseMessage): Buffer => check.responseSerialize(message);
+
 /** The service `envoy.service.auth.v3.Authorization`, for grpc-js; its handler receives a `ReceivedCheck`. */
 export const authorization = {
-  Check: { ...check, requestDeserialize: decodeCheck },
+  Check: {
+    ...check,
+    requestDeserialize: decodeCheck,
+    responseSerialize: (message: CheckResponseMessage) => writeCheckResponse(message) ?? encodeByLibrary(message),
+  },
 };
 
 /** The service `grpc.health.v1.Health`, for grpc-js. */

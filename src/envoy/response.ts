@@ -56,7 +56,7 @@ function allowResponse(
     status: { code: OK, message: 'permitted' },
     ok_response: {
       headers: mutations.set.map(replace),
-      headers_to_remove: [...mutations.remove],
+      headers_to_remove: mutations.remove,
       response_headers_to_add: mutations.toCaller.map(replace),
     },
     dynamic_metadata: metadata(reference, 'allow', observed === null ? 'permitted' : 'observed'),
