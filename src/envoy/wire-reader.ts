@@ -4,8 +4,8 @@ import type { RawText } from './messages.ts';
 export const ODD = new Error('not read here');
 /** A varint of more bits stands for what a message of Envoy has no use for. */
 const MAX_SHIFT = 28;
-/** The bytes of the longest varint (protobuf, encoding). */
-const MAX_VARINT = 10;
+/** Bytes of the longest varint of a number with so many bits. */
+export const [BYTES_OF_32, BYTES_OF_64] = [5, 10];
 
 /** Reads the parts of a protobuf message one after the other. `end` is where the message ends that a part belongs to. */
 export class WireReader {
@@ -46,8 +46,8 @@ export class WireReader {
     throw ODD;
   }
 
-  protected skipVarint(end: number): void {
-    for (let read = 0; read < MAX_VARINT && this.at < end; read++) {
+  protected skipVarint(end: number, most: number): void {
+    for (let read = 0; read < most && this.at < end; read++) {
       if ((this.bytes[this.at++] as number) < 0x80) return;
     }
     throw ODD;

@@ -7,7 +7,7 @@ import type {
   RawText,
   SocketAddress,
 } from './messages.ts';
-import { ODD, once, RawBytes, WireReader } from './wire-reader.ts';
+import { BYTES_OF_32, BYTES_OF_64, ODD, once, RawBytes, WireReader } from './wire-reader.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Attributes = Writable<NonNullable<CheckRequest['attributes']>>;
@@ -131,7 +131,7 @@ class Reader extends WireReader {
     while (this.at < end) {
       switch (this.varint(end)) {
         case 0x08:
-          this.skipVarint(end);
+          this.skipVarint(end, BYTES_OF_32);
           break;
         case 0x12:
           read.address = this.text(end, read.address);
@@ -248,8 +248,9 @@ class Reader extends WireReader {
   #skipTimestamp(end: number): void {
     while (this.at < end) {
       const tag = this.varint(end);
-      if (tag !== 0x08 && tag !== 0x10) throw ODD;
-      this.skipVarint(end);
+      if (tag === 0x08) this.skipVarint(end, BYTES_OF_64);
+      else if (tag === 0x10) this.skipVarint(end, BYTES_OF_32);
+      else throw ODD;
     }
   }
 }
