@@ -1,7 +1,8 @@
 import { type AnsweredReason, Refusal, reasons } from '../base/outcome.ts';
 import type { Answer, AuditReference } from '../check/answer.ts';
 import type { HeaderMutations } from '../check/header-mutations.ts';
-import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
+import type { CheckResponseMessage, HeaderValueOption, Struct } from './api.ts';
+import { toStruct } from './messages.ts';
 
 const PROBLEM_TYPE = 'urn:cedar-ext-authz:reasons#';
 const OK = 0;

@@ -3,9 +3,10 @@ import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogV
 import { Refusal } from '../base/outcome.ts';
 import type { Answer, CheckCall } from '../check/answer.ts';
 import type { CheckInput } from '../http/input.ts';
+import type { CheckResponseMessage, ReceivedCheck } from './api.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
-import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+import { authorization, health as healthService } from './messages.ts';
 import { rawRequestSummary } from './raw-request-summary.ts';
 import { encodeAnswer } from './response.ts';
 

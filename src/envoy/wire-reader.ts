@@ -1,4 +1,4 @@
-import type { RawText } from './messages.ts';
+import type { RawText } from './api.ts';
 
 /** Thrown where a message holds what is not read here; it goes to the library. */
 export const ODD = new Error('not read here');

@@ -6,7 +6,7 @@ import type {
   PeerMessage,
   RawText,
   SocketAddress,
-} from './messages.ts';
+} from './api.ts';
 import { BYTES_OF_32, BYTES_OF_64, ODD, once, RawBytes, WireReader } from './wire-reader.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,4 +1,4 @@
-import type { CheckResponseMessage, HeaderValueOption, Struct, StructValue } from './messages.ts';
+import type { CheckResponseMessage, HeaderValueOption, Struct, StructValue } from './api.ts';
 
 /** Bytes as a text, a character each: putting texts together is the fastest way to bytes that JavaScript has. */
 type Bytes = string;

@@ -4,15 +4,8 @@ import fc from 'fast-check';
 import { checkBytes } from '../../test/support/check-request.ts';
 import { Refusal, reasons } from '../base/outcome.ts';
 import { refused } from '../check/answer.ts';
-import {
-  authorization,
-  type CheckRequest,
-  type CheckResponseMessage,
-  decodeByLibrary,
-  decodeCheck,
-  encodeByLibrary,
-  toStruct,
-} from './messages.ts';
+import type { CheckRequest, CheckResponseMessage } from './api.ts';
+import { authorization, decodeByLibrary, decodeCheck, encodeByLibrary, toStruct } from './messages.ts';
 import { encodeAnswer } from './response.ts';
 import { readCheckRequest } from './wire-request.ts';
 import { writeCheckResponse } from './wire-response.ts';

@@ -1,10 +1,6 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import {
-  authorization,
-  type CheckResponseMessage,
-  decodeByLibrary,
-  encodeByLibrary,
-} from '../../src/envoy/messages.ts';
+import type { CheckResponseMessage } from '../../src/envoy/api.ts';
+import { authorization, decodeByLibrary, encodeByLibrary } from '../../src/envoy/messages.ts';
 
 /** Serves on the Unix socket that is named and says yes to every check: what gRPC and protobuf alone cost. */
 const answer: CheckResponseMessage = {
