@@ -59,11 +59,13 @@ export async function serveChecks(
     'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
     'grpc.max_concurrent_streams': limits.concurrentStreams,
     'grpc-node.max_session_memory': limits.sessionMemoryMb,
+    // Nobody asks for them, and they are counted for each call.
+    'grpc.enable_channelz': 0,
   });
   const health = createHealth(HEALTH_NAMES);
   let bound: Bound | null = null;
   const peerOf = (call: Call) =>
-    bound === null ? new Refusal('internal', 'the port is not ready') : bound.peerOf(call.getPeer(), Date.now());
+    bound === null ? new Refusal('internal', 'the port is not ready') : bound.peerOf(call, Date.now());
   server.addService(healthService, health.service);
   server.addService(authorization, {
     Check: (call: Call, done: sendUnaryData<CheckResponseMessage>) => {
