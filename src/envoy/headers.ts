@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Headers } from '../http/input.ts';
-import type { HttpRequestMessage } from './messages.ts';
+import type { HttpRequestMessage } from './api.ts';
 
 const NAME = /^:?[0-9a-z!#$%&'*+.^_`|~-]+$/;
 /** Bytes that are no UTF-8 arrive as U+FFFD, in a string field as in a raw value. */

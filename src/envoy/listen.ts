@@ -16,8 +16,8 @@ export type CheckAddress =
 export interface Bound {
   /** The address as clients write it. */
   readonly target: string;
-  /** Who is on the other end of a call, by `call.getPeer()`: proven under mutual TLS, else null. */
-  peerOf(address: string, now: number): CheckPeer | null | Refusal;
+  /** Who is on the other end of a call: proven under mutual TLS, else null. */
+  peerOf(call: { getPeer(): string }, now: number): CheckPeer | null | Refusal;
   /** Takes no more connections, where the server does not see to it. */
   close(): void;
   /** Takes the address away. */
@@ -33,7 +33,8 @@ export async function listen(server: Server, address: CheckAddress): Promise<Bou
     const host = address.host.includes(':') ? `[${address.host}]` : address.host;
     if (address.tls !== null) {
       const { port, peerOf, close } = await listenTls(server, address.host, address.port, address.tls);
-      return { target: `${host}:${port}`, peerOf, close, remove: async () => {} };
+      const byAddress: Bound['peerOf'] = (call, now) => peerOf(call.getPeer(), now);
+      return { target: `${host}:${port}`, peerOf: byAddress, close, remove: async () => {} };
     }
     const port = await bind(server, `${host}:${address.port}`);
     return { ...plain, target: `${host}:${port}`, remove: async () => {} };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { authorization, type CheckResponseMessage, decodeCheck, toStruct } from './messages.ts';
+import type { CheckResponseMessage } from './api.ts';
+import { authorization, decodeCheck, toStruct } from './messages.ts';
 
 const encode = (message: object): Uint8Array => authorization.Check.requestSerialize(message);
 

@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
+import type { CheckRequest, CheckResponseMessage, ReceivedCheck, Struct, StructValue } from './api.ts';
+import { readCheckRequest } from './wire-request.ts';
+import { writeCheckResponse } from './wire-response.ts';
 
 /**
  * How protobuf becomes plain objects. Names stay as Envoy's documents write them, 64-bit numbers become strings, enums stay
@@ -15,117 +18,6 @@ export function protoFolder(): string {
 
 const definitions = loadSync(['envoy/service/auth/v3/external_auth.proto', 'grpc/health/v1/health.proto'], options);
 
-/** envoy.config.core.v3.SocketAddress: the only form of Address that names a caller's address. */
-export interface SocketAddress {
-  readonly address: string;
-  readonly port_value?: number;
-}
-
-/** envoy.service.auth.v3.AttributeContext.Peer. */
-export interface PeerMessage {
-  readonly address: { readonly socket_address?: SocketAddress | null } | null;
-  readonly service: string;
-  readonly principal: string;
-  readonly certificate: string;
-}
-
-/** envoy.config.core.v3.HeaderValue as received: Envoy sets key and raw_value only. */
-export interface HeaderValue {
-  readonly key: string;
-  readonly value: string;
-  readonly raw_value: Buffer;
-}
-
-/** envoy.service.auth.v3.AttributeContext.HttpRequest. */
-export interface HttpRequestMessage {
-  readonly id: string;
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly header_map: { readonly headers: readonly HeaderValue[] } | null;
-  readonly path: string;
-  readonly host: string;
-  readonly scheme: string;
-  readonly query: string;
-  readonly fragment: string;
-  /** Bytes of the body received so far, decimal; -1 when unknown. */
-  readonly size: string;
-  readonly protocol: string;
-  readonly body: string;
-  readonly raw_body: Buffer;
-}
-
-/** A google.protobuf.Value as proto-loader reads and writes it: camelCase, since its own descriptor of it is. */
-export type StructValue =
-  | { readonly nullValue: 0 }
-  | { readonly numberValue: number }
-  | { readonly stringValue: string }
-  | { readonly boolValue: boolean }
-  | { readonly structValue: Struct }
-  | { readonly listValue: { readonly values: readonly StructValue[] } };
-
-export interface Struct {
-  readonly fields: Readonly<Record<string, StructValue>>;
-}
-
-export interface MetadataMessage {
-  readonly filter_metadata: Readonly<Record<string, Struct>>;
-}
-
-/** envoy.service.auth.v3.CheckRequest. */
-export interface CheckRequest {
-  readonly attributes: {
-    readonly source: PeerMessage | null;
-    readonly destination: PeerMessage | null;
-    readonly request: { readonly http: HttpRequestMessage | null } | null;
-    readonly context_extensions: Readonly<Record<string, string>>;
-    readonly metadata_context: MetadataMessage | null;
-    readonly route_metadata_context: MetadataMessage | null;
-    readonly tls_session: { readonly sni: string } | null;
-  } | null;
-}
-
-/** A CheckRequest as it came off the wire; `bytes` is the whole message. */
-export type ReceivedCheck =
-  | { readonly request: CheckRequest; readonly bytes: Uint8Array }
-  | { readonly request: null; readonly bytes: Uint8Array; readonly fault: string };
-
-/**
- * envoy.config.core.v3.HeaderValueOption as written. `append_action` left out is APPEND_IF_EXISTS_OR_ADD (0);
- * OVERWRITE_IF_EXISTS_OR_ADD is 2.
- */
-export interface HeaderValueOption {
-  readonly header: { readonly key: string; readonly value: string };
-  readonly append: { readonly value: boolean };
-  readonly append_action?: number;
-  readonly keep_empty_value: boolean;
-}
-
-/** envoy.service.auth.v3.DeniedHttpResponse as written. */
-export interface DeniedHttpResponse {
-  readonly status: { readonly code: number };
-  readonly headers: readonly HeaderValueOption[];
-  readonly body: string;
-}
-
-/** envoy.service.auth.v3.OkHttpResponse as written. */
-export interface OkHttpResponse {
-  readonly headers: readonly HeaderValueOption[];
-  readonly headers_to_remove: readonly string[];
-  readonly response_headers_to_add?: readonly HeaderValueOption[];
-}
-
-/**
- * envoy.service.auth.v3.CheckResponse as written: exactly one of allow and denial. `error_response` is left out, since
- * Envoy lets it through under failure_mode_allow.
- */
-export type CheckResponseMessage = {
-  readonly status: { readonly code: number; readonly message?: string };
-  readonly dynamic_metadata?: Struct;
-} & (
-  | { readonly denied_response: DeniedHttpResponse; readonly ok_response?: never }
-  | { readonly ok_response: OkHttpResponse; readonly denied_response?: never }
-);
-
 const check = service('envoy.service.auth.v3.Authorization').Check as MethodDefinition<object, object>;
 
 /**
@@ -135,15 +27,25 @@ const check = service('envoy.service.auth.v3.Authorization').Check as MethodDefi
 export function decodeCheck(bytes: Uint8Array): ReceivedCheck {
   try {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return { request: check.requestDeserialize(buffer) as CheckRequest, bytes };
+    return { request: readCheckRequest(buffer) ?? decodeByLibrary(buffer), bytes };
   } catch (fault) {
     return { request: null, bytes, fault: fault instanceof Error ? fault.message : String(fault) };
   }
 }
 
+/** What the library reads: the reference of the reader of our own, and the reader of all that it does not take. Throws. */
+export const decodeByLibrary = (bytes: Buffer): CheckRequest => check.requestDeserialize(bytes) as CheckRequest;
+
+/** What the library writes: the reference of the writer of our own, and the writer of all that it does not take. */
+export const encodeByLibrary = (message: CheckResponseMessage): Buffer => check.responseSerialize(message);
+
 /** The service `envoy.service.auth.v3.Authorization`, for grpc-js; its handler receives a `ReceivedCheck`. */
 export const authorization = {
-  Check: { ...check, requestDeserialize: decodeCheck },
+  Check: {
+    ...check,
+    requestDeserialize: decodeCheck,
+    responseSerialize: (message: CheckResponseMessage) => writeCheckResponse(message) ?? encodeByLibrary(message),
+  },
 };
 
 /** The service `grpc.health.v1.Health`, for grpc-js. */

@@ -1,6 +1,6 @@
 import { canonicalAddress } from '../http/host.ts';
 import type { RawRequestSummary } from '../http/input.ts';
-import type { ReceivedCheck } from './messages.ts';
+import type { ReceivedCheck } from './api.ts';
 
 /** Longer texts are cut: whoever sends them chooses their length. */
 const MAX_TEXT = 2048;

@@ -6,8 +6,8 @@ import { canonicalAddress, canonicalHost } from '../http/host.ts';
 import type { CheckInput, Connection, Forwarded, Headers, Peer } from '../http/input.ts';
 import { methodFault, type ReadRequestLine, readRequestLine } from '../http/request-line.ts';
 import { type HopOptions, parseXfcc, selectHop } from '../http/xfcc.ts';
+import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './api.ts';
 import { readHeaders } from './headers.ts';
-import type { HttpRequestMessage, PeerMessage, ReceivedCheck } from './messages.ts';
 
 export interface RequestOptions {
   /** Read a run of slashes in the path as one; only right behind an Envoy with `merge_slashes`. */

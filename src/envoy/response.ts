@@ -1,7 +1,8 @@
 import { type AnsweredReason, Refusal, reasons } from '../base/outcome.ts';
 import type { Answer, AuditReference } from '../check/answer.ts';
 import type { HeaderMutations } from '../check/header-mutations.ts';
-import { type CheckResponseMessage, type HeaderValueOption, type Struct, toStruct } from './messages.ts';
+import type { CheckResponseMessage, HeaderValueOption, Struct } from './api.ts';
+import { toStruct } from './messages.ts';
 
 const PROBLEM_TYPE = 'urn:cedar-ext-authz:reasons#';
 const OK = 0;
@@ -56,7 +57,7 @@ function allowResponse(
     status: { code: OK, message: 'permitted' },
     ok_response: {
       headers: mutations.set.map(replace),
-      headers_to_remove: [...mutations.remove],
+      headers_to_remove: mutations.remove,
       response_headers_to_add: mutations.toCaller.map(replace),
     },
     dynamic_metadata: metadata(reference, 'allow', observed === null ? 'permitted' : 'observed'),

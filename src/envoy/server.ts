@@ -3,9 +3,10 @@ import { logVerbosity, Server, type ServerUnaryCall, type sendUnaryData, setLogV
 import { Refusal } from '../base/outcome.ts';
 import type { Answer, CheckCall } from '../check/answer.ts';
 import type { CheckInput, CheckPeer } from '../http/input.ts';
+import type { CheckResponseMessage, ReceivedCheck } from './api.ts';
 import { createHealth } from './health.ts';
 import { type Bound, type CheckAddress, listen } from './listen.ts';
-import { authorization, type CheckResponseMessage, health as healthService, type ReceivedCheck } from './messages.ts';
+import { authorization, health as healthService } from './messages.ts';
 import { rawRequestSummary } from './raw-request-summary.ts';
 import { encodeAnswer } from './response.ts';
 
@@ -58,11 +59,13 @@ export async function serveChecks(
     'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
     'grpc.max_concurrent_streams': limits.concurrentStreams,
     'grpc-node.max_session_memory': limits.sessionMemoryMb,
+    // Nobody asks for them, and they are counted for each call.
+    'grpc.enable_channelz': 0,
   });
   const health = createHealth(HEALTH_NAMES);
   let bound: Bound | null = null;
   const peerOf = (call: Call) =>
-    bound === null ? new Refusal('internal', 'the port is not ready') : bound.peerOf(call.getPeer(), Date.now());
+    bound === null ? new Refusal('internal', 'the port is not ready') : bound.peerOf(call, Date.now());
   server.addService(healthService, health.service);
   server.addService(authorization, {
     Check: (call: Call, done: sendUnaryData<CheckResponseMessage>) => {

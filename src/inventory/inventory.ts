@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import { Remembered } from '../base/remembered.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Access, HostRoutes } from './host.ts';
 import type { Target, Workload } from './model.ts';
@@ -24,6 +25,12 @@ export interface KnownNames {
   /** Issuers of credentials. */
   readonly issuers: ReadonlySet<string>;
 }
+
+/** Bytes of targets that are remembered, and the longest path of one, in characters. */
+const REMEMBERED_BYTES = 4 * 2 ** 20;
+const REMEMBERED_PATH = 512;
+/** What a target takes besides its key, about, and what is kept of it elsewhere. */
+const TARGET_BYTES = 1500;
 
 /** What `locate` reads of a request; a CheckInput has it all. */
 export type Located = Access & Vouched;
@@ -51,6 +58,8 @@ export class Inventory {
   readonly notes: readonly string[];
   readonly #workloads: Workloads;
   readonly #purposes: Purposes;
+  /** Which target a request names depends on nothing but the request and this inventory. */
+  readonly #targets = new Remembered<Target>(REMEMBERED_BYTES, () => TARGET_BYTES);
   readonly #servedBy: ReadonlyMap<string, readonly string[]>;
 
   private constructor(parts: InventoryParts) {
@@ -101,7 +110,15 @@ export class Inventory {
   target(access: Access): Target | Refusal {
     const host = this.hosts.get(access.host);
     if (host === undefined) return new Refusal('request_host_unknown', 'the inventory lists no such host');
-    return host.target(access);
+    const { method, upgrade, grpc, path } = access;
+    if (path.length > REMEMBERED_PATH || !path.isWellFormed()) return host.target(access);
+    const key = `${host.host.name} ${method} ${upgrade} ${grpc} ${path}`;
+    const known = this.#targets.get(key);
+    if (known !== undefined) return known;
+    // A text of its own: a part of a message would keep all of that in memory.
+    const target = host.target({ ...access, path: Buffer.from(path).toString() });
+    if (!(target instanceof Refusal)) this.#targets.set(key, target);
+    return target;
   }
 }
 

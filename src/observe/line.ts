@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { plainJson } from './text.ts';
 
 /** Where a line stands in its chain. */
 export interface Place {
@@ -19,8 +18,10 @@ export interface Torn {
 
 /** The line without its line feed: time, place, then the members of `json`, which is a JSON object that has some. */
 export function placed(time: number, place: Place, json: string): string {
-  const head = plainJson({ time: new Date(time).toISOString(), ...place });
-  return `${head.slice(0, -1)},${json.slice(1)}`;
+  const { boot, seq, prev } = place;
+  // Nothing in here has to be escaped: an instant, digits of a hexadecimal number and of a decimal one, a digest.
+  const head = `{"time":"${new Date(time).toISOString()}","boot":"${boot}","seq":${seq},"prev":${prev && `"${prev}"`}`;
+  return `${head},${json.slice(1)}`;
 }
 
 /** The digest that the next line names as `prev`. */

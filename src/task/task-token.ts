@@ -96,27 +96,49 @@ export function verifySvidTask(
 
 /** Judges the claims of a token whose signature was verified. */
 function taskToken(
-  { claims, digest }: VerifiedJws,
+  jws: VerifiedJws,
   scope: TaskIssuer,
   issuer: string,
   hostAudience: string,
   now: number,
 ): TaskToken | TokenFault {
+  const { claims, digest } = jws;
   const times = checkTimes(claims, { now, maxLifetimeSeconds: scope.maxLifetimeSeconds });
   if (times instanceof TokenFault) return times;
   const elsewhere = checkAudience(claims, scope.kind === 'txn-token' ? scope.audience : hostAudience);
   if (elsewhere !== null) return elsewhere;
-  const named = scope.kind === 'txn-token' ? withCurrentNames(claims, scope) : claims;
-  if (named instanceof TokenFault) return named;
-  const missing = scope.kind === 'jwt-svid' ? null : missingClaim(named, forms[scope.kind].texts);
-  if (missing !== null) return missing;
-  if (scope.kind === 'access-token' && claims.iss !== issuer)
-    return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
-  const statement = readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
+  const statement = statementOf(jws, scope);
   if (statement instanceof TokenFault) return statement;
   const subject = claims.sub as string;
   const proven = { source: scope.kind, scope, issuer, statement, subject, times, claims, digest };
   return Object.freeze(proven) as TaskToken;
+}
+
+interface Said {
+  readonly to: TaskIssuer;
+  readonly statement: Statement | TokenFault;
+}
+
+/** What a verified token says of its task, for as long as it is remembered that it was verified: its claims do not change. */
+const said = new WeakMap<VerifiedJws, Said>();
+
+function statementOf(jws: VerifiedJws, scope: TaskIssuer): Statement | TokenFault {
+  const known = said.get(jws);
+  if (known?.to === scope) return known.statement;
+  const statement = statementIn(jws.claims, scope);
+  said.set(jws, { to: scope, statement });
+  return statement;
+}
+
+/** What the claims say of a task to one who reads them as those of this issuer. */
+function statementIn(claims: JsonObject, scope: TaskIssuer): Statement | TokenFault {
+  const named = scope.kind === 'txn-token' ? withCurrentNames(claims, scope) : claims;
+  if (named instanceof TokenFault) return named;
+  const missing = scope.kind === 'jwt-svid' ? null : missingClaim(named, forms[scope.kind].texts);
+  if (missing !== null) return missing;
+  if (scope.kind === 'access-token' && claims.iss !== scope.issuer)
+    return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
+  return readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
 }
 
 /** The SPIFFE ID that a token claims in `sub`; null when it is none. */

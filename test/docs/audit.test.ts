@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Audit } from '../../src/observe/audit.ts';
@@ -8,6 +8,7 @@ import { FileSink } from '../../src/observe/sink.ts';
 import { auditRecord } from '../support/audit-observe.ts';
 import { newFolder, removeFolders } from '../support/policy-cli.ts';
 import { finish } from '../support/run.ts';
+import { until } from '../support/until.ts';
 import { blocks, page, repository } from './markdown.ts';
 
 const { text } = page('docs/audit.md');
@@ -77,6 +78,7 @@ test('the command lines of docs/audit.md verify what they say', async () => {
   await audit.record(auditRecord(), LONG);
   renameSync(file, `${file}.1`);
   audit.reopen();
+  await until('the new file', () => (existsSync(file) ? true : null));
   for (let at = 0; at < 3; at++) await audit.record(auditRecord(), LONG);
   await audit.close(LONG);
   const whole = (await finish('cat', [`${file}.1`, file])).stdout.trimEnd().split('\n');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { CheckResponseMessage } from '../../src/envoy/messages.ts';
+import type { CheckResponseMessage } from '../../src/envoy/api.ts';
 import { bundleDocument } from '../support/ca.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';

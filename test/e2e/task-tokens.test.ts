@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { CheckResponseMessage } from '../../src/envoy/messages.ts';
+import type { CheckResponseMessage } from '../../src/envoy/api.ts';
 import { bundleDocument, urlEncodedPem } from '../support/ca.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';

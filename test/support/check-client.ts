@@ -1,5 +1,6 @@
 import { type ChannelOptions, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
-import { authorization, type CheckResponseMessage, health } from '../../src/envoy/messages.ts';
+import type { CheckResponseMessage } from '../../src/envoy/api.ts';
+import { authorization, health } from '../../src/envoy/messages.ts';
 import type { Shown } from './client.ts';
 import type { CheckTarget } from './envoy.ts';
 

@@ -1,4 +1,5 @@
-import { authorization, decodeCheck, type ReceivedCheck } from '../../src/envoy/messages.ts';
+import type { ReceivedCheck } from '../../src/envoy/api.ts';
+import { authorization, decodeCheck } from '../../src/envoy/messages.ts';
 import type { RequestOptions } from '../../src/envoy/request.ts';
 
 type Value = string | Uint8Array;

@@ -9,7 +9,8 @@ import { connect as dial } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
-import { authorization, type CheckResponseMessage } from '../../src/envoy/messages.ts';
+import type { CheckResponseMessage } from '../../src/envoy/api.ts';
+import { authorization } from '../../src/envoy/messages.ts';
 import type { Shown } from './client.ts';
 import type { Sidecar } from './sidecar.ts';
 

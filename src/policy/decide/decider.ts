@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
+import { bytesOfIds, Remembered } from '../../base/remembered.ts';
 import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.ts';
 import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
 import { type ActionGroups, type Projector, project, projector } from './project.ts';
-import { bytesOfIds, Remembered } from './remembered.ts';
 
 /** Policies that hold together, with what a decider needs to know of each. Plain data: it comes from a worker. */
 export interface PolicySet {

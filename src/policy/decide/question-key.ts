@@ -37,6 +37,8 @@ type NumberPart = (value: number | null) => string;
 export class QuestionKeys {
   readonly #numbers = new WeakMap<Workload, number>();
   #workloads = 0;
+  /** What of each resource is in the key; an inventory has one object for those that are asked for again. */
+  readonly #resources = new WeakMap<Question['target']['resource'], string>();
   readonly #paths: ReadonlySet<string> | null;
   readonly #readsId: boolean;
   readonly #readsPath: boolean;
@@ -90,7 +92,7 @@ export class QuestionKeys {
     const { target, task, declared, chain } = question;
     let key = `${this.#number(question.hop)} ${question.role} ${question.credential} ${target.action} ${chain.length} `;
     for (const link of chain) key += `${this.#number(link)} `;
-    key += this.#resourceKey(target.resource);
+    key += this.#keyOf(target.resource);
     key += task === null ? '-' : this.#taskKey(task, question.now);
     const reads = this.#context;
     if (reads.has('declared')) key += declared === null ? '-' : text(declared.id) + text(declared.purpose);
@@ -104,6 +106,15 @@ export class QuestionKeys {
     }
     if (this.#readsHeaders) key += entries(question.headers);
     if (this.#readsNumbers) key += entries(question.numbers);
+    return key;
+  }
+
+  #keyOf(resource: Question['target']['resource']): string {
+    let key = this.#resources.get(resource);
+    if (key === undefined) {
+      key = this.#resourceKey(resource);
+      this.#resources.set(resource, key);
+    }
     return key;
   }
 

@@ -1,4 +1,5 @@
 import { Refusal } from '../../base/outcome.ts';
+import { bytesOfIds, Remembered } from '../../base/remembered.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 import type { AuthorizationCall } from './call.ts';
 import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
@@ -7,7 +8,6 @@ import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
 import type { HopVerdict, Question, ShadowMatch } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
-import { bytesOfIds, Remembered } from './remembered.ts';
 import type { PolicyFacts, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
