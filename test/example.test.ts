@@ -32,7 +32,8 @@ suite('the example estate', () => {
   });
 
   test('has ten workload entries of all four kinds, and three hosts', () => {
-    const { entries, hosts } = snapshot.inventory;
+    const { hosts } = snapshot.inventory;
+    const entries = [...snapshot.inventory.entries()];
     assert.equal(entries.length, 10);
     assert.deepEqual(new Set(entries.map(({ kind }) => kind)), new Set(['agent', 'service', 'job', 'legacy']));
     assert.equal(hosts.size, 3);

@@ -14,6 +14,7 @@ const order = [
   'x509',
   'token',
   'trust',
+  'inventory/table',
   'inventory',
   'state',
   'identity',

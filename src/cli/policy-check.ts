@@ -37,6 +37,7 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
   ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
+  if (idle.more !== null) io.out(`note: ${idle.more}\n`);
   const own = policies.filter(({ guardrail }) => !guardrail);
   const shadowed = own.filter(({ shadow }) => shadow).length;
   const counts = [

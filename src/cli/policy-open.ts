@@ -1,11 +1,12 @@
 import { access, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { Engine } from '../policy/decide/engine.ts';
 import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { install, type Loaded, validateApart } from '../policy/load/load.ts';
-import { readSources } from '../policy/load/read.ts';
+import { readSources, WORKLOADS, workloadsBeside } from '../policy/load/read.ts';
+import { WorkloadLines, WorkloadsUnread } from '../policy/load/workload-lines.ts';
 import { RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
 import { type PolicySettings, policySettings, type Sources, settingsAt } from '../policy/text/sources.ts';
 import { formatProblem, type Problem, sortProblems } from '../source/problem.ts';
@@ -129,6 +130,7 @@ async function locate(folder: string | undefined, { values, misuse }: FolderLine
 /** Names inside a snapshot are relative to its folders: those of the user's own files become paths again. */
 function shownFile(file: string, shown: Shown, sources: Sources | null): string {
   if (file === 'inventory.yaml') return shown.inventory;
+  if (file === WORKLOADS) return join(dirname(shown.inventory), WORKLOADS);
   if (file === resolve(shown.folder)) return shown.folder;
   if (sources === null) {
     return /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('/') ? join(shown.folder, file) : file;
@@ -141,6 +143,13 @@ function shownFile(file: string, shown: Shown, sources: Sources | null): string 
 /** Trust domains of the inventory's workloads; none where it cannot be read, which the loading of it reports. */
 async function trustDomains(file: string): Promise<readonly string[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  const inventory = loadInventory(text, file, { ownTrustDomains: new Set() });
-  return Array.isArray(inventory) ? [] : [...inventory.known.trustDomains].toSorted();
+  const workloads = await workloadsBeside(file);
+  const lines = workloads === null ? undefined : new WorkloadLines(workloads);
+  try {
+    const inventory = loadInventory(text, file, { ownTrustDomains: new Set(), lines });
+    return Array.isArray(inventory) ? [] : [...inventory.known.trustDomains].toSorted();
+  } catch (error) {
+    if (error instanceof WorkloadsUnread) return [];
+    throw error;
+  }
 }

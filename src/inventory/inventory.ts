@@ -4,6 +4,7 @@ import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Access, HostRoutes } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
+import type { EntryTableData } from './table/entry-table.ts';
 import { type Vouched, vouch } from './vouch.ts';
 import type { EntryListing, Workloads } from './workloads.ts';
 
@@ -35,12 +36,20 @@ const TARGET_BYTES = 1500;
 /** What `locate` reads of a request; a CheckInput has it all. */
 export type Located = Access & Vouched;
 
+/** What decides, as plain data that threads hand to each other: two inventories with the same content judge alike. */
+export interface InventoryContent {
+  /** All but the workloads, as canonical JSON. */
+  readonly text: string;
+  /** The workload entries of each file. */
+  readonly tables: readonly EntryTableData[];
+}
+
 export interface InventoryParts {
   readonly workloads: Workloads;
   readonly hosts: ReadonlyMap<string, HostRoutes>;
   readonly purposes: Purposes;
   readonly known: KnownNames;
-  readonly content: string;
+  readonly content: InventoryContent;
   readonly notes: readonly string[];
 }
 
@@ -50,9 +59,7 @@ export interface InventoryParts {
  */
 export class Inventory {
   readonly known: KnownNames;
-  /** What decides, as canonical text: two inventories with the same content judge alike. For the snapshot's revision. */
-  readonly content: string;
-  readonly entries: readonly EntryListing[];
+  readonly content: InventoryContent;
   readonly hosts: ReadonlyMap<string, HostRoutes>;
   /** What works and is wider than anybody is likely to mean, one line each. */
   readonly notes: readonly string[];
@@ -65,7 +72,6 @@ export class Inventory {
   private constructor(parts: InventoryParts) {
     this.known = parts.known;
     this.content = parts.content;
-    this.entries = parts.workloads.listing;
     this.hosts = parts.hosts;
     this.notes = parts.notes;
     this.#workloads = parts.workloads;
@@ -82,6 +88,16 @@ export class Inventory {
   /** What the longest entry that holds says of the workload; `caller_unregistered` where none holds. */
   workload(id: SpiffeId): Workload | Refusal {
     return this.#workloads.find(id);
+  }
+
+  /** All entries, one after the other: there may be a million. */
+  entries(): Generator<EntryListing, void> {
+    return this.#workloads.listing();
+  }
+
+  /** Whether some entry is for `text`, or for something below it by whole segments. */
+  lists(text: string): boolean {
+    return this.#workloads.lists(text);
   }
 
   /** The workload that a verified token of this issuer with this subject is; null where no entry names the two. */

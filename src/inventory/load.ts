@@ -7,9 +7,10 @@ import { MAX_PROBLEMS, type Problem, sortProblems } from '../source/problem.ts';
 import type { Report } from '../source/problem-at-path.ts';
 import { readYaml } from '../source/yaml.ts';
 import { rank } from './apis.ts';
+import { addEntry, checkEntries, type EntryReport } from './entry-rules.ts';
 import { compileHost, type HostRoutes } from './host.ts';
-import { Inventory, type InventoryParts, type KnownNames } from './inventory.ts';
-import { notesOn } from './notes.ts';
+import { Inventory, type InventoryContent, type InventoryParts, type KnownNames } from './inventory.ts';
+import { type EntryLines, readEntryLines } from './lines.ts';
 import { compilePurposes } from './purposes.ts';
 import {
   type HostEntry,
@@ -19,11 +20,14 @@ import {
   type WorkloadEntry,
   workloadSchema,
 } from './schema.ts';
-import { compileWorkloads, type Placed } from './workloads.ts';
+import { EntryTable, EntryTableBuilder, type EntryTableData } from './table/entry-table.ts';
+import { Workloads } from './workloads.ts';
 
 export interface LoadOptions {
   /** Trust domains whose bundle the config marks `local`: a workload of any other is external, whatever the file says. */
   readonly ownTrustDomains: ReadonlySet<string>;
+  /** `workloads.jsonl` beside the inventory, where it is there. */
+  readonly lines?: EntryLines | undefined;
 }
 
 /**
@@ -38,45 +42,89 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   const report: Report = (path, message) => {
     if (problems.length < MAX_PROBLEMS) problems.push(yaml.problem(path, withPath(path, message)));
   };
+  const { ownTrustDomains: own, lines } = options;
   const shape = inventorySchema.safeParse(yaml.value, { reportInput: true });
   if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));
   const estate = shape.success ? wholeEstate(shape.data) : readableEstate(yaml.value);
-  const parts = compile(estate, options.ownTrustDomains, report);
-  if (problems.length > 0 || !shape.success) return sortProblems(problems);
-  return inventoryOf(parts, shape.data, options.ownTrustDomains);
+  if (shape.success) reportLines(shape.data, lines, report);
+  const read = lines === undefined ? null : readEntryLines(lines);
+  const inFile: EntryReport = (index, path, message) => report(['workloads', index, ...path], message);
+  const stated = new EntryTableBuilder();
+  for (const { index, entry } of estate.workloads) {
+    addEntry(entry, index, stated, (path, message) => inFile(index, path, message));
+  }
+  const tables = read === null ? [stated.build()] : [stated.build(), read.table];
+  const workloads = workloadsOf(tables, own);
+  const notes = checkEntries(workloads, estate.teams, [inFile, ...(read === null ? [] : [read.report])]);
+  const parts = compile(estate, report);
+  problems.push(...(read?.problems ?? []), ...(read?.placed() ?? []));
+  if (problems.length > 0 || !shape.success) return sortProblems(problems).slice(0, MAX_PROBLEMS);
+  if (shape.data.unlisted?.sensitivity === 'public') notes.push(UNLISTED_IS_PUBLIC);
+  return inventoryOf(parts, workloads, { file: { ...shape.data, workloads: [] }, own: [...own].toSorted(), notes });
+}
+
+const UNLISTED_IS_PUBLIC =
+  'unlisted is public: a host that states no sensitivity is open to the weakest proof; leave it at restricted';
+
+/** A file of entries that is missing would loosen what it states, and one that is not read would do so without a word. */
+function reportLines({ workloadsFile }: InventoryFile, lines: EntryLines | undefined, report: Report): void {
+  if (workloadsFile !== undefined && lines === undefined) {
+    report(['workloadsFile'], `no ${workloadsFile} stands beside this file; put it there, or remove the key`);
+  } else if (workloadsFile === undefined && lines !== undefined) {
+    report(
+      [],
+      `${lines.file} stands beside this file and is not read; add 'workloadsFile: ${lines.file}', or move it away`,
+    );
+  }
 }
 
 /**
  * The inventory again from the `content` of one that was loaded, without reading YAML: a worker judges a file, and the
  * thread that serves is not held up by reading it once more. Null when the text is no such content.
  */
-export function restoreInventory(content: string): Inventory | null {
-  const restored = contentSchema.safeParse(jsonOf(content));
+export function restoreInventory({ text, tables }: InventoryContent): Inventory | null {
+  const restored = contentSchema.safeParse(jsonOf(text));
   if (!restored.success) return null;
-  const { file, own } = restored.data;
-  const ownTrustDomains = new Set(own);
   let sound = true;
-  const parts = compile(wholeEstate(file), ownTrustDomains, () => {
+  const parts = compile(wholeEstate(restored.data.file), () => {
     sound = false;
   });
-  return sound ? inventoryOf(parts, file, ownTrustDomains) : null;
+  return sound ? inventoryOf(parts, workloadsOf(tables, new Set(restored.data.own)), restored.data) : null;
 }
 
-const contentSchema = z.strictObject({ file: inventorySchema, own: z.array(z.string()) });
+const workloadsOf = (tables: readonly EntryTableData[], own: ReadonlySet<string>): Workloads =>
+  new Workloads(
+    tables.map((table) => new EntryTable(table)),
+    own,
+  );
 
-type Compiled = Pick<InventoryParts, 'workloads' | 'hosts' | 'purposes'>;
+/** All but the workloads, which are in tables. */
+const contentSchema = z.strictObject({ file: inventorySchema, own: z.array(z.string()), notes: z.array(z.string()) });
 
-function compile(estate: Estate, own: ReadonlySet<string>, report: Report): Compiled {
+type Compiled = Pick<InventoryParts, 'hosts' | 'purposes'>;
+
+function compile(estate: Estate, report: Report): Compiled {
   const purposes = compilePurposes(estate.purposes, report);
-  const workloads = compileWorkloads(estate.workloads, own, report);
   const hosts = compileHosts(estate, report);
   checkOwners(estate, report);
-  return { purposes, workloads, hosts };
+  return { purposes, hosts };
 }
 
-function inventoryOf(parts: Compiled, file: InventoryFile, own: ReadonlySet<string>): Inventory {
-  const content = canonicalJson({ file, own: [...own].toSorted() });
-  return Inventory.loaded({ ...parts, known: knownNames(file, parts.hosts), content, notes: notesOn(file) });
+function inventoryOf(parts: Compiled, workloads: Workloads, content: z.infer<typeof contentSchema>): Inventory {
+  const tables = workloads.tables.map(({ data }) => data);
+  return Inventory.loaded({
+    ...parts,
+    workloads,
+    known: knownNames(content.file, parts.hosts, tables),
+    content: { text: canonicalJson(content), tables },
+    notes: Object.freeze(content.notes),
+  });
+}
+
+/** An entry of the file, together with its position there. */
+interface Placed<T> {
+  readonly index: number;
+  readonly entry: T;
 }
 
 /** What could be read of the file, so that one report names all problems and not only those of its shape. */
@@ -138,14 +186,13 @@ function compileHosts(estate: Estate, report: Report): ReadonlyMap<string, HostR
   return hosts;
 }
 
-function checkOwners({ teams, workloads, hosts }: Estate, report: Report): void {
+function checkOwners({ teams, hosts }: Estate, report: Report): void {
   if (teams === null) return;
   const check = (owner: string | undefined, path: readonly PropertyKey[]) => {
     if (owner !== undefined && !teams.has(owner)) {
       report([...path, 'owner'], `no team is called '${owner}'; list it under teams, or correct it`);
     }
   };
-  for (const { index, entry } of workloads) check(entry.owner, ['workloads', index]);
   for (const { index, entry } of hosts) {
     check(entry.owner, ['resources', index]);
     for (const [position, api] of (entry.apis ?? []).entries())
@@ -153,7 +200,11 @@ function checkOwners({ teams, workloads, hosts }: Estate, report: Report): void 
   }
 }
 
-function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostRoutes>): KnownNames {
+function knownNames(
+  file: InventoryFile,
+  hosts: ReadonlyMap<string, HostRoutes>,
+  tables: readonly EntryTableData[],
+): KnownNames {
   const entries = file.resources.flatMap((host) => [host, ...(host.apis ?? [])]);
   const apis = [...hosts.values()].flatMap((host) => host.apis);
   const params = apis.flatMap(({ template }) =>
@@ -161,21 +212,16 @@ function knownNames(file: InventoryFile, hosts: ReadonlyMap<string, HostRoutes>)
   );
   return Object.freeze({
     teams: new Set(file.teams),
-    groups: new Set(file.workloads.flatMap((entry) => entry.groups ?? [])),
+    groups: new Set(tables.flatMap(({ names }) => names.groups)),
     purposes: new Set(Object.keys(file.purposes ?? {})),
     approvals: new Set(file.approvals),
     signals: new Set(file.signals),
     scopes: new Set(entries.flatMap((entry) => entry.scopes ?? [])),
     hosts: new Set(hosts.keys()),
     apis: new Set(apis.map((api) => api.id)),
-    workloadLabels: new Set(file.workloads.flatMap((entry) => Object.keys(entry.labels ?? {}))),
+    workloadLabels: new Set(tables.flatMap(({ names }) => names.labels)),
     resourceLabels: new Set([...entries.flatMap((entry) => Object.keys(entry.labels ?? {})), ...params]),
-    issuers: new Set(file.workloads.flatMap((entry) => (entry.credentials ?? []).map(({ issuer }) => issuer))),
-    trustDomains: new Set(
-      file.workloads.flatMap((entry) => {
-        const id = SpiffeId.parse(entry.id ?? entry.under ?? '');
-        return id instanceof Refusal ? [] : [id.trustDomain];
-      }),
-    ),
+    issuers: new Set(tables.flatMap(({ names }) => names.issuers)),
+    trustDomains: new Set(tables.flatMap(({ names }) => names.trustDomains)),
   });
 }

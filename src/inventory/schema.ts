@@ -138,6 +138,12 @@ export const inventorySchema = z
     workloads: z
       .array(workloadSchema)
       .describe('All workloads. The longest matching entry applies, and must not loosen a shorter one.'),
+    workloadsFile: z
+      .literal('workloads.jsonl')
+      .optional()
+      .describe(
+        'More workloads stand in this file beside the inventory: one entry a line in JSON, by the same rules. For tens of thousands and more.',
+      ),
     resources: z.array(hostSchema).describe('The hosts that may be called.'),
     unlisted: z
       .strictObject({ sensitivity })

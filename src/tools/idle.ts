@@ -14,8 +14,10 @@ import { mentions, readsUnknown } from './unknown.ts';
 export interface Idle {
   /** Policies of the operators that can never apply, each with why. */
   readonly policies: readonly Problem[];
-  /** Entries of the inventory for which no permit can apply. */
+  /** Entries of the inventory for which no permit can apply; of many that are alike the first hundred. */
   readonly workloads: readonly string[];
+  /** What is left out. */
+  readonly more: string | null;
 }
 
 /**
@@ -29,12 +31,20 @@ export function findIdle(
   inventory: Inventory,
   engine: Engine,
 ): Idle | string {
-  const workloads = sampleWorkloads(inventory, validated.named);
+  const samples = sampleWorkloads(inventory, validated.named);
   const targets = sampleTargets(inventory, validated.named);
   if (typeof targets === 'string') return targets;
+  if (samples === null) {
+    return {
+      policies: [],
+      workloads: [],
+      more: 'the inventory tells too many workloads apart to look for what is unused',
+    };
+  }
+  const workloads = samples.map(({ workload }) => workload);
   const [workload] = workloads;
   const [sample] = targets;
-  if (workload === undefined || sample === undefined) return { policies: [], workloads: [] };
+  if (workload === undefined || sample === undefined) return { policies: [], workloads: [], more: null };
   const ask = (vary: (part: PolicyJson) => PolicyJson, questions: readonly Question[]) => {
     const varied = Object.fromEntries(policies.map(({ id, json }) => [id, shallow(vary(json))]));
     const answers = askEach(varied, questions, { validated, purposes: inventory, engine });
@@ -60,9 +70,12 @@ export function findIdle(
   const permitted = new Set(
     workloads.flatMap(({ entry }, index) => (permits.some(({ id }) => byWorkload[index]?.has(id)) ? [entry] : [])),
   );
+  const unused = samples.filter((_, index) => !permits.some(({ id }) => byWorkload[index]?.has(id)));
+  const left = unused.reduce((sum, { count, entries }) => sum + count - entries.length, 0);
   return {
     policies: idle,
-    workloads: inventory.entries.map(({ entry }) => entry).filter((entry) => !permitted.has(entry)),
+    workloads: unused.flatMap(({ entries }) => entries.filter((entry) => !permitted.has(entry))),
+    more: left === 0 ? null : `nothing permits anything to ${left} more workloads, which are like those above`,
   };
 }
 

@@ -81,10 +81,9 @@ function namesApi(book: HostRoutes, path: string): boolean {
 }
 
 function workloadNote(id: string, inventory: Inventory): string | null {
-  if (inventory.entries.some(({ entry, scope }) => scope === 'id' && entry === id)) return null;
   const spiffeId = SpiffeId.parse(id);
   const found = spiffeId instanceof SpiffeId ? inventory.workload(spiffeId) : null;
-  if (found === null || !('entry' in found)) return null;
+  if (found === null || !('entry' in found) || found.entry === id) return null;
   return `${id} has no entry of its own: that of all below ${found.entry} holds for it, however it is spelt`;
 }
 

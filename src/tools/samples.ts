@@ -4,6 +4,7 @@ import type { HostRoutes } from '../inventory/host.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { leniently } from '../inventory/lenient-path.ts';
 import { readActions, type Target, type Workload, writeActions } from '../inventory/model.ts';
+import { spiffePrefixes } from '../inventory/prefixes.ts';
 import type { NamedEntities } from '../policy/decide/cedar-request.ts';
 import type { RequestLine } from '../policy/load/scenario.ts';
 import { overlaps, type Pattern } from './overlaps.ts';
@@ -24,23 +25,63 @@ function unnamed(words: Iterable<string>): string {
   }
 }
 
+/** A workload that stands for all that neither an entry nor a policy tells apart from it. */
+export interface SampleWorkload {
+  readonly workload: Workload;
+  /** The first entries that hold for such workloads. */
+  readonly entries: string[];
+  /** How many there are. */
+  count: number;
+}
+
+/** Entries that are kept of one sample. */
+const KEPT = 100;
+/** Beyond so many, to ask about each takes longer than anybody waits. */
+const MAX_SAMPLES = 10_000;
+
 /**
- * Workloads such that every other one is told apart from them by no entry of the inventory and no policy: each entry, one
- * below each prefix, and those that policies name.
+ * Workloads such that every other one is told apart from them by no entry of the inventory and no policy: one for all entries
+ * that say the same, one below each prefix, and those that policies name. Null: there are too many.
  */
-export function sampleWorkloads(inventory: Inventory, named: NamedEntities): readonly Workload[] {
-  const literals = [...(named.get('Mesh::Workload') ?? []), ...(named.get('Mesh::SpiffePath') ?? [])];
-  const any = unnamed([...inventory.entries.map(({ entry }) => entry), ...literals].flatMap((id) => id.split('/')));
-  const ids = [
-    ...inventory.entries.map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/${any}`)),
-    ...literals,
-    ...[...(named.get('Mesh::SpiffePath') ?? [])].map((path) => `${path}/${any}`),
-  ];
-  return [...new Set(ids)].flatMap((text) => {
+export function sampleWorkloads(inventory: Inventory, named: NamedEntities): readonly SampleWorkload[] | null {
+  const samples = new Map<string, SampleWorkload>();
+  const add = (text: string, entry: string | null): void => {
     const id = SpiffeId.parse(text);
     const workload = id instanceof Refusal ? id : inventory.workload(id);
-    return workload instanceof Refusal ? [] : [workload];
-  });
+    if (workload instanceof Refusal) return;
+    const key = seenOf(workload, named);
+    const sample = samples.get(key) ?? { workload, entries: [], count: 0 };
+    samples.set(key, sample);
+    if (entry === null) return;
+    sample.count++;
+    if (sample.entries.length < KEPT) sample.entries.push(entry);
+  };
+  const literals = new Set([...(named.get('Mesh::Workload') ?? []), ...(named.get('Mesh::SpiffePath') ?? [])]);
+  const below = (path: string): string => {
+    for (let number = 0; ; number++) {
+      const text = `${path}/any${number === 0 ? '' : `-${number}`}`;
+      if (!literals.has(text) && !inventory.lists(text)) return text;
+    }
+  };
+  for (const { entry, scope } of inventory.entries()) {
+    add(scope === 'id' ? entry : below(entry), entry);
+    if (samples.size > MAX_SAMPLES) return null;
+  }
+  for (const text of literals) add(text, null);
+  for (const path of named.get('Mesh::SpiffePath') ?? []) add(below(path), null);
+  return [...samples.values()];
+}
+
+/** All that policies can see of a workload, as a text. */
+function seenOf(workload: Workload, named: NamedEntities): string {
+  const { id, owner, kind, external, relay, groups, labels, networks } = workload;
+  return JSON.stringify([
+    named.get('Mesh::Workload')?.has(id.text) ? id.text : null,
+    [id.trustDomain, owner, kind, external, relay, networks],
+    spiffePrefixes(id, named.get('Mesh::SpiffePath') ?? new Set()),
+    groups.filter((group) => named.get('Mesh::Group')?.has(group)),
+    [...labels].toSorted(),
+  ]);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { InventoryContent } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import type { PolicyFootprint } from './decider.ts';
@@ -18,8 +19,10 @@ export interface PolicyFacts {
 /** Sources that passed: plain data, so that it can come back from a worker. */
 export interface ValidatedPolicies {
   readonly schema: string;
-  /** The `content` of the inventory: the thread that serves is not held up by reading YAML once more. */
-  readonly inventory: string;
+  /** The thread that serves is not held up by reading YAML once more. */
+  readonly inventory: InventoryContent;
+  /** `sha256:` and the hex digest of `workloads.jsonl`; null where there is none. */
+  readonly workloads: string | null;
   readonly enforced: Readonly<Record<string, string>>;
   /** Each as a permit, whatever its effect: Cedar then names all that apply, and none hides another. */
   readonly shadowed: Readonly<Record<string, string>>;

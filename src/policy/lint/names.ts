@@ -71,8 +71,7 @@ function spiffePathFault(text: string, inventory: Inventory, settings: PolicySet
   if (id.path === '') return `'${text}' is a trust domain; write Mesh::TrustDomain::"${id.trustDomain}"`;
   const domain = trustDomainFault(id.trustDomain, settings);
   if (domain !== null) return domain;
-  const below = inventory.entries.some(({ entry }) => entry === text || entry.startsWith(`${text}/`));
-  if (below || !(inventory.workload(id) instanceof Refusal)) return null;
+  if (inventory.lists(text) || !(inventory.workload(id) instanceof Refusal)) return null;
   return `no workload of the inventory is '${text}' or below it; list one, or correct it`;
 }
 

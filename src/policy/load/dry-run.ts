@@ -76,7 +76,8 @@ function open({ text, tokens, json }: ParsedPolicy): string {
 
 /** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
 function probes(inventory: Inventory): Question[] {
-  const caller = inventory.entries
+  const caller = inventory
+    .entries()
     // An `under` entry holds for what stands below it, not for itself.
     .map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/any`))
     .find((text) => {

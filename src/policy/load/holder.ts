@@ -10,7 +10,7 @@ import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import { type PolicySettings, type Sources, settingsAt } from '../text/sources.ts';
 import { install, type Loaded, loadSnapshot, type Rejection, validateApart } from './load.ts';
-import { type PolicyPaths, type Reading, readParts } from './read.ts';
+import { type PolicyPaths, type Reading, readParts, WORKLOADS } from './read.ts';
 import { fingerprint, SETTLE_MS, settledReading } from './settled.ts';
 import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
 
@@ -163,7 +163,9 @@ export class SnapshotHolder {
     if (Array.isArray(sources)) {
       return { problems: [...sources, ...[...unread.values()].flat()], transient: false };
     }
-    return judgeByTeam(sources, unread, this.#held?.sources ?? null, validateApart);
+    const held = this.#held?.sources ?? null;
+    const read = held?.workloads?.stamp === sources.workloads?.stamp ? held?.workloads : sources.workloads;
+    return judgeByTeam({ ...sources, workloads: read }, unread, held, validateApart);
   }
 
   #serve({ sources, validated, heldBack }: Judged, notes: readonly Problem[]): void {
@@ -213,7 +215,9 @@ export class SnapshotHolder {
 
   /** Whether a change of this name may be one of ours: an audit log that grows in the same folder is none. */
   #concerns(name: string): boolean {
-    return name === basename(this.#options.paths.inventory) || name.startsWith('..') || OURS.test(name);
+    return (
+      name === basename(this.#options.paths.inventory) || name === WORKLOADS || name.startsWith('..') || OURS.test(name)
+    );
   }
 
   #install(loaded: Loaded, sources: Sources, problems: readonly Problem[], heldBack: readonly string[]): void {

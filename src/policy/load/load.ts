@@ -42,9 +42,17 @@ export function install(engine: Engine, sources: Sources, validated: ValidatedPo
   const inventory = restoreInventory(validated.inventory);
   if (inventory === null) return transient('the inventory that was judged cannot be read again');
   const { headers } = sources.settings;
-  const snapshot = new Snapshot({ revision: revisionOf(sources), inventory, headers, validated, engine });
+  const revision = revisionOf(withWorkloads(sources, validated));
+  const snapshot = new Snapshot({ revision, inventory, headers, validated, engine });
   const fault = snapshot.prepare();
   return fault === null ? { snapshot, warnings: validated.warnings } : transient(fault);
+}
+
+/** The sources with what was read of `workloads.jsonl`, so that it is not read again for the next judgement. */
+export function withWorkloads(sources: Sources, { inventory, workloads: digest }: ValidatedPolicies): Sources {
+  const table = inventory.tables[1];
+  if (sources.workloads === undefined || digest === null || table === undefined) return sources;
+  return { ...sources, workloads: { ...sources.workloads, loaded: { digest, table } } };
 }
 
 /** What `validate` says of sources, from a worker thread of its own with memory and time bounded. */
@@ -61,7 +69,9 @@ export async function validateApart(sources: Sources): Promise<ValidatedPolicies
         throw new Error('the worker ended without a verdict');
       }),
     ]);
-    return Array.isArray(verdict) ? { problems: verdict, transient: false } : (verdict as ValidatedPolicies);
+    return Array.isArray(verdict)
+      ? { problems: verdict, transient: false }
+      : (verdict as ValidatedPolicies | Rejection);
   } catch (error) {
     const why = stop.signal.aborted ? `took more than ${VALIDATION_TIMEOUT_MS} ms` : messageOf(error);
     return transient(`policy validation failed (${why}); make the policies smaller or simpler`);

@@ -1,9 +1,9 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Problem, problemAtStart } from '../../source/problem.ts';
 import { byName, type SourceFile } from '../text/source-file.ts';
-import type { PolicySettings, Sources } from '../text/sources.ts';
+import type { PolicySettings, Sources, WorkloadsFile } from '../text/sources.ts';
 import { passedOver } from './passed-over.ts';
 
 /** Where the sources stand. Absolute paths. */
@@ -31,10 +31,14 @@ export interface Reading {
 
 const SHIPPED = join(import.meta.dirname, '..', '..', '..', 'cedar');
 
+/** Beside the inventory. */
+export const WORKLOADS = 'workloads.jsonl';
+
 const MAX_FILES = 10_000;
 const MAX_FOLDERS = 2000;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
+const MAX_WORKLOADS_BYTES = 1024 * 1024 * 1024;
 const MAX_DEPTH = 8;
 const CHUNK = 64 * 1024;
 const MAX_NOTES = 100;
@@ -58,6 +62,7 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
     await found.read(paths.inventory, 'inventory.yaml'),
     await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema'),
   ];
+  const workloads = await found.large(join(dirname(paths.inventory), WORKLOADS), WORKLOADS);
   const { problems } = found;
   const unread = new Map<string, readonly Problem[]>();
   for (const team of teams) {
@@ -84,6 +89,7 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
     policies,
     tests: files.filter(({ file }) => isTest(file)),
     inventory,
+    ...(workloads === null ? {} : { workloads }),
     settings,
   };
   return { sources, ...rest };
@@ -95,6 +101,11 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
   if (reading.unread.size === 0) return reading;
   const others = Array.isArray(reading.sources) ? reading.sources : [];
   return { ...reading, sources: [...others, ...[...reading.unread.values()].flat()] };
+}
+
+/** The file of workloads beside an inventory; null where there is none, or none that can be read. */
+export async function workloadsBeside(inventory: string): Promise<WorkloadsFile | null> {
+  return new Folder(inventory).large(join(dirname(inventory), WORKLOADS), WORKLOADS);
 }
 
 /** Every YAML file below a folder `tests`, at any depth. */
@@ -195,6 +206,26 @@ class Folder {
       await handle?.close();
     }
   }
+
+  /** When a file that a worker reads was last written; null where it is not there. */
+  async large(path: string, name: string): Promise<WorkloadsFile | null> {
+    try {
+      const stats = await stat(path, { bigint: true });
+      if (!stats.isFile()) return this.problem(name, 'is no regular file; remove it');
+      if (stats.size > MAX_WORKLOADS_BYTES)
+        return this.problem(name, `larger than ${MAX_WORKLOADS_BYTES} bytes; split the estate`);
+      const stamp = stampOf(stats);
+      this.stamps.push(`${name} ${stamp}`);
+      return { file: name, path, stamp };
+    } catch (error) {
+      return messageOf(error) === 'ENOENT' ? null : this.problem(name, `cannot be read (${messageOf(error)})`);
+    }
+  }
+}
+
+/** Another one after each write of the file, and of another file under its name. */
+export function stampOf({ dev, ino, mtimeNs, ctimeNs, size }: BigIntStats): string {
+  return [dev, ino, mtimeNs, ctimeNs, size].join(' ');
 }
 
 /** At most so many bytes from the file's begin: its stated size is not relied upon, it may grow meanwhile. */

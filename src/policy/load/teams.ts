@@ -3,7 +3,7 @@ import type { Problem } from '../../source/problem.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
 import { byName, type SourceFile } from '../text/source-file.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
-import type { Rejection } from './load.ts';
+import { type Rejection, withWorkloads } from './load.ts';
 
 /** Sources that passed, though perhaps not with the folder of every team as it is. */
 export interface Judged {
@@ -33,12 +33,13 @@ export async function judgeByTeam(
     const composed = compose(sources, lastGood, [...heldBack.keys()]);
     const validated = await judge(composed);
     if ('problems' in validated) return validated;
-    if (heldBack.size === 0) return { sources: composed, validated, heldBack };
+    const judged = { sources: withWorkloads(composed, validated), validated, heldBack };
+    if (heldBack.size === 0) return judged;
     // A folder that names no team binds nobody: nobody's policies stand for it, so the change as a whole is refused.
     const teams = restoreInventory(validated.inventory)?.known.teams;
     const strangers = [...heldBack].filter(([team]) => teams?.has(team) !== true);
     if (strangers.length > 0) return { problems: strangers.flatMap(([, problems]) => problems), transient: false };
-    return { sources: composed, validated, heldBack };
+    return judged;
   };
   let heldBack = new Map(unread);
   const first = await attempt(heldBack);

@@ -21,6 +21,7 @@ import { type PolicyText, problemIn, type SourcePolicy, splitSources } from '../
 import { effectToken } from '../text/tokens.ts';
 import { diagnose } from './diagnose.ts';
 import { dryRun } from './dry-run.ts';
+import { WorkloadLines } from './workload-lines.ts';
 
 /** Evaluations of every condition before a snapshot is served. */
 const WARM_ROUNDS = 40;
@@ -32,8 +33,10 @@ const WARM_ROUNDS = 40;
  */
 export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUNDS): ValidatedPolicies | Problem[] {
   const { settings } = sources;
+  const lines = sources.workloads === undefined ? undefined : new WorkloadLines(sources.workloads);
   const inventory = loadInventory(sources.inventory.text, sources.inventory.file, {
     ownTrustDomains: new Set(settings.ownTrustDomains),
+    lines,
   });
   const schema = joinSchemas(cedar, sources.schema, sources.schemas);
   const { texts, problems } = split(sources);
@@ -59,6 +62,7 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
   const validated: ValidatedPolicies = {
     schema,
     inventory: inventory.content,
+    workloads: lines?.digest ?? null,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
     shadowed: program(parsed.filter(isShadow).map(asPermit)),
     policies: parsed.map(factsOf),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { EntryTableData } from '../../inventory/table/entry-table.ts';
 import { RELEASE_GUARDRAILS } from './guardrails.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -77,12 +78,25 @@ export interface Sources {
   /** The operators' `tests/*.yaml`. */
   readonly tests: readonly SourceFile[];
   readonly inventory: SourceFile;
+  /** `workloads.jsonl` beside the inventory, where it is there. */
+  readonly workloads?: WorkloadsFile | undefined;
   readonly settings: PolicySettings;
+}
+
+/** A file that is too large to be held as text: a worker reads it. */
+export interface WorkloadsFile {
+  readonly file: string;
+  /** Absolute. */
+  readonly path: string;
+  /** Changes with each write of the file. */
+  readonly stamp: string;
+  /** What was read of it; undefined before. */
+  readonly loaded?: { readonly digest: string; readonly table: EntryTableData } | undefined;
 }
 
 /** `sha256:` and the hex digest over all that decides: the same sources have the same revision wherever they stand. */
 export function revisionOf(sources: Sources): string {
-  const { settings } = sources;
+  const { settings, workloads } = sources;
   const canonical = JSON.stringify([
     sources.schema.text,
     ...[sources.guardrails, sources.schemas, sources.policies, sources.tests].map((files) =>
@@ -94,6 +108,8 @@ export function revisionOf(sources: Sources): string {
     settings.trustDomains.toSorted(),
     settings.ownTrustDomains.toSorted(),
     settings.allowWarnings,
+    // Before it was read, by when it was written.
+    ...(workloads === undefined ? [] : [workloads.loaded?.digest ?? workloads.stamp]),
   ]);
   return `sha256:${createHash('sha256').update(canonical).digest('hex')}`;
 }

@@ -86,7 +86,7 @@ export const fileParsers: readonly Parser[] = [
     (text) => loadInventory(text, 'inventory.yaml', { ownTrustDomains }),
     (loaded, text) => {
       if (Array.isArray(loaded)) return areProblems(loaded, text);
-      assert.equal(restoreInventory(loaded.content)?.content, loaded.content, 'its content is its own');
+      assert.deepEqual(restoreInventory(loaded.content)?.content, loaded.content, 'its content is its own');
       return true;
     },
   ),

@@ -124,7 +124,7 @@ export function idleContradiction(
   if (wrong !== undefined) return `check: ${wrong} can never apply, and applies`;
   if (real.result !== 'allow') return null;
   const caller = real.decided.trail.found.caller?.workload.entry ?? '';
-  const listed = idle.workloads.includes(caller) && inventory.entries.some(({ entry }) => entry === caller);
+  const listed = idle.workloads.includes(caller) && inventory.entries().some(({ entry }) => entry === caller);
   return listed ? `check: nothing permits anything to ${caller}, which was allowed` : null;
 }
 
