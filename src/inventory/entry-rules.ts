@@ -90,8 +90,9 @@ export function checkEntries(
       if (notes.length < MAX_NOTES) notes.push(...wideNetworks(entry.text, stated));
       before = entry;
     }
-    reportCredentials(table, report);
-    for (const earlier of workloads.tables.slice(0, number)) reportShared(earlier, table, report);
+    const earlier = workloads.tables.slice(0, number);
+    reportCredentials(table, earlier, report);
+    for (const other of earlier) reportShared(other, table, report);
   }
   return notes;
 }
@@ -109,25 +110,34 @@ const again = ({ scope, text }: TableEntry): Found => [[scope], `${text} has an 
 
 /** What stands in an earlier file too. */
 function reportShared(earlier: EntryTable<Profile>, table: EntryTable<Profile>, report: EntryReport): void {
+  let before = '';
   for (const entry of earlier.entries()) {
-    const place = table.placeOf(entry.scope, entry.text);
+    const place = before === entry.text ? undefined : table.placeOf(entry.scope, entry.text);
     if (place !== undefined) report(place, ...again(entry));
-  }
-  for (const { key, id } of earlier.credentials()) {
-    for (const { position, place } of table.credentials(key)) report(place, ['credentials', position], twice(id));
+    before = entry.text;
   }
 }
 
-/** One issuer and subject that several entries name. Equal ones stand side by side. */
-function reportCredentials(table: EntryTable<Profile>, report: EntryReport): void {
-  let first: TableCredential | null = null;
+/** Every issuer and subject that is named again, in this file or after an earlier one. Equal ones stand side by side. */
+function reportCredentials(
+  table: EntryTable<Profile>,
+  earlier: readonly EntryTable<Profile>[],
+  report: EntryReport,
+): void {
+  let same: TableCredential[] = [];
+  const judge = (): void => {
+    const [first, ...more] = same.toSorted((a, b) => a.place - b.place || a.position - b.position);
+    if (first === undefined) return;
+    const other = earlier.map((one) => one.credentials(first.key).next().value).find((found) => found !== undefined);
+    const repeated = other === undefined ? more : [first, ...more];
+    for (const { place, position } of repeated) report(place, ['credentials', position], twice((other ?? first).id));
+    same = [];
+  };
   for (const one of table.credentials()) {
-    if (first?.key !== one.key) first = one;
-    else {
-      const [earlier, later] = first.place <= one.place ? [first, one] : [one, first];
-      report(later.place, ['credentials', later.position], twice(earlier.id));
-    }
+    if (same[0]?.key !== one.key) judge();
+    same.push(one);
   }
+  judge();
 }
 
 const twice = (id: string): string => `this issuer and subject is ${id} already; one credential names one workload`;

@@ -204,9 +204,10 @@ test('one issuer and subject names one workload', () => {
 
 test('entries are listed with the day of their last review', () => {
   const inventory = inventoryOf({ workloads: [{ ...batch, reviewed: '2026-11-01' }] });
-  assert.deepEqual([...inventory.entries()], [
-    { entry: batch.under, scope: 'under', owner: 'platform', kind: 'job', reviewed: '2026-11-01' },
-  ]);
+  assert.deepEqual(
+    [...inventory.entries()],
+    [{ entry: batch.under, scope: 'under', owner: 'platform', kind: 'job', reviewed: '2026-11-01' }],
+  );
   assert.match(problemsOf({ workloads: [{ ...batch, reviewed: '1 November' }] }).join(), /a date is written/);
 });
 

@@ -1,4 +1,12 @@
-import { firstBelow, type PackedTexts, positionOf, type SortedTexts, startAt, TextsBuilder, textAt } from './texts.ts';
+import {
+  firstBelow,
+  type PackedTexts,
+  positionOf,
+  type SortedTexts,
+  startAt,
+  TextsBuilder,
+  textAt,
+} from './sorted-texts.ts';
 
 /**
  * The workload entries of one file as they are stated there, in memory that threads share. `numbers` of ids and unders are
