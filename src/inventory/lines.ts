@@ -58,12 +58,13 @@ export function readEntryLines(lines: EntryLines): ReadLines {
   };
 }
 
-function compile({ file, chunks }: EntryLines, problems: Problem[]): EntryTableData {
+function compile(lines: EntryLines, problems: Problem[]): EntryTableData {
+  const { file } = lines;
   const table = new EntryTableBuilder();
   const problem = (line: number, column: number, message: string) => {
     problems.push(at(file, line, column, message));
   };
-  for (const { line, text } of split(chunks())) {
+  for (const { line, text } of split(lines.chunks())) {
     if (problems.length >= MAX_PROBLEMS) break;
     if (table.size >= MAX_ENTRIES || table.names > MAX_NAMES) {
       const many =
