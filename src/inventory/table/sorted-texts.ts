@@ -22,7 +22,7 @@ export function textAt({ bytes, ends }: PackedTexts, at: number): string {
 export const startAt = (ends: Uint32Array, at: number): number => (at === 0 ? 0 : (ends[at - 1] ?? 0));
 
 /** The position of the first text that is not before `key`; after the last where none is. Logarithmic. */
-export function lowerBound(texts: PackedTexts, key: Buffer): number {
+function lowerBound(texts: PackedTexts, key: Buffer): number {
   const { bytes, ends } = texts;
   let [low, high] = [0, ends.length];
   while (low < high) {
