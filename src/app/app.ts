@@ -20,7 +20,7 @@ import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
-import { startPolicy } from './policy.ts';
+import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationEvents, startRevocations } from './revocations.ts';
 import { startTasks } from './task.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
@@ -92,7 +92,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
-  policy.holder.events.on('loaded', () => tokens.forget());
+  policy.holder.events.on(
+    'loaded',
+    whenInventoryChanges(policy.holder.current(), () => tokens.forget()),
+  );
   for (const problem of policy.findings().problems) log.warn('configuration problem', { problem });
   watchPeers(checkTls.peers, policy.holder, log);
 

@@ -1,7 +1,9 @@
 import { systemClock } from '../base/clock.ts';
 import { againstInventory, type InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
+import type { Inventory } from '../inventory/inventory.ts';
 import { Engine, type EngineOptions } from '../policy/decide/engine.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { SnapshotHolder } from '../policy/load/holder.ts';
 import { policySettings } from '../policy/text/sources.ts';
 import { formatProblem } from '../source/problem.ts';
@@ -12,6 +14,19 @@ export interface Policy extends Part {
   readonly holder: SnapshotHolder;
   /** What the configuration and the inventory in force say against each other; nothing where none is. */
   findings(): InventoryFindings;
+}
+
+/** Told of each snapshot, calls `then` for those whose inventory says something else than that before. */
+export function whenInventoryChanges(
+  first: Snapshot<Inventory> | null,
+  then: () => void,
+): (snapshot: Snapshot<Inventory>) => void {
+  let content = first?.inventory.content ?? null;
+  return ({ inventory }) => {
+    if (inventory.content === content) return;
+    content = inventory.content;
+    then();
+  };
 }
 
 /** Loads policies and inventory once, and goes on looking at them. */

@@ -141,15 +141,16 @@ export function createAnswerer(parts: AnswerParts): Answerer {
       return { input, decided: refused(new Refusal('internal', 'a bug')) };
     };
     try {
-      const request = read();
-      if (request instanceof Refusal) return { input, decided: refused(request) };
-      input = request;
+      // Before anything is read: what is refused for want of time is to take as little of it as can be.
       if (inflight > limits.concurrentChecks) {
         return { input, decided: overloaded(`more than ${limits.concurrentChecks} checks at once`) };
       }
       const left = Math.min(deadline - nowMs, limits.deadlineMs) - limits.marginMs;
       if (left <= 0) return { input, decided: overloaded('no time was left when the check arrived') };
       if (gaveUp()) return { input, decided: overloaded('Envoy gave up before it was decided') };
+      const request = read();
+      if (request instanceof Refusal) return { input, decided: refused(request) };
+      input = request;
       const deciding = parts.decide(request, { decision, deadline: nowMs + left, gaveUp }, nowMs);
       if (!(deciding instanceof Promise)) return { input, decided: deciding };
       return within(deciding, left, () => undecided(left)).then((decided) => ({ input, decided }), bug);

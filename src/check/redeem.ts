@@ -17,10 +17,12 @@ export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: numbe
  * of the revocations: a retry of a check that was judged by others is a second use.
  */
 export function redeemer(state: State, clock: () => number, generation: () => number = () => 0): Redeem {
-  return (redemptions, use, nowMs) =>
-    clock() < use.deadline
-      ? redeem(state, redemptions, { ...use, judgedBy: `${use.judgedBy} ${generation()}` }, nowMs)
-      : new Refusal('overloaded', 'decided too late');
+  return (redemptions, use, nowMs) => {
+    if (clock() >= use.deadline) return new Refusal('overloaded', 'decided too late');
+    // The digest of the message is part of the use: only where something is used up.
+    const judged = redemptions.length === 0 ? use : { ...use, judgedBy: `${use.judgedBy} ${generation()}` };
+    return redeem(state, redemptions, judged, nowMs);
+  };
 }
 
 /** The check for which something is used up. `revision` is that of the snapshot that judged it. */

@@ -23,6 +23,11 @@ export interface PolicyFootprint {
 
 /** Bytes of keys and verdicts that are remembered of one set of policies; two generations of half of it each. */
 export const REMEMBERED_BYTES = 16 * 2 ** 20;
+/**
+ * Policies without a scope are asked in parts of so many, so that no part holds the thread long when it is parsed (75 µs a
+ * policy); of so many at the most, beyond which parts would push one another out of the engine.
+ */
+const [PART, MOST_IN_PARTS] = [400, 2000];
 /** Slices of policies with a scope that are kept. */
 const SLICES = 256;
 
@@ -53,7 +58,8 @@ type Answered = Extract<EngineAnswer, { kind: 'answered' }>;
 export class Decider {
   readonly #engine: Engine;
   readonly #set: PolicySet;
-  readonly #common: Slice;
+  /** Policies without a scope: one part at least. */
+  readonly #common: readonly Slice[];
   /** Policies with a scope, by the entity in it. */
   readonly #byPrincipal = new Map<string, string[]>();
   readonly #byResource = new Map<string, string[]>();
@@ -70,7 +76,9 @@ export class Decider {
       if (scope === null) open.push(id);
       else append(scope.of === 'principal' ? this.#byPrincipal : this.#byResource, scope.key, id);
     }
-    this.#common = this.#slice(open, []);
+    const size = open.length > MOST_IN_PARTS ? open.length : PART;
+    const parts = Array.from({ length: Math.max(1, Math.ceil(open.length / size)) }, (_, at) => at * size);
+    this.#common = parts.map((start) => this.#slice(open.slice(start, start + size)));
   }
 
   /** Bytes that the remembered verdicts count as. */
@@ -78,27 +86,44 @@ export class Decider {
     return this.#verdicts.bytes;
   }
 
-  /** Parses what every call needs: null, or why that could not be done. */
-  prepare(): string | null {
-    const { whole, program } = this.#common;
-    return this.#engine.prepare(whole) ?? this.#engine.prepare(program);
+  /** Parses what every call needs, a piece each: null, or why that could not be done. */
+  *prepare(): Generator<string | null> {
+    for (const { whole, program } of this.#common) {
+      yield this.#engine.prepare(whole);
+      yield this.#engine.prepare(program);
+    }
   }
 
   /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
   ask(call: AuthorizationCall): EngineAnswer {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
-    const slice = this.#sliceFor(call);
-    return this.#judged(slice, call) ?? this.#engine.ask((slice ?? this.#common).whole, call);
+    const own = this.#sliceFor(call);
+    const slices = own === null ? this.#common : [...this.#common, own];
+    return this.#judged(slices, call) ?? this.#whole(slices, call);
   }
 
   /** The answer by what is remembered, or asked for, of the parts; null where the whole call has to be asked. */
-  #judged(slice: Slice | null, call: AuthorizationCall): Answered | null {
+  #judged(slices: readonly Slice[], call: AuthorizationCall): Answered | null {
     if (!holdsExtensions(call)) return null;
-    const common = this.#judge(this.#common, call);
-    if (common === null || slice === null) return common;
-    const own = this.#judge(slice, call);
-    return own === null ? null : together(common, own);
+    const answers: Answered[] = [];
+    for (const slice of slices) {
+      const answer = this.#judge(slice, call);
+      if (answer === null) return null;
+      answers.push(answer);
+    }
+    return together(answers);
+  }
+
+  /** The answer of the parts to the whole call. */
+  #whole(slices: readonly Slice[], call: AuthorizationCall): EngineAnswer {
+    const answers: Answered[] = [];
+    for (const { whole } of slices) {
+      const answer = this.#engine.ask(whole, call);
+      if (answer.kind !== 'answered') return answer;
+      answers.push(answer);
+    }
+    return together(answers);
   }
 
   /** Cedar's answer about a slice; null where the whole call has to be asked. */
@@ -133,7 +158,7 @@ export class Decider {
     const name = JSON.stringify(ids);
     let slice = this.#own.get(name);
     if (slice === undefined) {
-      slice = this.#slice(ids, this.#common.ids);
+      slice = this.#slice(ids);
       const [oldest] = this.#own.keys();
       if (this.#own.size >= SLICES && oldest !== undefined) this.#own.delete(oldest);
     } else this.#own.delete(name);
@@ -141,15 +166,14 @@ export class Decider {
     return slice;
   }
 
-  #slice(ids: readonly string[], beside: readonly string[]): Slice {
+  #slice(ids: readonly string[]): Slice {
     const { schema, policies, footprints } = this.#set;
     const footprint = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
-    const texts = (of: readonly string[]) => Object.fromEntries(of.map((id) => [id, policies[id]!]));
+    const texts = Object.fromEntries(ids.map((id) => [id, policies[id]!]));
     return {
       number: this.#slices++,
-      ids,
-      program: { schema: null, policies: texts(ids) },
-      whole: { schema, policies: texts([...beside, ...ids]) },
+      program: { schema: null, policies: texts },
+      whole: { schema, policies: texts },
       projector: footprint === null ? null : projector(footprint),
     };
   }
@@ -159,22 +183,22 @@ export class Decider {
 interface Slice {
   /** Never that of another slice, so that a verdict of one is none of another. */
   readonly number: number;
-  readonly ids: readonly string[];
-  /** These policies alone, for a projected call. */
+  /** These policies, for a projected call. */
   readonly program: Program;
-  /** All that hold where these do, for a whole call. */
+  /** The same, for a whole call. */
   readonly whole: Program;
   readonly projector: Projector | null;
 }
 
-/**
- * What one set of policies and another say together: Cedar's rule over the union. Neither has errors.
- */
-function together(a: Answered, b: Answered): Answered {
-  const denials = [a, b].filter(({ decision, reasons }) => decision === 'deny' && reasons.length > 0);
-  const decided = denials.length > 0 ? denials : [a, b].filter(({ decision }) => decision === 'allow');
+/** What sets of policies say together: Cedar's rule over their union. */
+function together(answers: readonly Answered[]): Answered {
+  const [only, ...others] = answers;
+  if (only !== undefined && others.length === 0) return only;
+  const denials = answers.filter(({ decision, reasons }) => decision === 'deny' && reasons.length > 0);
+  const decided = denials.length > 0 ? denials : answers.filter(({ decision }) => decision === 'allow');
   const reasons = decided.flatMap((answer) => answer.reasons).toSorted();
-  return { kind: 'answered', decision: decided[0]?.decision ?? 'deny', reasons, errors: [] };
+  const errors = answers.flatMap((answer) => answer.errors).toSorted((a, b) => (a.policy < b.policy ? -1 : 1));
+  return { kind: 'answered', decision: decided[0]?.decision ?? 'deny', reasons, errors };
 }
 
 function append(index: Map<string, string[]>, key: string, id: string): void {

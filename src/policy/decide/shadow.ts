@@ -13,7 +13,8 @@ export interface ShadowFinding {
  * over all hops together, and named at most once. Nothing where Cedar could not be asked about some hop.
  */
 export function shadowFindings(verdicts: readonly HopVerdict[]): readonly ShadowFinding[] {
-  if (verdicts.length === 0 || verdicts.some(({ failure }) => failure !== null)) return [];
+  if (verdicts.every(({ shadow }) => shadow.length === 0)) return [];
+  if (verdicts.some(({ failure }) => failure !== null)) return [];
   const allowed = refusalOf(verdicts) === null;
   const policies = new Set(verdicts.flatMap(({ shadow }) => shadow.map(({ policy }) => policy)));
   return [...policies].toSorted().flatMap((policy): ShadowFinding[] => {

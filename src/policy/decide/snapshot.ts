@@ -69,9 +69,10 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     return this.#verdicts.bytes;
   }
 
-  /** Has the engine parse the policies: null, or why it could not. */
-  prepare(): string | null {
-    return this.#enforced.prepare() ?? this.#shadowed?.prepare() ?? null;
+  /** Has the engine parse the policies, a piece each: null, or why it could not. */
+  *prepare(): Generator<string | null> {
+    yield* this.#enforced.prepare();
+    if (this.#shadowed !== null) yield* this.#shadowed.prepare();
   }
 
   /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */

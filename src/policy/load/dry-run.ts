@@ -31,8 +31,7 @@ export function dryRun(
   const engine = new Engine({ throwBudget: 0 });
   try {
     const snapshot = new Snapshot({ revision: '', inventory, headers: sources.settings.headers, validated, engine });
-    const fault = snapshot.prepare();
-    if (fault !== null) return [problemAtStart('policies', fault)];
+    for (const fault of snapshot.prepare()) if (fault !== null) return [problemAtStart('policies', fault)];
     const { unread, failed } = runTests(sources, snapshot);
     const faults = sortProblems([...unread, ...failed]);
     return faults.length > 0 ? faults : warmUp(engine, inventory, validated, policies, warmRounds);

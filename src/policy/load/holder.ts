@@ -9,7 +9,7 @@ import { Watch } from '../../source/watch.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import { type PolicySettings, type Sources, settingsAt } from '../text/sources.ts';
-import { install, type Loaded, loadSnapshot, type Rejection, validateApart } from './load.ts';
+import { installInTurns, type Loaded, loadSnapshot, type Rejection, validateApart } from './load.ts';
 import { type PolicyPaths, type Reading, readParts, WORKLOADS } from './read.ts';
 import { fingerprint, SETTLE_MS, settledReading } from './settled.ts';
 import { decideAlike, type Judged, judgeByTeam } from './teams.ts';
@@ -153,7 +153,7 @@ export class SnapshotHolder {
       this.#unsettled = false;
       this.#seen = 'problems' in judged && judged.transient ? TRY_AGAIN : seen;
       if ('problems' in judged) this.#refuse(judged.problems);
-      else this.#serve(judged, reading.notes);
+      else await this.#serve(judged, reading.notes);
       return;
     }
     this.#sayUnsettled();
@@ -168,14 +168,15 @@ export class SnapshotHolder {
     return judgeByTeam({ ...sources, workloads: read }, unread, held, validateApart);
   }
 
-  #serve({ sources, validated, heldBack }: Judged, notes: readonly Problem[]): void {
+  async #serve({ sources, validated, heldBack }: Judged, notes: readonly Problem[]): Promise<void> {
     const problems = [...heldBack.values()].flat();
     const teams = [...heldBack.keys()];
     if (teams.length > 0 && this.#held !== null && decideAlike(sources, this.#held.sources)) {
       this.#refuse(problems, teams);
       return;
     }
-    const loaded = install(this.#options.engine, sources, validated);
+    const loaded = await installInTurns(this.#options.engine, sources, validated);
+    if (this.#closed) return;
     if ('problems' in loaded) {
       this.#seen = TRY_AGAIN;
       this.#refuse(loaded.problems);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -34,18 +35,45 @@ const WORKER = new URL(
  */
 export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Loaded | Rejection> {
   const validated = await validateApart(sources);
-  return 'problems' in validated ? validated : install(engine, sources, validated);
+  return 'problems' in validated ? validated : installInTurns(engine, sources, validated);
 }
 
 /** Loads sources that were judged already, by `validate` or its worker. */
 export function install(engine: Engine, sources: Sources, validated: ValidatedPolicies): Loaded | Rejection {
+  const pieces = installing(engine, sources, validated);
+  for (let piece = pieces.next(); ; piece = pieces.next()) if (piece.done) return piece.value;
+}
+
+/** The same, with a turn of the event loop after each piece: what is served meanwhile does not wait for all of it. */
+export async function installInTurns(
+  engine: Engine,
+  sources: Sources,
+  validated: ValidatedPolicies,
+): Promise<Loaded | Rejection> {
+  const pieces = installing(engine, sources, validated);
+  for (let piece = pieces.next(); ; piece = pieces.next()) {
+    if (piece.done) return piece.value;
+    await turn();
+  }
+}
+
+function* installing(
+  engine: Engine,
+  sources: Sources,
+  validated: ValidatedPolicies,
+): Generator<void, Loaded | Rejection> {
   const inventory = restoreInventory(validated.inventory);
   if (inventory === null) return transient('the inventory that was judged cannot be read again');
+  yield;
   const { headers } = sources.settings;
   const revision = revisionOf(withWorkloads(sources, validated));
   const snapshot = new Snapshot({ revision, inventory, headers, validated, engine });
-  const fault = snapshot.prepare();
-  return fault === null ? { snapshot, warnings: validated.warnings } : transient(fault);
+  yield;
+  for (const fault of snapshot.prepare()) {
+    if (fault !== null) return transient(fault);
+    yield;
+  }
+  return { snapshot, warnings: validated.warnings };
 }
 
 /** The sources with what was read of `workloads.jsonl`, so that it is not read again for the next judgement. */
