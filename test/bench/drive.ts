@@ -1,46 +1,95 @@
-import { CheckClient } from '../support/check-client.ts';
-import type { Sidecar } from '../support/sidecar.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type Done, LoadConnection, type Verdict } from './h2-load.ts';
+import type { Contender } from './servers.ts';
 
-const CONNECTIONS = 4;
-const IN_FLIGHT = 16;
-
-/** How a server was kept busy: as many checks as it answered, and how many of these did not allow. */
-export interface Driven {
-  readonly checks: number;
-  readonly seconds: number;
-  readonly wrong: number;
+/** How many checks are kept in flight. */
+export interface Depth {
+  readonly connections: number;
+  readonly streams: number;
 }
+export const FULL: Depth = { connections: 4, streams: 16 };
+export const ALONE: Depth = { connections: 1, streams: 1 };
 
-/** How long a server is kept busy: for a time, or for a number of checks. */
+/** How long a server is kept busy: for a time, or for a number of checks. It ends earlier when there are no more messages. */
 export type Amount = { readonly seconds: number } | { readonly checks: number };
 
-/**
- * Keeps 16 checks on each of 4 connections in flight, each with the message that is next, and compares whether each
- * answer allows with `allow`.
- */
+/** The next message; null: there is none left. */
+export type Source = () => Uint8Array | null;
+
+/** What a number of checks cost. */
+export interface Spent {
+  readonly checks: number;
+  /** Answers other than the one that is right. */
+  readonly wrong: number;
+  readonly seconds: number;
+  /** CPU of the server. */
+  readonly cpuMs: number;
+  /** CPU of the load generator, as a share of its core. */
+  readonly loadShare: number;
+}
+
+/** Keeps checks in flight, each with the message that is next, and compares each decision. */
 export async function drive(
-  target: Sidecar['check'],
-  message: () => Uint8Array,
+  server: Contender,
+  source: Source,
   amount: Amount,
-  allow = true,
-): Promise<Driven> {
-  const clients = Array.from({ length: CONNECTIONS }, () => new CheckClient(target));
+  right: Verdict,
+  { connections, streams }: Depth = FULL,
+): Promise<Spent> {
+  const open = await Promise.all(Array.from({ length: connections }, () => LoadConnection.to(server.port)));
+  const cpu = cpuOf(server.pid);
+  const own = process.cpuUsage();
   const start = performance.now();
-  const more =
-    'seconds' in amount ? () => performance.now() < start + amount.seconds * 1000 : () => sent < amount.checks;
-  let sent = 0;
-  let checks = 0;
-  let wrong = 0;
-  const worker = async (client: CheckClient): Promise<void> => {
-    while (more()) {
+  const end = 'seconds' in amount ? start + amount.seconds * 1000 : Number.POSITIVE_INFINITY;
+  const most = 'checks' in amount ? amount.checks : Number.POSITIVE_INFINITY;
+  let [sent, checks, wrong] = [0, 0, 0];
+  await new Promise<void>((resolve, reject) => {
+    let busy = connections * streams;
+    const next = (connection: LoadConnection, done: Done): void => {
+      const message = sent < most && performance.now() < end ? source() : null;
+      if (message === null) {
+        if (--busy === 0) resolve();
+        return;
+      }
       sent++;
-      const { status } = await client.check(message());
-      checks++;
-      if ((status.code === 0) !== allow) wrong++;
+      connection.send(message, done);
+    };
+    for (const connection of open) {
+      const done = (verdict: Verdict): void => {
+        checks++;
+        if (verdict !== right) wrong++;
+        if (connection.ended) reject(new Error(`${server.name} ended a connection`));
+        else next(connection, done);
+      };
+      for (let stream = 0; stream < streams; stream++) next(connection, done);
     }
-  };
-  await Promise.all(clients.flatMap((client) => Array.from({ length: IN_FLIGHT }, () => worker(client))));
-  const elapsed = (performance.now() - start) / 1000;
-  for (const client of clients) client.close();
-  return { checks, wrong, seconds: elapsed };
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(own);
+  const spent = cpuBetween(cpu, cpuOf(server.pid));
+  for (const connection of open) connection.close();
+  return { checks, wrong, seconds, cpuMs: spent, loadShare: (user + system) / 1e6 / seconds };
+}
+
+/** Milliseconds on a CPU of each thread of a process, on Linux to the nanosecond. */
+export type Cpu = ReadonlyMap<string, number>;
+
+export function cpuOf(pid: number): Cpu {
+  const found = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const [spent = ''] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+      found.set(thread, Number(spent) / 1e6);
+    } catch {
+      // The thread has just ended.
+    }
+  }
+  return found;
+}
+
+/** Milliseconds that the threads of a process spent between two looks; what one that ended in between spent is not seen. */
+export function cpuBetween(before: Cpu, after: Cpu): number {
+  let sum = 0;
+  for (const [thread, spent] of after) sum += spent - (before.get(thread) ?? 0);
+  return sum;
 }

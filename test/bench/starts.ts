@@ -3,7 +3,8 @@ import { TRUST_DOMAIN } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { H2Connection } from '../support/h2-client.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
-import { AGENT, LEDGER, request, startSidecar } from './contenders.ts';
+import { messages } from './messages.ts';
+import { startProduct } from './servers.ts';
 
 /** Milliseconds of the first check after each of several starts, and of the hundredth. */
 export type FirstChecks = readonly [first: readonly number[], hundredth: readonly number[]];
@@ -17,11 +18,8 @@ const CHECKS = 100;
 export async function firstChecks(starts: number): Promise<ReadonlyMap<string, FirstChecks>> {
   const ca = TestCa.root(TRUST_DOMAIN);
   const issuer = new TaskIssuer(TRUST_DOMAIN);
-  const [ledger, agent] = [ca.svid(LEDGER), ca.svid(AGENT)];
-  const kinds = {
-    'first check, by a certificate': () => request(LEDGER, ca.svid(LEDGER, { keys: ledger.keys })),
-    'first check, in a task': () => request(AGENT, agent, { 'txn-token': issuer.txnToken({ workload: AGENT }) }),
-  };
+  const { byNewCertificate, inTask } = messages(ca, issuer);
+  const kinds = { 'first check, by a certificate': byNewCertificate, 'first check, in a task': () => inTask() };
   const found = new Map<string, readonly [number[], number[]]>(Object.keys(kinds).map((name) => [name, [[], []]]));
   // One start more than is counted, in which the client itself gets warm.
   for (let start = 0; start <= starts; start++) {
@@ -37,7 +35,7 @@ export async function firstChecks(starts: number): Promise<ReadonlyMap<string, F
 
 async function afterStart(ca: TestCa, issuer: TaskIssuer, message: () => Uint8Array): Promise<readonly number[]> {
   const dir = temporaryFolder();
-  const sidecar = await startSidecar(dir, ca, issuer);
+  const sidecar = await startProduct({ dir, ca, issuer });
   const connection = await H2Connection.to(sidecar.check);
   try {
     const times: number[] = [];
