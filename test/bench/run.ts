@@ -1,42 +1,124 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { against } from './against.ts';
-import { assemble, compare } from './contest.ts';
-import { line, wrongAnswers } from './report.ts';
-import { build, takeLoadCore } from './servers.ts';
+import { measureChecks } from './checks.ts';
+import { measureHits } from './hits.ts';
+import { writePage } from './page.ts';
+import { plot } from './plot.ts';
+import { made, writeLastRun } from './record.ts';
+import { line } from './report.ts';
+import { build, root, takeLoadCore } from './servers.ts';
+import { measureSizes } from './sizes.ts';
+import { measureStarts } from './starts.ts';
 
-/**
- * `npm run bench [-- --quick] [--seconds N] [--rounds N] [--warm-up N] [--no-heimdall]`: what a check costs here, at a server
- * that says yes, and at Heimdall, in one run. `npm run bench -- against COMMIT [--rounds N] [--checks N]`: here and there.
- */
+const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
+  what a check costs here, at a server that says yes and at Heimdall, in one run; about 12 minutes, with --quick under 3
+npm run bench -- sizes [--rounds N] [--seconds N] [--warm-up N] [--most N] [--record]
+  the same in estates of more policies, workloads and hops
+npm run bench -- hits [SEED]
+  how many verdicts are remembered in a mixed load
+npm run bench -- starts [N]
+  what a start takes, and the first checks after it
+npm run bench -- against COMMIT [--rounds N] [--checks N]
+  what a check costs here and at that commit
+--record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
+`;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    checks: { type: 'string', default: '20000' },
     quick: { type: 'boolean', default: false },
-    seconds: { type: 'string' },
-    rounds: { type: 'string' },
-    'warm-up': { type: 'string' },
     'no-heimdall': { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    'warm-up': { type: 'string' },
+    most: { type: 'string', default: '1e9' },
+    checks: { type: 'string', default: '20000' },
   },
 });
-if (positionals[0] === 'against') {
-  const options = { rounds: Number(values.rounds ?? 9), checks: Number(values.checks) };
-  process.exit((await against(positionals[1] ?? 'HEAD', options)) ? 0 : 1);
-}
-const seconds = Number(values.seconds ?? (values.quick ? 0.5 : 3));
-const rounds = Number(values.rounds ?? 3);
-const warmUp = Number(values['warm-up'] ?? 10);
+const number = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text));
+const rounds = {
+  rounds: number(values.rounds, 3),
+  seconds: number(values.seconds, values.quick ? 0.5 : 3),
+  warmUp: number(values['warm-up'], 10),
+};
+const [command, argument] = positionals;
+const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+process.exitCode = await dispatch();
 
-await build();
-await takeLoadCore();
-const contest = await assemble({ heimdall: !values['no-heimdall'] });
-try {
-  const measured = await compare(contest, { rounds, seconds, warmUp });
-  for (const shape of contest.shapes) process.stdout.write(`${line(shape.name, measured.get(shape.name)!)}\n`);
-  for (const fault of wrongAnswers(measured)) {
-    process.stdout.write(`bench: ${fault}\n`);
-    process.exitCode = 1;
+async function dispatch(): Promise<number> {
+  switch (command) {
+    case undefined:
+      return await bench();
+    case 'sizes':
+      return await sizes();
+    case 'hits':
+      print(`bench: hits: ${JSON.stringify(await measureHits(number(argument, 1)))}`);
+      return 0;
+    case 'starts':
+      await build();
+      await takeLoadCore();
+      for (const [name, value] of Object.entries(await measureStarts(number(argument, 7))))
+        print(`bench: starts: ${name} ${value.join(', ')}`);
+      return 0;
+    case 'against': {
+      const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
+      return (await against(argument ?? 'HEAD', options)) ? 0 : 1;
+    }
+    default:
+      process.stderr.write(USAGE);
+      return 64;
   }
-} finally {
-  await contest.stop();
+}
+
+async function bench(): Promise<number> {
+  await build();
+  await takeLoadCore();
+  const { checks, faults } = await measureChecks({
+    ...rounds,
+    heimdall: !values['no-heimdall'],
+    latencySeconds: values.quick ? 1 : 10,
+    starts: values.quick ? 1 : 5,
+  });
+  for (const [name, figures] of Object.entries(checks.shapes)) print(line(name, figures));
+  for (const { server, perSecond, p50, p99, p999 } of checks.latency)
+    print(`bench: ${server} at ${perSecond} a second: p50 ${p50} ms, p99 ${p99} ms, p99.9 ${p999} ms`);
+  const { handler, memoryMb, starts, hits } = checks;
+  print(`bench: inside the sidecar at 1000 a second: p99 ${handler.p99} ms, p99.9 ${handler.p999} ms`);
+  print(`bench: memory: ${memoryMb.product?.idle} MB idle, ${memoryMb.product?.loaded} MB loaded`);
+  print(`bench: ready after ${starts.ready[1]} ms on one core, ${starts.readyOnTwoCores[1]} ms on two`);
+  print(`bench: ${hits.percentInSecondHalf} % of the verdicts remembered in the second half`);
+  const share = Math.max(
+    ...Object.values(checks.shapes).flatMap(({ servers }) => Object.values(servers).map(({ full }) => full.loadShare)),
+  );
+  print(`bench: the load generator took at most ${Math.round(share * 100)} % of its core`);
+  for (const fault of faults) print(`bench: WRONG: ${fault}`);
+  const folder = join(root, 'build', 'bench');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), `${JSON.stringify(checks, null, 2)}\n`);
+  writeFileSync(join(folder, 'plot.svg'), plot(checks));
+  if (faults.length > 0) return 1;
+  if (values.record) record({ checks });
+  return 0;
+}
+
+async function sizes(): Promise<number> {
+  await build();
+  await takeLoadCore();
+  const { rows, notes } = await measureSizes({ ...rounds, most: Number(values.most) }, (row) =>
+    print(
+      `bench: ${row.size} ${row.what}: ${row.micros[1]} us, ${row.ofSmallest} of the smallest, ready after ${row.readyMs} ms, ` +
+        `${row.idleMb} MB idle, ${row.loadedMb} MB loaded`,
+    ),
+  );
+  for (const note of notes) print(`bench: ${note}`);
+  if (values.record) record({ sizes: { ...(await made()), rows, notes } });
+  return 0;
+}
+
+function record(section: Parameters<typeof writeLastRun>[0]): void {
+  writeLastRun(section);
+  writePage();
 }

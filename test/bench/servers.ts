@@ -12,6 +12,7 @@ import { ORIGIN } from './messages.ts';
 /** The server has this core, and the load the other one. */
 const SERVER_CORE = '0';
 const LOAD_CORE = '1';
+export const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`;
 export const root = join(import.meta.dirname, '..', '..');
 
 /** A server that is compared: it answers Envoy's Check on a port of loopback. */
@@ -23,8 +24,12 @@ export interface Contender {
 }
 
 /** A command line that runs on the servers' core, with all its threads. */
-export function onServerCore(file: string, args: readonly string[]): { file: string; args: readonly string[] } {
-  return { file: 'taskset', args: ['-c', SERVER_CORE, file, ...args] };
+export function onServerCore(
+  file: string,
+  args: readonly string[],
+  cores = SERVER_CORE,
+): { file: string; args: readonly string[] } {
+  return { file: 'taskset', args: ['-c', cores, file, ...args] };
 }
 
 /** Keeps this process, which makes the load, on the other core. */
@@ -54,6 +59,8 @@ export interface ProductOptions {
   readonly tree?: string;
   readonly prepare?: Prepare;
   readonly limits?: Readonly<Record<string, unknown>>;
+  /** Those that it may use; one when left out. */
+  readonly cores?: string;
 }
 
 /** Writes `dist`, as an operator gets it. */
@@ -65,7 +72,15 @@ export async function build(): Promise<void> {
  * The product with the example's policies and a task issuer, its audit a file: the built program with the flags of its first
  * line, or the sources of another checkout.
  */
-export async function startProduct({ dir, ca, issuer, tree, prepare, limits }: ProductOptions): Promise<Sidecar> {
+export async function startProduct({
+  dir,
+  ca,
+  issuer,
+  tree,
+  prepare,
+  limits,
+  cores,
+}: ProductOptions): Promise<Sidecar> {
   cpSync(join(tree ?? root, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const inventory = join(dir, 'inventory.yaml');
@@ -85,7 +100,7 @@ export async function startProduct({ dir, ca, issuer, tree, prepare, limits }: P
     tcp: true,
     config: tree === undefined ? config : inWordsOf(tree, config),
     main,
-    command: (args) => onServerCore(process.execPath, ['--inspect-port=0', ...nodeFlags(main), main, ...args]),
+    command: (args) => onServerCore(process.execPath, ['--inspect-port=0', ...nodeFlags(main), main, ...args], cores),
   });
 }
 
