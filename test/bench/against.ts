@@ -6,7 +6,7 @@ import { run } from '../support/run.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { drive, type Spent } from './drive.ts';
 import { micros, type Spread, spread } from './figures.ts';
-import { type Contender, contender, root, startProduct, takeLoadCore } from './servers.ts';
+import { type Contender, contender, root, sourcesOf, startProduct, takeLoadCore } from './servers.ts';
 import { type Shape, shapes } from './shapes.ts';
 
 /** Shapes that a checkout of any age answers. */
@@ -21,10 +21,10 @@ export async function against(
   commit: string,
   { rounds, checks }: { rounds: number; checks: number },
 ): Promise<boolean> {
-  const tree = await checkout(commit);
+  const tree = sourcesOf(await checkout(commit));
   const [ca, issuer] = [TestCa.root(TRUST_DOMAIN), new TaskIssuer(TRUST_DOMAIN)];
   const folders = [temporaryFolder(), temporaryFolder()] as const;
-  const here = contender('here', await startProduct({ dir: folders[0], ca, issuer, tree: root }));
+  const here = contender('here', await startProduct({ dir: folders[0], ca, issuer, tree: sourcesOf(root) }));
   const there = contender('there', await startProduct({ dir: folders[1], ca, issuer, tree }));
   let wrong = 0;
   try {

@@ -4,12 +4,14 @@ import { measureHits } from './hits.ts';
 import { handlerQuantile, handlerTimes, openLoop } from './latency.ts';
 import { type Checks, figuresOf, made } from './record.ts';
 import { wrongAnswers } from './report.ts';
+import type { Tree } from './servers.ts';
 import type { ServerName } from './shapes.ts';
 import { measureStarts } from './starts.ts';
 
 const RATES = [500, 1000] as const;
 
 export interface ChecksOptions extends Rounds {
+  readonly tree: Tree;
   readonly heimdall: boolean;
   /** Of each open loop. */
   readonly latencySeconds: number;
@@ -18,8 +20,9 @@ export interface ChecksOptions extends Rounds {
 
 /** All that `npm run bench` measures, and one line for each shape and server with wrong answers. */
 export async function measureChecks(options: ChecksOptions): Promise<{ checks: Checks; faults: readonly string[] }> {
-  const { heimdall, latencySeconds, starts, ...rounds } = options;
-  const contest = await assemble({ heimdall });
+  const { tree, heimdall, latencySeconds, starts, ...rounds } = options;
+  const header = await made();
+  const contest = await assemble({ heimdall, tree });
   const { servers, shapes, idleMb } = contest;
   const loadedMb = new Map<ServerName, number>();
   let measured: Awaited<ReturnType<typeof compare>>;
@@ -34,14 +37,14 @@ export async function measureChecks(options: ChecksOptions): Promise<{ checks: C
   }
   const late = paced.latency.filter(({ wrong }) => wrong > 0);
   const checks = {
-    ...(await made()),
+    ...header,
     ...rounds,
     shapes: Object.fromEntries(shapes.map((shape) => [shape.name, figuresOf(shape, measured.get(shape.name)!)])),
     ...paced,
     memoryMb: Object.fromEntries(
       [...servers.keys()].map((name) => [name, { idle: idleMb.get(name)!, loaded: loadedMb.get(name)! }]),
     ),
-    starts: await measureStarts(starts),
+    starts: await measureStarts(tree, starts),
     hits: await measureHits(),
   };
   const faults = [

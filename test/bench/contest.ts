@@ -9,7 +9,7 @@ import { ending } from '../support/started.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { ALONE, type Depth, drive, FULL, type Spent } from './drive.ts';
 import { startHeimdall } from './heimdall.ts';
-import { type Contender, contender, startFloor, startProduct } from './servers.ts';
+import { type Contender, contender, startFloor, startProduct, type Tree } from './servers.ts';
 import { READS_PATHS, type ServerName, type Shape, shapes } from './shapes.ts';
 
 /** All servers up at once, and what they are asked. */
@@ -22,7 +22,7 @@ export interface Contest {
   stop(): Promise<void>;
 }
 
-export async function assemble({ heimdall }: { heimdall: boolean }): Promise<Contest> {
+export async function assemble({ heimdall, tree }: { heimdall: boolean; tree: Tree }): Promise<Contest> {
   await using started = new AsyncDisposableStack();
   const [ca, issuer] = [TestCa.root(TRUST_DOMAIN), new TaskIssuer(TRUST_DOMAIN)];
   const folder = () => started.adopt(temporaryFolder(), removeFolder);
@@ -36,14 +36,17 @@ export async function assemble({ heimdall }: { heimdall: boolean }): Promise<Con
       process.stderr.write(`bench: WITHOUT HEIMDALL, which cannot be had here: ${why}\n`);
     }
   }
-  const product = ending(started, await startProduct({ dir: folder(), ca, issuer }));
+  const product = ending(started, await startProduct({ dir: folder(), ca, issuer, tree }));
   servers.set('product', contender('product', product));
   const readsPaths = (dir: string) => writeFileSync(join(dir, 'policies', 'bench.cedar'), READS_PATHS);
-  const miss = ending(started, await startProduct({ dir: folder(), ca, issuer, prepare: readsPaths }));
+  const miss = ending(started, await startProduct({ dir: folder(), ca, issuer, tree, prepare: readsPaths }));
   servers.set('miss', contender('miss', miss));
   const idleMb = new Map([...servers].map(([name, { pid }]) => [name, residentMb(pid)]));
   const running = started.move();
-  return { servers, shapes: shapes(ca, issuer), product, idleMb, stop: () => running.disposeAsync() };
+  const asked = shapes(ca, issuer).filter((shape) =>
+    shape.servers.some((name) => name !== 'floor' && name !== 'raw' && servers.has(name)),
+  );
+  return { servers, shapes: asked, product, idleMb, stop: () => running.disposeAsync() };
 }
 
 /** The windows of one shape at one server. */

@@ -3,11 +3,13 @@ import { connect, type Socket } from 'node:net';
 
 /** What a CheckResponse decides; `none`: there was no message, or one that neither allows nor denies. */
 export type Verdict = 'allow' | 'deny' | 'none';
-export type Done = (verdict: Verdict) => void;
+/** Told the decision of a check, and the message that it was read from; empty when there was none. */
+export type Done = (verdict: Verdict, message: Buffer) => void;
 
 /** HTTP/2 frame types (RFC 9113 section 6) and flags. */
 const TYPE = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8 } as const;
 const [END_STREAM, END_HEADERS, ACK, PADDED] = [1, 4, 1, 8];
+const CANCEL = 8;
 const FRAME_HEAD = 9;
 const GRPC_HEAD = 5;
 /** What a connection, and each of its streams, may send before the server says more (RFC 9113 section 6.9.2). */
@@ -15,6 +17,7 @@ const INITIAL_WINDOW = 65_535;
 const MAX_FRAME = 16_384;
 const OUR_WINDOW = 0x3fff_ffff;
 
+const NOTHING = Buffer.alloc(0);
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const PATH = '/envoy.service.auth.v3.Authorization/Check';
 
@@ -59,7 +62,7 @@ function writeHead(bytes: Buffer, at: number, length: number, type: number, flag
 
 interface Open {
   readonly done: Done;
-  verdict: Verdict;
+  message: Buffer;
   /** The beginning of a message that came in several frames. */
   part: Buffer | null;
 }
@@ -115,18 +118,18 @@ export class LoadConnection {
     return this.#ended;
   }
 
-  /** Sends a CheckRequest with the next `flush`, or the end of this turn of the event loop. */
-  send(message: Uint8Array, done: Done): void {
+  /**
+   * Sends a CheckRequest with the next `flush`, or the end of this turn of the event loop. What it returns gives the check up,
+   * as Envoy does at its timeout: it is then answered `none`, if it was not answered before.
+   */
+  send(message: Uint8Array, done: Done): () => void {
     if (this.#ended) {
-      done('none');
-      return;
+      done('none', NOTHING);
+      return () => {};
     }
     const bytes = message.length + GRPC_HEAD;
     if (bytes > MAX_FRAME) throw new Error(`a message of ${message.length} bytes needs more than one frame`);
-    if (bytes > this.#window) {
-      this.#waiting.push(() => this.send(message, done));
-      return;
-    }
+    if (bytes > this.#window) return this.#sendLater(message, done);
     this.#window -= bytes;
     const stream = this.#nextStream;
     const block = this.#blocks[stream === 1 ? 0 : 1];
@@ -140,12 +143,34 @@ export class LoadConnection {
     out[at] = 0;
     out.writeUInt32BE(message.length, at + 1);
     out.set(message, at + GRPC_HEAD);
-    this.#open.set(stream, { done, verdict: 'none', part: null });
+    this.#open.set(stream, { done, message: NOTHING, part: null });
     this.#out.push(out);
     if (!this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => this.flush());
     }
+    return () => this.#cancel(stream);
+  }
+
+  /** When the server has read what was sent before. */
+  #sendLater(message: Uint8Array, done: Done): () => void {
+    let cancel = (): void => {
+      cancel = () => {};
+      done('none', NOTHING);
+    };
+    const unsent = cancel;
+    this.#waiting.push(() => {
+      if (cancel === unsent) cancel = this.send(message, done);
+    });
+    return () => cancel();
+  }
+
+  #cancel(stream: number): void {
+    if (!this.#open.has(stream)) return;
+    const code = Buffer.alloc(4);
+    code.writeUInt32BE(CANCEL);
+    this.#out.push(frame(TYPE.reset, 0, stream, code));
+    this.#answered(stream);
   }
 
   /** Writes what was sent. */
@@ -166,7 +191,7 @@ export class LoadConnection {
     this.#ended = true;
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const { done } of open) done('none');
+    for (const { done } of open) done('none', NOTHING);
     for (const again of this.#waiting.splice(0)) again();
   }
 
@@ -219,14 +244,14 @@ export class LoadConnection {
       open.part = Buffer.from(bytes);
       return;
     }
-    open.verdict = verdictOf(bytes.subarray(GRPC_HEAD));
+    open.message = bytes.subarray(GRPC_HEAD);
   }
 
   #answered(stream: number): void {
     const open = this.#open.get(stream);
     if (open === undefined) return;
     this.#open.delete(stream);
-    open.done(open.verdict);
+    open.done(verdictOf(open.message), open.message);
   }
 
   #more(bytes: number): void {

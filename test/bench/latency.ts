@@ -6,7 +6,7 @@ import type { Contender } from './servers.ts';
 
 /** Envoy keeps a connection for each of its threads. */
 const CONNECTIONS = 4;
-const GIVE_UP_MS = 5000;
+const GIVE_UP_MS = 60_000;
 
 /** Milliseconds from when a check was due to its answer. */
 export interface Latency {

@@ -14,6 +14,8 @@ const NAMES: Readonly<Record<ServerName, string>> = {
   product: 'cedar-ext-authz',
   miss: 'cedar-ext-authz',
 };
+/** A load average up to this is that of the bench itself, while it builds. */
+const IDLE = 1;
 const pageFile = join(root, 'docs', 'performance.md');
 const plotFile = join(root, 'docs', 'performance.svg');
 
@@ -66,7 +68,8 @@ function partsOf({ checks, sizes, steady }: LastRun): Readonly<Record<string, st
   };
 }
 
-const madeOf = ({ date, commit, machine }: Made): string => `Measured ${date}, commit ${commit}, ${machine}`;
+const madeOf = ({ date, commit, machine, load }: Made): string =>
+  `Measured ${date}, commit ${commit}, ${machine}${load > IDLE ? `, which was busy with other work (load average ${load}): times are upper bounds` : ''}`;
 const count = (value: number): string => value.toLocaleString('en');
 const spreadOf = ([min, median, max]: Spread): string => `**${median}** (${min} to ${max})`;
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>

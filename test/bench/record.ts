@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../support/run.ts';
 import type { Windows } from './contest.ts';
@@ -17,6 +17,8 @@ export interface Made {
   readonly date: string;
   readonly commit: string;
   readonly machine: string;
+  /** Of the minute before: what else the machine had to do. */
+  readonly load: number;
   readonly node: string;
 }
 
@@ -86,7 +88,7 @@ export function writeLastRun(section: Partial<LastRun>): void {
   writeFileSync(lastRunFile, `${JSON.stringify({ ...readLastRun(), ...section }, null, 2)}\n`);
 }
 
-/** Now, here, at this commit. */
+/** Now, here, at this commit; for the time before a run. */
 export async function made(): Promise<Made> {
   const [{ model = 'unknown' } = {}] = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
@@ -94,6 +96,7 @@ export async function made(): Promise<Made> {
     date: new Date().toISOString().slice(0, 10),
     commit: (await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: root })).trim(),
     machine: `${model}, ${cpus().length} cores, ${gigabytes} GiB, Linux ${release().split('-')[0]}`,
+    load: rounded(loadavg()[0]!, 1),
     node: process.versions.node,
   };
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { against } from './against.ts';
 import { measureChecks } from './checks.ts';
 import { measureHits } from './hits.ts';
@@ -8,7 +9,7 @@ import { writePage } from './page.ts';
 import { plot } from './plot.ts';
 import { made, writeLastRun } from './record.ts';
 import { line } from './report.ts';
-import { build, root, takeLoadCore } from './servers.ts';
+import { build, root, type Tree, takeLoadCore } from './servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
 
@@ -46,23 +47,24 @@ const rounds = {
 };
 const [command, argument] = positionals;
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
-process.exitCode = await dispatch();
+const folder = temporaryFolder();
+try {
+  process.exitCode = await dispatch();
+} finally {
+  removeFolder(folder);
+}
 
 async function dispatch(): Promise<number> {
   switch (command) {
     case undefined:
-      return await bench();
+      return await bench(await build(folder));
     case 'sizes':
-      return await sizes();
+      return await sizes(await build(folder));
     case 'hits':
       print(`bench: hits: ${JSON.stringify(await measureHits(number(argument, 1)))}`);
       return 0;
     case 'starts':
-      await build();
-      await takeLoadCore();
-      for (const [name, value] of Object.entries(await measureStarts(number(argument, 7))))
-        print(`bench: starts: ${name} ${value.join(', ')}`);
-      return 0;
+      return await starts(await build(folder));
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
       return (await against(argument ?? 'HEAD', options)) ? 0 : 1;
@@ -73,11 +75,11 @@ async function dispatch(): Promise<number> {
   }
 }
 
-async function bench(): Promise<number> {
-  await build();
+async function bench(tree: Tree): Promise<number> {
   await takeLoadCore();
   const { checks, faults } = await measureChecks({
     ...rounds,
+    tree,
     heimdall: !values['no-heimdall'],
     latencySeconds: values.quick ? 1 : 10,
     starts: values.quick ? 1 : 5,
@@ -85,36 +87,43 @@ async function bench(): Promise<number> {
   for (const [name, figures] of Object.entries(checks.shapes)) print(line(name, figures));
   for (const { server, perSecond, p50, p99, p999 } of checks.latency)
     print(`bench: ${server} at ${perSecond} a second: p50 ${p50} ms, p99 ${p99} ms, p99.9 ${p999} ms`);
-  const { handler, memoryMb, starts, hits } = checks;
+  const { handler, memoryMb, hits } = checks;
   print(`bench: inside the sidecar at 1000 a second: p99 ${handler.p99} ms, p99.9 ${handler.p999} ms`);
   print(`bench: memory: ${memoryMb.product?.idle} MB idle, ${memoryMb.product?.loaded} MB loaded`);
-  print(`bench: ready after ${starts.ready[1]} ms on one core, ${starts.readyOnTwoCores[1]} ms on two`);
+  print(`bench: ready after ${checks.starts.ready[1]} ms on one core, ${checks.starts.readyOnTwoCores[1]} ms on two`);
   print(`bench: ${hits.percentInSecondHalf} % of the verdicts remembered in the second half`);
   const share = Math.max(
     ...Object.values(checks.shapes).flatMap(({ servers }) => Object.values(servers).map(({ full }) => full.loadShare)),
   );
   print(`bench: the load generator took at most ${Math.round(share * 100)} % of its core`);
   for (const fault of faults) print(`bench: WRONG: ${fault}`);
-  const folder = join(root, 'build', 'bench');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'run.json'), `${JSON.stringify(checks, null, 2)}\n`);
-  writeFileSync(join(folder, 'plot.svg'), plot(checks));
+  const into = join(root, 'build', 'bench');
+  mkdirSync(into, { recursive: true });
+  writeFileSync(join(into, 'run.json'), `${JSON.stringify(checks, null, 2)}\n`);
+  writeFileSync(join(into, 'plot.svg'), plot(checks));
   if (faults.length > 0) return 1;
   if (values.record) record({ checks });
   return 0;
 }
 
-async function sizes(): Promise<number> {
-  await build();
+async function starts(tree: Tree): Promise<number> {
   await takeLoadCore();
-  const { rows, notes } = await measureSizes({ ...rounds, most: Number(values.most) }, (row) =>
+  const found = await measureStarts(tree, number(argument, 7));
+  for (const [name, value] of Object.entries(found)) print(`bench: starts: ${name} ${value.join(', ')}`);
+  return 0;
+}
+
+async function sizes(tree: Tree): Promise<number> {
+  await takeLoadCore();
+  const header = await made();
+  const { rows, notes } = await measureSizes(tree, { ...rounds, most: Number(values.most) }, (row) =>
     print(
       `bench: ${row.size} ${row.what}: ${row.micros[1]} us, ${row.ofSmallest} of the smallest, ready after ${row.readyMs} ms, ` +
         `${row.idleMb} MB idle, ${row.loadedMb} MB loaded`,
     ),
   );
   for (const note of notes) print(`bench: ${note}`);
-  if (values.record) record({ sizes: { ...(await made()), rows, notes } });
+  if (values.record) record({ sizes: { ...header, rows, notes } });
   return 0;
 }
 

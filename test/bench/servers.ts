@@ -1,4 +1,5 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { bundleDocument, type TestCa } from '../support/ca.ts';
 import { exampleIdentity, PAYMENTS } from '../support/estate.ts';
@@ -9,9 +10,9 @@ import type { TaskIssuer } from '../support/task-issuer.ts';
 import { until } from '../support/until.ts';
 import { ORIGIN } from './messages.ts';
 
-/** The server has this core, and the load the other one. */
+/** The server has this core, and the load the other one, if there is one. */
 const SERVER_CORE = '0';
-const LOAD_CORE = '1';
+const LOAD_CORE = availableParallelism() > 1 ? '1' : '0';
 export const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`;
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -55,39 +56,45 @@ export interface ProductOptions {
   readonly dir: string;
   readonly ca: TestCa;
   readonly issuer: TaskIssuer;
-  /** Another checkout than this one, whose sources are run. */
-  readonly tree?: string;
+  readonly tree: Tree;
   readonly prepare?: Prepare;
   readonly limits?: Readonly<Record<string, unknown>>;
   /** Those that it may use; one when left out. */
   readonly cores?: string;
 }
 
-/** Writes `dist`, as an operator gets it. */
-export async function build(): Promise<void> {
-  await run('npm', ['run', 'build'], { cwd: root });
+/** A product to start. */
+export interface Tree {
+  readonly root: string;
+  /** Below `root`. */
+  readonly main: string;
+}
+
+/** The sources of a checkout. */
+export const sourcesOf = (checkout: string): Tree => ({ root: checkout, main: 'src/main.ts' });
+
+/** What `npm run build` makes of this checkout, in an empty folder: edits and builds that go on meanwhile change nothing. */
+export async function build(folder: string): Promise<Tree> {
+  const parts = ['src', 'proto', 'cedar', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  for (const part of [...parts, 'test/support/node-version.mjs'])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  await run('npm', ['run', 'build'], { cwd: folder });
+  return { root: folder, main: 'dist/main.js' };
 }
 
 /**
- * The product with the example's policies and a task issuer, its audit a file: the built program with the flags of its first
- * line, or the sources of another checkout.
+ * A product with the example's policies and a task issuer, its audit a file, under the flags of its program's first line.
  */
-export async function startProduct({
-  dir,
-  ca,
-  issuer,
-  tree,
-  prepare,
-  limits,
-  cores,
-}: ProductOptions): Promise<Sidecar> {
-  cpSync(join(tree ?? root, 'cedar', 'example'), dir, { recursive: true });
+export async function startProduct(options: ProductOptions): Promise<Sidecar> {
+  const { dir, ca, issuer, tree, prepare, limits, cores } = options;
+  cpSync(join(tree.root, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const inventory = join(dir, 'inventory.yaml');
   const host = `  - host: ${PAYMENTS}\n`;
   writeFileSync(inventory, readFileSync(inventory, 'utf8').replace(host, `${host}    origin: ${ORIGIN}\n`));
   prepare?.(dir);
-  const main = tree === undefined ? join(root, 'dist', 'main.js') : join(tree, 'src', 'main.ts');
+  const main = join(tree.root, tree.main);
   const config = {
     hosts: [PAYMENTS],
     identity: exampleIdentity({ mode: 'sanitize-set' }),
@@ -98,7 +105,7 @@ export async function startProduct({
   return await Sidecar.start({
     dir,
     tcp: true,
-    config: tree === undefined ? config : inWordsOf(tree, config),
+    config: inWordsOf(tree.root, config),
     main,
     command: (args) => onServerCore(process.execPath, ['--inspect-port=0', ...nodeFlags(main), main, ...args], cores),
   });

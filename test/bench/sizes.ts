@@ -11,7 +11,7 @@ import { actClaim, TaskIssuer } from '../support/task-issuer.ts';
 import { drive, type Source, type Spent } from './drive.ts';
 import { micros, ratio, rounded, type Spread, spread } from './figures.ts';
 import { request } from './messages.ts';
-import { contender, startProduct } from './servers.ts';
+import { contender, type ProductOptions, startProduct, type Tree } from './servers.ts';
 
 const CALLERS = 6;
 /** Policies in one file: what a person would still open. */
@@ -56,7 +56,7 @@ interface Estate {
  * `npm run bench -- sizes [--rounds N] [--seconds N] [--warm-up N] [--most N]`: what a check costs in larger estates. Six
  * callers take turns, all of whose verdicts are remembered. With policies, each workload has one of its own.
  */
-export async function measureSizes(options: SizesOptions, told: (row: SizeRow) => void): Promise<Sizes> {
+export async function measureSizes(tree: Tree, options: SizesOptions, told: (row: SizeRow) => void): Promise<Sizes> {
   const [ca, issuer] = [TestCa.root(TRUST_DOMAIN), new TaskIssuer(TRUST_DOMAIN)];
   const kinds: Readonly<Record<SizeRow['what'], readonly [sizes: readonly number[], of: (size: number) => Estate]>> = {
     policies: [
@@ -82,7 +82,7 @@ export async function measureSizes(options: SizesOptions, told: (row: SizeRow) =
   const notes = ['1,000,000 workloads: left out, since an inventory is one YAML file of at most 32 MiB'];
   for (const [what, [sizes, of]] of Object.entries(kinds) as [SizeRow['what'], (typeof kinds)['hops']][]) {
     await using started = new AsyncDisposableStack();
-    const start = async (size: number): Promise<Sized> => await startSized(started, of(size), { ca, issuer });
+    const start = async (size: number): Promise<Sized> => await startSized(started, of(size), { ca, issuer, tree });
     const smallest = await start(sizes[0]!);
     for (const size of sizes.filter((one) => one <= options.most)) {
       try {
@@ -109,11 +109,11 @@ interface Sized {
 async function startSized(
   started: AsyncDisposableStack,
   { write, begin }: Estate,
-  { ca, issuer }: { readonly ca: TestCa; readonly issuer: TaskIssuer },
+  product: Pick<ProductOptions, 'ca' | 'issuer' | 'tree'>,
 ): Promise<Sized> {
   const dir = started.adopt(temporaryFolder(), removeFolder);
   const before = performance.now();
-  const sidecar = ending(started, await startProduct({ dir, ca, issuer, prepare: write }));
+  const sidecar = ending(started, await startProduct({ ...product, dir, prepare: write }));
   return { sidecar, begin, readyMs: Math.round(performance.now() - before), idleMb: residentMb(sidecar.pid) };
 }
 

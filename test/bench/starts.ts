@@ -7,7 +7,7 @@ import type { Sidecar } from '../support/sidecar.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { rounded, type Spread, spread } from './figures.ts';
 import { messages } from './messages.ts';
-import { BOTH_CORES, startProduct } from './servers.ts';
+import { BOTH_CORES, startProduct, type Tree } from './servers.ts';
 
 const CHECKS = 100;
 
@@ -25,7 +25,7 @@ export interface Starts {
 }
 
 /** Starts the product again and again. Envoy waits 200 ms for an answer by default, also for the first one. */
-export async function measureStarts(starts: number): Promise<Starts> {
+export async function measureStarts(tree: Tree, starts: number): Promise<Starts> {
   const [dir, ca, issuer] = [temporaryFolder(), TestCa.root(TRUST_DOMAIN), new TaskIssuer(TRUST_DOMAIN)];
   const { byNewCertificate, inTask } = messages(ca, issuer);
   const found = {
@@ -37,7 +37,7 @@ export async function measureStarts(starts: number): Promise<Starts> {
     residentMb: [] as number[],
   };
   try {
-    const sidecar = await startProduct({ dir, ca, issuer });
+    const sidecar = await startProduct({ dir, ca, issuer, tree });
     for (let start = 0; start < starts; start++) {
       found.ready.push(await readyAgain(sidecar));
       found.residentMb.push(residentMb(sidecar.pid));
@@ -48,7 +48,7 @@ export async function measureStarts(starts: number): Promise<Starts> {
       found.hundredthInTask.push(inTasks.at(-1)!);
     }
     await sidecar.stop();
-    const free = await startProduct({ dir, ca, issuer, cores: BOTH_CORES });
+    const free = await startProduct({ dir, ca, issuer, tree, cores: BOTH_CORES });
     for (let start = 0; start < starts; start++) found.readyOnTwoCores.push(await readyAgain(free));
     await free.stop();
   } finally {
