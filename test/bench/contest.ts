@@ -7,10 +7,14 @@ import { residentMb } from '../support/load.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { ending } from '../support/started.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
+import { limitMemory } from './cgroup.ts';
 import { ALONE, type Depth, drive, FULL, type Spent } from './drive.ts';
 import { startHeimdall } from './heimdall.ts';
 import { type Contender, contender, startFloor, startProduct, type Tree } from './servers.ts';
 import { READS_PATHS, type ServerName, type Shape, shapes } from './shapes.ts';
+
+/** Of the sidecar that has little memory: what docs/performance.md says is enough. */
+export const LIMIT_MIB = 384;
 
 /** All servers up at once, and what they are asked. */
 export interface Contest {
@@ -38,6 +42,14 @@ export async function assemble({ heimdall, tree }: { heimdall: boolean; tree: Tr
   }
   const product = ending(started, await startProduct({ dir: folder(), ca, issuer, tree }));
   servers.set('product', contender('product', product));
+  const memory = limitMemory(LIMIT_MIB * 2 ** 20);
+  if (typeof memory === 'string') {
+    process.stderr.write(`bench: WITHOUT A MEMORY LIMIT, which cannot be set here: ${memory}\n`);
+  } else {
+    started.defer(memory.remove);
+    const limited = ending(started, await startProduct({ dir: folder(), ca, issuer, tree, memory }));
+    servers.set('limited', contender('limited', limited));
+  }
   const readsPaths = (dir: string) => writeFileSync(join(dir, 'policies', 'bench.cedar'), READS_PATHS);
   const miss = ending(started, await startProduct({ dir: folder(), ca, issuer, tree, prepare: readsPaths }));
   servers.set('miss', contender('miss', miss));

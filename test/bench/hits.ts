@@ -8,7 +8,7 @@ import { SnapshotHolder } from '../../src/policy/load/holder.ts';
 import { copyExample, PAYMENTS, TRUST_DOMAIN, workload } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { question, settings, task } from '../support/policy.ts';
-import { randomFrom } from '../support/readings/generate.ts';
+import { Random } from '../support/tools/random.ts';
 import { rounded } from './figures.ts';
 import { root } from './servers.ts';
 
@@ -77,8 +77,7 @@ export async function measureHits(seed = 1): Promise<Hits> {
   try {
     const snapshot = holder.current();
     if (snapshot === null) throw new Error(`no snapshot: ${JSON.stringify(holder.status().problems)}`);
-    const fraction = randomFrom(seed);
-    const asks = questions(snapshot, callers, (below) => Math.floor(fraction() * below));
+    const asks = questions(snapshot, callers, new Random(seed));
     const remembered: boolean[] = [];
     engine.asked = 0;
     for (const ask of asks) {
@@ -104,15 +103,15 @@ export async function measureHits(seed = 1): Promise<Hits> {
 function* questions(
   { inventory }: Pick<Snapshot<Parameters<typeof question>[0]>, 'inventory'>,
   callers: readonly (readonly [id: string, facts: string])[],
-  random: (below: number) => number,
+  random: Random,
 ): Generator<Question> {
   const start = Date.UTC(2026, 10, 25, 10);
   /** Of each caller and task, when its token was issued; of each caller, its certificate. */
-  const issued = callers.map(() => Array.from({ length: TASKS }, () => start - random(LIFE_MS)));
-  const certified = callers.map(() => start - random(HOUR_MS));
+  const issued = callers.map(() => Array.from({ length: TASKS }, () => start - random.below(LIFE_MS)));
+  const certified = callers.map(() => start - random.below(HOUR_MS));
   for (let n = 0; n < CHECKS; n++) {
     const now = start + Math.floor((n * 1000) / PER_SECOND);
-    const [who, path, which] = [random(callers.length), random(PATHS), random(TASKS)];
+    const [who, path, which] = [random.below(callers.length), random.below(PATHS), random.below(TASKS)];
     const [id, facts] = callers[who]!;
     if (now > issued[who]![which]! + LIFE_MS) issued[who]![which] = now;
     const issuedAt = issued[who]![which]!;

@@ -3,7 +3,7 @@ import { checkBytes, type RequestShape } from '../support/check-request.ts';
 import { PAYMENTS, workload } from '../support/estate.ts';
 import { connectionOf, usualHeaders } from '../support/load.ts';
 import type { TaskIssuer } from '../support/task-issuer.ts';
-import { makeKey, thumbprint } from '../support/tokens.ts';
+import { dpopProof, makeKey, thumbprint } from '../support/tokens.ts';
 
 export const LEDGER = workload('/ns/payments/sa/ledger');
 export const AGENT = workload('/ns/agents/sa/billing-agent');
@@ -53,7 +53,13 @@ export function messages(ca: TestCa, issuer: TaskIssuer) {
       const claims = { cnf: { jkt: thumbprint(holder) } };
       const access = issuer.accessToken(AUDIENCE, { workload: AGENT, scope: 'invoices', mutation: { claims } });
       return () => {
-        const proof = issuer.dpopProof({ holder, token: access, method: 'GET', uri: ORIGIN + INVOICE });
+        const proof = dpopProof({
+          key: holder,
+          now: Date.now(),
+          accessToken: access,
+          method: 'GET',
+          uri: ORIGIN + INVOICE,
+        });
         return request(AGENT, agent, { authorization: `DPoP ${access}`, dpop: proof });
       };
     },

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LIMIT_MIB } from './contest.ts';
 import type { Spread } from './figures.ts';
 import { plot } from './plot.ts';
 import { type Checks, type LastRun, type Made, ours, readLastRun, type ServerFigures } from './record.ts';
@@ -12,6 +13,7 @@ const NAMES: Readonly<Record<ServerName, string>> = {
   raw: 'raw',
   heimdall: 'Heimdall',
   product: 'cedar-ext-authz',
+  limited: `cedar-ext-authz within ${LIMIT_MIB} MiB`,
   miss: 'cedar-ext-authz',
 };
 /** A load average up to this is that of the bench itself, while it builds. */
@@ -56,12 +58,13 @@ function partsOf({ checks, sizes, steady }: LastRun): Readonly<Record<string, st
       .join('\n'),
     latency: latencyTable(checks),
     handler: `Inside the sidecar at 1,000 a second, by its own histogram: half within ${handler.p50} ms, 99 % within ${handler.p99} ms, 99.9 % within ${handler.p999} ms.`,
-    memory: memoryTable(checks),
+    memory: `${memoryTable(checks)}\n\n${limitedTo(checks)}`,
     starts: startsTable(checks),
     cost: costTable(checks),
     hits:
       `20 workloads with 200 paths and five tasks each, ${count(hits.decisions)} questions about the shipped policies: ` +
       `**${hits.percentInSecondHalf} %** of the verdicts were remembered in the second half, ${hits.percent} % over all; Cedar was asked ${hits.asked} times.`,
+    limit: String(LIMIT_MIB),
     share: `${Math.round(Math.max(...shares) * 100)} %`,
     sizes: sizes === undefined ? 'Not measured yet: `npm run bench -- sizes --record`.' : sizesTable(sizes),
     steady: steady === undefined ? '' : steadyOf(steady),
@@ -111,11 +114,28 @@ function latencyTable({ latency }: Checks): string {
 }
 
 function memoryTable({ memoryMb }: Checks): string {
-  const rows = (['product', 'floor', 'raw', 'heimdall'] as const).flatMap((name) => {
+  const rows = (['product', 'limited', 'floor', 'raw', 'heimdall'] as const).flatMap((name) => {
     const its = memoryMb[name];
     return its === undefined ? [] : [[NAMES[name], String(its.idle), String(its.loaded)]];
   });
   return table(['server', 'resident when idle, MB', 'the most under load, MB'], rows);
+}
+
+/** What a limit of memory costs. */
+function limitedTo({ shapes }: Checks): string {
+  const ratios = Object.entries(shapes).flatMap(
+    ([
+      shape,
+      {
+        servers: { product, limited },
+      },
+    ]) =>
+      product === undefined || limited === undefined
+        ? []
+        : [`\`${shape}\` costs ${(limited.full.micros[1] / product.full.micros[1]).toFixed(2)}`],
+  );
+  if (ratios.length === 0) return '';
+  return `Within a memory cgroup of ${LIMIT_MIB} MiB ${ratios.join(' and ')} times what it costs without.`;
 }
 
 function startsTable({ starts }: Checks): string {

@@ -42,8 +42,8 @@ const { values, positionals } = parseArgs({
 const number = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text));
 const rounds = {
   rounds: number(values.rounds, 3),
-  seconds: number(values.seconds, values.quick ? 0.5 : 3),
-  warmUp: number(values['warm-up'], 10),
+  seconds: number(values.seconds, values.quick ? 0.4 : 3),
+  warmUp: number(values['warm-up'], values.quick ? 5 : 10),
 };
 const [command, argument] = positionals;
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);

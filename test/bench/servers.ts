@@ -8,6 +8,7 @@ import { run } from '../support/run.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import type { TaskIssuer } from '../support/task-issuer.ts';
 import { until } from '../support/until.ts';
+import type { MemoryLimit } from './cgroup.ts';
 import { ORIGIN } from './messages.ts';
 
 /** The server has this core, and the load the other one, if there is one. */
@@ -61,6 +62,7 @@ export interface ProductOptions {
   readonly limits?: Readonly<Record<string, unknown>>;
   /** Those that it may use; one when left out. */
   readonly cores?: string;
+  readonly memory?: MemoryLimit;
 }
 
 /** A product to start. */
@@ -87,7 +89,7 @@ export async function build(folder: string): Promise<Tree> {
  * A product with the example's policies and a task issuer, its audit a file, under the flags of its program's first line.
  */
 export async function startProduct(options: ProductOptions): Promise<Sidecar> {
-  const { dir, ca, issuer, tree, prepare, limits, cores } = options;
+  const { dir, ca, issuer, tree, prepare, limits, cores, memory } = options;
   cpSync(join(tree.root, 'cedar', 'example'), dir, { recursive: true });
   writeFileSync(join(dir, 'bundle.json'), JSON.stringify(bundleDocument([ca])));
   const inventory = join(dir, 'inventory.yaml');
@@ -107,7 +109,11 @@ export async function startProduct(options: ProductOptions): Promise<Sidecar> {
     tcp: true,
     config: inWordsOf(tree.root, config),
     main,
-    command: (args) => onServerCore(process.execPath, ['--inspect-port=0', ...nodeFlags(main), main, ...args], cores),
+    command: (more) => {
+      const args = ['--inspect-port=0', ...nodeFlags(main), main, ...more];
+      const command = onServerCore(process.execPath, args, cores);
+      return memory === undefined ? command : memory.within(command.file, command.args);
+    },
   });
 }
 

@@ -5,7 +5,7 @@ import type { Verdict } from './h2-load.ts';
 import { NAMED_HOST } from './heimdall.ts';
 import { messages } from './messages.ts';
 
-export type ServerName = 'floor' | 'raw' | 'heimdall' | 'product' | 'miss';
+export type ServerName = 'floor' | 'raw' | 'heimdall' | 'product' | 'limited' | 'miss';
 
 /** One kind of check, as each server gets it. */
 export interface Shape {
@@ -14,7 +14,8 @@ export interface Shape {
   readonly about: string;
   /** The right answer; the floor says yes to all. */
   readonly right: Verdict;
-  /** The servers that are asked; of the product, one with the shipped policies and one with a policy that reads each path. */
+  /** The servers that are asked; of the product, one with the shipped policies, one more of these within little memory, and one
+   * with a policy that reads each path. */
   readonly servers: readonly ServerName[];
   /**
    * Begins a window for a server: its messages, at least as many as it is thought to answer. No credential has to live longer
@@ -33,6 +34,7 @@ export function shapes(ca: TestCa, issuer: TaskIssuer): readonly Shape[] {
   const distinct = (server: ServerName, checks: number, message: () => Uint8Array): Source =>
     server === 'floor' || server === 'raw' ? inTurn(made(Math.min(checks, FEW), message)) : once(made(checks, message));
   const all: readonly ServerName[] = ['floor', 'raw', 'heimdall', 'product'];
+  const limitedToo: readonly ServerName[] = [...all, 'limited'];
   const form = (server: ServerName) => (server === 'heimdall' ? ({ form: 'headers' } as const) : {});
   return [
     {
@@ -46,14 +48,14 @@ export function shapes(ca: TestCa, issuer: TaskIssuer): readonly Shape[] {
       name: 'task',
       about: 'an agent’s read with certificate and task token (ES256), both seen before',
       right: 'allow',
-      servers: all,
+      servers: limitedToo,
       begin: (server) => again(make.inTask(form(server))),
     },
     {
       name: 'new-task',
       about: 'the same, with a task token never seen before',
       right: 'allow',
-      servers: all,
+      servers: limitedToo,
       begin: (server, checks) => distinct(server, checks, () => make.inTask(form(server))),
     },
     {
