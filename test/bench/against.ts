@@ -4,9 +4,9 @@ import { TRUST_DOMAIN } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { run } from '../support/run.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
-import { drive, type Spent } from './drive.ts';
 import { micros, type Spread, spread } from './figures.ts';
-import { type Contender, contender, root, sourcesOf, startProduct, takeLoadCore } from './servers.ts';
+import { drive, type Spent } from './load/drive.ts';
+import { type Contender, contender, root, sourcesOf, startProduct, takeLoadCore } from './servers/servers.ts';
 import { type Shape, shapes } from './shapes.ts';
 
 /** Shapes that a checkout of any age answers. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { finish } from '../support/run.ts';
-import { root } from './servers.ts';
+import { root } from './servers/servers.ts';
 
 const linux = { skip: existsSync('/proc/self/schedstat') ? false : 'CPU time is read from /proc' };
 const bench = (...args: readonly string[]) =>

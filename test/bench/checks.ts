@@ -1,10 +1,10 @@
 import { residentMb } from '../support/load.ts';
 import { assemble, type Contest, compare, type Rounds } from './contest.ts';
 import { measureHits } from './hits.ts';
-import { handlerQuantile, handlerTimes, openLoop } from './latency.ts';
-import { type Checks, figuresOf, made } from './record.ts';
-import { wrongAnswers } from './report.ts';
-import type { Tree } from './servers.ts';
+import { handlerQuantile, handlerTimes, openLoop } from './load/latency.ts';
+import { type Checks, figuresOf, made } from './page/record.ts';
+import { wrongAnswers } from './page/report.ts';
+import type { Tree } from './servers/servers.ts';
 import type { ServerName } from './shapes.ts';
 import { measureStarts } from './starts.ts';
 

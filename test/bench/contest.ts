@@ -7,10 +7,10 @@ import { residentMb } from '../support/load.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { ending } from '../support/started.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
-import { limitMemory } from './cgroup.ts';
-import { ALONE, type Depth, drive, FULL, type Spent } from './drive.ts';
-import { startHeimdall } from './heimdall.ts';
-import { type Contender, contender, startFloor, startProduct, type Tree } from './servers.ts';
+import { ALONE, type Depth, drive, FULL, type Spent } from './load/drive.ts';
+import { limitMemory } from './servers/cgroup.ts';
+import { startHeimdall } from './servers/heimdall.ts';
+import { type Contender, contender, startFloor, startProduct, type Tree } from './servers/servers.ts';
 import { READS_PATHS, type ServerName, type Shape, shapes } from './shapes.ts';
 
 /** Of the sidecar that has little memory: what docs/performance.md says is enough. */

@@ -1,4 +1,4 @@
-import type { Spent } from './drive.ts';
+import type { Spent } from './load/drive.ts';
 
 /** Minimum, median and maximum. */
 export type Spread = readonly [min: number, median: number, max: number];

@@ -10,7 +10,7 @@ import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { question, settings, task } from '../support/policy.ts';
 import { Random } from '../support/tools/random.ts';
 import { rounded } from './figures.ts';
-import { root } from './servers.ts';
+import { root } from './servers/servers.ts';
 
 const CHECKS = 6000;
 const PER_SECOND = 200;

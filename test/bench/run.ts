@@ -5,16 +5,16 @@ import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { against } from './against.ts';
 import { measureChecks } from './checks.ts';
 import { measureHits } from './hits.ts';
-import { writePage } from './page.ts';
-import { plot } from './plot.ts';
-import { made, writeLastRun } from './record.ts';
-import { line } from './report.ts';
-import { build, root, type Tree, takeLoadCore } from './servers.ts';
+import { writePage } from './page/page.ts';
+import { plot } from './page/plot.ts';
+import { made, writeLastRun } from './page/record.ts';
+import { line } from './page/report.ts';
+import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
 
 const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
-  what a check costs here, at a server that says yes and at Heimdall, in one run; about 12 minutes, with --quick under 3
+  what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
 npm run bench -- sizes [--rounds N] [--seconds N] [--warm-up N] [--most N] [--record]
   the same in estates of more policies, workloads and hops
 npm run bench -- hits [SEED]

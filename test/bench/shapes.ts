@@ -1,9 +1,9 @@
 import type { TestCa } from '../support/ca.ts';
 import type { TaskIssuer } from '../support/task-issuer.ts';
-import type { Source } from './drive.ts';
-import type { Verdict } from './h2-load.ts';
-import { NAMED_HOST } from './heimdall.ts';
+import type { Source } from './load/drive.ts';
+import type { Verdict } from './load/verdict.ts';
 import { messages } from './messages.ts';
+import { NAMED_HOST } from './servers/heimdall.ts';
 
 export type ServerName = 'floor' | 'raw' | 'heimdall' | 'product' | 'limited' | 'miss';
 
@@ -12,7 +12,7 @@ export interface Shape {
   readonly name: string;
   /** What a reader needs to know of it. */
   readonly about: string;
-  /** The right answer; the floor says yes to all. */
+  /** The right answer; the floor allows everything. */
   readonly right: Verdict;
   /** The servers that are asked; of the product, one with the shipped policies, one more of these within little memory, and one
    * with a policy that reads each path. */

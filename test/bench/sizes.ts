@@ -8,10 +8,10 @@ import { residentMb } from '../support/load.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { ending } from '../support/started.ts';
 import { actClaim, TaskIssuer } from '../support/task-issuer.ts';
-import { drive, type Source, type Spent } from './drive.ts';
 import { micros, ratio, rounded, type Spread, spread } from './figures.ts';
+import { drive, type Source, type Spent } from './load/drive.ts';
 import { request } from './messages.ts';
-import { contender, type ProductOptions, startProduct, type Tree } from './servers.ts';
+import { contender, type ProductOptions, startProduct, type Tree } from './servers/servers.ts';
 
 const CALLERS = 6;
 /** Policies in one file: what a person would still open. */

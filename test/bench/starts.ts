@@ -7,7 +7,7 @@ import type { Sidecar } from '../support/sidecar.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { rounded, type Spread, spread } from './figures.ts';
 import { messages } from './messages.ts';
-import { BOTH_CORES, startProduct, type Tree } from './servers.ts';
+import { BOTH_CORES, startProduct, type Tree } from './servers/servers.ts';
 
 const CHECKS = 100;
 

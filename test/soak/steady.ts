@@ -1,11 +1,11 @@
 import { statSync, truncateSync } from 'node:fs';
-import { drive, FULL } from '../bench/drive.ts';
-import { LoadConnection } from '../bench/h2-load.ts';
+import { drive, FULL } from '../bench/load/drive.ts';
+import { LoadConnection } from '../bench/load/h2-load.ts';
+import { type Ask, type Paced, pace } from '../bench/load/pace.ts';
 import { messages } from '../bench/messages.ts';
-import { type Ask, type Paced, pace } from '../bench/pace.ts';
-import { writePage } from '../bench/page.ts';
-import { made, type Steady, writeLastRun } from '../bench/record.ts';
-import { build, contender, startProduct, takeLoadCore } from '../bench/servers.ts';
+import { writePage } from '../bench/page/page.ts';
+import { made, type Steady, writeLastRun } from '../bench/page/record.ts';
+import { build, contender, startProduct, takeLoadCore } from '../bench/servers/servers.ts';
 import { TestCa } from '../support/ca.ts';
 import { TRUST_DOMAIN } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';

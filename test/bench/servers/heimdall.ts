@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { TRUST_DOMAIN } from '../support/estate.ts';
-import { goTool } from '../support/go-tool.ts';
-import { JwksServer } from '../support/jwks-server.ts';
-import { freePort } from '../support/ports.ts';
-import { Program } from '../support/process.ts';
-import { type TaskIssuer, TTS } from '../support/task-issuer.ts';
-import { jwk } from '../support/tokens.ts';
-import { until } from '../support/until.ts';
-import { AGENT, LEDGER } from './messages.ts';
+import { TRUST_DOMAIN } from '../../support/estate.ts';
+import { goTool } from '../../support/go-tool.ts';
+import { JwksServer } from '../../support/jwks-server.ts';
+import { freePort } from '../../support/ports.ts';
+import { Program } from '../../support/process.ts';
+import { type TaskIssuer, TTS } from '../../support/task-issuer.ts';
+import { jwk } from '../../support/tokens.ts';
+import { until } from '../../support/until.ts';
+import { AGENT, LEDGER } from '../messages.ts';
 import { type Contender, onServerCore } from './servers.ts';
 
 /** Requests to this host name their caller in x-forwarded-client-cert, as Heimdall's only way to learn of a certificate. */

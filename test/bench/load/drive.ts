@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { type Done, LoadConnection, type Verdict } from './h2-load.ts';
-import type { Contender } from './servers.ts';
+import type { Contender } from '../servers/servers.ts';
+import { type Done, LoadConnection } from './h2-load.ts';
+import type { Verdict } from './verdict.ts';
 
 /** How many checks are kept in flight. */
 export interface Depth {

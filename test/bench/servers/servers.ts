@@ -1,21 +1,21 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { bundleDocument, type TestCa } from '../support/ca.ts';
-import { exampleIdentity, PAYMENTS } from '../support/estate.ts';
-import { Program } from '../support/process.ts';
-import { run } from '../support/run.ts';
-import { Sidecar } from '../support/sidecar.ts';
-import type { TaskIssuer } from '../support/task-issuer.ts';
-import { until } from '../support/until.ts';
+import { bundleDocument, type TestCa } from '../../support/ca.ts';
+import { exampleIdentity, PAYMENTS } from '../../support/estate.ts';
+import { Program } from '../../support/process.ts';
+import { run } from '../../support/run.ts';
+import { Sidecar } from '../../support/sidecar.ts';
+import type { TaskIssuer } from '../../support/task-issuer.ts';
+import { until } from '../../support/until.ts';
+import { ORIGIN } from '../messages.ts';
 import type { MemoryLimit } from './cgroup.ts';
-import { ORIGIN } from './messages.ts';
 
 /** The server has this core, and the load the other one, if there is one. */
 const SERVER_CORE = '0';
 const LOAD_CORE = availableParallelism() > 1 ? '1' : '0';
 export const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`;
-export const root = join(import.meta.dirname, '..', '..');
+export const root = join(import.meta.dirname, '..', '..', '..');
 
 /** A server that is compared: it answers Envoy's Check on a port of loopback. */
 export interface Contender {
@@ -39,7 +39,7 @@ export async function takeLoadCore(): Promise<void> {
   await run('taskset', ['-acp', LOAD_CORE, String(process.pid)]);
 }
 
-/** The server that says yes: `raw` without reading the request. */
+/** The server that allows everything: `raw` without reading the request. */
 export async function startFloor(kind: 'floor' | 'raw'): Promise<Contender> {
   const { file, args } = onServerCore(process.execPath, [join(import.meta.dirname, 'floor.mjs'), kind]);
   const program = new Program(`the ${kind} server`, file, args);

@@ -1,11 +1,11 @@
+import type { ServerName } from '../shapes.ts';
 import type { Checks, ServerFigures } from './record.ts';
-import type { ServerName } from './shapes.ts';
 
 const BARS: readonly (readonly [name: ServerName, title: string, colour: string])[] = [
   ['product', 'cedar-ext-authz', '#2563eb'],
   ['miss', 'cedar-ext-authz', '#2563eb'],
   ['heimdall', 'Heimdall', '#d97706'],
-  ['floor', 'floor: says yes', '#9ca3af'],
+  ['floor', 'floor: allows everything', '#9ca3af'],
   ['raw', 'floor without protobuf', '#d1d5db'],
 ];
 const [LEFT, WIDTH, BAR, GAP, TOP] = [130, 560, 12, 14, 54];

@@ -1,6 +1,6 @@
-import type { Measured } from './contest.ts';
+import type { Measured } from '../contest.ts';
+import type { ServerName } from '../shapes.ts';
 import { ours, type ShapeFigures } from './record.ts';
-import type { ServerName } from './shapes.ts';
 
 /** `bench: SHAPE: N us, R of floor, H of Heimdall; alone N us, R of floor`. */
 export function line(shape: string, { servers, ofFloor, ofHeimdall, ofFloorAlone }: ShapeFigures): string {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../../src/base/fault.ts';
+import { messageOf } from '../../../src/base/fault.ts';
 
 /** A memory cgroup of Linux, below that of this process. */
 export interface MemoryLimit {

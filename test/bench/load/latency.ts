@@ -1,8 +1,9 @@
-import type { Sidecar } from '../support/sidecar.ts';
+import type { Sidecar } from '../../support/sidecar.ts';
+import { quantile, rounded } from '../figures.ts';
+import type { Contender } from '../servers/servers.ts';
 import type { Source } from './drive.ts';
-import { quantile, rounded } from './figures.ts';
-import { LoadConnection, type Verdict } from './h2-load.ts';
-import type { Contender } from './servers.ts';
+import { LoadConnection } from './h2-load.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Envoy keeps a connection for each of its threads. */
 const CONNECTIONS = 4;

@@ -1,4 +1,5 @@
-import type { LoadConnection, Verdict } from './h2-load.ts';
+import type { LoadConnection } from './h2-load.ts';
+import type { Verdict } from './verdict.ts';
 
 /** A message, and the decision that is right. */
 export interface Ask {

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LIMIT_MIB } from './contest.ts';
-import type { Spread } from './figures.ts';
+import { LIMIT_MIB } from '../contest.ts';
+import type { Spread } from '../figures.ts';
+import { root } from '../servers/servers.ts';
+import type { ServerName } from '../shapes.ts';
+import type { SizeRow } from '../sizes.ts';
 import { plot } from './plot.ts';
 import { type Checks, type LastRun, type Made, ours, readLastRun, type ServerFigures } from './record.ts';
-import { root } from './servers.ts';
-import type { ServerName } from './shapes.ts';
-import type { SizeRow } from './sizes.ts';
 
 const NAMES: Readonly<Record<ServerName, string>> = {
   floor: 'floor',

@@ -11,7 +11,7 @@ const options = {
   keepCase: true,
   longs: String,
   defaults: true,
-  includeDirs: [join(import.meta.dirname, '..', '..', 'proto')],
+  includeDirs: [join(import.meta.dirname, '..', '..', '..', 'proto')],
 };
 const { Check } = loadSync('envoy/service/auth/v3/external_auth.proto', options)['envoy.service.auth.v3.Authorization'];
 const answer = { status: { code: 0, message: 'permitted' }, ok_response: { headers: [], headers_to_remove: [] } };

@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../support/run.ts';
-import type { Windows } from './contest.ts';
-import type { Spent } from './drive.ts';
-import { micros, ratio, rounded, type Spread, spread } from './figures.ts';
-import type { Hits } from './hits.ts';
-import type { Latency } from './latency.ts';
-import { root } from './servers.ts';
-import type { ServerName, Shape } from './shapes.ts';
-import type { Sizes } from './sizes.ts';
-import type { Starts } from './starts.ts';
+import { run } from '../../support/run.ts';
+import type { Windows } from '../contest.ts';
+import { micros, ratio, rounded, type Spread, spread } from '../figures.ts';
+import type { Hits } from '../hits.ts';
+import type { Spent } from '../load/drive.ts';
+import type { Latency } from '../load/latency.ts';
+import { root } from '../servers/servers.ts';
+import type { ServerName, Shape } from '../shapes.ts';
+import type { Sizes } from '../sizes.ts';
+import type { Starts } from '../starts.ts';
 
 /** When, of what and where a section was measured. */
 export interface Made {
@@ -77,7 +77,7 @@ export interface LastRun {
   readonly steady?: Steady;
 }
 
-export const lastRunFile = join(import.meta.dirname, 'last-run.json');
+export const lastRunFile = join(root, 'test', 'bench', 'last-run.json');
 
 export function readLastRun(): LastRun {
   return JSON.parse(readFileSync(lastRunFile, 'utf8')) as LastRun;

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { root } from '../servers/servers.ts';
 import { page } from './page.ts';
 import { plot } from './plot.ts';
 import { readLastRun } from './record.ts';
-import { root } from './servers.ts';
 
 const committed = (file: string): string => readFileSync(join(root, 'docs', file), 'utf8');
 
@@ -17,7 +17,7 @@ test('docs/performance.md and its plot are those of the run that is committed', 
 });
 
 test('each command on the page is one that the bench and the soaks know', () => {
-  const { stderr: usage } = spawnSync(process.execPath, [join(import.meta.dirname, 'run.ts'), 'nothing']);
+  const { stderr: usage } = spawnSync(process.execPath, [join(root, 'test', 'bench', 'run.ts'), 'nothing']);
   const commands = [...committed('performance.md').matchAll(/`npm run (bench|soak)(?: -- ([^`]+))?`/g)];
   assert.ok(commands.length > 5);
   for (const [command, script, words = ''] of commands) {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { authorization, type CheckResponseMessage, type ReceivedCheck } from '../../src/envoy/messages.ts';
-import { checkBytes } from '../support/check-request.ts';
-import { LoadConnection, type Verdict, verdictOf } from './h2-load.ts';
+import { authorization, type CheckResponseMessage, type ReceivedCheck } from '../../../src/envoy/messages.ts';
+import { checkBytes } from '../../support/check-request.ts';
+import { LoadConnection } from './h2-load.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 const bytesOf = (message: object): Buffer => authorization.Check.responseSerialize(message);
 const ok = { headers: [], headers_to_remove: [] };
