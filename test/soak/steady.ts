@@ -15,7 +15,6 @@ import { TaskIssuer } from '../support/task-issuer.ts';
 import type { SoakResult } from './run.ts';
 
 const MINUTES = 30;
-const CONNECTIONS = 4;
 /** Envoy's defaults: its timeout for a check, and the requests that a cluster may have in flight. */
 const [DEADLINE_MS, IN_FLIGHT] = [200, 1024];
 const WARM_UP_SECONDS = 10;
@@ -45,14 +44,10 @@ export async function run([minutes = String(MINUTES), record]: readonly string[]
     if (statSync(sidecar.auditFile).size > AUDIT_BYTES) truncateSync(sidecar.auditFile);
   }, 1000);
   started.defer(() => clearInterval(emptying));
-  const at = async (perSecond: number, seconds: number): Promise<Paced> => {
-    const timeout = `${DEADLINE_MS}m`;
-    const open = Array.from({ length: CONNECTIONS }, () => LoadConnection.to(contender('', sidecar).port, timeout));
-    const connections = await Promise.all(open);
-    const paced = await pace(connections, next, { perSecond, seconds, deadlineMs: DEADLINE_MS, inFlight: IN_FLIGHT });
-    for (const connection of connections) connection.close();
-    return paced;
-  };
+  const { port } = contender('the sidecar', sidecar);
+  const connect = (): Promise<LoadConnection> => LoadConnection.to(port, `${DEADLINE_MS}m`);
+  const at = (perSecond: number, seconds: number): Promise<Paced> =>
+    pace(connect, next, { perSecond, seconds, deadlineMs: DEADLINE_MS, inFlight: IN_FLIGHT });
   const perSecond = Math.round(most * (short ? SHORT_SHARE : SHARE));
   const seconds = Math.max(1, Number(minutes) * 60);
   const steady = await at(perSecond, seconds);
@@ -75,6 +70,7 @@ export async function run([minutes = String(MINUTES), record]: readonly string[]
       inTime: Math.round((overload.right + overload.refused) / overloadSeconds),
       decided: Math.round(overload.right / overloadSeconds),
       late: overload.unanswered,
+      lostConnections: overload.lost,
       recoveredMs: Math.round(afterwards.lastFaultMs),
     },
   };
@@ -106,6 +102,7 @@ function failures(
     ...(steady.refused + steady.held > 0
       ? [`steady: ${steady.refused} refused as overloaded, ${steady.held} held back`]
       : []),
+    ...(steady.lost > 0 ? [`steady: ${steady.lost} connections ended`] : []),
     ...(silent.length > 0 ? [`steady: no answer in the seconds ${silent.slice(0, 10).join(', ')}`] : []),
     ...(overload.late > 0 ? [`overload: ${overload.late} checks without an answer in time`] : []),
     ...(overload.inTime < LEAST * most ? [`overload: ${overload.inTime} answers a second of ${most}`] : []),
@@ -120,7 +117,7 @@ function lineOf(
   return (
     `${minutes} minutes at ${perSecond}/s of ${most}/s: ${checks} checks, ${steady.refused} refused, ${steady.unanswered} unanswered, ` +
     `p50 ${latency.p50} ms, p99 ${latency.p99} ms, p99.9 ${latency.p999} ms, slowest ${latency.slowest} ms; at ${overload.perSecond}/s ` +
-    `${overload.inTime}/s in time, ${overload.decided}/s of them decided, ${overload.late} unanswered, right after ${overload.recoveredMs} ms`
+    `${overload.inTime}/s in time, ${overload.decided}/s of them decided, ${overload.late} unanswered, ${overload.lostConnections} connections ended, right after ${overload.recoveredMs} ms`
   );
 }
 

@@ -28,6 +28,8 @@ export class Paced {
   unanswered = 0;
   /** Another decision than the right one. */
   wrong = 0;
+  /** Connections that the server ended, each of which was replaced. */
+  lost = 0;
   /** Answers in each second. */
   readonly answers: number[] = [];
   /** Milliseconds from the beginning to when the last answer that was not right was due. */
@@ -67,8 +69,14 @@ export class Paced {
 
 const PER_MS = 20;
 
-/** Sends checks when they are due, in turn over the connections, for as long as is said. */
-export async function pace(connections: readonly LoadConnection[], next: () => Ask, options: Pace): Promise<Paced> {
+/** Connections of Envoy's threads: one each, and a new one when the server ends it. */
+const CONNECTIONS = 4;
+
+/** Sends checks when they are due, in turn over four connections, for as long as is said. */
+export async function pace(connect: () => Promise<LoadConnection>, next: () => Ask, options: Pace): Promise<Paced> {
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, connect));
+  /** Places of connections that are being opened. */
+  const opening = new Set<number>();
   const { perSecond, seconds, deadlineMs, inFlight } = options;
   const total = Math.round(perSecond * seconds);
   const paced = new Paced();
@@ -77,16 +85,40 @@ export async function pace(connections: readonly LoadConnection[], next: () => A
   /** In the order of their deadlines. */
   let open: { readonly due: number; readonly giveUp: () => void; done: boolean }[] = [];
   let [at, first, busy] = [0, 0, 0];
+  /** The next one that is open; those that were ended are replaced. */
+  const live = (from: number): LoadConnection | null => {
+    for (let n = 0; n < CONNECTIONS; n++) {
+      const place = (from + n) % CONNECTIONS;
+      const connection = connections[place]!;
+      if (!connection.ended) return connection;
+      if (opening.has(place)) continue;
+      opening.add(place);
+      paced.lost++;
+      connect().then(
+        (opened) => {
+          connections[place] = opened;
+          opening.delete(place);
+        },
+        () => opening.delete(place),
+      );
+    }
+    return null;
+  };
   const send = (due: number): void => {
     if (busy >= inFlight) {
       paced.held++;
       return;
     }
-    busy++;
     paced.sent++;
     const ask = next();
+    const connection = live(at);
+    if (connection === null) {
+      paced.answered('none', Buffer.alloc(0), ask, { due, now: due, start });
+      return;
+    }
+    busy++;
     const entry = { due, done: false, giveUp: (): void => {} };
-    entry.giveUp = connections[at % connections.length]!.send(ask.message, (verdict, message) => {
+    entry.giveUp = connection.send(ask.message, (verdict, message) => {
       if (entry.done) return;
       entry.done = true;
       busy--;
@@ -105,5 +137,6 @@ export async function pace(connections: readonly LoadConnection[], next: () => A
     };
     turn();
   });
+  for (const connection of connections) connection.close();
   return paced;
 }

@@ -66,6 +66,7 @@ export interface Steady extends Made {
     readonly inTime: number;
     readonly decided: number;
     readonly late: number;
+    readonly lostConnections: number;
     readonly recoveredMs: number;
   };
 }
