@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { after, before, test } from 'node:test';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage, type ReceivedCheck } from '../../../src/envoy/messages.ts';
 import { checkBytes } from '../../support/check-request.ts';
+import { closeServer, listenOnLoopback } from '../../support/ports.ts';
 import { LoadConnection } from './h2-load.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
@@ -45,7 +47,7 @@ before(async () => {
 });
 after(() => server.forceShutdown());
 
-test('every answer of many in flight is that of its own check, beyond what the windows hold at once', async () => {
+test('every answer of many in flight is that of its own check, of whatever size', async () => {
   const connection = await LoadConnection.to(port);
   const ask = (path: string): Promise<Verdict> =>
     new Promise((resolve) => connection.send(checkBytes({ path, headers: { filler: 'x'.repeat(5000) } }), resolve));
@@ -58,6 +60,33 @@ test('every answer of many in flight is that of its own check, beyond what the w
   connection.close();
   assert.equal(await ask('/2'), 'none', 'nothing is sent on a closed connection');
 });
+
+test('no more is sent than a server that does not read leaves room for, and the rest when it reads', async () => {
+  const [message, count] = [checkBytes({ headers: { filler: 'x'.repeat(5000) } }), 100];
+  const unread: ServerHttp2Stream[] = [];
+  const slow = createHttp2Server().on('stream', (stream) => {
+    unread.push(stream);
+    // The next message does not fit beside these.
+    if ((unread.length + 1) * message.length > 65_535) setImmediate(() => unread.splice(0).forEach(allow));
+  });
+  const connection = await LoadConnection.to(await listenOnLoopback(slow));
+  const ask = (): Promise<Verdict> => new Promise((resolve) => connection.send(message, resolve));
+  const asked = Array.from({ length: count }, ask);
+  const rest = setInterval(() => unread.splice(0).forEach(allow), 200);
+  assert.deepEqual([...new Set(await Promise.all(asked))], ['allow']);
+  clearInterval(rest);
+  connection.close();
+  await closeServer(slow);
+});
+
+function allow(stream: ServerHttp2Stream): void {
+  const message = bytesOf({ status: { code: 0 }, ok_response: ok });
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  stream.resume();
+  stream.respond({ 'content-type': 'application/grpc' });
+  stream.end(Buffer.concat([head, message]));
+}
 
 test('what is in flight when the server goes away has no answer', async () => {
   const gone = new Server();
