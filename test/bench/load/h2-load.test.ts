@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { authorization, type CheckResponseMessage, type ReceivedCheck } from '../../../src/envoy/messages.ts';
 import { checkBytes } from '../../support/check-request.ts';
 import { closeServer, listenOnLoopback } from '../../support/ports.ts';
-import { LoadConnection } from './h2-load.ts';
+import { LoadConnection, windowUpdate } from './h2-load.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 const bytesOf = (message: object): Buffer => authorization.Check.responseSerialize(message);
@@ -61,32 +61,46 @@ test('every answer of many in flight is that of its own check, of whatever size'
   assert.equal(await ask('/2'), 'none', 'nothing is sent on a closed connection');
 });
 
-test('no more is sent than a server that does not read leaves room for, and the rest when it reads', async () => {
-  const [message, count] = [checkBytes({ headers: { filler: 'x'.repeat(5000) } }), 100];
-  const unread: ServerHttp2Stream[] = [];
-  const slow = createHttp2Server().on('stream', (stream) => {
-    unread.push(stream);
-    // The next message does not fit beside these.
-    if ((unread.length + 1) * message.length > 65_535) setImmediate(() => unread.splice(0).forEach(allow));
+test('no more is sent than the window of the connection holds, and the rest when it grows', async (t) => {
+  const message = checkBytes({ headers: { filler: 'x'.repeat(5000) } });
+  const [count, length] = [100, message.length + GRPC_HEAD];
+  const inWindow = Math.floor(WINDOW / length) * length;
+  const all = Promise.withResolvers<void>();
+  let [received, atFirst, opening, opened] = [0, 0, false, false];
+  const server = createServer((socket) => {
+    let rest: Buffer = Buffer.alloc(0);
+    let preface = PREFACE_BYTES;
+    socket.on('error', () => {});
+    socket.on('data', (bytes: Buffer) => {
+      rest = Buffer.concat([rest, bytes.subarray(preface)]);
+      preface = 0;
+      for (let size = sizeOf(rest); rest.length >= size; rest = rest.subarray(size), size = sizeOf(rest))
+        if (rest[3] === DATA) received += size - FRAME_HEAD;
+      if (!opened) atFirst = received;
+      if (received === count * length) all.resolve();
+      if (received < inWindow || opening) return;
+      opening = true;
+      // Whatever is sent too soon comes before.
+      setTimeout(() => {
+        opened = true;
+        socket.write(windowUpdate(count * length));
+      }, 50);
+    });
   });
-  const connection = await LoadConnection.to(await listenOnLoopback(slow));
-  const ask = (): Promise<Verdict> => new Promise((resolve) => connection.send(message, resolve));
-  const asked = Array.from({ length: count }, ask);
-  const rest = setInterval(() => unread.splice(0).forEach(allow), 200);
-  assert.deepEqual([...new Set(await Promise.all(asked))], ['allow']);
-  clearInterval(rest);
-  connection.close();
-  await closeServer(slow);
+  const connection = await LoadConnection.to(await listenOnLoopback(server));
+  t.after(async () => {
+    connection.close();
+    await closeServer(server);
+  });
+  for (let n = 0; n < count; n++) connection.send(message, () => {});
+  await all.promise;
+  assert.equal(atFirst, inWindow);
 });
 
-function allow(stream: ServerHttp2Stream): void {
-  const message = bytesOf({ status: { code: 0 }, ok_response: ok });
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  stream.resume();
-  stream.respond({ 'content-type': 'application/grpc' });
-  stream.end(Buffer.concat([head, message]));
-}
+/** HTTP/2 by the byte (RFC 9113 sections 3.4 and 4.1). */
+const [PREFACE_BYTES, FRAME_HEAD, GRPC_HEAD, WINDOW, DATA] = [24, 9, 5, 65_535, 0];
+const sizeOf = (frames: Buffer): number =>
+  frames.length < FRAME_HEAD ? Number.POSITIVE_INFINITY : FRAME_HEAD + frames.readUIntBE(0, 3);
 
 test('what is in flight when the server goes away has no answer', async () => {
   const gone = new Server();

@@ -266,7 +266,8 @@ export class LoadConnection {
   }
 }
 
-function windowUpdate(bytes: number): Buffer {
+/** A WINDOW_UPDATE of the whole connection. */
+export function windowUpdate(bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);
   return frame(TYPE.windowUpdate, 0, 0, payload);
