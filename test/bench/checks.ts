@@ -9,6 +9,7 @@ import type { ServerName } from './shapes.ts';
 import { measureStarts } from './starts.ts';
 
 const RATES = [500, 1000] as const;
+const PACED: readonly ServerName[] = ['floor', 'heimdall', 'product'];
 
 export interface ChecksOptions extends Rounds {
   readonly tree: Tree;
@@ -63,7 +64,7 @@ async function measurePaced(
   const latency: Checks['latency'][number][] = [];
   let handler = { p50: 0, p99: 0, p999: 0 };
   for (const perSecond of RATES) {
-    for (const name of task.servers.filter((one) => servers.has(one) && one !== 'raw')) {
+    for (const name of PACED.filter((one) => servers.has(one))) {
       const before = await handlerTimes(product);
       const source = task.begin(name, perSecond * seconds);
       latency.push({
