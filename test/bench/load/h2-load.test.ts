@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { authorization, type CheckResponseMessage, type ReceivedCheck } from '../../../src/envoy/messages.ts';
+import type { CheckResponseMessage, ReceivedCheck } from '../../../src/envoy/api.ts';
+import { authorization, encodeByLibrary } from '../../../src/envoy/messages.ts';
 import { checkBytes } from '../../support/check-request.ts';
 import { closeServer, listenOnLoopback } from '../../support/ports.ts';
 import { LoadConnection, windowUpdate } from './h2-load.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
-const bytesOf = (message: object): Buffer => authorization.Check.responseSerialize(message);
+const bytesOf = (message: object): Buffer => encodeByLibrary(message as CheckResponseMessage);
 const ok = { headers: [], headers_to_remove: [] };
 const denied = { status: { code: 403 }, headers: [], body: 'x'.repeat(300) };
 
