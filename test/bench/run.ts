@@ -1,69 +1,133 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { against } from './against.ts';
-import { assemble, type Contender, type Spent } from './contenders.ts';
-import { micros, spread } from './figures.ts';
-import { firstChecks } from './starts.ts';
+import { measureChecks } from './checks.ts';
+import { measureHits } from './hits.ts';
+import { writePage } from './page/page.ts';
+import { plot } from './page/plot.ts';
+import { made, writeLastRun } from './page/record.ts';
+import { line } from './page/report.ts';
+import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
+import { measureSizes } from './sizes.ts';
+import { measureStarts } from './starts.ts';
 
-/**
- * `npm run bench [-- --seconds N] [--rounds N] [--starts N]`: what one check costs, through gRPC on a Unix socket, beside what it
- * cannot cost less than. Rounds alternate, so that what else the machine does meets all alike. CPU is that of the server
- * process alone; compare figures of one run only. At last, what the first check after a start takes.
- *
- * `npm run bench -- against COMMIT [--rounds N] [--checks N]`: what a check costs here and at that commit.
- */
+const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
+  what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
+npm run bench -- sizes [--rounds N] [--seconds N] [--warm-up N] [--most N] [--record]
+  the same in estates of more policies, workloads and hops
+npm run bench -- hits [SEED]
+  how many verdicts are remembered in a mixed load
+npm run bench -- starts [N]
+  what a start takes, and the first checks after it
+npm run bench -- against COMMIT [--rounds N] [--checks N]
+  what a check costs here and at that commit
+--record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
+`;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    checks: { type: 'string', default: '20000' },
-    seconds: { type: 'string', default: '3' },
+    quick: { type: 'boolean', default: false },
+    'no-heimdall': { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
     rounds: { type: 'string' },
-    starts: { type: 'string', default: '7' },
+    seconds: { type: 'string' },
+    'warm-up': { type: 'string' },
+    most: { type: 'string', default: '1e9' },
+    checks: { type: 'string', default: '20000' },
   },
 });
-if (positionals[0] === 'against') {
-  const options = { rounds: Number(values.rounds ?? 9), checks: Number(values.checks) };
-  process.exit((await against(positionals[1] ?? 'HEAD', options)) ? 0 : 1);
-}
-const [seconds, rounds, starts] = [Number(values.seconds), Number(values.rounds ?? 5), Number(values.starts)];
-
-const contest = await assemble();
+const number = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text));
+const rounds = {
+  rounds: number(values.rounds, 3),
+  seconds: number(values.seconds, values.quick ? 0.4 : 3),
+  warmUp: number(values['warm-up'], values.quick ? 5 : 10),
+};
+const [command, argument] = positionals;
+const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+const folder = temporaryFolder();
 try {
-  const spent = new Map<Contender, Spent[]>(contest.contenders.map((contender) => [contender, []]));
-  // One round more than is counted: the first compiles.
-  for (let round = 0; round <= rounds; round++) {
-    for (const [contender, list] of spent) {
-      const one = await contender.busy(seconds);
-      if (round > 0) list.push(one);
-    }
-  }
-  const floor = micros([...spent.values()][0]!)[1];
-  for (const [{ name }, list] of spent) process.stdout.write(`bench ${name.padEnd(38)}${figures(list, floor)}\n`);
-  process.stdout.write(
-    `bench memory of the sidecar: ${contest.memoryMb()} MB resident, node ${process.versions.node}\n`,
-  );
-  const wrong = [...spent.values()].flat().reduce((sum, one) => sum + one.wrong, 0);
-  if (wrong > 0) {
-    process.stdout.write(`bench: ${wrong} answers were wrong\n`);
-    process.exitCode = 1;
-  }
+  process.exitCode = await dispatch();
 } finally {
-  await contest.stop();
-}
-for (const [name, [first, hundredth]] of starts > 0 ? await firstChecks(starts) : []) {
-  process.stdout.write(`bench ${name.padEnd(38)}${span(first)}, the hundredth ${span(hundredth)}, ${starts} starts\n`);
+  removeFolder(folder);
 }
 
-/** Median with minimum and maximum, of CPU and of throughput. */
-function figures(list: readonly Spent[], floor: number): string {
-  const [lowest, median, highest] = micros(list);
-  const [slowest, usual, fastest] = spread(list.map((one) => one.checks / one.seconds)).map(Math.round);
-  return (
-    `${median.toFixed(1).padStart(6)} CPU µs (${lowest.toFixed(1)} to ${highest.toFixed(1)}), ` +
-    `${(median / floor).toFixed(2)} of the floor, ${usual}/s (${slowest} to ${fastest})`
+async function dispatch(): Promise<number> {
+  switch (command) {
+    case undefined:
+      return await bench(await build(folder));
+    case 'sizes':
+      return await sizes(await build(folder));
+    case 'hits':
+      print(`bench: hits: ${JSON.stringify(await measureHits(number(argument, 1)))}`);
+      return 0;
+    case 'starts':
+      return await starts(await build(folder));
+    case 'against': {
+      const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
+      return (await against(argument ?? 'HEAD', options)) ? 0 : 1;
+    }
+    default:
+      process.stderr.write(USAGE);
+      return 64;
+  }
+}
+
+async function bench(tree: Tree): Promise<number> {
+  await takeLoadCore();
+  const { checks, faults } = await measureChecks({
+    ...rounds,
+    tree,
+    heimdall: !values['no-heimdall'],
+    latencySeconds: values.quick ? 1 : 10,
+    starts: values.quick ? 1 : 5,
+  });
+  for (const [name, figures] of Object.entries(checks.shapes)) print(line(name, figures));
+  for (const { server, perSecond, p50, p99, p999 } of checks.latency)
+    print(`bench: ${server} at ${perSecond} a second: p50 ${p50} ms, p99 ${p99} ms, p99.9 ${p999} ms`);
+  const { handler, memoryMb, hits } = checks;
+  print(`bench: inside the sidecar at 1000 a second: p99 ${handler.p99} ms, p99.9 ${handler.p999} ms`);
+  print(`bench: memory: ${memoryMb.product?.idle} MB idle, ${memoryMb.product?.loaded} MB loaded`);
+  print(`bench: ready after ${checks.starts.ready[1]} ms on one core, ${checks.starts.readyOnTwoCores[1]} ms on two`);
+  print(`bench: ${hits.percentInSecondHalf} % of the verdicts remembered in the second half`);
+  const share = Math.max(
+    ...Object.values(checks.shapes).flatMap(({ servers }) => Object.values(servers).map(({ full }) => full.loadShare)),
   );
+  print(`bench: the load generator took at most ${Math.round(share * 100)} % of its core`);
+  for (const fault of faults) print(`bench: WRONG: ${fault}`);
+  const into = join(root, 'build', 'bench');
+  mkdirSync(into, { recursive: true });
+  writeFileSync(join(into, 'run.json'), `${JSON.stringify(checks, null, 2)}\n`);
+  writeFileSync(join(into, 'plot.svg'), plot(checks));
+  if (faults.length > 0) return 1;
+  if (values.record) record({ checks });
+  return 0;
 }
 
-function span(milliseconds: readonly number[]): string {
-  const [lowest, median, highest] = spread(milliseconds).map((ms) => ms.toFixed(1));
-  return `${median} ms (${lowest} to ${highest})`;
+async function starts(tree: Tree): Promise<number> {
+  await takeLoadCore();
+  const found = await measureStarts(tree, number(argument, 7));
+  for (const [name, value] of Object.entries(found)) print(`bench: starts: ${name} ${value.join(', ')}`);
+  return 0;
+}
+
+async function sizes(tree: Tree): Promise<number> {
+  await takeLoadCore();
+  const header = await made();
+  const { rows, notes } = await measureSizes(tree, { ...rounds, most: Number(values.most) }, (row) =>
+    print(
+      `bench: ${row.size} ${row.what}: ${row.micros[1]} us, ${row.ofSmallest} of the smallest, ready after ${row.readyMs} ms, ` +
+        `${row.idleMb} MB idle, ${row.loadedMb} MB loaded`,
+    ),
+  );
+  for (const note of notes) print(`bench: ${note}`);
+  if (values.record) record({ sizes: { ...header, rows, notes } });
+  return 0;
+}
+
+function record(section: Parameters<typeof writeLastRun>[0]): void {
+  writeLastRun(section);
+  writePage();
 }

@@ -25,6 +25,7 @@ const kubernetes = { module: 'kubernetes', ldflags: ofKubernetes.join(' ') };
 
 /** The tools that are built from Go modules. Each family has a module of its own, so that one does not pin the other. */
 const tools = {
+  heimdall: { module: 'heimdall', package: 'github.com/dadrus/heimdall' },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
   'spire-server': { module: 'spire', package: 'github.com/spiffe/spire/cmd/spire-server' },
   'spire-agent': { module: 'spire', package: 'github.com/spiffe/spire/cmd/spire-agent' },
@@ -41,7 +42,8 @@ export async function goModule(module: string, path: string): Promise<string> {
 
 /**
  * The path of a Go tool's binary, built into the cache when it is not there. The key is the digest of go.mod and go.sum,
- * so that a changed pin is built anew. When nothing is built yet, SPIRE takes about ten CPU minutes and 4 GB, kube-apiserver five.
+ * so that a changed pin is built anew. When nothing is built yet, SPIRE takes about ten CPU minutes and 4 GB, kube-apiserver
+ * five, Heimdall three.
  */
 export async function goTool(name: keyof typeof tools): Promise<string> {
   const tool: GoTool = tools[name];
