@@ -21,10 +21,10 @@ export function whenInventoryChanges(
   first: Snapshot<Inventory> | null,
   then: () => void,
 ): (snapshot: Snapshot<Inventory>) => void {
-  let content = first?.inventory.content ?? null;
+  let digest = first?.inventory.content.digest ?? null;
   return ({ inventory }) => {
-    if (inventory.content === content) return;
-    content = inventory.content;
+    if (inventory.content.digest === digest) return;
+    digest = inventory.content.digest;
     then();
   };
 }

@@ -36,12 +36,14 @@ const TARGET_BYTES = 1500;
 /** What `locate` reads of a request; a CheckInput has it all. */
 export type Located = Access & Vouched;
 
-/** What decides, as plain data that threads hand to each other: two inventories with the same content judge alike. */
+/** What decides, as plain data that threads hand to each other. */
 export interface InventoryContent {
   /** All but the workloads, as canonical JSON. */
   readonly text: string;
   /** The workload entries of each file. */
   readonly tables: readonly EntryTableData[];
+  /** Of both: two inventories with one digest judge alike. */
+  readonly digest: string;
 }
 
 export interface InventoryParts {

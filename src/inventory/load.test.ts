@@ -214,9 +214,9 @@ test('an inventory is restored from its content, and from nothing else', () => {
   assert.deepEqual(restored?.content, loaded.content);
   const agent = 'spiffe://prod.example/ns/agents/sa/billing-agent';
   assert.deepEqual(restored === null ? null : workloadOf(restored, agent), workloadOf(loaded, agent));
-  const { text: content, tables } = loaded.content;
-  for (const text of ['', '{}', 'null']) assert.equal(restoreInventory({ text, tables }), null);
-  assert.equal(restoreInventory({ text: content.replace('"teams":["payments"]', '"teams":[]'), tables }), null);
+  const { text: content, tables, digest } = loaded.content;
+  for (const text of ['', '{}', 'null']) assert.equal(restoreInventory({ text, tables, digest }), null);
+  assert.equal(restoreInventory({ text: content.replace('"teams":["payments"]', '"teams":[]'), tables, digest }), null);
 });
 
 test('a map of fifty thousand keys is read, and the one that stands twice is found', { timeout: 20_000 }, () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson, jsonOf } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
@@ -82,14 +83,14 @@ function reportLines({ workloadsFile }: InventoryFile, lines: EntryLines | undef
  * The inventory again from the `content` of one that was loaded, without reading YAML: a worker judges a file, and the
  * thread that serves is not held up by reading it once more. Null when the text is no such content.
  */
-export function restoreInventory({ text, tables }: InventoryContent): Inventory | null {
+export function restoreInventory({ text, tables, digest }: InventoryContent): Inventory | null {
   const restored = contentSchema.safeParse(jsonOf(text));
   if (!restored.success) return null;
   let sound = true;
   const parts = compile(wholeEstate(restored.data.file), () => {
     sound = false;
   });
-  return sound ? inventoryOf(parts, workloadsOf(tables, new Set(restored.data.own)), restored.data) : null;
+  return sound ? inventoryOf(parts, workloadsOf(tables, new Set(restored.data.own)), restored.data, digest) : null;
 }
 
 const workloadsOf = (tables: readonly EntryTableData[], own: ReadonlySet<string>): Workloads =>
@@ -110,15 +111,30 @@ function compile(estate: Estate, report: Report): Compiled {
   return { purposes, hosts };
 }
 
-function inventoryOf(parts: Compiled, workloads: Workloads, content: z.infer<typeof contentSchema>): Inventory {
+function inventoryOf(
+  parts: Compiled,
+  workloads: Workloads,
+  content: z.infer<typeof contentSchema>,
+  digest: string | null = null,
+): Inventory {
   const tables = workloads.tables.map(({ data }) => data);
+  const text = canonicalJson(content);
   return Inventory.loaded({
     ...parts,
     workloads,
     known: knownNames(content.file, parts.hosts, tables),
-    content: { text: canonicalJson(content), tables },
+    content: { text, tables, digest: digest ?? digestOf(text, tables) },
     notes: Object.freeze(content.notes),
   });
+}
+
+function digestOf(text: string, tables: readonly EntryTableData[]): string {
+  const hash = createHash('sha256').update(text);
+  for (const { ids, unders, credentials, profiles } of tables) {
+    for (const { bytes, ends } of [ids, unders, credentials, profiles]) hash.update(bytes).update(ends);
+    for (const { numbers } of [ids, unders, credentials]) hash.update(numbers);
+  }
+  return hash.digest('base64url');
 }
 
 /** An entry of the file, together with its position there. */

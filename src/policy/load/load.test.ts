@@ -14,5 +14,5 @@ test('the thread that serves takes the inventory that the worker read, and reads
   const loaded = install(engine, unreadable, judged);
   assert.ok(!('problems' in loaded));
   assert.ok(loaded.snapshot.inventory.hosts.has('payments.internal'));
-  assert.ok('problems' in install(engine, unreadable, { ...judged, inventory: { text: '', tables: [] } }));
+  assert.ok('problems' in install(engine, unreadable, { ...judged, inventory: { text: '', tables: [], digest: '' } }));
 });
