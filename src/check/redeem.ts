@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Soon } from '../base/soon.ts';
-import type { CheckInput } from '../http/input.ts';
+import type { CheckInput, Connection } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { State, Use } from '../state/model.ts';
 import { type GiveBack, type Redemption, redeem } from '../state/redemption.ts';
@@ -19,28 +19,42 @@ export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: numbe
 export function redeemer(state: State, clock: () => number, generation: () => number = () => 0): Redeem {
   return (redemptions, use, nowMs) => {
     if (clock() >= use.deadline) return new Refusal('overloaded', 'decided too late');
-    // The digest of the message is part of the use: only where something is used up.
-    const judged = redemptions.length === 0 ? use : { ...use, judgedBy: `${use.judgedBy} ${generation()}` };
+    if (redemptions.length === 0) return redeem(state, redemptions, use, nowMs);
+    // The digest is made when it is asked for, and so is no member that could be spread.
+    const judged = { ...use, digest: use.digest, judgedBy: `${use.judgedBy} ${generation()}` };
     return redeem(state, redemptions, judged, nowMs);
   };
 }
 
 /** The check for which something is used up. `revision` is that of the snapshot that judged it. */
 export function useOf(
-  { id: requestId, connection }: CheckInput,
+  { id, connection }: CheckInput,
   { workload }: Caller,
   revision: string,
   { deadline }: CheckContext,
 ): Use {
-  return {
-    requestId,
-    caller: workload.id.text,
-    checkPeer: connection.checkPeer?.id ?? null,
-    // Made of the whole message: only where something is used up.
-    get digest() {
-      return connection.digest;
-    },
-    deadline,
-    judgedBy: revision,
-  };
+  return new UseOfCheck(id, workload.id.text, connection, deadline, revision);
+}
+
+class UseOfCheck implements Use {
+  readonly requestId: string;
+  readonly caller: string;
+  readonly checkPeer: string | null;
+  readonly deadline: number;
+  readonly judgedBy: string;
+  readonly #connection: Connection;
+
+  constructor(requestId: string, caller: string, connection: Connection, deadline: number, judgedBy: string) {
+    this.requestId = requestId;
+    this.caller = caller;
+    this.checkPeer = connection.checkPeer?.id ?? null;
+    this.deadline = deadline;
+    this.judgedBy = judgedBy;
+    this.#connection = connection;
+  }
+
+  /** Made of the whole message: only where something is used up. */
+  get digest(): string {
+    return this.#connection.digest;
+  }
 }
