@@ -59,20 +59,22 @@ test('no more than so many calls wait for a store that does not answer; the next
   redis.signal('SIGSTOP');
   const all = await Promise.all(Array.from({ length: MAX_WAITING + 50 }, (_, n) => claim(state, `stopped ${n}`)));
   const details = all.map((each) => (each.result === 'unavailable' ? each.detail : each.result));
-  assert.ok(details.every((detail) => /no answer within|calls wait/.test(detail)));
+  const others = details.filter((detail) => !/no answer within|calls wait/.test(detail));
+  assert.deepEqual([...new Set(others)], []);
   assert.ok(details.filter((detail) => /calls wait/.test(detail)).length >= 50);
   assert.ok(state.status().waiting <= MAX_WAITING);
   redis.signal('SIGCONT');
 });
 
 test('an answer that came while this thread was busy is in time', { skip }, async (t) => {
-  const { state } = await wired(t);
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis, { timeoutMs: TIMEOUT_MS }));
   const claimed = claim(state, 'proof');
   // The command is written by then.
   for (let n = 0; n < 3; n++) await new Promise(setImmediate);
   const busyUntil = performance.now() + 4 * TIMEOUT_MS;
   while (performance.now() < busyUntil);
-  assert.equal((await claimed).result, 'fresh');
+  assert.deepEqual(await claimed, { result: 'fresh' });
 });
 
 test('scripts that the server forgot are loaded again', { skip }, async (t) => {
@@ -90,6 +92,19 @@ test('a server that is gone refuses at once, and is used again when it is back',
   assert.equal((await claim(state, 'proof')).result, 'unavailable');
   await redis.start();
   await recovered();
+});
+
+test('a window that has ended by the clock of the server is not claimed', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis));
+  for (const [beforeMs, result] of [
+    [4000, 'fresh'],
+    [6000, 'unavailable'],
+  ] as const) {
+    const over = { key: `over ${beforeMs}`, until: Date.now() - beforeMs, history: state.history() };
+    const use = { requestId: '', caller: 'a', checkPeer: null, digest: '', deadline: Date.now(), judgedBy: '' };
+    assert.equal((await state.claim([over], use)).result, result);
+  }
 });
 
 test('what was counted leaves the count when its window is over', { skip }, async (t) => {

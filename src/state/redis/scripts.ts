@@ -90,9 +90,8 @@ if first then return {'replayed', first} end
 for i = 7, #ARGV do if tonumber(ARGV[i]) <= now then return {'ended'} end end
 local all, last = total(KEYS[2])
 local own, ownLast = total(KEYS[3])
-local most = tonumber(ARGV[6])
-local share = math.ceil((most - (all - own)) / 2)
-if all + wanted > most or own + wanted > share then return {'full', share} end
+local share = math.ceil((ARGV[6] - (all - own)) / 2)
+if own + wanted > share then return {'full', share} end
 for i = 4, #KEYS do
   local ends = ARGV[i + 3]
   redis.call('SET', KEYS[i], ARGV[2] .. ' ' .. ARGV[3], 'PXAT', ends)

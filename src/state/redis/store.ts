@@ -169,7 +169,7 @@ export class RedisState implements State {
         return unavailable('the window ended by the clock of the store');
       case 'full':
         return unavailable(
-          `the share of used proofs is full, or the caller would take more than ${number} of ${this.#options.maxEntries}`,
+          `the caller would take more than ${number} of ${this.#options.maxEntries} used proofs, which is half of what the others leave`,
         );
       default:
         return unavailable('the store answered with something else');
