@@ -3,11 +3,14 @@ import { against } from './against.ts';
 import { assemble, type Contender, type Spent } from './contenders.ts';
 import { micros, spread } from './figures.ts';
 import { firstChecks } from './starts.ts';
+import { stateFigures } from './state.ts';
 
 /**
  * `npm run bench [-- --seconds N] [--rounds N] [--starts N]`: what one check costs, through gRPC on a Unix socket, beside what it
  * cannot cost less than. Rounds alternate, so that what else the machine does meets all alike. CPU is that of the server
  * process alone; compare figures of one run only. At last, what the first check after a start takes.
+ *
+ * `npm run bench -- state [--rounds N] [--checks N]`: what a proof costs with the memory and with a shared store.
  *
  * `npm run bench -- against COMMIT [--rounds N] [--checks N]`: what a check costs here and at that commit.
  */
@@ -23,6 +26,10 @@ const { values, positionals } = parseArgs({
 if (positionals[0] === 'against') {
   const options = { rounds: Number(values.rounds ?? 9), checks: Number(values.checks) };
   process.exit((await against(positionals[1] ?? 'HEAD', options)) ? 0 : 1);
+}
+if (positionals[0] === 'state') {
+  const options = { rounds: Number(values.rounds ?? 5), checks: Number(values.checks) / 10 };
+  process.exit((await stateFigures(options)) ? 0 : 1);
 }
 const [seconds, rounds, starts] = [Number(values.seconds), Number(values.rounds ?? 5), Number(values.starts)];
 

@@ -146,7 +146,7 @@ export class SessionKeeper {
       this.#first.resolve();
       const why = await this.#follow(opened);
       this.#session = null;
-      opened.close();
+      opened.close(why);
       if (this.#stopping) return;
       this.#status = { ...this.#status, fault: why };
       this.#parts.onEvent({ kind: 'lost', server: textOf(opened.endpoint), detail: why });
