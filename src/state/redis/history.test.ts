@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
+import { Wire } from '../../../test/support/wire.ts';
 import type { History } from '../model.ts';
 import type { RedisState } from './store.ts';
 
@@ -172,4 +173,32 @@ test('what was judged before anything was known of the store is not claimed', { 
   await later(state, unknown);
   assert.equal((await claim(state, 'proof', unknown)).result, 'unavailable');
   assert.equal((await claim(state, 'proof')).result, 'fresh');
+});
+
+test('the history of another server may have begun earlier than the one before, by its own clock', {
+  skip,
+}, async (t) => {
+  const [redis, next] = [await Redis.of(t), await Redis.of(t)];
+  let port = redis.port;
+  const wire = await Wire.to(() => port);
+  t.after(() => wire.close());
+  const endpoint = { kind: 'tcp', host: '127.0.0.1', port: wire.port } as const;
+  const states = [];
+  for (let n = 0; n < 2; n++) states.push((await sidecarState(t, storeOptions(redis, { endpoint }))).state);
+  const before = states[0]!.history();
+  await next.age('test');
+  port = next.port;
+  wire.cut();
+  const after = await Promise.all(states.map((state) => later(state, before)));
+  assert.ok(after.every(({ id, sinceMs }) => id === after[0]!.id && sinceMs < before.sinceMs));
+});
+
+test('a store that is stopped is not reported as lost', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state, events } = await sidecarState(t, storeOptions(redis));
+  await state.stop();
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['connected'],
+  );
 });

@@ -33,16 +33,16 @@ export async function look(link: Link, keys: readonly string[], timeoutMs: numbe
 }
 
 /**
- * Asks for a history that can be used, which begins now where there is none: none that began before `sinceMs`, and not the
- * one `inDoubt`. `nowMs`: milliseconds since the epoch. Never rejects.
+ * Asks for a history that can be used, which begins now where there is none: none of the same server that began before
+ * `latest`, and not the one `inDoubt`. `nowMs`: milliseconds since the epoch. Never rejects.
  */
 export async function adopt(
   link: Link,
   key: string,
-  { nowMs, sinceMs, inDoubt }: { readonly nowMs: number; readonly sinceMs: number; readonly inDoubt: string },
+  { nowMs, latest, inDoubt }: { readonly nowMs: number; readonly latest: string; readonly inDoubt: string },
   timeoutMs: number,
 ): Promise<Adopted | Fault> {
-  const args = [String(nowMs), String(MAX_SKEW_MS), String(sinceMs), inDoubt];
+  const args = [String(nowMs), String(MAX_SKEW_MS), latest, inDoubt];
   const reply = await link.run(ADOPT, [key], args, timeoutMs);
   if (reply instanceof Fault) return reply;
   const [result, known, serverMs] = listOf(reply);

@@ -45,14 +45,15 @@ return {known or '', id, now, (total(KEYS[2]))}
 `);
 
 /**
- * Begins a history where the data has none of this server, only one that began before another that was seen, or one that is in
- * doubt. Gives the history and the server's time; 'skew' before them where nothing can begin. KEYS: history. ARGV: 1 the
- * caller's ms, 2 max skew ms, 3 the beginning of the latest history that was seen, 4 the history in doubt.
+ * Begins a history where the data has none of this server, only one that began before the latest that was seen of it, or one that
+ * is in doubt. Gives the history and the server's time; 'skew' before them where nothing can begin. KEYS: history. ARGV: 1 the
+ * caller's ms, 2 max skew ms, 3 the latest history that was seen, 4 the one in doubt.
  */
 export const ADOPT = script(`${PREAMBLE}
 if math.abs(now - ARGV[1]) > tonumber(ARGV[2]) then return {'skew', known or '', now} end
 local of, since = string.match(known or '', '^(%S+) (%d+)$')
-if of ~= id or tonumber(since) < tonumber(ARGV[3]) or known == ARGV[4] then
+local last, lastSince = string.match(ARGV[3], '^(%S+) (%d+)$')
+if of ~= id or (last == id and tonumber(since) < tonumber(lastSince)) or known == ARGV[4] then
   known = id .. ' ' .. string.format('%.0f', now)
   redis.call('SET', KEYS[1], known)
 end

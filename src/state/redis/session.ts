@@ -76,8 +76,6 @@ export class SessionKeeper {
   #running: Promise<void> = Promise.resolve();
   #session: Session | null = null;
   #wake = Promise.withResolvers<void>();
-  /** The beginning of the latest history that was seen: a later one never begins earlier. */
-  #sinceMs = 0;
   /** The history in which a clock was wrong: keys may have ended too early. */
   #inDoubt = '';
   #changes = -1;
@@ -236,7 +234,8 @@ export class SessionKeeper {
   async #adopt(link: Link, why: string): Promise<History | Fault> {
     const { clock, keys, onEvent } = this.#parts;
     const nowMs = clock.now();
-    const adopted = await adopt(link, keys.history, { nowMs, sinceMs: this.#sinceMs, inDoubt: this.#inDoubt }, DEAD_MS);
+    const latest = this.#lastHistory?.id ?? '';
+    const adopted = await adopt(link, keys.history, { nowMs, latest, inDoubt: this.#inDoubt }, DEAD_MS);
     if (adopted instanceof Fault) return adopted;
     const { result, known: id, serverMs } = adopted;
     this.#answered(nowMs, serverMs, {});
@@ -244,10 +243,8 @@ export class SessionKeeper {
     if (outOfStep) this.#inDoubt = id;
     if (outOfStep || result === 'skew') return new Fault(CLOCKS);
     this.#inDoubt = '';
-    const beganMs = beginningOf(id);
     // What was accepted before by a clock that ran ahead lies no more than the skew beyond.
-    const history: History = { id, sinceMs: beganMs + MAX_SKEW_MS };
-    this.#sinceMs = Math.max(this.#sinceMs, beganMs);
+    const history: History = { id, sinceMs: beginningOf(id) + MAX_SKEW_MS };
     if (this.#lastHistory?.id !== id) {
       this.#changes++;
       if (this.#lastHistory !== null) onEvent({ kind: 'history', sinceMs: history.sinceMs, detail: why });
