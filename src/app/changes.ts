@@ -6,7 +6,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { formatProblem } from '../source/problem.ts';
-import type { StoreEvent } from '../state/redis/session.ts';
+import type { StoreEvent } from '../state/redis/status.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
 import type { BundleEvent } from '../trust/bundle-source.ts';
 import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';

@@ -7,7 +7,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import type { State } from '../state/model.ts';
 import { MAX_WAITING } from '../state/redis/link.ts';
-import type { StoreStatus } from '../state/redis/session.ts';
+import type { StoreStatus } from '../state/redis/status.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
 import type { RevocationsPart } from './revocations.ts';

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { MemoryState } from '../state/memory.ts';
 import type { State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
-import type { StoreEvent, StoreStatus } from '../state/redis/session.ts';
+import type { StoreEvent, StoreStatus } from '../state/redis/status.ts';
 import { RedisState } from '../state/redis/store.ts';
 import { type Part, timeText } from './part.ts';
 

@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import type { ClaimResult, History, Use } from '../../src/state/model.ts';
 import type { StoreOptions } from '../../src/state/redis/options.ts';
-import type { StoreEvent } from '../../src/state/redis/session.ts';
+import type { StoreEvent } from '../../src/state/redis/status.ts';
 import { RedisState } from '../../src/state/redis/store.ts';
 import type { Redis } from './redis.ts';
 

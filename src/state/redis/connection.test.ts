@@ -116,6 +116,18 @@ test('a server that evicts is not used, with advice', { skip }, async (t) => {
   assert.equal((await claim(state, 'a')).result, 'fresh');
 });
 
+test('a server that cannot be used is tried again at leisure', { skip }, async (t) => {
+  const redis = await Redis.of(t, { config: ['maxmemory-policy volatile-ttl'] });
+  const connections = async () =>
+    Number(/total_connections_received:(\d+)/.exec(await redis.admin('INFO', 'stats'))?.[1] ?? Number.NaN);
+  await sidecarState(t, storeOptions(redis));
+  const before = await connections();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  // One of them is that of the question.
+  const more = (await connections()) - before - 1;
+  assert.ok(more >= 1 && more <= 12, `${more} connections in 2 s`);
+});
+
 test('a replica is not used, with advice', { skip }, async (t) => {
   const primary = await Redis.of(t);
   const replica = await Redis.of(t, { config: [`replicaof 127.0.0.1 ${primary.port}`] });

@@ -7,6 +7,7 @@ import { Link, type Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions, textOf } from './options.ts';
 import { findPrimary } from './primary.ts';
 import { adopt, beginningOf, look } from './queries.ts';
+import type { StoreEvent, StoreStatus } from './status.ts';
 
 /** How often it is looked whether the server answers, and whether its history goes on. */
 const LOOK_MS = 500;
@@ -21,34 +22,6 @@ const RETRY_MS = [50, 1000] as const;
 const RESERVE_BYTES = 64 * 2 ** 20;
 
 const CLOCKS = `its clock and the one here differ by more than ${MAX_SKEW_MS} ms; set both clocks`;
-
-/** What happened to the store. */
-export type StoreEvent =
-  | { readonly kind: 'connected'; readonly server: string; readonly version: string; readonly sinceMs: number }
-  | { readonly kind: 'lost'; readonly server: string; readonly detail: string }
-  | { readonly kind: 'unreachable'; readonly detail: string }
-  | { readonly kind: 'history'; readonly sinceMs: number; readonly detail: string }
-  | { readonly kind: 'warning'; readonly detail: string };
-
-/** What is shown of the store: no secrets. */
-export interface StoreStatus {
-  readonly server: string | null;
-  readonly facts: ServerFacts | null;
-  readonly history: History | null;
-  /** When the server last answered, in milliseconds since the epoch; null: never. */
-  readonly answeredAtMs: number | null;
-  /** Milliseconds by which its clock runs ahead of this one, as far as one answer tells. */
-  readonly skewMs: number | null;
-  readonly entries: number | null;
-  /** Calls that wait for an answer. */
-  readonly waiting: number;
-  /** How often a history began since the first one. */
-  readonly changes: number;
-  readonly connects: number;
-  /** Why it cannot be used; null while it can. */
-  readonly fault: string | null;
-  readonly warnings: readonly string[];
-}
 
 /** A link to a server that may be used, and the history in which it may be. */
 export interface Session {
@@ -136,7 +109,7 @@ export class SessionKeeper {
       if (opened instanceof Fault) {
         this.#unusable(opened.detail);
         this.#first.resolve();
-        await this.#pause(pauseMs * (0.5 + Math.random() / 2));
+        await this.#rest(pauseMs * (0.5 + Math.random() / 2));
         pauseMs = Math.min(2 * pauseMs, RETRY_MS[1]);
         continue;
       }
@@ -148,6 +121,7 @@ export class SessionKeeper {
       if (this.#stopping) return;
       this.#status = { ...this.#status, fault: why };
       this.#parts.onEvent({ kind: 'lost', server: textOf(opened.endpoint), detail: why });
+      await this.#rest(pauseMs);
     }
   }
 
@@ -284,6 +258,12 @@ export class SessionKeeper {
   #unusable(detail: string): void {
     if (this.#status.fault !== detail) this.#parts.onEvent({ kind: 'unreachable', detail });
     this.#status = { ...this.#status, fault: detail };
+  }
+
+  /** Waits before another attempt: what was wrong with the one before is no reason to hurry. */
+  async #rest(milliseconds: number): Promise<void> {
+    this.#wake = Promise.withResolvers();
+    if (!this.#stopping) await this.#pause(milliseconds);
   }
 
   /** Waits, or until somebody asks for a look, or for the end. */

@@ -16,7 +16,8 @@ import type { Link, Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { CLAIM, GIVE_BACK } from './scripts.ts';
-import { type Session, SessionKeeper, type StoreEvent, type StoreStatus } from './session.ts';
+import { type Session, SessionKeeper } from './session.ts';
+import type { StoreEvent, StoreStatus } from './status.ts';
 
 /** How long the server may take for the first claim on a connection, in milliseconds. */
 const PROBE_MS = 2000;
