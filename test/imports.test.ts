@@ -17,6 +17,7 @@ const order = [
   'inventory/table',
   'inventory',
   'state',
+  'state/redis',
   'identity',
   'task',
   'policy/text',
@@ -56,6 +57,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['envoy/', 'trust/workload-api'],
   '@grpc/proto-loader': ['envoy/messages.ts', 'trust/workload-api'],
   'prom-client': ['observe/'],
+  '@redis/client': ['state/redis/link.ts'],
 };
 
 /** Makers of proofs, each with the only files that may write it. */

@@ -10,9 +10,8 @@ import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
-import { MemoryState } from '../state/memory.ts';
 import { TokenVerifier } from '../token/verifier.ts';
-import { identityEvents, watchPolicy } from './changes.ts';
+import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { startCheckPort } from './check-port.ts';
 import { startCheckTls } from './check-tls.ts';
@@ -22,6 +21,7 @@ import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationEvents, startRevocations } from './revocations.ts';
+import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
 import { startTrust } from './trust.ts';
@@ -79,8 +79,11 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const trust = begin(await startTrust(config, events.onBundle));
   const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
-  const tasks = begin(await startTasks(config, trust, identity, ports.startedAtMs, events.onKeys));
-  const state = new MemoryState({ maxEntries: config.limits.rememberedProofs });
+  const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
+  const { state } = stored;
+  const tasks = begin(
+    await startTasks(config, trust, identity, state, { ...events, onSecrets: secretsEvent(telemetry) }),
+  );
   const revocations = begin(await startRevocations(config, revocationEvents(telemetry)));
   const policy = begin(
     await startPolicy(config, {
@@ -108,7 +111,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     onBug,
   });
   begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, checkTls, identity, tasks, revocations, telemetry];
+  const parts = [policy, trust, checkTls, identity, stored, tasks, revocations, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -176,7 +179,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { inflight } = answering;
   const ready = () => readiness().ready;
   const holder = policy.holder;
-  const measured = { trust, checkTls, identity, tasks, policy: holder, state, revocations, audit, inflight, ready };
+  const { store } = stored;
+  const more = { state, store, revocations, audit, inflight, ready };
+  const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
   measureAtScrape(metrics, measured, config, clock);
   starting = false;
   readiness();

@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import { unsafeInForce } from '../config/unsafe.ts';
 import type { Audit } from '../observe/audit.ts';
@@ -5,9 +6,11 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { formatProblem } from '../source/problem.ts';
+import type { StoreEvent } from '../state/redis/status.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
 import type { BundleEvent } from '../trust/bundle-source.ts';
 import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';
+import { timeText } from './part.ts';
 
 /** What became of a file that says who may ask at the check port: `listen.tls.files.ca`, or `listen.peersFile`. */
 export interface CheckPortEvent {
@@ -70,6 +73,36 @@ export function identityEvents({ log, metrics, audit }: Reporters): IdentityEven
       } else if (revision === null) log.error('there is no good check port file', { file, detail });
       else log.error('check port file refused, keeping the last good one', { file, revision, detail });
     },
+  };
+}
+
+/** Reports the secrets of nonces that were read from their file. */
+export function secretsEvent({ log }: Pick<Reporters, 'log'>) {
+  return (read: readonly Uint8Array[] | Fault, kept: boolean): void => {
+    if (read instanceof Fault) log.error('nonce secrets could not be read', { detail: read.detail, kept });
+    else log.info('nonce secrets read', { secrets: read.length });
+  };
+}
+
+/** Reports what happens to the shared store. */
+export function storeEvents({ log, metrics }: Reporters): (event: StoreEvent) => void {
+  return (event) => {
+    switch (event.kind) {
+      case 'connected': {
+        const { server, version, sinceMs } = event;
+        metrics.storeEvent('connected');
+        return log.info('store connected', { server, version, provesSince: timeText(sinceMs) });
+      }
+      case 'history':
+        metrics.storeEvent('history');
+        return log.warn('store began a new history', { provesSince: timeText(event.sinceMs), detail: event.detail });
+      case 'lost':
+        return log.error('store lost', { server: event.server, detail: event.detail });
+      case 'unreachable':
+        return log.error('store cannot be used', { detail: event.detail });
+      case 'warning':
+        return log.warn('store warning', { detail: event.detail });
+    }
   };
 }
 

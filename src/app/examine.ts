@@ -9,6 +9,7 @@ import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
 import { startPolicy } from './policy.ts';
 import { startRevocations } from './revocations.ts';
+import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { startTrust } from './trust.ts';
 
@@ -21,19 +22,20 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const checkTls = await startCheckTls(config, trust, { onOwnSvid: () => {}, onCheckPort: () => {} });
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
-  const tasks = await startTasks(config, trust, identity, systemClock.now(), () => {});
+  const stored = await startState(config, systemClock.now(), () => {});
+  const tasks = await startTasks(config, trust, identity, stored.state, { onKeys: () => {}, onSecrets: () => {} });
   const revocations = await startRevocations(config, () => {});
   const policy = await startPolicy(config);
   const { problems, notes } = policy.findings();
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
-    ...missingIn([trust, checkTls, identity, tasks], systemClock.now()),
+    ...missingIn([trust, checkTls, identity, stored, tasks], systemClock.now()),
     ...revocations.problems(),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
-  await stopAll([policy, revocations, identity, checkTls, trust, tasks]);
+  await stopAll([policy, revocations, identity, checkTls, trust, stored, tasks]);
   return { problems: found, notes };
 }

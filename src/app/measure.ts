@@ -5,7 +5,9 @@ import type { Config } from '../config/schema.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
-import type { MemoryState } from '../state/memory.ts';
+import type { State } from '../state/model.ts';
+import { MAX_WAITING } from '../state/redis/link.ts';
+import type { StoreStatus } from '../state/redis/status.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
 import type { RevocationsPart } from './revocations.ts';
@@ -19,7 +21,8 @@ export interface Measured {
   readonly identity: Identity;
   readonly tasks: Tasks;
   readonly policy: SnapshotHolder;
-  readonly state: MemoryState;
+  readonly state: State;
+  readonly store: () => StoreStatus | null;
   readonly revocations: RevocationsPart;
   readonly audit: Audit;
   readonly inflight: () => number;
@@ -33,7 +36,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     const now = clock();
     metrics.cache('certificates', identity.verifier.load);
     metrics.cache('tokens', identity.tokens.load);
-    metrics.cache('proofs', state.load);
+    if (state.load !== null) metrics.cache('proofs', state.load);
     const { loadedAt, problems } = policy.status();
     for (const { name, freshAt } of trust.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
@@ -49,12 +52,29 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_svid_expiry_seconds: notAfter === null ? null : notAfter - now / 1000,
       authz_revocations: revocations.current()?.inForce(now) ?? null,
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
+      ...storeGauges(measured.store(), now),
     });
     for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
     }
     for (const [sink, waiting] of measured.audit.waiting()) metrics.auditQueue(sink, waiting, audit.queue);
   });
+}
+
+/** None where the state is the memory of this process. */
+function storeGauges(store: StoreStatus | null, now: number) {
+  if (store === null) return {};
+  const { fault, answeredAtMs, skewMs, waiting, facts } = store;
+  return {
+    authz_store_up: Number(fault === null),
+    authz_store_answer_age_seconds: answeredAtMs === null ? null : (now - answeredAtMs) / 1000,
+    authz_store_clock_skew_seconds: skewMs === null ? null : skewMs / 1000,
+    authz_store_waiting_calls: waiting,
+    authz_store_waiting_limit: MAX_WAITING,
+    authz_store_memory_bytes: facts?.usedBytes ?? null,
+    authz_store_memory_limit_bytes: facts === null || facts.maxBytes === 0 ? null : facts.maxBytes,
+    authz_store_replicas: facts?.replicas ?? null,
+  };
 }
 
 /** Counts each answered check. */

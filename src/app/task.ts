@@ -1,15 +1,22 @@
-import { randomBytes } from 'node:crypto';
+import type { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import { authoritiesOf, witKeysOf } from '../identity/jwt-authorities.ts';
 import type { JwtAuthorities } from '../identity/jwt-svid.ts';
+import type { State } from '../state/model.ts';
 import type { TaskIssuer } from '../task/options.ts';
 import { type ReadTask, taskReader } from '../task/read-task.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
 import type { Identity } from './identity.ts';
 import { type IssuerKeys, type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
+import { startNonceSecrets } from './nonce-secrets.ts';
 import type { Trust } from './trust.ts';
 
-const NONCE_SECRET_BYTES = 32;
+/** What is told of the files and servers that tasks are read by. */
+export interface TaskEvents {
+  readonly onKeys: (event: KeyEvent) => void;
+  /** `kept`: there were good secrets before. */
+  readonly onSecrets: (read: readonly Uint8Array[] | Fault, kept: boolean) => void;
+}
 
 /** What reads tasks, running: the keys of the issuers are read in the background. */
 export interface Tasks extends KeysPart {
@@ -17,15 +24,14 @@ export interface Tasks extends KeysPart {
 }
 
 /**
- * Reads the keys of every task issuer once, and goes on reading them. `startedAtMs` is when the process started, in
- * milliseconds since the epoch.
+ * Reads the keys of every task issuer once, and goes on reading them. `state` tells since when uses are remembered.
  */
 export async function startTasks(
   { task, chain }: Config,
   { bundles }: Trust,
   identity: Pick<Identity, 'rules' | 'tokens'>,
-  startedAtMs: number,
-  onKeys: (event: KeyEvent) => void,
+  state: State,
+  { onKeys, onSecrets }: TaskEvents,
 ): Promise<Tasks> {
   const authorities: JwtAuthorities = {
     jwtKeys: (trustDomain, now) => authoritiesOf(bundles.snapshot()).jwtKeys(trustDomain, now),
@@ -40,19 +46,20 @@ export async function startTasks(
     }),
   );
   const { dpop, wimse } = task;
+  const nonces = await startNonceSecrets(dpop.nonce.secretFile, onSecrets);
   const read = taskReader({
     headers: task.headers,
     tokens: identity.tokens,
     issuers: issuers.map(({ issuer }) => issuer),
     identityIssuers: identity.rules.oidc,
-    startedAtMs,
+    history: () => state.history(),
     maxDepth: chain.maxDepth,
     dpop: {
       algorithms: dpop.algorithms,
       maxAgeSeconds: dpop.maxAgeMs / 1000,
       nonce: {
         required: dpop.nonce.required,
-        secret: randomBytes(NONCE_SECRET_BYTES),
+        secrets: nonces.secrets,
         lifetimeSeconds: dpop.nonce.lifetimeMs / 1000,
       },
     },
@@ -67,5 +74,14 @@ export async function startTasks(
           },
     resourceMetadata: task.resourceMetadata,
   });
-  return { ...keysPart(issuers.flatMap(({ keys }) => keys ?? [])), read };
+  const keys = keysPart(issuers.flatMap(({ keys }) => keys ?? []));
+  return {
+    ...keys,
+    read,
+    missing: (nowMs) => [...keys.missing(nowMs), ...nonces.missing(nowMs)],
+    stop: async () => {
+      await nonces.stop();
+      await keys.stop();
+    },
+  };
 }

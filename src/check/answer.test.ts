@@ -57,6 +57,7 @@ function stagesOver(state: MemoryState): Stages {
   const redemption = {
     key: 'proof',
     until: Date.now() + 60_000,
+    history: state.history(),
     ifReplayed: new Refusal('task_proof_replayed', 'it was used before'),
   };
   return {
@@ -112,7 +113,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
     await audit.close(1000);
     removeFolder(folder);
   });
-  const state = new MemoryState({ maxEntries: 16 });
+  const state = new MemoryState({ maxEntries: 16, startedAtMs: 0 });
   const stages = stagesOver(state);
   const results: CheckResult[] = [];
   const bugs: unknown[] = [];

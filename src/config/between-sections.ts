@@ -20,6 +20,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...sharedIssuers(config),
     ...strayProxies(config),
     ...strayPeersOf(config),
+    ...unsharedNonces(config),
   ];
 }
 
@@ -99,4 +100,11 @@ export function peerDomains({ listen, identity }: Pick<Config, 'listen' | 'ident
     message:
       'lies in a trust domain that is not local, for which listen.tls.files.ca does not speak; leave ca out, and state the bundle under identity.trustDomains',
   };
+}
+
+/** A nonce shows that its proof was made while its sidecar knew the store: with a memory of its own, no other may believe it. */
+function unsharedNonces({ task, state }: Readable): KeyProblem[] {
+  if (state?.store !== 'memory' || !task?.dpop.nonce.secretFile) return [];
+  const message = 'is for sidecars that share a store; set state.store: redis, or drop it';
+  return [{ path: ['task', 'dpop', 'nonce', 'secretFile'], message }];
 }

@@ -192,7 +192,7 @@ for (const [name, lines, wanted] of [
     /sinks\[1\]: stands twice/,
   ],
   ['a failure mode that is none', 'audit: { onFailure: allow }', /must be one of deny, unsafeAllow$/],
-  ['a store that is not there', 'state: { store: valkey }', /state.store: must be one of memory$/],
+  ['a store that is not there', 'state: { store: valkey }', /state.store: must be one of memory, redis$/],
   [
     'a credential as policy header',
     'policy: { headers: [{ name: authorization }] }',

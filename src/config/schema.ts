@@ -5,6 +5,7 @@ import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
+import { state } from './state.ts';
 import { task } from './task.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */
@@ -184,15 +185,7 @@ export function configSchema(folder: string, env: Environment = {}) {
       .prefault({})
       .describe('Through whom'),
     policy: policy(folder).prefault({}).describe('What is permitted'),
-    state: s
-      .section({
-        store: s
-          .word(['memory'])
-          .prefault('memory')
-          .describe('memory: lost at shutdown, and not shared between sidecars'),
-      })
-      .prefault({})
-      .describe('What outlives a request'),
+    state: state(folder).prefault({}).describe('What outlives a request'),
     revocations: s
       .section({
         file: s.optional(s.path(folder)).describe('YAML file of revocations; read again when it changes'),

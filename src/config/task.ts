@@ -76,7 +76,7 @@ const headers = () =>
       }
     });
 
-const dpop = () =>
+const dpop = (folder: string) =>
   s
     .section({
       algorithms: algorithms(),
@@ -85,8 +85,13 @@ const dpop = () =>
         .section({
           required: s.flag().describe('Requires a nonce of the sidecar in each proof'),
           lifetime: s.duration('1s', '1h').prefault('5m').describe('How long a nonce is valid'),
+          secretFile: s
+            .optional(s.path(folder))
+            .describe(
+              'File with the secrets of the nonces, which sidecars with one store share: base64 of at least 32 random bytes on each of up to 4 lines; the first makes nonces, all verify; read again when it changes',
+            ),
         })
-        .transform(({ required, lifetime }) => ({ required, lifetimeMs: lifetime }))
+        .transform(({ required, lifetime, secretFile }) => ({ required, lifetimeMs: lifetime, secretFile }))
         .prefault({})
         .describe('Nonces (RFC 9449 section 9)'),
     })
@@ -118,7 +123,7 @@ export const task = (folder: string) =>
       )
       .prefault([])
       .describe('Issuers of task tokens, each with its limits'),
-    dpop: dpop().prefault({}).describe('Proofs of possession by DPoP (RFC 9449)'),
+    dpop: dpop(folder).prefault({}).describe('Proofs of possession by DPoP (RFC 9449)'),
     wimse: s.orOff(wimse()).prefault('off').describe('Proofs of possession by WIMSE tokens; off: not accepted'),
     resourceMetadata: s
       .flag()

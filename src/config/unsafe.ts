@@ -21,6 +21,10 @@ const rows = {
     gives: 'task tokens that are bound to nobody are accepted, so a thief can use them',
     inForce: ({ task }) => task.issuers.some(({ unsafeBearer }) => unsafeBearer),
   },
+  'state.unsafePlaintext': {
+    gives: 'whoever is on the way to the store can answer in its place, and read its password',
+    inForce: ({ state }) => state.unsafePlaintext,
+  },
   'policy.unsafeIgnoreWarnings': {
     gives: 'policies that can never apply are loaded',
     inForce: ({ policy }) => policy.unsafeIgnoreWarnings,

@@ -26,6 +26,41 @@ export const messages = {
     fields: [],
     use: 'All checks in flight were answered, and all audit lines were written',
   },
+  'store connected': {
+    level: 'info',
+    fields: ['server', 'version', 'provesSince'],
+    use: 'Checks that redeem something are decided with it. Proofs that were made before `provesSince` need a nonce',
+  },
+  'store lost': {
+    level: 'error',
+    fields: ['server', 'detail'],
+    use: 'Checks that redeem something are refused with `state_unavailable` until it is connected again, which is tried at once',
+  },
+  'store cannot be used': {
+    level: 'error',
+    fields: ['detail'],
+    use: 'Correct what `detail` names, in the store or under `state`; one line for each new cause',
+  },
+  'store began a new history': {
+    level: 'warn',
+    fields: ['provesSince', 'detail'],
+    use: 'It was restarted, emptied or replaced, so earlier uses may be forgotten: proofs that were made before `provesSince` need a nonce',
+  },
+  'store warning': {
+    level: 'warn',
+    fields: ['detail'],
+    use: 'Correct what `detail` names before the store refuses',
+  },
+  'nonce secrets read': {
+    level: 'info',
+    fields: ['secrets'],
+    use: '`task.dpop.nonce.secretFile` was read; the number of its secrets',
+  },
+  'nonce secrets could not be read': {
+    level: 'error',
+    fields: ['detail', 'kept'],
+    use: 'Correct the file; `kept`: the last good secrets are used until then',
+  },
   'unsafe setting in force': {
     level: 'warn',
     fields: ['setting', 'gives'],

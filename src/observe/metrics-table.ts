@@ -1,5 +1,6 @@
 import type { MetricRow } from './metric-row.ts';
 import { revocationMetricRows } from './revocation-metrics-table.ts';
+import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
@@ -210,6 +211,7 @@ export const metricRows = {
     unit: 'checks',
     use: 'A client that reuses proofs, or a thief: the audit lines name the caller and the task',
   },
+  ...storeMetricRows,
   authz_audit_records_total: {
     type: 'counter',
     help: 'Audit lines of decisions and changes, by result',

@@ -177,6 +177,11 @@ export class Metrics {
     }
   }
 
+  /** The store was connected to, or began a new history. */
+  storeEvent(kind: 'connected' | 'history'): void {
+    this.#count(kind === 'connected' ? 'authz_store_connects_total' : 'authz_store_histories_total');
+  }
+
   issuerKeysAge(issuer: string, seconds: number): void {
     if (this.#names.issuers.has(issuer)) this.#set('authz_issuer_keys_age_seconds', seconds, { issuer });
   }

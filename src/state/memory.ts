@@ -1,9 +1,16 @@
-import { hash } from 'node:crypto';
-import type { Claim, ClaimResult, State, Use } from './model.ts';
+import {
+  type Claim,
+  type ClaimResult,
+  checkOf,
+  type History,
+  type State,
+  type StateLoad,
+  shareOf,
+  stateLoad,
+  type Use,
+} from './model.ts';
 
 const SECOND = 1000;
-/** What one key may take in memory, with its first use and its share in the tables: measured, and rounded up. */
-const ENTRY_BYTES = 512;
 /** The most that one claim forgets, which is far more than it adds. */
 const MAX_DROPS = 1000;
 
@@ -21,6 +28,7 @@ interface FirstUse {
  */
 export class MemoryState implements State {
   readonly #maxEntries: number;
+  readonly #history: History;
   /** What is used, in windows that have not ended, and by which caller. */
   readonly #used = new Map<string, string>();
   /** How many keys each caller used. */
@@ -38,26 +46,21 @@ export class MemoryState implements State {
    */
   #forgottenUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { readonly maxEntries: number }) {
+  /** `startedAtMs`: when the process started, in milliseconds since the epoch; nobody remembers what was used before. */
+  constructor(options: { readonly maxEntries: number; readonly startedAtMs: number }) {
     this.#maxEntries = options.maxEntries;
+    this.#history = { id: '', sinceMs: options.startedAtMs };
   }
 
-  /** How many keys are remembered and how many may be, and the bytes that they count as. */
-  get load(): {
-    readonly entries: number;
-    readonly limit: number;
-    readonly bytes: number;
-    readonly byteLimit: number;
-  } {
-    const [entries, limit] = [this.#used.size, this.#maxEntries];
-    return { entries, limit, bytes: entries * ENTRY_BYTES, byteLimit: limit * ENTRY_BYTES };
+  history(): History {
+    return this.#history;
   }
 
-  claim(claims: readonly Claim[], use: Use, now: number): Promise<ClaimResult> {
-    return Promise.resolve(this.#claim(claims, use, now));
+  get load(): StateLoad {
+    return stateLoad(this.#used.size, this.#maxEntries);
   }
 
-  giveBack(claims: readonly Claim[]): Promise<void> {
+  giveBack(claims: readonly Claim[]): void {
     for (const { key, until } of claims) {
       if (this.#shared.has(key)) continue;
       this.#drop(key);
@@ -66,11 +69,10 @@ export class MemoryState implements State {
       if (ending.length === 0) this.#endings.delete(second);
       else this.#endings.set(second, ending);
     }
-    return Promise.resolve();
   }
 
   /** Nothing is awaited in here: that is what makes it atomic. */
-  #claim(claims: readonly Claim[], use: Use, now: number): ClaimResult {
+  claim(claims: readonly Claim[], use: Use, now: number): ClaimResult {
     this.#forget(now);
     const keys = new Set(claims.map(({ key }) => key));
     if (keys.size < claims.length) return unavailable('one key is claimed twice at once');
@@ -94,7 +96,7 @@ export class MemoryState implements State {
   #fault(caller: string, more: number): string | null {
     if (this.#used.size + more > this.#maxEntries) return `more than ${this.#maxEntries} keys are remembered`;
     const own = this.#byCaller.get(caller) ?? 0;
-    const share = Math.ceil((this.#maxEntries - (this.#used.size - own)) / 2);
+    const share = shareOf(this.#maxEntries, this.#used.size - own);
     return own + more > share ? `the caller would take more than ${share} of ${this.#maxEntries} keys` : null;
   }
 
@@ -111,8 +113,8 @@ export class MemoryState implements State {
   #remember(key: string, until: number, use: Use): void {
     this.#used.set(key, use.caller);
     this.#byCaller.set(use.caller, (this.#byCaller.get(use.caller) ?? 0) + 1);
-    if (use.requestId !== '' && Number.isFinite(use.deadline))
-      this.#uses.set(key, { check: checkOf(use), deadline: use.deadline });
+    const check = checkOf(use);
+    if (check !== null) this.#uses.set(key, { check, deadline: use.deadline });
     const second = Math.ceil(until / SECOND);
     const ending = this.#endings.get(second);
     if (ending === undefined) this.#endings.set(second, [key]);
@@ -149,11 +151,6 @@ export class MemoryState implements State {
     if (left > 0) this.#byCaller.set(caller, left);
     else this.#byCaller.delete(caller);
   }
-}
-
-/** A digest, so that what is remembered is short whatever the request held. */
-function checkOf({ requestId, caller, checkPeer, digest, judgedBy }: Use): string {
-  return hash('sha256', JSON.stringify([requestId, caller, checkPeer, digest, judgedBy]), 'base64url');
 }
 
 const unavailable = (detail: string): ClaimResult => ({ result: 'unavailable', detail });

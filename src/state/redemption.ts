@@ -15,17 +15,17 @@ const nothing: GiveBack = () => {};
 /**
  * Redeems, after the verdict, all that a permitted request lives by: all of it or nothing. A GiveBack means that the allow
  * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it, which has nothing to give back.
- * Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
+ * A promise only where the state has to be waited for. Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
  */
 export function redeem(state: State, claims: readonly Redemption[], use: Use, now: number): Soon<Refusal | GiveBack> {
   if (claims.length === 0) return nothing;
-  return after(state.claim(claims, use, now), (outcome) => redeemed(state, claims, outcome));
+  return after(state.claim(claims, use, now), (outcome) => redeemed(outcome, state, claims, use));
 }
 
-function redeemed(state: State, claims: readonly Redemption[], outcome: ClaimResult): Refusal | GiveBack {
+function redeemed(outcome: ClaimResult, state: State, claims: readonly Redemption[], use: Use): Refusal | GiveBack {
   switch (outcome.result) {
     case 'fresh':
-      return once(() => void state.giveBack(claims));
+      return once(() => state.giveBack(claims, use));
     case 'same':
       return nothing;
     case 'replayed':

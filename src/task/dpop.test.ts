@@ -25,8 +25,9 @@ import {
   sha256,
   thumbprint,
 } from '../../test/support/tokens.ts';
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
-import { judgeNonce, makeNonce } from './dpop-nonce.ts';
+import { judgeNonce, makeNonce, readNonceSecrets } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
 import { hashOf } from './proof.ts';
 
@@ -220,7 +221,7 @@ test('where nonces are required, a proof without one is told one, and is good wi
 });
 
 test('a nonce is of use to the workload that it was made for, at its origin, unchanged', async () => {
-  const owner = { caller: AGENT, origin: ORIGIN };
+  const owner = { caller: AGENT, origin: ORIGIN, history: '' };
   const nonce = makeNonce(owner, options.dpop, NOW);
   const [time, tag = ''] = nonce.split('.');
   const judged = (text: string, changes = {}, rules: DpopOptions = options.dpop) =>
@@ -228,12 +229,41 @@ test('a nonce is of use to the workload that it was made for, at its origin, unc
   assert.equal(judged(nonce), 'good');
   assert.equal(judged(nonce, { caller: THIEF }), 'bad');
   assert.equal(judged(nonce, { origin: 'https://other.example' }), 'bad');
+  assert.equal(judged(nonce, { history: 'another' }), 'bad');
   assert.equal(judged(`${Number(time) + 1}.${tag}`), 'bad');
   assert.equal(judged(`${time}.${tag.startsWith('A') ? 'B' : 'A'}${tag.slice(1)}`), 'bad');
   assert.equal(judged(makeNonce(owner, options.dpop, NOW + 6000)), 'bad');
-  const otherSecret = { ...options.dpop, nonce: { ...options.dpop.nonce, secret: Buffer.alloc(32, 8) } };
+  const otherSecret = { ...options.dpop, nonce: { ...options.dpop.nonce, secrets: () => [Buffer.alloc(32, 8)] } };
   assert.equal(judged(nonce, {}, otherSecret), 'bad');
   await refuses(send(proof({}, makeNonce({ ...owner, caller: THIEF }, options.dpop, NOW))), 'task_proof_nonce');
+});
+
+test('of several secrets the first makes nonces, and each verifies them', () => {
+  const owner = { caller: AGENT, origin: ORIGIN, history: '' };
+  const having = (...bytes: number[]): DpopOptions => ({
+    ...options.dpop,
+    nonce: { ...options.dpop.nonce, secrets: () => bytes.map((byte) => Buffer.alloc(32, byte)) },
+  });
+  const nonce = makeNonce(owner, having(1, 2), NOW);
+  assert.equal(judgeNonce(nonce, owner, having(1), NOW), 'good');
+  assert.equal(judgeNonce(nonce, owner, having(3, 1), NOW), 'good');
+  assert.equal(judgeNonce(nonce, owner, having(2, 3), NOW), 'bad');
+});
+
+test('secrets are read from lines of base64 of either alphabet', () => {
+  const [one, two] = [Buffer.alloc(32, 0xfb), Buffer.alloc(48, 0xff)];
+  const text = `${one.toString('base64')}\r\n\n${two.toString('base64url')}\n`;
+  assert.deepEqual(readNonceSecrets(text), [one, two]);
+  for (const [wrong, detail] of [
+    ['', /holds no secret/],
+    [`${one.toString('base64')}\n${Buffer.alloc(31).toString('base64')}`, /secret 2 is no base64, or too short/],
+    ['not base64, though it is long enough for a secret!', /secret 1 is no base64/],
+    [`${one.toString('base64')}\n`.repeat(5), /more than 4 secrets/],
+  ] as const) {
+    const read = readNonceSecrets(wrong);
+    assert.ok(read instanceof Fault);
+    assert.match(read.detail, detail);
+  }
 });
 
 test('a nonce ends, and before that the next one comes with an allow', async () => {
@@ -252,7 +282,7 @@ test('a nonce ends, and before that the next one comes with an allow', async () 
 
 const startedAt = (startedAtMs: number, more: Situation = {}): Situation => ({
   ...more,
-  options: { startedAtMs, ...more.options },
+  options: { history: () => ({ id: '', sinceMs: startedAtMs }), ...more.options },
 });
 
 test('a proof that may have been used before the process started is asked for a nonce, and good with it', async () => {
@@ -260,7 +290,7 @@ test('a proof that may have been used before the process started is asked for a 
   const young = startedAt(NOW - 5000);
   const asked = await refusal(send(proof(), young));
   assert.equal(asked.reason, 'task_proof_nonce');
-  assert.match(asked.detail, /before this process started/);
+  assert.match(asked.detail, /before what the store remembers/);
   assert.deepEqual(asked.headers[0], challenge('use_dpop_nonce'));
   const nonce = nonceOf(asked.headers);
   assert.ok(nonce !== undefined);
@@ -268,8 +298,8 @@ test('a proof that may have been used before the process started is asked for a 
 });
 
 test('a nonce of the process before does not show that a proof was made after the start', async () => {
-  const owner = { caller: AGENT, origin: ORIGIN };
-  const before = { ...options.dpop, nonce: { ...options.dpop.nonce, secret: Buffer.alloc(32, 8) } };
+  const owner = { caller: AGENT, origin: ORIGIN, history: '' };
+  const before = { ...options.dpop, nonce: { ...options.dpop.nonce, secrets: () => [Buffer.alloc(32, 8)] } };
   const nonce = makeNonce(owner, before, NOW - 10_000);
   await refuses(send(proof({}, nonce), startedAt(NOW - 5000)), 'task_proof_nonce', /not ours/);
 });
@@ -287,8 +317,12 @@ test('no proof without a nonce that one process accepted is accepted by the next
       const text = proof({ claims: { iat: seconds + Math.round(made / 1000) } });
       // It is used in a process that has run for an hour and ends at once; the next one starts, and sees it later.
       const usedAt = NOW + firstRun;
-      const first = await readWhy(send(text, { now: usedAt, options: { startedAtMs: NOW - 3_600_000 } }));
-      const second = await readWhy(send(text, { now: usedAt + pause, options: { startedAtMs: usedAt } }));
+      const first = await readWhy(
+        send(text, { now: usedAt, options: { history: () => ({ id: '', sinceMs: NOW - 3_600_000 }) } }),
+      );
+      const second = await readWhy(
+        send(text, { now: usedAt + pause, options: { history: () => ({ id: '', sinceMs: usedAt }) } }),
+      );
       assert.ok(first instanceof Refusal || second instanceof Refusal);
     }),
     { numRuns: 300 },

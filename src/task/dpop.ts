@@ -10,7 +10,7 @@ import { verifyProof } from '../token/verifier.ts';
 import { proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner, type NonceState } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, type ProofOccasion, proofKey } from './proof.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
 import type { VerifiedTaskToken } from './verified-task-token.ts';
 
 const TYPES: JwsProfile['types'] = ['dpop+jwt'];
@@ -31,13 +31,13 @@ export type DpopProof = Proven<
 /**
  * The twelve checks of RFC 9449 section 4.3, of which the first, that there is one header only, is the reader's. `htu`
  * is compared with the configured external origin of the host and the path. `ath` is always required, since a proof is
- * only ever presented with a token. A proof that may have been used before the process started needs a nonce, which shows
+ * only ever presented with a token. A proof that may have been used before the history began needs a nonce, which shows
  * that it was not. Refusals: `task_proof_…`, each with its challenge.
  */
 export async function verifyDpopProof(
   text: string,
   token: VerifiedTaskToken,
-  { input, challenge, caller, rules, now }: ProofOccasion,
+  { input, challenge, caller, rules, history, now }: ProofOccasion,
 ): Promise<DpopProof | Refusal> {
   const options = rules.dpop;
   const refuse = (reason: Reason, detail: string) =>
@@ -71,7 +71,7 @@ export async function verifyDpopProof(
     );
   if (normalTargetUri(claims.htu) !== target) return refuse('task_proof_target', 'htu is another target URI');
 
-  const owner = { caller: caller.workload.id.text, origin };
+  const owner = { caller: caller.workload.id.text, origin, history: history.id };
   const nonce = nonceState(claims, owner, options, now);
   const askForNonce = (detail: string) =>
     new Refusal('task_proof_nonce', detail, [
@@ -85,11 +85,12 @@ export async function verifyDpopProof(
   if (claims.ath !== hashOf(token.text)) return refuse('task_proof_token', 'ath is not the hash of the token');
   if (!token.confirmation.keys.includes(keyThumbprint))
     return refuse('task_proof_key', 'the token is not bound to the key of the proof');
-  if (claims.nonce === undefined && !madeSinceStart(iat, rules.startedAtMs))
-    return askForNonce('it may have been used before this process started, and has no nonce');
+  if (claims.nonce === undefined && !madeWithin(history, iat))
+    return askForNonce('it may have been used before what the store remembers, and has no nonce');
 
   const claim = {
     key: proofKey('dpop', keyThumbprint, jti),
+    history,
     until: (iat + options.maxAgeSeconds + LEEWAY_SECONDS) * 1000,
     ifReplayed: refuse('task_proof_replayed', 'this key used this jti before'),
   };

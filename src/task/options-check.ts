@@ -17,7 +17,10 @@ export function taskOptionProblems({ dpop, wimse, headers, maxDepth, issuers }: 
   positive(dpop.maxAgeSeconds, 'dpop: maxAge');
   positive(dpop.nonce.lifetimeSeconds, 'dpop: the lifetime of nonces');
   const short = `dpop: the nonce secret is shorter than ${MIN_SECRET_BYTES} bytes`;
-  check(dpop.nonce.secret.length >= MIN_SECRET_BYTES, short);
+  check(
+    dpop.nonce.secrets().every(({ length }) => length >= MIN_SECRET_BYTES),
+    short,
+  );
   if (wimse !== null) {
     check(wimse.algorithms.length > 0, 'wimse: algorithms is empty');
     positive(wimse.maxWitLifetimeSeconds, 'wimse: maxWitLifetime');

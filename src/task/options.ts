@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { JwtAuthorities } from '../identity/jwt-svid.ts';
+import type { History } from '../state/model.ts';
 import { type JwsAlgorithm, standardAlgorithms } from '../token/jws-algorithms.ts';
 import type { TokenFault } from '../token/jws-fault.ts';
 import type { KeySet } from '../token/key-set.ts';
@@ -62,8 +63,11 @@ export interface DpopOptions {
   readonly nonce: {
     /** A proof without a nonce of ours is refused, and told one. */
     readonly required: boolean;
-    /** At least 32 random bytes, made by this process: a nonce shows that its proof was made after the start. */
-    readonly secret: Uint8Array;
+    /**
+     * Keys of the nonces, of at least 32 random bytes each: the first makes them, all of them verify. With a store that
+     * several sidecars share, they may share the keys too.
+     */
+    readonly secrets: () => readonly Uint8Array[];
     readonly lifetimeSeconds: number;
   };
 }
@@ -86,8 +90,8 @@ export interface TaskRules {
   readonly tokens: TokenVerifier;
   /** Issuers of identity tokens, whose tokens in `Authorization` say who and never why. */
   readonly identityIssuers: { has(issuer: string): boolean };
-  /** When the process started, in milliseconds since the epoch: what was used before is remembered by nobody. */
-  readonly startedAtMs: number;
+  /** Since when uses are remembered. */
+  readonly history: () => History;
   /** Workloads in a chain, the caller included. */
   readonly maxDepth: number;
   readonly dpop: DpopOptions;
@@ -98,10 +102,11 @@ export interface TaskRules {
 }
 
 /** What the config says about tasks. Whatever is left out believes nobody. */
-export type TaskOptions = Pick<TaskRules, 'headers' | 'startedAtMs'> & Partial<TaskRules>;
+export type TaskOptions = Pick<TaskRules, 'headers' | 'history'> & Partial<TaskRules>;
 
 /** The rules with their defaults. The default secret of nonces is made at random: they then end with the process. */
 export function taskRules(options: TaskOptions): TaskRules {
+  const secrets = [randomBytes(32)];
   return {
     issuers: [],
     tokens: new TokenVerifier(),
@@ -110,7 +115,7 @@ export function taskRules(options: TaskOptions): TaskRules {
     dpop: {
       algorithms: standardAlgorithms,
       maxAgeSeconds: 60,
-      nonce: { required: false, secret: randomBytes(32), lifetimeSeconds: 300 },
+      nonce: { required: false, secrets: () => secrets, lifetimeSeconds: 300 },
     },
     wimse: null,
     resourceMetadata: false,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JsonObject } from '../base/strict-json.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
+import type { History } from '../state/model.ts';
 import type { ChallengeContext } from './challenge.ts';
 import type { TaskRules } from './options.ts';
 
@@ -11,6 +12,8 @@ export interface ProofOccasion {
   readonly challenge: ChallengeContext;
   readonly caller: Caller;
   readonly rules: TaskRules;
+  /** What the store remembers, and since when: all proofs of a request are judged by one. */
+  readonly history: History;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -21,12 +24,12 @@ export const LEEWAY_SECONDS = 5;
 const MAX_JTI_CHARS = 256;
 
 /**
- * Whether a proof was surely made after this process started, and so was used in none that came before it. `earliestSeconds`
- * is the earliest moment at which a proof like it could have been accepted, leeway not counted: `iat`, or `exp` less the
- * longest life. A process that ended before `startedAtMs` accepted nothing that lies more than the leeway beyond its end.
+ * Whether a proof was surely made within a history, and so was used in none that came before it. `earliestSeconds` is the
+ * earliest moment at which a proof like it could have been accepted, leeway not counted: `iat`, or `exp` less the longest
+ * life. What was accepted before `sinceMs` lies no more than the leeway beyond it.
  */
-export function madeSinceStart(earliestSeconds: number, startedAtMs: number): boolean {
-  return earliestSeconds * 1000 > startedAtMs + LEEWAY_SECONDS * 1000;
+export function madeWithin({ sinceMs }: History, earliestSeconds: number): boolean {
+  return earliestSeconds * 1000 > sinceMs + LEEWAY_SECONDS * 1000;
 }
 
 /** base64url SHA-256 over the text of a token: `ath`, `wth`, `tth`, `oth`. */

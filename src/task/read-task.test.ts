@@ -131,7 +131,7 @@ test('a denial for want of a scope asks for the scopes of the resource, under it
 test('B29: options by which nothing could be accepted do not start', () => {
   const [txn, access, svid] = options.issuers;
   assert.doesNotThrow(() => taskReader(options));
-  assert.doesNotThrow(() => taskReader({ headers: null, startedAtMs: 0 }));
+  assert.doesNotThrow(() => taskReader({ headers: null, history: () => ({ id: '', sinceMs: 0 }) }));
   for (const [change, problem] of [
     [{ issuers: [{ ...txn!, audience: '' }] }, /audience is empty/],
     [{ issuers: [{ ...txn!, trustDomains: [] }] }, /trustDomains/],
@@ -148,7 +148,7 @@ test('B29: options by which nothing could be accepted do not start', () => {
     [{ maxDepth: 0 }, /maxDepth/],
     [{ dpop: { ...options.dpop, algorithms: [] } }, /dpop: algorithms/],
     [{ dpop: { ...options.dpop, maxAgeSeconds: Number.POSITIVE_INFINITY } }, /maxAge/],
-    [{ dpop: { ...options.dpop, nonce: { ...options.dpop.nonce, secret: Buffer.alloc(31) } } }, /secret/],
+    [{ dpop: { ...options.dpop, nonce: { ...options.dpop.nonce, secrets: () => [Buffer.alloc(31)] } } }, /secret/],
     [{ dpop: { ...options.dpop, nonce: { ...options.dpop.nonce, lifetimeSeconds: 0 } } }, /nonces/],
     [{ wimse: { ...options.wimse, algorithms: [] } }, /wimse: algorithms/],
     [{ wimse: { ...options.wimse, maxWitLifetimeSeconds: 0 } }, /maxWitLifetime/],

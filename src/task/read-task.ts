@@ -57,7 +57,8 @@ export function taskReader(options: TaskOptions): ReadTask {
       return afterGood(authorizationCandidate(presented, challenge, rules, now), (authorization) => {
         note(authorization);
         const candidates = [txn, authorization].filter((one) => one !== null);
-        return afterGood(readProofs(presented, candidates, { input, challenge, caller, rules, now }), (proofs) => {
+        const occasion = { input, challenge, caller, rules, history: rules.history(), now };
+        return afterGood(readProofs(presented, candidates, occasion), (proofs) => {
           const bound: BoundTask[] = [];
           for (const one of candidates) {
             note(one);

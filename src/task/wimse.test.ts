@@ -178,7 +178,8 @@ test('a proof covers a credential of any scheme in Authorization', async () => {
 });
 
 test('a proof that may have been used before the process started is refused, with the time after which a new one holds', async () => {
-  const at = (exp: number, startedAtMs: number) => withProof({ claims: { exp } }, { options: { startedAtMs } });
+  const at = (exp: number, startedAtMs: number) =>
+    withProof({ claims: { exp } }, { options: { history: () => ({ id: '', sinceMs: startedAtMs }) } });
   // The longest life is 60 s, the leeway 5 s: this one could have been used from now less 5 s on.
   assert.equal((await taskContext(at(seconds + 60, NOW - 5001))).task?.assurance, 3);
   await refuses(at(seconds + 60, NOW - 5000), 'task_wpt_before_start');
@@ -186,7 +187,7 @@ test('a proof that may have been used before the process started is refused, wit
   assert.equal(reasons[reason].http, 503);
   const [[name, wait] = ['', '']] = headers;
   assert.equal(name, 'retry-after');
-  const later = { now: NOW + Number(wait) * 1000, options: { startedAtMs: NOW - 2500 } };
+  const later = { now: NOW + Number(wait) * 1000, options: { history: () => ({ id: '', sinceMs: NOW - 2500 }) } };
   const again = withProof({ claims: { exp: seconds + Number(wait) + 30 } }, later);
   assert.equal((await taskContext(again)).task?.assurance, 3);
   const tooSoon = withProof({ claims: { exp: seconds + Number(wait) + 29 } }, later);

@@ -12,8 +12,8 @@ import { checkTimes } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { verifyProof } from '../token/verifier.ts';
-import type { TaskRules, WimseOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeSinceStart, type ProofOccasion, proofKey } from './proof.ts';
+import type { WimseOptions } from './options.ts';
+import { hashOf, jtiOf, LEEWAY_SECONDS, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
 import { unverifiedSubject } from './task-token.ts';
 
 const WIT_TYPES: JwsProfile['types'] = ['wit+jwt'];
@@ -38,7 +38,7 @@ export type WorkloadProof = Proven<
  * Verifies the pair (draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt): the WIT under the keys of the trust domain
  * of its `sub`, which is the caller, who proved that id by X.509-SVID; the WPT under the key of the WIT, over this
  * target URI, this WIT and every token beside it. Refusals: `task_wit_…`, `task_wpt_…`, 400 as the drafts ask; 503 for
- * a proof that may have been used before the process started, since WIMSE has no nonces.
+ * a proof that may have been used before the history began, since WIMSE has no nonces.
  */
 export async function verifyWorkloadProof(
   wpt: string,
@@ -65,10 +65,11 @@ export async function verifyWorkloadProof(
   const wrong =
     targetFault(claims, occasion) ?? windowFault(exp, options, occasion.now) ?? tokensFault(claims, texts, occasion);
   if (wrong !== null) return new Refusal(...wrong);
-  const tooEarly = startRefusal(exp, options, occasion.rules);
+  const tooEarly = startRefusal(exp, options, occasion);
   if (tooEarly !== null) return tooEarly;
   const claim = {
     key: proofKey('wpt', key.thumbprint, jti),
+    history: occasion.history,
     until: (exp + LEEWAY_SECONDS) * 1000,
     ifReplayed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
   };
@@ -130,12 +131,12 @@ function windowFault(exp: number, options: WimseOptions, now: number): Wrong | n
   return null;
 }
 
-/** `Retry-After`: the seconds after which a new proof of the same life was surely made after the start. */
-function startRefusal(exp: number, options: WimseOptions, { startedAtMs }: TaskRules): Refusal | null {
+/** `Retry-After`: the seconds after which a new proof of the same life was surely made within the history. */
+function startRefusal(exp: number, options: WimseOptions, { history }: ProofOccasion): Refusal | null {
   const earliest = exp - options.maxProofLifetimeSeconds;
-  if (madeSinceStart(earliest, startedAtMs)) return null;
-  const wait = Math.floor(startedAtMs / 1000) + LEEWAY_SECONDS + 1 - earliest;
-  const detail = `it may have been used before this process started; a new one holds in ${wait} s`;
+  if (madeWithin(history, earliest)) return null;
+  const wait = Math.floor(history.sinceMs / 1000) + LEEWAY_SECONDS + 1 - earliest;
+  const detail = `it may have been used before what the store remembers; a new one holds in ${wait} s`;
   return new Refusal('task_wpt_before_start', detail, [['retry-after', String(wait)]]);
 }
 

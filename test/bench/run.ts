@@ -12,6 +12,7 @@ import { line } from './page/report.ts';
 import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
+import { stateFigures } from './state.ts';
 
 const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
   what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
@@ -21,6 +22,8 @@ npm run bench -- hits [SEED]
   how many verdicts are remembered in a mixed load
 npm run bench -- starts [N]
   what a start takes, and the first checks after it
+npm run bench -- state [--rounds N] [--checks N]
+  what a proof costs with the memory and with a shared store
 npm run bench -- against COMMIT [--rounds N] [--checks N]
   what a check costs here and at that commit
 --record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
@@ -65,6 +68,8 @@ async function dispatch(): Promise<number> {
       return 0;
     case 'starts':
       return await starts(await build(folder));
+    case 'state':
+      return (await stateFigures({ rounds: number(values.rounds, 5), checks: Number(values.checks) / 10 })) ? 0 : 1;
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
       return (await against(argument ?? 'HEAD', options)) ? 0 : 1;

@@ -77,7 +77,7 @@ const asked = (headers: NonNullable<Situation['headers']>, more: Situation = {})
   now: keycloak.at,
   headers,
   ...more,
-  options: { issuers: [issuer], startedAtMs: keycloak.at - 3_600_000, ...more.options },
+  options: { issuers: [issuer], history: () => ({ id: '', sinceMs: keycloak.at - 3_600_000 }), ...more.options },
 });
 const { token, proof } = keycloak.dpop;
 const bound = { authorization: `DPoP ${token}`, dpop: proof };

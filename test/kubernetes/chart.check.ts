@@ -343,6 +343,17 @@ for (const [what, task] of takingProofs) {
   });
 }
 
+test('with a shared store, proofs of possession are taken by several processes', async () => {
+  const state = ['--set-json', 'config.state={"store":"redis","url":"unix:///run/redis.sock"}'];
+  for (const [, task] of takingProofs) {
+    const { strategy, replicas } = kindOf(await render(CENTRAL, [...setTask(task), ...state]), 'Deployment').spec;
+    assert.deepEqual([strategy, replicas], [{ rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }, 2]);
+    assert.equal((await template(SIDECAR, [...setTask(task), ...state])).code, 0);
+  }
+  const { volumeMounts } = sidecarOf(await render('central-store'));
+  assert.ok(volumeMounts.some(({ mountPath, readOnly }) => mountPath === '/etc/cedar-ext-authz/state' && readOnly));
+});
+
 test('without proofs of possession, Transaction Tokens included, several replicas are rendered', async () => {
   for (const more of [[], setTask(`{wimse: 'off', issuers: [${issuer('txn-token')}]}`)]) {
     const { strategy, replicas } = kindOf(await render(CENTRAL, more), 'Deployment').spec;

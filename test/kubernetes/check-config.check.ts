@@ -19,6 +19,8 @@ after(() => dirs.forEach(removeFolder));
 /** What cannot be had here: the servers that these scenarios fetch from. */
 const UNREACHABLE: Readonly<Record<string, RegExp>> = {
   'sidecar-federation': /^the bundle of prod\.example is absent: https:\/\/spire\.prod\.example/,
+  'central-store':
+    /^(no keys for issuer https:\/\/as\.prod\.example|the store cannot be used: redis\.prod\.example:6380: .*(ENOTFOUND|EAI_AGAIN|no connection))/,
   'central-proofs': /^no keys for issuer https:\/\/as\.prod\.example/,
 };
 

@@ -35,6 +35,7 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
     ['authz-tls', checkPortCertificate(ca, trustDomain)],
     ['authz-peers', { 'peers.yaml': JSON.stringify({ peers: [peer] }) }],
     ['web-authorities', { 'ca.pem': pem }],
+    ['authz-state', { password: 'secret', 'ca.pem': pem, nonces: Buffer.alloc(32, 7).toString('base64') }],
   ]);
 }
 

@@ -21,5 +21,5 @@ async function start(answer: Answering, parts: CertificateParts = {}) {
   return { url, ca, stop };
 }
 
-/** The address as a GeneralName (RFC 5280 section 4.2.1.6). */
-const loopbackName = Buffer.from([0x87, 4, 127, 0, 0, 1]);
+/** 127.0.0.1 as a GeneralName (RFC 5280 section 4.2.1.6). */
+export const loopbackName = Buffer.from([0x87, 4, 127, 0, 0, 1]);

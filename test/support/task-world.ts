@@ -109,12 +109,12 @@ export const options = {
   issuers: [txnIssuer, accessIssuer, svidIssuer],
   identityIssuers: new Set(['https://idp.example']),
   tokens,
-  startedAtMs: NOW - 3_600_000,
+  history: () => ({ id: '', sinceMs: NOW - 3_600_000 }),
   maxDepth: 4,
   dpop: {
     algorithms: standardAlgorithms,
     maxAgeSeconds: 60,
-    nonce: { required: false, secret: Buffer.alloc(32, 7), lifetimeSeconds: 300 },
+    nonce: { required: false, secrets: () => [Buffer.alloc(32, 7)], lifetimeSeconds: 300 },
   },
   wimse: {
     witKeys: (domain: string) =>

@@ -2,9 +2,19 @@ import { type Issued, urlEncodedPem } from './ca.ts';
 import { AS, TaskIssuer, TTS } from './task-issuer.ts';
 import { dpopProof, jwtSvid, type Mutation, oidcToken, thumbprint } from './tokens.ts';
 import { type Ask, type World, workload } from './world.ts';
+import type { WorldKeys } from './world-keys.ts';
+
+/** What makes the requests: the keys of a mesh. */
+export type Asker = Pick<World, 'keys' | 'svid'>;
+
+/** Whoever has these keys, without a sidecar. */
+export const askerOf = (keys: WorldKeys): Asker => ({
+  keys,
+  svid: (path, parts = {}) => keys.ca.svid(workload(path), parts),
+});
 
 /** Requests of the mesh that are permitted as they stand; every parameter changes one thing about them. */
-export type AskOf = (world: World) => Ask;
+export type AskOf = (world: Asker) => Ask;
 
 export const LEDGER = '/ns/payments/sa/ledger';
 export const READER = '/ns/support/sa/reader';
@@ -36,7 +46,7 @@ export const ledgerReads =
 
 /** The same with this certificate, and with what x-forwarded-client-cert says of it. */
 export const ledgerShows =
-  (shown: (world: World) => { readonly leaf: Issued; readonly chain?: readonly Issued[] }): AskOf =>
+  (shown: (world: Asker) => { readonly leaf: Issued; readonly chain?: readonly Issued[] }): AskOf =>
   (world) => {
     const { leaf, chain } = shown(world);
     const ask = { svid: leaf, path: INVOICE };
@@ -47,7 +57,7 @@ export const ledgerShows =
 export const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
 
 /** A JWT-SVID of this workload for the payments service. */
-export const svidToken = (world: World, path: string, mutation: Mutation = {}): string =>
+export const svidToken = (world: Asker, path: string, mutation: Mutation = {}): string =>
   jwtSvid({ key: world.keys.domain, sub: workload(path), aud: AUDIENCE }, mutation);
 
 /** The reader, without a certificate, fetches an export by its JWT-SVID. */
@@ -73,10 +83,10 @@ export const deployByToken =
     return { svid: null, method: 'POST', path: '/api/releases', headers: bearer(oidcToken(frame, mutation)) };
   };
 
-const issuerOf = ({ keys }: World): TaskIssuer => new TaskIssuer('prod.example', keys);
+const issuerOf = ({ keys }: Asker): TaskIssuer => new TaskIssuer('prod.example', keys);
 
 /** A Transaction Token for the billing agent. */
-export const agentTxn = (world: World, mutation: Mutation = {}): string =>
+export const agentTxn = (world: Asker, mutation: Mutation = {}): string =>
   issuerOf(world).txnToken({ workload: workload(AGENT), mutation });
 
 /** The billing agent reads an invoice within a task that a Transaction Token states. */
@@ -94,7 +104,7 @@ export const agentByChain =
       claims: { sub: workload(ORCHESTRATOR), act: { sub: workload(AGENT) }, ...mutation.claims },
     })(world);
 
-const agentAccess = (world: World, mutation: Mutation): string =>
+const agentAccess = (world: Asker, mutation: Mutation): string =>
   issuerOf(world).accessToken(AUDIENCE, { workload: workload(AGENT), scope: 'invoices', mutation });
 
 /** The billing agent reads an invoice within a task that an access token states. */

@@ -31,10 +31,10 @@
 /etc/cedar-ext-authz/bundles/{{ .domain }}/{{ .use }}/{{ .from.key }}
 {{- end }}
 
-{{/* Not empty where keys or bundles are fetched over the network. */}}
+{{/* Not empty where keys or bundles are fetched over the network, or a store is there. */}}
 {{- define "cedar.fetches" -}}
 {{- range include "cedar.trustDomains" . | fromYaml }}{{ if .federation }}true{{ end }}{{ end -}}
-{{- if regexMatch "\"url\":\"https?:|\"discovery\":true" (toJson .Values.config) -}}true{{- end -}}
+{{- if regexMatch "\"url\":\"(https?|rediss?):|\"discovery\":true|\"sentinel\":" (toJson .Values.config) -}}true{{- end -}}
 {{- end }}
 
 {{/*
@@ -50,14 +50,24 @@ DPoP may bind them.
 {{- end -}}
 {{- end }}
 
+{{/* Not empty where all processes share what they remember. */}}
+{{- define "cedar.sharesState" -}}
+{{- if eq (toString ((.Values.config.state | default dict).store)) "redis" -}}true{{- end -}}
+{{- end }}
+
+{{/* Not empty where requests may carry proofs, and each process remembers by itself which ones were used. */}}
+{{- define "cedar.proofsApart" -}}
+{{- if not (include "cedar.sharesState" .) }}{{ include "cedar.proofs" . }}{{ end -}}
+{{- end }}
+
 {{/* Fails where a proof could be used twice: each process remembers by itself which ones it has seen. */}}
 {{- define "cedar.refuseSharedProofs" -}}
-{{- if include "cedar.proofs" . -}}
+{{- if include "cedar.proofsApart" . -}}
 {{- if and (eq .Values.mode "central") (or .Values.central.autoscaling.enabled (gt (int .Values.central.replicas) 1)) -}}
-{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each replica remembers by itself which proofs it has seen, so with central.replicas above 1 or central.autoscaling a stolen one could be used once at each. Set central.replicas to 1 and no autoscaler, or take no proofs." -}}
+{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each replica remembers by itself which proofs it has seen, so with central.replicas above 1 or central.autoscaling a stolen one could be used once at each. Share what is remembered by config.state.store: redis, set central.replicas to 1 and no autoscaler, or take no proofs." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "sidecar") (not .Values.sidecar.singleReplica) -}}
-{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each sidecar remembers by itself which proofs it has seen, so in a Deployment of several pods a stolen one could be used once at each. Run one pod, without an autoscaler, and set sidecar.singleReplica to true, or take no proofs." -}}
+{{- fail "config.task takes proofs of possession (DPoP, WIMSE), and a proof may be used once: each sidecar remembers by itself which proofs it has seen, so in a Deployment of several pods a stolen one could be used once at each. Share what is remembered by config.state.store: redis, or run one pod, without an autoscaler, and set sidecar.singleReplica to true, or take no proofs." -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
@@ -69,7 +79,7 @@ DPoP may bind them.
 {{- fail (printf "foreignTrustDomains names %s, which is trustDomain: its bundle is under bundle." .Values.trustDomain) -}}
 {{- end -}}
 {{- if and (eq .Values.mode "central") .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
-{{- fail "keys or bundles are fetched by URL, and the NetworkPolicy lets central pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
+{{- fail "keys or bundles are fetched by URL, or config.state names a store, and the NetworkPolicy lets central pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
 {{- fail "central.port and status.port are the same." -}}

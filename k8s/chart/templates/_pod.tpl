@@ -86,6 +86,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- if include "cedar.asksAgent" . }}
 - { name: spiffe-workload-api, mountPath: /spiffe-workload-api, readOnly: true }
 {{- end }}
+{{- if .Values.state.secret }}
+- { name: cedar-state, mountPath: /etc/cedar-ext-authz/state, readOnly: true }
+{{- end }}
 {{- with .Values.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -146,6 +149,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 {{- if include "cedar.asksAgent" . }}
 - { name: spiffe-workload-api, csi: { driver: {{ .Values.spiffe.csiDriver }}, readOnly: true } }
+{{- end }}
+{{- with .Values.state.secret }}
+- { name: cedar-state, secret: { secretName: {{ . | quote }} } }
 {{- end }}
 {{- with .Values.volumes }}
 {{ toYaml . }}

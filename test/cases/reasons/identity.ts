@@ -4,6 +4,7 @@ import { type Issued, type TestCa, urlEncodedPem } from '../../support/ca.ts';
 import { until } from '../../support/until.ts';
 import { type Ask, World, workload } from '../../support/world.ts';
 import {
+  type Asker,
   agentByTxn,
   bearer,
   EXPORT,
@@ -21,7 +22,7 @@ import { identitySvid } from './identity-svid.ts';
 import { identityToken } from './identity-token.ts';
 
 /** A workload of another trust domain reads the status page. */
-const foreign = (ca: (world: World) => TestCa, id: string) => (world: World) => ({
+const foreign = (ca: (world: Asker) => TestCa, id: string) => (world: Asker) => ({
   svid: ca(world).svid(id),
   path: '/api/status',
 });
@@ -38,7 +39,7 @@ const wrongElement = (bad: (gateway: Issued) => string): Pair =>
 /** The ledger behind two proxies, of which this one is the nearer to it. */
 const throughProxies =
   (first: string) =>
-  (world: World): Ask => {
+  (world: Asker): Ask => {
     const gateway = world.svid(GATEWAY);
     const elements = [world.svid(LEDGER), world.svid(first), gateway].map((svid) => `Cert="${urlEncodedPem(svid)}"`);
     return { ...ledgerReads({ headers: { 'x-forwarded-client-cert': elements.join(',') } })(world), svid: gateway };
@@ -47,7 +48,7 @@ const throughProxies =
 /** The reader by a certificate, with the JWT-SVID of this workload beside it. */
 const readerWithToken =
   (token: string) =>
-  (world: World): Ask => ({
+  (world: Asker): Ask => ({
     svid: world.svid(READER),
     path: EXPORT,
     headers: bearer(svidToken(world, token)),

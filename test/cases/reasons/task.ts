@@ -1,8 +1,9 @@
 import type { Reason } from '../../../src/base/outcome.ts';
 import type { Mutation } from '../../support/tokens.ts';
-import { type World, workload } from '../../support/world.ts';
+import { workload } from '../../support/world.ts';
 import {
   AGENT,
+  type Asker,
   agentByAccess,
   agentByChain,
   agentByTxn,
@@ -25,7 +26,7 @@ const wrongAccess = (mutation: Mutation): Pair => pair(agentByAccess(), agentByA
 /** The Transaction Token that the orchestrator handed on, with one mutation. */
 const wrongChain = (claims: Mutation['claims'] & object): Pair => pair(agentByChain(), agentByChain({ claims }));
 
-const stranger = (by: typeof agentByTxn) => (world: World) => by({ signWith: world.keys.stranger })(world);
+const stranger = (by: typeof agentByTxn) => (world: Asker) => by({ signWith: world.keys.stranger })(world);
 
 const txn = {
   task_txn_malformed: wrongTxn({ claims: { txn: undefined } }),

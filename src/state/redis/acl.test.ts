@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { noRedis, Redis } from '../../../test/support/redis.ts';
+import { documentedAcl } from '../../../test/support/redis-acl.ts';
+import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
+import { until } from '../../../test/support/until.ts';
+
+const skip = noRedis;
+
+const documented = documentedAcl('test', 'secret');
+
+/** A state that logs in as a user of these rules, with everything that it does done once. */
+async function outcome(t: TestContext, redis: Redis, rules: readonly string[]): Promise<string> {
+  await redis.admin('ACL', 'SETUSER', 'authz', 'reset', ...rules);
+  const passwordFile = join(redis.dir, 'password');
+  writeFileSync(passwordFile, 'secret');
+  const user = { username: 'authz', passwordFile };
+  await redis.admin('SCRIPT', 'FLUSH');
+  // A slot that has ended is dropped with the first claim.
+  await redis.admin('DEL', 'authz:{test}:history');
+  await redis.admin('HSET', 'authz:{test}:proofs', '1', '1');
+  const { state } = await sidecarState(t, storeOptions(redis, { user, replicas: 1, timeoutMs: 1000 }));
+  const { fault } = state.status();
+  if (fault !== null) return fault;
+  const claimed = await claim(state, 'proof');
+  await state.stop();
+  await redis.admin('DEL', 'authz:{test}:proof:proof');
+  return claimed.result === 'unavailable' ? claimed.detail : claimed.result;
+}
+
+test('the rules of docs/state.md are enough for the user, and none of them is too much', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await Redis.of(t, { config: [`replicaof 127.0.0.1 ${redis.port}`] });
+  await until('replication', async () =>
+    (await redis.admin('INFO', 'replication')).includes('state=online') ? true : null,
+  );
+  assert.equal(await outcome(t, redis, documented), 'fresh');
+  const commands = documented.filter((rule) => rule.startsWith('+'));
+  assert.ok(commands.length > 10);
+  for (const command of commands) {
+    const without = documented.filter((rule) => rule !== command);
+    assert.match(await outcome(t, redis, without), /NOPERM|no permissions|can't run/i, `without ${command}`);
+  }
+  const elsewhere = documented.map((rule) => rule.replace('{test}', '{other}'));
+  assert.match(await outcome(t, redis, elsewhere), /NOPERM|No permissions/i);
+});

@@ -1,0 +1,21 @@
+import type { TestContext } from 'node:test';
+import { noRedis, Redis } from '../../../test/support/redis.ts';
+import { sidecars } from '../../../test/support/redis-states.ts';
+import { stateSuite } from '../../../test/support/state-suite.ts';
+
+stateSuite({
+  name: 'redis',
+  skip: noRedis,
+  make: async (t: TestContext, maxEntries: number) => {
+    const redis = await Redis.of(t);
+    const clock = { passed: 0 };
+    const states = await sidecars(t, redis, 2, { maxEntries }, () => clock.passed);
+    return {
+      states: [states[0]!, states[1]!],
+      now: () => Date.now() + clock.passed,
+      pass: (milliseconds) => {
+        clock.passed += milliseconds;
+      },
+    };
+  },
+});

@@ -1,0 +1,63 @@
+import { globSync } from 'node:fs';
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each check of the shared store have a test? In a copy of the sources, one guard after another is deleted, and one
+ * condition after another is weakened, those of its scripts too; the tests, with a real Redis, must notice.
+ */
+
+const sources = globSync('src/state/redis/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+const tests = globSync('src/state/redis/*.test.ts', { cwd: root });
+
+const conditions: readonly Condition[] = [
+  ['scripts.ts', "if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end", ''],
+  ['scripts.ts', 'if known ~= ARGV[1] or string', 'if string'],
+  ['scripts.ts', ' or string.sub(known, 1, #id) ~= id', ''],
+  ['scripts.ts', "if math.abs(now - ARGV[4]) > tonumber(ARGV[5]) then return {'skew', now} end", ''],
+  [
+    'scripts.ts',
+    'check == ARGV[2] and tonumber(ARGV[4]) <= tonumber(deadline)',
+    'tonumber(ARGV[4]) <= tonumber(deadline)',
+  ],
+  ['scripts.ts', ' and tonumber(ARGV[4]) <= tonumber(deadline)', ''],
+  ['scripts.ts', "if first then return {'replayed', first} end", ''],
+  ['scripts.ts', "if not string.find(values[i], ' shared', 1, true) then", 'if false then'],
+  ['scripts.ts', "for i = 7, #ARGV do if tonumber(ARGV[i]) <= now then return {'ended'} end end", ''],
+  ['scripts.ts', 'own + wanted > share', 'own > share'],
+  ['scripts.ts', "if redis.call('GET', KEYS[i]) == ARGV[1] then", 'if true then'],
+  ['scripts.ts', "redis.call('HDEL', KEYS[k], slots[i])", "redis.call('HLEN', KEYS[k])"],
+  ['scripts.ts', 'if of ~= id or ', 'if '],
+  ['scripts.ts', ' or (last == id and tonumber(since) < tonumber(lastSince))', ''],
+  ['scripts.ts', '(last == id and tonumber', '(last and tonumber'],
+  ['scripts.ts', ' or known == ARGV[4]', ''],
+  ['scripts.ts', "if math.abs(now - ARGV[1]) > tonumber(ARGV[2]) then return {'skew', known or '', now} end", ''],
+  ['scripts.ts', "'-' .. string.match(info, 'run_id:(%x+)')", "'-'"],
+  ['session.ts', 'ours && this.#session?.history.id === known', 'this.#session?.history.id === known'],
+  ['session.ts', 'beginningOf(id) + MAX_SKEW_MS', 'beginningOf(id)'],
+  ['session.ts', '    if (outOfStep) this.#inDoubt = id;\n', ''],
+  ['session.ts', "outOfStep || result === 'skew'", "result === 'skew'"],
+  ['session.ts', 'serverMs < sentAt - MAX_SKEW_MS || ', ''],
+  ['session.ts', ' || serverMs > this.#parts.clock.now() + MAX_SKEW_MS', ''],
+  ['store.ts', 'claims.some(({ history }) => history.id !== judgedBy) || ', ''],
+  ['store.ts', ' || judgedBy !== session.history.id', ''],
+  ['store.ts', 'Math.ceil(until + MAX_SKEW_MS)', 'Math.ceil(until)'],
+  ['store.ts', "replicas === 0 || (result.result !== 'fresh' && result.result !== 'same')", 'true'],
+  ['link.ts', 'rejectUnauthorized: true', 'rejectUnauthorized: false'],
+  ['link.ts', '...(serverName !== null && { servername: serverName })', ''],
+  ['replica-wait.ts', 'have >= this.#replicas ? null', 'true ? null'],
+];
+
+process.exitCode = await runMutation({
+  name: 'state',
+  mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  tests,
+  near: (file) => {
+    const own = file.replace(/\.ts$/, '.test.ts');
+    return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines/.test(test));
+  },
+  explained: {
+    "state/redis/scripts.ts: '-' .. string.match(info, 'run_id:(%x+)') -> '-'":
+      'Redis 7.0 gives a primary a new replication id at each start; the run id is for servers that restore it',
+  },
+});

@@ -1,0 +1,85 @@
+import { systemClock } from '../../src/base/clock.ts';
+import { RedisState } from '../../src/state/redis/store.ts';
+import { until } from '../support/until.ts';
+import type { SoakResult } from './run.ts';
+import { type StateFault, stateFaults } from './store/faults.ts';
+import { StateLoad } from './store/load.ts';
+import { onceOverSidecars } from './store/once.ts';
+
+const SIDECARS = 4;
+const USES = 10_000;
+const SHORT_USES = 1000;
+/** Uses before and after each fault. */
+const BEFORE_MS = 500;
+const AFTER_MS = 500;
+/** How soon after a fault is over a client that does what it is told must be served. */
+const RECOVERY_MS = 5000;
+/** How much longer than its timeout a refusal may take on a machine that is busy. */
+const SLACK_MS = 1500;
+/** What the failover runs under: this many at once, without a pause. */
+const BUSY = 32;
+
+interface Played {
+  readonly line: string;
+  readonly faults: readonly string[];
+  readonly uses: number;
+  readonly second: number;
+  readonly recoveryMs: number;
+}
+
+/**
+ * `npm run soak -- state [short] [FAULT]`: one proof used 10,000 times over four sidecars is allowed once; then a store is
+ * put through every fault while clients and thieves use proofs on the states of four sidecars, and no proof is allowed twice.
+ */
+export async function run(args: readonly string[]): Promise<SoakResult> {
+  const short = args.includes('short');
+  const wanted = args.find((arg) => arg !== 'short');
+  const once = await onceOverSidecars(SIDECARS, short ? SHORT_USES : USES);
+  const faults = [...once.faults];
+  const chosen = stateFaults.filter(({ name, long }) => (wanted === undefined ? !(short && long) : name === wanted));
+  let [uses, second, slowest] = [0, 0, 0];
+  for (const fault of chosen) {
+    const played = await play(fault);
+    faults.push(...played.faults);
+    uses += played.uses;
+    second += played.second;
+    slowest = Math.max(slowest, played.recoveryMs);
+    if (!short) process.stdout.write(`  ${fault.name}: ${played.line}\n`);
+  }
+  const line = `${once.line}; ${chosen.length} faults, ${uses} uses, ${second} second allows, slowest recovery ${Math.round(slowest)} ms`;
+  return { line, faults: faults.slice(0, 40) };
+}
+
+async function play({ name, busy = false, unnoticed = false, stage }: StateFault): Promise<Played> {
+  const { options, fault, stop } = await stage();
+  const states: RedisState[] = [];
+  try {
+    for (let n = 0; n < SIDECARS; n++)
+      states.push(await RedisState.start({ options, clock: systemClock, onEvent: () => {} }));
+    const load = new StateLoad(name, states);
+    if (!(await load.served())) load.faults.push(`${name}: not served before the fault: ${states[0]!.status().fault}`);
+    load.start(busy ? BUSY : 8, busy ? 0 : 5);
+    await systemPause(BEFORE_MS);
+    await fault();
+    const over = performance.now();
+    await until('recovery', async () => ((await load.served()) ? true : null), 6 * RECOVERY_MS).catch(() => {});
+    const recoveryMs = performance.now() - over;
+    if (recoveryMs > RECOVERY_MS)
+      load.faults.push(
+        `${name}: served again after ${Math.round(recoveryMs)} ms: ${states.map((s) => s.status().fault)}`,
+      );
+    await systemPause(AFTER_MS);
+    await load.stop();
+    if (load.slowestMs > options.timeoutMs + SLACK_MS)
+      load.faults.push(`${name}: an answer took ${Math.round(load.slowestMs)} ms`);
+    if (!unnoticed && (load.counts.get('unavailable') ?? 0) === 0) load.faults.push(`${name}: nobody noticed it`);
+    const told = [...load.counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ');
+    const line = `${told}; slowest answer ${Math.round(load.slowestMs)} ms, recovery ${Math.round(recoveryMs)} ms`;
+    return { line, faults: load.faults, uses: load.uses, second: load.second, recoveryMs };
+  } finally {
+    await Promise.all(states.map((state) => state.stop()));
+    await stop();
+  }
+}
+
+const systemPause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
