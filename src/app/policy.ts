@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../base/clock.ts';
 import { againstInventory, type InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
@@ -23,7 +24,7 @@ export function whenInventoryChanges(
 ): (snapshot: Snapshot<Inventory>) => void {
   let content = first?.inventory.content ?? null;
   return ({ inventory }) => {
-    if (inventory.content === content) return;
+    if (isDeepStrictEqual(inventory.content, content)) return;
     content = inventory.content;
     then();
   };
