@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { blocks, page } from '../../test/docs/markdown.ts';
 import { idOf, problemsOf } from '../../test/support/inventory.ts';
 import { Refusal } from '../base/outcome.ts';
 import { formatProblem } from '../source/problem.ts';
@@ -239,4 +240,15 @@ test('workloads beyond those that are kept are found again', () => {
     }
   }
   assert.ok(inventory.workload(idOf(`${a.id}/20000`)) instanceof Refusal);
+});
+
+test('the key and the line of docs/policies.md add a workload to its inventory', () => {
+  const { text } = page('docs/policies.md');
+  const block = (info: string): string => blocks(text).find((one) => one.info === info)!.text;
+  const lines = chunked(Buffer.from(block('json')), 64);
+  const inventory = `${block('yaml shop/inventory.yaml')}\n${block('yaml')}`;
+  const loaded = loadInventory(inventory, 'inventory.yaml', { ownTrustDomains: new Set(['shop.example']), lines });
+  if (Array.isArray(loaded)) assert.fail(loaded.map(formatProblem).join('\n'));
+  const found = loaded.workload(idOf('spiffe://shop.example/ns/orders/sa/packer-7'));
+  assert.ok(!(found instanceof Refusal) && found.owner === 'orders' && !found.external);
 });

@@ -20,6 +20,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/kubernetes.md', info: /^yaml (tls|authorities)$/, by: 'test/e2e/check-port-files.test.ts' },
   { page: 'docs/kubernetes.md', info: /^yaml peers$/, by: 'test/e2e/check-port-peers.test.ts' },
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
+  { page: 'docs/policies.md', info: /^(yaml|json)$/, by: 'src/inventory/lines.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/revocations.md', info: /^yaml revocations$/, by: 'test/cases/revocations.test.ts' },
