@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../base/clock.ts';
 import { againstInventory, type InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
