@@ -103,6 +103,8 @@ export const commonClauses: readonly string[] = [
 /** Clauses that read everything a policy can read: well typed, so that strict validation passes, and some fail to evaluate. */
 export const clauses: readonly string[] = [
   'true',
+  'action in Mesh::Action::"read"',
+  'action == Mesh::Action::"HEAD"',
   ...commonClauses,
   ...principals.slice(1).map((scope) => scope.replace(/ is Mesh::Workload in /, ' is Mesh::Workload && principal in ')),
   ...resources.slice(1).map((scope) => scope.replace(/ is Mesh::Endpoint in /, ' is Mesh::Endpoint && resource in ')),

@@ -125,7 +125,8 @@ function variants(base: Question, { inventory }: Both): readonly Question[] {
     'PUT one.internal/a/7',
     'HEAD one.internal/a/7',
     'POST one.internal/c',
-    'GET two.internal/a',
+    'GET two.internal/a/b',
+    'GET two.internal/c',
   ];
   const { task, chain } = base;
   const tasks: Partial<NonNullable<Question['task']>>[] = [
