@@ -7,6 +7,7 @@ import { curlLines, summary } from './epilogue.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
 import { printMatrix } from './reuse-print.ts';
+import { readRevocations, revocationRows } from './revoking.ts';
 import { LEDGER, rows } from './rows.ts';
 import { playSpire } from './spire.ts';
 import { table } from './table.ts';
@@ -18,9 +19,12 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 await findEnvoy();
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
-const estate = await Estate.start({ envoy: 'uds', prepare: believeAccessTokens });
+const estate = await Estate.start({
+  envoy: 'uds',
+  prepare: (dir, ca) => ({ ...believeAccessTokens(dir, ca), ...readRevocations(dir, ca) }),
+});
 // The last two rows kill the sidecar and bring it back.
-const all = rows.toSpliced(-2, 0, ...dpopRows());
+const all = rows.toSpliced(-2, 0, ...dpopRows(), ...revocationRows());
 const openEnvoy = await estate.base.envoy('test-permissive', estate.upstream);
 try {
   say(
