@@ -20,7 +20,16 @@ const always = ['test/imports.test.ts', 'test/names.test.ts', ...generators];
 /** The tests that notice a change which is not whole, by the name of its patch. */
 const noticing: Readonly<Record<string, readonly string[]>> = {
   reason: ['src/http', 'src/envoy', 'test/cases/reasons.test.ts', 'test/cases/reasons-docs.test.ts'],
-  fact: ['src/check', 'src/policy/decide', 'src/policy/lint', 'src/policy/load', 'src/tools/audited.test.ts', 'test/cases/golden.test.ts', 'test/docs/audit.test.ts'],
+  fact: [
+    'src/check',
+    'src/policy/decide',
+    'src/policy/lint/absence.test.ts',
+    'src/policy/lint/mistakes.test.ts',
+    'src/policy/load/cases.test.ts',
+    'src/tools/audited.test.ts',
+    'test/cases/golden.test.ts',
+    'test/docs/audit.test.ts',
+  ],
   metric: ['src/observe', 'src/app'],
   'config-key': ['src/config', 'src/app'],
   'issuer-kind': ['src/config', 'src/task', 'src/identity'],
