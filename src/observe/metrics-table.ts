@@ -1,4 +1,5 @@
 import type { MetricRow } from './metric-row.ts';
+import { policyMetricRows } from './policy-metrics-table.ts';
 import { revocationMetricRows } from './revocation-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
 
@@ -38,95 +39,8 @@ export const metricRows = {
     unit: 'seconds',
     use: 'Shows where slow checks spend their time; `audit` is the disk or the reader of standard output',
   },
-  authz_policy_forbids_total: {
-    type: 'counter',
-    help: 'Checks that this forbid decided, once for each check',
-    labels: {
-      policy: 'the ids of the enforced forbids of the snapshot, at most 1,000; `other` beyond',
-      kind: '`policy`, `guardrail`',
-      result: '`deny`; `allow` if `policy.unsafeObserveOnly` allowed the check',
-    },
-    unit: 'checks',
-    use: 'Which policy denies; `policy explain --audit` explains one decision',
-  },
-  authz_policy_errors_total: {
-    type: 'counter',
-    help: 'Checks refused because a policy could not be evaluated',
-    labels: {},
-    unit: 'checks',
-    use: 'Should be 0: the audit line names the policy under `policy.errors`; correct it',
-  },
-  authz_shadow_disagreements_total: {
-    type: 'counter',
-    help: 'Checks that a policy in shadow mode would have decided differently',
-    labels: { policy: 'the ids of the policies in shadow mode' },
-    unit: 'checks',
-    use: 'Enforce the policy if the count is as intended; `policy replay` names the callers',
-  },
-  authz_policy_snapshot_info: {
-    type: 'gauge',
-    help: 'The current snapshot, by its revision',
-    labels: { revision: 'of the current snapshot only', label: '`policy.label`; empty without one' },
-    unit: '1',
-    use: 'All sidecars of one rollout should have the same revision; absent while there is no snapshot',
-  },
-  authz_policy_snapshot_age_seconds: {
-    type: 'gauge',
-    help: 'Time since the snapshot was loaded; absent while there is none',
-    labels: {},
-    unit: 'seconds',
-    use: 'Absent: every check is refused with `policy_unavailable`; look at `/status`',
-  },
-  authz_policy_out_of_date: {
-    type: 'gauge',
-    help: 'Whether the files on disk differ from the current snapshot',
-    labels: {},
-    unit: '0 or 1',
-    use: 'Alert on 1 for longer than a minute: the last good snapshot is used, and `/status` has the problems of the files',
-  },
-  authz_policy_reloads_total: {
-    type: 'counter',
-    help: 'Attempts to load a changed snapshot',
-    labels: { result: '`loaded`, `refused`' },
-    unit: 'attempts',
-    use: '`refused` rises with each broken edit; `authz_policy_out_of_date` shows whether it persists',
-  },
+  ...policyMetricRows,
   ...revocationMetricRows,
-  authz_guardrails_in_force: {
-    type: 'gauge',
-    help: 'Enforced guardrails of the snapshot; absent while there is none',
-    labels: {},
-    unit: 'policies',
-    use: 'Alert when it falls: a folder of guardrails was replaced, or some were disabled',
-  },
-  authz_policy_teams_held_back: {
-    type: 'gauge',
-    help: 'Teams whose folder is invalid and not used; absent while there is no snapshot',
-    labels: {},
-    unit: 'teams',
-    use: 'Should be 0; `/status` lists them under `policy.heldBack`, with the problems',
-  },
-  authz_guardrails_disabled: {
-    type: 'gauge',
-    help: 'Guardrails that the configuration disables; absent while there is no snapshot',
-    labels: {},
-    unit: 'policies',
-    use: 'Should return to 0 by the day under `until` of each',
-  },
-  authz_shadowed_forbids: {
-    type: 'gauge',
-    help: 'Forbids in shadow mode, which deny nothing; absent while there is no snapshot',
-    labels: {},
-    unit: 'policies',
-    use: 'Make sure that nobody relies on them',
-  },
-  authz_engine_rebuilds_total: {
-    type: 'counter',
-    help: 'Times that the policy engine was replaced',
-    labels: {},
-    unit: 'times',
-    use: 'Should be 0: a rise means that a policy or a request crashes the engine; the log has the cause',
-  },
   authz_trust_bundle_age_seconds: {
     type: 'gauge',
     help: 'Time since the trust bundle was last read successfully; absent before the first time',
