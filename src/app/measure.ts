@@ -37,6 +37,8 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     metrics.cache('certificates', identity.verifier.load);
     metrics.cache('tokens', identity.tokens.load);
     if (state.load !== null) metrics.cache('proofs', state.load);
+    const verdicts = policy.current()?.load;
+    if (verdicts !== undefined) metrics.cache('verdicts', verdicts);
     const { loadedAt, problems } = policy.status();
     for (const { name, freshAt } of trust.bundles.status(now)) {
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);

@@ -1,3 +1,10 @@
+/** How full a memory is. */
+export interface RememberedLoad {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly byteLimit: number;
+}
+
 interface Generation<V> {
   readonly values: Map<string, V>;
   bytes: number;
@@ -21,9 +28,11 @@ export class Remembered<V> {
     this.#bytesOf = bytesOf;
   }
 
-  /** What keys and values count as together: never more than the limit. */
-  get bytes(): number {
-    return this.#young.bytes + this.#old.bytes;
+  /** How many there are, and what keys and values count as together: never more bytes than the limit. */
+  get load(): RememberedLoad {
+    const [young, old] = [this.#young, this.#old];
+    const entries = young.values.size + old.values.size;
+    return { entries, bytes: young.bytes + old.bytes, byteLimit: this.#limit * 2 };
   }
 
   get(key: string): V | undefined {

@@ -238,7 +238,7 @@ suite('decider', () => {
     for (let i = 0; i < 12; i++) {
       for (let j = 0; j < 100; j++)
         both.decider.ask(both.callOf({ ...base!, query: `${i} ${j} ${'y'.repeat(10_000)}` }));
-      bytes.push(both.decider.rememberedBytes);
+      bytes.push(both.decider.load.bytes);
     }
     assert.ok(Math.max(...bytes) <= REMEMBERED_BYTES + 50_000, `${Math.max(...bytes)}`);
     assert.ok(bytes.at(-1)! > REMEMBERED_BYTES / 4, 'something is remembered');

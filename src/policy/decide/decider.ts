@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { bytesOfIds, Remembered } from '../../base/remembered.ts';
+import { bytesOfIds, Remembered, type RememberedLoad } from '../../base/remembered.ts';
 import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.ts';
 import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
@@ -81,9 +81,9 @@ export class Decider {
     this.#common = parts.map((start) => this.#slice(open.slice(start, start + size)));
   }
 
-  /** Bytes that the remembered verdicts count as. */
-  get rememberedBytes(): number {
-    return this.#verdicts.bytes;
+  /** How full the memory of verdicts is. */
+  get load(): RememberedLoad {
+    return this.#verdicts.load;
   }
 
   /** Parses what every call needs, a piece each: null, or why that could not be done. */

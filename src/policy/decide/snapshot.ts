@@ -1,5 +1,5 @@
 import { Refusal } from '../../base/outcome.ts';
-import { bytesOfIds, Remembered } from '../../base/remembered.ts';
+import { bytesOfIds, Remembered, type RememberedLoad } from '../../base/remembered.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 import type { AuthorizationCall } from './call.ts';
 import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
@@ -64,9 +64,11 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     Object.freeze(this);
   }
 
-  /** Bytes that the verdicts that are remembered by the question count as. */
-  get rememberedBytes(): number {
-    return this.#verdicts.bytes;
+  /** How full the memories of verdicts are together: by the question, and by the projected call. */
+  get load(): RememberedLoad {
+    const loads = [this.#verdicts.load, this.#enforced.load, ...(this.#shadowed === null ? [] : [this.#shadowed.load])];
+    const sum = (of: keyof RememberedLoad) => loads.reduce((total, load) => total + load[of], 0);
+    return { entries: sum('entries'), bytes: sum('bytes'), byteLimit: sum('byteLimit') };
   }
 
   /** Has the engine parse the policies, a piece each: null, or why it could not. */
