@@ -8,7 +8,7 @@ import { headerMutations } from './header-mutations.ts';
 import { conclude, judge } from './judge.ts';
 import { useOf } from './redeem.ts';
 import type { Stages } from './stages.ts';
-import { type Findings, Trail } from './trail.ts';
+import { Trail } from './trail.ts';
 
 /** The way of one request, from what was read to what is decided. Refusals: those of the stages, and `overloaded`. */
 export function check(
@@ -32,36 +32,30 @@ export function check(
     return after(stages.readTask(input, credentials, target, caller, known, nowMs, trail.onTask), (read) => {
       const taskContext = trail.keep('taskContext', read);
       if (taskContext instanceof Refusal) return refuse(taskContext);
-      return decide(input, snapshot, stages, context, nowMs, trail, { target, caller, taskContext });
+
+      const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
+      if (facts instanceof Refusal) return refuse(facts);
+
+      const hops = judge(snapshot, input, target, caller, taskContext, facts, nowMs);
+      const verdict = conclude(hops, target, taskContext, stages.enforcement);
+      trail.keep('hops', hops);
+      if (verdict instanceof Refusal) return refuse(verdict);
+
+      if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
+      const use = useOf(input, caller, snapshot.revision, context);
+      return after(stages.redeem(taskContext.redemptions, use, nowMs), (giveBack) => {
+        trail.lap('commit');
+        if (giveBack instanceof Refusal) return refuse(giveBack);
+        const mutations = headerMutations(
+          input.headers,
+          target,
+          caller,
+          taskContext,
+          stages.taskHeaders,
+          context.decision,
+        );
+        return { outcome: verdict, mutations, giveBack, trail };
+      });
     });
-  });
-}
-
-/** The way on, once it is known who calls, why, and through whom. */
-function decide(
-  input: CheckInput,
-  snapshot: Snapshot<Inventory>,
-  stages: Stages,
-  context: CheckContext,
-  nowMs: number,
-  trail: Trail,
-  { target, caller, taskContext }: Pick<Findings, 'target' | 'caller' | 'taskContext'>,
-): Soon<Decision> {
-  const refuse = (outcome: Refusal): Decision => ({ outcome, trail });
-  const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
-  if (facts instanceof Refusal) return refuse(facts);
-
-  const hops = judge(snapshot, input, target, caller, taskContext, facts, nowMs);
-  const verdict = conclude(hops, target, taskContext, stages.enforcement);
-  trail.keep('hops', hops);
-  if (verdict instanceof Refusal) return refuse(verdict);
-
-  if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
-  const use = useOf(input, caller, snapshot.revision, context);
-  return after(stages.redeem(taskContext.redemptions, use, nowMs), (giveBack) => {
-    trail.lap('commit');
-    if (giveBack instanceof Refusal) return refuse(giveBack);
-    const mutations = headerMutations(input.headers, target, caller, taskContext, stages.taskHeaders, context.decision);
-    return { outcome: verdict, mutations, giveBack, trail };
   });
 }
