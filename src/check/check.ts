@@ -21,7 +21,6 @@ export function check(
   const trail = new Trail(snapshot);
   const refuse = (outcome: Refusal): Decision => ({ outcome, trail });
   const known = snapshot.inventory;
-
   const target = trail.keep('target', known.locate(input, stages));
   if (target instanceof Refusal) return refuse(target);
 
