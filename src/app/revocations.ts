@@ -41,11 +41,12 @@ export async function startRevocations({ revocations }: Config, onRead: OnRevoca
     maxStaleMs: Number.MAX_SAFE_INTEGER,
     leastMs: LEAST_MS,
     refreshMs: () => REFRESH_MS,
-    read: (signal) => readRevocationFile(file, signal),
-    onRead: (read) => {
+    read: (signal, last) => readRevocationFile(file, signal, last),
+    onRead: (read, last) => {
       problems = read instanceof Fault ? [read.detail] : read.problems;
       const before = applying;
-      const now = nextOf(before, read);
+      // A look at an unchanged file changes nothing: retries of checks between two looks are no second uses.
+      const now = read === last ? before : nextOf(before, read);
       if (now !== before) generation++;
       applying = now;
       onRead(before, now, problems);

@@ -14,16 +14,22 @@ const WHEN_EMPTY = 'write `revocations: []` where nothing is revoked; an empty f
 
 /** What a file holds: the revocations that can be read, and every fault of the others. */
 export interface RevocationFile {
+  readonly text: string;
   readonly revocations: Revocations;
   readonly problems: readonly string[];
 }
 
-/** Reads a file of revocations; a Fault where none of it can be read. Never rejects. */
-export async function readRevocationFile(path: string, signal: AbortSignal): Promise<RevocationFile | Fault> {
+/** Reads a file of revocations: `last` itself where it says the same; a Fault where none of it can be read. Never rejects. */
+export async function readRevocationFile(
+  path: string,
+  signal: AbortSignal,
+  last: RevocationFile | null,
+): Promise<RevocationFile | Fault> {
   const bytes = await readBounded(path, MAX_BYTES, signal);
   if (bytes instanceof Fault) return new Fault(`${path}: ${bytes.detail}`);
   const text = decodeUtf8(bytes);
-  return text instanceof Fault ? new Fault(`${path}: ${text.detail}`) : parseRevocations(text, path);
+  if (text instanceof Fault) return new Fault(`${path}: ${text.detail}`);
+  return text === last?.text ? last : parseRevocations(text, path);
 }
 
 /** The revocations that a text of YAML holds. `file` is only shown. */
@@ -59,5 +65,5 @@ export function parseRevocations(text: string, file: string): RevocationFile | F
     found.push(parsed.data);
   }
   const shown = sortProblems(problems).slice(0, MAX_PROBLEMS).map(formatProblem);
-  return { revocations: new Revocations(found), problems: shown };
+  return { text, revocations: new Revocations(found), problems: shown };
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { Fault } from '../../src/base/fault.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import { evidenceOfWorkload } from '../../src/state/revocation.ts';
-import { parseRevocations } from '../../src/state/revocation-file.ts';
+import { parseRevocations, readRevocationFile } from '../../src/state/revocation-file.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { at, type Entry, HOUR_MS, revocationFile, revokingWorld, rewrite } from '../support/revoking.ts';
 import { until } from '../support/until.ts';
@@ -185,6 +185,18 @@ test('the entry of docs/revocations.md is good, and hits what it says', () => {
   const evidence = evidenceOfWorkload(id, 'finance', null);
   assert.equal(parsed.revocations.find(evidence, Date.UTC(2026, 11, 1))?.id, 'INC-2041');
   assert.equal(parsed.revocations.find(evidence, Date.UTC(2027, 0, 1)), null);
+});
+
+test('a look at an unchanged file gives what was read before, and one at another file does not', async () => {
+  const file = join(world.folder, 'looked-at.yaml');
+  const { signal } = new AbortController();
+  const read = async (last: Awaited<ReturnType<typeof readRevocationFile>> | null) =>
+    await readRevocationFile(file, signal, last instanceof Fault ? null : last);
+  writeFileSync(file, revocationFile([]));
+  const first = await read(null);
+  assert.equal(await read(first), first);
+  writeFileSync(file, revocationFile([{ workload: workload(AGENT) }]));
+  assert.notEqual(await read(first), first);
 });
 
 test('without its file a sidecar is not ready, and refuses until the file is there', async () => {
