@@ -52,7 +52,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_policy_snapshot_age_seconds: loadedAt === null ? null : (now - loadedAt) / 1000,
       authz_policy_out_of_date: Number(loadedAt === null || problems.length > 0),
       authz_svid_expiry_seconds: notAfter === null ? null : notAfter - now / 1000,
-      authz_revocations: revocations.current()?.inForce(now) ?? null,
+      authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
       ...storeGauges(measured.store(), now),
     });

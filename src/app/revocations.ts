@@ -2,8 +2,11 @@ import { systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import { Refresher } from '../source/refresher.ts';
+import { JoinedBook } from '../state/joined-book.ts';
+import { ProcessBook } from '../state/process-book.ts';
+import type { RevocationBook } from '../state/revocation-book.ts';
 import { type RevocationFile, readRevocationFile } from '../state/revocation-file.ts';
-import { Revocations } from '../state/revocations.ts';
+import { type RevocationLookup, Revocations } from '../state/revocations.ts';
 import type { Reporters } from './changes.ts';
 import type { Part } from './part.ts';
 
@@ -11,10 +14,14 @@ import type { Part } from './part.ts';
 const REFRESH_MS = 10_000;
 const LEAST_MS = 200;
 
-/** The revocations of the configuration's file, running: the file is watched. */
+/** The revocations of the configuration's file, which is watched, and those that are ordered. */
 export interface RevocationsPart extends Part {
-  /** Those that apply now; null while the file could not be read once. */
-  readonly current: () => Revocations | null;
+  /** What takes orders, and lists what applies. */
+  readonly book: RevocationBook;
+  /** What applies at `nowMs`; a Fault while nobody knows. */
+  readonly current: (nowMs: number) => RevocationLookup | Fault;
+  /** How many are in force at `nowMs`; null while nobody knows. */
+  readonly inForce: (nowMs: number) => number | null;
   /** Counts the changes of what applies. */
   readonly generation: () => number;
   /** What is wrong with the file as it is now, one line each: it is not, or not alone, what applies. */
@@ -24,43 +31,52 @@ export interface RevocationsPart extends Part {
 /** Called after each read: what applied before and what applies now (null: nothing could be read yet), and the faults. */
 export type OnRevocations = (before: Revocations | null, now: Revocations | null, problems: readonly string[]) => void;
 
-/** Reads the file of `revocations.file` once, and goes on reading it; without one nothing is revoked. */
+/** Reads the file of `revocations.file`, if there is one, and goes on reading it; takes orders for this process. */
 export async function startRevocations({ revocations }: Config, onRead: OnRevocations): Promise<RevocationsPart> {
-  const none = new Revocations();
-  if (revocations.file === null) {
-    const nothing = { missing: () => [], status: () => ({}), stop: () => {} };
-    return { ...nothing, current: () => none, generation: () => 0, problems: () => [] };
-  }
   const { file } = revocations;
-  let applying: Revocations | null = null;
+  let applying: Revocations | null = file === null ? new Revocations() : null;
   let generation = 0;
   let problems: readonly string[] = [];
-  const refresher = new Refresher<RevocationFile>({
-    clock: systemClock,
-    files: [file],
-    maxStaleMs: Number.MAX_SAFE_INTEGER,
-    leastMs: LEAST_MS,
-    refreshMs: () => REFRESH_MS,
-    read: (signal, last) => readRevocationFile(file, signal, last),
-    onRead: (read, last) => {
-      problems = read instanceof Fault ? [read.detail] : read.problems;
-      const before = applying;
-      // A look at an unchanged file changes nothing: retries of checks between two looks are no second uses.
-      const now = read === last ? before : nextOf(before, read);
-      if (now !== before) generation++;
-      applying = now;
-      onRead(before, now, problems);
-    },
-  });
-  await refresher.refresh();
+  const refresher =
+    file === null
+      ? null
+      : new Refresher<RevocationFile>({
+          clock: systemClock,
+          files: [file],
+          maxStaleMs: Number.MAX_SAFE_INTEGER,
+          leastMs: LEAST_MS,
+          refreshMs: () => REFRESH_MS,
+          read: (signal, last) => readRevocationFile(file, signal, last),
+          onRead: (read, last) => {
+            problems = read instanceof Fault ? [read.detail] : read.problems;
+            const before = applying;
+            // A look at an unchanged file changes nothing: retries of checks between two looks are no second uses.
+            const now = read === last ? before : nextOf(before, read);
+            if (now !== before) generation++;
+            applying = now;
+            onRead(before, now, problems);
+          },
+        });
+  await refresher?.refresh();
+  const unread = new Fault(`the revocations in ${file} could not be read`);
+  const book = new JoinedBook(() => applying, new ProcessBook(() => generation++));
+  const inForce = (nowMs: number) => (applying === null ? null : inForceOf(book, nowMs));
   return {
-    current: () => applying,
+    book,
+    current: () => (applying === null ? unread : book.lookup),
+    inForce,
     generation: () => generation,
     problems: () => problems,
-    missing: () => (applying === null ? [`the revocations in ${file} could not be read`] : []),
-    status: (nowMs) => ({ revocations: { inForce: applying?.inForce(nowMs) ?? null, problems } }),
-    stop: () => refresher.stop(),
+    missing: () => (applying === null ? [unread.detail] : []),
+    status: (nowMs) => ({ revocations: { inForce: inForce(nowMs), problems } }),
+    stop: () => refresher?.stop(),
   };
+}
+
+function inForceOf(book: RevocationBook, nowMs: number): number {
+  let count = 0;
+  for (const { revocation } of book.all()) if (nowMs < revocation.untilMs) count++;
+  return count;
 }
 
 /**

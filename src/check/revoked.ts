@@ -1,14 +1,15 @@
+import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { Caller } from '../identity/caller.ts';
 import { type Evidence, evidenceOfWorkload, revocable, subjectKey } from '../state/revocation.ts';
-import type { Revocations } from '../state/revocations.ts';
+import type { RevocationLookup } from '../state/revocations.ts';
 import { tokenChallenge } from '../task/challenge.ts';
 import type { Task, TaskContext } from '../task/model.ts';
 
 /** Where revocations come from. */
 export interface RevocationSource {
-  /** Those that apply now; null while they could not be read once. */
-  readonly current: () => Revocations | null;
+  /** Those that apply at `nowMs`; a Fault while nobody knows. */
+  readonly current: (nowMs: number) => RevocationLookup | Fault;
   /** Seconds by which authorities of a trust domain date their certificates back. */
   readonly backdatingSeconds: (trustDomain: string) => number;
 }
@@ -16,7 +17,7 @@ export interface RevocationSource {
 /**
  * Refuses where something that the request rests on is revoked: the caller, its credential, its proxy, a workload of the
  * chain, the task, a token or a key. Asked in every check, after whatever is remembered. Refusals: `revoked_…` with the id
- * of the revocation in the private detail; `state_unavailable` while revocations could not be read. `nowMs` in milliseconds
+ * of the revocation in the private detail; `state_unavailable` while nobody knows what is revoked. `nowMs` in milliseconds
  * since the epoch.
  */
 export function revoked(
@@ -25,8 +26,8 @@ export function revoked(
   task: TaskContext,
   nowMs: number,
 ): Refusal | null {
-  const revocations = current();
-  if (revocations === null) return new Refusal('state_unavailable', 'the revocations could not be read');
+  const revocations = current(nowMs);
+  if (revocations instanceof Fault) return new Refusal('state_unavailable', revocations.detail);
   if (revocations.empty) return null;
   const evidence = evidenceOf(caller, task, backdatingSeconds(caller.workload.id.trustDomain));
   const hit = revocations.find(evidence, nowMs);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SpiffeId } from '../base/spiffe-id.ts';
-import { type Revocation, type RevocationKind, subjectKey } from './revocation.ts';
+import { REVOCATION_ID, type Revocation, type RevocationKind, subjectKey } from './revocation.ts';
 
 const text = z.string().min(1, 'an empty text; leave out the key').max(2048);
 const instant = z.iso
@@ -25,7 +25,7 @@ export const revocationSchema = z
   .strictObject({
     id: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "an id is at most 64 letters, digits, '.', '_' and '-'")
+      .regex(REVOCATION_ID, "an id is at most 64 letters, digits, '.', '_' and '-'")
       .describe('Names this revocation; it stands in audit lines.'),
     workload: workload.optional().describe('The SPIFFE ID of one workload.'),
     under: spiffeId.optional().describe('Every workload below this SPIFFE ID, by whole path segments, and itself.'),

@@ -12,6 +12,9 @@ export const revocable = {
   subject: 'revoked_subject',
 } as const;
 
+/** How the id of a revocation is written. */
+export const REVOCATION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
 export type RevocationKind = keyof typeof revocable;
 
 /** One order to refuse what its subject names. Times are milliseconds since the epoch. */

@@ -12,37 +12,82 @@ export interface RevocationChange {
   readonly lifted: readonly string[];
 }
 
-/** A set of revocations, by what they name. Immutable. */
-export class Revocations {
+/** What applies to requests. */
+export interface RevocationLookup {
+  /** Whether no request can be hit, so that nobody needs to list what it rests on. */
+  readonly empty: boolean;
+  /**
+   * The first revocation that hits something of what a request rests on; null: none does. Where the time of issue is not
+   * known, every one hits. `nowMs` in milliseconds since the epoch.
+   */
+  find(evidence: readonly Evidence[], nowMs: number): Revocation | null;
+}
+
+/** Revocations by what they name. */
+export class SubjectIndex implements RevocationLookup {
+  /** Hardly any subject has more than one. */
+  readonly #bySubject = new Map<string, Revocation | Set<Revocation>>();
+
+  get empty(): boolean {
+    return this.#bySubject.size === 0;
+  }
+
+  add(revocation: Revocation): void {
+    const others = this.#bySubject.get(revocation.subject);
+    if (others === undefined) this.#bySubject.set(revocation.subject, revocation);
+    else if (others instanceof Set) others.add(revocation);
+    else this.#bySubject.set(revocation.subject, new Set([others, revocation]));
+  }
+
+  remove(revocation: Revocation): void {
+    const found = this.#bySubject.get(revocation.subject);
+    if (found instanceof Set) found.delete(revocation);
+    if (found === revocation || (found instanceof Set && found.size === 0)) this.#bySubject.delete(revocation.subject);
+  }
+
+  /** How many name this subject. */
+  count(subject: string): number {
+    const found = this.#bySubject.get(subject);
+    return found === undefined ? 0 : found instanceof Set ? found.size : 1;
+  }
+
+  find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
+    for (const { subject, issuedAt } of evidence) {
+      const found = this.#bySubject.get(subject);
+      if (found === undefined) continue;
+      if (!(found instanceof Set)) {
+        if (hits(found, issuedAt, nowMs)) return found;
+        continue;
+      }
+      for (const one of found) if (hits(one, issuedAt, nowMs)) return one;
+    }
+    return null;
+  }
+}
+
+const hits = ({ issuedUpToMs, untilMs }: Revocation, issuedAt: number | null, nowMs: number): boolean =>
+  nowMs < untilMs && (issuedUpToMs === null || issuedAt === null || issuedAt * 1000 <= issuedUpToMs + SKEW_MS);
+
+/** A set of revocations. Immutable. */
+export class Revocations implements RevocationLookup {
   /** By id and subject: while a file is faulty, what an id named before counts beside what it names now. */
   readonly #all = new Map<string, Revocation>();
-  readonly #bySubject = new Map<string, Revocation[]>();
+  readonly #index = new SubjectIndex();
 
   constructor(all: Iterable<Revocation> = []) {
     for (const revocation of all) this.#add(revocation);
   }
 
-  /** Whether no request can be hit, so that nobody needs to list what it rests on. */
   get empty(): boolean {
     return this.#all.size === 0;
   }
 
-  /**
-   * The first revocation that hits something of what a request rests on; null: none does. Where the time of issue is not
-   * known, every one hits. `nowMs` in milliseconds since the epoch.
-   */
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
-    for (const { subject, issuedAt } of evidence) {
-      const hit = this.#bySubject
-        .get(subject)
-        ?.find(
-          ({ issuedUpToMs, untilMs }) =>
-            nowMs < untilMs &&
-            (issuedUpToMs === null || issuedAt === null || issuedAt * 1000 <= issuedUpToMs + SKEW_MS),
-        );
-      if (hit !== undefined) return hit;
-    }
-    return null;
+    return this.#index.find(evidence, nowMs);
+  }
+
+  values(): Iterable<Revocation> {
+    return this.#all.values();
   }
 
   /** Both sets: nothing that either refuses is let pass. */
@@ -68,18 +113,9 @@ export class Revocations {
     return change;
   }
 
-  /** How many have not ended. `nowMs` in milliseconds since the epoch. */
-  inForce(nowMs: number): number {
-    let count = 0;
-    for (const { untilMs } of this.#all.values()) if (nowMs < untilMs) count++;
-    return count;
-  }
-
   #add(revocation: Revocation): void {
     this.#all.set(`${revocation.id} ${revocation.subject}`, revocation);
-    const others = this.#bySubject.get(revocation.subject);
-    if (others === undefined) this.#bySubject.set(revocation.subject, [revocation]);
-    else others.push(revocation);
+    this.#index.add(revocation);
   }
 }
 

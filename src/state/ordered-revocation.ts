@@ -1,0 +1,82 @@
+import { hash } from 'node:crypto';
+import { REVOCATION_ID, type Revocation, type RevocationKind, revocable } from './revocation.ts';
+
+/** The longest record that is read: the texts of a revocation are bounded, so that none is longer. */
+export const MAX_RECORD_BYTES = 64 * 1024;
+
+/** Who ordered and why is often the same text: kept once. */
+const MAX_SHARED_TEXTS = 1000;
+const texts = new Map<string, string>();
+
+/** A revocation that somebody ordered at `atMs`. Written as one line of text, by which it is recognised. */
+export class OrderedRevocation implements Revocation {
+  readonly id: string;
+  readonly subject: string;
+  readonly issuedUpToMs: number | null;
+  readonly untilMs: number;
+  readonly reason: string;
+  readonly by: string;
+  readonly atMs: number;
+  /** The last full read of a store that had it. */
+  seenIn = 0;
+
+  constructor({ id, subject, issuedUpToMs, untilMs, reason, by }: Omit<Revocation, 'kind'>, atMs: number) {
+    this.id = id;
+    this.subject = subject;
+    this.issuedUpToMs = issuedUpToMs;
+    this.untilMs = untilMs;
+    this.reason = shared(reason);
+    this.by = shared(by);
+    this.atMs = atMs;
+  }
+
+  get kind(): RevocationKind {
+    return this.subject.slice(0, this.subject.indexOf(' ')) as RevocationKind;
+  }
+
+  /** Everything but when it was ordered: the same order has the same content. */
+  get content(): string {
+    const { id, subject, issuedUpToMs, untilMs, reason, by } = this;
+    return `${untilMs} ${JSON.stringify([id, subject, issuedUpToMs, reason, by])}`;
+  }
+
+  /** The whole of it, as stores hold it. */
+  get record(): string {
+    return `${this.atMs} ${this.content}`;
+  }
+
+  /** By which a lift names it: another order has another one, also of the same content. */
+  get digest(): string {
+    return hash('sha256', this.record, 'base64url');
+  }
+
+  /** What a record says; null where it is none, or not written as `record` writes it. */
+  static read(record: string): OrderedRevocation | null {
+    const [, at, until, json] = /^(\d{1,15}) (\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
+    if (json === undefined || record.length > MAX_RECORD_BYTES) return null;
+    const parts = parsed(json);
+    if (!Array.isArray(parts) || parts.length !== 5) return null;
+    const [id, subject, issuedUpToMs, reason, by] = parts as readonly unknown[];
+    if (![id, subject, reason, by].every((text) => typeof text === 'string') || !REVOCATION_ID.test(id as string))
+      return null;
+    if (issuedUpToMs !== null && !Number.isSafeInteger(issuedUpToMs)) return null;
+    const fields = { id, subject, issuedUpToMs, untilMs: Number(until), reason, by } as Omit<Revocation, 'kind'>;
+    const read = new OrderedRevocation(fields, Number(at));
+    return Object.hasOwn(revocable, read.kind) && read.record === record ? read : null;
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+function shared(text: string): string {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  if (texts.size < MAX_SHARED_TEXTS) texts.set(text, text);
+  return text;
+}

@@ -1,0 +1,94 @@
+import { OrderedRevocation } from './ordered-revocation.ts';
+import type { Revocation } from './revocation.ts';
+import {
+  type KnownRevocation,
+  type LiftOrder,
+  MAX_ORDERED,
+  MAX_ORDERED_BYTES,
+  type OrderResult,
+  type RevocationBook,
+} from './revocation-book.ts';
+import { RevocationTable } from './revocation-table.ts';
+import type { RevocationLookup } from './revocations.ts';
+
+/** What an order takes beside its text: measured, and rounded up. */
+const ENTRY_BYTES = 256;
+
+/** The orders of one process, which are lost with it. When it is full, an order is refused. */
+export class ProcessBook implements RevocationBook {
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+  readonly #onChange: () => void;
+  readonly #table = new RevocationTable();
+  #bytes = 0;
+
+  /** `onChange` is called after what applies has changed. */
+  constructor(onChange: () => void = () => {}, limits: { readonly entries?: number; readonly bytes?: number } = {}) {
+    this.#onChange = onChange;
+    this.#maxEntries = limits.entries ?? MAX_ORDERED;
+    this.#maxBytes = limits.bytes ?? MAX_ORDERED_BYTES;
+  }
+
+  get lookup(): RevocationLookup {
+    return this.#table.lookup;
+  }
+
+  *all(): Iterable<KnownRevocation> {
+    for (const revocation of this.#table.values()) yield known(revocation);
+  }
+
+  get(id: string): KnownRevocation | null {
+    const revocation = this.#table.get(id);
+    return revocation === null ? null : known(revocation);
+  }
+
+  async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {
+    const asked = new OrderedRevocation(order, nowMs);
+    const before = this.#table.get(order.id);
+    if (before?.content === asked.content) return done('unchanged', before.atMs);
+    if (before !== null) return { result: 'conflict', detail: `${order.id} is a revocation with other content` };
+    const detail = this.#table.crowded(order.subject) ?? this.#full(asked, nowMs);
+    if (detail !== null) return { result: 'full', detail };
+    this.#table.add(asked);
+    this.#bytes += bytesOf(asked);
+    this.#onChange();
+    return done('stored', nowMs);
+  }
+
+  async lift({ id, atMs }: LiftOrder): Promise<OrderResult> {
+    const revocation = this.#table.get(id);
+    if (revocation === null) return { result: 'unknown' };
+    this.#table.remove(revocation);
+    this.#bytes -= bytesOf(revocation);
+    this.#onChange();
+    return done('stored', atMs);
+  }
+
+  /** Why there is no room, after what has ended was dropped; null: there is. */
+  #full(asked: OrderedRevocation, nowMs: number): string | null {
+    if (this.#hasRoom(asked)) return null;
+    this.#table.dropEnded(nowMs);
+    this.#bytes = [...this.#table.values()].reduce((sum, revocation) => sum + bytesOf(revocation), 0);
+    if (this.#hasRoom(asked)) return null;
+    return `there are ${this.#table.size} of at most ${this.#maxEntries} revocations, in ${this.#bytes} of ${this.#maxBytes} bytes`;
+  }
+
+  #hasRoom(asked: OrderedRevocation): boolean {
+    return this.#table.size < this.#maxEntries && this.#bytes + bytesOf(asked) <= this.#maxBytes;
+  }
+}
+
+const bytesOf = ({ record }: OrderedRevocation): number => ENTRY_BYTES + 2 * record.length;
+
+const known = (revocation: OrderedRevocation): KnownRevocation => ({
+  revocation,
+  origin: 'memory',
+  orderedAtMs: revocation.atMs,
+});
+
+const done = (result: 'stored' | 'unchanged', atMs: number): OrderResult => ({
+  result,
+  atMs,
+  replicas: null,
+  covers: 'this process',
+});
