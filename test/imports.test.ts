@@ -18,6 +18,7 @@ const order = [
   'inventory',
   'state',
   'state/redis',
+  'state/activity',
   'identity',
   'task',
   'policy/text',

@@ -1,0 +1,82 @@
+import { ENTRY_BYTES, encodeSummary } from './entry.ts';
+import {
+  type Activity,
+  type ActivityLimits,
+  BAD_CURSOR,
+  type BadCursor,
+  type DecisionFilter,
+  type DecisionSummary,
+  type LastUse,
+  MAX_WORKLOADS,
+  type Page,
+} from './model.ts';
+import { nameIn, pageOfUses } from './names.ts';
+import { pageOf } from './paging.ts';
+import { Recorder, type RecorderOptions } from './recorder.ts';
+import { Ring } from './ring.ts';
+import type { Use } from './uses.ts';
+
+export interface MemoryActivityOptions {
+  readonly limits: ActivityLimits;
+  readonly onOmitted: RecorderOptions['onOmitted'];
+  /** Gives milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** What this process decided lately and whom it saw. It ends with the process. */
+export class MemoryActivity implements Activity {
+  readonly covers = 'this process';
+  readonly recorder: Recorder;
+  readonly #rings: { readonly [K in DecisionSummary['result']]: Ring };
+  readonly #now: () => number;
+  #kept = 0;
+
+  constructor({ limits, onOmitted, now }: MemoryActivityOptions) {
+    this.recorder = new Recorder({ limits, onOmitted });
+    const ring = (entries: number) => new Ring(entries, entries * ENTRY_BYTES);
+    this.#rings = { deny: ring(limits.denials), allow: ring(limits.allows) };
+    this.#now = now;
+  }
+
+  get load(): { readonly denials: number; readonly allows: number; readonly workloads: number } {
+    const { deny, allow } = this.#rings;
+    return { denials: deny.load.entries, allows: allow.load.entries, workloads: this.recorder.uses.size };
+  }
+
+  keep(summary: DecisionSummary): void {
+    this.#rings[summary.result].add(++this.#kept, encodeSummary(summary));
+  }
+
+  decisions(filter: DecisionFilter, limit: number, cursor: string | null): ReturnType<Activity['decisions']> {
+    return pageOf(this.#rings, filter, limit, cursor);
+  }
+
+  async lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse>> {
+    const found = new Map<string, LastUse>();
+    for (const workload of workloads.slice(0, MAX_WORKLOADS)) {
+      const use = this.recorder.uses.get(workload);
+      if (use !== null) found.set(workload, this.#shown(use));
+    }
+    return found;
+  }
+
+  async allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor> {
+    const name = nameIn(cursor);
+    if (name === BAD_CURSOR) return BAD_CURSOR;
+    return pageOfUses(
+      this.recorder.uses.behind(name, limit + 1).map((use) => this.#shown(use)),
+      limit,
+    );
+  }
+
+  #shown({ workload, owner, lastMs, credentials, tasks }: Use): LastUse {
+    const now = this.#now();
+    return {
+      workload,
+      owner,
+      lastMs,
+      credentials: [...credentials],
+      tasks: tasks.filter(({ untilMs }) => untilMs > now),
+    };
+  }
+}
