@@ -7,10 +7,10 @@ import { literalNameProblems } from '../lint/names.ts';
 import type { Names } from '../lint/strings.ts';
 import { controlPlaceProblems } from '../lint/teams.ts';
 import type { Sources } from '../text/sources.ts';
-import { checkAgainstSchema, factsOf, namedBy, type PolicySet, program, readSet } from './policy-set.ts';
+import { checkAgainstSchema, namedBy, type ParsedSet, policyFacts, program, readSet } from './parsed-set.ts';
 
 /** The control policies of sources, with the schema that they are written against. */
-export interface ControlSet extends PolicySet {
+export interface ControlSet extends ParsedSet {
   readonly schema: string;
 }
 
@@ -55,6 +55,6 @@ export function checkControl(
     problems.push(...annotationProblems(policy, ANNOTATIONS), ...readingProblems(policy), ...literalProblems(policy));
     problems.push(...literalNameProblems(policy, names), ...controlPlaceProblems(policy));
   }
-  const validated = { schema, policies: program(parsed), facts: parsed.map(factsOf), named: namedBy(parsed) };
+  const validated = { schema, policies: program(parsed), facts: parsed.map(policyFacts), named: namedBy(parsed) };
   return { validated, problems, warnings };
 }

@@ -22,14 +22,14 @@ import { checkControl, readControl } from './control.ts';
 import { dryRun } from './dry-run.ts';
 import {
   checkAgainstSchema,
-  factsOf,
   missingGuardrails,
   namedBy,
-  type PolicySet,
+  type ParsedSet,
+  policyFacts,
   program,
   readSet,
   repeatedIds,
-} from './policy-set.ts';
+} from './parsed-set.ts';
 import { WorkloadLines } from './workload-lines.ts';
 
 /** Evaluations of every condition before a snapshot is served. */
@@ -77,7 +77,7 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
     workloads: lines?.digest ?? null,
     enforced: program(parsed.filter((policy) => !isShadow(policy))),
     shadowed: program(parsed.filter(isShadow).map(asPermit)),
-    policies: parsed.map(factsOf),
+    policies: parsed.map(policyFacts),
     named: namedBy(parsed),
     footprints: new Map(
       parsed.map(({ id, json }) => [id, { footprint: footprintOf(json), scope: scopeOf(json) }] as const),
@@ -91,7 +91,7 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
 }
 
 /** What is wrong with the guardrails and with the ids of all policies. */
-function setProblems({ settings, schemas }: Sources, set: PolicySet, control: PolicySet | null): Problem[] {
+function setProblems({ settings, schemas }: Sources, set: ParsedSet, control: ParsedSet | null): Problem[] {
   const all = [...set.all, ...(control?.all ?? [])];
   const disabled = new Set(settings.disabledGuardrails.map(({ id }) => id));
   const required = new Set(settings.requiredGuardrails);

@@ -16,7 +16,7 @@ import {
 import { diagnose } from './diagnose.ts';
 
 /** The policies of one schema, as their files hold them. */
-export interface PolicySet {
+export interface ParsedSet {
   /** Those that are disabled too. */
   readonly all: readonly SourcePolicy[];
   /** Those in force that parsed. */
@@ -25,7 +25,7 @@ export interface PolicySet {
 }
 
 /** Splits files into policies and parses those in force. Only text within its limits is handed to Cedar. */
-export function readSet(files: PolicyFiles, cedar: Cedar, mistakesIn: FindMistakes): PolicySet {
+export function readSet(files: PolicyFiles, cedar: Cedar, mistakesIn: FindMistakes): ParsedSet {
   const { all, inForce, problems: unsplit } = splitSources(files);
   const problems: Problem[] = [...unsplit, ...all.flatMap(limitProblems)];
   const parsed: ParsedPolicy[] = [];
@@ -46,7 +46,7 @@ export function readSet(files: PolicyFiles, cedar: Cedar, mistakesIn: FindMistak
 
 /** What is wrong with the guardrails of a set: those in `required` must be there, unless they are disabled. */
 export function missingGuardrails(
-  { all }: PolicySet,
+  { all }: ParsedSet,
   required: ReadonlySet<string>,
   disabled: ReadonlySet<string>,
   folder: string,
@@ -107,7 +107,7 @@ export function namedBy(policies: readonly ParsedPolicy[]): NamedEntities {
   return new Map([...byType].map(([type, uids]) => [type, new Set(uids.map(({ id }) => id))]));
 }
 
-export function factsOf(policy: ParsedPolicy): PolicyFacts {
+export function policyFacts(policy: ParsedPolicy): PolicyFacts {
   return {
     id: policy.id,
     file: policy.source.file,
