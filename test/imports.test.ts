@@ -24,6 +24,7 @@ const order = [
   'policy/text',
   'policy/decide',
   'policy/lint',
+  'policy/control',
   'policy/load',
   'tools',
   'check',

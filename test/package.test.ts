@@ -27,7 +27,8 @@ test('the package holds what the program needs, and nothing else', async () => {
   const [{ files, filename }] = JSON.parse(packed.slice(packed.indexOf('\n[') + 1)) as [
     { readonly files: readonly { readonly path: string }[]; readonly filename: string },
   ];
-  const needed = /^(dist\/.+\.js(\.map)?|proto\/.+\.proto|cedar\/(schema\.cedarschema|guardrails\/[^/]+\.cedar))$/;
+  const needed =
+    /^(dist\/.+\.js(\.map)?|proto\/.+\.proto|cedar\/((schema|control)\.cedarschema|guardrails\/(control\/)?[^/]+\.cedar))$/;
   const always = ['package.json', 'README.md', 'LICENSE'];
   const other = files.map(({ path }) => path).filter((path) => !needed.test(path) && !always.includes(path));
   assert.deepEqual(other, []);

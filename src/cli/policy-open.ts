@@ -7,7 +7,7 @@ import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { install, type Loaded, validateApart } from '../policy/load/load.ts';
 import { readSources, WORKLOADS, workloadsBeside } from '../policy/load/read.ts';
 import { WorkloadLines, WorkloadsUnread } from '../policy/load/workload-lines.ts';
-import { RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
+import { CONTROL_GUARDRAILS, RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
 import { type PolicySettings, policySettings, type Sources, settingsAt } from '../policy/text/sources.ts';
 import { formatProblem, type Problem, sortProblems } from '../source/problem.ts';
 import type { CommandLine } from './commands.ts';
@@ -119,7 +119,7 @@ async function locate(folder: string | undefined, { values, misuse }: FolderLine
   const settings = {
     headers: [],
     disabledGuardrails: [],
-    requiredGuardrails: RELEASE_GUARDRAILS,
+    requiredGuardrails: [...RELEASE_GUARDRAILS, ...CONTROL_GUARDRAILS],
     trustDomains: [...new Set([...domains, ...(local ?? [])])],
     ownTrustDomains: local ?? [],
     allowWarnings: false,
@@ -136,8 +136,10 @@ function shownFile(file: string, shown: Shown, sources: Sources | null): string 
     return /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('/') ? join(shown.folder, file) : file;
   }
   const isIn = (files: Sources['policies']): boolean => files.some((own) => own.file === file);
-  const { guardrails, schemas, policies, tests } = sources;
-  return !isIn(guardrails) && [schemas, policies, tests].some(isIn) ? join(shown.folder, file) : file;
+  const { guardrails, schemas, policies, tests, control } = sources;
+  return !isIn(guardrails) && [schemas, policies, tests, control?.policies ?? []].some(isIn)
+    ? join(shown.folder, file)
+    : file;
 }
 
 /** Trust domains of the inventory's workloads; none where it cannot be read, which the loading of it reports. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Inventory } from '../../src/inventory/inventory.ts';
 import type { Snapshot } from '../../src/policy/decide/snapshot.ts';
-import { type CaseResult, difference, readCases, runCase } from '../../src/policy/load/cases.ts';
+import { type CaseResult, difference, judgeCase, readCases } from '../../src/policy/load/cases.ts';
 import type { SourceFile } from '../../src/policy/text/source-file.ts';
 import { formatProblem } from '../../src/source/problem.ts';
 
@@ -10,8 +10,8 @@ import { formatProblem } from '../../src/source/problem.ts';
 export function testCases(file: SourceFile, snapshot: Snapshot<Inventory>): CaseResult[] {
   const results: CaseResult[] = [];
   for (const found of readCases(file, snapshot.inventory, snapshot.headers)) {
-    if (!('questions' in found)) assert.fail(formatProblem(found));
-    const result = runCase(found, (question) => snapshot.decide(question));
+    if (!('expected' in found)) assert.fail(formatProblem(found));
+    const result = judgeCase(found, snapshot);
     results.push(result);
     test(`${file.file}: ${found.name}`, () => {
       assert.equal(difference(found, result), null);

@@ -151,7 +151,7 @@ function only(named: NamedEntities, type: string, of: readonly string[]): Entity
 }
 
 /** RFC 3339 in UTC; an instant that Cedar cannot hold becomes a text that it refuses. */
-function instant(now: number): string {
+export function instant(now: number): string {
   return Number.isFinite(now) && now >= 0 && now <= LAST_INSTANT ? new Date(now).toISOString() : `no instant: ${now}`;
 }
 

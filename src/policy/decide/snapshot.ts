@@ -8,7 +8,7 @@ import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
 import type { HopVerdict, Question, ShadowMatch } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
-import type { PolicyFacts, ValidatedPolicies } from './validated.ts';
+import type { PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
 const REMEMBERED_BYTES = 8 * 2 ** 20;
@@ -33,6 +33,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   /** The headers that policies may read. */
   readonly headers: readonly DeclaredHeader[];
   readonly policies: readonly PolicyFacts[];
+  /** The control policies; null where there are none. */
+  readonly control: ValidatedControl | null;
   readonly #parts: SnapshotParts<I>;
   readonly #enforced: Decider;
   /** Null when no policy is shadowed. */
@@ -48,6 +50,7 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     this.inventory = parts.inventory;
     this.headers = parts.headers;
     this.policies = parts.validated.policies;
+    this.control = parts.validated.control;
     this.#parts = parts;
     const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.validated;
     const decider = (policies: ValidatedPolicies['enforced']) =>
@@ -75,6 +78,12 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   *prepare(): Generator<string | null> {
     yield* this.#enforced.prepare();
     if (this.#shadowed !== null) yield* this.#shadowed.prepare();
+    if (this.control !== null) yield this.#parts.engine.prepare(this.control);
+  }
+
+  /** Cedar's answer of the control policies; null where there are none. Never throws. */
+  askControl(call: AuthorizationCall): EngineAnswer | null {
+    return this.control === null ? null : this.#parts.engine.ask(this.control, call);
   }
 
   /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */

@@ -2,6 +2,7 @@ import type { InventoryContent } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import type { PolicyFootprint } from './decider.ts';
+import type { Program } from './engine.ts';
 import type { ActionGroups } from './project.ts';
 
 /** What is known of one policy beside its text. */
@@ -14,6 +15,14 @@ export interface PolicyFacts {
   /** The approval that its `@approval` asks for. */
   readonly approval: string | null;
   readonly guardrail: boolean;
+}
+
+/** Control policies that passed. */
+export interface ValidatedControl extends Program {
+  readonly schema: string;
+  readonly policies: Readonly<Record<string, string>>;
+  readonly facts: readonly PolicyFacts[];
+  readonly named: NamedEntities;
 }
 
 /** Sources that passed: plain data, so that it can come back from a worker. */
@@ -32,5 +41,7 @@ export interface ValidatedPolicies {
   /** What each policy can learn of a call, by its id. */
   readonly footprints: ReadonlyMap<string, PolicyFootprint>;
   readonly actionGroups: ActionGroups;
+  /** Null where there are none: then nobody may do anything through the control API. */
+  readonly control: ValidatedControl | null;
   readonly warnings: readonly Problem[];
 }

@@ -6,7 +6,7 @@ import { attributesOf, expressions, nodeOf, operand, pathOf, stringsBeside } fro
 import type { ParsedPolicy } from './parsed.ts';
 
 /** What the annotations that we act on, or show, are for. */
-const KNOWN = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'] as const;
+const KNOWN: readonly string[] = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'];
 
 /** Of `context.chain`, what does not rest on the issuer's word about inner actors alone. */
 const PLAIN_CHAIN: ReadonlySet<string> = new Set(['depth', 'trustDomains', 'external']);
@@ -15,15 +15,15 @@ const PLAIN_CHAIN: ReadonlySet<string> = new Set(['depth', 'trustDomains', 'exte
  * Cedar gives annotations no meaning, so a misspelt one is silently nothing: only known ones with known values pass. A
  * permit that reads who stands in the chain says that it trusts the token's issuer for that.
  */
-export function annotationProblems(policy: ParsedPolicy): Problem[] {
+export function annotationProblems(policy: ParsedPolicy, known = KNOWN): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string, message: string): void => {
     problems.push(problemIn(policy, annotationOffset(policy.tokens, name), message));
   };
   const annotations = policy.json.annotations ?? {};
   for (const [name, value] of Object.entries<string | null>(annotations)) {
-    if (!(KNOWN as readonly string[]).includes(name)) {
-      at(name, `@${name} is no annotation that is known here; use one of ${KNOWN.map((k) => `@${k}`).join(', ')}`);
+    if (!known.includes(name)) {
+      at(name, `@${name} is no annotation that is known here; use one of ${known.map((k) => `@${k}`).join(', ')}`);
     } else if (name === 'mode' && value !== 'shadow') {
       at(
         name,

@@ -11,6 +11,9 @@ export interface FoundMistake {
   readonly problem: Problem;
 }
 
+/** The mistakes in a policy that Cedar complains about. */
+export type FindMistakes = (policy: PolicyText) => readonly FoundMistake[];
+
 /** Mistakes of one kind in one policy that are shown; the others look like them. */
 const MAX_EACH = 20;
 

@@ -15,11 +15,7 @@ import { type ClosedList, MAX_FAULTS, type Names, stringProblems, unlisted } fro
  * policy that never applies, and a forbid that never applies is a hole.
  */
 export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
-  const problems: Problem[] = [];
-  for (const literal of literals(policy.tokens)) {
-    if (problems.length === MAX_FAULTS) break;
-    problems.push(...faultIn(policy, literal.offset, literalFault(literal, names)));
-  }
+  const problems = literalNameProblems(policy, names);
   const { approval } = policy.json.annotations ?? {};
   // A guardrail may name an approval that this estate cannot give: then nothing lifts it, which denies.
   if (approval && !policy.guardrail && !names.inventory.known.approvals.has(approval)) {
@@ -28,32 +24,49 @@ export function nameProblems(policy: ParsedPolicy, names: Names): Problem[] {
   return [...problems, ...stringProblems(policy, names)];
 }
 
+/** Those of its entity literals alone. */
+export function literalNameProblems(policy: ParsedPolicy, names: Names): Problem[] {
+  const problems: Problem[] = [];
+  for (const literal of literals(policy.tokens)) {
+    if (problems.length === MAX_FAULTS) break;
+    problems.push(...faultIn(policy, literal.offset, literalFault(literal, names)));
+  }
+  return problems;
+}
+
 /** What the inventory lists by name. */
 const LISTS: ReadonlyMap<string, ClosedList> = new Map<string, ClosedList>([
-  ['Mesh::Team', { kind: 'team', names: 'teams', where: 'teams' }],
-  ['Mesh::Group', { kind: 'group', names: 'groups', where: "a workload's groups" }],
-  ['Mesh::Purpose', { kind: 'purpose', names: 'purposes', where: 'purposes' }],
-  ['Mesh::Host', { kind: 'host', names: 'hosts', where: 'resources' }],
-  ['Mesh::Api', { kind: 'api', names: 'apis', where: "the host's apis, and write it host/name" }],
+  ['Team', { kind: 'team', names: 'teams', where: 'teams' }],
+  ['Group', { kind: 'group', names: 'groups', where: "a workload's groups" }],
+  ['Purpose', { kind: 'purpose', names: 'purposes', where: 'purposes' }],
+  ['Host', { kind: 'host', names: 'hosts', where: 'resources' }],
+  ['Api', { kind: 'api', names: 'apis', where: "the host's apis, and write it host/name" }],
 ]);
+
+/** Types of control policies whose entities nothing lists. */
+const UNLISTED: ReadonlySet<string> = new Set(['Person', 'Task', 'Credential']);
 
 /** What is wrong with an entity literal, and what to do; null when it names something. */
 function literalFault({ type, id }: Literal, { inventory, settings }: Names): string | null {
-  const list = LISTS.get(type);
+  const [, namespace = '', name = ''] = /^(Mesh|Control)::(\w+)$/.exec(type) ?? [];
+  if (namespace === 'Control' && UNLISTED.has(name)) {
+    return `no ${name.toLowerCase()} is listed, so none can be named; write is ${type}, and compare its attributes`;
+  }
+  const list = LISTS.get(name);
   if (list !== undefined) return inventory.known[list.names].has(id) ? null : unlisted(list.kind, id, list.where);
-  switch (type) {
-    case 'Mesh::TrustDomain':
+  switch (name) {
+    case 'TrustDomain':
       return trustDomainFault(id, settings);
-    case 'Mesh::SpiffePath':
-      return spiffePathFault(id, inventory, settings);
-    case 'Mesh::Workload':
+    case 'SpiffePath':
+      return spiffePathFault(id, namespace, { inventory, settings });
+    case 'Workload':
       return workloadFault(id, inventory);
-    case 'Mesh::Path':
+    case 'Path':
       return pathFault(id, inventory, 'prefix');
-    case 'Mesh::Endpoint':
+    case 'Endpoint':
       return pathFault(id, inventory, 'whole');
-    case 'Mesh::Headers':
-    case 'Mesh::Numbers':
+    case 'Headers':
+    case 'Numbers':
       return 'headers are reached through context.headers and context.numbers only';
     default:
       return null;
@@ -65,10 +78,10 @@ function trustDomainFault(name: string, { trustDomains }: PolicySettings): strin
   return `no trust domain is called '${name}'; configure its bundle under identity.trustDomains, or correct it`;
 }
 
-function spiffePathFault(text: string, inventory: Inventory, settings: PolicySettings): string | null {
+function spiffePathFault(text: string, namespace: string, { inventory, settings }: Names): string | null {
   const id = SpiffeId.parse(text);
   if (id instanceof Refusal) return `'${text}' is not canonical: ${id.detail}; write spiffe://trust-domain/path`;
-  if (id.path === '') return `'${text}' is a trust domain; write Mesh::TrustDomain::"${id.trustDomain}"`;
+  if (id.path === '') return `'${text}' is a trust domain; write ${namespace}::TrustDomain::"${id.trustDomain}"`;
   const domain = trustDomainFault(id.trustDomain, settings);
   if (domain !== null) return domain;
   if (inventory.lists(text) || !(inventory.workload(id) instanceof Refusal)) return null;

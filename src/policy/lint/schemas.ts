@@ -5,6 +5,8 @@ import { offsetOfByte, problemAt, type SourceFile } from '../text/source-file.ts
 import { stringValue, tokenize } from '../text/tokens.ts';
 
 const OURS = 'Mesh';
+/** Namespaces that only this product declares. */
+const RESERVED: ReadonlySet<string> = new Set([OURS, 'Control']);
 const DECLARATIONS: ReadonlySet<string> = new Set(['entity', 'type', 'action']);
 const OPENING: ReadonlySet<string> = new Set(['{', '<', '[', '(']);
 const CLOSING: ReadonlySet<string> = new Set(['}', '>', ']', ')']);
@@ -57,9 +59,10 @@ function shapeProblems(file: SourceFile): Problem[] {
     } else if (depth > 0) continue;
     else if (DECLARATIONS.has(text) && tokens[index - 1]?.text !== '@') {
       problems.push(problemAt(file, start, 'declares names outside a namespace; put them into one of your own'));
-    } else if (text === 'namespace' && tokens[index + 1]?.text === OURS) {
+    } else if (text === 'namespace' && RESERVED.has(tokens[index + 1]?.text ?? '')) {
+      const name = tokens[index + 1]?.text;
       problems.push(
-        problemAt(file, start, `the namespace ${OURS} is this product's contract; put your types into one of your own`),
+        problemAt(file, start, `the namespace ${name} is this product's contract; put your types into one of your own`),
       );
     }
   }

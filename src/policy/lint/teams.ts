@@ -4,6 +4,8 @@ import { faultIn } from '../text/split-policies.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 const FOLDER = 'teams';
+/** What stands there at the top is a control policy, and no policy of requests. */
+const CONTROL = 'control';
 
 /**
  * Delegated authorship: what stands in `teams/TEAM/` reaches no farther than what the team owns. A permit there says
@@ -11,16 +13,28 @@ const FOLDER = 'teams';
  * given away cannot stop the others. A folder that looks like it and is not it would bind nobody, so it is refused.
  */
 export function teamProblems(policy: ParsedPolicy, teams: ReadonlySet<string>): Problem[] {
-  return policy.guardrail ? [] : faultIn(policy, 0, teamFault(policy, teams));
+  return policy.guardrail ? [] : faultIn(policy, 0, placeFault(policy) ?? teamFault(policy, teams));
+}
+
+/** A control policy stands in `control/`, which is the platform's own, and in no folder of a team. */
+export function controlPlaceProblems(policy: ParsedPolicy): Problem[] {
+  return policy.guardrail ? [] : faultIn(policy, 0, placeFault(policy));
+}
+
+function placeFault({ source }: ParsedPolicy): string | null {
+  const folders = source.file.split('/').slice(0, -1);
+  const isMisplaced = (wanted: string): boolean =>
+    folders.some((name, depth) => name.toLowerCase() === wanted && (depth > 0 || name !== wanted));
+  if (isMisplaced(CONTROL)) {
+    return folders[0] === FOLDER
+      ? `a team writes no control policies, which the platform owns; move it to ${CONTROL}/ at the top, or rename the folder`
+      : `only a folder '${CONTROL}' at the top holds control policies; move it there, or rename the folder`;
+  }
+  return isMisplaced(FOLDER) ? `only a folder '${FOLDER}' at the top binds what stands in it; move it there` : null;
 }
 
 function teamFault({ source, json }: ParsedPolicy, teams: ReadonlySet<string>): string | null {
-  const names = source.file.split('/');
-  const [folder, team, ...rest] = names;
-  const folders = names.slice(0, -1);
-  if (folders.some((name, depth) => name.toLowerCase() === FOLDER && (depth > 0 || name !== FOLDER))) {
-    return `only a folder '${FOLDER}' at the top binds what stands in it; move it there`;
-  }
+  const [folder, team, ...rest] = source.file.split('/');
   if (folder !== FOLDER) return null;
   if (team === undefined || rest.length === 0)
     return `${source.file} stands in no team's folder; move it to teams/TEAM/`;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { controlSources } from '../../../test/support/control-policies.ts';
 import { type Files, sourcesOf } from '../../../test/support/policy.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { newInstance } from '../decide/engine.ts';
@@ -170,4 +171,108 @@ suite('policy tests', () => {
       assert.ok(report(text).length > 0, text);
     }
   });
+});
+
+suite('cases of the control API', () => {
+  const RESPONDER = 'spiffe://prod.example/ns/agents/sa/orchestrator';
+  const control = controlSources({
+    'control/a.cedar': `
+@id("responder-revokes")
+permit (principal == Control::Workload::"${RESPONDER}", action == Control::Action::"revoke", resource)
+when { context.dryRun || context.seconds <= 3600 };
+@id("responder-reads") permit (principal == Control::Workload::"${RESPONDER}", action in Control::Action::"reads", resource);
+@id("responder-lifts") permit (principal == Control::Workload::"${RESPONDER}", action == Control::Action::"lift", resource)
+when { context.now.toTime() >= duration("10h") };
+`,
+  });
+  const said = (cases: string, given = `{ caller: ${RESPONDER} }`): string[] => {
+    const text = `given: ${given}\ncases:\n${cases}`;
+    const verdict = validate(sourcesOf({ 'a.cedar': policies, 'control/tests/a.yaml': text }, { control }), cedar, 0);
+    return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
+  };
+  const one = (facts: string, expect = 'expect: allow') => `  - { name: a case, ${facts}, ${expect} }\n`;
+
+  test('state what is asked in place of a request, and who decides', () => {
+    const asked = [
+      ...['everything', 'trust-domain prod.example', 'team payments', 'path spiffe://prod.example/ns/agents'],
+      ...[`workload ${AGENT}`, 'task https://tts.example t-1', 'token https://idp.example 7'],
+      ...['subject https://idp.example erp', 'key abc', 'certificate sha256:00'],
+    ];
+    const cases = asked.map((about) => one(`control: revoke ${about}`, 'expect: allow, by: [responder-revokes]'));
+    assert.deepEqual(said(cases.join('')), []);
+  });
+
+  test('state the proof, the length and the time', () => {
+    const cases = [
+      one('control: revoke team payments, seconds: 3601', 'expect: deny, by: []'),
+      one('control: revoke team payments, seconds: 3601, dryRun: true'),
+      one('control: revoke team payments, proof: bearer'),
+      one('control: explain everything, proof: bearer', 'expect: deny, by: [bearers-only-view-and-revoke]'),
+      one('control: lift team payments'),
+      one("control: lift team payments, at: '2026-11-25T09:59:59Z'", 'expect: deny'),
+      one(`control: view team payments, caller: ${AGENT}`, 'expect: deny'),
+    ];
+    assert.deepEqual(said(cases.join('')), []);
+  });
+
+  test('share a file with requests: what is given counts where it means something', () => {
+    const given = `{ caller: ${AGENT}, task: { purpose: finance }, request: GET payments.internal/api/invoices/7, proof: bearer }`;
+    const cases = `${one('approvals: []')}${one(`control: view everything, caller: ${RESPONDER}`)}`;
+    assert.deepEqual(said(cases, given), []);
+    const asked = `{ caller: ${RESPONDER}, control: view everything }`;
+    const request = `caller: ${AGENT}, task: { purpose: finance }, request: GET payments.internal/api/invoices/7`;
+    assert.deepEqual(said(`${one('proof: bearer')}${one(request)}`, asked), []);
+  });
+
+  test('tell how they differ', () => {
+    assert.deepEqual(said(one('control: lift everything, proof: bearer', 'expect: allow, by: [responder-lifts]')), [
+      'control/tests/a.yaml:3:5: a case: expected allow by responder-lifts, got deny by bearers-only-view-and-revoke, opening-needs-a-certificate-or-a-person: forbidden by bearers-only-view-and-revoke, opening-needs-a-certificate-or-a-person; correct the policies, or the case',
+    ]);
+    assert.match(
+      said(one(`control: view everything, caller: ${AGENT}`)).join(),
+      /got deny: no control policy permits it;/,
+    );
+  });
+
+  const wrong: readonly (readonly [facts: string, message: RegExp])[] = [
+    ['control: revoke', /: '' is nothing to ask about; write everything, trust-domain, team/],
+    [
+      'control: remove team payments',
+      /'remove' is nothing that the control API does; write view, explain, revoke, lift/,
+    ],
+    ['control: revoke everything else', /: write everything;?$/m],
+    ['control: revoke team', /: write team NAME$/m],
+    ['control: revoke task t-1', /: write task ISSUER ID$/m],
+    ["control: 'revoke team  payments'", /: write team NAME$/m],
+    ['control: revoke toString x', /'toString' is nothing to ask about/],
+    ['control: revoke team paiments', /no team is called 'paiments'/],
+    ['control: revoke trust-domain x.example', /no trust domain is called 'x\.example'/],
+    ['control: revoke workload spiffe://prod.example/x', /the inventory knows no 'spiffe:\/\/prod\.example\/x'/],
+    [
+      'control: revoke path spiffe://prod.example/x',
+      /no workload of the inventory is 'spiffe:\/\/prod\.example\/x' or below/,
+    ],
+    ['control: revoke path spiffe://prod.example', /is a trust domain; write trust-domain prod\.example/],
+    ['control: revoke path x', /'x' is no SPIFFE ID/],
+    ['control: lift everything, seconds: 5', /only what revokes has dryRun and seconds/],
+    [
+      'control: view everything, request: GET docs.internal/x',
+      /request says nothing of a control question; leave it out/,
+    ],
+    ['control: view everything, credential: oidc', /credential says nothing of a control question/],
+    ['control: view everything, reason: policy_no_permit', /reason says nothing of a control question/],
+    ['request: GET docs.internal/x, proof: svid', /proof says nothing of a request; leave it out/],
+    [
+      'control: view everything, caller: spiffe://prod.example/x',
+      /the inventory knows no 'spiffe:\/\/prod\.example\/x'/,
+    ],
+    ['control: view everything, proof: card', /proof/],
+  ];
+  for (const [facts, message] of wrong)
+    test(`${facts} is refused`, () => assert.match(said(one(facts)).join('\n'), message));
+});
+
+test('where there are no control policies, a case sees that nobody may', () => {
+  const text = `cases: [{ name: a case, caller: ${AGENT}, control: view everything, expect: allow }]`;
+  assert.match(report(text).join(), /expected allow, got deny: no control policy permits it/);
 });

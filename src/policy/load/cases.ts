@@ -4,17 +4,21 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { shapeProblems } from '../../source/explain.ts';
 import type { Problem } from '../../source/problem.ts';
 import { readYaml } from '../../source/yaml.ts';
+import { controlPolicies } from '../control/decide.ts';
+import type { ControlQuestion } from '../control/question.ts';
 import { refusalOf } from '../decide/permit.ts';
 import type { HopVerdict, Question } from '../decide/question.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import type { SourceFile } from '../text/source-file.ts';
 import type { DeclaredHeader, Sources } from '../text/sources.ts';
+import { controlQuestionFor, controlShape } from './control-scenario.ts';
 import { misspelt, questionsFor, scenarioSchema } from './scenario.ts';
 
 const text = z.string().min(1);
 const ids = z.array(text);
 
-const caseSchema = scenarioSchema.extend({
+const givenSchema = scenarioSchema.extend(controlShape);
+const caseSchema = givenSchema.extend({
   name: text.describe('One sentence: what must hold.'),
   expect: z.enum(['allow', 'deny']),
   by: ids.optional().describe('The deciding policies, in any order: the permits of an allow, the forbids of a denial.'),
@@ -26,7 +30,7 @@ const caseSchema = scenarioSchema.extend({
 
 /** The file format of policy tests: `tests/*.yaml` beside the policies. `given` holds for every case that says nothing else. */
 const casesSchema = z.strictObject({
-  given: scenarioSchema.optional(),
+  given: givenSchema.optional(),
   cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
 });
 
@@ -35,18 +39,27 @@ export function casesJsonSchema(): string {
   return `${JSON.stringify(z.toJSONSchema(casesSchema, { io: 'input' }), null, 2)}\n`;
 }
 
-/** One case, ready to be judged. */
-export interface PolicyCase {
+/** One case, ready to be judged: a request, or a call of the control API. */
+export type PolicyCase = RequestCase | ControlCase;
+
+interface CaseParts {
   readonly name: string;
   readonly expected: {
     readonly result: 'allow' | 'deny';
     readonly by: readonly string[] | null;
     readonly reason: Reason | null;
   };
-  /** One question for each hop, or why the inventory refuses the request before policy is asked. */
-  readonly questions: readonly Question[] | Refusal;
   /** A problem at the case. */
   readonly problem: (message: string) => Problem;
+}
+
+interface RequestCase extends CaseParts {
+  /** One question for each hop, or why the inventory refuses the request before policy is asked. */
+  readonly questions: readonly Question[] | Refusal;
+}
+
+interface ControlCase extends CaseParts {
+  readonly control: ControlQuestion;
 }
 
 /** What came of a case. */
@@ -71,22 +84,54 @@ export function readCases(
   const { given = {}, cases } = parsed.data;
   const problems: Problem[] = [];
   const found = cases.flatMap((stated, index): PolicyCase[] => {
-    const facts = { ...given, ...stated };
-    const questions = misspelt(facts, inventory) ?? questionsFor(facts, inventory, headers);
-    if (typeof questions === 'string') {
-      problems.push(yaml.problem(['cases', index], `${stated.name}: ${questions}`));
+    const asked = askedBy(stated, given, inventory, headers);
+    if (typeof asked === 'string') {
+      problems.push(yaml.problem(['cases', index], `${stated.name}: ${asked}`));
       return [];
     }
     return [
       {
         name: stated.name,
         expected: { result: stated.expect, by: stated.by?.toSorted() ?? null, reason: stated.reason ?? null },
-        questions,
+        ...asked,
         problem: (message) => yaml.problem(['cases', index], message),
       },
     ];
   });
   return problems.length > 0 ? problems : found;
+}
+
+type Asked = Pick<RequestCase, 'questions'> | Pick<ControlCase, 'control'>;
+
+/** What a case can state of a call of the control API. */
+const CONTROL_KEYS: ReadonlySet<string> = new Set([
+  'name',
+  'expect',
+  'by',
+  'caller',
+  'at',
+  ...Object.keys(controlShape),
+]);
+
+/** What a case asks, or what it says wrongly. What is given for all cases of a file counts where it means something. */
+function askedBy(
+  stated: z.output<typeof caseSchema>,
+  given: z.output<typeof givenSchema>,
+  inventory: Inventory,
+  headers: readonly DeclaredHeader[],
+): Asked | string {
+  const facts = { ...given, ...stated };
+  const isControl = stated.control !== undefined || (given.control !== undefined && stated.request === undefined);
+  const isVain = (key: string): boolean => (isControl ? !CONTROL_KEYS.has(key) : Object.hasOwn(controlShape, key));
+  const vain = Object.keys(stated).find(isVain);
+  if (vain !== undefined)
+    return `${vain} says nothing of a ${isControl ? 'control question' : 'request'}; leave it out`;
+  if (isControl) {
+    const control = controlQuestionFor(facts, inventory);
+    return typeof control === 'string' ? control : { control };
+  }
+  const questions = misspelt(facts, inventory) ?? questionsFor(facts, inventory, headers);
+  return typeof questions === 'string' ? questions : { questions };
 }
 
 /** A case and what came of it. */
@@ -102,11 +147,11 @@ export function runTests({ tests }: Sources, snapshot: Snapshot<Inventory>) {
   const unread: Problem[] = [];
   const runs = tests.map((source) => {
     const outcomes = readCases(source, snapshot.inventory, snapshot.headers).flatMap((stated): Outcome[] => {
-      if (!('questions' in stated)) {
+      if (!('expected' in stated)) {
         unread.push(stated);
         return [];
       }
-      const result = runCase(stated, (question) => snapshot.decide(question));
+      const result = judgeCase(stated, snapshot);
       return [{ stated, result, differs: difference(stated, result) }];
     });
     return { source, outcomes };
@@ -116,9 +161,24 @@ export function runTests({ tests }: Sources, snapshot: Snapshot<Inventory>) {
   return { runs, outcomes, unread, failed };
 }
 
-/** Judges a case as a check would: every hop by itself, and all must be permitted. */
+/** What came of a case with the policies of a snapshot. */
+export function judgeCase(stated: PolicyCase, snapshot: Snapshot<Inventory>): CaseResult {
+  if ('questions' in stated) return runCase(stated, (question) => snapshot.decide(question));
+  const { principal, action, resource, ...context } = stated.control;
+  const { allowed, permits, forbids, errors } = controlPolicies(snapshot).decide(principal, action, resource, context);
+  const [result, by] = allowed ? (['allow', permits] as const) : (['deny', forbids] as const);
+  return { result, by, reason: null, detail: allowed ? '' : whyDenied(forbids, errors) };
+}
+
+/** Why a call of the control API was denied, in one line. */
+export function whyDenied(forbids: readonly string[], errors: readonly string[]): string {
+  if (errors.length > 0) return errors.join('; ');
+  return forbids.length > 0 ? `forbidden by ${forbids.join(', ')}` : 'no control policy permits it';
+}
+
+/** Judges a request as a check would: every hop by itself, and all must be permitted. */
 export function runCase(
-  { questions }: Pick<PolicyCase, 'questions'>,
+  { questions }: Pick<RequestCase, 'questions'>,
   decide: (question: Question) => HopVerdict,
 ): CaseResult {
   if (questions instanceof Refusal) {

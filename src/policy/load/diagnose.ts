@@ -1,7 +1,7 @@
 import type { Problem } from '../../source/problem.ts';
 import type { CedarFault } from '../decide/engine.ts';
 import { facts } from '../decide/facts.ts';
-import { mistakesIn } from '../lint/find-mistakes.ts';
+import type { FindMistakes } from '../lint/find-mistakes.ts';
 import { clausesOf } from '../lint/safe-form.ts';
 import { offsetOfByte } from '../text/source-file.ts';
 import { type PolicyText, problemIn } from '../text/split-policies.ts';
@@ -11,10 +11,13 @@ import { type PolicyText, problemIn } from '../text/split-policies.ts';
  * may apply to, and complains as often: complaints that differ in nothing but that are one. Where a common mistake is in
  * the text that Cedar complains about, the mistake is shown in place of the complaint.
  */
-export function diagnose(found: readonly { readonly policy: PolicyText; readonly fault: CedarFault }[]): Problem[] {
+export function diagnose(
+  found: readonly { readonly policy: PolicyText; readonly fault: CedarFault }[],
+  mistakesIn: FindMistakes,
+): Problem[] {
   const folded = new Map<string, Problem>();
   for (const { policy, fault } of found) {
-    const mistakes = mistakesAt(policy, fault);
+    const mistakes = mistakesAt(policy, fault, mistakesIn);
     for (const problem of mistakes.length > 0 ? mistakes : [problemOf(policy, fault)]) {
       folded.set(`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem);
     }
@@ -72,7 +75,7 @@ function inWhen(policy: PolicyText, offset: number): boolean {
 }
 
 /** The mistakes that stand in the text that Cedar complains about. */
-function mistakesAt(policy: PolicyText, fault: CedarFault): Problem[] {
+function mistakesAt(policy: PolicyText, fault: CedarFault, mistakesIn: FindMistakes): Problem[] {
   const location = fault.sourceLocations?.[0];
   const start = location === undefined ? 0 : offsetOfByte(policy.text, location.start);
   const end = location === undefined ? policy.text.length : offsetOfByte(policy.text, location.end);

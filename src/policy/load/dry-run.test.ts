@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { controlSources } from '../../../test/support/control-policies.ts';
 import { sourcesOf } from '../../../test/support/policy.ts';
-import { loadInventory } from '../../inventory/load.ts';
+import { loadInventory, restoreInventory } from '../../inventory/load.ts';
 import { newInstance } from '../decide/engine.ts';
 import type { ParsedPolicy } from '../lint/parsed.ts';
 import { splitPolicies } from '../text/split-policies.ts';
@@ -40,6 +41,25 @@ resources: [{ host: h${apis} }]
     );
   });
 }
+
+test('a control policy that breaks the engine is found too', () => {
+  const control = controlSources({ 'control/a.cedar': '@id("p") permit (principal, action, resource) when { true };' });
+  const sources = sourcesOf({ 'a.cedar': '@id("a") permit (principal, action, resource);' }, { control });
+  const validated = validate(sources, newInstance(), 0);
+  assert.ok(!Array.isArray(validated));
+  const inventory = restoreInventory(validated.inventory);
+  assert.ok(inventory !== null);
+  const report = (terms: number) => {
+    const clause = Array(terms).fill('context.proof == Control::Proof::"svid"').join(' && ');
+    const [policy] = parsed(
+      `@id("p") permit (principal is Control::Workload, action == Control::Action::"lift", resource) when { ${clause} };`,
+    );
+    assert.ok(policy !== undefined);
+    return dryRun(sources, inventory, validated, [], 16, [policy])[0]?.message ?? '';
+  };
+  assert.equal(report(2), '');
+  assert.match(report(2000), /these policies crash the Cedar engine/);
+});
 
 function parsed(text: string): ParsedPolicy[] {
   return splitPolicies({ file: 'a.cedar', text }).policies.map((policy) => {

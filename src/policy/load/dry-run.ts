@@ -3,7 +3,10 @@ import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, writeActions } from '../../inventory/model.ts';
 import { type Problem, problemAtStart, sortProblems } from '../../source/problem.ts';
-import { authorizationCall } from '../decide/cedar-request.ts';
+import { controlCall } from '../control/call.ts';
+import { type ControlResource, controlActions, controlProofs } from '../control/question.ts';
+import type { AuthorizationCall } from '../decide/call.ts';
+import { authorizationCall, type NamedEntities } from '../decide/cedar-request.ts';
 import { Engine } from '../decide/engine.ts';
 import { sampleFacts } from '../decide/facts.ts';
 import type { Question } from '../decide/question.ts';
@@ -26,6 +29,7 @@ export function dryRun(
   validated: ValidatedPolicies,
   policies: readonly ParsedPolicy[],
   warmRounds: number,
+  control: readonly ParsedPolicy[] = [],
 ): Problem[] {
   if (sources.tests.length === 0 && warmRounds === 0) return [];
   const engine = new Engine({ throwBudget: 0 });
@@ -34,29 +38,39 @@ export function dryRun(
     for (const fault of snapshot.prepare()) if (fault !== null) return [problemAtStart('policies', fault)];
     const { unread, failed } = runTests(sources, snapshot);
     const faults = sortProblems([...unread, ...failed]);
-    return faults.length > 0 ? faults : warmUp(engine, inventory, validated, policies, warmRounds);
+    if (faults.length > 0 || warmRounds === 0) return faults;
+    const { schema, named } = validated;
+    const calls = probes(inventory).map((question) => authorizationCall(question, named, inventory));
+    const crashes = warmUp(engine, { schema, policies, calls }, warmRounds);
+    if (validated.control === null || crashes.length > 0) return crashes;
+    const probed = {
+      ...validated.control,
+      policies: control,
+      calls: controlProbes(inventory, validated.control.named),
+    };
+    return warmUp(engine, probed, warmRounds);
   } finally {
     engine.close();
   }
 }
 
-/** Each policy by itself and with its scope opened, so that its conditions are evaluated whatever is asked. */
-function warmUp(
-  engine: Engine,
-  inventory: Inventory,
-  validated: ValidatedPolicies,
-  policies: readonly ParsedPolicy[],
-  rounds: number,
-): Problem[] {
-  const questions = rounds === 0 ? [] : probes(inventory);
+/** Policies of one schema, and calls that evaluate them. */
+interface Probed {
+  readonly schema: string;
+  readonly policies: readonly ParsedPolicy[];
+  readonly calls: readonly AuthorizationCall[];
+}
+
+/** The policies with their scopes opened, so that their conditions are evaluated whatever is asked. */
+function warmUp(engine: Engine, { schema, policies, calls }: Probed, rounds: number): Problem[] {
   const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy)]));
-  const program = { schema: validated.schema, policies: opened };
+  const program = { schema, policies: opened };
   const fault = engine.prepare(program);
   if (fault !== null) return [problemAtStart('policies', fault)];
   for (let round = 0; round < rounds; round++) {
-    const question = questions[round % questions.length];
-    if (question === undefined) break;
-    const answer = engine.ask(program, authorizationCall(question, validated.named, inventory));
+    const call = calls[round % calls.length];
+    if (call === undefined) break;
+    const answer = engine.ask(program, call);
     if (answer.kind === 'unavailable') {
       const where = policies.length === 1 ? policies[0] : undefined;
       const message = `these policies crash the Cedar engine when they are evaluated (${answer.message}); make them simpler`;
@@ -73,18 +87,42 @@ function open({ text, tokens, json }: ParsedPolicy): string {
   return `${json.effect} (principal, action, resource)${text.slice(end?.[0].end ?? text.length)}`;
 }
 
+/** A workload that the inventory knows. */
+function someWorkload(inventory: Inventory): SpiffeId | null {
+  return (
+    inventory
+      .entries()
+      // An `under` entry holds for what stands below it, not for itself.
+      .map(({ entry, scope }) => SpiffeId.parse(scope === 'id' ? entry : `${entry}/any`))
+      .filter((id) => id instanceof SpiffeId)
+      .find((id) => !(inventory.workload(id) instanceof Refusal)) ?? null
+  );
+}
+
+/** Questions of control policies: the same workload, with either proof, about itself and about everything. */
+function controlProbes(inventory: Inventory, named: NamedEntities): AuthorizationCall[] {
+  const id = someWorkload(inventory);
+  if (id === null) return [];
+  const [nowMs, untilMs] = [Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 2)];
+  const resources: readonly ControlResource[] = [{ kind: 'workload', id }, { kind: 'everything' }];
+  return controlActions.flatMap((action) =>
+    controlProofs.flatMap((proof) =>
+      resources.map((resource) => {
+        const order = action === 'revoke' ? { dryRun: false, untilMs } : null;
+        return controlCall(
+          { principal: { kind: 'workload', id, proof }, action, resource, nowMs, order },
+          named,
+          inventory,
+        );
+      }),
+    ),
+  );
+}
+
 /** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
 function probes(inventory: Inventory): Question[] {
-  const caller = inventory
-    .entries()
-    // An `under` entry holds for what stands below it, not for itself.
-    .map(({ entry, scope }) => (scope === 'id' ? entry : `${entry}/any`))
-    .find((text) => {
-      const id = SpiffeId.parse(text);
-      return id instanceof SpiffeId && !(inventory.workload(id) instanceof Refusal);
-    });
   const facts = {
-    caller,
+    caller: someWorkload(inventory)?.text,
     at: '2026-01-01T00:00:00Z',
     declared: { id: 'declared', purpose: 'declared' },
     client: '192.0.2.1',

@@ -73,24 +73,28 @@ export async function readParts(paths: PolicyPaths, settings: PolicySettings): P
   }
   const notes = [...guardrailNotes, ...found.notes];
   const files = own.toSorted(byName);
-  const policies = files.filter(({ file }) => file.endsWith('.cedar'));
+  const [control, policies] = apart(files);
   if (policies.length === 0 && unread.size === 0) {
     const message = 'no policy (*.cedar) is here, so nothing would be permitted; write one';
     problems.push(problemAtStart(paths.folder, message));
   }
+  const controlSchema =
+    control.length === 0 ? null : await found.read(join(SHIPPED, 'control.cedarschema'), 'control.cedarschema');
+  const [controlGuardrails, guardrails] = apart(shipped);
   const rest = { unread, notes, stamp: found.stamps.join('\n'), directories: [...directories] };
   if (inventory === null || schema === null || problems.length > 0) return { sources: problems, ...rest };
   const sources: Sources = {
     schema,
-    guardrails: shipped
-      .filter(({ file }) => file.endsWith('.cedar'))
-      .map(({ file, text }) => ({ file: `guardrails/${file}`, text })),
+    guardrails: guardrails.map(asGuardrail),
     schemas: files.filter(({ file }) => file.endsWith('.cedarschema')),
     policies,
     tests: files.filter(({ file }) => isTest(file)),
     inventory,
     ...(workloads === null ? {} : { workloads }),
     settings,
+    ...(controlSchema === null
+      ? {}
+      : { control: { schema: controlSchema, guardrails: controlGuardrails.map(asGuardrail), policies: control } }),
   };
   return { sources, ...rest };
 }
@@ -107,6 +111,15 @@ export async function readSources(paths: PolicyPaths, settings: PolicySettings):
 export async function workloadsBeside(inventory: string): Promise<WorkloadsFile | null> {
   return new Folder(inventory).large(join(dirname(inventory), WORKLOADS), WORKLOADS);
 }
+
+/** The policies among files: those of the folder `control`, and all others. */
+function apart(files: readonly SourceFile[]): readonly [control: SourceFile[], others: SourceFile[]] {
+  const policies = files.filter(({ file }) => file.endsWith('.cedar'));
+  const isControl = ({ file }: SourceFile): boolean => file.startsWith('control/');
+  return [policies.filter(isControl), policies.filter((file) => !isControl(file))];
+}
+
+const asGuardrail = ({ file, text }: SourceFile): SourceFile => ({ file: `guardrails/${file}`, text });
 
 /** Every YAML file below a folder `tests`, at any depth. */
 const isTest = (file: string): boolean => /(?:^|\/)tests\//.test(file) && /\.ya?ml$/.test(file);

@@ -66,7 +66,8 @@ export type Scenario = Omit<z.output<typeof scenarioSchema>, 'request'> & {
   readonly request?: string | RequestLine | undefined;
 };
 
-const NOON = '2026-11-25T10:00:00Z';
+/** When a request is judged that states no time. */
+export const NOON = '2026-11-25T10:00:00Z';
 
 /**
  * One question for each hop of the request, why a check refuses it before policies are asked, or what the statement says wrongly (in words for
@@ -150,7 +151,8 @@ function requestLine(text: string): RequestLine | Refusal | null {
   return { method, host, path, query };
 }
 
-function knownWorkload(text: string, inventory: Inventory): Workload | string {
+/** The workload of a SPIFFE ID, or why there is none in words for whoever wrote it. */
+export function knownWorkload(text: string, inventory: Inventory): Workload | string {
   const id = SpiffeId.parse(text);
   if (id instanceof Refusal) return `'${text}' is no SPIFFE ID: ${id.detail}; write spiffe://trust-domain/path`;
   const workload = inventory.workload(id);

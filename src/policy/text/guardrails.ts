@@ -18,3 +18,9 @@ export const RELEASE_GUARDRAILS: readonly string[] = [
   'scoped-tokens-stay-in-their-scopes',
   'signals-ask-for-a-known-risk',
 ];
+
+/** The `@id`s of cedar/guardrails/control, which hold wherever there are control policies. */
+export const CONTROL_GUARDRAILS: readonly string[] = [
+  'bearers-only-view-and-revoke',
+  'opening-needs-a-certificate-or-a-person',
+];

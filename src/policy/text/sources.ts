@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EntryTableData } from '../../inventory/table/entry-table.ts';
-import { RELEASE_GUARDRAILS } from './guardrails.ts';
+import { CONTROL_GUARDRAILS, RELEASE_GUARDRAILS } from './guardrails.ts';
 import type { SourceFile } from './source-file.ts';
 
 /** A header that policies may read: as text through `context.headers`, or as a number through `context.numbers`. */
@@ -53,7 +53,7 @@ export function policySettings({ policy, identity, task }: ConfiguredPolicy): Po
   return {
     headers: policy.headers,
     disabledGuardrails: policy.guardrails.disable,
-    requiredGuardrails: RELEASE_GUARDRAILS,
+    requiredGuardrails: [...RELEASE_GUARDRAILS, ...CONTROL_GUARDRAILS],
     trustDomains: domains.map(([name]) => name),
     ownTrustDomains: domains.filter(([, { local }]) => local).map(([name]) => name),
     allowWarnings: policy.unsafeIgnoreWarnings,
@@ -81,6 +81,16 @@ export interface Sources {
   /** `workloads.jsonl` beside the inventory, where it is there. */
   readonly workloads?: WorkloadsFile | undefined;
   readonly settings: PolicySettings;
+  /** Where the folder holds control policies. */
+  readonly control?: ControlSources | undefined;
+}
+
+/** Control policies decide who may view, revoke and lift; their tests stand among those of the folder. */
+export interface ControlSources {
+  readonly schema: SourceFile;
+  readonly guardrails: readonly SourceFile[];
+  /** The operators' `control/*.cedar`. */
+  readonly policies: readonly SourceFile[];
 }
 
 /** A file that is too large to be held as text: a worker reads it. */
@@ -96,12 +106,11 @@ export interface WorkloadsFile {
 
 /** `sha256:` and the hex digest over all that decides: the same sources have the same revision wherever they stand. */
 export function revisionOf(sources: Sources): string {
-  const { settings, workloads } = sources;
+  const { settings, workloads, control } = sources;
+  const contents = (files: readonly SourceFile[]) => files.map(({ file, text }) => [file, text]).toSorted(byName);
   const canonical = JSON.stringify([
     sources.schema.text,
-    ...[sources.guardrails, sources.schemas, sources.policies, sources.tests].map((files) =>
-      files.map(({ file, text }) => [file, text]).toSorted(byName),
-    ),
+    ...[sources.guardrails, sources.schemas, sources.policies, sources.tests].map(contents),
     sources.inventory.text,
     settings.headers.map(({ name, type }) => [name, type]).toSorted(byName),
     settings.disabledGuardrails.map(({ id, because, untilMs }) => [id, because, String(untilMs)]).toSorted(byName),
@@ -110,6 +119,9 @@ export function revisionOf(sources: Sources): string {
     settings.allowWarnings,
     // Before it was read, by when it was written.
     ...(workloads === undefined ? [] : [workloads.loaded?.digest ?? workloads.stamp]),
+    ...(control === undefined
+      ? []
+      : [{ control: [control.schema.text, contents(control.guardrails), contents(control.policies)] }]),
   ]);
   return `sha256:${createHash('sha256').update(canonical).digest('hex')}`;
 }

@@ -72,8 +72,11 @@ export interface SourcePolicy extends PolicyText {
   readonly guardrail: boolean;
 }
 
+/** The files of one set of policies, and which guardrails among them are disabled. */
+export type PolicyFiles = Pick<Sources, 'guardrails' | 'policies' | 'settings'>;
+
 /** The policies of all files in their order, guardrails first; and those of them that are not disabled. */
-export function splitSources({ guardrails, policies, settings }: Sources): {
+export function splitSources({ guardrails, policies, settings }: PolicyFiles): {
   readonly all: readonly SourcePolicy[];
   readonly inForce: readonly SourcePolicy[];
   readonly problems: readonly Problem[];

@@ -3,7 +3,7 @@ import type { Inventory } from '../../../src/inventory/inventory.ts';
 import { type Cedar, type Engine, newInstance } from '../../../src/policy/decide/engine.ts';
 import { Snapshot } from '../../../src/policy/decide/snapshot.ts';
 import type { ValidatedPolicies } from '../../../src/policy/decide/validated.ts';
-import { readCases, runCase } from '../../../src/policy/load/cases.ts';
+import { judgeCase, readCases } from '../../../src/policy/load/cases.ts';
 import { install, type Loaded } from '../../../src/policy/load/load.ts';
 import { questionsFor, type Scenario } from '../../../src/policy/load/scenario.ts';
 import { validate } from '../../../src/policy/load/validate.ts';
@@ -71,8 +71,8 @@ function caseOf(ask: Ask, more: object, { inventory, headers }: Snapshot<Invento
 export function testContradiction(ask: Ask, real: Checked, { loaded: { snapshot } }: World): string | null {
   const { result, reason } = real;
   const found = caseOf(ask, { expect: result }, snapshot);
-  if (!('questions' in found)) return result === 'deny' ? null : `test cannot state what is allowed: ${found.message}`;
-  const came = runCase(found, (question) => snapshot.decide(question));
+  if ('message' in found) return result === 'deny' ? null : `test cannot state what is allowed: ${found.message}`;
+  const came = judgeCase(found, snapshot);
   const by = real.record.hops.flatMap(({ permits, forbids }) => (result === 'allow' ? permits : forbids));
   const [tool, check] = [
     [came.result, came.reason ?? 'permitted', ...came.by],
@@ -212,8 +212,8 @@ export function approvalContradiction(ask: Ask, real: Checked, { loaded: { snaps
   if (real.reason !== 'approval_required') return null;
   const missing = /approvals that are missing: (.+)$/.exec(real.record.detail ?? '')?.[1]?.split(', ') ?? [];
   const found = caseOf(ask, { expect: 'allow', approvals: missing }, snapshot);
-  if (!('questions' in found)) return 'test: no case';
-  const came = runCase(found, (question) => snapshot.decide(question));
+  if ('message' in found) return 'test: no case';
+  const came = judgeCase(found, snapshot);
   return came.result === 'allow' ? null : `an approval is asked for, and with it: ${came.reason}`;
 }
 
