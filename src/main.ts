@@ -16,7 +16,7 @@ const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
 serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
 policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
-audit verify FILE       follow the hash chain of an audit
+audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 

@@ -1,11 +1,12 @@
-import { createReadStream } from 'node:fs';
 import { type AuditReport, verifyAudit } from '../observe/verify.ts';
+import { auditFind } from './audit-find.ts';
+import { inputName, openInput } from './audit-input.ts';
 import { type CommandLine, command, group } from './commands.ts';
 import { DONE, FAILED, type Io, unread } from './io.ts';
 
 const VERIFY_USAGE = `audit verify FILE [--hash HASH …] [--skip-foreign]
   verifies the hash chain of an audit file: 0 if no line was changed or removed, 1 with each fault and its line
-  FILE               - reads standard input
+  FILE               - reads standard input; a name that ends in .gz is unpacked
   --hash HASH        a hash from elsewhere, such as Envoy's access log, that one line must have
   --skip-foreign     skips lines that are no audit lines, such as log messages, and removes the timestamp that
                      kubectl or a container runtime puts before each line
@@ -17,11 +18,12 @@ const OPTIONS = { hash: { type: 'string', multiple: true }, 'skip-foreign': { ty
 async function verify({ values, positionals, misuse }: CommandLine<typeof OPTIONS>, io: Io): Promise<number> {
   const [named, ...more] = positionals;
   if (named === undefined || more.length > 0) return misuse('name one audit file, or -');
-  const file = named === '-' ? 'standard input' : named;
+  const file = inputName(named);
   let report: AuditReport;
   try {
-    const stream = named === '-' && io.in !== undefined ? io.in() : createReadStream(named);
-    report = await verifyAudit(stream, values.hash ?? [], { skipForeign: values['skip-foreign'] === true });
+    report = await verifyAudit(openInput(named, io), values.hash ?? [], {
+      skipForeign: values['skip-foreign'] === true,
+    });
   } catch (error) {
     return unread(file, error, io);
   }
@@ -37,7 +39,7 @@ async function verify({ values, positionals, misuse }: CommandLine<typeof OPTION
 }
 
 /** `audit VERB …`. */
-export const audit = group('audit', { verify: command(VERIFY_USAGE, OPTIONS, verify) });
+export const audit = group('audit', { verify: command(VERIFY_USAGE, OPTIONS, verify), find: auditFind });
 
 function summary(file: string, report: AuditReport): string {
   const { lines, records, boots, changes, lost, withdrawn, torn, foreign, continues, last } = report;

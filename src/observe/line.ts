@@ -41,18 +41,26 @@ const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The place of a line, or null when these bytes are no line of an audit. */
-export function readLine(bytes: Uint8Array): ReadLine | null {
+/** The members of a JSON object in one line of UTF-8, or null when these bytes are none. */
+export function auditMembers(bytes: Uint8Array): Readonly<Record<string, unknown>> | null {
   // A file that is no audit would otherwise cost an exception for each line.
   if (bytes[0] !== OPENING_BRACE || bytes.at(-1) !== CLOSING_BRACE) return null;
-  let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(bytes));
+    return JSON.parse(utf8.decode(bytes)) as Record<string, unknown>;
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null) return null;
-  const { boot, seq, prev, event = null, torn = null, records = 0 } = value as Record<string, unknown>;
+}
+
+/** The place of a line, or null when these bytes are no line of an audit. */
+export function readLine(bytes: Uint8Array): ReadLine | null {
+  const members = auditMembers(bytes);
+  return members === null ? null : placeOf(members);
+}
+
+/** The place that the members of a line give it, or null when they are no line of an audit. */
+export function placeOf(members: Readonly<Record<string, unknown>>): ReadLine | null {
+  const { boot, seq, prev, event = null, torn = null, records = 0 } = members;
   if (typeof boot !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return null;
   if (prev !== null && typeof prev !== 'string') return null;
   if (event !== null && typeof event !== 'string') return null;
@@ -64,6 +72,37 @@ export function readLine(bytes: Uint8Array): ReadLine | null {
     torn: readTorn(torn),
     records: Number.isSafeInteger(records) ? (records as number) : 0,
   };
+}
+
+/** Lines of an audit are far shorter. */
+const MAX_LINE = 1024 * 1024;
+
+/** What `eachLine` gives: whole lines without their line feed, and pieces of lines longer than any of an audit. */
+export interface LineReader {
+  readonly line: (bytes: Uint8Array) => void;
+  readonly overlong: (bytes: Uint8Array) => void;
+}
+
+/** Gives the lines of a stream to `reader`, and returns the bytes behind the last line feed. Bounded in memory. */
+export async function eachLine(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  reader: LineReader,
+): Promise<Uint8Array> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+    let start = 0;
+    for (let feed = rest.indexOf(0x0a); feed !== -1; feed = rest.indexOf(0x0a, start)) {
+      reader.line(rest.subarray(start, feed));
+      start = feed + 1;
+    }
+    rest = rest.subarray(start);
+    if (rest.length > MAX_LINE) {
+      reader.overlong(rest);
+      rest = Buffer.alloc(0);
+    }
+  }
+  return rest;
 }
 
 function readTorn(value: unknown): Torn | null {

@@ -19,18 +19,19 @@ export function plainJson(
   replacer?: (key: string, value: unknown) => unknown,
   indent?: number,
 ): string {
-  return plain(JSON.stringify(value, replacer, indent));
+  return plainJsonText(JSON.stringify(value, replacer, indent));
 }
 
 /** The same, or null where the JSON is longer than `limit` characters; then it costs little. */
 export function plainJsonWithin(limit: number, value: unknown): string | null {
   const json = JSON.stringify(value);
   if (json.length > limit) return null;
-  const text = plain(json);
+  const text = plainJsonText(json);
   return text.length > limit ? null : text;
 }
 
-function plain(json: string): string {
+/** The same JSON text with every control and invisible character escaped; what this program wrote stays as it is. */
+export function plainJsonText(json: string): string {
   // As many bytes as characters means ASCII, of which only DEL is left to escape: three times as fast as the expression.
   if (Buffer.byteLength(json) === json.length && !json.includes('\u007f')) return json;
   return json.replace(UNSEEN, escaped);

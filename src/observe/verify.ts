@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { changeEvents } from './change.ts';
 import { ContainerLog } from './container-log.ts';
-import { digest, type ReadLine, readLine } from './line.ts';
+import { digest, eachLine, type LineReader, type ReadLine, readLine } from './line.ts';
 
 /** One place where the audit is not what was written. */
 export interface AuditFault {
@@ -50,7 +50,6 @@ export interface VerifyOptions {
 }
 
 const MAX_FAULTS = 100;
-const MAX_LINE = 1024 * 1024;
 
 /**
  * Walks an audit and checks that each line names the hash of the one before it, that the numbers have no gap, and that
@@ -65,21 +64,7 @@ export async function verifyAudit(
   options: VerifyOptions = { skipForeign: false },
 ): Promise<AuditReport> {
   const walk = new Walk(wanted, options);
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
-    let start = 0;
-    for (let feed = rest.indexOf(0x0a); feed !== -1; feed = rest.indexOf(0x0a, start)) {
-      walk.line(rest.subarray(start, feed));
-      start = feed + 1;
-    }
-    rest = rest.subarray(start);
-    if (rest.length > MAX_LINE) {
-      walk.overlong(rest);
-      rest = Buffer.alloc(0);
-    }
-  }
-  return walk.end(rest);
+  return walk.end(await eachLine(chunks, walk));
 }
 
 /** Lines that are none, one after the other: left by a write that was cut off, or by a stranger. */
@@ -89,7 +74,7 @@ interface Region {
   readonly hash: Hash;
 }
 
-class Walk {
+class Walk implements LineReader {
   readonly #wanted: Set<string>;
   readonly #faults: AuditFault[] = [];
   readonly #boots = new Set<string>();

@@ -25,7 +25,7 @@ const cli = (args: readonly string[]) => {
 after(removeFolders);
 
 const VERBS = ['check', 'test', 'explain', 'replay', 'reach'].map((verb) => ['policy', verb]);
-const COMMANDS = [['serve'], ['check-config'], ...VERBS, ['audit', 'verify'], ['help'], ['version']];
+const COMMANDS = [['serve'], ['check-config'], ...VERBS, ['audit', 'verify'], ['audit', 'find'], ['help'], ['version']];
 
 const HEAD = `# Commands
 
@@ -35,7 +35,7 @@ every verb takes \`--help\` (or \`-h\`) and prints its help on standard output.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | problems or differences were found; or the sidecar could not start |
+| 1 | problems or differences were found, or \`audit find\` found nothing; or the sidecar could not start |
 | 2 | a file could not be read: it does not exist, or has the wrong format |
 | 64 | the command line is wrong |
 
@@ -102,6 +102,12 @@ test('a command line that is wrong ends with 64, says so on standard error, and 
     ['check-config'],
     ['audit', 'verify'],
     ['audit', 'verify', 'one', 'two'],
+    ['audit', 'find'],
+    ['audit', 'find', 'one', '--caller', 'billing-agent'],
+    ['audit', 'find', 'one', '--result', 'denied'],
+    ['audit', 'find', 'one', '--since', 'yesterday'],
+    ['audit', 'find', 'one', '--limit', '0'],
+    ['audit', 'find', 'one', '--limit', '1e9'],
   ]) {
     const { code, stdout, stderr } = await cli(args);
     assert.deepEqual([code, stdout], [64, ''], args.join(' '));
@@ -116,6 +122,7 @@ test('a file that is not there ends with 2 in every command that reads one', asy
     ['check-config', '/nowhere'],
     ['audit', 'verify', '/nowhere'],
     ['audit', 'verify', '/'],
+    ['audit', 'find', '/nowhere'],
     ['policy', 'check', '/nowhere'],
     ['policy', 'explain', '/nowhere', ...caller],
     ['policy', 'replay', '/nowhere', '--with', '/nowhere'],

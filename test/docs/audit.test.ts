@@ -64,7 +64,7 @@ test('docs/audit.md names every event', () => {
   assert.deepEqual(events.toSorted(), ['boot', 'lost', 'withdrawn', ...changeEvents].toSorted());
 });
 
-test('the command lines of docs/audit.md verify what they say', async () => {
+test('the command lines of docs/audit.md verify and find what they say', async () => {
   const folder = newFolder();
   const file = join(folder, 'audit.jsonl');
   const audit = await Audit.start({
@@ -75,11 +75,12 @@ test('the command lines of docs/audit.md verify what they say', async () => {
     start: {},
     report: () => {},
   });
-  await audit.record(auditRecord(), LONG);
+  await audit.record(auditRecord({ time: Date.now() }), LONG);
   renameSync(file, `${file}.1`);
   audit.reopen();
   await until('the new file', () => (existsSync(file) ? true : null));
-  for (let at = 0; at < 3; at++) await audit.record(auditRecord(), LONG);
+  for (let at = 0; at < 3; at++)
+    await audit.record(auditRecord({ time: Date.now(), result: 'deny', reason: 'policy_no_permit' }), LONG);
   await audit.close(LONG);
   const whole = (await finish('cat', [`${file}.1`, file])).stdout.trimEnd().split('\n');
   const time = '2026-11-25T10:00:00.123456789Z';
@@ -90,10 +91,11 @@ test('the command lines of docs/audit.md verify what they say', async () => {
   const main = join(repository, 'src', 'main.ts');
   const programs = `kubectl() { cat kubectl.log; }\ncedar-ext-authz() { '${process.execPath}' '${main}' "$@"; }\n`;
   const lines = blocks(text).flatMap((block) => (block.info === 'sh' ? block.text.trim().split('\n') : []));
-  assert.equal(lines.length, 3);
+  assert.equal(lines.length, 6);
   for (const line of lines) {
     const { code, stdout, stderr } = await finish('bash', ['-c', `${programs}${line}`], { cwd: folder });
     assert.equal(code, 0, `${line}\n${stderr}`);
-    assert.match(stdout, /: 5 lines unbroken, 4 records, 1 starts, /, line);
+    if (line.includes('audit verify')) assert.match(stdout, /: 5 lines unbroken, 4 records, 1 starts, /, line);
+    else assert.equal(stdout.match(/^.*policy_no_permit.*billing-agent.*$/gm)?.length, 3, line);
   }
 });
