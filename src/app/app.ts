@@ -20,7 +20,7 @@ import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
-import { revocationEvents, startRevocations } from './revocations.ts';
+import { revocationReports, startRevocations } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
@@ -84,12 +84,12 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const tasks = begin(
     await startTasks(config, trust, identity, state, { ...events, onSecrets: secretsEvent(telemetry) }),
   );
-  const revocations = begin(await startRevocations(config, revocationEvents(telemetry)));
+  const revocations = begin(await startRevocations(config, stored.shared, revocationReports(telemetry)));
   const policy = begin(
     await startPolicy(config, {
       onLost: (why) => log.error('policy engine lost', { why }),
       onReplaced: (milliseconds) => {
-        metrics.engineRebuilt();
+        metrics.counted('authz_engine_rebuilds_total');
         log.warn('policy engine replaced', { milliseconds: Math.round(milliseconds) });
       },
     }),
@@ -151,7 +151,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     readTask: tasks.read,
     recall: (caller, task, input, headers, nowMs) =>
       revoked(revocationSource, caller, task, nowMs) ?? recall(caller, task, input, headers, nowMs),
-    redeem: redeemer(state, clock, revocations.generation),
+    redeem: redeemer(state, clock, revocations.revision),
   };
   const { label } = config.policy;
   const queryParameters = new Set(config.audit.queryParameters);

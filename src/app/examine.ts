@@ -24,14 +24,18 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const identity = await startIdentity(config, trust, tokens, () => {});
   const stored = await startState(config, systemClock.now(), () => {});
   const tasks = await startTasks(config, trust, identity, stored.state, { onKeys: () => {}, onSecrets: () => {} });
-  const revocations = await startRevocations(config, () => {});
+  const revocations = await startRevocations(config, stored.shared, {
+    onRead: () => {},
+    onOrdered: () => {},
+    onKeys: () => {},
+  });
   const policy = await startPolicy(config);
   const { problems, notes } = policy.findings();
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
     ...missingIn([trust, checkTls, identity, stored, tasks], systemClock.now()),
-    ...revocations.problems(),
+    ...(revocations.problems().length > 0 ? revocations.problems() : revocations.missing(systemClock.now())),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),

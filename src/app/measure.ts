@@ -6,8 +6,10 @@ import type { Audit } from '../observe/audit.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import type { State } from '../state/model.ts';
+import type { RedisBook } from '../state/redis/book.ts';
 import { MAX_WAITING } from '../state/redis/link.ts';
 import type { StoreStatus } from '../state/redis/status.ts';
+import { MAX_ORDERED, MAX_ORDERED_BYTES } from '../state/revocation-book.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
 import type { RevocationsPart } from './revocations.ts';
@@ -55,6 +57,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
       ...storeGauges(measured.store(), now),
+      ...storedRevocationGauges(revocations.stored, now),
     });
     for (const { issuer, freshAt } of [...identity.keySources(), ...tasks.keySources()]) {
       if (freshAt !== null) metrics.issuerKeysAge(issuer, (now - freshAt) / 1000);
@@ -76,6 +79,22 @@ function storeGauges(store: StoreStatus | null, now: number) {
     authz_store_memory_bytes: facts?.usedBytes ?? null,
     authz_store_memory_limit_bytes: facts === null || facts.maxBytes === 0 ? null : facts.maxBytes,
     authz_store_replicas: facts?.replicas ?? null,
+  };
+}
+
+/** None where revocations are ordered in this process alone. */
+function storedRevocationGauges(stored: RedisBook | null, now: number) {
+  if (stored === null) return {};
+  const { head, unreadable, maxStaleMs } = stored.status();
+  const staleMs = stored.stalenessMs(now);
+  return {
+    authz_revocations_staleness_seconds: staleMs === null ? null : staleMs / 1000,
+    authz_revocations_staleness_limit_seconds: maxStaleMs / 1000,
+    authz_store_revocations: head === null ? null : head.revocations + head.lifts,
+    authz_store_revocations_limit: MAX_ORDERED,
+    authz_store_revocations_bytes: head?.bytes ?? null,
+    authz_store_revocations_limit_bytes: MAX_ORDERED_BYTES,
+    authz_store_revocations_unreadable: unreadable,
   };
 }
 

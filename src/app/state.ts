@@ -12,6 +12,8 @@ export interface StatePart extends Part {
   readonly state: State;
   /** What is known of the store; null where the state is the memory of this process. */
   readonly store: () => StoreStatus | null;
+  /** The store that sidecars share; null where there is none. */
+  readonly shared: RedisState | null;
 }
 
 /** Opens the state of the configuration. `startedAtMs`: when the process started, in milliseconds since the epoch. */
@@ -23,13 +25,14 @@ export async function startState(
   if (state.store === 'memory') {
     const memory = new MemoryState({ maxEntries: limits.rememberedProofs, startedAtMs });
     const status = () => ({ state: { store: 'memory' } });
-    return { state: memory, store: () => null, missing: () => [], status, stop: () => {} };
+    return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
   const options: StoreOptions = { ...state, maxEntries: limits.rememberedProofs };
   const redis = await RedisState.start({ options, clock: systemClock, onEvent });
   return {
     state: redis,
     store: () => redis.status(),
+    shared: redis,
     // Once it was there, checks that need it are refused with a reason, which is better than no answer from anybody.
     missing: () => (redis.status().connects === 0 ? [`the store cannot be used: ${redis.status().fault}`] : []),
     status: () => ({ state: shown(redis.status()) }),

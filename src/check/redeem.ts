@@ -13,15 +13,15 @@ import type { CheckContext } from './decision.ts';
 export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: number) => Soon<Refusal | GiveBack>;
 
 /**
- * The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch; `generation` counts the changes
- * of the revocations: a retry of a check that was judged by others is a second use.
+ * The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch; `revoked` names the
+ * revocations that are known: a retry of a check that was judged by others is a second use.
  */
-export function redeemer(state: State, clock: () => number, generation: () => number = () => 0): Redeem {
+export function redeemer(state: State, clock: () => number, revoked: () => string = () => ''): Redeem {
   return (redemptions, use, nowMs) => {
     if (clock() >= use.deadline) return new Refusal('overloaded', 'decided too late');
     if (redemptions.length === 0) return redeem(state, redemptions, use, nowMs);
     // The digest is made when it is asked for, and so is no member that could be spread.
-    const judged = { ...use, digest: use.digest, judgedBy: `${use.judgedBy} ${generation()}` };
+    const judged = { ...use, digest: use.digest, judgedBy: `${use.judgedBy} ${revoked()}` };
     return redeem(state, redemptions, judged, nowMs);
   };
 }

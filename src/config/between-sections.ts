@@ -21,6 +21,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...strayProxies(config),
     ...strayPeersOf(config),
     ...unsharedNonces(config),
+    ...unsharedLifts(config),
   ];
 }
 
@@ -107,4 +108,12 @@ function unsharedNonces({ task, state }: Readable): KeyProblem[] {
   if (state?.store !== 'memory' || !task?.dpop.nonce.secretFile) return [];
   const message = 'is for sidecars that share a store; set state.store: redis, or drop it';
   return [{ path: ['task', 'dpop', 'nonce', 'secretFile'], message }];
+}
+
+/** Orders that hold in one process alone need no signature. */
+function* unsharedLifts({ control, state }: Readable): Generator<KeyProblem> {
+  if (control === undefined || state?.store !== 'memory') return;
+  const message = 'is for lifts in a store that sidecars share; set state.store: redis, or drop it';
+  if (control.key !== null) yield { path: ['control', 'key'], message };
+  if (control.trustedKeys.length > 0) yield { path: ['control', 'trustedKeys'], message };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { contradiction } from './contradiction.ts';
+import { control } from './control.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
@@ -192,6 +193,7 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('What is refused although it is valid'),
+    control: control(folder).prefault({}).describe('Who may order, and whose orders are believed'),
     audit: audit(folder).prefault({}).describe('The record of every decision'),
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s

@@ -18,7 +18,7 @@ function stateOf(state: string) {
 test('without a section the state is the memory of the process', () => {
   const config = loadConfig(REST, '/c/config.yaml', {});
   assert.ok(isConfig(config));
-  assert.deepEqual(config.state, { store: 'memory', unsafePlaintext: false });
+  assert.deepEqual(config.state, { store: 'memory', unsafePlaintext: false, unsafeMaxStale: false });
 });
 
 test('a store by its URL: host, port, database, TLS, socket', () => {
@@ -39,6 +39,32 @@ test('a store by its URL: host, port, database, TLS, socket', () => {
     true,
   ]);
   assert.deepEqual(at('unix:///run/redis.sock'), [{ kind: 'unix', path: '/run/redis.sock', database: 0 }, 0, false]);
+});
+
+test('how old revocations may be: two seconds, up to a minute, and beyond only by the unsafe choice', () => {
+  const staleOf = (more: string) => {
+    const { maxStaleMs, unsafeMaxStale } = stateOf(`{ store: redis, url: "redis://127.0.0.1"${more} }`);
+    return [maxStaleMs, unsafeMaxStale];
+  };
+  assert.deepEqual(staleOf(''), [2000, false]);
+  assert.deepEqual(staleOf(', maxStale: 60s'), [60_000, false]);
+  assert.deepEqual(staleOf(', unsafeMaxStale: 10m'), [600_000, true]);
+  for (const more of ['maxStale: 61s', 'maxStale: 100ms', 'unsafeMaxStale: 59s', 'unsafeMaxStale: 2d'])
+    assert.ok(!isConfig(load(`{ store: redis, url: "redis://127.0.0.1", ${more} }`)), more);
+  assert.ok(!isConfig(load('{ unsafeMaxStale: 10m }')));
+});
+
+test('keys of lifts are for a store', () => {
+  const store = '{ store: redis, url: "redis://127.0.0.1" }';
+  const config = load(store, 'control: { key: k.pem, trustedKeys: [a.pem, b.pem] }');
+  assert.ok(isConfig(config));
+  assert.deepEqual(config.control, { key: '/c/k.pem', trustedKeys: ['/c/a.pem', '/c/b.pem'] });
+  assert.ok(!isConfig(load(store, 'control: { trustedKeys: [a.pem, a.pem] }')));
+  for (const control of ['{ key: k.pem }', '{ trustedKeys: [a.pem] }']) {
+    const wrong = load('{ store: memory }', `control: ${control}`);
+    assert.ok(!isConfig(wrong));
+    assert.match(JSON.stringify(wrong), /set state.store: redis, or drop it/);
+  }
 });
 
 test('Sentinels instead of a URL, each with its port; a user for them and one for the server', () => {

@@ -144,6 +144,15 @@ export const state = (folder: string) =>
         .count(1, 16)
         .prefault(1)
         .describe('With `durability: replicas`: how many, which should be all that could become the primary'),
+      maxStale: s
+        .duration('500ms', '1m')
+        .prefault('2s')
+        .describe(
+          'How old what is known of the revocations in the store may be; beyond, checks are refused (`state_unavailable`)',
+        ),
+      unsafeMaxStale: s
+        .optional(s.duration('1m', '1d'))
+        .describe('The same beyond a minute, instead of maxStale: so long a revocation may be unknown here'),
       unsafePlaintext: s
         .flag()
         .prefault(false)
@@ -153,7 +162,7 @@ export const state = (folder: string) =>
     })
     .check((ctx) => {
       const { store, url, sentinel, tls, username, passwordFile, durability, unsafePlaintext } = ctx.value;
-      const own = { url, sentinel, tls, username, passwordFile };
+      const own = { url, sentinel, tls, username, passwordFile, unsafeMaxStale: ctx.value.unsafeMaxStale };
       if (store === 'memory') {
         for (const [key, value] of Object.entries(own))
           if (value !== null) contradiction(ctx, [key], 'is for state.store: redis; set that, or drop it');
@@ -179,7 +188,7 @@ export const state = (folder: string) =>
     })
     .transform((value) => {
       const { store, url, sentinel, tls: given, timeout, durability, replicas, ...rest } = value;
-      if (store === 'memory') return { store, unsafePlaintext: false } as const;
+      if (store === 'memory') return { store, unsafePlaintext: false, unsafeMaxStale: false } as const;
       const overTls = url?.kind === 'tcp' && url.tls;
       return {
         store,
@@ -191,6 +200,8 @@ export const state = (folder: string) =>
         namespace: rest.namespace,
         timeoutMs: timeout,
         replicas: durability === 'replicas' ? replicas : 0,
+        maxStaleMs: rest.unsafeMaxStale ?? rest.maxStale,
+        unsafeMaxStale: rest.unsafeMaxStale !== null,
         unsafePlaintext: rest.unsafePlaintext,
       } as const;
     });

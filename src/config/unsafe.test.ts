@@ -15,6 +15,7 @@ const CHOICES: Readonly<Record<(typeof unsafeSettings)[number], string>> = {
   ),
   'task.issuers[].unsafeBearer': `${SAFE}task: { issuers: [{ kind: jwt-svid, trustDomains: [a.example], purposes: [p], idClaim: /i, purposeClaim: /p, unsafeBearer: true }] }`,
   'state.unsafePlaintext': `${SAFE}state: { store: redis, url: "redis://10.0.0.1", unsafePlaintext: true }`,
+  'state.unsafeMaxStale': `${SAFE}state: { store: redis, url: "redis://127.0.0.1", unsafeMaxStale: 5m }`,
   'policy.unsafeIgnoreWarnings': `${SAFE}policy: { unsafeIgnoreWarnings: true }`,
   'policy.unsafeObserveOnly': `${SAFE}policy: { unsafeObserveOnly: true }`,
   'audit.onFailure': `${SAFE}audit: { onFailure: unsafeAllow }`,

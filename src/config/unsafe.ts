@@ -25,6 +25,10 @@ const rows = {
     gives: 'whoever is on the way to the store can answer in its place, and read its password',
     inForce: ({ state }) => state.unsafePlaintext,
   },
+  'state.unsafeMaxStale': {
+    gives: 'a sidecar that does not reach the store goes on without new revocations for longer than a minute',
+    inForce: ({ state }) => state.unsafeMaxStale,
+  },
   'policy.unsafeIgnoreWarnings': {
     gives: 'policies that can never apply are loaded',
     inForce: ({ policy }) => policy.unsafeIgnoreWarnings,

@@ -146,6 +146,36 @@ export const messages = {
     fields: ['problems'],
     use: 'Correct or create the file of `revocations.file`: every check is refused with `state_unavailable` until then',
   },
+  'revocations changed in the store': {
+    level: 'info',
+    fields: ['added', 'lifted'],
+    use: 'These revocations of the store apply from now on, or no longer, since a trusted key lifted them; what ends is not told',
+  },
+  'lifts rejected': {
+    level: 'error',
+    fields: ['revocations'],
+    use: 'The store holds lifts of these revocations that no key of `control.trustedKeys` signed: a key that is missing here, or somebody who writes to the store without one. They lift nothing',
+  },
+  'revocations written back to the store': {
+    level: 'warn',
+    fields: ['revocations'],
+    use: 'The store had lost so many revocations, or lifts of them: a failover, a restart without its file, or somebody who deletes them',
+  },
+  'revocations could not be written back to the store': {
+    level: 'error',
+    fields: ['detail'],
+    use: 'This sidecar goes on with them, others do not know them: see `detail`. It is tried again with the next full read',
+  },
+  'keys of lifts read': {
+    level: 'info',
+    fields: ['trusted', 'signs'],
+    use: 'Lifts hold by these keys from now on; `signs`: whether lifts can be ordered here',
+  },
+  'keys of lifts could not be read': {
+    level: 'error',
+    fields: ['detail', 'kept'],
+    use: 'Correct the files of `control.key` and `control.trustedKeys`; `kept`: the last good ones are used meanwhile',
+  },
   'SVID rotated': {
     level: 'info',
     fields: ['id', 'until'],

@@ -31,7 +31,7 @@ export interface Use {
   readonly digest: string;
   /** When Envoy stops waiting for this Check, in milliseconds since the epoch; Infinity where it set no deadline. */
   readonly deadline: number;
-  /** What was judged by: the revision of the snapshot and the generation of the revocations. */
+  /** What was judged by: the revisions of the snapshot and of the revocations. */
   readonly judgedBy: string;
 }
 

@@ -20,8 +20,8 @@ test('what is no record is read as none', () => {
   assert.notEqual(OrderedRevocation.read(good), null);
   for (const bad of [
     '',
-    good.replace('5 ', '05 '),
-    good.replace('5 ', '5.0 '),
+    good.replace(' 5 ', ' 05 '),
+    good.replace(' 5 ', ' 5.0 '),
     good.replace('[', '[ '),
     good.replace('"r-1"', '1'),
     good.replace('"r-1"', '"r 1"'),
@@ -36,6 +36,7 @@ test('what is no record is read as none', () => {
 
 test('the same order at another time has the same content and another digest', () => {
   const [one, other] = [5, 6].map((at) => new OrderedRevocation(orderOf('r-1', { untilMs: 9 }), at));
-  assert.equal(one!.content, other!.content);
+  assert.ok(one!.isSame(other!));
+  assert.ok(!one!.isSame(new OrderedRevocation(orderOf('r-1', { untilMs: 10 }), 5)));
   assert.notEqual(one!.digest, other!.digest);
 });

@@ -34,15 +34,20 @@ export class OrderedRevocation implements Revocation {
     return this.subject.slice(0, this.subject.indexOf(' ')) as RevocationKind;
   }
 
-  /** Everything but when it was ordered: the same order has the same content. */
+  /** Everything but its end and when it was ordered. */
   get content(): string {
-    const { id, subject, issuedUpToMs, untilMs, reason, by } = this;
-    return `${untilMs} ${JSON.stringify([id, subject, issuedUpToMs, reason, by])}`;
+    const { id, subject, issuedUpToMs, reason, by } = this;
+    return JSON.stringify([id, subject, issuedUpToMs, reason, by]);
   }
 
-  /** The whole of it, as stores hold it. */
+  /** The whole of it, as stores hold it: scripts of a store read the end and the time of the order alone. */
   get record(): string {
-    return `${this.atMs} ${this.content}`;
+    return `${this.untilMs} ${this.atMs} ${this.content}`;
+  }
+
+  /** Whether it is the same order, whenever it was given. */
+  isSame(other: OrderedRevocation): boolean {
+    return this.untilMs === other.untilMs && this.content === other.content;
   }
 
   /** By which a lift names it: another order has another one, also of the same content. */
@@ -52,7 +57,7 @@ export class OrderedRevocation implements Revocation {
 
   /** What a record says; null where it is none, or not written as `record` writes it. */
   static read(record: string): OrderedRevocation | null {
-    const [, at, until, json] = /^(\d{1,15}) (\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
+    const [, until, at, json] = /^(\d{1,15}) (\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
     if (json === undefined || record.length > MAX_RECORD_BYTES) return null;
     const parts = parsed(json);
     if (!Array.isArray(parts) || parts.length !== 5) return null;

@@ -45,7 +45,7 @@ export class ProcessBook implements RevocationBook {
   async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {
     const asked = new OrderedRevocation(order, nowMs);
     const before = this.#table.get(order.id);
-    if (before?.content === asked.content) return done('unchanged', before.atMs);
+    if (before?.isSame(asked)) return done('unchanged', before.atMs);
     if (before !== null) return { result: 'conflict', detail: `${order.id} is a revocation with other content` };
     const detail = this.#table.crowded(order.subject) ?? this.#full(asked, nowMs);
     if (detail !== null) return { result: 'full', detail };

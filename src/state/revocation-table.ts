@@ -9,34 +9,42 @@ const MAX_PER_SUBJECT = 100;
  * another one into a store, all of them count.
  */
 export class RevocationTable {
-  readonly #all = new Map<string, OrderedRevocation>();
+  /** Hardly any id has several contents; those by their records. */
+  readonly #byId = new Map<string, OrderedRevocation | Map<string, OrderedRevocation>>();
   readonly #index = new SubjectIndex();
+  #size = 0;
 
   get lookup(): RevocationLookup {
     return this.#index;
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#size;
   }
 
+  /** The first of this id. */
   get(id: string): OrderedRevocation | null {
-    return this.#all.get(id) ?? null;
+    const [first = null] = this.ofId(id);
+    return first;
   }
 
   /** This very one, as the table holds it. */
-  find({ id, record, digest }: OrderedRevocation): OrderedRevocation | null {
-    const first = this.#all.get(id);
-    return (first?.record === record ? first : this.#all.get(`${id} ${digest}`)) ?? null;
+  find({ id, record }: OrderedRevocation): OrderedRevocation | null {
+    const found = this.#byId.get(id);
+    if (found instanceof Map) return found.get(record) ?? null;
+    return found?.record === record ? found : null;
   }
 
   /** All contents of an id. */
   ofId(id: string): readonly OrderedRevocation[] {
-    return [...this.#all.values()].filter((revocation) => revocation.id === id);
+    const found = this.#byId.get(id);
+    return found === undefined ? [] : found instanceof Map ? [...found.values()] : [found];
   }
 
-  values(): Iterable<OrderedRevocation> {
-    return this.#all.values();
+  *values(): Iterable<OrderedRevocation> {
+    for (const found of this.#byId.values())
+      if (found instanceof Map) yield* found.values();
+      else yield found;
   }
 
   /** Why no further one of this subject is taken; null: one is. */
@@ -48,26 +56,34 @@ export class RevocationTable {
 
   /** Takes one that is not there yet. */
   add(revocation: OrderedRevocation): void {
-    const { id } = revocation;
-    this.#all.set(this.#all.has(id) ? `${id} ${revocation.digest}` : id, revocation);
+    const { id, record } = revocation;
+    const found = this.#byId.get(id);
+    if (found === undefined) this.#byId.set(id, revocation);
+    else if (found instanceof Map) found.set(record, revocation);
+    else
+      this.#byId.set(
+        id,
+        new Map([
+          [found.record, found],
+          [record, revocation],
+        ]),
+      );
+    this.#size++;
     this.#index.add(revocation);
   }
 
+  /** Drops one that is there. */
   remove(revocation: OrderedRevocation): void {
-    const { id } = revocation;
-    this.#all.delete(this.#all.get(id) === revocation ? id : `${id} ${revocation.digest}`);
+    const { id, record } = revocation;
+    const found = this.#byId.get(id);
+    if (found instanceof Map) found.delete(record);
+    if (found === revocation || (found instanceof Map && found.size === 0)) this.#byId.delete(id);
+    this.#size--;
     this.#index.remove(revocation);
   }
 
-  /** Drops those that ended before `beforeMs`; gives how many. */
-  dropEnded(beforeMs: number): number {
-    let dropped = 0;
-    for (const [key, revocation] of this.#all) {
-      if (revocation.untilMs >= beforeMs) continue;
-      this.#all.delete(key);
-      this.#index.remove(revocation);
-      dropped++;
-    }
-    return dropped;
+  /** Drops those that ended before `beforeMs`. */
+  dropEnded(beforeMs: number): void {
+    for (const revocation of this.values()) if (revocation.untilMs < beforeMs) this.remove(revocation);
   }
 }

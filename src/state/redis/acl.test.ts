@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { orderOf } from '../../../test/support/orders.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
+import { signs } from '../../../test/support/redis-books.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
+import type { RedisState } from './store.ts';
 
 const skip = noRedis;
 
@@ -19,15 +22,40 @@ async function outcome(t: TestContext, redis: Redis, rules: readonly string[]): 
   const user = { username: 'authz', passwordFile };
   await redis.admin('SCRIPT', 'FLUSH');
   // A slot that has ended is dropped with the first claim.
-  await redis.admin('DEL', 'authz:{test}:history');
+  await redis.admin('DEL', 'authz:{test}:history', 'authz:{test}:revocations', 'authz:{test}:lifts');
   await redis.admin('HSET', 'authz:{test}:proofs', '1', '1');
   const { state } = await sidecarState(t, storeOptions(redis, { user, replicas: 1, timeoutMs: 1000 }));
   const { fault } = state.status();
   if (fault !== null) return fault;
   const claimed = await claim(state, 'proof');
+  const ordered = claimed.result === 'unavailable' ? claimed.detail : await orders(t, state);
   await state.stop();
   await redis.admin('DEL', 'authz:{test}:proof:proof');
-  return claimed.result === 'unavailable' ? claimed.detail : claimed.result;
+  return ordered ?? claimed.result;
+}
+
+/** What goes wrong with orders, read and written; null: nothing. */
+async function orders(t: TestContext, state: RedisState): Promise<string | null> {
+  const book = await state.openBook(
+    () => signs,
+    () => {},
+  );
+  t.after(() => book.stop());
+  // Up to date again: then a wait for changes was answered too.
+  const begun = Date.now();
+  const read = await until('revocations', () => {
+    const now = Date.now();
+    if (now - (book.stalenessMs(now) ?? now) > begun) return 'read';
+    const unknown = book.unknown(now) ?? '';
+    return /NOPERM|no permissions|can't run/i.test(unknown) ? unknown : null;
+  });
+  const order = orderOf('r-1');
+  const revoked = await book.revoke(order, Date.now());
+  const lifted = await book.lift({ id: 'r-1', reason: 'r', by: 'b', atMs: Date.now() });
+  await book.stop();
+  if (read !== 'read') return read;
+  for (const result of [revoked, lifted]) if ('detail' in result) return result.detail;
+  return null;
 }
 
 test('the rules of docs/state.md are enough for the user, and none of them is too much', { skip }, async (t) => {

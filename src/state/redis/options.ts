@@ -41,6 +41,8 @@ export interface StoreOptions {
   readonly replicas: number;
   /** How many used proofs are kept at most, over all sidecars. */
   readonly maxEntries: number;
+  /** How old what is known of revocations may be before checks are refused, in milliseconds. */
+  readonly maxStaleMs: number;
 }
 
 /** How far the clocks of the server and of this sidecar may be apart, in milliseconds. */

@@ -6,7 +6,7 @@ export interface Script {
   readonly sha: string;
 }
 
-const script = (text: string): Script => ({ text, sha: hash('sha1', text, 'hex') });
+export const script = (text: string): Script => ({ text, sha: hash('sha1', text, 'hex') });
 
 /** Seconds of one slot of the counts: what is counted leaves the count up to so much later than it ends. */
 const SLOT_MS = 10_000;
@@ -16,7 +16,7 @@ const SLOT_MS = 10_000;
  * promotion, or a copy to another server. The key of the history binds it to the data itself, which `FLUSHALL`, `SWAPDB` and
  * a restored dump replace under the same id.
  */
-const PREAMBLE = `
+export const PREAMBLE = `
 local info = redis.call('INFO', 'replication', 'server')
 local id = string.match(info, 'master_replid:(%x+)') .. '-' .. string.match(info, 'run_id:(%x+)')
 local time = redis.call('TIME')

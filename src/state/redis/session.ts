@@ -2,9 +2,10 @@ import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import { type History, stateLoad } from '../model.ts';
+import { MAX_ORDERED_BYTES } from '../revocation-book.ts';
 import { judgeServer, readInfo, type ServerFacts } from './inspect.ts';
 import { Link, type Reply } from './link.ts';
-import { MAX_SKEW_MS, type StoreOptions, textOf } from './options.ts';
+import { type Endpoint, MAX_SKEW_MS, type StoreOptions, textOf } from './options.ts';
 import { findPrimary } from './primary.ts';
 import { adopt, beginningOf, look } from './queries.ts';
 import type { StoreEvent, StoreStatus } from './status.ts';
@@ -18,8 +19,6 @@ const INSPECT_MS = 30_000;
 const ASK_SENTINELS_MS = 5000;
 /** Between two attempts to reach a server, at least and at most. */
 const RETRY_MS = [50, 1000] as const;
-/** Kept free for what closes: revocations must have room while proofs use up all of theirs. */
-const RESERVE_BYTES = 64 * 2 ** 20;
 
 const CLOCKS = `its clock and the one here differ by more than ${MAX_SKEW_MS} ms; set both clocks`;
 
@@ -48,6 +47,7 @@ export class SessionKeeper {
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
   #session: Session | null = null;
+  #primary: Endpoint | null = null;
   #wake = Promise.withResolvers<void>();
   /** The history in which a clock was wrong: keys may have ended too early. */
   #inDoubt = '';
@@ -73,6 +73,11 @@ export class SessionKeeper {
 
   get session(): Session | null {
     return this.#session;
+  }
+
+  /** Where the primary was found last, whether or not it can be used. */
+  get primary(): Endpoint | null {
+    return this.#primary;
   }
 
   get lastHistory(): History | null {
@@ -130,6 +135,7 @@ export class SessionKeeper {
     const { options, onEvent } = this.#parts;
     const endpoint = await findPrimary(options, DEAD_MS);
     if (endpoint instanceof Fault) return endpoint;
+    this.#primary = endpoint;
     const link = await Link.open({ ...options, endpoint, timeoutMs: DEAD_MS }, () => this.lookSoon());
     if (link instanceof Fault) return link;
     const fault = (await this.#begin(link)) ?? (this.#stopping ? 'stopping' : null);
@@ -237,7 +243,7 @@ export class SessionKeeper {
     if (facts instanceof Fault) return facts;
     const { errors, warnings } = judgeServer(
       facts,
-      stateLoad(0, options.maxEntries).byteLimit + RESERVE_BYTES,
+      stateLoad(0, options.maxEntries).byteLimit + MAX_ORDERED_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Soon } from '../../base/soon.ts';
+import type { LiftKeys } from '../lift-keys.ts';
 import {
   type Claim,
   type ClaimResult,
@@ -12,6 +13,7 @@ import {
   stateLoad,
   type Use,
 } from '../model.ts';
+import { type BookEvent, RedisBook } from './book.ts';
 import type { Link, Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
@@ -63,6 +65,18 @@ export class RedisState implements State {
     const state = new RedisState(parts);
     await state.#keeper.start();
     return state;
+  }
+
+  /** The revocations of the same store. */
+  openBook(liftKeys: () => LiftKeys, onEvent: (event: BookEvent) => void): Promise<RedisBook> {
+    return RedisBook.start({
+      options: this.#options,
+      clock: this.#clock,
+      liftKeys,
+      primary: () => this.#keeper.primary,
+      onUnknownHistory: () => this.#keeper.lookSoon(),
+      onEvent,
+    });
   }
 
   history(): History {

@@ -1,0 +1,17 @@
+import * as s from './scalars.ts';
+
+/** The section `control`: who may ask the control API, and whose lifts are believed. */
+export const control = (folder: string) =>
+  s.section({
+    key: s
+      .optional(s.path(folder))
+      .describe(
+        'PEM file of the Ed25519 private key (PKCS#8) that signs lifts for the store; only where lifts are ordered. Watched',
+      ),
+    trustedKeys: s
+      .list(s.path(folder), 16, s.self)
+      .prefault([])
+      .describe(
+        'PEM files of Ed25519 public keys (SPKI): a lift in the store holds if one of them signed it. Watched; without any, and without key, no lift holds',
+      ),
+  });

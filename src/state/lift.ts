@@ -1,0 +1,64 @@
+import { type KeyObject, sign, verify } from 'node:crypto';
+
+/** What is signed: nothing that is signed elsewhere begins so. */
+const DOMAIN = 'cedar-ext-authz lift 1\n';
+
+/**
+ * The end of one revocation before its time, for one namespace. `digest` names the very order: a later one with the same
+ * content has another one. Times are milliseconds since the epoch.
+ */
+export interface Lift {
+  readonly id: string;
+  readonly digest: string;
+  /** When the revocation ends by itself: so long the lift has to be remembered. */
+  readonly untilMs: number;
+  readonly atMs: number;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** Signs a lift (Ed25519, RFC 8032) and writes it as stores hold it: its end, for their scripts, and JSON. */
+export function signLift(namespace: string, lift: Lift, key: KeyObject): string {
+  const signature = sign(null, signedText(namespace, lift), key).toString('base64url');
+  const { id, digest, untilMs, atMs, by, reason } = lift;
+  return `${untilMs} ${JSON.stringify([id, digest, atMs, by, reason, signature])}`;
+}
+
+/**
+ * The lift that a record holds, where one of the keys signed it for this namespace; else null. The work is done on another
+ * thread. Never rejects.
+ */
+export async function verifiedLift(
+  namespace: string,
+  record: string,
+  keys: readonly KeyObject[],
+): Promise<Lift | null> {
+  const read = readLift(record);
+  if (read === null) return null;
+  const text = signedText(namespace, read.lift);
+  for (const key of keys) if (await holds(text, key, read.signature)) return read.lift;
+  return null;
+}
+
+function readLift(record: string): { readonly lift: Lift; readonly signature: Buffer } | null {
+  const [, until, json] = /^(\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
+  if (json === undefined) return null;
+  try {
+    const parts = JSON.parse(json) as readonly unknown[];
+    const [id, digest, atMs, by, reason, signature] = parts as readonly string[];
+    if (parts.length !== 6 || !Number.isSafeInteger(atMs)) return null;
+    if (![id, digest, by, reason, signature].every((text) => typeof text === 'string')) return null;
+    const lift = { id, digest, untilMs: Number(until), atMs: Number(atMs), by, reason } as Lift;
+    return { lift, signature: Buffer.from(signature!, 'base64url') };
+  } catch {
+    return null;
+  }
+}
+
+const holds = (text: Buffer, key: KeyObject, signature: Buffer): Promise<boolean> =>
+  new Promise((resolve) => {
+    verify(null, text, key, signature, (error, good) => resolve(error === null && good));
+  });
+
+const signedText = (namespace: string, { id, digest, untilMs, atMs, by, reason }: Lift): Buffer =>
+  Buffer.from(`${DOMAIN}${JSON.stringify([namespace, id, digest, untilMs, atMs, by, reason])}`);

@@ -1,0 +1,244 @@
+import type { KeyObject } from 'node:crypto';
+import type { Clock } from '../../base/clock.ts';
+import { signLift } from '../lift.ts';
+import type { LiftKeys } from '../lift-keys.ts';
+import { OrderedRevocation } from '../ordered-revocation.ts';
+import type { Revocation } from '../revocation.ts';
+import {
+  type KnownRevocation,
+  type LiftOrder,
+  MAX_ORDERED,
+  MAX_ORDERED_BYTES,
+  type OrderResult,
+  type RevocationBook,
+} from '../revocation-book.ts';
+import { type Learned, type Lost, RevocationMirror } from '../revocation-mirror.ts';
+import type { RevocationLookup } from '../revocations.ts';
+import { RevocationFeed } from './feed.ts';
+import type { Endpoint, StoreOptions } from './options.ts';
+import type { Head } from './revocation-queries.ts';
+import { PURGE, RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
+import { StoreWriter, unavailable } from './writer.ts';
+
+/** Revocations that are written back at once, and how long whoever else knows them may come first. */
+const RESTORED_AT_ONCE = 50;
+const RESTORE_AFTER_MS = 200;
+const PURGE_MS = 60_000;
+const PURGED_AT_ONCE = 200;
+
+/** What happened to the revocations of the store. */
+export type BookEvent =
+  | ({ readonly kind: 'learned' } & Learned)
+  | { readonly kind: 'resync' }
+  | { readonly kind: 'restored'; readonly revocations: number }
+  | { readonly kind: 'not restored'; readonly detail: string };
+
+export interface RedisBookParts {
+  readonly options: StoreOptions;
+  readonly clock: Clock;
+  readonly liftKeys: () => LiftKeys;
+  readonly primary: () => Endpoint | null;
+  readonly onUnknownHistory: () => void;
+  readonly onEvent: (event: BookEvent) => void;
+}
+
+/**
+ * The revocations that several sidecars share. Orders are written to the store on a connection of their own; all that is
+ * looked up is the mirror in the memory of this process, which a feed keeps up to date.
+ */
+export class RedisBook implements RevocationBook {
+  readonly #parts: RedisBookParts;
+  readonly #mirror: RevocationMirror;
+  readonly #feed: RevocationFeed;
+  readonly #keys: readonly string[];
+  readonly #writer: StoreWriter;
+  #cancelPurge: () => void = () => {};
+
+  private constructor(parts: RedisBookParts) {
+    this.#parts = parts;
+    const { options, clock, liftKeys, primary, onUnknownHistory, onEvent } = parts;
+    const prefix = `authz:{${options.namespace}}:`;
+    this.#keys = REVOCATION_KEYS.map((name) => `${prefix}${name}`);
+    this.#mirror = new RevocationMirror({ namespace: options.namespace, trustedKeys: () => liftKeys().trusted });
+    this.#feed = new RevocationFeed({
+      options,
+      clock,
+      primary,
+      onUnknownHistory,
+      keys: this.#keys,
+      log: this.#keys.at(-1)!,
+      mirror: this.#mirror,
+      onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
+      onResync: () => onEvent({ kind: 'resync' }),
+      onLost: (lost) => void this.#restore(lost),
+    });
+    this.#writer = new StoreWriter({ options, primary, keys: this.#keys, feed: this.#feed });
+  }
+
+  /** Begins to follow the store; resolves after the first full read, or when that takes long. */
+  static async start(parts: RedisBookParts): Promise<RedisBook> {
+    const book = new RedisBook(parts);
+    await book.#feed.start();
+    book.#purgeLater();
+    return book;
+  }
+
+  get lookup(): RevocationLookup {
+    return this.#mirror.lookup;
+  }
+
+  /** Why nobody knows what is revoked at `nowMs`; null: it is known. */
+  unknown(nowMs: number): string | null {
+    if (this.#mirror.overflowed) return 'the store holds more revocations than it may';
+    const staleMs = this.#feed.stalenessMs(nowMs);
+    if (staleMs === null) return `the revocations of the store were not read yet: ${this.#feed.fault}`;
+    if (staleMs <= this.#parts.options.maxStaleMs) return null;
+    return `the revocations of the store are ${Math.round(staleMs)} ms old: ${this.#feed.fault || 'it does not answer'}`;
+  }
+
+  /** Milliseconds since they were up to date; null: never. */
+  stalenessMs(nowMs: number): number | null {
+    return this.#feed.stalenessMs(nowMs);
+  }
+
+  /** How far the store was read: the same on all sidecars that have read as far. */
+  get revision(): string {
+    return this.#feed.revision;
+  }
+
+  /** Other keys are trusted now. */
+  keysChanged(): void {
+    this.#feed.resyncSoon();
+  }
+
+  /** What the store told of itself last, records of it that could not be read, and how old what is known may be. */
+  status(): { readonly head: Head | null; readonly unreadable: number; readonly maxStaleMs: number } {
+    const { maxStaleMs } = this.#parts.options;
+    return { head: this.#feed.head, unreadable: this.#mirror.unreadable, maxStaleMs };
+  }
+
+  *all(): Iterable<KnownRevocation> {
+    for (const revocation of this.#mirror.table.values()) yield known(revocation);
+  }
+
+  get(id: string): KnownRevocation | null {
+    const revocation = this.#mirror.table.get(id);
+    return revocation === null ? null : known(revocation);
+  }
+
+  async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {
+    const before = this.#mirror.table.get(order.id);
+    const asked = new OrderedRevocation(order, nowMs);
+    const crowded = before === null ? this.#mirror.table.crowded(order.subject) : null;
+    if (crowded !== null) return { result: 'full', detail: crowded };
+    const args = [asked.id, String(asked.untilMs), asked.content, String(MAX_ORDERED), String(MAX_ORDERED_BYTES)];
+    const written = await this.#writer.write(REVOKE, args);
+    if ('result' in written) return written;
+    const [word, record] = written.words;
+    switch (word) {
+      case 'stored':
+      case 'unchanged': {
+        const taken = OrderedRevocation.read(record ?? '');
+        if (taken === null) return unavailable('the store answered with something else');
+        if (this.#mirror.add(taken)) this.#parts.onEvent(learnedOf({ added: [taken.id] }));
+        return this.#writer.confirmed(written.link, word, taken.atMs);
+      }
+      case 'conflict':
+        return { result: 'conflict', detail: `${order.id} is a revocation with other content` };
+      default:
+        return refusedBy(word);
+    }
+  }
+
+  async lift(order: LiftOrder): Promise<OrderResult> {
+    const revocations = this.#mirror.table.ofId(order.id);
+    if (revocations.length === 0) {
+      if (!this.#mirror.isLifted(order.id)) return { result: 'unknown' };
+      return { result: 'unchanged', atMs: order.atMs, replicas: null, covers: 'store' };
+    }
+    const key = this.#parts.liftKeys().signing;
+    if (key === null) return { result: 'unsigned', detail: 'a lift must be signed, and there is no control.key here' };
+    const lifts = revocations.map((revocation) => ({ revocation, lift: this.#sign(revocation, order, key) }));
+    const written = await this.#writer.write(RESTORE, [
+      ...[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String),
+      ...restoredBy(lifts),
+    ]);
+    if ('result' in written) return written;
+    const [word] = written.words;
+    if (word !== 'done') return refusedBy(word);
+    for (const { revocation, lift } of lifts) this.#mirror.liftKnown(revocation, lift);
+    this.#parts.onEvent(learnedOf({ lifted: [order.id] }));
+    return this.#writer.confirmed(written.link, 'stored', order.atMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelPurge();
+    this.#writer.close();
+    await this.#feed.stop();
+  }
+
+  #sign({ digest, untilMs }: OrderedRevocation, { id, reason, by, atMs }: LiftOrder, key: KeyObject): string {
+    return signLift(this.#parts.options.namespace, { id, digest, untilMs, atMs, by, reason }, key);
+  }
+
+  /** Writes back what the store lost, or as much of it as there is room for. */
+  async #restore(lost: readonly Lost[]): Promise<void> {
+    const { clock, onEvent } = this.#parts;
+    await new Promise<void>((resolve) => void clock.after(Math.random() * RESTORE_AFTER_MS, resolve));
+    for (let at = 0; at < lost.length; at += RESTORED_AT_ONCE) {
+      const some = lost.slice(at, at + RESTORED_AT_ONCE);
+      const limits = [MAX_ORDERED, MAX_ORDERED_BYTES].map(String);
+      const written = await this.#writer.write(RESTORE, [...limits, ...restoredBy(some)]);
+      const refused = 'result' in written ? written : written.words[0] === 'done' ? null : refusedBy(written.words[0]);
+      // What is missing is found again by the next full read.
+      if (refused !== null) return onEvent({ kind: 'not restored', detail: 'detail' in refused ? refused.detail : '' });
+    }
+    onEvent({ kind: 'restored', revocations: lost.length });
+  }
+
+  #purgeLater(): void {
+    this.#cancelPurge = this.#parts.clock.after(PURGE_MS * (0.5 + Math.random()), () => {
+      void this.#purge().then(() => this.#purgeLater());
+    });
+  }
+
+  /** Drops what has ended from the store, a page at a time; one sidecar does it for all. */
+  async #purge(): Promise<void> {
+    for (const kind of ['revocations', 'lifts']) {
+      let cursor = '0';
+      do {
+        const written = await this.#writer.write(PURGE, [kind, cursor, String(PURGED_AT_ONCE), String(PURGE_MS)]);
+        if ('result' in written || written.words[0] !== 'page') return;
+        cursor = written.words[1] ?? '0';
+      } while (cursor !== '0');
+    }
+  }
+}
+
+const restoredBy = (lost: readonly Lost[]): readonly string[] =>
+  lost.flatMap(({ revocation: { id, digest, record }, lift }) => [id, digest, record, lift ?? '']);
+
+const learnedOf = (some: Partial<Learned>): BookEvent => ({
+  kind: 'learned',
+  added: [],
+  lifted: [],
+  rejected: [],
+  ...some,
+});
+
+/** What the store answered instead of taking an order. */
+function refusedBy(word: string | undefined): OrderResult {
+  if (word === 'full')
+    return {
+      result: 'full',
+      detail: `the store holds ${MAX_ORDERED} revocations, or ${MAX_ORDERED_BYTES} bytes of them`,
+    };
+  if (word === 'history') return unavailable('the store began a new history; order it again');
+  return unavailable('the store answered with something else');
+}
+
+const known = (revocation: OrderedRevocation): KnownRevocation => ({
+  revocation,
+  origin: 'store',
+  orderedAtMs: revocation.atMs,
+});

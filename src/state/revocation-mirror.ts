@@ -1,0 +1,163 @@
+import { hash, type KeyObject } from 'node:crypto';
+import { verifiedLift } from './lift.ts';
+import { OrderedRevocation } from './ordered-revocation.ts';
+import { MAX_ORDERED } from './revocation-book.ts';
+import { RevocationTable } from './revocation-table.ts';
+import type { RevocationLookup } from './revocations.ts';
+
+/** What a store holds in one place: a revocation as text, and what is to lift it. Empty: too long to be read. */
+export interface Held {
+  readonly record: string | null;
+  readonly lift: string | null;
+}
+
+/** What a store lacks: a revocation, with the lift of it that was lost, or null. */
+export interface Lost {
+  readonly revocation: OrderedRevocation;
+  readonly lift: string | null;
+}
+
+/** What was learned, by ids. */
+export interface Learned {
+  readonly added: readonly string[];
+  readonly lifted: readonly string[];
+  /** Whose lift no trusted key signed; each such lift once. */
+  readonly rejected: readonly string[];
+}
+
+export interface MirrorParts {
+  readonly namespace: string;
+  readonly trustedKeys: () => readonly KeyObject[];
+}
+
+/** Beyond this a store holds more than it may. */
+const MAX_HELD = 2 * MAX_ORDERED;
+/** Rejected lifts that are remembered, so that each is told once. */
+const MAX_REJECTED = 1000;
+
+/**
+ * The revocations of a store, as far as they were seen: what a check is looked up in. A revocation is never dropped because the
+ * store has it no longer, only at its end, or by a lift that a trusted key signed.
+ */
+export class RevocationMirror {
+  readonly #parts: MirrorParts;
+  readonly #table = new RevocationTable();
+  /** Lifts by the record that they lifted, to the end of that. */
+  readonly #lifted = new Map<string, { readonly id: string; readonly untilMs: number; readonly lift: string }>();
+  readonly #rejected = new Set<string>();
+  #pass = 0;
+  #unreadable = 0;
+  #overflowed = false;
+  #overflowing = false;
+
+  constructor(parts: MirrorParts) {
+    this.#parts = parts;
+  }
+
+  get lookup(): RevocationLookup {
+    return this.#table.lookup;
+  }
+
+  get table(): Omit<RevocationTable, 'add' | 'remove' | 'dropEnded'> {
+    return this.#table;
+  }
+
+  /** Records that could not be read since the last full read began. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  /** Whether there were more than can be held: then nobody knows what is revoked. */
+  get overflowed(): boolean {
+    return this.#overflowed;
+  }
+
+  isLifted(id: string): boolean {
+    for (const lifted of this.#lifted.values()) if (lifted.id === id) return true;
+    return false;
+  }
+
+  /** A full read begins. */
+  beginPass(): void {
+    this.#pass++;
+    this.#unreadable = 0;
+    this.#overflowing = false;
+  }
+
+  /** The full read is over: gives what the store lacks of what is known here. */
+  endPass(nowMs: number): readonly Lost[] {
+    this.#overflowed = this.#overflowing;
+    const lost: Lost[] = [];
+    for (const revocation of this.#table.values())
+      if (revocation.seenIn !== this.#pass && nowMs < revocation.untilMs) lost.push({ revocation, lift: null });
+    return lost;
+  }
+
+  /** Takes what the store holds. `lost`: gets what the store lacks of it. Never rejects. */
+  async take(held: readonly Held[], lost: Lost[]): Promise<Learned> {
+    const learned = { added: [] as string[], lifted: [] as string[], rejected: [] as string[] };
+    for (const { record, lift } of held) {
+      if (record === null) continue;
+      const revocation = OrderedRevocation.read(record);
+      if (revocation === null) {
+        this.#unreadable++;
+        continue;
+      }
+      const liftedBy = this.#lifted.get(record)?.lift ?? null;
+      if (lift !== null && lift === liftedBy) continue;
+      if (lift !== null && (await this.#holds(revocation, lift))) {
+        if (this.liftKnown(revocation, lift)) learned.lifted.push(revocation.id);
+        continue;
+      }
+      if (lift !== null && this.#isNewlyRejected(lift)) learned.rejected.push(revocation.id);
+      if (liftedBy !== null) lost.push({ revocation, lift: liftedBy });
+      else if (this.add(revocation)) learned.added.push(revocation.id);
+    }
+    return learned;
+  }
+
+  /** Takes one revocation; false where it was known. */
+  add(revocation: OrderedRevocation): boolean {
+    const known = this.#table.find(revocation);
+    const now = known ?? revocation;
+    now.seenIn = this.#pass;
+    if (known !== null) return false;
+    if (this.#table.size + this.#lifted.size >= MAX_HELD) {
+      this.#overflowing = true;
+      this.#overflowed = true;
+      return false;
+    }
+    this.#table.add(revocation);
+    return true;
+  }
+
+  /** Takes a lift that holds; false where it was known. */
+  liftKnown(revocation: OrderedRevocation, lift: string): boolean {
+    const { id, untilMs, record } = revocation;
+    const isNew = !this.#lifted.has(record);
+    this.#lifted.set(record, { id, untilMs, lift });
+    const known = this.#table.find(revocation);
+    if (known !== null) this.#table.remove(known);
+    return isNew;
+  }
+
+  /** Forgets what ended before `beforeMs`. */
+  dropEnded(beforeMs: number): void {
+    this.#table.dropEnded(beforeMs);
+    for (const [record, { untilMs }] of this.#lifted) if (untilMs < beforeMs) this.#lifted.delete(record);
+  }
+
+  #isNewlyRejected(lift: string): boolean {
+    const digest = hash('sha256', lift, 'base64url');
+    if (this.#rejected.has(digest)) return false;
+    if (this.#rejected.size >= MAX_REJECTED) this.#rejected.clear();
+    this.#rejected.add(digest);
+    return true;
+  }
+
+  async #holds({ id, digest, untilMs }: OrderedRevocation, record: string): Promise<boolean> {
+    const { namespace, trustedKeys } = this.#parts;
+    const lift = await verifiedLift(namespace, record, trustedKeys());
+    return lift !== null && lift.id === id && lift.digest === digest && lift.untilMs === untilMs;
+  }
+}
