@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
+import { activityBytes } from '../state/activity/size.ts';
 import { MemoryState } from '../state/memory.ts';
 import type { State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
@@ -12,6 +13,8 @@ export interface StatePart extends Part {
   readonly state: State;
   /** What is known of the store; null where the state is the memory of this process. */
   readonly store: () => StoreStatus | null;
+  /** The store that sidecars share; null where there is none. */
+  readonly shared: RedisState | null;
 }
 
 /** Opens the state of the configuration. `startedAtMs`: when the process started, in milliseconds since the epoch. */
@@ -23,13 +26,19 @@ export async function startState(
   if (state.store === 'memory') {
     const memory = new MemoryState({ maxEntries: limits.rememberedProofs, startedAtMs });
     const status = () => ({ state: { store: 'memory' } });
-    return { state: memory, store: () => null, missing: () => [], status, stop: () => {} };
+    return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
-  const options: StoreOptions = { ...state, maxEntries: limits.rememberedProofs };
+  const { activity, ...server } = state;
+  const options: StoreOptions = {
+    ...server,
+    maxEntries: limits.rememberedProofs,
+    activityBytes: activityBytes(activity),
+  };
   const redis = await RedisState.start({ options, clock: systemClock, onEvent });
   return {
     state: redis,
     store: () => redis.status(),
+    shared: redis,
     // Once it was there, checks that need it are refused with a reason, which is better than no answer from anybody.
     missing: () => (redis.status().connects === 0 ? [`the store cannot be used: ${redis.status().fault}`] : []),
     status: () => ({ state: shown(redis.status()) }),

@@ -109,6 +109,31 @@ const namespace = () =>
       : new Fault('is not a name; write up to 63 lower-case letters, digits, dots and dashes'),
   );
 
+const activity = () =>
+  s
+    .section({
+      denials: s
+        .count(0, 1_000_000)
+        .prefault(10_000)
+        .describe(
+          'Denials that are kept, up to 2 KiB each; one caller gets a hundredth of them at once, and then one in 30 s',
+        ),
+      allows: s.count(0, 1_000_000).prefault(1000).describe('Allows that are kept, up to 2 KiB each'),
+      oneAllowIn: s
+        .count(1, 1_000_000)
+        .prefault(100)
+        .describe('Of so many allows of a workload the first is kept, but at most one a second'),
+      workloads: s
+        .count(0, 1_000_000)
+        .prefault(10_000)
+        .describe('Workloads whose last use is kept, up to 4 KiB each: those that were used last'),
+    })
+    .check((ctx) => {
+      const { allows, workloads } = ctx.value;
+      if (workloads === 0 && allows > 0)
+        contradiction(ctx, ['allows'], 'are counted by workload; set it to 0 too, or state.activity.workloads higher');
+    });
+
 /** The section `state`: what outlives a request. */
 export const state = (folder: string) =>
   s
@@ -144,6 +169,9 @@ export const state = (folder: string) =>
         .count(1, 16)
         .prefault(1)
         .describe('With `durability: replicas`: how many, which should be all that could become the primary'),
+      activity: activity()
+        .prefault({})
+        .describe('What the lists of the control API are made of; the same in all sidecars with one store'),
       unsafePlaintext: s
         .flag()
         .prefault(false)
@@ -178,8 +206,8 @@ export const state = (folder: string) =>
         contradiction(ctx, ['sentinel'], `lies off the loopback address without state.tls: ${advice}`);
     })
     .transform((value) => {
-      const { store, url, sentinel, tls: given, timeout, durability, replicas, ...rest } = value;
-      if (store === 'memory') return { store, unsafePlaintext: false } as const;
+      const { store, url, sentinel, tls: given, timeout, durability, replicas, activity, ...rest } = value;
+      if (store === 'memory') return { store, activity, unsafePlaintext: false } as const;
       const overTls = url?.kind === 'tcp' && url.tls;
       return {
         store,
@@ -191,6 +219,7 @@ export const state = (folder: string) =>
         namespace: rest.namespace,
         timeoutMs: timeout,
         replicas: durability === 'replicas' ? replicas : 0,
+        activity,
         unsafePlaintext: rest.unsafePlaintext,
       } as const;
     });

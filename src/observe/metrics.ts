@@ -150,8 +150,9 @@ export class Metrics {
     this.#count('authz_revocations_reads_total', { result });
   }
 
-  engineRebuilt(): void {
-    this.#count('authz_engine_rebuilds_total');
+  /** Counts what has no labels. */
+  counted(name: Extract<NamesOf<'counter'>, `authz_${'activity' | 'engine'}_${string}`>, by = 1): void {
+    this.#count(name, {}, by);
   }
 
   bundleAge(trustDomain: string, seconds: number): void {

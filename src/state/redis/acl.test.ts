@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { denial, proven, storedActivity } from '../../../test/support/activity.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
+import { Fault } from '../../base/fault.ts';
+import type { RedisState } from './store.ts';
 
 const skip = noRedis;
 
@@ -25,9 +28,23 @@ async function outcome(t: TestContext, redis: Redis, rules: readonly string[]): 
   const { fault } = state.status();
   if (fault !== null) return fault;
   const claimed = await claim(state, 'proof');
+  const listed = await listing(t, state);
   await state.stop();
   await redis.admin('DEL', 'authz:{test}:proof:proof');
-  return claimed.result === 'unavailable' ? claimed.detail : claimed.result;
+  if (claimed.result === 'unavailable') return claimed.detail;
+  return listed instanceof Fault ? listed.detail : claimed.result;
+}
+
+/** Keeps what lists show, more workloads than there may be, and reads all of it. */
+async function listing(t: TestContext, state: RedisState): Promise<unknown> {
+  const { activity } = storedActivity(t, state, { workloads: 1 });
+  activity.keep(denial());
+  for (const name of ['a', 'b']) activity.recorder.allow(proven(name), null, Date.now());
+  await activity.writer.stop(5000);
+  const { fault } = activity.writer;
+  if (fault !== null) return fault;
+  const read = [await activity.decisions({}, 1, null), await activity.allLastUses(1, null)];
+  return read.find((page) => page instanceof Fault);
 }
 
 test('the rules of docs/state.md are enough for the user, and none of them is too much', { skip }, async (t) => {

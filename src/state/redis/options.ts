@@ -41,6 +41,8 @@ export interface StoreOptions {
   readonly replicas: number;
   /** How many used proofs are kept at most, over all sidecars. */
   readonly maxEntries: number;
+  /** What is kept for lists may take so many bytes. */
+  readonly activityBytes: number;
 }
 
 /** How far the clocks of the server and of this sidecar may be apart, in milliseconds. */

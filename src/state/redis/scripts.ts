@@ -6,7 +6,7 @@ export interface Script {
   readonly sha: string;
 }
 
-const script = (text: string): Script => ({ text, sha: hash('sha1', text, 'hex') });
+export const script = (text: string): Script => ({ text, sha: hash('sha1', text, 'hex') });
 
 /** Seconds of one slot of the counts: what is counted leaves the count up to so much later than it ends. */
 const SLOT_MS = 10_000;

@@ -237,7 +237,7 @@ export class SessionKeeper {
     if (facts instanceof Fault) return facts;
     const { errors, warnings } = judgeServer(
       facts,
-      stateLoad(0, options.maxEntries).byteLimit + RESERVE_BYTES,
+      stateLoad(0, options.maxEntries).byteLimit + options.activityBytes + RESERVE_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });
