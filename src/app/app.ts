@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
 import { TokenVerifier } from '../token/verifier.ts';
+import { startActivity } from './activity.ts';
 import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { startCheckPort } from './check-port.ts';
@@ -81,6 +82,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
   const { state } = stored;
+  const activity = begin(startActivity(config, stored, telemetry));
   const tasks = begin(
     await startTasks(config, trust, identity, state, { ...events, onSecrets: secretsEvent(telemetry) }),
   );
@@ -111,7 +113,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     onBug,
   });
   begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, checkTls, identity, stored, tasks, revocations, telemetry];
+  const parts = [policy, trust, checkTls, identity, stored, activity, tasks, revocations, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -164,7 +166,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         : check(input, snapshot, stages, context, nowMs);
     },
     record: (result, waitMs) => audit.record(toRecord(result, { label, unsafe, queryParameters }), waitMs),
-    listeners: [counter(metrics)],
+    listeners: [counter(metrics), activity.listener],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
     undelivered: (decision) => audit.undelivered(decision),
     onBug,
@@ -180,6 +182,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const ready = () => readiness().ready;
   const holder = policy.holder;
   const { store } = stored;
+  metrics.beforeScrape(activity.measure);
   const more = { state, store, revocations, audit, inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
   measureAtScrape(metrics, measured, config, clock);

@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
+import { activityBytes } from '../state/activity/size.ts';
 import { MemoryState } from '../state/memory.ts';
 import type { State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
@@ -27,7 +28,12 @@ export async function startState(
     const status = () => ({ state: { store: 'memory' } });
     return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
-  const options: StoreOptions = { ...state, maxEntries: limits.rememberedProofs };
+  const { activity, ...server } = state;
+  const options: StoreOptions = {
+    ...server,
+    maxEntries: limits.rememberedProofs,
+    activityBytes: activityBytes(activity),
+  };
   const redis = await RedisState.start({ options, clock: systemClock, onEvent });
   return {
     state: redis,

@@ -18,7 +18,8 @@ function stateOf(state: string) {
 test('without a section the state is the memory of the process', () => {
   const config = loadConfig(REST, '/c/config.yaml', {});
   assert.ok(isConfig(config));
-  assert.deepEqual(config.state, { store: 'memory', unsafePlaintext: false, unsafeMaxStale: false });
+  const activity = { denials: 10_000, allows: 1000, oneAllowIn: 100, workloads: 10_000 };
+  assert.deepEqual(config.state, { store: 'memory', activity, unsafePlaintext: false, unsafeMaxStale: false });
 });
 
 test('a store by its URL: host, port, database, TLS, socket', () => {
@@ -118,6 +119,11 @@ for (const [what, state, wanted] of [
     /state.tls.key: is missing/,
   ],
   ['a user without password', '{ store: redis, url: "rediss://r", username: u }', /state.username: needs/],
+  [
+    'allows without the workloads by which they are counted',
+    '{ activity: { workloads: 0 } }',
+    /state.activity.allows: are counted by workload/,
+  ],
   ['a namespace that ends the hash tag', '{ store: redis, url: "rediss://r", namespace: "a}b" }', /state.namespace/],
 ] as const) {
   test(`refused: ${what}`, () => {
@@ -126,6 +132,14 @@ for (const [what, state, wanted] of [
     assert.match(problems.map(({ message }) => message).join('\n'), wanted);
   });
 }
+
+test('nothing is kept for lists where that is asked for', () => {
+  const none = { denials: 0, allows: 0, oneAllowIn: 100, workloads: 0 };
+  assert.deepEqual(
+    stateOf('{ store: redis, url: "unix:///r", activity: { denials: 0, allows: 0, workloads: 0 } }').activity,
+    none,
+  );
+});
 
 test('shared secrets of nonces need a shared store', () => {
   const task = 'task: { dpop: { nonce: { secretFile: s } } }';

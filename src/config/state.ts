@@ -109,6 +109,31 @@ const namespace = () =>
       : new Fault('is not a name; write up to 63 lower-case letters, digits, dots and dashes'),
   );
 
+const activity = () =>
+  s
+    .section({
+      denials: s
+        .count(0, 1_000_000)
+        .prefault(10_000)
+        .describe(
+          'Denials that are kept, up to 2 KiB each; one caller gets a hundredth of them at once, and then one in 30 s',
+        ),
+      allows: s.count(0, 1_000_000).prefault(1000).describe('Allows that are kept, up to 2 KiB each'),
+      oneAllowIn: s
+        .count(1, 1_000_000)
+        .prefault(100)
+        .describe('Of so many allows of a workload the first is kept, but at most one a second'),
+      workloads: s
+        .count(0, 1_000_000)
+        .prefault(10_000)
+        .describe('Workloads whose last use is kept, up to 4 KiB each: those that were used last'),
+    })
+    .check((ctx) => {
+      const { allows, workloads } = ctx.value;
+      if (workloads === 0 && allows > 0)
+        contradiction(ctx, ['allows'], 'are counted by workload; set it to 0 too, or state.activity.workloads higher');
+    });
+
 /** The section `state`: what outlives a request. */
 export const state = (folder: string) =>
   s
@@ -153,6 +178,9 @@ export const state = (folder: string) =>
       unsafeMaxStale: s
         .optional(s.duration('1m', '1d'))
         .describe('The same beyond a minute, instead of maxStale: so long a revocation may be unknown here'),
+      activity: activity()
+        .prefault({})
+        .describe('What the lists of the control API are made of; the same in all sidecars with one store'),
       unsafePlaintext: s
         .flag()
         .prefault(false)
@@ -187,8 +215,8 @@ export const state = (folder: string) =>
         contradiction(ctx, ['sentinel'], `lies off the loopback address without state.tls: ${advice}`);
     })
     .transform((value) => {
-      const { store, url, sentinel, tls: given, timeout, durability, replicas, ...rest } = value;
-      if (store === 'memory') return { store, unsafePlaintext: false, unsafeMaxStale: false } as const;
+      const { store, url, sentinel, tls: given, timeout, durability, replicas, activity, ...rest } = value;
+      if (store === 'memory') return { store, activity, unsafePlaintext: false, unsafeMaxStale: false } as const;
       const overTls = url?.kind === 'tcp' && url.tls;
       return {
         store,
@@ -202,6 +230,7 @@ export const state = (folder: string) =>
         replicas: durability === 'replicas' ? replicas : 0,
         maxStaleMs: rest.unsafeMaxStale ?? rest.maxStale,
         unsafeMaxStale: rest.unsafeMaxStale !== null,
+        activity,
         unsafePlaintext: rest.unsafePlaintext,
       } as const;
     });

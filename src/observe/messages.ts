@@ -51,6 +51,11 @@ export const messages = {
     fields: ['detail'],
     use: 'Correct what `detail` names before the store refuses',
   },
+  'store takes nothing for lists': {
+    level: 'warn',
+    fields: ['detail'],
+    use: 'The lists of the control API lack decisions and last uses; checks and the audit are not affected. One line for each new cause',
+  },
   'nonce secrets read': {
     level: 'info',
     fields: ['secrets'],

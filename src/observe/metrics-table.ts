@@ -5,7 +5,7 @@ import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
-const cache = '`certificates`, `tokens`, `verdicts`, `proofs`';
+const cache = '`certificates`, `tokens`, `verdicts`, `proofs`; of `state.activity`: `denials`, `allows`, `workloads`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -100,9 +100,9 @@ export const metricRows = {
   authz_cache_limit: {
     type: 'gauge',
     help: 'Maximum number of entries',
-    labels: { cache: '`certificates`, `proofs`' },
+    labels: { cache: 'as above, without `tokens` and `verdicts`' },
     unit: 'entries',
-    use: 'The limit of the row above: `limits.rememberedCertificates`, `limits.rememberedProofs`',
+    use: 'The limit of the row above: `limits.rememberedCertificates`, `limits.rememberedProofs`, `state.activity`',
   },
   authz_cache_bytes: {
     type: 'gauge',
@@ -116,7 +116,7 @@ export const metricRows = {
     help: 'Maximum of `authz_cache_bytes`',
     labels: { cache },
     unit: 'bytes',
-    use: 'Follows limits.rememberedCertificates, limits.rememberedTokenBytes and limits.rememberedProofs',
+    use: 'Follows limits.rememberedCertificates, limits.rememberedTokenBytes, limits.rememberedProofs and state.activity',
   },
   authz_replays_total: {
     type: 'counter',

@@ -1,6 +1,6 @@
 import type { MetricRow } from './metric-row.ts';
 
-/** The metrics of the store that sidecars share. All of them are absent, or 0, with the memory store. */
+/** The metrics of the store that sidecars share, and of what is kept for lists. Those of the store are absent, or 0, with the memory store. */
 export const storeMetricRows = {
   authz_store_up: {
     type: 'gauge',
@@ -72,4 +72,39 @@ export const storeMetricRows = {
     unit: 'times',
     use: 'Each restart, failover or flush of the store is one: proofs without a nonce are refused for some seconds',
   },
-} as const satisfies Readonly<Record<`authz_store_${string}`, MetricRow>>;
+  authz_activity_waiting: {
+    type: 'gauge',
+    help: 'Decisions that wait to be written to the store for lists; absent with the memory store',
+    labels: {},
+    unit: 'decisions',
+    use: 'At its limit, the oldest are dropped; checks do not wait for it',
+  },
+  authz_activity_waiting_limit: {
+    type: 'gauge',
+    help: 'Maximum number of decisions that wait',
+    labels: {},
+    unit: 'decisions',
+    use: 'The limit of the row above',
+  },
+  authz_activity_omitted_total: {
+    type: 'counter',
+    help: 'Denials and live tasks that lists do not show, because of how many came',
+    labels: {},
+    unit: 'entries',
+    use: 'A rise is a flood of denials: `authz_decisions_total` has the reason, the audit has all of them, and the next one that is listed has their number',
+  },
+  authz_activity_dropped_total: {
+    type: 'counter',
+    help: 'Decisions that lists do not show, because the store did not take them',
+    labels: {},
+    unit: 'decisions',
+    use: 'A rise: the store is away, slow or full; the audit has them',
+  },
+  authz_activity_write_failures_total: {
+    type: 'counter',
+    help: 'Writes for lists that failed',
+    labels: {},
+    unit: 'writes',
+    use: 'The log has the cause; checks are not affected',
+  },
+} as const satisfies Readonly<Record<`authz_${'store' | 'activity'}_${string}`, MetricRow>>;

@@ -6,7 +6,7 @@ export const ENTRY_BYTES = 2048;
 
 /** Of a text so much is looked at, tokens included, and then so much of it is kept, in bytes. */
 const LOOKED_AT = 4096;
-const WORKLOAD_BYTES = 512;
+export const WORKLOAD_BYTES = 512;
 const TEXT_BYTES = 256;
 const SHORT_BYTES = 64;
 
@@ -55,7 +55,7 @@ export function decodeSummary(text: string): DecisionSummary | null {
 }
 
 /** The JSON object in a text; null where it holds none. */
-function parseObject(text: string): Readonly<Record<string, unknown>> | null {
+export function parseObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : null;
@@ -64,13 +64,13 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-const isText = (value: unknown): value is string => typeof value === 'string';
+export const isText = (value: unknown): value is string => typeof value === 'string';
 
 /** Whether it can be a count, or a time in milliseconds since the epoch that Date knows too. */
-const isCount = (value: unknown): value is number =>
+export const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= 8.64e15;
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const textOrNull = (value: unknown): string | null => (isText(value) ? value : null);

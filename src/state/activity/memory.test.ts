@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { denial, permit } from '../../../test/support/activity.ts';
-import { Fault } from '../../base/fault.ts';
+import { denial, good, permit, proven, readAll } from '../../../test/support/activity.ts';
 import { MemoryActivity } from './memory.ts';
-import {
-  type ActivityLimits,
-  BAD_CURSOR,
-  type DecisionFilter,
-  type DecisionSummary,
-  type LastUse,
-  type Page,
-} from './model.ts';
+import { type ActivityLimits, BAD_CURSOR, type DecisionFilter } from './model.ts';
 import { MAX_LOOKED_AT } from './paging.ts';
 
 const NOW = Date.UTC(2026, 10, 30);
@@ -26,20 +18,8 @@ function memory(more: Partial<ActivityLimits> = {}) {
   return { activity, omitted };
 }
 
-function good<T>(page: Page<T> | typeof BAD_CURSOR | Fault): Page<T> {
-  assert.ok(page !== BAD_CURSOR && !(page instanceof Fault));
-  return page;
-}
-
-async function all(activity: MemoryActivity, filter: DecisionFilter, limit: number) {
-  const pages: Page<DecisionSummary>[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const page: Page<DecisionSummary> = good(await activity.decisions(filter, limit, cursor));
-    pages.push(page);
-    if (page.next === null) return { pages, items: pages.flatMap(({ items }) => items) };
-    cursor = page.next;
-  }
-}
+const all = (activity: MemoryActivity, filter: DecisionFilter, limit: number) =>
+  readAll((cursor) => activity.decisions(filter, limit, cursor));
 
 test('decisions come newest first, denials and allows as one list, page by page, each once', async () => {
   const { activity } = memory();
@@ -50,7 +30,7 @@ test('decisions come newest first, denials and allows as one list, page by page,
   for (const limit of [1, 7, 20, 60, 100]) {
     const { items, pages } = await all(activity, {}, limit);
     assert.deepEqual(items, kept.toReversed());
-    assert.ok(pages.every((page) => page.items.length <= limit));
+    assert.ok(pages.every((page) => page.length <= limit));
   }
   const empty = good(await memory().activity.decisions({}, 10, null));
   assert.deepEqual(empty, { items: [], next: null });
@@ -99,7 +79,7 @@ test('the newest are kept, denials and allows each within their own number', asy
     items.map(({ decision }) => decision),
     ['d-9', 'd-8', 'd-7', 'allow'],
   );
-  assert.deepEqual(activity.load, { denials: 3, allows: 1, workloads: 0 });
+  assert.deepEqual(activity.counts, { denials: 3, allows: 1, workloads: 0 });
   const { activity: none } = memory({ denials: 0 });
   none.keep(denial());
   assert.deepEqual((await all(none, {}, 10)).items, []);
@@ -121,20 +101,15 @@ test('a cursor that no list gave is refused', async () => {
     assert.equal(await activity.allLastUses(1, cursor), BAD_CURSOR, cursor);
 });
 
-const caller = (name: string, credential = 'x509-svid', owner = 'billing') => ({
-  workload: { id: { text: `spiffe://prod.example/${name}` }, owner },
-  credential,
-});
-
 test('last uses: when, by which credentials, in which live tasks; page by page in the order of their names', async () => {
   const { activity } = memory();
   const { recorder } = activity;
   const task = { issuer: 'prod.example', id: 'task-7', expiresAt: NOW / 1000 + 60 };
-  recorder.allow(caller('b'), task, NOW - 2000);
-  recorder.deny(caller('b', 'jwt-svid'), 'b', NOW - 1000);
-  recorder.allow(caller('b'), { ...task, expiresAt: NOW / 1000 + 90 }, NOW - 500);
-  recorder.allow(caller('b'), { ...task, id: 'ends', expiresAt: NOW / 1000 }, NOW - 400);
-  for (const name of ['d', 'a', 'c']) recorder.allow(caller(name), null, NOW);
+  recorder.allow(proven('b'), task, NOW - 2000);
+  recorder.deny(proven('b', 'jwt-svid'), 'b', NOW - 1000);
+  recorder.allow(proven('b'), { ...task, expiresAt: NOW / 1000 + 90 }, NOW - 500);
+  recorder.allow(proven('b'), { ...task, id: 'ends', expiresAt: NOW / 1000 }, NOW - 400);
+  for (const name of ['d', 'a', 'c']) recorder.allow(proven(name), null, NOW);
   const b = {
     workload: 'spiffe://prod.example/b',
     owner: 'billing',
@@ -144,20 +119,17 @@ test('last uses: when, by which credentials, in which live tasks; page by page i
   };
   const uses = await activity.lastUses(['spiffe://prod.example/b', 'spiffe://prod.example/unknown']);
   assert.deepEqual([...uses], [['spiffe://prod.example/b', b]]);
-  const names: string[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const page: Page<LastUse> = good(await activity.allLastUses(3, cursor));
-    names.push(...page.items.map(({ workload }) => workload.at(-1)!), '|');
-    cursor = page.next;
-    if (cursor === null) break;
-  }
-  assert.equal(names.join(''), 'abc|d|');
+  const { pages } = await readAll((cursor) => activity.allLastUses(3, cursor));
+  assert.deepEqual(
+    pages.map((page) => page.map(({ workload }) => workload.at(-1)).join('')),
+    ['abc', 'd'],
+  );
 });
 
 test('of more workloads than are kept, those that were used last stay', async () => {
   const { activity } = memory({ workloads: 3 });
   for (const [at, name] of ['a', 'b', 'c', 'a', 'd'].entries())
-    activity.recorder.allow(caller(name), null, NOW + at * 60_000);
+    activity.recorder.allow(proven(name), null, NOW + at * 60_000);
   const { items } = good(await activity.allLastUses(10, null));
   assert.deepEqual(
     items.map(({ workload }) => workload.at(-1)),
@@ -168,24 +140,24 @@ test('of more workloads than are kept, those that were used last stay', async ()
 test('live tasks of a workload, and of all together, are bounded: those that end last stay', async () => {
   const { activity, omitted } = memory({ workloads: 20 });
   const taskAt = (n: number) => ({ issuer: 'prod.example', id: `t-${n}`, expiresAt: NOW / 1000 + n });
-  for (let n = 1; n <= 20; n++) activity.recorder.allow(caller('a'), taskAt(n), NOW - 1);
-  activity.recorder.allow(caller('a'), taskAt(1), NOW - 1);
+  for (let n = 1; n <= 20; n++) activity.recorder.allow(proven('a'), taskAt(n), NOW - 1);
+  activity.recorder.allow(proven('a'), taskAt(1), NOW - 1);
   const [use] = (await activity.lastUses(['spiffe://prod.example/a'])).values();
   assert.deepEqual(
     new Set(use?.tasks.map(({ id }) => id)),
     new Set(Array.from({ length: 16 }, (_, n) => `t-${n + 5}`)),
   );
-  for (let n = 1; n <= 30; n++) activity.recorder.allow(caller(`w-${n % 10}`), taskAt(n), NOW - 1);
+  for (let n = 1; n <= 30; n++) activity.recorder.allow(proven(`w-${n % 10}`), taskAt(n), NOW - 1);
   assert.deepEqual(omitted, Array(6).fill('task'));
   activity.recorder.uses.sweep(NOW + 60_000);
-  activity.recorder.allow(caller('b'), taskAt(1), NOW - 1);
+  activity.recorder.allow(proven('b'), taskAt(1), NOW - 1);
   assert.equal(omitted.length, 6);
 });
 
 test('of each workload the first allow is kept, then one in so many, and at most one a second', () => {
   const { activity } = memory();
   const kept = (name: string, count: number, step: number, from = 0) =>
-    Array.from({ length: count }, (_, n) => activity.recorder.allow(caller(name), null, NOW + from + n * step))
+    Array.from({ length: count }, (_, n) => activity.recorder.allow(proven(name), null, NOW + from + n * step))
       .map((one, n) => (one ? n : -1))
       .filter((n) => n !== -1);
   assert.deepEqual(kept('a', 35, 1000), [0, 10, 20, 30]);

@@ -10,10 +10,11 @@ import {
   MAX_WORKLOADS,
   type Page,
 } from './model.ts';
-import { nameIn, pageOfUses } from './names.ts';
+import { nameIn, namesFor, pageOfUses } from './names.ts';
 import { pageOf } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { Ring } from './ring.ts';
+import type { ActivityCounts } from './size.ts';
 import type { Use } from './uses.ts';
 
 export interface MemoryActivityOptions {
@@ -38,9 +39,10 @@ export class MemoryActivity implements Activity {
     this.#now = now;
   }
 
-  get load(): { readonly denials: number; readonly allows: number; readonly workloads: number } {
+  /** How many are kept. */
+  get counts(): ActivityCounts {
     const { deny, allow } = this.#rings;
-    return { denials: deny.load.entries, allows: allow.load.entries, workloads: this.recorder.uses.size };
+    return { denials: deny.size, allows: allow.size, workloads: this.recorder.uses.size };
   }
 
   keep(summary: DecisionSummary): void {
@@ -52,21 +54,23 @@ export class MemoryActivity implements Activity {
   }
 
   async lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse>> {
-    const found = new Map<string, LastUse>();
-    for (const workload of workloads.slice(0, MAX_WORKLOADS)) {
-      const use = this.recorder.uses.get(workload);
-      if (use !== null) found.set(workload, this.#shown(use));
-    }
-    return found;
+    return this.#usesOf(workloads.slice(0, MAX_WORKLOADS));
   }
 
   async allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor> {
     const name = nameIn(cursor);
     if (name === BAD_CURSOR) return BAD_CURSOR;
-    return pageOfUses(
-      this.recorder.uses.behind(name, limit + 1).map((use) => this.#shown(use)),
-      limit,
-    );
+    const names = this.recorder.uses.namesBehind(name, namesFor(limit));
+    return pageOfUses(names, this.#usesOf(names), limit);
+  }
+
+  #usesOf(workloads: readonly string[]): ReadonlyMap<string, LastUse> {
+    const found = new Map<string, LastUse>();
+    for (const workload of workloads) {
+      const use = this.recorder.uses.get(workload);
+      if (use !== null) found.set(workload, this.#shown(use));
+    }
+    return found;
   }
 
   #shown({ workload, owner, lastMs, credentials, tasks }: Use): LastUse {

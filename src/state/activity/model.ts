@@ -50,6 +50,9 @@ export const MAX_TASKS = 16;
 /** How many workloads one call of `lastUses` may name. */
 export const MAX_WORKLOADS = 1000;
 
+/** The most that one page holds, however much is asked for. */
+export const MAX_PAGE = 500;
+
 /** One page of a list. `next`: where it goes on, opaque; null at the end. A page may be empty and go on. */
 export interface Page<T> {
   readonly items: readonly T[];

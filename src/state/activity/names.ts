@@ -1,5 +1,5 @@
 import { workloadText } from './entry.ts';
-import { BAD_CURSOR, type BadCursor, type LastUse, type Page } from './model.ts';
+import { BAD_CURSOR, type BadCursor, type LastUse, MAX_PAGE, type Page } from './model.ts';
 
 /** The name behind which a page of workloads begins; '' at the start. */
 export function nameIn(cursor: string | null): string | BadCursor {
@@ -9,11 +9,18 @@ export function nameIn(cursor: string | null): string | BadCursor {
   return ours ? name : BAD_CURSOR;
 }
 
-/** The page of these uses, of which one more was read than are shown. */
-export function pageOfUses(read: readonly LastUse[], limit: number): Page<LastUse> {
-  const items = read.slice(0, limit);
-  const last = items.at(-1);
-  return { items, next: read.length > limit && last !== undefined ? cursorOf(last.workload) : null };
+/** So many names are read for one page: one more than it shows. */
+export const namesFor = (limit: number): number => pageLimit(limit) + 1;
+
+/** The page of these names, as many as `namesFor` says; a use that is gone by now is left out. */
+export function pageOfUses(names: readonly string[], uses: ReadonlyMap<string, LastUse>, limit: number): Page<LastUse> {
+  const shown = names.slice(0, pageLimit(limit));
+  const last = shown.at(-1);
+  const next = names.length > shown.length && last !== undefined ? cursorOf(last) : null;
+  return { items: shown.flatMap((name) => uses.get(name) ?? []), next };
 }
+
+/** How many items a page holds for whoever asks for so many. */
+export const pageLimit = (limit: number): number => Math.max(1, Math.min(Math.floor(limit) || 1, MAX_PAGE));
 
 const cursorOf = (name: string): string => Buffer.from(name).toString('base64url');

@@ -2,6 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Soon } from '../../base/soon.ts';
 import { workloadText } from './entry.ts';
 import { BAD_CURSOR, type BadCursor, type DecisionFilter, type DecisionSummary, type Page } from './model.ts';
+import { pageLimit } from './names.ts';
 
 /** Where an entry is in its list: a later one has the larger number, or the same and the larger second one. */
 export type Place = readonly [number, number];
@@ -34,9 +35,10 @@ export async function pageOf(
 ): Promise<Page<DecisionSummary> | BadCursor | Fault> {
   const from = cursor === null ? null : readCursor(cursor);
   if (from === BAD_CURSOR) return BAD_CURSOR;
+  const most = pageLimit(limit);
   const wanted = matcher(filter);
   // Without a filter every entry that is read is shown.
-  const chunk = wanted === null ? Math.min(CHUNK, limit + 1) : CHUNK;
+  const chunk = wanted === null ? Math.min(CHUNK, most + 1) : CHUNK;
   const kinds = filter.result ? [filter.result] : (['deny', 'allow'] as const);
   const lists = kinds.map((kind) => new Reading(kind, sources[kind], from?.[kind] ?? null, chunk));
   const items: DecisionSummary[] = [];
@@ -47,7 +49,7 @@ export async function pageOf(
     }
     const newest = lists.reduce((one, other) => (other.isNewerThan(one) ? other : one));
     if (newest.head === undefined) return { items, next: null };
-    if (items.length >= limit || looked >= MAX_LOOKED_AT) return { items, next: cursorOf(lists) };
+    if (items.length >= most || looked >= MAX_LOOKED_AT) return { items, next: cursorOf(lists) };
     const { summary } = newest.take();
     if (summary !== null && (wanted === null || wanted(summary))) items.push(summary);
   }
@@ -112,7 +114,7 @@ function matcher(filter: DecisionFilter): ((summary: DecisionSummary) => boolean
 
 type Bounds = { readonly [K in DecisionSummary['result']]: Place | null };
 
-const CURSOR = /^(?:(\d{1,16})-(\d{1,16}))?\.(?:(\d{1,16})-(\d{1,16}))?$/;
+const CURSOR = /^(?:(\d{1,15})-(\d{1,15}))?\.(?:(\d{1,15})-(\d{1,15}))?$/;
 
 function cursorOf(lists: readonly Reading[]): string {
   const of = (kind: DecisionSummary['result']) => lists.find((list) => list.kind === kind)?.before?.join('-') ?? '';

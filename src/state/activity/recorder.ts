@@ -22,11 +22,13 @@ export interface RecorderOptions {
  */
 export class Recorder {
   readonly uses: Uses;
+  readonly #limits: ActivityLimits;
   readonly #shares: Shares;
   readonly #onOmitted: RecorderOptions['onOmitted'];
 
   constructor({ limits, onUse, onOmitted }: RecorderOptions) {
     const { workloads, oneAllowIn } = limits;
+    this.#limits = limits;
     this.uses = new Uses({ workloads, oneAllowIn, onUse, onTaskOmitted: () => onOmitted('task') });
     this.#shares = new Shares(limits.denials);
     this.#onOmitted = onOmitted;
@@ -34,10 +36,11 @@ export class Recorder {
 
   /** A request of this caller, in this task, was permitted. Whether the decision is kept. `nowMs`: since the epoch. */
   allow(caller: SeenCaller, task: SeenTask | null, nowMs: number): boolean {
+    if (this.#limits.workloads === 0) return false;
     const { workload, credential } = caller;
     const use = this.uses.seen(workload.id.text, workload.owner, credential, nowMs);
     if (task !== null) this.uses.noteTask(use, task);
-    return this.uses.keepsAllow(use);
+    return this.#limits.allows > 0 && this.uses.keepsAllow(use);
   }
 
   /**
@@ -45,7 +48,9 @@ export class Recorder {
    * null where it is left out too.
    */
   deny(caller: SeenCaller | null, share: string, nowMs: number): number | null {
-    if (caller !== null) this.uses.seen(caller.workload.id.text, caller.workload.owner, caller.credential, nowMs);
+    if (caller !== null && this.#limits.workloads > 0)
+      this.uses.seen(caller.workload.id.text, caller.workload.owner, caller.credential, nowMs);
+    if (this.#limits.denials === 0) return null;
     const omitted = this.#shares.take(share, nowMs);
     if (omitted === null) this.#onOmitted('denial');
     return omitted;

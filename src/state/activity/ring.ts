@@ -24,8 +24,8 @@ export class Ring implements Source {
     this.#byteLimit = byteLimit;
   }
 
-  get load(): { readonly entries: number; readonly bytes: number } {
-    return { entries: this.#next - this.#first, bytes: this.#bytes };
+  get size(): number {
+    return this.#next - this.#first;
   }
 
   /** `number` is larger than that of any entry before. */

@@ -109,19 +109,18 @@ export class Uses {
     return this.#uses.get(workloadText(workload)) ?? null;
   }
 
-  /** At most `count` uses behind this name, in the order of their names. */
-  behind(name: string, count: number): readonly Use[] {
-    const first: Use[] = [];
-    for (const use of this.#uses.values()) {
-      if (use.workload <= name) continue;
-      if (first.length === count && use.workload >= first.at(-1)!.workload) continue;
+  /** At most `count` names behind this one, in their order. */
+  namesBehind(name: string, count: number): readonly string[] {
+    const first: string[] = [];
+    for (const other of this.#uses.keys()) {
+      if (other <= name || (first.length === count && other >= first.at(-1)!)) continue;
       let [low, high] = [0, first.length];
       while (low < high) {
         const middle = (low + high) >>> 1;
-        if (first[middle]!.workload < use.workload) low = middle + 1;
+        if (first[middle]! < other) low = middle + 1;
         else high = middle;
       }
-      first.splice(low, 0, use);
+      first.splice(low, 0, other);
       if (first.length > count) first.pop();
     }
     return first;

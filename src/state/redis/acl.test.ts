@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { denial, proven, storedActivity } from '../../../test/support/activity.ts';
 import { orderOf } from '../../../test/support/orders.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
 import { signs } from '../../../test/support/redis-books.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
+import { Fault } from '../../base/fault.ts';
 import type { RedisState } from './store.ts';
 
 const skip = noRedis;
@@ -28,10 +30,12 @@ async function outcome(t: TestContext, redis: Redis, rules: readonly string[]): 
   const { fault } = state.status();
   if (fault !== null) return fault;
   const claimed = await claim(state, 'proof');
-  const ordered = claimed.result === 'unavailable' ? claimed.detail : await orders(t, state);
+  if (claimed.result === 'unavailable') return claimed.detail;
+  const ordered = await orders(t, state);
+  const listed = await listing(t, state);
   await state.stop();
   await redis.admin('DEL', 'authz:{test}:proof:proof');
-  return ordered ?? claimed.result;
+  return ordered ?? (listed instanceof Fault ? listed.detail : claimed.result);
 }
 
 /** What goes wrong with orders, read and written; null: nothing. */
@@ -56,6 +60,18 @@ async function orders(t: TestContext, state: RedisState): Promise<string | null>
   if (read !== 'read') return read;
   for (const result of [revoked, lifted]) if ('detail' in result) return result.detail;
   return null;
+}
+
+/** Keeps what lists show, more workloads than there may be, and reads all of it. */
+async function listing(t: TestContext, state: RedisState): Promise<unknown> {
+  const { activity } = storedActivity(t, state, { workloads: 1 });
+  activity.keep(denial());
+  for (const name of ['a', 'b']) activity.recorder.allow(proven(name), null, Date.now());
+  await activity.writer.stop(5000);
+  const { fault } = activity.writer;
+  if (fault !== null) return fault;
+  const read = [await activity.decisions({}, 1, null), await activity.allLastUses(1, null)];
+  return read.find((page) => page instanceof Fault);
 }
 
 test('the rules of docs/state.md are enough for the user, and none of them is too much', { skip }, async (t) => {

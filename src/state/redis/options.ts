@@ -43,6 +43,8 @@ export interface StoreOptions {
   readonly maxEntries: number;
   /** How old what is known of revocations may be before checks are refused, in milliseconds. */
   readonly maxStaleMs: number;
+  /** What is kept for lists may take so many bytes. */
+  readonly activityBytes: number;
 }
 
 /** How far the clocks of the server and of this sidecar may be apart, in milliseconds. */

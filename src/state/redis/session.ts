@@ -243,7 +243,7 @@ export class SessionKeeper {
     if (facts instanceof Fault) return facts;
     const { errors, warnings } = judgeServer(
       facts,
-      stateLoad(0, options.maxEntries).byteLimit + MAX_ORDERED_BYTES,
+      stateLoad(0, options.maxEntries).byteLimit + options.activityBytes + MAX_ORDERED_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

@@ -55,7 +55,7 @@ export class RedisState implements State {
       options,
       clock,
       onEvent,
-      keys: { history: this.#key('history'), count: this.#key('proofs') },
+      keys: { history: this.key('history'), count: this.key('proofs') },
       probe: (session) => this.#probe(session),
     });
   }
@@ -90,6 +90,11 @@ export class RedisState implements State {
 
   status(): StoreStatus {
     return this.#keeper.status();
+  }
+
+  /** The link in use, for what no check waits for; null while there is none. */
+  get link(): Link | null {
+    return this.#keeper.session?.link ?? null;
   }
 
   claim(claims: readonly Claim[], use: Use): Soon<ClaimResult> {
@@ -133,7 +138,7 @@ export class RedisState implements State {
   }
 
   #send({ link, history }: Session, use: Use, keys: readonly string[], ends: readonly number[], timeoutMs: number) {
-    const all = [this.#key('history'), this.#key('proofs'), this.#caller(use), ...keys];
+    const all = [this.key('history'), this.key('proofs'), this.#caller(use), ...keys];
     const now = String(this.#clock.now());
     const bounds = [String(MAX_SKEW_MS), String(this.#options.maxEntries)];
     const args = [history.id, ...firstUse(use), now, ...bounds, ...ends.map(String)];
@@ -149,7 +154,7 @@ export class RedisState implements State {
   }
 
   #sendBack({ link }: Session, claims: readonly Claim[], use: Use, timeoutMs: number) {
-    const keys = [this.#key('proofs'), this.#caller(use), ...claims.map(({ key }) => this.#proof(key))];
+    const keys = [this.key('proofs'), this.#caller(use), ...claims.map(({ key }) => this.#proof(key))];
     const args = [firstUse(use).join(' '), ...claims.map((claim) => String(endOf(claim)))];
     return link.run(GIVE_BACK, keys, args, timeoutMs);
   }
@@ -191,17 +196,18 @@ export class RedisState implements State {
     }
   }
 
-  #key(name: string): string {
+  /** The whole name of a key of the namespace. */
+  key(name: string): string {
     return `${this.#prefix}${name}`;
   }
 
   /** The hash tag is the namespace's: one proof has one place, whoever shows it. */
   #proof(key: string): string {
-    return this.#key(`proof:${key}`);
+    return this.key(`proof:${key}`);
   }
 
   #caller({ caller }: Use): string {
-    return this.#key(`proofs:${hash('sha256', caller, 'base64url')}`);
+    return this.key(`proofs:${hash('sha256', caller, 'base64url')}`);
   }
 }
 

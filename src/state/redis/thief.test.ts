@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { denial, good, storedActivity } from '../../../test/support/activity.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
 import { sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
-import { type MeshConfig, World } from '../../../test/support/world.ts';
-import { agentByDpop, ledgerReads } from '../../../test/support/world-asks.ts';
+import { type MeshConfig, World, workload } from '../../../test/support/world.ts';
+import { agentByDpop, LEDGER, ledgerReads, READER, svidToken } from '../../../test/support/world-asks.ts';
 
 const skip = noRedis;
 const HISTORY = 'authz:{default}:history';
@@ -70,27 +71,62 @@ test('who writes a proof as used, takes the history away, or writes other data o
   assert.equal((await world.send(ledgerReads()(world))).reason, 'permitted');
 });
 
-test('who reads everything reads no token, proof, caller or path; who may write opens nothing that is denied', {
+const LISTS = /^authz:\{default\}:(?:denials|allows|uses(?::names|:times)?)$/;
+const readers: Readonly<Record<string, readonly [before: string, after: readonly string[]]>> = {
+  string: ['GET', []],
+  hash: ['HGETALL', []],
+  stream: ['XRANGE', ['-', '+']],
+  zset: ['ZRANGE', ['0', '-1']],
+};
+
+test('who reads everything reads no token, proof or query, and callers and paths only in what is kept for lists; who may write opens nothing that is denied', {
   skip,
 }, async (t) => {
   const { redis, world, keys } = await victim(t);
   const ask = agentByDpop()(world);
   assert.equal((await world.send(ask)).reason, 'permitted');
-  const all: string[] = [];
+  const inPath = svidToken(world, READER);
+  const denied = await world.send({ ...ask, path: `/api/nowhere/${inPath}?key=a-secret-value` });
+  assert.notEqual(denied.reason, 'permitted');
+  await until('both decisions', async () =>
+    (await keys('authz:{default}:*s')).filter((key) => LISTS.test(key)).length >= 3 ? true : null,
+  );
+  const [all, lists]: [string[], string[]] = [[], []];
   for (const key of await keys('*')) {
-    const type = await redis.admin('TYPE', key);
-    all.push(key, await redis.admin(...(type === 'hash' ? ['HGETALL', key] : ['GET', key])));
+    const [before, after] = readers[await redis.admin('TYPE', key)]!;
+    (LISTS.test(key) ? lists : all).push(key, await redis.admin(before, key, ...after));
   }
   const text = all.join('\n');
-  const secrets = [ask.headers!.authorization, ask.headers!.dpop, 'billing-agent', 'invoices', 'spiffe'].map(String);
-  for (const secret of secrets) assert.ok(!text.includes(secret.slice(0, 60)));
+  const tokens = [ask.headers!.authorization, ask.headers!.dpop, inPath].flatMap((value) =>
+    String(value)
+      .replace(/^DPoP /, '')
+      .split('.')
+      .slice(1),
+  );
+  assert.equal(tokens.length, 6);
+  for (const secret of [...tokens, 'a-secret-value']) assert.ok(!`${text}${lists.join()}`.includes(secret), secret);
+  for (const name of ['billing-agent', 'invoices', 'spiffe']) {
+    assert.ok(!text.includes(name));
+    assert.ok(lists.join().includes(name));
+  }
   assert.match(text, /^authz:\{default\}:proof:[\w-]{43}$/m);
   // Whatever the store holds, a stranger's proof and a request without a task are refused before it is asked.
-  for (const [denied, reason] of [
+  for (const [refused, reason] of [
     [agentByDpop({ signWith: world.keys.stranger })(world), 'task_proof_signature'],
     [{ ...ask, svid: world.svid('/ns/agents/sa/orchestrator') }, 'task_of_another'],
   ] as const)
-    assert.equal((await world.send(denied)).reason, reason);
+    assert.equal((await world.send(refused)).reason, reason);
+});
+
+test('who writes what is kept for lists changes what they show, and no decision', { skip }, async (t) => {
+  const { redis, world } = await victim(t);
+  const ledger = denial({ decision: 'forged', caller: workload(LEDGER) });
+  await redis.admin('XADD', 'authz:{default}:denials', '*', 'd', JSON.stringify(ledger));
+  const { state } = await sidecarState(t, storeOptions(redis, { namespace: 'default' }));
+  const { activity } = storedActivity(t, state);
+  const listed = good(await activity.decisions({ workload: workload(LEDGER) }, 10, null)).items;
+  assert.deepEqual(listed, [ledger]);
+  assert.equal((await world.send(ledgerReads()(world))).reason, 'permitted');
 });
 
 test('the user of state.md cannot list, read or delete other keys, or change settings', { skip }, async (t) => {
