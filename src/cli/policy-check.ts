@@ -1,7 +1,7 @@
 import { newInstance } from '../policy/decide/engine.ts';
 import { pathNotes } from '../policy/lint/paths.ts';
 import { runTests } from '../policy/load/cases.ts';
-import { findIdle } from '../tools/idle.ts';
+import { findIdle, permittedByControl } from '../tools/idle.ts';
 import { keyNotes } from '../tools/key-notes.ts';
 import { noteworthy, noteworthyControl } from '../tools/notes.ts';
 import { type ReadPolicy, readControlPolicies, readPolicies } from '../tools/read-policies.ts';
@@ -38,7 +38,9 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
     ...noteworthyControl(control, loaded.snapshot.inventory),
   ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
-  for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
+  const called = permittedByControl(idle.workloads, control, loaded.snapshot, engine);
+  for (const entry of idle.workloads.filter((one) => !called.has(one)))
+    io.out(`note: nothing permits anything to ${entry}\n`);
   if (idle.more !== null) io.out(`note: ${idle.more}\n`);
   const ownOf = (some: readonly ReadPolicy[]) => some.filter(({ guardrail }) => !guardrail);
   const [own, ownControl] = [ownOf(policies), ownOf(control)];
