@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'cedar', 'guardrails');
-const cedar = readdirSync(folder)
+const cedar = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.cedar'))
   .map((name) => readFileSync(join(folder, name), 'utf8'))
   .join('\n');

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import { Engine } from '../src/policy/decide/engine.ts';
 import { loadSnapshot } from '../src/policy/load/load.ts';
 import { readSources } from '../src/policy/load/read.ts';
-import { RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
+import { CONTROL_GUARDRAILS, RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
 import { formatProblem } from '../src/source/problem.ts';
 import { testCases } from './support/cases.ts';
 
@@ -15,7 +15,7 @@ const { sources } = await readSources(
   {
     headers: [],
     disabledGuardrails: [],
-    requiredGuardrails: RELEASE_GUARDRAILS,
+    requiredGuardrails: [...RELEASE_GUARDRAILS, ...CONTROL_GUARDRAILS],
     trustDomains: ['prod.example'],
     ownTrustDomains: ['prod.example'],
     allowWarnings: false,
@@ -31,10 +31,10 @@ suite('the example estate', () => {
     assert.deepEqual(loaded.warnings, []);
   });
 
-  test('has ten workload entries of all four kinds, and three hosts', () => {
+  test('has twelve workload entries of all four kinds, and three hosts', () => {
     const { hosts } = snapshot.inventory;
     const entries = [...snapshot.inventory.entries()];
-    assert.equal(entries.length, 10);
+    assert.equal(entries.length, 12);
     assert.deepEqual(new Set(entries.map(({ kind }) => kind)), new Set(['agent', 'service', 'job', 'legacy']));
     assert.equal(hosts.size, 3);
   });
@@ -42,7 +42,9 @@ suite('the example estate', () => {
   const deciding = new Set(sources.tests.flatMap((file) => testCases(file, snapshot).flatMap(({ by }) => by)));
 
   test('shows each of its own policies deciding', () => {
-    const own = snapshot.policies.filter(({ guardrail }) => !guardrail).map(({ id }) => id);
+    const own = [...snapshot.policies, ...(snapshot.control?.facts ?? [])]
+      .filter(({ guardrail }) => !guardrail)
+      .map(({ id }) => id);
     assert.deepEqual(
       own.filter((id) => !deciding.has(id)),
       [],

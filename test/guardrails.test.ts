@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { newInstance } from '../src/policy/decide/engine.ts';
 import { validate } from '../src/policy/load/validate.ts';
-import { RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
+import { CONTROL_GUARDRAILS, RELEASE_GUARDRAILS } from '../src/policy/text/guardrails.ts';
 import type { SourceFile } from '../src/policy/text/source-file.ts';
 import { formatProblem } from '../src/source/problem.ts';
 import { testCases } from './support/cases.ts';
+import { controlSources } from './support/control-policies.ts';
 import { loaded, settings, sourcesOf } from './support/policy.ts';
 
 const folder = join(import.meta.dirname, '..', 'cedar', 'guardrails');
@@ -16,16 +17,15 @@ function read(sub: string, name: string): SourceFile {
   return { file: name, text: readFileSync(join(folder, sub, name), 'utf8') };
 }
 
+const permit = { 'all.cedar': '@id("all") permit (principal, action, resource);' };
+
 /** The guardrails over an estate in which all is permitted: whatever is denied, a guardrail denied. */
-const { snapshot } = await loaded(
-  { 'all.cedar': '@id("all") permit (principal, action, resource);' },
-  {
-    guardrails: readdirSync(folder)
-      .filter((name) => name.endsWith('.cedar'))
-      .map((name) => read('.', name)),
-    inventory: read('tests', 'inventory.yaml'),
-  },
-);
+const { snapshot } = loaded(permit, {
+  guardrails: readdirSync(folder)
+    .filter((name) => name.endsWith('.cedar'))
+    .map((name) => read('.', name)),
+  inventory: read('tests', 'inventory.yaml'),
+});
 
 const guardrails = snapshot.policies.filter(({ guardrail }) => guardrail);
 const files = readdirSync(join(folder, 'tests')).filter((name) => name !== 'inventory.yaml');
@@ -39,7 +39,6 @@ suite('guardrails', () => {
   const shipped = readdirSync(folder)
     .filter((file) => file.endsWith('.cedar'))
     .map((file) => ({ file: `guardrails/${file}`, text: readFileSync(join(folder, file), 'utf8') }));
-  const permit = { 'all.cedar': '@id("all") permit (principal, action, resource);' };
   const judge = (found: typeof shipped, ids: readonly string[] = []) => {
     const disabledGuardrails = ids.map((id) => ({ id, because: 'a reason', untilMs: Number.POSITIVE_INFINITY }));
     const verdict = validate(
@@ -79,6 +78,39 @@ suite('guardrails', () => {
     const id = name.replace(/\.yaml$/, '');
     const results = testCases(read('tests', name), snapshot);
     test(`${id} is seen firing by itself, and not firing`, () => {
+      assert.ok(results.some(({ by }) => by.join() === id));
+      assert.ok(results.some(({ result }) => result === 'allow'));
+    });
+  }
+});
+
+suite('guardrails of the control API', () => {
+  const shippedControl = controlSources({
+    'control/all.cedar': '@id("everybody") permit (principal, action, resource);',
+  });
+  const tests = readdirSync(join(folder, 'control', 'tests'));
+
+  test('each has a file of cases of its name', () => {
+    assert.deepEqual(tests.toSorted(), CONTROL_GUARDRAILS.map((id) => `${id}.yaml`).toSorted());
+  });
+
+  for (const id of CONTROL_GUARDRAILS) {
+    const others = CONTROL_GUARDRAILS.filter((other) => other !== id);
+    const { snapshot: alone } = loaded(permit, {
+      inventory: read('tests', 'inventory.yaml'),
+      control: shippedControl,
+      settings: {
+        ...settings,
+        disabledGuardrails: others.map((other) => ({
+          id: other,
+          because: 'a test',
+          untilMs: Number.POSITIVE_INFINITY,
+        })),
+      },
+    });
+    const results = testCases(read('control/tests', `${id}.yaml`), alone);
+    test(`${id} is seen firing by itself, and not firing`, () => {
+      assert.ok(alone.control?.facts.some((policy) => policy.id === id && policy.effect === 'forbid'));
       assert.ok(results.some(({ by }) => by.join() === id));
       assert.ok(results.some(({ result }) => result === 'allow'));
     });

@@ -137,7 +137,7 @@ ${before.stdout.trimEnd().split('\n').at(-1)}
   test('a folder without a case is no success', async () => {
     const root = newFolder();
     copyExample(root);
-    for (const name of ['payments', 'outside', 'crm']) removeFolder(join(root, 'policies/tests', `${name}.yaml`));
+    for (const folder of ['tests', 'control/tests']) removeFolder(join(root, 'policies', folder));
     assert.equal((await policyCli('test', join(root, 'policies'))).code, 1);
   });
 });

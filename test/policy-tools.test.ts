@@ -46,7 +46,7 @@ suite('policy check', () => {
     ]);
     assert.match(
       stdout,
-      /\ngood: 20 policies, 1 of them in shadow, 14 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+      /\ngood: 20 policies, 1 of them in shadow, 4 control policies, 16 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
     );
   });
 
@@ -71,7 +71,7 @@ suite('policy check', () => {
     const { stdout, stderr } = await policyCli('check', policies);
     assert.equal(stderr, '');
     const unpermitted = [...stdout.matchAll(/note: nothing permits anything to (\S+)/g)].map(([, id]) => id);
-    // ns/batch is an entry for many: one of them has a permit.
+    // ns/batch is an entry for many: one of them has a permit. Control policies permit something to operator and responder.
     assert.deepEqual(unpermitted, [
       'spiffe://prod.example/ns/agents/sa/triage-agent',
       'spiffe://prod.example/ns/platform/sa/tool-server',
@@ -160,7 +160,7 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
     assert.match(unknown.stderr, /header\.cedar:2:\d+: the config lets no text header 'x-data-class' through/);
     const { code, stdout } = await policyCli('check', '--config', join(root, 'config.yaml'));
     assert.equal(code, 0);
-    assert.match(stdout, / 13 guardrails, /);
+    assert.match(stdout, / 15 guardrails, /);
   });
 
   test('the option --ours is refused with the one that took its place', async () => {

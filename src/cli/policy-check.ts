@@ -1,10 +1,10 @@
 import { newInstance } from '../policy/decide/engine.ts';
 import { pathNotes } from '../policy/lint/paths.ts';
 import { runTests } from '../policy/load/cases.ts';
-import { findIdle } from '../tools/idle.ts';
+import { findIdle, permittedByControl } from '../tools/idle.ts';
 import { keyNotes } from '../tools/key-notes.ts';
-import { noteworthy } from '../tools/notes.ts';
-import { readPolicies } from '../tools/read-policies.ts';
+import { noteworthy, noteworthyControl } from '../tools/notes.ts';
+import { type ReadPolicy, readControlPolicies, readPolicies } from '../tools/read-policies.ts';
 import { command } from './commands.ts';
 import { DONE, FAILED, failWith } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';
@@ -21,7 +21,8 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
   const { sources, validated, engine, loaded, notes, place } = opened;
   const { outcomes, unread, failed } = runTests(sources, loaded.snapshot);
   if (unread.length + failed.length > 0) return report(unread.length > 0 ? unread : failed, place, io);
-  const policies = readPolicies(sources, newInstance());
+  const cedar = newInstance();
+  const [policies, control] = [readPolicies(sources, cedar), readControlPolicies(sources, cedar)];
   const idle = findIdle(policies, validated, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') return failWith(`unused permits and workloads cannot be determined: ${idle}`, io);
   // A forbid in shadow stops nothing: whoever shadowed an enforced one should see it.
@@ -34,16 +35,22 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
     ...policies.flatMap(({ json, remark }) => pathNotes(json).map(remark)),
     ...noteworthy(policies, loaded.snapshot.inventory, sources.settings),
     ...keyNotes(policies),
+    ...noteworthyControl(control, loaded.snapshot.inventory),
   ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
-  for (const entry of idle.workloads) io.out(`note: nothing permits anything to ${entry}\n`);
+  const called = permittedByControl(idle.workloads, control, loaded.snapshot, engine);
+  for (const entry of idle.workloads.filter((one) => !called.has(one)))
+    io.out(`note: nothing permits anything to ${entry}\n`);
   if (idle.more !== null) io.out(`note: ${idle.more}\n`);
-  const own = policies.filter(({ guardrail }) => !guardrail);
+  const ownOf = (some: readonly ReadPolicy[]) => some.filter(({ guardrail }) => !guardrail);
+  const [own, ownControl] = [ownOf(policies), ownOf(control)];
+  const guardrails = policies.length + control.length - own.length - ownControl.length;
   const shadowed = own.filter(({ shadow }) => shadow).length;
   const counts = [
     count(own.length, 'policy', 'policies'),
     ...(shadowed > 0 ? [`${shadowed} of them in shadow`] : []),
-    count(policies.length - own.length, 'guardrail', 'guardrails'),
+    ...(ownControl.length > 0 ? [count(ownControl.length, 'control policy', 'control policies')] : []),
+    count(guardrails, 'guardrail', 'guardrails'),
     count(outcomes.length, 'test', 'tests'),
   ];
   io.out(`good: ${counts.join(', ')}; revision ${loaded.snapshot.revision.slice(0, 19)}\n`);

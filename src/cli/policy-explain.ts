@@ -1,23 +1,29 @@
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
 import { sensitivities } from '../inventory/schema.ts';
+import { controlCall } from '../policy/control/call.ts';
+import { controlPolicies, whyDenied } from '../policy/control/decide.ts';
+import type { ControlQuestion } from '../policy/control/question.ts';
 import { newInstance } from '../policy/decide/engine.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question } from '../policy/decide/question.ts';
+import { controlQuestionFor } from '../policy/load/control-scenario.ts';
 import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from '../tools/audited.ts';
-import { type Account, type ClauseResult, explain } from '../tools/explain.ts';
-import { readPolicies } from '../tools/read-policies.ts';
+import { type Account, type ClauseResult, explain, explainCalls } from '../tools/explain.ts';
+import { readControlPolicies, readPolicies } from '../tools/read-policies.ts';
 import { command } from './commands.ts';
 import { DONE, failWith, type Io, linesOf, unread } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
 import { indentedJson } from './printable.ts';
 import { reasonRow } from './reason-row.ts';
-import { STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
+import { CONTROL_OPTIONS, controlStatedBy, STATED_OPTIONS, STATED_USAGE, statedBy } from './scenario-options.ts';
 
 const USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
-  explains the effect of each policy on one request, and which part of which condition decided
+policy explain FOLDER --caller ID --control 'revoke team NAME' [--proof svid|bearer] [--seconds N] [--dry-run] [--at TIME]
+  explains the effect of each policy on one request, or on one call of the control API, and which part of which condition
+  decided
   --all              also forbids whose conditions fail, and policies about other requests
   --json             as JSON
   --upgrade          the request asks for a WebSocket or another tunnel
@@ -26,7 +32,7 @@ ${STATED_USAGE}${FOLDER_USAGE}`;
 const OPTIONS = {
   ...FOLDER_OPTIONS,
   ...STATED_OPTIONS,
-  caller: { type: 'string' },
+  ...CONTROL_OPTIONS,
   request: { type: 'string' },
   upgrade: { type: 'boolean' },
   audit: { type: 'string' },
@@ -35,20 +41,37 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
+const OF_CONTROL: ReadonlySet<string> = new Set(['proof', 'seconds', 'dry-run']);
+const OF_REQUESTS: ReadonlySet<string> = new Set(
+  ['upgrade', ...Object.keys(STATED_OPTIONS)].filter((name) => name !== 'at'),
+);
+
 /** `policy explain`: 0 when the request could be explained, whatever is decided. */
 export const policyExplain = command(USAGE, OPTIONS, async (line, io) => {
   const { values, misuse } = line;
-  const { audit, decision, caller, request } = values;
+  const { audit, decision, caller, request, control } = values;
   const fromAudit = audit !== undefined && decision !== undefined;
+  const asked = [request, control, audit ?? decision].filter((way) => way !== undefined);
   if (
-    [caller, request].some((fact) => (fact === undefined) !== fromAudit) ||
-    [audit, decision].some((fact) => (fact === undefined) === fromAudit)
+    asked.length !== 1 ||
+    (caller === undefined) !== fromAudit ||
+    (audit === undefined) !== (decision === undefined)
   ) {
-    return misuse('state --caller and --request, or --audit and --decision');
+    return misuse('state --caller and --request, --caller and --control, or --audit and --decision');
+  }
+  const vain = Object.keys(values).find((name) => (control === undefined ? OF_CONTROL : OF_REQUESTS).has(name));
+  if (vain !== undefined) {
+    return misuse(`--${vain} says nothing of a ${control === undefined ? 'request' : 'call of the control API'}`);
   }
   const opened = await openFolder(line, io);
   if (typeof opened === 'number') return opened;
   const { snapshot } = opened.loaded;
+  if (control !== undefined) {
+    const call = controlStatedBy(values, systemClock.now());
+    if (typeof call === 'string') return misuse(call);
+    const question = controlQuestionFor(call, snapshot.inventory);
+    return typeof question === 'string' ? failWith(question, io) : showControl(control, question, opened, values, io);
+  }
   let stated: Scenario | string;
   let past: Audited | null = null;
   if (fromAudit) {
@@ -102,11 +125,16 @@ async function findDecision(file: string, decision: string, { loaded }: Opened, 
   return failWith(`${file}: no line tells of the decision ${decision}`, io);
 }
 
+interface Shown {
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
 function show(
   questions: readonly Question[],
   past: Audited | null,
   opened: Opened,
-  { all, json }: { readonly all?: boolean | undefined; readonly json?: boolean | undefined },
+  { all, json }: Shown,
   io: Io,
 ): number {
   const { sources, validated, engine, loaded } = opened;
@@ -137,6 +165,34 @@ function show(
   if (past !== null && sameRevision && past.verdict.result !== result) {
     io.out('These policies decided otherwise then: the line does not hold all that decided.\n');
   }
+  return DONE;
+}
+
+/** The policies' part in one call of the control API. */
+function showControl(control: string, question: ControlQuestion, opened: Opened, { all, json }: Shown, io: Io): number {
+  const { sources, engine, loaded } = opened;
+  const { inventory, control: program } = loaded.snapshot;
+  const cedar = newInstance();
+  const policies = readControlPolicies(sources, cedar);
+  const calls = program === null ? [] : [controlCall(question, program.named, inventory)];
+  const accounts = explainCalls(policies, calls, { schema: program?.schema ?? '', engine, cedar });
+  if (typeof accounts === 'string') return failWith(`Cedar could not be asked: ${accounts}`, io);
+  const { principal, action, resource, ...context } = question;
+  const decision = controlPolicies(loaded.snapshot).decide(principal, action, resource, context);
+  const accountsOf = accounts[0] ?? [];
+  const said = accountsOf.filter((account) => all === true || isTelling(account));
+  const result = decision.allowed ? 'allow' : 'deny';
+  const detail = decision.allowed ? null : whyDenied(decision);
+  const caller = principal.id.text;
+  const { proof } = principal;
+  if (json === true) {
+    const told = said.map((account) => accountJson(account, opened));
+    io.out(`${indentedJson({ result, detail, control, caller, proof, policies: told })}\n`);
+    return DONE;
+  }
+  const lines = accountLines(said, accountsOf.length - said.length, opened);
+  io.out(`${control}\n\ncaller ${caller} (${proof}): ${result}\n${lines.map((line) => `${line}\n`).join('')}`);
+  io.out(`\n${detail === null ? result : `deny: ${detail}`}\n`);
   return DONE;
 }
 
@@ -173,7 +229,12 @@ function requestText([question]: readonly Question[]): string {
 
 function hopText({ question, result, said, aside }: Hop, opened: Opened): string {
   const { role, hop, credential } = question;
-  const lines = [`${role} ${hop.id.text} (${hop.kind}, ${credential}): ${result}`];
+  const head = `${role} ${hop.id.text} (${hop.kind}, ${credential}): ${result}`;
+  return [head, ...accountLines(said, aside, opened)].join('\n');
+}
+
+function accountLines(said: readonly Account[], aside: number, opened: Opened): string[] {
+  const lines: string[] = [];
   for (const account of said.toSorted((a, b) => rank(a) - rank(b))) {
     const { policy } = account;
     const { file, line } = policy.remark('');
@@ -182,7 +243,7 @@ function hopText({ question, result, said, aside }: Hop, opened: Opened): string
     lines.push(...account.clauses.flatMap(clauseLines));
   }
   if (aside > 0) lines.push(`  ${aside} other policies do not apply (--all shows why)`);
-  return lines.join('\n');
+  return lines;
 }
 
 /** What decides first, then permits that came close, then the rest. */
@@ -206,14 +267,16 @@ function clauseLines({ kind, result, part, values, error }: ClauseResult): strin
   return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
 }
 
-function hopJson({ question, result, said }: Hop, { path }: Opened) {
+function hopJson({ question, result, said }: Hop, opened: Opened) {
   return {
     id: question.hop.id.text,
     role: question.role,
     result,
-    policies: said.map(({ policy: { id, shadow, json, remark }, ...told }) => {
-      const { file, line } = remark('');
-      return { id, effect: json.effect, shadow, file: path(file), line, ...told };
-    }),
+    policies: said.map((account) => accountJson(account, opened)),
   };
+}
+
+function accountJson({ policy: { id, shadow, json, remark }, ...told }: Account, { path }: Opened) {
+  const { file, line } = remark('');
+  return { id, effect: json.effect, shadow, file: path(file), line, ...told };
 }

@@ -1,4 +1,6 @@
+import type { ZodError } from 'zod';
 import type { Inventory } from '../inventory/inventory.ts';
+import { type ControlScenario, controlScenarioSchema } from '../policy/load/control-scenario.ts';
 import { misspelt, type Scenario, scenarioSchema } from '../policy/load/scenario.ts';
 import type { DeclaredHeader } from '../policy/text/sources.ts';
 import type { CommandLine } from './commands.ts';
@@ -17,6 +19,16 @@ export const STATED_OPTIONS = {
   approval: { type: 'string', multiple: true },
   risk: { type: 'string' },
   signal: { type: 'string', multiple: true },
+  at: { type: 'string' },
+} as const;
+
+/** A call of the control API on a command line. */
+export const CONTROL_OPTIONS = {
+  caller: { type: 'string' },
+  control: { type: 'string' },
+  proof: { type: 'string' },
+  seconds: { type: 'string' },
+  'dry-run': { type: 'boolean' },
   at: { type: 'string' },
 } as const;
 
@@ -57,7 +69,21 @@ export function statedBy(
     at: values.at ?? new Date(now).toISOString(),
   });
   if (parsed.success) return misspelt(parsed.data, inventory) ?? parsed.data;
-  const [issue] = parsed.error.issues;
+  return optionFault(parsed.error);
+}
+
+/** The call of the control API that options state, or what is wrong with one of them. `now` as above. */
+export function controlStatedBy(
+  values: CommandLine<typeof CONTROL_OPTIONS>['values'],
+  now: number,
+): ControlScenario | string {
+  const { 'dry-run': dryRun, seconds, at = new Date(now).toISOString(), caller, control, proof } = values;
+  const stated = { caller, control, proof, seconds: numeral(seconds), dryRun, at };
+  const parsed = controlScenarioSchema.safeParse(stated);
+  return parsed.success ? parsed.data : optionFault(parsed.error);
+}
+
+function optionFault({ issues: [issue] }: ZodError): string {
   const [name = '', member = ''] = issue?.path.map(String) ?? [];
   return `--${OPTION_OF[`${name}.${member}`] ?? OPTION_OF[name] ?? name}: ${issue?.message}`;
 }

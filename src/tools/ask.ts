@@ -24,12 +24,21 @@ export function askEach(
   questions: readonly Question[],
   { validated, purposes, engine }: AskOptions,
 ): readonly Said[] | string {
-  const program = { schema: validated.schema, policies };
+  const calls = questions.map((question) => authorizationCall(question, validated.named, purposes));
+  return askCalls(policies, calls, { schema: validated.schema, engine });
+}
+
+/** The same for calls that are written in the words of a schema. */
+export function askCalls(
+  policies: Program['policies'],
+  calls: readonly AuthorizationCall[],
+  { schema, engine }: { readonly schema: string; readonly engine: Engine },
+): readonly Said[] | string {
+  const program = { schema, policies };
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
   const found: Said[] = [];
-  for (const question of questions) {
-    const call = authorizationCall(question, validated.named, purposes);
+  for (const call of calls) {
     const answer = engine.ask(program, call);
     if (answer.kind !== 'answered') return answer.message;
     const errors = new Map(answer.errors.map(({ policy, message }) => [policy, message]));

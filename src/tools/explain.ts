@@ -1,7 +1,9 @@
-import type { Cedar, PolicyJson } from '../policy/decide/engine.ts';
+import type { AuthorizationCall } from '../policy/decide/call.ts';
+import { authorizationCall } from '../policy/decide/cedar-request.ts';
+import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
 import type { Question } from '../policy/decide/question.ts';
 import { conjuncts } from '../policy/lint/ast.ts';
-import { type AskOptions, askEach, type Said } from './ask.ts';
+import { type AskOptions, askCalls, type Said } from './ask.ts';
 import type { Expression } from './bound.ts';
 import type { ReadPolicy } from './read-policies.ts';
 import { shallow } from './shallow.ts';
@@ -35,7 +37,17 @@ export interface Account {
 export function explain(
   policies: readonly ReadPolicy[],
   questions: readonly Question[],
-  asking: AskOptions & { readonly cedar: Cedar },
+  { validated, purposes, ...engines }: AskOptions & { readonly cedar: Cedar },
+): readonly (readonly Account[])[] | string {
+  const calls = questions.map((question) => authorizationCall(question, validated.named, purposes));
+  return explainCalls(policies, calls, { schema: validated.schema, ...engines });
+}
+
+/** The same for calls that are written in the words of a schema. */
+export function explainCalls(
+  policies: readonly ReadPolicy[],
+  calls: readonly AuthorizationCall[],
+  { schema, engine, cedar }: { readonly schema: string; readonly engine: Engine; readonly cedar: Cedar },
 ): readonly (readonly Account[])[] | string {
   const pieces = new Map<string, PolicyJson>();
   const add: Add = (part) => {
@@ -44,9 +56,9 @@ export function explain(
     return id;
   };
   const taken = policies.map((policy) => takeApart(policy, add));
-  const answers = askEach(Object.fromEntries(pieces), questions, asking);
+  const answers = askCalls(Object.fromEntries(pieces), calls, { schema, engine });
   if (typeof answers === 'string') return answers;
-  return answers.map((said) => taken.map((account) => account(said, asking.cedar)));
+  return answers.map((said) => taken.map((account) => account(said, cedar)));
 }
 
 const OPEN = { op: 'All' } as const;

@@ -1,9 +1,12 @@
+import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { controlCall } from '../policy/control/call.ts';
 import type { Engine, PolicyJson } from '../policy/decide/engine.ts';
 import { bareQuestion, type Question } from '../policy/decide/question.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import type { Problem } from '../source/problem.ts';
-import { askEach } from './ask.ts';
+import { askCalls, askEach } from './ask.ts';
 import { boundPolicy, type Expression } from './bound.ts';
 import type { ReadPolicy } from './read-policies.ts';
 import { sampleTargets, sampleWorkloads } from './samples.ts';
@@ -77,6 +80,27 @@ export function findIdle(
     workloads: unused.flatMap(({ entries }) => entries.filter((entry) => !permitted.has(entry))),
     more: left === 0 ? null : `nothing permits anything to ${left} more workloads, which are like those above`,
   };
+}
+
+/** Those of the entries to which some control permit could apply: tools of people call nothing but the control API. */
+export function permittedByControl(
+  entries: readonly string[],
+  policies: readonly ReadPolicy[],
+  { control, inventory }: Snapshot<Inventory>,
+  engine: Engine,
+): ReadonlySet<string> {
+  if (control === null) return new Set();
+  const permits = policies.filter(({ json }) => json.effect === 'permit');
+  const parts = Object.fromEntries(permits.map(({ id, json }) => [id, shallow(onlyPrincipal(json))]));
+  const callers = entries.map((entry) => SpiffeId.parse(entry)).filter((id) => id instanceof SpiffeId);
+  const calls = callers.map((id) => {
+    const principal = { kind: 'workload', id, proof: 'svid' } as const;
+    const about = { action: 'view', resource: { kind: 'everything' }, nowMs: 0, order: null } as const;
+    return controlCall({ principal, ...about }, control.named, inventory);
+  });
+  const answers = askCalls(parts, calls, { schema: control.schema, engine });
+  if (typeof answers === 'string') return new Set(entries);
+  return new Set(callers.flatMap(({ text }, i) => ((answers[i]?.holds.size ?? 0) > 0 ? [text] : [])));
 }
 
 const OPEN = { op: 'All' } as const;

@@ -28,13 +28,33 @@ export function noteworthy(
   return policies
     .filter(({ guardrail }) => !guardrail)
     .flatMap((policy) => [
-      ...literals(policy.tokens).flatMap(({ type, id, offset }) =>
-        faultIn(policy, offset, LITERAL_NOTES.get(type)?.(id, inventory, policy) ?? null),
-      ),
+      ...literalNotes(policy, inventory),
       ...comparisonNotes(policy, inventory, settings),
       ...factNotes(policy),
       ...(policy.json.effect === 'permit' ? permitNotes(policy) : []),
     ]);
+}
+
+/** The same of control policies. */
+export function noteworthyControl(policies: readonly ReadPolicy[], inventory: Inventory): readonly Problem[] {
+  return policies
+    .filter(({ guardrail }) => !guardrail)
+    .flatMap((policy) => {
+      const { principal, conditions, effect } = policy.json;
+      const isOpen = principal.op === 'All' && !conditions.some(({ body }) => mentions(body, ['principal']));
+      const isForPersons = principal.op === 'is' && principal.entity_type === 'Control::Person';
+      return [
+        ...literalNotes(policy, inventory),
+        ...(effect === 'permit' && isOpen ? [policy.remark(`${policy.id} permits this to ${EVERY_WORKLOAD}`)] : []),
+        ...(isForPersons ? [policy.remark(`${policy.id} never applies: no person signs in yet`)] : []),
+      ];
+    });
+}
+
+function literalNotes(policy: ReadPolicy, inventory: Inventory): Problem[] {
+  return literals(policy.tokens).flatMap(({ type, id, offset }) =>
+    faultIn(policy, offset, LITERAL_NOTES.get(type)?.(id, inventory, policy) ?? null),
+  );
 }
 
 /** What is noted of an entity literal, by its type. */
@@ -43,6 +63,7 @@ const LITERAL_NOTES = new Map<string, (id: string, inventory: Inventory, policy:
   ['Mesh::Path', pathNote],
   ['Mesh::Endpoint', pathNote],
   ['Mesh::Workload', workloadNote],
+  ['Control::Workload', workloadNote],
   [
     'Mesh::Credential',
     (id) => (id === 'api-key' ? 'nothing authenticates by api-key: no request has this credential' : null),
@@ -120,6 +141,8 @@ const WRITTEN: ReadonlyMap<string, string> = new Map(
   Object.entries({ headers: 'headers', numbers: 'headers', declared: 'a declared task', query: 'the query' }),
 );
 
+const EVERY_WORKLOAD = 'every workload of the inventory, foreign ones included';
+
 function permitNotes(policy: ReadPolicy): Problem[] {
   const { id, json, remark } = policy;
   const read = [...expressions(json)].flatMap(contextRead);
@@ -128,9 +151,7 @@ function permitNotes(policy: ReadPolicy): Problem[] {
   const [anyone, anything] = [json.principal.op === 'All', json.action.op === 'All' && json.resource.op === 'All'];
   // What can say who asks; where anything is permitted, whatever narrows that too.
   const narrowing = anything ? ['principal', 'action', 'resource', 'context'] : ['principal', 'context'];
-  const what = anything
-    ? 'everything to every workload of the inventory'
-    : 'this to every workload of the inventory, foreign ones included';
+  const what = anything ? 'everything to every workload of the inventory' : `this to ${EVERY_WORKLOAD}`;
   const isOpen = anyone && !json.conditions.some(({ body }) => mentions(body, narrowing));
   return [
     ...(written.size > 0 ? [problemAtWord(policy, read.filter((fact) => WRITTEN.has(fact)).slice(0, 1), rests)] : []),

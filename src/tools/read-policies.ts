@@ -1,7 +1,7 @@
 import type { Cedar } from '../policy/decide/engine.ts';
 import { isShadow, type ParsedPolicy } from '../policy/lint/parsed.ts';
 import type { Sources } from '../policy/text/sources.ts';
-import { problemIn, splitSources } from '../policy/text/split-policies.ts';
+import { type PolicyFiles, problemIn, splitSources } from '../policy/text/split-policies.ts';
 import type { Problem } from '../source/problem.ts';
 
 /** One policy that is in force or shadowed, as text and as data. */
@@ -12,12 +12,17 @@ export interface ReadPolicy extends ParsedPolicy {
   readonly remark: (message: string) => Problem;
 }
 
-/** The policies of sources that were validated, in the order of their files, without disabled guardrails. */
-export function readPolicies(sources: Sources, cedar: Cedar): readonly ReadPolicy[] {
-  return splitSources(sources).inForce.flatMap((text) => {
+/** Policies that were validated, in the order of their files, without disabled guardrails. */
+export function readPolicies(files: PolicyFiles, cedar: Cedar): readonly ReadPolicy[] {
+  return splitSources(files).inForce.flatMap((text) => {
     const answer = cedar.policyToJson(text.text);
     if (answer.type === 'failure') return [];
     const policy = { ...text, json: answer.json };
     return [{ ...policy, shadow: isShadow(policy), remark: (message: string) => problemIn(policy, 0, message) }];
   });
+}
+
+/** The same of the control policies. */
+export function readControlPolicies({ control, settings }: Sources, cedar: Cedar): readonly ReadPolicy[] {
+  return control === undefined ? [] : readPolicies({ ...control, settings }, cedar);
 }

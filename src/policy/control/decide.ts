@@ -53,3 +53,9 @@ export function controlPolicies(snapshot: Snapshot<Inventory>): ControlPolicies 
 }
 
 const failed = (errors: readonly string[]): ControlDecision => ({ ...NOBODY_MAY, errors });
+
+/** Why a call of the control API was denied, in one line. */
+export function whyDenied({ forbids, errors }: ControlDecision): string {
+  if (errors.length > 0) return errors.join('; ');
+  return forbids.length > 0 ? `forbidden by ${forbids.join(', ')}` : 'no control policy permits it';
+}

@@ -4,7 +4,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { shapeProblems } from '../../source/explain.ts';
 import type { Problem } from '../../source/problem.ts';
 import { readYaml } from '../../source/yaml.ts';
-import { controlPolicies } from '../control/decide.ts';
+import { controlPolicies, whyDenied } from '../control/decide.ts';
 import type { ControlQuestion } from '../control/question.ts';
 import { refusalOf } from '../decide/permit.ts';
 import type { HopVerdict, Question } from '../decide/question.ts';
@@ -165,15 +165,11 @@ export function runTests({ tests }: Sources, snapshot: Snapshot<Inventory>) {
 export function judgeCase(stated: PolicyCase, snapshot: Snapshot<Inventory>): CaseResult {
   if ('questions' in stated) return runCase(stated, (question) => snapshot.decide(question));
   const { principal, action, resource, ...context } = stated.control;
-  const { allowed, permits, forbids, errors } = controlPolicies(snapshot).decide(principal, action, resource, context);
-  const [result, by] = allowed ? (['allow', permits] as const) : (['deny', forbids] as const);
-  return { result, by, reason: null, detail: allowed ? '' : whyDenied(forbids, errors) };
-}
-
-/** Why a call of the control API was denied, in one line. */
-export function whyDenied(forbids: readonly string[], errors: readonly string[]): string {
-  if (errors.length > 0) return errors.join('; ');
-  return forbids.length > 0 ? `forbidden by ${forbids.join(', ')}` : 'no control policy permits it';
+  const decision = controlPolicies(snapshot).decide(principal, action, resource, context);
+  const [result, by] = decision.allowed
+    ? (['allow', decision.permits] as const)
+    : (['deny', decision.forbids] as const);
+  return { result, by, reason: null, detail: decision.allowed ? '' : whyDenied(decision) };
 }
 
 /** Judges a request as a check would: every hop by itself, and all must be permitted. */

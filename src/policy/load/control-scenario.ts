@@ -9,7 +9,7 @@ import {
   controlActions,
   controlProofs,
 } from '../control/question.ts';
-import { knownWorkload, NOON } from './scenario.ts';
+import { knownWorkload, NOON, scenarioSchema } from './scenario.ts';
 
 /** The facts of one call of the control API as a person writes them, beside `caller` and `at`. */
 export const controlShape = {
@@ -30,15 +30,9 @@ export const controlShape = {
   seconds: z.int().min(1).optional().describe('How long the revocation holds. Default: 3600.'),
 };
 
-/** What is stated of one call of the control API. What is left out has the default that the schema tells. */
-export interface ControlScenario {
-  readonly caller?: string | undefined;
-  readonly control?: string | undefined;
-  readonly proof?: (typeof controlProofs)[number] | undefined;
-  readonly dryRun?: boolean | undefined;
-  readonly seconds?: number | undefined;
-  readonly at?: string | undefined;
-}
+/** One call of the control API, and by whom. What is left out has the default that the schema tells. */
+export const controlScenarioSchema = scenarioSchema.pick({ caller: true, at: true }).extend(controlShape);
+export type ControlScenario = z.output<typeof controlScenarioSchema>;
 
 /**
  * The question of one call, or what the statement says wrongly, in words for whoever wrote it. The workloads, the team and
