@@ -102,13 +102,14 @@ function pageOf({ items, next, covers }: Members): Page | null {
 
 /** Says in a sentence what the control API refused, and why. */
 function refused(answer: { problem: ControlProblem; document: unknown }, json: boolean, io: Io): number {
-  const { status, title, detail, code, decision } = answer.problem;
+  const { status, title, detail, code, decision, wrong } = answer.problem;
   const about = [
     ...(code === null ? [] : [code]),
     `status ${status}`,
     ...(decision === null ? [] : [`audit ${decision}`]),
   ];
   io.err(`${detail === null ? title : `${title}: ${detail}`} (${about.join(', ')})\n`);
+  for (const text of wrong) io.err(`  ${text}\n`);
   if (json) io.out(`${indentedJson(answer.document)}\n`);
   return FAILED;
 }

@@ -28,6 +28,8 @@ export interface ControlProblem {
   readonly code: string | null;
   /** The line of the audit that tells of this call. */
   readonly decision: string | null;
+  /** What is wrong with the request, each with its place. */
+  readonly wrong: readonly string[];
 }
 
 /** What came of a call. `sent`: whether the server may have taken it, though no answer came. */
@@ -112,8 +114,12 @@ function problemOf(status: number, document: Readonly<Record<string, unknown>>):
     return typeof value === 'string' && value !== '' ? value : null;
   };
   const title = text('title') ?? 'the control API refused';
-  return { status, title, detail: text('detail'), code: text('code'), decision: text('decision') };
+  const wrong = Array.isArray(document.wrong) ? document.wrong.map(wrongText) : [];
+  return { status, title, detail: text('detail'), code: text('code'), decision: text('decision'), wrong };
 }
+
+const wrongText = (wrong: unknown): string =>
+  isObject(wrong) ? `${String(wrong.at)}: ${String(wrong.message)}` : String(wrong);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

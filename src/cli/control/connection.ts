@@ -69,11 +69,12 @@ export async function connectionBy(values: Values): Promise<ControlConnection | 
   if ((cert === undefined) !== (key === undefined)) return misused('name --cert and --key together');
   if (cert !== undefined && agent !== null) return misused('name --cert and --key, or --workload-api');
   const byTls = [cert, ca, values['server-id'], agent ?? undefined].some((each) => each !== undefined);
-  if (byTls && target.tls === 'no')
-    return misused('a certificate needs https:// or unix://; over http:// a caller is proven by --token-file');
+  const { serverName } = target;
+  if (byTls && serverName === null)
+    return misused('a certificate needs https://; over unix:// and http:// a caller is proven by --token-file');
   let tls: TlsSettings | null = null;
-  if (target.tls === 'yes' || byTls) {
-    const given = { cert, key, ca, agent, serverId: values['server-id'], host: target.serverName };
+  if (serverName !== null) {
+    const given = { cert, key, ca, agent, serverId: values['server-id'], host: serverName };
     const read = await tlsSettings(given, timeout.data);
     if ('fault' in read) return read;
     tls = read;
@@ -88,14 +89,13 @@ export async function connectionBy(values: Values): Promise<ControlConnection | 
 interface Target {
   readonly at: ControlConnection['at'];
   readonly host: string;
-  /** Null on a Unix socket, which has no name. */
+  /** Whom the server has to prove itself as; null without TLS. */
   readonly serverName: string | null;
-  readonly tls: 'yes' | 'no' | 'optional';
 }
 
 function targetOf(text: string): Target | Fault {
   const [, socket] = /^unix:(?:\/\/)?(\/.+)$/.exec(text) ?? [];
-  if (socket !== undefined) return { at: { path: socket }, host: 'localhost', serverName: null, tls: 'optional' };
+  if (socket !== undefined) return { at: { path: socket }, host: 'localhost', serverName: null };
   const url = URL.parse(text);
   const plain = url?.protocol === 'http:';
   if (
@@ -110,7 +110,7 @@ function targetOf(text: string): Target | Fault {
   if (plain && !(name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))))
     return new Fault('http:// is for 127.0.0.1 and [::1] alone; write https://');
   const port = Number(url.port || (plain ? 80 : 443));
-  return { at: { host: name, port }, host: url.host, serverName: name, tls: plain ? 'no' : 'yes' };
+  return { at: { host: name, port }, host: url.host, serverName: plain ? null : name };
 }
 
 function endpointBy(text: string | undefined): WorkloadEndpoint | null | Fault {

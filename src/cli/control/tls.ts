@@ -30,8 +30,8 @@ export interface TlsGiven {
   readonly ca: string | undefined;
   readonly agent: WorkloadEndpoint | null;
   readonly serverId: string | undefined;
-  /** Null where the address has no name that a certificate could carry. */
-  readonly host: string | null;
+  /** The host of the URL. */
+  readonly host: string;
 }
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -46,7 +46,6 @@ export async function tlsSettings(given: TlsGiven, timeoutMs: number): Promise<T
   const { cert, key, ca, agent, serverId, host } = given;
   const id = serverId === undefined ? null : SpiffeId.parse(serverId);
   if (id instanceof Refusal) return misused(`--server-id: ${id.detail}`);
-  if (id === null && host === null) return misused('TLS on a Unix socket: name the server with --server-id');
   if (id === null && agent !== null && ca === undefined)
     return misused('an SVID has no host name: name the server with --server-id, or its authorities with --ca');
   if (id !== null && ca === undefined && agent === null)
@@ -60,7 +59,7 @@ export async function tlsSettings(given: TlsGiven, timeoutMs: number): Promise<T
   const agentSays = agent === null ? null : await askAgent(agent, caText === null ? id : null, timeoutMs);
   if (agentSays instanceof Fault) return unread(agentSays);
   const certificate = own ?? agentSays?.certificate ?? null;
-  if (id === null) return { certificate, server: { kind: 'web', ca: caText, name: host ?? '' } };
+  if (id === null) return { certificate, server: { kind: 'web', ca: caText, name: host } };
   const bundles = caText === null ? agentSays?.bundles : bundleOf(id.trustDomain, ca ?? '', caText);
   if (bundles instanceof Fault) return unread(bundles);
   return { certificate, server: { kind: 'spiffe', id, bundles: bundles ?? new BundleSnapshot([]) } };
