@@ -7,6 +7,8 @@ import { misuse, readArguments } from './cli/arguments.ts';
 import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
+import { decisions, revocations, workloads } from './cli/control/lists.ts';
+import { lift, revoke } from './cli/control/revoke.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -17,11 +19,14 @@ serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
 policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
 audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
+revoke, lift            an order to a control API: refuse what is valid otherwise, or end such an order
+revocations, decisions, workloads
+                        what a control API lists
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 
-Exit codes: 0 done; 1 problems or differences were found, or the sidecar could not serve; 2 a file could not be read; 64 the
-command line is wrong.
+Exit codes: 0 done; 1 problems or differences were found, or the sidecar could not serve; 2 a file could not be read, or
+the control API did not answer; 64 the command line is wrong.
 `;
 const SERVE_USAGE = `serve --config FILE
   answers Envoy's checks until SIGTERM or SIGINT
@@ -39,6 +44,11 @@ const commands: Commands = {
   'check-config': { usage: CHECK_CONFIG_USAGE, run: checkConfig },
   policy,
   audit,
+  revoke,
+  lift,
+  revocations,
+  decisions,
+  workloads,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

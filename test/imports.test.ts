@@ -34,6 +34,7 @@ const order = [
   'control',
   'app',
   'cli',
+  'cli/control',
   '.',
 ];
 
@@ -46,6 +47,9 @@ const apart: readonly (readonly [from: string, to: string])[] = [
   ['cli', 'envoy'],
   ['cli', 'control'],
   ['cli', 'app'],
+  ['cli/control', 'envoy'],
+  ['cli/control', 'control'],
+  ['cli/control', 'app'],
   ['observe', 'check'],
 ];
 

@@ -12,6 +12,7 @@ import { verifyX509Svid } from './x509-svid.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const TIMEOUT_MS = 10_000;
+const LATE = `no answer within ${TIMEOUT_MS / 1000} s`;
 const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308]);
 
@@ -42,7 +43,8 @@ export async function fetchBundle(
   now: number,
   signal: AbortSignal,
 ): Promise<Uint8Array | Fault> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const bounded = AbortSignal.any([signal, timeout]);
   let at = url;
   try {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
@@ -54,7 +56,7 @@ export async function fetchBundle(
     }
     return new Fault(`${url}: more than ${MAX_REDIRECTS} redirects`);
   } catch (error) {
-    return new Fault(`${at}: ${messageOf(error)}`);
+    return new Fault(`${at}: ${timeout.aborted ? LATE : messageOf(error)}`);
   }
 }
 
@@ -81,7 +83,7 @@ async function get(
       ? { ...(proof.ca === null ? {} : { ca: proof.ca }) }
       : { rejectUnauthorized: false }),
   });
-  const abort = () => socket.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`));
+  const abort = () => socket.destroy(new Error(LATE));
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (signal.aborted) abort();
@@ -116,6 +118,8 @@ async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | F
     path: `${url.pathname}${url.search}`,
     headers: { host: url.host, accept: 'application/json', connection: 'close' },
   });
+  // What fails after the answer has begun is told by the answer, and by this too.
+  asking.on('error', () => {});
   asking.end();
   const [response] = (await once(asking, 'response')) as [IncomingMessage];
   if (REDIRECTS.has(response.statusCode) && response.headers.location !== undefined) return response.headers.location;

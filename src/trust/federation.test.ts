@@ -245,6 +245,13 @@ describe('bundle endpoints', () => {
     assert.match(world.state.fault ?? '', /answered 500/);
   });
 
+  test('an endpoint that stalls in the middle of its answer is given up, and ends nothing else', async () => {
+    await world.serve(webCertificate());
+    world.respond = (_request, response) => response.write('{"keys":');
+    await world.read(web);
+    assert.match(world.state.fault ?? '', /no answer within 10 s/);
+  });
+
   test('an answer beyond the limit is cut off', async () => {
     await world.serve(webCertificate());
     world.respond = (_request, response) => response.end(Buffer.alloc(5 * 1024 * 1024, 0x20));

@@ -25,7 +25,17 @@ const cli = (args: readonly string[]) => {
 after(removeFolders);
 
 const VERBS = ['check', 'test', 'explain', 'replay', 'reach'].map((verb) => ['policy', verb]);
-const COMMANDS = [['serve'], ['check-config'], ...VERBS, ['audit', 'verify'], ['audit', 'find'], ['help'], ['version']];
+const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads'].map((name) => [name]);
+const COMMANDS = [
+  ['serve'],
+  ['check-config'],
+  ...VERBS,
+  ['audit', 'verify'],
+  ['audit', 'find'],
+  ...CONTROL,
+  ['help'],
+  ['version'],
+];
 
 const HEAD = `# Commands
 
@@ -36,7 +46,7 @@ every verb takes \`--help\` (or \`-h\`) and prints its help on standard output.
 |---|---|
 | 0 | done |
 | 1 | problems or differences were found, or \`audit find\` found nothing; or the sidecar could not start |
-| 2 | a file could not be read: it does not exist, or has the wrong format |
+| 2 | a file could not be read: it does not exist, or has the wrong format; or the control API did not answer |
 | 64 | the command line is wrong |
 
 This page is generated from the help of the commands; \`UPDATE=1 node --test test/cli/commands.test.ts\` writes it.
@@ -74,7 +84,7 @@ test('help goes to standard output and is no error, however it is asked for', as
   }
   const all = await cli(['--help']);
   assert.equal(all.code, 0);
-  for (const [first] of COMMANDS) assert.match(all.stdout, new RegExp(`^${first}\\b`, 'm'));
+  for (const [first] of COMMANDS) assert.match(all.stdout, new RegExp(`^(\\w+, )*${first}\\b`, 'm'));
   for (const args of [['help'], []]) assert.deepEqual(await cli(args), all);
 });
 

@@ -26,6 +26,7 @@ export async function summary(sidecar: Sidecar): Promise<string> {
     'Try next:',
     '  npm run demo -- --keep         leave it running and print curl lines',
     '  npm run demo -- --spire        the same with certificates from a real SPIRE (built once, about ten minutes)',
+    '  npm run demo -- --fleet        two sidecars that share a Redis',
     '  cedar/example/policies         the policies that decided; edit one, run the demo again',
     '  README.md                      attach it to your own Envoy',
   ].join('\n');

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../support/envoy-binary.ts';
 import { Estate } from '../support/estate.ts';
+import { needRedis } from '../support/redis-binary.ts';
 import { believeAccessTokens, dpopRows } from './dpop.ts';
 import { curlLines, summary } from './epilogue.ts';
+import { playFleet } from './fleet.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
 import { printMatrix } from './reuse-print.ts';
@@ -12,12 +14,17 @@ import { LEDGER, rows } from './rows.ts';
 import { playSpire } from './spire.ts';
 import { table } from './table.ts';
 
-/** `npm run demo [-- --keep] [-- --spire]`: exit code 0 only if every answer was right. */
+/** `npm run demo [-- --keep] [-- --spire] [-- --fleet]`: exit code 0 only if every answer was right. */
 const flag = { type: 'boolean', default: false } as const;
-const { values } = parseArgs({ options: { keep: flag, spire: flag } });
+const { values } = parseArgs({ options: { keep: flag, spire: flag, fleet: flag } });
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 await findEnvoy();
+if (values.fleet) {
+  const missing = await needRedis();
+  if (missing !== null) say(missing);
+  process.exit(missing === null && (await playFleet(say)) ? 0 : 1);
+}
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
 const estate = await Estate.start({
   envoy: 'uds',

@@ -1,6 +1,11 @@
-{{/* Not empty where the check port serves mutual TLS. */}}
+{{/* Not empty where the release has a Deployment of its own. */}}
+{{- define "cedar.deployed" -}}
+{{- if ne .Values.mode "sidecar" -}}true{{- end -}}
+{{- end }}
+
+{{/* Not empty where the check port or the control port serves TLS. */}}
 {{- define "cedar.overTls" -}}
-{{- if and (eq .Values.mode "central") (not .Values.unsafePlaintext) -}}true{{- end -}}
+{{- if and (include "cedar.deployed" .) (not .Values.unsafePlaintext) -}}true{{- end -}}
 {{- end }}
 
 {{/* Every trust domain by name, ours among them. */}}
@@ -10,14 +15,14 @@
 {{- toYaml $all -}}
 {{- end }}
 
-{{/* Not empty where the check port's certificate comes from files. */}}
+{{/* Not empty where the certificate of the check port or the control port comes from files. */}}
 {{- define "cedar.certificate" -}}
 {{- if and (include "cedar.overTls" .) (or .Values.central.certificate.secret .Values.central.certificate.volume) -}}true{{- end -}}
 {{- end }}
 
 {{/* Not empty where the check port's clients are in a ConfigMap. */}}
 {{- define "cedar.peersFile" -}}
-{{- if and (include "cedar.overTls" .) .Values.central.peersConfigMap -}}true{{- end -}}
+{{- if and (eq .Values.mode "central") (include "cedar.overTls" .) .Values.central.peersConfigMap -}}true{{- end -}}
 {{- end }}
 
 {{/* Not empty where the SPIFFE agent is asked: for our own SVID, or for a bundle. */}}
@@ -72,26 +77,46 @@ DPoP may bind them.
 {{- end -}}
 {{- end }}
 
+{{/* Fails where an order of the control API would hold in one process of several. */}}
+{{- define "cedar.refuseSharedOrders" -}}
+{{- if eq .Values.mode "control" -}}
+{{- if not (include "cedar.sharesState" .) -}}
+{{- fail "mode: control takes orders for all sidecars, which read them from the store that they share: set config.state.store to redis and config.state.url to the store of the sidecars." -}}
+{{- end -}}
+{{- else if and (hasKey (.Values.config.listen | default dict) "control") (ne (toString .Values.config.listen.control) "off") (not (include "cedar.sharesState" .)) -}}
+{{- if and (eq .Values.mode "central") (or .Values.central.autoscaling.enabled (gt (int .Values.central.replicas) 1)) -}}
+{{- fail "config.listen.control takes orders such as revocations, and each replica remembers by itself which ones it took: with central.replicas above 1 or central.autoscaling the others would go on allowing. Share what is remembered by config.state.store: redis, or set central.replicas to 1 and no autoscaler." -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") (not .Values.sidecar.singleReplica) -}}
+{{- fail "config.listen.control takes orders such as revocations, and each sidecar remembers by itself which ones it took: the sidecars of other pods would go on allowing. Share what is remembered by config.state.store: redis, or run one pod, without an autoscaler, and set sidecar.singleReplica to true." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Fails where values contradict each other in a way that a schema cannot say. */}}
 {{- define "cedar.refuseContradictions" -}}
 {{- include "cedar.refuseSharedProofs" . -}}
+{{- include "cedar.refuseSharedOrders" . -}}
 {{- if hasKey .Values.foreignTrustDomains .Values.trustDomain -}}
 {{- fail (printf "foreignTrustDomains names %s, which is trustDomain: its bundle is under bundle." .Values.trustDomain) -}}
 {{- end -}}
-{{- if and (eq .Values.mode "central") .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
-{{- fail "keys or bundles are fetched by URL, or config.state names a store, and the NetworkPolicy lets central pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
+{{- if and (include "cedar.deployed" .) .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
+{{- fail "keys or bundles are fetched by URL, or config.state names a store, and the NetworkPolicy lets the pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
 {{- fail "central.port and status.port are the same." -}}
 {{- end -}}
+{{- if and (eq .Values.mode "control") (eq (int .Values.control.port) (int .Values.status.port)) -}}
+{{- fail "control.port and status.port are the same." -}}
+{{- end -}}
 {{- if and (include "cedar.certificate" .) (dig "listen" "tls" "svid" "" .Values.config) -}}
 {{- fail "config.listen.tls.svid asks the SPIFFE agent for what central.certificate has: drop one." -}}
 {{- end -}}
-{{- if and (eq .Values.mode "central") .Values.central.certificate.caFile (not (include "cedar.certificate" .)) -}}
+{{- if and (include "cedar.deployed" .) .Values.central.certificate.caFile (not (include "cedar.certificate" .)) -}}
 {{- fail "central.certificate.caFile is a file of central.certificate.secret or central.certificate.volume: set one of them." -}}
 {{- end -}}
 {{- $limits := .Values.config.limits | default dict -}}
-{{- if and (eq .Values.mode "central") (not (or $limits.drainDelay $limits.drain)) (le (int .Values.central.terminationGracePeriodSeconds) (add 28 (int .Values.central.preStopSeconds) | int)) -}}
+{{- if and (include "cedar.deployed" .) (not (or $limits.drainDelay $limits.drain)) (le (int .Values.central.terminationGracePeriodSeconds) (add 28 (int .Values.central.preStopSeconds) | int)) -}}
 {{- fail "central.terminationGracePeriodSeconds must be more than central.preStopSeconds and 28 s (limits.drainDelay 3 s, limits.drain 20 s, 5 s for the audit) together." -}}
 {{- end -}}
 {{- $paths := dict -}}
@@ -122,15 +147,8 @@ DPoP may bind them.
 {{- toYaml $at -}}
 {{- end }}
 
-{{/* The configuration file: what the chart knows, with .Values.config merged over it. */}}
-{{- define "cedar.config" -}}
-{{- $listen := dict -}}
-{{- if eq .Values.mode "central" -}}
-{{- $_ := set $listen "check" (printf "%s:%d" .Values.listenAddress (int .Values.central.port)) -}}
-{{- $_ := set $listen "status" (printf "%s:%d" .Values.listenAddress (int .Values.status.port)) -}}
-{{- if .Values.unsafePlaintext -}}
-{{- $_ := set $listen "unsafePlaintext" true -}}
-{{- else -}}
+{{/* TLS of the check port or the control port: by files, or by the SPIFFE agent. */}}
+{{- define "cedar.tls" -}}
 {{- $tls := dict -}}
 {{- if include "cedar.certificate" . -}}
 {{- $from := .Values.central.certificate -}}
@@ -139,7 +157,38 @@ DPoP may bind them.
 {{- with $from.caFile }}{{ $_ := set $files "ca" (print $folder .) }}{{ end -}}
 {{- $_ := set $tls "files" $files -}}
 {{- end -}}
-{{- $_ := set $listen "tls" $tls -}}
+{{- toYaml $tls -}}
+{{- end }}
+
+{{/* The names by which the Service of the control port is called, and those of control.hosts. */}}
+{{- define "cedar.controlHosts" -}}
+{{- $name := include "cedar.name" . -}}
+{{- $service := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) -}}
+{{- concat $service .Values.control.hosts | uniq | toYaml -}}
+{{- end }}
+
+{{/* The file of a public key of `control.trustedKeys`. */}}
+{{- define "cedar.trustedKey" -}}
+/etc/cedar-ext-authz/control-keys/{{ .name }}/{{ .key }}
+{{- end }}
+
+{{/* The configuration file: what the chart knows, with .Values.config merged over it. */}}
+{{- define "cedar.config" -}}
+{{- $listen := dict -}}
+{{- if eq .Values.mode "control" -}}
+{{- $control := dict
+  "address" (printf "%s:%d" .Values.listenAddress (int .Values.control.port))
+  "tls" (include "cedar.tls" . | fromYaml)
+  "hosts" (include "cedar.controlHosts" . | fromYamlArray)
+-}}
+{{- $listen = dict "check" "off" "control" $control "status" (printf "%s:%d" .Values.listenAddress (int .Values.status.port)) -}}
+{{- else if eq .Values.mode "central" -}}
+{{- $_ := set $listen "check" (printf "%s:%d" .Values.listenAddress (int .Values.central.port)) -}}
+{{- $_ := set $listen "status" (printf "%s:%d" .Values.listenAddress (int .Values.status.port)) -}}
+{{- if .Values.unsafePlaintext -}}
+{{- $_ := set $listen "unsafePlaintext" true -}}
+{{- else -}}
+{{- $_ := set $listen "tls" (include "cedar.tls" . | fromYaml) -}}
 {{- if include "cedar.peersFile" . -}}
 {{- $_ := set $listen "peersFile" "/etc/cedar-ext-authz/peers/peers.yaml" -}}
 {{- else -}}
@@ -172,5 +221,13 @@ DPoP may bind them.
   "policy" (dict "folder" "/etc/cedar-ext-authz/policies" "inventory" "/etc/cedar-ext-authz/inventory/inventory.yaml")
   "audit" (dict "sinks" $sinks)
 -}}
+{{- $control := dict -}}
+{{- with .Values.control.key }}{{ $_ := set $control "key" (printf "/etc/cedar-ext-authz/control/%s" .key) }}{{ end -}}
+{{- with .Values.control.trustedKeys -}}
+{{- $files := list }}{{ range . }}{{ $files = append $files (include "cedar.trustedKey" .) }}{{ end -}}
+{{- $_ := set $control "trustedKeys" $files -}}
+{{- end -}}
+{{- with .Values.control.audience }}{{ $_ := set $control "audience" . }}{{ end -}}
+{{- with $control }}{{ $_ := set $base "control" . }}{{ end -}}
 {{- mergeOverwrite $base (deepCopy .Values.config) | toYaml -}}
 {{- end }}

@@ -17,7 +17,7 @@ args: [serve, --config, /etc/cedar-ext-authz/config/config.yaml]
 env:
   {{- include "cedar.env" . | trim | nindent 2 }}
 {{- end }}
-{{- if and (eq $values.mode "central") (gt (int $values.central.preStopSeconds) 0) (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
+{{- if and (include "cedar.deployed" .root) (gt (int $values.central.preStopSeconds) 0) (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
 lifecycle:
   # New connections still come while the cluster takes the pod out of its Service.
   preStop: { sleep: { seconds: {{ $values.central.preStopSeconds }} } }
@@ -26,6 +26,8 @@ ports:
   - { name: cedar-status, containerPort: {{ .port }}, protocol: TCP }
   {{- if eq $values.mode "central" }}
   - { name: check, containerPort: {{ $values.central.port }}, protocol: TCP }
+  {{- else if eq $values.mode "control" }}
+  - { name: control, containerPort: {{ $values.control.port }}, protocol: TCP }
   {{- end }}
 startupProbe:
   {{- include "cedar.probe" (dict "path" "/readyz" "port" .port "times" $values.probes.startup) | nindent 2 }}
@@ -88,6 +90,12 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 {{- if .Values.state.secret }}
 - { name: cedar-state, mountPath: /etc/cedar-ext-authz/state, readOnly: true }
+{{- end }}
+{{- if .Values.control.key }}
+- { name: cedar-control, mountPath: /etc/cedar-ext-authz/control, readOnly: true }
+{{- end }}
+{{- if .Values.control.trustedKeys }}
+- { name: cedar-control-keys, mountPath: /etc/cedar-ext-authz/control-keys, readOnly: true }
 {{- end }}
 {{- with .Values.volumeMounts }}
 {{ toYaml . }}
@@ -152,6 +160,18 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 {{- with .Values.state.secret }}
 - { name: cedar-state, secret: { secretName: {{ . | quote }} } }
+{{- end }}
+{{- with .Values.control.key }}
+# 0440: readable by the group, which is fsGroup.
+- { name: cedar-control, secret: { secretName: {{ .secret | quote }}, defaultMode: 288, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }
+{{- end }}
+{{- with .Values.control.trustedKeys }}
+- name: cedar-control-keys
+  projected:
+    sources:
+      {{- range . }}
+      - configMap: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: {{ printf "%s/%s" .name .key | quote }} }] }
+      {{- end }}
 {{- end }}
 {{- with .Values.volumes }}
 {{ toYaml . }}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pemBundle } from '../support/ca.ts';
+import { startEnvoy } from '../support/envoy.ts';
+import { Estate, PAYMENTS } from '../support/estate.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { Redis } from '../support/redis.ts';
+import { Sidecar } from '../support/sidecar.ts';
+import { ending } from '../support/started.ts';
+import { believeAccessTokens } from './dpop.ts';
+import type { DemoEstate } from './rows.ts';
+
+/** Two sidecars, each with an Envoy in front of the same service, and the Redis that they share. */
+export const Fleet = { start };
+export type Fleet = Awaited<ReturnType<typeof start>>;
+
+/** What a process leaves in its folder, and another one makes for itself. */
+const OWN = /\.(sock|jsonl|log)$|\/envoy/;
+
+async function start() {
+  await using started = new AsyncDisposableStack();
+  const redis = started.adopt(await Redis.start(), (one) => one.remove());
+  // A store whose history has only begun takes no proof from before; this one is an hour old.
+  await redis.age('default');
+  const first = ending(
+    started,
+    await Estate.start({
+      envoy: 'uds',
+      prepare: (dir, ca) => {
+        writeFileSync(join(dir, 'nonces'), `${randomBytes(32).toString('base64')}\n`);
+        const { task } = believeAccessTokens(dir, ca) as { task: object };
+        const nonce = { required: true, secretFile: './nonces' };
+        return {
+          task: { ...task, dpop: { nonce } },
+          state: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
+        };
+      },
+    }),
+  );
+  const { base, ca, svid, upstream } = first;
+  const dir = started.adopt(temporaryFolder(), removeFolder);
+  cpSync(base.dir, dir, { recursive: true, filter: (path) => !OWN.test(path.slice(base.dir.length)) });
+  const sidecar = ending(started, await Sidecar.start({ dir, config: base.config }));
+  const envoy = ending(
+    started,
+    await startEnvoy({
+      config: 'uds',
+      dir,
+      svid: svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] }),
+      bundlePem: pemBundle(ca),
+      check: sidecar.check,
+      upstream: upstream.port,
+    }),
+  );
+  const second: DemoEstate = { envoy, sidecar, upstream, ca, svid };
+  const running = started.move();
+  return { redis, estates: [first as DemoEstate, second] as const, stop: () => running.disposeAsync() };
+}

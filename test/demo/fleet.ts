@@ -1,0 +1,58 @@
+import { askedForNonce, dpopAgent, dpopTask } from './dpop.ts';
+import { heading, type Played, play } from './play.ts';
+import { allowed, denied, LEDGER, type Row, type Stage, send } from './rows.ts';
+import { table } from './table.ts';
+
+/**
+ * Two sidecars with one Redis, each behind an Envoy of its own: what one of them has seen used, the other refuses. Whether every
+ * answer was right.
+ */
+export async function playFleet(say: (text: string) => void): Promise<boolean> {
+  // What it needs is on PATH only now.
+  const { Fleet } = await import('./fleet-estate.ts');
+  const fleet = await Fleet.start();
+  try {
+    say(`
+client ──mTLS──▶ Envoy 1 ──▶ service ◀── Envoy 2 ◀──mTLS── client
+                   │                        │
+               sidecar 1 ──────▶ Redis ◀──── sidecar 2
+`);
+    const stages = fleet.estates.map((estate): Stage => ({ estate, openEnvoy: estate.envoy }));
+    const played: Played[] = [];
+    for (const { at, ...row } of fleetRows()) {
+      const { right, cells } = await play(row, stages[at - 1]!);
+      played.push({ right, cells: [`sidecar ${at}`, ...cells] });
+    }
+    say(
+      table(
+        ['at', ...heading],
+        played.map(({ cells }) => cells),
+      ),
+    );
+    const right = played.filter((one) => one.right).length;
+    say(`\ndemo of a fleet: ${right} of ${played.length} right`);
+    return right === played.length;
+  } finally {
+    await fleet.stop();
+  }
+}
+
+/** A row, and the sidecar that it is played at. */
+type FleetRow = Row & { readonly at: 1 | 2 };
+
+function fleetRows(): readonly FleetRow[] {
+  const agent = dpopAgent();
+  const path = '/api/invoices/42';
+  const ledger = { who: 'ledger (service)', task: '–', request: `GET ${path}`, expected: allowed };
+  const reads = async ({ estate }: Stage) => send(estate.envoy, await estate.svid(LEDGER), { path });
+  const replayed = denied('task_proof_replayed', 401);
+  return [
+    { at: 1, ...ledger, play: reads },
+    { at: 2, ...ledger, play: reads },
+    { at: 1, ...dpopTask, request: `GET ${path}, first DPoP proof`, ...askedForNonce, play: agent.ask },
+    { at: 1, ...dpopTask, request: `GET ${path}, proof with the nonce`, expected: allowed, play: agent.ask },
+    { at: 2, ...dpopTask, request: `GET ${path}, the same proof`, expected: replayed, play: agent.again },
+    { at: 1, ...dpopTask, request: `GET ${path}, the same proof`, expected: replayed, play: agent.again },
+    { at: 2, ...dpopTask, request: `GET ${path}, a new proof, same nonce`, expected: allowed, play: agent.ask },
+  ];
+}
