@@ -27,7 +27,10 @@ async function outcome(t: TestContext, redis: Redis, rules: readonly string[]): 
   await redis.admin('DEL', 'authz:{test}:history', 'authz:{test}:revocations', 'authz:{test}:lifts');
   await redis.admin('HSET', 'authz:{test}:proofs', '1', '1');
   const { state } = await sidecarState(t, storeOptions(redis, { user, replicas: 1, timeoutMs: 1000 }));
-  const { fault } = state.status();
+  const { fault } = await until('contact', () => {
+    const status = state.status();
+    return status.fault === 'not reached yet' ? null : status;
+  });
   if (fault !== null) return fault;
   const claimed = await claim(state, 'proof');
   if (claimed.result === 'unavailable') return claimed.detail;
