@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { blocks, page } from '../../test/docs/markdown.ts';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { until } from '../../test/support/until.ts';
 import { systemClock } from '../base/clock.ts';
@@ -42,6 +44,20 @@ test('its own key is trusted beside those of the files; without files there is n
   );
   const { keys: none } = await source(t, null, []);
   assert.deepEqual([none.keys, none.missing], [{ signing: null, trusted: [] }, false]);
+});
+
+test('the keys that docs/state.md makes belong together', async (t) => {
+  const dir = temporaryFolder();
+  t.after(() => removeFolder(dir));
+  const [block] = blocks(page('docs/state.md').text).filter(({ info }) => info === 'sh lifts');
+  for (const line of block!.text.trim().split('\n')) {
+    const [command = '', ...args] = line.split('#')[0]!.trim().split(/\s+/);
+    execFileSync(command, args, { cwd: dir, stdio: 'ignore' });
+  }
+  const { keys } = await source(t, join(dir, 'lifts.key'), [join(dir, 'lifts.pem')]);
+  assert.equal(keys.fault, null);
+  const [own, trusted] = keys.keys.trusted;
+  assert.ok(own!.equals(trusted!));
 });
 
 test('a file that changes is read again; a bad one changes nothing, and is told', async (t) => {

@@ -9,6 +9,7 @@ import { writePage } from './page/page.ts';
 import { plot } from './page/plot.ts';
 import { made, writeLastRun } from './page/record.ts';
 import { line } from './page/report.ts';
+import { revocationFigures } from './revocations.ts';
 import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
@@ -22,8 +23,8 @@ npm run bench -- hits [SEED]
   how many verdicts are remembered in a mixed load
 npm run bench -- starts [N]
   what a start takes, and the first checks after it
-npm run bench -- state [--rounds N] [--checks N]
-  what a proof costs with the memory and with a shared store
+npm run bench -- state [revocations] [--rounds N] [--checks N]
+  what a proof costs with the memory and with a shared store, and how soon and at what cost revocations of a store hold
 npm run bench -- against COMMIT [--rounds N] [--checks N]
   what a check costs here and at that commit
 --record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
@@ -68,8 +69,11 @@ async function dispatch(): Promise<number> {
       return 0;
     case 'starts':
       return await starts(await build(folder));
-    case 'state':
-      return (await stateFigures({ rounds: number(values.rounds, 5), checks: Number(values.checks) / 10 })) ? 0 : 1;
+    case 'state': {
+      const proofs = { rounds: number(values.rounds, 5), checks: Number(values.checks) / 10 };
+      const good = argument === 'revocations' || (await stateFigures(proofs));
+      return (await revocationFigures({ ...proofs, checks: Number(values.checks) })) && good ? 0 : 1;
+    }
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
       return (await against(argument ?? 'HEAD', options)) ? 0 : 1;

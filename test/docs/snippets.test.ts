@@ -27,6 +27,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/spire.md', info: /^(sh|yaml) \w+$/, by: 'test/support/spire-docs.ts' },
   { page: 'docs/state.md', info: /^yaml state$/, by: 'src/config/state.test.ts' },
   { page: 'docs/state.md', info: /^text acl$/, by: 'test/support/redis-acl.ts' },
+  { page: 'docs/state.md', info: /^sh lifts$/, by: 'src/state/lift-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
   { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
 ];

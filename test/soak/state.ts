@@ -1,10 +1,9 @@
-import { systemClock } from '../../src/base/clock.ts';
-import { RedisState } from '../../src/state/redis/store.ts';
 import { until } from '../support/until.ts';
 import type { SoakResult } from './run.ts';
 import { type StateFault, stateFaults } from './store/faults.ts';
 import { StateLoad } from './store/load.ts';
 import { onceOverSidecars } from './store/once.ts';
+import { RevocationLoad } from './store/revocations.ts';
 
 const SIDECARS = 4;
 const USES = 10_000;
@@ -24,12 +23,16 @@ interface Played {
   readonly faults: readonly string[];
   readonly uses: number;
   readonly second: number;
+  /** Orders to revoke that were taken, and allows that one of them forbade. */
+  readonly orders: number;
+  readonly forbidden: number;
   readonly recoveryMs: number;
 }
 
 /**
  * `npm run soak -- state [short] [FAULT]`: one proof used 10,000 times over four sidecars is allowed once; then a store is
- * put through every fault while clients and thieves use proofs on the states of four sidecars, and no proof is allowed twice.
+ * put through every fault while clients and thieves use proofs on the states of four sidecars and revocations are ordered at
+ * each of them: no proof is allowed twice, and nothing is allowed that a revocation forbids.
  */
 export async function run(args: readonly string[]): Promise<SoakResult> {
   const short = args.includes('short');
@@ -37,32 +40,37 @@ export async function run(args: readonly string[]): Promise<SoakResult> {
   const once = await onceOverSidecars(SIDECARS, short ? SHORT_USES : USES);
   const faults = [...once.faults];
   const chosen = stateFaults.filter(({ name, long }) => (wanted === undefined ? !(short && long) : name === wanted));
-  let [uses, second, slowest] = [0, 0, 0];
+  let [uses, second, orders, forbidden, slowest] = [0, 0, 0, 0, 0];
   for (const fault of chosen) {
     const played = await play(fault);
     faults.push(...played.faults);
     uses += played.uses;
     second += played.second;
+    orders += played.orders;
+    forbidden += played.forbidden;
     slowest = Math.max(slowest, played.recoveryMs);
     if (!short) process.stdout.write(`  ${fault.name}: ${played.line}\n`);
   }
-  const line = `${once.line}; ${chosen.length} faults, ${uses} uses, ${second} second allows, slowest recovery ${Math.round(slowest)} ms`;
+  const line = `${once.line}; ${chosen.length} faults, ${uses} uses, ${second} second allows, ${orders} revocations, ${forbidden} allows that a revocation forbade, slowest recovery ${Math.round(slowest)} ms`;
   return { line, faults: faults.slice(0, 40) };
 }
 
 async function play({ name, busy = false, unnoticed = false, stage }: StateFault): Promise<Played> {
   const { options, fault, stop } = await stage();
-  const states: RedisState[] = [];
+  const revocations = await RevocationLoad.open(name, options, SIDECARS);
+  const { states } = revocations;
   try {
-    for (let n = 0; n < SIDECARS; n++)
-      states.push(await RedisState.start({ options, clock: systemClock, onEvent: () => {} }));
     const load = new StateLoad(name, states);
-    if (!(await load.served())) load.faults.push(`${name}: not served before the fault: ${states[0]!.status().fault}`);
+    const served = async () => (await load.served()) && (await revocations.served());
+    await until('service', async () => ((await served()) ? true : null), RECOVERY_MS).catch(() => {
+      load.faults.push(`${name}: not served before the fault: ${states[0]!.status().fault}`);
+    });
     load.start(busy ? BUSY : 8, busy ? 0 : 5);
+    revocations.start();
     await systemPause(BEFORE_MS);
     await fault();
     const over = performance.now();
-    await until('recovery', async () => ((await load.served()) ? true : null), 6 * RECOVERY_MS).catch(() => {});
+    await until('recovery', async () => ((await served()) ? true : null), 6 * RECOVERY_MS).catch(() => {});
     const recoveryMs = performance.now() - over;
     if (recoveryMs > RECOVERY_MS)
       load.faults.push(
@@ -70,14 +78,23 @@ async function play({ name, busy = false, unnoticed = false, stage }: StateFault
       );
     await systemPause(AFTER_MS);
     await load.stop();
+    await revocations.stop();
     if (load.slowestMs > options.timeoutMs + SLACK_MS)
       load.faults.push(`${name}: an answer took ${Math.round(load.slowestMs)} ms`);
     if (!unnoticed && (load.counts.get('unavailable') ?? 0) === 0) load.faults.push(`${name}: nobody noticed it`);
     const told = [...load.counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ');
-    const line = `${told}; slowest answer ${Math.round(load.slowestMs)} ms, recovery ${Math.round(recoveryMs)} ms`;
-    return { line, faults: load.faults, uses: load.uses, second: load.second, recoveryMs };
+    const line = `${told}; slowest answer ${Math.round(load.slowestMs)} ms, recovery ${Math.round(recoveryMs)} ms; ${revocations.orders} revocations, ${revocations.refusals} refusals because nobody knew`;
+    return {
+      line,
+      faults: [...load.faults, ...revocations.faults],
+      uses: load.uses,
+      second: load.second,
+      orders: revocations.orders,
+      forbidden: revocations.forbidden,
+      recoveryMs,
+    };
   } finally {
-    await Promise.all(states.map((state) => state.stop()));
+    await revocations.close();
     await stop();
   }
 }

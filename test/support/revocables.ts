@@ -1,15 +1,15 @@
 import { hash } from 'node:crypto';
 import type { Entry } from './revoking.ts';
 import { thumbprint } from './tokens.ts';
-import { type Ask, type World, workload } from './world.ts';
-import { agentByDpop, agentByTxn, CI, deployByToken, LEDGER, ledgerReads, TTS } from './world-asks.ts';
+import { type Ask, workload } from './world.ts';
+import { type Asker, agentByDpop, agentByTxn, CI, deployByToken, LEDGER, ledgerReads, TTS } from './world-asks.ts';
 
 /** A permitted request, and a revocation that hits it. */
 export interface Revocable {
-  readonly ask: (world: World) => Ask;
-  readonly entry: (world: World, ask: Ask) => Entry;
+  readonly ask: (world: Asker) => Ask;
+  readonly entry: (world: Asker, ask: Ask) => Entry;
   /** The same request where the caller has to make a part of it anew. */
-  readonly again: (world: World, sent: Ask) => Ask;
+  readonly again: (world: Asker, sent: Ask) => Ask;
 }
 
 const revocable = (

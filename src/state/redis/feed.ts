@@ -14,8 +14,9 @@ const BLOCK_MS = 500;
 /** Entries of one answer: a hundred of the longest are some megabytes. */
 const MOST = 200;
 const RETRY_MS = 100;
-/** Everything is read again so often, and less often where that is much. */
+/** Everything is read again so often, or so soon where the store has less than is known here; less often where that is much. */
 const RESYNC_MS = 60_000;
+const LESS_MS = 5000;
 const RESYNC_MS_PER_ENTRY = 10;
 /**
  * So long after its beginning a history is not believed to be complete: whoever knows what a failover lost writes it back
@@ -188,8 +189,9 @@ export class RevocationFeed {
   async #follow(link: Link, endpoint: Endpoint): Promise<string | null> {
     const { keys, log, mirror, primary, options, onLost, onUnknownHistory } = this.#parts;
     const blockMs = Math.min(BLOCK_MS, Math.ceil(options.maxStaleMs / 4));
-    const pauseMs = Math.max(RESYNC_MS, RESYNC_MS_PER_ENTRY * mirror.table.size);
-    const resyncAt = performance.now() + pauseMs * (0.75 + Math.random() / 2);
+    const soonMs = Math.max(LESS_MS, RESYNC_MS_PER_ENTRY * mirror.table.size);
+    const lessAt = performance.now() + soonMs;
+    const resyncAt = performance.now() + Math.max(RESYNC_MS, soonMs) * (0.75 + Math.random() / 2);
     for (let behind = false; performance.now() < resyncAt && !this.#again; ) {
       const asked = { after: this.#seq, most: MOST, blockMs: behind ? 0 : blockMs, timeoutMs: DEAD_MS };
       const fields = await changedFields(link, log, asked);
@@ -209,6 +211,7 @@ export class RevocationFeed {
       this.#seq += fields.length;
       if (head.seq < this.#seq) return null;
       behind = head.seq > this.#seq;
+      if (head.revocations < mirror.table.size && at.ownMs > lessAt) return null;
       this.#upTo(head, at);
       this.#sweep(head, at);
       const now = primary();
