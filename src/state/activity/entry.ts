@@ -2,7 +2,7 @@ import { withoutTokens } from '../../base/redact.ts';
 import type { DecisionSummary } from './model.ts';
 
 /** The most that one kept decision takes as text, in bytes. */
-export const ENTRY_BYTES = 2048;
+export const ENTRY_BYTES = 1664;
 
 /** Of a text so much is looked at, tokens included, and then so much of it is kept, in bytes. */
 const LOOKED_AT = 4096;

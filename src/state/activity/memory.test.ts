@@ -85,6 +85,15 @@ test('the newest are kept, denials and allows each within their own number', asy
   assert.deepEqual((await all(none, {}, 10)).items, []);
 });
 
+test('what is kept is bounded in bytes too', async () => {
+  const { activity } = memory({ denials: 100 });
+  const long = 'x'.repeat(256);
+  for (let n = 0; n < 200; n++) activity.keep(denial({ host: long, owner: long, resource: { id: long, api: long } }));
+  const { denials } = activity.counts;
+  assert.ok(denials > 50 && denials < 90, String(denials));
+  assert.equal((await all(activity, {}, 500)).items.length, denials);
+});
+
 test('a page that begins where entries were dropped meanwhile ends', async () => {
   const { activity } = memory({ denials: 10 });
   for (let n = 0; n < 10; n++) activity.keep(denial());

@@ -5,8 +5,8 @@ import { MAX_TASKS } from './model.ts';
 /** Beyond this part of the server's memory nothing is kept for lists: what is left is for what decides. */
 const FULL_SHARE = 0.9;
 /** Of the tasks of one workload so many bytes are kept. */
-const TASK_BYTES = 2048;
-const TASK_EXTRA = 64;
+const TASK_BYTES = 1280;
+const TASK_EXTRA = 48;
 /** The most that one workload takes as text, with its tasks. */
 const USE_BYTES = 3072;
 

@@ -1,7 +1,7 @@
-import { ENTRY_BYTES } from './entry.ts';
 import type { ActivityLimits } from './model.ts';
 
-/** What one workload may take with its names in the tables: measured, and rounded up. */
+/** What one decision, and one workload with its names, may take in their tables: measured, and rounded up. */
+const DECISION_BYTES = 2048;
 const WORKLOAD_BYTES = 4096;
 
 /** How many are kept. */
@@ -28,7 +28,7 @@ export function activityLoads(
     const [entries, limit] = [counts[kind], limits[kind]];
     return [kind, { entries, limit, bytes: entries * bytes, byteLimit: limit * bytes }] as const;
   };
-  return [of('denials', ENTRY_BYTES), of('allows', ENTRY_BYTES), of('workloads', WORKLOAD_BYTES)];
+  return [of('denials', DECISION_BYTES), of('allows', DECISION_BYTES), of('workloads', WORKLOAD_BYTES)];
 }
 
 /** What all of it may take in a store, in bytes. */
