@@ -27,6 +27,8 @@ policy explain FOLDER --caller ID --control 'revoke team NAME' [--proof svid|bea
   --all              also forbids whose conditions fail, and policies about other requests
   --json             as JSON
   --upgrade          the request asks for a WebSocket or another tunnel
+  --control CALL     view, explain, revoke or lift; then everything, trust-domain NAME, team NAME, path ID, workload ID,
+                     task ISSUER ID, token ISSUER JTI, subject ISSUER NAME, key THUMBPRINT or certificate FINGERPRINT
 ${STATED_USAGE}${FOLDER_USAGE}`;
 
 const OPTIONS = {

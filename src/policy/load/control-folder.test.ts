@@ -12,7 +12,8 @@ import { CONTROL_GUARDRAILS } from '../text/guardrails.ts';
 import { SnapshotHolder } from './holder.ts';
 import { readParts } from './read.ts';
 
-const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
+const agent = SpiffeId.parse('spiffe://prod.example/ns/agents/sa/billing-agent');
+assert.ok(agent instanceof SpiffeId);
 const permit = (id: string, team: string): string =>
   `@id("${id}") permit (principal, action, resource in Control::Team::"${team}");`;
 
@@ -68,8 +69,6 @@ test('control policies are swapped with the rest: a fault in either keeps the la
     pollMs: 3_600_000,
   });
   t.after(() => holder.close());
-  const id = SpiffeId.parse(AGENT);
-  assert.ok(id instanceof SpiffeId);
   /** The teams that may be looked at, and what is wrong with the files. */
   const seen = async () => {
     await holder.refresh();
@@ -78,7 +77,7 @@ test('control policies are swapped with the rest: a fault in either keeps the la
     const policies = controlPolicies(snapshot);
     const may = (name: string) =>
       policies.decide(
-        { kind: 'workload', id, proof: 'svid' },
+        { kind: 'workload', id: agent, proof: 'svid' },
         'view',
         { kind: 'team', name },
         { nowMs: 0, order: null },
@@ -113,4 +112,30 @@ test('control policies are swapped with the rest: a fault in either keeps the la
 
   await remove('control');
   assert.deepEqual((await seen()).teams, []);
+});
+
+test('a guardrail of the control API that was disabled holds again when its time is over', async (t) => {
+  const { paths, write } = await place(t);
+  await write('control/p.cedar', permit('p', 'payments'));
+  let now = Date.UTC(2026, 10, 25);
+  const disabledGuardrails = [{ id: 'bearers-only-view-and-revoke', because: 'a migration', untilMs: now + 1000 }];
+  const holder = await SnapshotHolder.open({
+    paths,
+    settings: { ...settings, disabledGuardrails },
+    engine: new Engine(),
+    clock: () => now,
+    pollMs: 3_600_000,
+  });
+  t.after(() => holder.close());
+  const forbids = () => {
+    const snapshot = holder.current();
+    assert.ok(snapshot !== null, holder.status().problems.map(formatProblem).join());
+    const principal = { kind: 'workload', id: agent, proof: 'bearer' } as const;
+    const team = { kind: 'team', name: 'payments' } as const;
+    return controlPolicies(snapshot).decide(principal, 'explain', team, { nowMs: now, order: null }).forbids;
+  };
+  assert.deepEqual(forbids(), []);
+  now += 1000;
+  await holder.refresh();
+  assert.deepEqual(forbids(), ['bearers-only-view-and-revoke']);
 });
