@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
@@ -14,6 +14,12 @@ import { World, type WorldOptions, workload } from './world.ts';
 export const CONTROL = 'spiffe://prod.example/control';
 /** A workload that the policies of a test may give rights to. */
 export const OPERATOR = '/ns/platform/sa/tool-server';
+
+/** A workload that may view, explain, revoke and lift everything, in `ALL_TO_OPERATOR`. */
+export const ALL_TO_OPERATOR = `
+@id("operator")
+permit (principal == Control::Workload::"${workload(OPERATOR)}", action, resource);
+`;
 
 /** One request to the control API. */
 export interface ControlAsk {
@@ -57,7 +63,10 @@ export async function startControlWorld(options: ControlWorldOptions = {}) {
     },
     prepare: (folder, keys) => {
       writePair(folder, keys.ca.svid(AUTHZ));
-      if (policies !== undefined) writeFileSync(join(folder, 'policies', 'control.cedar'), policies);
+      if (policies !== undefined) {
+        mkdirSync(join(folder, 'policies', 'control'));
+        writeFileSync(join(folder, 'policies', 'control', 'operators.cedar'), policies);
+      }
       prepare?.(folder, keys);
     },
   });

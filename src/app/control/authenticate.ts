@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Refusal } from '../../base/outcome.ts';
 import { type RevocationSource, revokedClient } from '../../check/revoked.ts';
-import type { ApiOptions } from '../../control/api/api.ts';
+import type { ApiOptions } from '../../control/http/api.ts';
 import type { Headers } from '../../http/input.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import { type IdentityRules, identifyClient } from '../../identity/identify.ts';

@@ -1,10 +1,11 @@
 import { systemClock } from '../../base/clock.ts';
 import type { RevocationSource } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
-import { ControlApi } from '../../control/api/api.ts';
-import type { ControlParts, StateShown } from '../../control/api/parts.ts';
+import { WorkerApart } from '../../control/api/apart.ts';
 import { routes } from '../../control/api/routes.ts';
-import { type ControlAddress, serveControl } from '../../control/api/server.ts';
+import { ControlApi } from '../../control/http/api.ts';
+import type { Apart, ControlParts, StateShown } from '../../control/http/parts.ts';
+import { type ControlAddress, serveControl } from '../../control/http/server.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import type { IdentityRules } from '../../identity/identify.ts';
 import type { Audit } from '../../observe/audit.ts';
@@ -12,6 +13,8 @@ import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import { controlPolicies } from '../../policy/control/decide.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
+import type { Activity } from '../../state/activity/model.ts';
+import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
@@ -24,6 +27,8 @@ export interface ControlStands {
   readonly withAudit: <R>(run: (audit: Audit) => Promise<R>) => Promise<R>;
   readonly identity: { readonly rules: IdentityRules; readonly readCredentials: ReadCredentials };
   readonly revocations: RevocationSource;
+  readonly book: RevocationBook;
+  readonly activity: Activity;
   readonly policy: SnapshotHolder;
   /** Null without `listen.control.tls`. */
   readonly tls: { readonly ownSvid: TlsServing['ownSvid']; readonly bundles: () => BundleSnapshot } | null;
@@ -48,8 +53,9 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   if (port === null) return null;
   const { log, metrics, withAudit, identity, tls } = stands;
   const { audience } = config.control;
+  const apart = new WorkerApart(() => stands.policy.sources());
   const api = new ControlApi({
-    parts: partsOf(stands),
+    parts: partsOf(config, stands, apart),
     routes,
     takesTokens: audience !== null,
     authenticate: authenticator({
@@ -80,6 +86,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
     status: () => ({ control: { listens: server.target, inflight: api.inflight } }),
     stop: async () => {
       await server.close(config.limits.drainMs);
+      await apart.stop();
       api.close();
     },
   };
@@ -95,8 +102,22 @@ function beginSeries(metrics: Metrics): void {
   metrics.control('authz_control_lines_dropped_total', {}, 0);
 }
 
-function partsOf({ policy, state }: ControlStands): ControlParts {
+function partsOf(
+  { identity, task }: Config,
+  { policy, state, book, activity }: ControlStands,
+  apart: Apart,
+): ControlParts {
+  const trustDomains = Object.keys(identity.trustDomains);
+  const taskIssuers = task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]));
+  const tokenIssuers = identity.oidc.map(({ issuer }) => issuer);
   return {
+    book,
+    activity,
+    apart,
+    known: {
+      trustDomains: new Set(trustDomains),
+      issuers: new Set([...trustDomains.map((name) => `spiffe://${name}`), ...tokenIssuers, ...taskIssuers]),
+    },
     snapshot: () => {
       const snapshot = policy.current();
       return snapshot === null ? null : { inventory: snapshot.inventory, policies: controlPolicies(snapshot) };

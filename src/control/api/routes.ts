@@ -1,5 +1,22 @@
-import type { Route } from './route.ts';
+import type { Route } from '../http/route.ts';
+import { decisionsRoute } from './decisions.ts';
+import { explainRoute } from './explain.ts';
+import { openApiRoute } from './openapi.ts';
+import { revocationRoute, revocationsRoute } from './revocations.ts';
+import { liftRoute, revokeRoute } from './revoking.ts';
 import { stateRoute } from './state.ts';
+import { workloadsRoute } from './workloads.ts';
 
-/** All routes of the control API but its own description. */
-export const routes: readonly Route[] = [stateRoute];
+const described: readonly Route[] = [
+  stateRoute,
+  revocationsRoute,
+  revokeRoute,
+  revocationRoute,
+  liftRoute,
+  decisionsRoute,
+  workloadsRoute,
+  explainRoute,
+];
+
+/** All that can be asked, in the order of the OpenAPI document. */
+export const routes: readonly Route[] = [...described, openApiRoute(described)];

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { route } from './route.ts';
+import { route } from '../http/route.ts';
 
 const shown = z.object({
   version: z.string().describe('Of this program.'),

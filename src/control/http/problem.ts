@@ -71,8 +71,8 @@ export class ApiProblem {
     this.code = code;
     this.status = status;
     this.title = title;
-    this.detail = parts.detail ?? null;
     this.wrong = parts.wrong ?? [];
+    this.detail = parts.detail ?? inWords(this.wrong);
     this.headers = parts.headers ?? [];
     this.privateDetail = parts.privateDetail ?? null;
     Object.freeze(this);
@@ -109,4 +109,11 @@ export class ApiProblem {
       ...(wrong.length === 0 ? {} : { wrong }),
     };
   }
+}
+
+/** Of many, the first few: all of them stand beside it. */
+function inWords(wrong: readonly Wrong[]): string | null {
+  const shown = wrong.slice(0, 4).map(({ at, message }) => (at === '' ? message : `${at}: ${message}`));
+  if (shown.length === 0) return null;
+  return [...shown, ...(wrong.length > shown.length ? [`and ${wrong.length - shown.length} more`] : [])].join('; ');
 }

@@ -143,6 +143,7 @@ export class ControlApi {
 
   async #permitted(route: Route, call: Call, exchange: Exchange): Promise<Ready | ApiProblem> {
     const { parts } = this.#options;
+    exchange.about = { parameters: call.parameters };
     const subject = route.subject(call, parts);
     if (subject instanceof ApiProblem) return subject;
     if (subject !== null) {
