@@ -11,7 +11,6 @@ import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
 import type { Audit } from '../observe/audit.ts';
-import { MemoryActivity } from '../state/activity/memory.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
 import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
@@ -165,11 +164,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     identity,
     revocations: revocationSource,
     book: revocations.book,
-    activity: new MemoryActivity({
-      limits: { denials: 1, allows: 1, oneAllowIn: 1, workloads: 1 },
-      onOmitted: () => {},
-      now: clock,
-    }),
+    activity: activity.activity,
     policy: policy.holder,
     tls: controlTls?.rules ?? null,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),

@@ -147,7 +147,7 @@ async function tasksWhere(activity: Activity, holds: (use: LastUse) => boolean):
 }
 
 /** `refuses 3 workloads, 2 live tasks`. */
-export function summaryOf({ workloads, tasks, known }: Hits): string {
+export function hitsInWords({ workloads, tasks, known }: Hits): string {
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
   const live = tasks === null ? '' : `, ${count(tasks, 'live task')}`;
   return `refuses ${count(workloads, 'workload')}${live}${known ? '' : '; what it names is not known here'}`;

@@ -6,7 +6,7 @@ import { revocationId } from '../../state/revocation-entry.ts';
 import { digestOf } from '../http/idempotency.ts';
 import { ApiProblem } from '../http/problem.ts';
 import { type ApiReply, type Call, route } from '../http/route.ts';
-import { type Hits, hitsOf, summaryOf } from './hits.ts';
+import { type Hits, hitsInWords, hitsOf } from './hits.ts';
 import { type Order, orderProblem, orderSchema } from './order.ts';
 import { revocationView, shownRevocation } from './revocation-view.ts';
 import { resourceOf, statedSubject } from './subject.ts';
@@ -64,7 +64,7 @@ export const revokeRoute = route({
     const isDry = call.parameters.dryRun === 'true';
     const revocation = revocationBy(call, order);
     const about = { dryRun: isDry, revocation: stated(revocation), hits };
-    if (isDry) return { about, run: async () => ({ status: 200, body: { hits, summary: summaryOf(hits) } }) };
+    if (isDry) return { about, run: async () => ({ status: 200, body: { hits, summary: hitsInWords(hits) } }) };
     return { about, run: async () => ordered(await parts.book.revoke(revocation, nowMs), revocation, hits) };
   },
 });

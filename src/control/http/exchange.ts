@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../../identity/caller.ts';
 import type { ControlPrincipal } from '../../policy/control/question.ts';
 import { bringsBody, readBody } from './body.ts';
-import { readFields } from './fields.ts';
+import { parseFields } from './fields.ts';
 import { ApiProblem } from './problem.ts';
 import type { CallRecord } from './record.ts';
 import type { Call, Route } from './route.ts';
@@ -61,7 +61,7 @@ export async function readInput(
   if (key !== undefined && (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)))
     return ApiProblem.of('malformed', 'an idempotency-key has 1 to 128 visible ASCII characters');
   const idempotencyKey = route.idempotent && typeof key === 'string' ? key : null;
-  const parameters = readFields(route.parameters, given, 'parameters_invalid');
+  const parameters = parseFields(route.parameters, given, 'parameters_invalid');
   if (parameters instanceof ApiProblem) return parameters;
   if (route.body === null) {
     if (bringsBody(request)) return ApiProblem.of('malformed', `${route.method} takes no body here`);
@@ -69,6 +69,6 @@ export async function readInput(
   }
   const json = await readBody(request);
   if (json instanceof ApiProblem) return json;
-  const body = readFields(route.body, json, 'body_invalid');
+  const body = parseFields(route.body, json, 'body_invalid');
   return body instanceof ApiProblem ? body : { parameters, body, idempotencyKey };
 }

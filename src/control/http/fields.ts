@@ -8,7 +8,7 @@ const MAX_WRONG = 16;
 const MAX_TEXT = 256;
 
 /** What a schema makes of a value, or a problem that names every field that is wrong. */
-export function readFields<S extends z.ZodType>(
+export function parseFields<S extends z.ZodType>(
   schema: S,
   value: unknown,
   code: ProblemCode,
