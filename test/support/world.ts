@@ -114,7 +114,8 @@ async function startWorld(options: WorldOptions = {}) {
   const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
   const app = ending(started, await start(configOf(folder, edit), surroundings));
   const auditFile = join(folder, 'audit.jsonl');
-  const port = checkPort(app.check ?? '', auditFile);
+  // Where it is off, whoever asks it meets nobody.
+  const port = checkPort(app.check ?? 'unix:/nowhere', auditFile);
   started.defer(port.close);
   const running = started.move();
   return {
