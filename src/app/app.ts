@@ -10,12 +10,14 @@ import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
+import type { Audit } from '../observe/audit.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
 import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
-import { startCheckPort } from './check-port.ts';
-import { startCheckTls } from './check-tls.ts';
+import { atMostOnceASecond, startCheckPort } from './check-port.ts';
+import { startCheckTls, startPortTls } from './check-tls.ts';
+import { type Control, startControl } from './control/control.ts';
 import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
@@ -34,8 +36,10 @@ export interface ProcessPorts extends Outputs {
 }
 
 export interface App {
-  /** Where Envoy connects, as a gRPC client writes it. */
-  readonly check: string;
+  /** Where Envoy connects, as a gRPC client writes it; null where the check port is off. */
+  readonly check: string | null;
+  /** Where the control API is asked; null where it is off. */
+  readonly control: string | null;
   /** The port of the status pages; null when they are off. */
   readonly statusPort: number | null;
   /** Looks at policies and inventory again now, and opens audit files anew that were moved away. */
@@ -79,6 +83,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   };
   const trust = begin(await startTrust(config, events.onBundle));
   const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
+  const { control: controlPort } = config.listen;
+  const controlTls = await startPortTls(config, 'listen.control.tls', controlPort?.tls ?? null, trust, onCheckTls);
+  if (controlTls !== null) begin(controlTls);
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
   const { state } = stored;
@@ -108,11 +115,15 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   // checks that come meanwhile wait.
   const answerer = new Later<Answerer>();
   const onBug = (error: unknown, decision: string) => log.error('bug: check refused', { decision, error });
-  const server = await startCheckPort(config, checkTls, telemetry, {
-    answer: (call) => answerer.use(({ answer }) => answer(call)),
-    onBug,
-  });
-  begin({ stop: () => server.drain(0, 0) });
+  const { check: checkAddress } = config.listen;
+  const server =
+    checkAddress === null
+      ? null
+      : await startCheckPort(config, checkAddress, checkTls, telemetry, {
+          answer: (call) => answerer.use(({ answer }) => answer(call)),
+          onBug,
+        });
+  if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const parts = [policy, trust, checkTls, identity, stored, activity, tasks, revocations, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
@@ -120,29 +131,50 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       ...(starting ? ['starting'] : []),
       ...(stopping ? ['shutting down'] : []),
       ...missingIn(parts, clock()),
+      ...(controlTls?.missing(clock()) ?? []),
     ];
-    server.setServing(missing.length === 0);
+    server?.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
   };
   const { version } = ports;
+  let control: Control | null = null;
+  const shown = () => ({ ...statusOf(parts, clock()), ...control?.status() });
   const status =
     config.listen.status === null
       ? null
       : await serveStatus({
           ...config.listen.status,
           readiness,
-          status: () => ({ version, ...readiness(), ...statusOf(parts, clock()) }),
+          status: () => ({ version, ...readiness(), ...shown() }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('status page failed', { path, error }),
         });
   if (status !== null) begin({ stop: () => status.close() });
 
-  const audit = await telemetry.openAudit();
   const { trustDomains } = config.identity;
   const revocationSource = {
     current: revocations.current,
     backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
+  const opened = new Later<Audit>();
+  control = await startControl(config, {
+    log,
+    metrics,
+    withAudit: (run) => opened.use(run),
+    identity,
+    revocations: revocationSource,
+    book: revocations.book,
+    activity: activity.activity,
+    policy: policy.holder,
+    tls: controlTls?.rules ?? null,
+    state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
+    refused: atMostOnceASecond((address, why, cause) =>
+      log.warn('connection to the control port refused', { address, cause, why }),
+    ),
+  });
+  if (control !== null) begin(control);
+  const audit = await telemetry.openAudit();
+  opened.set(audit);
   const stages: Stages = {
     hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
@@ -189,9 +221,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   starting = false;
   readiness();
   const looking = setInterval(readiness, READINESS_MS);
-  log.info('serving', { check: server.target, status: status?.port ?? null, version });
+  const addresses = { check: server?.target ?? null, control: control?.target ?? null };
+  log.info('serving', { ...addresses, status: status?.port ?? null, version });
   return {
-    check: server.target,
+    ...addresses,
     statusPort: status?.port ?? null,
     reload: async () => {
       audit.reopen();
@@ -201,7 +234,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       stopping = true;
       readiness();
       clearInterval(looking);
-      await server.drain(config.limits.drainDelayMs, config.limits.drainMs);
+      await server?.drain(config.limits.drainDelayMs, config.limits.drainMs);
+      await control?.stop();
+      await controlTls?.stop();
       await stopAll(parts);
       await status?.close();
       log.info('stopped');

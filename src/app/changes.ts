@@ -12,9 +12,9 @@ import type { BundleEvent } from '../trust/bundle-source.ts';
 import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { timeText } from './part.ts';
 
-/** What became of a file that says who may ask at the check port: `listen.tls.files.ca`, or `listen.peersFile`. */
+/** What became of a file that says who may ask at a port: `files.ca` of its TLS, or `listen.peersFile`. */
 export interface CheckPortEvent {
-  readonly file: 'ca' | 'peers';
+  readonly file: 'ca' | 'peers' | 'control-ca';
   readonly result: 'updated' | 'rejected';
   /** Of what is in force after it; null when nothing is. */
   readonly revision: string | null;

@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import type { Address } from '../config/addresses.ts';
 import type { Config } from '../config/schema.ts';
 import { readRequest } from '../envoy/request.ts';
 import { type CheckServer, type CheckService, serveChecks } from '../envoy/server.ts';
@@ -7,14 +8,15 @@ import type { RefusedConnection } from '../observe/metrics.ts';
 import type { Reporters } from './changes.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 
-/** Takes the check port of the configuration, and answers what comes through it. Throws when the port cannot be taken. */
+/** Takes the check port, and answers what comes through it. Throws when the port cannot be taken. */
 export function startCheckPort(
   config: Config,
+  address: Address,
   tls: CheckTlsPart,
   reporters: Pick<Reporters, 'log' | 'metrics'>,
   service: Omit<CheckService, 'read'>,
 ): Promise<CheckServer> {
-  const { listen, limits, task, policy, request, identity } = config;
+  const { limits, task, policy, request, identity } = config;
   const options = {
     mergeSlashes: request.mergeSlashes,
     headerBytes: limits.headerBytes,
@@ -23,9 +25,7 @@ export function startCheckPort(
     forwarded: identity.forwarded,
   };
   return serveChecks(
-    listen.check.kind === 'unix'
-      ? { socket: listen.check.path }
-      : { ...listen.check, tls: checkTls(config, tls, reporters) },
+    address.kind === 'unix' ? { socket: address.path } : { ...address, tls: checkTls(config, tls, reporters) },
     {
       requestBytes: limits.requestBytes,
       concurrentStreams: limits.streams,
@@ -57,7 +57,7 @@ function checkTls(
 }
 
 /** Passes on one call a second, so that strangers cannot fill the log. */
-function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
+export function atMostOnceASecond<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (...args) => {
     const now = performance.now();

@@ -27,66 +27,100 @@ export interface CheckTlsEvents {
   readonly onCheckPort: (event: CheckPortEvent) => void;
 }
 
-/** Starts what `listen.tls` names. Never plaintext where mutual TLS was asked for: without a source it throws. */
+/** A port that proves itself by TLS. */
+type TlsPort = 'listen.tls' | 'listen.control.tls';
+type PortTlsConfig = NonNullable<Config['listen']['tls']>;
+
+/** How one port proves itself and its clients, running. */
+export interface PortTls extends Omit<CheckTlsPart, 'rules' | 'peers' | 'files' | 'status'> {
+  readonly rules: Pick<CheckTls, 'ownSvid' | 'bundles'>;
+  files(nowMs: number): readonly { readonly file: 'certificate' | 'ca'; readonly fault: string | null }[];
+  /** What `/status` shows of its certificate. */
+  ownStatus(nowMs: number): Readonly<Record<string, unknown>>;
+}
+
+/** Starts what `listen.tls` names, and reads the peers. */
 export async function startCheckTls(config: Config, { bundles }: Trust, events: CheckTlsEvents): Promise<CheckTlsPart> {
-  const own = ownIdentity(config, events);
-  const ca = authorities(config, events);
-  const [peers] = await Promise.all([startPeers(config, events.onCheckPort), own?.start(), ca?.source.start(ca.store)]);
-  const files = config.listen.tls?.files ?? null;
+  const [peers, tls] = await Promise.all([
+    startPeers(config, events.onCheckPort),
+    startPortTls(config, 'listen.tls', config.listen.tls, { bundles }, events),
+  ]);
+  const peersFile = () => (config.listen.peersFile === null ? [] : [{ file: 'peers' as const, fault: peers.fault() }]);
+  return {
+    rules: tls === null ? null : { ...tls.rules, peers: peers.current },
+    peers,
+    files: (nowMs) => [...(tls?.files(nowMs) ?? []), ...peersFile()],
+    notAfter: (nowMs) => tls?.notAfter(nowMs) ?? null,
+    missing: (nowMs) => [...(tls?.missing(nowMs) ?? []), ...peers.missing(nowMs)],
+    status: (nowMs) => ({ ownSvid: tls?.ownStatus(nowMs) ?? null, ...peers.status(nowMs) }),
+    stop: async () => {
+      await tls?.stop();
+      await peers.stop();
+    },
+  };
+}
+
+/**
+ * Starts what the TLS of a port names; null where the port has none. Never plaintext where TLS was asked for: without a
+ * source of a certificate it throws.
+ */
+export async function startPortTls(
+  config: Config,
+  port: TlsPort,
+  tls: PortTlsConfig | null,
+  { bundles }: Pick<Trust, 'bundles'>,
+  events: CheckTlsEvents,
+): Promise<PortTls | null> {
+  if (tls === null) return null;
+  const own = ownIdentity(config, port, tls, events);
+  const ca = authorities(config, port, tls, events);
+  await Promise.all([own.start(), ca?.source.start(ca.store)]);
   const caStatus = (nowMs: number) => ca?.store.status(nowMs)[0] ?? null;
   return {
-    rules:
-      own === null
-        ? null
-        : {
-            ownSvid: (listener) => own.onChange(listener),
-            peers: peers.current,
-            bundles: (): BundleSnapshot => (ca?.store ?? bundles).snapshot(),
-          },
-    peers,
+    rules: {
+      ownSvid: (listener) => own.onChange(listener),
+      bundles: (): BundleSnapshot => (ca?.store ?? bundles).snapshot(),
+    },
     files: (nowMs) => [
-      ...(files === null || own === null ? [] : [{ file: 'certificate' as const, fault: own.status(nowMs).fault }]),
+      ...(tls.files === null ? [] : [{ file: 'certificate' as const, fault: own.status(nowMs).fault }]),
       ...(ca === null ? [] : [{ file: 'ca' as const, fault: caStatus(nowMs)?.fault ?? null }]),
-      ...(config.listen.peersFile === null ? [] : [{ file: 'peers' as const, fault: peers.fault() }]),
     ],
-    notAfter: (nowMs) => own?.status(nowMs).notAfter ?? null,
+    notAfter: (nowMs) => own.status(nowMs).notAfter,
     missing: (nowMs) => {
       const authority = caStatus(nowMs);
       return [
         ...missingSvid(own, nowMs),
         ...(authority === null || authority.state === 'fresh'
           ? []
-          : [`the authorities of listen.tls.files.ca are ${authority.state}${reason(authority.fault)}`]),
-        ...peers.missing(nowMs),
+          : [`the authorities of ${port}.files.ca are ${authority.state}${reason(authority.fault)}`]),
       ];
     },
-    status: (nowMs) => ({ ownSvid: own === null ? null : ownStatus(own, nowMs), ...peers.status(nowMs) }),
+    ownStatus: (nowMs) => ownStatus(own, nowMs),
     stop: async () => {
       ca?.source.stop();
-      await own?.stop();
-      await peers.stop();
+      await own.stop();
     },
   };
 }
 
 function ownIdentity(
-  { listen, identity }: Config,
+  { identity }: Config,
+  port: TlsPort,
+  { files, svid }: PortTlsConfig,
   { onOwnSvid }: Pick<CheckTlsEvents, 'onOwnSvid'>,
-): OwnIdentity | null {
-  if (listen.tls === null) return null;
-  const { files, svid } = listen.tls;
+): OwnIdentity {
   const { socket } = identity.workloadApi;
   if (files !== null) {
     return new OwnIdentity({ source: svidFiles({ ...files, clock: systemClock }), onEvent: onOwnSvid });
   }
-  if (socket === null) throw new Error('listen.tls is set, and there is no SPIFFE agent to take an SVID from');
+  if (socket === null) throw new Error(`${port} is set, and there is no SPIFFE agent to take an SVID from`);
   const source: OwnSvidSource = agentSvid(agentApi(socket), svid);
   return new OwnIdentity({ source, onEvent: onOwnSvid });
 }
 
-/** The authorities of `listen.tls.files.ca`, which speak for the local trust domain. */
-function authorities({ listen, identity }: Config, { onCheckPort }: CheckTlsEvents) {
-  const file = listen.tls?.files?.ca ?? null;
+/** The authorities of `files.ca`, which speak for the local trust domain. */
+function authorities({ identity }: Config, port: TlsPort, { files }: PortTlsConfig, { onCheckPort }: CheckTlsEvents) {
+  const file = files?.ca ?? null;
   const [trustDomain, local] = Object.entries(identity.trustDomains).find(([, each]) => each.local) ?? [];
   if (file === null || trustDomain === undefined || local === undefined) return null;
   const { maxStaleMs } = local;
@@ -95,16 +129,16 @@ function authorities({ listen, identity }: Config, { onCheckPort }: CheckTlsEven
       domains: [{ name: trustDomain, local: true, maxStaleMs }],
       clock: systemClock.now,
       onEvent: ({ result, revision, detail }) => {
-        if (result !== 'unchanged')
-          onCheckPort({ file: 'ca', result: result === 'updated' ? 'updated' : 'rejected', revision, detail });
+        if (result === 'unchanged') return;
+        const name = port === 'listen.tls' ? ('ca' as const) : ('control-ca' as const);
+        onCheckPort({ file: name, result: result === 'updated' ? 'updated' : 'rejected', revision, detail });
       },
     }),
     source: bundleFile({ trustDomain, file, maxStaleMs, clock: systemClock }),
   };
 }
 
-function missingSvid(own: OwnIdentity | null, nowMs: number): readonly string[] {
-  if (own === null) return [];
+function missingSvid(own: OwnIdentity, nowMs: number): readonly string[] {
   const { state, fault } = own.status(nowMs);
   return state === 'valid' ? [] : [`our own SVID is ${state}${reason(fault)}`];
 }

@@ -3,12 +3,14 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 
-/** Why the audit files and the check socket of a configuration cannot be made where it wants them, one line each. */
+/** Why the audit files and the sockets of a configuration cannot be made where it wants them, one line each. */
 export async function unusablePlaces({ audit, listen }: Config): Promise<readonly string[]> {
   const wanted: Wanted[] = [];
   for (const [at, sink] of audit.sinks.entries())
     if (sink.to === 'file') wanted.push({ key: `audit.sinks[${at}].file.path`, path: sink.path, kind: 'file' });
-  if (listen.check.kind === 'unix') wanted.push({ key: 'listen.check', path: listen.check.path, kind: 'socket' });
+  const ports = { 'listen.check': listen.check, 'listen.control.address': listen.control?.address };
+  for (const [key, address] of Object.entries(ports))
+    if (address?.kind === 'unix') wanted.push({ key, path: address.path, kind: 'socket' });
   const found = await Promise.all(
     wanted.map(async ({ key, path, kind }) => {
       const fault = (await folderFault(dirname(path))) ?? (await takenBy(path, kind));

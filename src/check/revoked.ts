@@ -23,7 +23,7 @@ export interface RevocationSource {
 export function revoked(
   { current, backdatingSeconds }: RevocationSource,
   caller: Caller,
-  task: TaskContext,
+  task: Pick<TaskContext, 'chain' | 'backing' | 'keys'> & { readonly challenge: TaskContext['challenge'] | null },
   nowMs: number,
 ): Refusal | null {
   const revocations = current(nowMs);
@@ -37,12 +37,20 @@ export function revoked(
   return new Refusal(
     reason,
     `by the revocation ${hit.id}`,
-    challenges ? [tokenChallenge(task.challenge, 'invalid_token')] : [],
+    challenges && task.challenge !== null ? [tokenChallenge(task.challenge, 'invalid_token')] : [],
   );
 }
 
+/** The same for a caller that asks at a port of our own, without a task. */
+export const revokedClient = (source: RevocationSource, caller: Caller, nowMs: number): Refusal | null =>
+  revoked(source, caller, { chain: [caller.workload], backing: [], keys: [], challenge: null }, nowMs);
+
 /** Everything that this request rests on, with the time of issue of what shows it. */
-function evidenceOf(caller: Caller, { chain, backing, keys }: TaskContext, backdatingSeconds: number): Evidence[] {
+function evidenceOf(
+  caller: Caller,
+  { chain, backing, keys }: Pick<TaskContext, 'chain' | 'backing' | 'keys'>,
+  backdatingSeconds: number,
+): Evidence[] {
   const { workload, credential, thumbprint, claims, proxy } = caller;
   const isCertificate = credential === 'x509-svid';
   // A certificate that was dated back was issued later than it says.

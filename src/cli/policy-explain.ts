@@ -5,12 +5,20 @@ import { controlCall } from '../policy/control/call.ts';
 import { controlPolicies, whyDenied } from '../policy/control/decide.ts';
 import type { ControlQuestion } from '../policy/control/question.ts';
 import { newInstance } from '../policy/decide/engine.ts';
-import { refusalOf } from '../policy/decide/permit.ts';
-import type { HopVerdict, Question } from '../policy/decide/question.ts';
+import type { Question } from '../policy/decide/question.ts';
 import { controlQuestionFor } from '../policy/load/control-scenario.ts';
 import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { type Audited, readAudited, type Unjudged } from '../tools/audited.ts';
-import { type Account, type ClauseResult, explain, explainCalls } from '../tools/explain.ts';
+import {
+  type Account,
+  accountJson,
+  type ClauseResult,
+  type ExplainedHop,
+  explainCalls,
+  explainRequest,
+  explanationJson,
+  isTelling,
+} from '../tools/explain.ts';
 import { readControlPolicies, readPolicies } from '../tools/read-policies.ts';
 import { command } from './commands.ts';
 import { DONE, failWith, type Io, linesOf, unread } from './io.ts';
@@ -142,22 +150,14 @@ function show(
   const { sources, validated, engine, loaded } = opened;
   const cedar = newInstance();
   const policies = readPolicies(sources, cedar);
-  const purposes = loaded.snapshot.inventory;
-  const accounts = explain(policies, questions, { validated, purposes, engine, cedar });
-  if (typeof accounts === 'string') return failWith(`Cedar could not be asked: ${accounts}`, io);
-  const verdicts = questions.map((question) => loaded.snapshot.decide(question));
-  const refusal = refusalOf(verdicts);
-  const hops = questions.map((question, index): Hop => {
-    const accountsOf = accounts[index] ?? [];
-    const said = accountsOf.filter((account) => all === true || isTelling(account));
-    return { question, result: verdicts[index]?.result ?? 'error', said, aside: accountsOf.length - said.length };
-  });
+  const explained = explainRequest(policies, questions, loaded.snapshot, { validated, engine, cedar }, all === true);
+  if (typeof explained === 'string') return failWith(`Cedar could not be asked: ${explained}`, io);
+  const { refusal, hops } = explained;
   const result = refusal === null ? 'allow' : 'deny';
   const sameRevision = past?.revision === loaded.snapshot.revision;
   if (json === true) {
     const audit = past === null ? {} : { audit: { ...past.answer, policies: past.verdict, sameRevision } };
-    const told = { ...audit, result, reason: refusal?.reason ?? null, hops: hops.map((hop) => hopJson(hop, opened)) };
-    io.out(`${indentedJson(told)}\n`);
+    io.out(`${indentedJson({ ...audit, ...explanationJson(explained, opened.path) })}\n`);
     return DONE;
   }
   if (past !== null) io.out(`${pastText(past, sameRevision)}\n`);
@@ -188,7 +188,7 @@ function showControl(control: string, question: ControlQuestion, opened: Opened,
   const caller = principal.id.text;
   const { proof } = principal;
   if (json === true) {
-    const told = said.map((account) => accountJson(account, opened));
+    const told = said.map((account) => accountJson(account, opened.path));
     io.out(`${indentedJson({ result, detail, control, caller, proof, policies: told })}\n`);
     return DONE;
   }
@@ -206,20 +206,6 @@ function pastText({ answer, verdict }: Audited, sameRevision: boolean): string {
   return `audit: ${said(answer)}; policies decided ${said(verdict)}, ${by}`;
 }
 
-interface Hop {
-  readonly question: Question;
-  readonly result: HopVerdict['result'];
-  readonly said: readonly Account[];
-  /** Policies that are left out. */
-  readonly aside: number;
-}
-
-/** Decides, or came close: a forbid whose condition fails, and whatever is about other requests, tells little. */
-function isTelling({ result, policy }: Account): boolean {
-  if (result === 'condition') return policy.json.effect === 'permit' || policy.shadow;
-  return result !== 'scope';
-}
-
 function requestText([question]: readonly Question[]): string {
   if (question === undefined) return '';
   const { target, task } = question;
@@ -229,7 +215,7 @@ function requestText([question]: readonly Question[]): string {
   return `${target.action} ${resource.id} (${api}, ${sensitivities[resource.sensitivity]}); ${why}`;
 }
 
-function hopText({ question, result, said, aside }: Hop, opened: Opened): string {
+function hopText({ question, result, said, aside }: ExplainedHop, opened: Opened): string {
   const { role, hop, credential } = question;
   const head = `${role} ${hop.id.text} (${hop.kind}, ${credential}): ${result}`;
   return [head, ...accountLines(said, aside, opened)].join('\n');
@@ -267,18 +253,4 @@ function clauseLines({ kind, result, part, values, error }: ClauseResult): strin
     result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} fails to evaluate at`;
   const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is absent' : `is ${value}`}`);
   return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
-}
-
-function hopJson({ question, result, said }: Hop, opened: Opened) {
-  return {
-    id: question.hop.id.text,
-    role: question.role,
-    result,
-    policies: said.map((account) => accountJson(account, opened)),
-  };
-}
-
-function accountJson({ policy: { id, shadow, json, remark }, ...told }: Account, { path }: Opened) {
-  const { file, line } = remark('');
-  return { id, effect: json.effect, shadow, file: path(file), line, ...told };
 }

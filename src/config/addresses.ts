@@ -37,18 +37,22 @@ function readTcp(value: string): TcpAddress | Fault {
 export const tcpAddressOrOff = () => leaf('IP:port or off', (value) => (value === 'off' ? null : readTcp(value)));
 
 /** `unix:///path`, or `IP:port`; port 0 takes a free one. */
-export function address(folder: string) {
-  return leaf('unix:///path or IP:port', (value): Address | Fault => {
-    if (!value.startsWith('unix:')) return readTcp(value);
-    const socket = value.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
-    if (socket === '' || socket.startsWith('//')) return new Fault('is not a socket; write unix:///path/to/check.sock');
-    const absolute = resolve(folder, socket);
-    const temporary = Buffer.byteLength(dirname(absolute)) + '/'.length + TEMPORARY_NAME;
-    if (Math.max(Buffer.byteLength(absolute), temporary) <= MAX_SOCKET_PATH) return { kind: 'unix', path: absolute };
-    return new Fault(
-      `is a socket path longer than ${MAX_SOCKET_PATH} bytes, or too deep for the temporary name beside it; choose a shorter one`,
-    );
-  });
+export const address = (folder: string) => leaf('unix:///path or IP:port', (value) => readAddress(folder, value));
+
+/** The same, or `off`, which gives null. */
+export const addressOrOff = (folder: string) =>
+  leaf('unix:///path, IP:port or off', (value) => (value === 'off' ? null : readAddress(folder, value)));
+
+function readAddress(folder: string, value: string): Address | Fault {
+  if (!value.startsWith('unix:')) return readTcp(value);
+  const socket = value.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
+  if (socket === '' || socket.startsWith('//')) return new Fault('is not a socket; write unix:///path/to/check.sock');
+  const absolute = resolve(folder, socket);
+  const temporary = Buffer.byteLength(dirname(absolute)) + '/'.length + TEMPORARY_NAME;
+  if (Math.max(Buffer.byteLength(absolute), temporary) <= MAX_SOCKET_PATH) return { kind: 'unix', path: absolute };
+  return new Fault(
+    `is a socket path longer than ${MAX_SOCKET_PATH} bytes, or too deep for the temporary name beside it; choose a shorter one`,
+  );
 }
 
 /**

@@ -16,7 +16,7 @@ const DAY_MS = 86_400_000;
 /** A guardrail that is disabled for longer is disabled for ever. */
 const LONGEST_DISABLED_MS = 731 * DAY_MS;
 
-type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy'>;
+type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy' | 'control'>;
 
 /**
  * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
@@ -27,6 +27,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
     ...unknownHosts(config, inventory),
     ...unknownPurposes(config, inventory),
     ...withoutAudience(config, inventory),
+    ...sharedAudience(config, inventory),
     ...endlessGuardrails(config, nowMs),
   ];
   const notes = [...pastGuardrails(config, nowMs), ...strangeIssuers(config, inventory), ...inventory.notes];
@@ -82,6 +83,13 @@ function withoutAudience({ identity, task }: Read, { hosts }: Inventory): string
   ].flat();
   const message = 'no host of the inventory states an audience, so none takes its tokens; state it where they are for';
   return keys.map((key) => `${key}: ${message}`);
+}
+
+/** A host could use the tokens that it gets at the control API, if their audience were the same. */
+function sharedAudience({ control }: Read, { hosts }: Inventory): string[] {
+  const sharing = [...hosts].filter(([, { host }]) => host.audience !== null && host.audience === control.audience);
+  const message = 'has this audience too, and could use the tokens that it gets at the control API; choose another one';
+  return sharing.map(([name]) => `control.audience: the host '${name}' ${message}`);
 }
 
 const disabledAt = (at: number): string => `policy.guardrails.disable[${at}].until:`;

@@ -22,6 +22,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...strayPeersOf(config),
     ...unsharedNonces(config),
     ...unsharedLifts(config),
+    ...controlFaults(config),
   ];
 }
 
@@ -74,21 +75,30 @@ function* strayProxies({ identity }: Readable): Generator<KeyProblem> {
 
 function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
   if (listen === undefined || identity === undefined || listen.tls === null) return [];
-  const faults: KeyProblem[] = [];
-  const { files } = listen.tls;
-  if (files === null && identity.workloadApi.socket === null) {
-    const message =
-      'needs a certificate; set listen.tls.files, or the SPIFFE agent by identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET';
-    faults.push({ path: ['listen', 'tls'], message });
-  }
+  const faults = certificateFaults(['listen', 'tls'], listen.tls, identity);
+  if (faults.some(({ path }) => path.at(-1) === 'ca')) return faults;
   const domains = peerDomains({ listen, identity });
-  if (files?.ca != null && domains.names.size > 1) {
-    const message =
-      'speaks for the local trust domain, and several are local; leave it out, and state a bundle for each under identity.trustDomains';
-    return [...faults, { path: ['listen', 'tls', 'files', 'ca'], message }];
-  }
   const stray = strayPeers(listen.peers, domains);
   return [...faults, ...stray.map((at) => ({ path: ['listen', 'peers', at], message: domains.message }))];
+}
+
+/** Why the certificate of a port with TLS, or the authorities of its clients, could not be told. */
+function certificateFaults(
+  path: readonly string[],
+  { files }: NonNullable<Config['listen']['tls']>,
+  { workloadApi, trustDomains }: Config['identity'],
+): KeyProblem[] {
+  const faults: KeyProblem[] = [];
+  if (files === null && workloadApi.socket === null) {
+    const message = `needs a certificate; set ${path.join('.')}.files, or the SPIFFE agent by identity.workloadApi.socket or SPIFFE_ENDPOINT_SOCKET`;
+    faults.push({ path, message });
+  }
+  if (files?.ca != null && Object.values(trustDomains).filter(({ local }) => local).length > 1) {
+    const message =
+      'speaks for the local trust domain, and several are local; leave it out, and state a bundle for each under identity.trustDomains';
+    faults.push({ path: [...path, 'files', 'ca'], message });
+  }
+  return faults;
 }
 
 /** The trust domains that clients of the check port may be of: with `listen.tls.files.ca`, what is local alone. */
@@ -116,4 +126,27 @@ function* unsharedLifts({ control, state }: Readable): Generator<KeyProblem> {
   const message = 'is for lifts in a store that sidecars share; set state.store: redis, or drop it';
   if (control.key !== null) yield { path: ['control', 'key'], message };
   if (control.trustedKeys.length > 0) yield { path: ['control', 'trustedKeys'], message };
+}
+
+/** A control port that nobody could ask, and a process whose only port has nothing to say. */
+function* controlFaults({ listen, identity, control, state }: Readable): Generator<KeyProblem> {
+  if (listen === undefined) return;
+  const { check, control: port } = listen;
+  if (check === null && state?.store === 'memory') {
+    const message = 'is off, so this process knows nothing but what a store tells it; set state.store: redis';
+    yield { path: ['listen', 'check'], message };
+  }
+  if (port === null) return;
+  if (port.tls !== null && identity !== undefined)
+    yield* certificateFaults(['listen', 'control', 'tls'], port.tls, identity);
+  if (port.tls === null && control?.audience === null) {
+    const message =
+      'is missing: without listen.control.tls only a token proves a caller, and none is accepted without an audience';
+    yield { path: ['control', 'audience'], message };
+  }
+  if (control?.audience != null && identity?.oidc.some(({ audience }) => audience === control.audience)) {
+    const message =
+      'is that of an issuer under identity.oidc: whoever takes its tokens could use them here; choose another one';
+    yield { path: ['control', 'audience'], message };
+  }
 }

@@ -3,6 +3,11 @@ import * as s from './scalars.ts';
 /** The section `control`: who may ask the control API, and whose lifts are believed. */
 export const control = (folder: string) =>
   s.section({
+    audience: s
+      .optional(s.text())
+      .describe(
+        'The audience of the tokens (JWT-SVIDs, workload tokens) that prove a caller of the control API; no host may have the same one. Left out: no token is accepted',
+      ),
     key: s
       .optional(s.path(folder))
       .describe(

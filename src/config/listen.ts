@@ -16,7 +16,8 @@ const files = (folder: string) =>
       ),
   });
 
-const tls = (folder: string) =>
+/** How a port with TLS proves itself and its clients. */
+const ownCertificate = (folder: string) =>
   s
     .section({
       svid: s
@@ -29,21 +30,41 @@ const tls = (folder: string) =>
     .check((ctx) => {
       const { svid, files } = ctx.value;
       if (svid !== null && files !== null)
-        contradiction(ctx, ['svid'], 'asks the SPIFFE agent for what listen.tls.files has; drop one');
+        contradiction(ctx, ['svid'], 'asks the SPIFFE agent for what `files` has; drop one');
     });
+
+/** The key `listen.control`: where the control API listens. */
+const controlListener = (folder: string) =>
+  s.section({
+    address: s
+      .address(folder)
+      .describe(
+        'A Unix socket (mode 0660), TCP on the loopback address, or TCP with tls; everywhere a caller proves itself by its SVID or a token',
+      ),
+    tls: s
+      .orOff(ownCertificate(folder))
+      .prefault('off')
+      .describe('TLS on this port: the certificate to serve with. Callers may then prove themselves by their own'),
+    hosts: s
+      .list(s.host(), 16, s.self)
+      .prefault([])
+      .describe(
+        'The names by which this port may be asked (`Host`), without a port for any port; on a Unix socket and the loopback address `localhost` and the address are names too',
+      ),
+  });
 
 /** The section `listen`: where the sidecar listens, and who may ask there. */
 export const listenSection = (folder: string) =>
   s
     .section({
       check: s
-        .address(folder)
+        .addressOrOff(folder)
         .prefault('unix:///run/cedar-ext-authz/check.sock')
         .describe(
-          'Where Envoy sends its checks. A client of this port can present anyone’s certificate, so it is a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers',
+          'Where Envoy sends its checks. A client of this port can present anyone’s certificate, so it is a Unix socket (mode 0660), TCP on the loopback address, or TCP with tls and peers. off: this process serves the control API alone, which needs state.store: redis',
         ),
       tls: s
-        .orOff(tls(folder))
+        .orOff(ownCertificate(folder))
         .prefault('off')
         .describe(
           'Mutual TLS on the check port, with the sidecar’s own SVID from the SPIFFE agent, or a certificate in files',
@@ -61,9 +82,9 @@ export const listenSection = (folder: string) =>
         .prefault('127.0.0.1:9192')
         .describe('Health, readiness, metrics and status over HTTP: read-only, without authentication'),
       control: s
-        .word(['off'])
+        .orOff(controlListener(folder))
         .prefault('off')
-        .describe('The control API and console: not implemented yet, so only off'),
+        .describe('The control API: what is revoked, decided and known, and who may change it'),
       unsafePlaintext: s
         .flag()
         .describe(
@@ -72,6 +93,11 @@ export const listenSection = (folder: string) =>
     })
     .check((ctx) => {
       const { check, status, tls, unsafePlaintext } = ctx.value;
+      checkControl(ctx, ctx.value);
+      if (check === null) {
+        checkOff(ctx, ctx.value);
+        return;
+      }
       if (check.kind === 'tcp' && !check.loopback && !unsafePlaintext && tls === null) {
         const message =
           'lies off the loopback address: whoever reaches it can send anyone’s certificate; set listen.tls and listen.peers, use a Unix socket or 127.0.0.1, or set listen.unsafePlaintext';
@@ -84,15 +110,32 @@ export const listenSection = (folder: string) =>
         contradiction(ctx, ['status'], 'takes the port of listen.check; choose another one');
     });
 
+interface Listening {
+  readonly tls: unknown;
+  readonly peers: readonly unknown[];
+  readonly peersFile: string | null;
+  readonly unsafePlaintext: boolean;
+  readonly control: unknown;
+}
+
+/** Without a check port, whatever says who may ask there is for nothing. */
+function checkOff(ctx: Context, { control, ...listen }: Listening): void {
+  if (control === null) contradiction(ctx, ['check'], 'is off beside listen.control: off, so nothing would be served');
+  const { tls, peers, peersFile, unsafePlaintext } = listen;
+  const set = { tls: tls !== null, peers: peers.length > 0, peersFile: peersFile !== null, unsafePlaintext };
+  for (const [key, isSet] of Object.entries(set))
+    if (isSet) contradiction(ctx, [key], 'is for the check port, and listen.check is off; drop it');
+}
+
 interface Peering {
-  readonly check: Address;
+  readonly check: Address | null;
   readonly peers: readonly unknown[];
   readonly peersFile: string | null;
   readonly unsafePlaintext: boolean;
 }
 
 function checkTls(ctx: Context, { check, peers, peersFile, unsafePlaintext }: Peering): void {
-  if (check.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
+  if (check?.kind !== 'tcp') contradiction(ctx, ['tls'], 'is for TCP; a Unix socket has a mode');
   if (peers.length === 0 && peersFile === null)
     contradiction(ctx, ['peers'], 'is empty, so nobody could ask; list your Envoys, or set listen.peersFile');
   if (peers.length > 0 && peersFile !== null)
@@ -104,4 +147,31 @@ function checkPlain(ctx: Context, { peers, peersFile }: Peering): void {
   const message = 'needs listen.tls: peers are identified by their certificate';
   if (peers.length > 0) contradiction(ctx, ['peers'], message);
   if (peersFile !== null) contradiction(ctx, ['peersFile'], message);
+}
+
+interface Ports {
+  readonly check: Address | null;
+  readonly status: { readonly port: number } | null;
+  readonly control: { readonly address: Address; readonly tls: unknown; readonly hosts: readonly string[] } | null;
+}
+
+/** What `listen.control` says against itself and against the other ports. */
+function checkControl(ctx: Context, { check, status, control }: Ports): void {
+  if (control === null) return;
+  const { address, tls, hosts } = control;
+  const at = (key: string, message: string) => contradiction(ctx, ['control', key], message);
+  if (address.kind === 'unix') {
+    if (tls !== null) at('tls', 'is for TCP; a Unix socket has a mode');
+    if (check?.kind === 'unix' && check.path === address.path)
+      at('address', 'takes the socket of listen.check; choose another one');
+    return;
+  }
+  if (!address.loopback && tls === null)
+    at('address', 'lies off the loopback address: tokens and answers would pass in the clear; set listen.control.tls');
+  if (!address.loopback && hosts.length === 0)
+    at('hosts', 'is empty, so no request could name this port; list the names by which it is asked');
+  if (address.port === 0) return;
+  if (check?.kind === 'tcp' && check.port === address.port)
+    at('address', 'takes the port of listen.check; choose another one');
+  if (status?.port === address.port) at('address', 'takes the port of listen.status; choose another one');
 }

@@ -70,18 +70,62 @@ function findCaller(
   const { svid, proxy } = presented;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
   const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
-  const named = namedByToken(authorization, resource.host, known, rules, bundles, svid, now, onToken);
+  const audience = (own: string | null) => own ?? resource.host.audience ?? '';
+  const named = namedByToken(authorization, audience, known, rules, bundles, svid, now, onToken);
+  return afterGood(named, (token) =>
+    callerOf(svid, token, proxy, known, () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules)),
+  );
+}
+
+/** A client that connected to this process itself. */
+export interface DirectClient {
+  /** What its certificate says, verified; null where it showed none. */
+  readonly svid: VerifiedSvid | null;
+  readonly authorization: Credentials['authorization'];
+}
+
+/**
+ * Who asks at a port of our own, with no Envoy between: the workload of the certificate, of the token, or of both, where
+ * they name the same. A token must name `audience`, whoever issued it; null accepts none. A trusted proxy is transport,
+ * never a caller. Refusals as for `identify`, without challenges.
+ */
+export function identifyClient(
+  { svid, authorization }: DirectClient,
+  audience: string | null,
+  known: Inventory,
+  rules: IdentityRules,
+  now: number,
+  onVerified: OnVerified = () => {},
+): Soon<Caller | Refusal> {
+  const nobody = new Refusal('identity_missing', 'neither a certificate nor a token names a workload');
+  if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy: null });
+  if (svid !== null && rules.trustedProxies.has(svid.id.text))
+    return new Refusal('identity_missing', `${svid.id.text} is a trusted proxy, and never a caller`);
+  const onToken: OnVerified = (one) => (svid === null ? onVerified(one) : undefined);
+  const bundles = rules.bundles();
+  const named = namedByToken(authorization, () => audience ?? '', known, rules, bundles, svid, now, onToken);
   return afterGood(named, (token) => {
-    if (svid !== null && token !== null && svid.id.text !== token.id.text) {
-      return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
-    }
-    const id = svid?.id ?? token?.id ?? envoysWord(input, rules, proxy);
-    if (id === null) return missing(input, resource.host, rules);
-    if (id instanceof Refusal) return id;
-    const workload = known.workload(id);
-    if (workload instanceof Refusal) return workload;
-    return provenCaller({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+    if (authorization !== null && token === null)
+      return identityRefusal(new TokenFault('issuer', 'the token is of an issuer of tasks, and names no caller'));
+    return callerOf(svid, token, null, known, () => nobody);
   });
+}
+
+function callerOf(
+  svid: VerifiedSvid | null,
+  token: Named | null,
+  proxy: SpiffeId | null,
+  known: Inventory,
+  otherwise: () => SpiffeId | Refusal,
+): Caller | Refusal {
+  if (svid !== null && token !== null && svid.id.text !== token.id.text) {
+    return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
+  }
+  const id = svid?.id ?? token?.id ?? otherwise();
+  if (id instanceof Refusal) return id;
+  const workload = known.workload(id);
+  if (workload instanceof Refusal) return workload;
+  return provenCaller({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
 }
 
 function facts(svid: VerifiedSvid | null, token: Named | null) {
@@ -94,10 +138,13 @@ function facts(svid: VerifiedSvid | null, token: Named | null) {
   return { credential: token.credential, thumbprint, issuedAt, expiresAt };
 }
 
-/** The workload that an identity token names; null where there is none, or where it is the application's. */
+/**
+ * The workload that an identity token names; null where there is none, or where it is the application's. `audienceBeside`:
+ * the audience that a token must name, given that of its issuer.
+ */
 function namedByToken(
   presented: Credentials['authorization'],
-  host: Host,
+  audienceBeside: (own: string | null) => string,
   known: Inventory,
   rules: IdentityRules,
   bundles: BundleSnapshot,
@@ -110,7 +157,7 @@ function namedByToken(
   if (issuer !== null && !rules.oidc.has(issuer)) return null;
   if (scheme !== 'bearer') return identityRefusal(new TokenFault('type', 'an identity token is a Bearer token'));
   const { tokens } = rules;
-  const common = { tokens, audience: host.audience ?? '', now, certificateThumbprint: svid?.thumbprint ?? null };
+  const common = { tokens, audience: audienceBeside(null), now, certificateThumbprint: svid?.thumbprint ?? null };
   const oidc = issuer === null ? undefined : rules.oidc.get(issuer);
   if (oidc === undefined) {
     const maxLifetimeSeconds = rules.maxTokenLifetimeSeconds;
@@ -121,7 +168,7 @@ function namedByToken(
       return { id, credential: 'jwt-svid', facts: verified };
     });
   }
-  const oidcRules = { ...common, audience: oidc.audience ?? common.audience };
+  const oidcRules = { ...common, audience: audienceBeside(oidc.audience) };
   return afterGood(verifyOidcToken(token, oidc, oidcRules), (verified): Named | Refusal => {
     const { issuer: by, subject, thumbprint } = verified;
     const id = known.credential(by, subject);

@@ -4,7 +4,7 @@ import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Access, HostRoutes } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
-import type { EntryTableData } from './table/entry-table.ts';
+import type { EntryScope, EntryTableData } from './table/entry-table.ts';
 import { type Vouched, vouch } from './vouch.ts';
 import type { EntryListing, Workloads } from './workloads.ts';
 
@@ -95,6 +95,11 @@ export class Inventory {
   /** All entries, one after the other: there may be a million. */
   entries(): Generator<EntryListing, void> {
     return this.#workloads.listing();
+  }
+
+  /** Entries of one kind behind a text, in the order of their texts; null: all of the kind. */
+  entriesAfter(scope: EntryScope, after: string | null): Generator<EntryListing, void> {
+    return this.#workloads.listingAfter(scope, after);
   }
 
   /** Whether some entry is for `text`, or for something below it by whole segments. */

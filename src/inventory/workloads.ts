@@ -2,7 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Kind, Workload } from './model.ts';
 import type { WorkloadEntry } from './schema.ts';
-import type { EntryScope, EntryTable } from './table/entry-table.ts';
+import type { EntryScope, EntryTable, TableEntry } from './table/entry-table.ts';
 
 /** What an entry states beside whom it is for. Many entries state the same. */
 export type Profile = Omit<WorkloadEntry, 'id' | 'under' | 'credentials'>;
@@ -80,12 +80,23 @@ export class Workloads {
 
   /** All entries, one after the other: there may be a million. */
   *listing(): Generator<EntryListing, void> {
-    for (const table of this.tables) {
-      for (const { scope, text: entry, profile } of table.entries()) {
-        const resolved = resolve(entry, table.profile(profile), this.nearest(entry));
-        const { owner, reviewed } = resolved;
-        yield Object.freeze({ entry, scope, owner, kind: withDefaults(resolved).kind, reviewed });
-      }
+    for (const table of this.tables) for (const entry of table.entries()) yield this.#listed(table, entry);
+  }
+
+  /** Those of one kind behind a text, in the order of their texts; null: all. */
+  *listingAfter(scope: EntryScope, after: string | null): Generator<EntryListing, void> {
+    const streams = this.tables.map((table) => {
+      const entries = table.entriesAfter(scope, after);
+      return { table, entries, next: entries.next().value };
+    });
+    for (;;) {
+      let first = streams[0];
+      for (const stream of streams)
+        if (stream.next !== undefined && (first?.next === undefined || stream.next.text < first.next.text))
+          first = stream;
+      if (first?.next === undefined) return;
+      yield this.#listed(first.table, first.next);
+      first.next = first.entries.next().value;
     }
   }
 
@@ -104,6 +115,12 @@ export class Workloads {
       return resolved;
     }
     return undefined;
+  }
+
+  #listed(table: EntryTable<Profile>, { scope, text: entry, profile }: TableEntry): EntryListing {
+    const resolved = resolve(entry, table.profile(profile), this.nearest(entry));
+    const { owner, reviewed } = resolved;
+    return Object.freeze({ entry, scope, owner, kind: withDefaults(resolved).kind, reviewed });
   }
 
   #stated(scope: EntryScope, text: string): Profile | undefined {

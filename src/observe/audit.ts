@@ -2,7 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import { within } from '../base/within.ts';
 import { AuditChain, type ChainOptions, type Pending, type Written } from './chain.ts';
 import { type AuditChange, changeBody } from './change.ts';
-import { type AuditRecord, auditBody } from './record.ts';
+import { type AuditBody, type AuditRecord, auditBody } from './record.ts';
 import type { AuditSink } from './sink.ts';
 
 export interface AuditOptions extends Omit<ChainOptions, 'sink'> {
@@ -55,6 +55,20 @@ export class Audit {
       else void this.#withdraw(record.decision, this.#chains[at]!, each);
     }
     return new Refusal('audit_unavailable', detail);
+  }
+
+  /**
+   * Writes a line that is no decision of a check, and waits for every sink, but at most `waitMs` milliseconds. Null: it is
+   * not in every sink. With `orWithdraw`, what it tells of does not happen then: a line that was begun is followed by one
+   * with `"event":"withdrawn"`; without, the line is written when the sink can. Never throws, never hangs.
+   */
+  async append(body: AuditBody, waitMs: number, orWithdraw: boolean): Promise<Written | null> {
+    const pending = this.#chains.map((chain) => chain.append(body));
+    const written = await within(inEverySink(pending), waitMs, () => null);
+    if (written !== null || !orWithdraw) return written;
+    for (const [at, each] of pending.entries())
+      if (!each.cancel()) void this.#withdraw(body.decision, this.#chains[at]!, each);
+    return null;
   }
 
   /** Marks a decision whose line says allow, and on which Envoy had given up: it reached nobody. */

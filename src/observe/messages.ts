@@ -18,7 +18,7 @@ export interface MessageRow {
 export const messages = {
   serving: {
     level: 'info',
-    fields: ['check', 'status', 'version'],
+    fields: ['check', 'control', 'status', 'version'],
     use: 'The check port and the status port listen; `/readyz` tells whether checks can be answered',
   },
   stopped: {
@@ -204,7 +204,7 @@ export const messages = {
   'check port file loaded': {
     level: 'info',
     fields: ['file', 'revision', 'detail'],
-    use: '`file` is `peers` or `ca`. The next check of every connection is held to it, open ones included',
+    use: '`file` is `peers` or `ca`, or `control-ca` for the control port. The next check of every connection is held to it, open ones included',
   },
   'check port file refused, keeping the last good one': {
     level: 'error',
@@ -220,6 +220,11 @@ export const messages = {
     level: 'warn',
     fields: ['address', 'cause', 'why'],
     use: 'At most one line a second; `authz_tls_refused_total` counts all. An Envoy that is not one of the peers, or a stranger',
+  },
+  'connection to the control port refused': {
+    level: 'warn',
+    fields: ['address', 'cause', 'why'],
+    use: 'At most one line a second; `authz_control_tls_refused_total` counts all. A client without TLS, or a stranger',
   },
   'audit sink failed': {
     level: 'error',
@@ -245,6 +250,11 @@ export const messages = {
     level: 'error',
     fields: ['decision', 'error'],
     use: 'Report it with the stack in `error`: the check was answered and recorded, and is missing from the metrics',
+  },
+  'bug: control call failed': {
+    level: 'error',
+    fields: ['decision', 'error'],
+    use: 'Report it with the stack in `error`: the call was answered with 500. Checks are not affected',
   },
   'status page failed': {
     level: 'error',

@@ -182,6 +182,30 @@ export const metricRows = {
     unit: 'connections',
     use: '`peer`: an Envoy that is not listed, or a stranger; the log has one line a second with address and cause',
   },
+  authz_control_requests_total: {
+    type: 'counter',
+    help: 'Requests to the control port by call and class of status; absent while it is off',
+    labels: {
+      call: 'the operations of docs/openapi.json; `none`: a request that named none',
+      status: '`2xx`, `4xx`, `5xx`',
+    },
+    unit: 'requests',
+    use: 'The audit has a line for each: `event` is `control`. `5xx`: the answer says why, such as a store that cannot be used',
+  },
+  authz_control_lines_dropped_total: {
+    type: 'counter',
+    help: 'Refused requests to the control port without an audit line of their own',
+    labels: {},
+    unit: 'requests',
+    use: 'Somebody floods the control port: ten a second of strangers, fifty of known callers have a line, the others are counted by `control-dropped`',
+  },
+  authz_control_tls_refused_total: {
+    type: 'counter',
+    help: 'Connections to the control port that ended in the handshake; absent while it is off',
+    labels: { cause: '`handshake`: TLS failed; `timeout`: no handshake in time' },
+    unit: 'connections',
+    use: 'A client without TLS, or a stranger; the log has one line a second with address and cause',
+  },
   authz_ready: {
     type: 'gauge',
     help: 'Whether the sidecar is ready, as /readyz reports',
@@ -206,3 +230,5 @@ export const metricRows = {
 } as const satisfies Readonly<Record<`authz_${string}`, MetricRow>>;
 
 export type MetricName = keyof typeof metricRows;
+/** Counters of the control port, which are there where it is. */
+export type ControlCounter = Extract<MetricName, `authz_control_${string}_total`>;

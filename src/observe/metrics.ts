@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import type { MetricRow } from './metric-row.ts';
-import { type MetricName, metricRows } from './metrics-table.ts';
+import { type ControlCounter, type MetricName, metricRows } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
 import { TimeHistogram } from './time-histogram.ts';
 
@@ -217,6 +217,9 @@ export class Metrics {
   connectionRefused(cause: RefusedConnection): void {
     this.#count('authz_tls_refused_total', { cause });
   }
+
+  /** Counts at the control port; `labels` come from its code. With 0 the series begins. */
+  readonly control = (name: ControlCounter, labels: Labels = {}, by = 1): void => this.#count(name, labels, by);
 
   /** An unsafe setting is in force. */
   unsafe(setting: string): void {

@@ -19,7 +19,7 @@ for (const [file, page] of [
 }
 
 test('every message of the table is written somewhere, with fields of its row alone', () => {
-  const code = globSync('src/app/*.ts', { cwd: root })
+  const code = globSync('src/app/**/*.ts', { cwd: root })
     .map((file) => readFileSync(join(root, file), 'utf8'))
     .join('\n');
   for (const [text, { level }] of Object.entries(messages)) {

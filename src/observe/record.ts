@@ -120,22 +120,22 @@ const CLIPS = [
  * The body of the line for a record. Every JWT in it is replaced by its digest, and what would make the line longer than
  * 32 KiB is clipped, which the line says with `"clipped":true`. Time is linear in the size of the record.
  */
-export function auditBody(record: AuditRecord): AuditBody {
-  const { time, decision, ...content } = record;
-  const whole = { decision, ...content };
+export function auditBody({ time, decision, ...content }: AuditRecord): AuditBody {
+  const { result, reason } = content;
+  const least = { decision: clipped(decision, CLIPS[1]), result, reason };
+  return { time, decision, json: boundedJson({ decision, ...content }, least) };
+}
+
+/** The members of a line as JSON within the bounds of `auditBody`; `least` is what is left where clipping does not help. */
+export function boundedJson(whole: object, least: object): string {
   for (const clip of [null, ...CLIPS]) {
     const kept = clip === null ? whole : { ...(clipped(whole, clip) as object), clipped: true };
     const json = plainJsonWithin(MAX_BODY, kept);
     // Digests are longer than the shortest tokens, so what they make of it is measured too.
     const body = json === null ? null : withoutTokens(json);
-    if (body !== null && body.length <= MAX_BODY) return { time, decision, json: body };
+    if (body !== null && body.length <= MAX_BODY) return body;
   }
-  const { result, reason } = record;
-  return {
-    time,
-    decision,
-    json: withoutTokens(plainJson({ decision: clipped(decision, CLIPS[1]), result, reason, clipped: true })),
-  };
+  return withoutTokens(plainJson({ ...least, clipped: true }));
 }
 
 /** A copy in which long texts and lists are cut, each with the length that it had. */

@@ -6,7 +6,7 @@ import type { DataPath, YamlFile } from './yaml.ts';
 type Issue = z.core.$ZodIssue;
 
 /** Something wrong with data: where, and in which words. `key`: at the key of the path, not at its value. */
-interface Explained {
+export interface Explained {
   readonly path: DataPath;
   readonly message: string;
   readonly key: boolean;
@@ -14,9 +14,13 @@ interface Explained {
 
 /** What a zod schema finds wrong in a YAML file (parsed with `reportInput`), each at its place, with what to do. */
 export function shapeProblems(error: z.ZodError, yaml: YamlFile, atKeys = false): Problem[] {
-  const first = explain(error.issues).take(MAX_PROBLEMS);
-  return [...first.map(({ path, message, key }) => yaml.problem(path, withPath(path, message), key || atKeys))];
+  return shapeFaults(error).map(({ path, message, key }) => yaml.problem(path, withPath(path, message), key || atKeys));
 }
+
+/** The same of data that no file holds. */
+export const shapeFaults = (error: z.ZodError, most = MAX_PROBLEMS): Explained[] => [
+  ...explain(error.issues).take(most),
+];
 
 /** One for each unknown key, the nearest alternative of a union, and the fault of a bad mapping key itself. */
 function* explain(issues: readonly Issue[], at: DataPath = [], atKey = false): Generator<Explained, void> {

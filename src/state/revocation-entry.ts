@@ -20,50 +20,48 @@ const spiffeId = text.transform((written, ctx): SpiffeId => {
 });
 const workload = spiffeId.refine(({ path }) => path !== '', 'names a trust domain; write it under `under`');
 
-/** How a person writes one revocation. */
+export const revocationId = z
+  .string()
+  .regex(REVOCATION_ID, "an id is at most 64 letters, digits, '.', '_' and '-'")
+  .describe('Names this revocation; it stands in audit lines.');
+
+/** What a person writes of one revocation, whoever orders it and wherever. */
+export const revocationFields = {
+  workload: workload.optional().describe('The SPIFFE ID of one workload.'),
+  under: spiffeId.optional().describe('Every workload below this SPIFFE ID, by whole path segments, and itself.'),
+  owner: text.optional().describe('Every workload of this team.'),
+  task: z.strictObject({ issuer: text, id: text }).optional().describe('One task.'),
+  token: z
+    .union([z.strictObject({ issuer: text, jti: text }), z.strictObject({ digest: fingerprint })])
+    .optional()
+    .describe('One token, by its `iss` and `jti`, or by the digest that audit lines hold.'),
+  key: key.optional().describe('A key that tokens are bound to, or that proofs are made with: its JWK thumbprint.'),
+  certificate: fingerprint.optional().describe('One certificate, by its fingerprint.'),
+  subject: z
+    .strictObject({ issuer: text, subject: text })
+    .optional()
+    .describe('Every token of this issuer (`iss`) for this subject (`sub`).'),
+  issuedUpTo: instant
+    .optional()
+    .describe('Hits only tokens and certificates issued up to then; left out: all, whenever they were issued.'),
+  until: instant.describe('When the revocation ends.'),
+  reason: text.describe('Why.'),
+};
+
+/** How a person writes one revocation in a file. */
 export const revocationSchema = z
   .strictObject({
-    id: z
-      .string()
-      .regex(REVOCATION_ID, "an id is at most 64 letters, digits, '.', '_' and '-'")
-      .describe('Names this revocation; it stands in audit lines.'),
-    workload: workload.optional().describe('The SPIFFE ID of one workload.'),
-    under: spiffeId.optional().describe('Every workload below this SPIFFE ID, by whole path segments, and itself.'),
+    id: revocationId,
+    ...revocationFields,
     wholeTrustDomain: z
       .literal(true)
       .optional()
       .describe('Confirms an `under` without a path: every workload of the trust domain.'),
-    owner: text.optional().describe('Every workload of this team.'),
-    task: z.strictObject({ issuer: text, id: text }).optional().describe('One task.'),
-    token: z
-      .union([z.strictObject({ issuer: text, jti: text }), z.strictObject({ digest: fingerprint })])
-      .optional()
-      .describe('One token, by its `iss` and `jti`, or by the digest that audit lines hold.'),
-    key: key.optional().describe('A key that tokens are bound to, or that proofs are made with: its JWK thumbprint.'),
-    certificate: fingerprint.optional().describe('One certificate, by its fingerprint.'),
-    subject: z
-      .strictObject({ issuer: text, subject: text })
-      .optional()
-      .describe('Every token of this issuer (`iss`) for this subject (`sub`).'),
-    issuedUpTo: instant
-      .optional()
-      .describe('Hits only tokens and certificates issued up to then; left out: all, whenever they were issued.'),
-    until: instant.describe('When the revocation ends.'),
-    reason: text.describe('Why.'),
     by: text.describe('Who ordered it.'),
   })
   .transform((entry, ctx): Revocation => {
-    const named = subjectsOf(entry);
-    const [one, ...more] = named;
-    if (one === undefined || more.length > 0) {
-      const kinds = 'workload, under, owner, task, token, key, certificate, subject';
-      const message =
-        one === undefined
-          ? `revokes nothing; name one of ${kinds}`
-          : 'names two subjects; write a revocation for each of them';
-      ctx.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    }
+    const one = oneSubject(entry, ctx);
+    if (one === null) return z.NEVER;
     if (entry.under?.path === '' && entry.wholeTrustDomain === undefined) {
       const message = 'revokes every workload of a trust domain; add a path, or confirm with wholeTrustDomain: true';
       ctx.addIssue({ code: 'custom', path: ['under'], message });
@@ -73,6 +71,19 @@ export const revocationSchema = z
     const [kind, subject] = one;
     return { id, kind, subject, issuedUpToMs: issuedUpTo, untilMs: until, reason, by };
   });
+
+/** The one thing that an entry names; null, with an issue, where it names none or several. */
+export function oneSubject(entry: Subjects, ctx: z.core.$RefinementCtx): readonly [RevocationKind, string] | null {
+  const [one, ...more] = subjectsOf(entry);
+  if (one !== undefined && more.length === 0) return one;
+  const kinds = 'workload, under, owner, task, token, key, certificate, subject';
+  const message =
+    one === undefined
+      ? `revokes nothing; name one of ${kinds}`
+      : 'names two subjects; write a revocation for each of them';
+  ctx.addIssue({ code: 'custom', message });
+  return null;
+}
 
 interface Subjects {
   readonly workload?: SpiffeId | undefined;

@@ -1,7 +1,11 @@
+import type { Refusal } from '../base/outcome.ts';
+import type { Inventory } from '../inventory/inventory.ts';
 import type { AuthorizationCall } from '../policy/decide/call.ts';
 import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
-import type { Question } from '../policy/decide/question.ts';
+import { refusalOf } from '../policy/decide/permit.ts';
+import type { HopVerdict, Question } from '../policy/decide/question.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { conjuncts } from '../policy/lint/ast.ts';
 import { type AskOptions, askCalls, type Said } from './ask.ts';
 import type { Expression } from './bound.ts';
@@ -59,6 +63,70 @@ export function explainCalls(
   const answers = askCalls(Object.fromEntries(pieces), calls, { schema, engine });
   if (typeof answers === 'string') return answers;
   return answers.map((said) => taken.map((account) => account(said, cedar)));
+}
+
+/** One hop of a request with what policies say to it. */
+export interface ExplainedHop {
+  readonly question: Question;
+  readonly result: HopVerdict['result'];
+  readonly said: readonly Account[];
+  /** Policies that are left out. */
+  readonly aside: number;
+}
+
+export interface Explanation {
+  /** Why policies refuse the request; null where they permit it. */
+  readonly refusal: Refusal | null;
+  readonly hops: readonly ExplainedHop[];
+}
+
+/**
+ * What policies decide about a request, and what each that decided or came close said to each hop; with `all`, what every
+ * policy said. A string says why Cedar could not be asked.
+ */
+export function explainRequest(
+  policies: readonly ReadPolicy[],
+  questions: readonly Question[],
+  snapshot: Snapshot<Inventory>,
+  asking: Omit<AskOptions, 'purposes'> & { readonly cedar: Cedar },
+  all: boolean,
+): Explanation | string {
+  const accounts = explain(policies, questions, { ...asking, purposes: snapshot.inventory });
+  if (typeof accounts === 'string') return accounts;
+  const verdicts = questions.map((question) => snapshot.decide(question));
+  const hops = questions.map((question, index): ExplainedHop => {
+    const accountsOf = accounts[index] ?? [];
+    const said = accountsOf.filter((account) => all || isTelling(account));
+    return { question, result: verdicts[index]?.result ?? 'error', said, aside: accountsOf.length - said.length };
+  });
+  return { refusal: refusalOf(verdicts), hops };
+}
+
+/** Decides, or came close: a forbid whose condition fails, and whatever is about other requests, tells little. */
+export function isTelling({ result, policy }: Account): boolean {
+  if (result === 'condition') return policy.json.effect === 'permit' || policy.shadow;
+  return result !== 'scope';
+}
+
+/** An explanation as plain data; `path` names a file as its reader does. */
+export const explanationJson = ({ refusal, hops }: Explanation, path: (file: string) => string) => ({
+  result: refusal === null ? 'allow' : 'deny',
+  reason: refusal?.reason ?? null,
+  hops: hops.map(({ question, result, said }) => ({
+    id: question.hop.id.text,
+    role: question.role,
+    result,
+    policies: said.map((account) => accountJson(account, path)),
+  })),
+});
+
+/** What one policy said, as plain data. */
+export function accountJson(
+  { policy: { id, shadow, json, remark }, ...told }: Account,
+  path: (file: string) => string,
+) {
+  const { file, line } = remark('');
+  return { id, effect: json.effect, shadow, file: path(file), line, ...told };
 }
 
 const OPEN = { op: 'All' } as const;

@@ -57,7 +57,7 @@ export interface Answer {
 
 /** The configuration file as it was parsed, section by section. */
 export type MeshConfig = Record<
-  'listen' | 'identity' | 'task' | 'policy' | 'audit' | 'limits' | 'log',
+  'listen' | 'identity' | 'task' | 'policy' | 'control' | 'state' | 'audit' | 'limits' | 'log',
   Record<string, unknown>
 >;
 
@@ -114,15 +114,18 @@ async function startWorld(options: WorldOptions = {}) {
   const surroundings = { stdout, log: (line: string) => log.push(line), version: 'test', node: 'v24', startedAtMs };
   const app = ending(started, await start(configOf(folder, edit), surroundings));
   const auditFile = join(folder, 'audit.jsonl');
-  const port = checkPort(app.check, auditFile);
+  // Where it is off, whoever asks it meets nobody.
+  const port = checkPort(app.check ?? 'unix:/nowhere', auditFile);
   started.defer(port.close);
   const running = started.move();
   return {
     ...port,
     /** The address of the check port, as a gRPC client writes it. */
-    target: app.check,
+    target: app.check ?? '',
+    /** Where the control API is asked; null where it is off. */
+    control: app.control,
     /** Another client of the same port, over mutual TLS with this certificate. */
-    as: (shown: Shown): CheckPort => checkPort(app.check, auditFile, shown),
+    as: (shown: Shown): CheckPort => checkPort(app.check ?? '', auditFile, shown),
     folder,
     keys,
     /** The log of the sidecar, line by line. */

@@ -1,6 +1,7 @@
 import {
   firstBelow,
   type PackedTexts,
+  positionAfter,
   positionOf,
   type SortedTexts,
   startAt,
@@ -168,11 +169,15 @@ export class EntryTable<P> {
 
   /** All entries: `under` first, each kind in the order of its texts. */
   *entries(): Generator<TableEntry, void> {
-    for (const scope of ['under', 'id'] as const) {
-      const texts = this.#texts(scope);
-      for (let at = 0; at < texts.ends.length; at++) {
-        yield { scope, text: textAt(texts, at), profile: texts.numbers[at] ?? 0, place: texts.places[at] ?? 0 };
-      }
+    for (const scope of ['under', 'id'] as const) yield* this.entriesAfter(scope, null);
+  }
+
+  /** Those of one kind behind a text, in the order of their texts; null: all. */
+  *entriesAfter(scope: EntryScope, after: string | null): Generator<TableEntry, void> {
+    const texts = this.#texts(scope);
+    const first = after === null ? 0 : positionAfter(texts, after);
+    for (let at = first; at < texts.ends.length; at++) {
+      yield { scope, text: textAt(texts, at), profile: texts.numbers[at] ?? 0, place: texts.places[at] ?? 0 };
     }
   }
 

@@ -48,6 +48,13 @@ export function firstBelow(texts: PackedTexts, prefix: string): number {
   return at < texts.ends.length && startsAt(texts, at, key, false) ? at : -1;
 }
 
+/** The position of the first text behind this one, whether or not it is there; after the last where none is. */
+export function positionAfter(texts: PackedTexts, text: string): number {
+  const key = Buffer.from(text);
+  const at = lowerBound(texts, key);
+  return at < texts.ends.length && startsAt(texts, at, key, true) ? at + 1 : at;
+}
+
 function startsAt({ bytes, ends }: PackedTexts, at: number, key: Buffer, whole: boolean): boolean {
   const start = startAt(ends, at);
   const end = ends[at] ?? start;

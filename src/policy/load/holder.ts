@@ -100,6 +100,11 @@ export class SnapshotHolder {
     return this.#held?.snapshot ?? null;
   }
 
+  /** What the current snapshot was made of; null where there is none. */
+  sources(): Sources | null {
+    return this.#held?.sources ?? null;
+  }
+
   status(): HolderStatus {
     if (!this.#unsettled) return this.#status;
     return { ...this.#status, problems: [...this.#status.problems, UNSETTLED] };

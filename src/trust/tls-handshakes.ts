@@ -14,11 +14,11 @@ interface Handshake {
  */
 export class Handshakes {
   readonly #clock: Clock;
-  readonly #onLate: (address: string, taskContext: string) => void;
+  readonly #onLate: (address: string, why: string) => void;
   readonly #pending = new Map<string, Handshake>();
 
   /** `onLate` is told of each connection that was ended because its time was over. */
-  constructor(clock: Clock, onLate: (address: string, taskContext: string) => void) {
+  constructor(clock: Clock, onLate: (address: string, why: string) => void) {
     this.#clock = clock;
     this.#onLate = onLate;
   }

@@ -1,0 +1,127 @@
+import { systemClock } from '../../base/clock.ts';
+import type { RevocationSource } from '../../check/revoked.ts';
+import type { Config } from '../../config/schema.ts';
+import { WorkerApart } from '../../control/api/apart.ts';
+import { routes } from '../../control/api/routes.ts';
+import { ControlApi } from '../../control/http/api.ts';
+import type { Apart, ControlParts, StateShown } from '../../control/http/parts.ts';
+import { type ControlAddress, serveControl } from '../../control/http/server.ts';
+import type { ReadCredentials } from '../../identity/credentials.ts';
+import type { IdentityRules } from '../../identity/identify.ts';
+import type { Audit } from '../../observe/audit.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import { controlPolicies } from '../../policy/control/decide.ts';
+import type { SnapshotHolder } from '../../policy/load/holder.ts';
+import type { Activity } from '../../state/activity/model.ts';
+import type { RevocationBook } from '../../state/revocation-book.ts';
+import type { BundleSnapshot } from '../../trust/bundle.ts';
+import type { TlsServing } from '../../trust/tls-server.ts';
+import { authenticator } from './authenticate.ts';
+
+/** What the control port stands on, running. */
+export interface ControlStands {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Runs with the audit, once it is open. */
+  readonly withAudit: <R>(run: (audit: Audit) => Promise<R>) => Promise<R>;
+  readonly identity: { readonly rules: IdentityRules; readonly readCredentials: ReadCredentials };
+  readonly revocations: RevocationSource;
+  readonly book: RevocationBook;
+  readonly activity: Activity;
+  readonly policy: SnapshotHolder;
+  /** Null without `listen.control.tls`. */
+  readonly tls: { readonly ownSvid: TlsServing['ownSvid']; readonly bundles: () => BundleSnapshot } | null;
+  readonly state: () => StateShown;
+  /** Told of each connection that TLS refused: strangers cause it. */
+  readonly refused: TlsServing['onRefused'];
+}
+
+/** The control port, running. */
+export interface Control {
+  readonly target: string;
+  status(): Readonly<Record<string, unknown>>;
+  stop(): Promise<void>;
+}
+
+/** How long a call waits for its line of the audit. */
+const AUDIT_MS = 2000;
+
+/** Serves the control API of the configuration; null where it is off. Throws when the port cannot be taken. */
+export async function startControl(config: Config, stands: ControlStands): Promise<Control | null> {
+  const { control: port } = config.listen;
+  if (port === null) return null;
+  const { log, metrics, withAudit, identity, tls } = stands;
+  const { audience } = config.control;
+  const apart = new WorkerApart(() => stands.policy.sources());
+  const api = new ControlApi({
+    parts: partsOf(config, stands, apart),
+    routes,
+    takesTokens: audience !== null,
+    authenticate: authenticator({
+      ...identity,
+      bundles: tls?.bundles ?? identity.rules.bundles,
+      maxLifetimeSeconds: config.identity.maxLifetime.x509Ms / 1000,
+      audience,
+      revocations: stands.revocations,
+    }),
+    audit: (body, orWithdraw) => withAudit(async (audit) => (await audit.append(body, AUDIT_MS, orWithdraw)) !== null),
+    answered: (route, status) =>
+      metrics.control('authz_control_requests_total', { call: route ?? NONE, status: `${Math.floor(status / 100)}xx` }),
+    dropped: (calls) => metrics.control('authz_control_lines_dropped_total', {}, calls),
+    onBug: (error, decision) => log.error('bug: control call failed', { decision, error }),
+    clock: systemClock.now,
+  });
+  const onRefused: TlsServing['onRefused'] = (address, why, cause) => {
+    metrics.control('authz_control_tls_refused_total', { cause });
+    stands.refused(address, why, cause);
+  };
+  const serving = tls === null ? null : { ownSvid: tls.ownSvid, clock: systemClock, onRefused };
+  beginSeries(metrics);
+  const { address } = port;
+  const listen: ControlAddress = address.kind === 'unix' ? { socket: address.path } : { ...address, tls: serving };
+  const server = await serveControl(listen, port.hosts, api);
+  return {
+    target: server.target,
+    status: () => ({ control: { listens: server.target, inflight: api.inflight } }),
+    stop: async () => {
+      await server.close(config.limits.drainMs);
+      await apart.stop();
+      api.close();
+    },
+  };
+}
+
+/** Of requests that named no call. */
+const NONE = 'none';
+
+function beginSeries(metrics: Metrics): void {
+  for (const call of [...routes.map(({ name }) => name), NONE])
+    for (const status of ['2xx', '4xx', '5xx']) metrics.control('authz_control_requests_total', { call, status }, 0);
+  for (const cause of ['handshake', 'timeout']) metrics.control('authz_control_tls_refused_total', { cause }, 0);
+  metrics.control('authz_control_lines_dropped_total', {}, 0);
+}
+
+function partsOf(
+  { identity, task }: Config,
+  { policy, state, book, activity }: ControlStands,
+  apart: Apart,
+): ControlParts {
+  const trustDomains = Object.keys(identity.trustDomains);
+  const taskIssuers = task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]));
+  const tokenIssuers = identity.oidc.map(({ issuer }) => issuer);
+  return {
+    book,
+    activity,
+    apart,
+    known: {
+      trustDomains: new Set(trustDomains),
+      issuers: new Set([...trustDomains.map((name) => `spiffe://${name}`), ...tokenIssuers, ...taskIssuers]),
+    },
+    snapshot: () => {
+      const snapshot = policy.current();
+      return snapshot === null ? null : { inventory: snapshot.inventory, policies: controlPolicies(snapshot) };
+    },
+    state,
+  };
+}

@@ -1,0 +1,154 @@
+import { Fault } from '../../base/fault.ts';
+import { Refusal } from '../../base/outcome.ts';
+import { SpiffeId } from '../../base/spiffe-id.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Activity, LastUse } from '../../state/activity/model.ts';
+import type { Revocation } from '../../state/revocation.ts';
+import { ApiProblem } from '../http/problem.ts';
+import type { Slices } from '../http/slices.ts';
+import { subjectParts } from './subject.ts';
+
+/** Whom a revocation would reach, as far as that is known here. */
+export interface Hits {
+  /** Workloads of the inventory by their own entry, and those of a prefix that were seen lately. */
+  readonly workloads: number;
+  /** Tasks that somebody showed and that have not ended; null: not known. */
+  readonly tasks: number | null;
+  /** Whether what is named exists, as far as that can be known. */
+  readonly known: boolean;
+}
+
+/** Pages of last uses that are looked through. */
+const MAX_PAGES = 40;
+const PAGE = 500;
+
+/** Counts whom a revocation would reach. Of a prefix that ends within a segment it says which segment. */
+export async function hitsOf(
+  revocation: Pick<Revocation, 'kind' | 'subject'>,
+  inventory: Inventory,
+  activity: Activity,
+  slices: Slices,
+): Promise<Hits | ApiProblem> {
+  const { kind } = revocation;
+  const [first = '', second = ''] = subjectParts(revocation);
+  const one = (id: SpiffeId | Refusal | null) => ofOne(id, inventory, activity);
+  switch (kind) {
+    case 'workload':
+      return one(SpiffeId.parse(first));
+    case 'under':
+      return ofPrefix(first, inventory, activity, slices);
+    case 'owner': {
+      const listed = await listedWhere(inventory, (_, owner) => owner === first, slices);
+      return listed instanceof ApiProblem ? listed : withSeen(listed, ({ owner }) => owner === first, activity, true);
+    }
+    case 'task':
+      return ofTask(first, second, activity);
+    case 'subject':
+      return one(first.startsWith('spiffe://') ? SpiffeId.parse(second) : inventory.credential(first, second));
+    case 'token':
+    case 'key':
+    case 'certificate':
+      return { workloads: 0, tasks: null, known: false };
+  }
+}
+
+async function ofOne(id: SpiffeId | Refusal | null, inventory: Inventory, activity: Activity): Promise<Hits> {
+  if (!(id instanceof SpiffeId) || inventory.workload(id) instanceof Refusal)
+    return { workloads: 0, tasks: 0, known: false };
+  const uses = await activity.lastUses([id.text]);
+  const tasks = uses instanceof Fault ? null : (uses.get(id.text)?.tasks.length ?? 0);
+  return { workloads: 1, tasks, known: true };
+}
+
+async function ofPrefix(
+  prefix: string,
+  inventory: Inventory,
+  activity: Activity,
+  slices: Slices,
+): Promise<Hits | ApiProblem> {
+  const isBelow = (id: string) => id === prefix || id.startsWith(`${prefix}/`);
+  const id = SpiffeId.parse(prefix);
+  const covered = id instanceof SpiffeId && id.path !== '' && !(inventory.workload(id) instanceof Refusal);
+  const known = covered || inventory.lists(prefix);
+  const longer = known ? null : firstOf(inventory, prefix);
+  if (longer !== null) {
+    const end = longer.indexOf('/', prefix.length);
+    const whole = end === -1 ? longer : longer.slice(0, end);
+    return ApiProblem.of('prefix_not_whole', `nothing lies below ${prefix} by whole segments; did you mean ${whole}?`);
+  }
+  const listed = await listedWhere(inventory, isBelow, slices);
+  return listed instanceof ApiProblem ? listed : withSeen(listed, ({ workload }) => isBelow(workload), activity, known);
+}
+
+/** The first entry that begins with this text. */
+function firstOf(inventory: Inventory, text: string): string | null {
+  for (const scope of ['id', 'under'] as const) {
+    const [found] = inventory.entriesAfter(scope, text).take(1);
+    if (found?.entry.startsWith(text) === true) return found.entry;
+  }
+  return null;
+}
+
+/** The workloads with an entry of their own that this holds for. */
+async function listedWhere(
+  inventory: Inventory,
+  holds: (id: string, owner: string) => boolean,
+  slices: Slices,
+): Promise<ReadonlySet<string> | ApiProblem> {
+  const found = new Set<string>();
+  for (const { entry, scope, owner } of inventory.entries()) {
+    if (slices.due && !(await slices.pause()))
+      return ApiProblem.of('overloaded', 'the inventory is too large to count');
+    if (scope === 'id' && holds(entry, owner)) found.add(entry);
+  }
+  return found;
+}
+
+async function withSeen(
+  listed: ReadonlySet<string>,
+  holds: (use: LastUse) => boolean,
+  activity: Activity,
+  known: boolean,
+): Promise<Hits> {
+  const workloads = new Set(listed);
+  const tasks = await tasksWhere(activity, (use) => {
+    if (!holds(use)) return false;
+    workloads.add(use.workload);
+    return true;
+  });
+  return { workloads: workloads.size, tasks: tasks?.size ?? null, known };
+}
+
+async function ofTask(issuer: string, id: string, activity: Activity): Promise<Hits> {
+  const wanted = JSON.stringify([issuer, id]);
+  const holders = new Set<string>();
+  const tasks = await tasksWhere(activity, ({ workload, tasks: own }) => {
+    const holds = own.some((task) => JSON.stringify([task.issuer, task.id]) === wanted);
+    if (holds) holders.add(workload);
+    return holds;
+  });
+  const seen = holders.size > 0;
+  return { workloads: holders.size, tasks: tasks === null ? null : Number(seen), known: seen };
+}
+
+/** The live tasks of the workloads that this holds for; null where not all could be looked through. */
+async function tasksWhere(activity: Activity, holds: (use: LastUse) => boolean): Promise<ReadonlySet<string> | null> {
+  const tasks = new Set<string>();
+  let cursor: string | null = null;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const uses: Awaited<ReturnType<Activity['allLastUses']>> = await activity.allLastUses(PAGE, cursor);
+    if (typeof uses === 'symbol' || uses instanceof Fault) return null;
+    for (const use of uses.items)
+      if (holds(use)) for (const { issuer, id } of use.tasks) tasks.add(JSON.stringify([issuer, id]));
+    cursor = uses.next;
+    if (cursor === null) return tasks;
+  }
+  return null;
+}
+
+/** `refuses 3 workloads, 2 live tasks`. */
+export function hitsInWords({ workloads, tasks, known }: Hits): string {
+  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
+  const live = tasks === null ? '' : `, ${count(tasks, 'live task')}`;
+  return `refuses ${count(workloads, 'workload')}${live}${known ? '' : '; what it names is not known here'}`;
+}

@@ -1,0 +1,186 @@
+import type { IncomingMessage } from 'node:http';
+import { Refusal } from '../../base/outcome.ts';
+import type { Caller, OnVerified } from '../../identity/caller.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { AuditBody } from '../../observe/record.ts';
+import { atDoor, type DoorRules } from './door.ts';
+import { begun, type Exchange, principalOf, readInput, unreadFrom } from './exchange.ts';
+import { findRoute } from './find-route.ts';
+import { digestOf, Idempotency } from './idempotency.ts';
+import { Inflight } from './inflight.ts';
+import type { ControlParts } from './parts.ts';
+import { ApiProblem } from './problem.ts';
+import { callBody, droppedBody, failedBody } from './record.ts';
+import { RefusedLines } from './refused-lines.ts';
+import type { ApiReply, Call, Prepared, Route } from './route.ts';
+import { Slices } from './slices.ts';
+
+export interface ApiOptions {
+  readonly parts: ControlParts;
+  readonly routes: readonly Route[];
+  /** Who asks: verified anew for each request. */
+  readonly authenticate: (
+    request: IncomingMessage,
+    inventory: Inventory,
+    nowMs: number,
+    onVerified: OnVerified,
+  ) => Promise<Caller | Refusal>;
+  /** Whether a token can prove a caller. */
+  readonly takesTokens: boolean;
+  /** Writes a line of the audit: false where it is not in every sink in time. */
+  readonly audit: (body: AuditBody, orWithdraw: boolean) => Promise<boolean>;
+  /** One call was answered: its route, or null. */
+  readonly answered: (route: string | null, status: number) => void;
+  /** Refused calls that got no line of their own. */
+  readonly dropped: (calls: number) => void;
+  readonly onBug: (error: unknown, decision: string) => void;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+}
+
+/** What one request gets. */
+export interface Answered {
+  readonly decision: string;
+  readonly result: ApiReply | ApiProblem;
+}
+
+/** All work of one call, the store and workers included. */
+const CALL_MS = 10_000;
+const RETRY = { headers: [['retry-after', '1'] as const] };
+
+type Ready = Pick<Prepared, 'run'>;
+
+/**
+ * What becomes of the requests of the control port. Each is a line of the audit before anything happens: who, by which
+ * proof, what, and why it may be, or why not. Nobody is believed for where he connects; nobody may without a policy.
+ */
+export class ControlApi {
+  readonly #options: ApiOptions;
+  readonly #inflight = new Inflight();
+  readonly #idempotency = new Idempotency();
+  readonly #refused: RefusedLines;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    this.#refused = new RefusedLines((calls) => {
+      options.dropped(calls);
+      void options.audit(droppedBody(calls, options.clock()), false);
+    });
+  }
+
+  /** Requests that are being answered. */
+  get inflight(): number {
+    return this.#inflight.size;
+  }
+
+  /** Never rejects. */
+  async answer(request: IncomingMessage, door: DoorRules): Promise<Answered> {
+    const exchange = begun(request, this.#options.clock());
+    const result = await this.#result(request, door, exchange);
+    exchange.leave();
+    this.#options.answered(exchange.route, result.status);
+    return { decision: exchange.decision, result };
+  }
+
+  /** A request that could not be read, or did not come in time: nothing is known of it but the address of its peer. */
+  async unread(from: string | null, problem: ApiProblem): Promise<Answered> {
+    const exchange = unreadFrom(from, this.#options.clock());
+    await this.#refuse(exchange, problem);
+    this.#options.answered(null, problem.status);
+    return { decision: exchange.decision, result: problem };
+  }
+
+  /** Writes what was counted and not told. */
+  close(): void {
+    this.#refused.flush();
+  }
+
+  async #result(request: IncomingMessage, door: DoorRules, exchange: Exchange): Promise<ApiReply | ApiProblem> {
+    try {
+      const ready = await this.#ready(request, door, exchange);
+      return ready instanceof ApiProblem ? await this.#refuse(exchange, ready) : await this.#carryOut(ready, exchange);
+    } catch (error) {
+      this.#options.onBug(error, exchange.decision);
+      return this.#refuse(exchange, ApiProblem.of('internal'));
+    }
+  }
+
+  /** Everything that decides, up to the line of the audit. */
+  async #ready(request: IncomingMessage, door: DoorRules, exchange: Exchange): Promise<Ready | ApiProblem> {
+    const target = atDoor(request, door);
+    if (target instanceof ApiProblem) return target;
+    const found = findRoute(this.#options.routes, request.method ?? '', target.segments);
+    if (found instanceof ApiProblem) return found;
+    const { route } = found;
+    exchange.route = route.name;
+    exchange.action = route.action;
+    const snapshot = this.#options.parts.snapshot();
+    if (snapshot === null) return ApiProblem.of('policy_unavailable');
+    const { policies, inventory } = snapshot;
+    exchange.revision = policies.revision;
+    const caller = await this.#options.authenticate(request, inventory, exchange.time, (verified) => {
+      exchange.verified = verified;
+    });
+    if (caller instanceof Refusal) return ApiProblem.ofCaller(caller, this.#options.takesTokens);
+    exchange.caller = caller;
+    const leave = this.#inflight.enter(caller.workload.id.text);
+    if (leave === null) return ApiProblem.of('too_many_requests', 'too many calls at once', RETRY);
+    exchange.leave = leave;
+    const input = await readInput(request, route, { ...target.query, ...found.parameters });
+    if (input instanceof ApiProblem) return input;
+    const principal = principalOf(caller);
+    const nowMs = exchange.time;
+    const call: Call = {
+      ...input,
+      caller,
+      principal,
+      nowMs,
+      slices: new Slices(CALL_MS),
+      may: (action, resource, order) => policies.decide(principal, action, resource, { nowMs, order: order ?? null }),
+    };
+    return this.#permitted(route, call, exchange);
+  }
+
+  async #permitted(route: Route, call: Call, exchange: Exchange): Promise<Ready | ApiProblem> {
+    const { parts } = this.#options;
+    exchange.about = { parameters: call.parameters };
+    const subject = route.subject(call, parts);
+    if (subject instanceof ApiProblem) return subject;
+    if (subject !== null) {
+      exchange.resource = subject.resource;
+      exchange.verdict = call.may(route.action, subject.resource, subject.order);
+      if (!exchange.verdict.allowed) return ApiProblem.of('not_permitted');
+    }
+    const key = call.idempotencyKey;
+    const scope = key === null ? null : digestOf(call.caller.workload.id.text, route.name, key);
+    const digest = digestOf(call.parameters, call.body);
+    if (scope !== null) exchange.about = { ...exchange.about, idempotencyKey: scope };
+    if (scope !== null && this.#idempotency.isOther(scope, digest, call.nowMs)) return ApiProblem.of('key_reused');
+    const again = scope === null ? null : this.#idempotency.answerOf(scope, call.nowMs);
+    if (again !== null) {
+      exchange.about = { ...exchange.about, again: true };
+      return { run: () => again };
+    }
+    const prepared = await route.prepare(call, parts);
+    if (prepared instanceof ApiProblem) return prepared;
+    exchange.about = { ...exchange.about, ...prepared.about };
+    if (prepared.verdict !== undefined) exchange.verdict = prepared.verdict;
+    if (exchange.verdict?.allowed !== true) return ApiProblem.of('not_permitted');
+    if (scope === null) return prepared;
+    return { run: () => this.#idempotency.once(scope, digest, call.nowMs, prepared.run) };
+  }
+
+  async #carryOut({ run }: Ready, exchange: Exchange): Promise<ApiReply | ApiProblem> {
+    if (!(await this.#options.audit(callBody(exchange, null), true))) return ApiProblem.of('audit_unavailable');
+    const result = await run();
+    if (result instanceof ApiProblem)
+      await this.#options.audit(failedBody(exchange, result, this.#options.clock()), false);
+    return result;
+  }
+
+  async #refuse(exchange: Exchange, problem: ApiProblem): Promise<ApiProblem> {
+    if (this.#refused.take(exchange.caller === null ? 'stranger' : 'caller'))
+      await this.#options.audit(callBody(exchange, problem), false);
+    return problem;
+  }
+}

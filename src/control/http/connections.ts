@@ -1,0 +1,97 @@
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { Visitors } from '../visitors.ts';
+import type { ControlApi } from './api.ts';
+import type { DoorRules } from './door.ts';
+import { ApiProblem } from './problem.ts';
+import { answerText, writeAnswer } from './written.ts';
+
+/** Over HTTP/1.1, with TLS or without. */
+export type HttpServer = Server | TlsServer;
+
+export const MAX_CONNECTIONS = 256;
+/** Of one address; all clients of a Unix socket are one. */
+const VISITOR_LIMITS = { connections: 64, asksPerSecond: 500 };
+/** A client that neither sends nor reads anything for so long is gone. */
+const IDLE_MS = 30_000;
+
+/** How long what a client sends may take; a body has a bound of its own (`readBody`). */
+export const HTTP_OPTIONS: ServerOptions = {
+  maxHeaderSize: 16_384,
+  headersTimeout: 5000,
+  requestTimeout: 15_000,
+  keepAliveTimeout: 15_000,
+  connectionsCheckingInterval: 500,
+  // A request without a host gets a document like any other.
+  requireHostHeader: false,
+};
+
+/** The connections of the control port, and what comes through them. */
+export class Connections {
+  readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
+  readonly #open = new Set<Socket>();
+  readonly #api: ControlApi;
+  readonly #door: DoorRules;
+
+  constructor(api: ControlApi, door: DoorRules) {
+    this.#api = api;
+    this.#door = door;
+  }
+
+  /** Whether this address may have one connection more. */
+  mayConnect(socket: Socket): boolean {
+    const from = socket.remoteAddress ?? '';
+    if (!this.#visitors.connects(from)) return false;
+    socket.once('close', () => this.#visitors.left(from));
+    return true;
+  }
+
+  /** A connection that HTTP is spoken over. */
+  opened(socket: Socket): void {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  }
+
+  /** Answers every request, and also what is none, with a document. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const answered = this.#visitors.asks(socket.remoteAddress ?? '')
+      ? this.#api.answer(request, this.#door)
+      : this.#unread(socket, ApiProblem.of('too_many_requests', null, { headers: [['retry-after', '1']] }));
+    writeAnswer(await answered, request, response);
+  }
+
+  /** Has a server answer what it would else answer by itself, or not at all. */
+  serve<S extends HttpServer>(server: S): S {
+    server.maxConnections = MAX_CONNECTIONS;
+    server.timeout = IDLE_MS;
+    server.on('checkExpectation', async (request: IncomingMessage, response: ServerResponse) =>
+      writeAnswer(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
+    );
+    server.on('connect', async (_: IncomingMessage, socket: Socket) =>
+      socket.end(answerText(await this.#unread(socket, ApiProblem.of('malformed', 'CONNECT opens no tunnel here')))),
+    );
+    server.on('clientError', async (error: NodeJS.ErrnoException, socket: Socket) => {
+      // In a handshake, or behind an answer, there is nothing to write to.
+      if (!this.#open.has(socket) || !socket.writable || socket.bytesWritten > 0) socket.destroy();
+      else socket.end(answerText(await this.#unread(socket, unreadable(error))), () => socket.destroy());
+    });
+    return server;
+  }
+
+  /** Ends what is still open. */
+  end(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  #unread(socket: Socket, problem: ApiProblem) {
+    return this.#api.unread(socket.remoteAddress ?? null, problem);
+  }
+}
+
+function unreadable({ code }: NodeJS.ErrnoException): ApiProblem {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ApiProblem.of('timeout', 'the request did not come in time');
+  if (code === 'HPE_HEADER_OVERFLOW') return ApiProblem.of('headers_too_large');
+  return ApiProblem.of('malformed', 'this is no HTTP/1.1 request');
+}

@@ -1,0 +1,74 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Caller } from '../../identity/caller.ts';
+import type { ControlPrincipal } from '../../policy/control/question.ts';
+import { bringsBody, readBody } from './body.ts';
+import { parseFields } from './fields.ts';
+import { ApiProblem } from './problem.ts';
+import type { CallRecord } from './record.ts';
+import type { Call, Route } from './route.ts';
+
+/** One request on its way, with what becomes known of it. */
+export interface Exchange extends CallRecord {
+  /** Called at its end. */
+  leave: () => void;
+}
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
+
+function exchange(time: number, request: CallRecord['request']): Exchange {
+  return {
+    time,
+    decision: randomUUIDv7(),
+    request,
+    route: null,
+    caller: null,
+    verified: null,
+    action: null,
+    resource: null,
+    verdict: null,
+    revision: null,
+    about: {},
+    leave: () => {},
+  };
+}
+
+/** A request that came in at `time` (milliseconds since the epoch). */
+export function begun(request: IncomingMessage, time: number): Exchange {
+  const { method = '', url = '', headers, socket } = request;
+  const path = url.replace(/[?#].*$/s, '');
+  return exchange(time, { method, path, host: headers.host ?? null, from: socket.remoteAddress ?? null });
+}
+
+/** One of which nothing could be read. */
+export const unreadFrom = (from: string | null, time: number): Exchange =>
+  exchange(time, { method: '', path: '', host: null, from });
+
+/** Who asks, in the words of control policies. */
+export const principalOf = ({ workload, possession }: Caller): ControlPrincipal => ({
+  kind: 'workload',
+  id: workload.id,
+  proof: possession ? 'svid' : 'bearer',
+});
+
+/** What a call brings beside its caller: parameters and body by the schemas of its route. Nothing is read before. */
+export async function readInput(
+  request: IncomingMessage,
+  route: Route,
+  given: Readonly<Record<string, string>>,
+): Promise<Pick<Call, 'parameters' | 'body' | 'idempotencyKey'> | ApiProblem> {
+  const key = request.headers['idempotency-key'];
+  if (key !== undefined && (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)))
+    return ApiProblem.of('malformed', 'an idempotency-key has 1 to 128 visible ASCII characters');
+  const idempotencyKey = route.idempotent && typeof key === 'string' ? key : null;
+  const parameters = parseFields(route.parameters, given, 'parameters_invalid');
+  if (parameters instanceof ApiProblem) return parameters;
+  if (route.body === null) {
+    if (bringsBody(request)) return ApiProblem.of('malformed', `${route.method} takes no body here`);
+    return { parameters, body: null, idempotencyKey };
+  }
+  const json = await readBody(request);
+  if (json instanceof ApiProblem) return json;
+  const body = parseFields(route.body, json, 'body_invalid');
+  return body instanceof ApiProblem ? body : { parameters, body, idempotencyKey };
+}

@@ -1,0 +1,77 @@
+import type * as z from 'zod';
+import type { Caller } from '../../identity/caller.ts';
+import type { ControlDecision } from '../../policy/control/decide.ts';
+import type { ControlAction, ControlOrder, ControlPrincipal, ControlResource } from '../../policy/control/question.ts';
+import type { ControlParts } from './parts.ts';
+import type { ApiProblem, ProblemCode } from './problem.ts';
+import type { Slices } from './slices.ts';
+
+/** One call of a proven caller, read and checked for its form. */
+export interface Call<P = unknown, B = unknown> {
+  readonly parameters: P;
+  readonly body: B;
+  readonly caller: Caller;
+  readonly principal: ControlPrincipal;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  readonly idempotencyKey: string | null;
+  /** Whether the caller may; by the policies of this call. */
+  readonly may: (action: ControlAction, resource: ControlResource, order?: ControlOrder) => ControlDecision;
+  /** What long work asks for its pauses. */
+  readonly slices: Slices;
+}
+
+/** What a call would be about: what policies judge. */
+export interface Subject {
+  readonly resource: ControlResource;
+  readonly order?: ControlOrder;
+}
+
+/** An answer that is no problem. */
+export interface ApiReply {
+  readonly status: 200 | 201;
+  readonly body: unknown;
+}
+
+/** A call that may be carried out. */
+export interface Prepared {
+  /** What the audit says of the call beside who, what and by which policies: plain data. */
+  readonly about: Readonly<Record<string, unknown>>;
+  /** Of a list, whose items are judged one by one: whether anything in it may be seen. */
+  readonly verdict?: ControlDecision;
+  /** Carries it out, once the audit has its line. */
+  readonly run: () => Promise<ApiReply | ApiProblem>;
+}
+
+/** One row of the table of routes. The OpenAPI document is made of it, and so is the way of a call. */
+export interface Route<P extends z.ZodType = z.ZodType, B extends z.ZodType | null = z.ZodType | null> {
+  /** The operation id, and the label of metrics. */
+  readonly name: string;
+  readonly method: 'GET' | 'POST';
+  /** As OpenAPI writes it: `/revocations/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly action: ControlAction;
+  /** Of path and query together. */
+  readonly parameters: P;
+  readonly body: B;
+  /** The schemas of the answers. */
+  readonly answers: Readonly<
+    Partial<Record<ApiReply['status'], { readonly what: string; readonly schema: z.ZodType }>>
+  >;
+  /** Problems beside those that every route may have. */
+  readonly problems: readonly ProblemCode[];
+  /** Whether it takes an `Idempotency-Key`. */
+  readonly idempotent: boolean;
+  /** What the call is about; null: a list, whose items are judged one by one. Asked before anything is told. */
+  readonly subject: (call: CallOf<P, B>, parts: ControlParts) => Subject | ApiProblem | null;
+  /** Judges what only a permitted caller may learn: whether what is named exists, and what the order would hit. */
+  readonly prepare: (call: CallOf<P, B>, parts: ControlParts) => Promise<Prepared | ApiProblem>;
+}
+
+type Output<T> = T extends z.ZodType ? z.output<T> : null;
+type CallOf<P extends z.ZodType, B extends z.ZodType | null> = Call<z.output<P>, Output<B>>;
+
+/** A route whose handlers know the types of its schemas; in the table they are forgotten. */
+export const route = <P extends z.ZodType, B extends z.ZodType | null>(given: Route<P, B>): Route =>
+  given as unknown as Route;

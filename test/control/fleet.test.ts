@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
+import { noRedis, Redis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+import { type MeshConfig, World, workload } from '../support/world.ts';
+
+const LEDGER = '/ns/payments/sa/ledger';
+
+test('a process that serves the control port alone revokes and lifts for the sidecars of its store', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const shared = (config: MeshConfig) => {
+    config.state = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeout: '5s' };
+    config.limits = { ...config.limits, drainDelay: '0s' };
+  };
+  const control = await startControlWorld({
+    over: 'tls',
+    policies: ALL_TO_OPERATOR,
+    prepare: (folder) =>
+      writeFileSync(join(folder, 'lift.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+    edit: (config) => {
+      shared(config);
+      config.listen = { ...config.listen, check: 'off' };
+      config.control = { ...config.control, key: './lift.pem' };
+    },
+  });
+  t.after(() => control.stop());
+  const sidecar = await World.start({
+    prepare: (folder) =>
+      writeFileSync(join(folder, 'lift.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    edit: (config) => {
+      shared(config);
+      config.control = { trustedKeys: ['./lift.pub.pem'] };
+    },
+  });
+  t.after(() => sidecar.stop());
+  assert.equal(existsSync(join(control.folder, 'check.sock')), false);
+  const svid = control.svid(OPERATOR);
+  const check = () => sidecar.send({ svid: sidecar.svid(LEDGER), path: '/api/status' });
+  const becomes = (reason: string) => until(reason, async () => ((await check()).reason === reason ? true : null));
+  await becomes('permitted');
+
+  const body = {
+    id: 'fleet',
+    workload: workload(LEDGER),
+    until: new Date(Date.now() + 3_600_000).toISOString(),
+    reason: 'x',
+  };
+  const headers = { 'idempotency-key': 'fleet' };
+  const made = await control.ask({ method: 'POST', path: '/revocations', headers, body, svid });
+  assert.deepEqual([made.status, made.json.covers], [201, 'store'], JSON.stringify(made.json));
+  await becomes('revoked_workload');
+
+  await until('the decision in the store', async () => {
+    const { json } = await control.ask({ path: '/decisions?reason=revoked_workload', svid });
+    assert.equal(json.covers, 'all sidecars of the store');
+    return (json.items as unknown[]).length > 0 ? true : null;
+  });
+  const lifted = await control.ask({ method: 'POST', path: '/revocations/fleet/lift', body: { reason: 'x' }, svid });
+  assert.equal(lifted.status, 200, JSON.stringify(lifted.json));
+  await becomes('permitted');
+
+  await redis.kill();
+  const failed = await until('the loss of the store', async () => {
+    const { status, json } = await control.ask({
+      method: 'POST',
+      path: '/revocations',
+      body: { ...body, id: 'lost' },
+      svid,
+    });
+    return status === 201 ? null : { status, json };
+  });
+  assert.deepEqual([failed.status, failed.json.code], [503, 'state_unavailable']);
+});
