@@ -68,7 +68,7 @@ function open({ at, tls }: ControlConnection): Socket {
     ...at,
     ...certificate,
     ALPNProtocols: ['http/1.1'],
-    minVersion: 'TLSv1.3',
+    minVersion: 'TLSv1.2',
     ...(server.kind === 'spiffe'
       ? { rejectUnauthorized: false }
       : {
