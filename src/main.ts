@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=16 --no-allocation-site-pretenuring
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type App, start } from './app/app.ts';

@@ -1,12 +1,17 @@
 interface Entry<V> {
   readonly value: V;
   readonly bytes: number;
+  /** Since it was last passed over. */
+  asked: boolean;
 }
 
-/** What is remembered by a key, within a number of bytes and of entries: what was not asked for the longest is forgotten first. */
+/**
+ * What is remembered by a key, within a number of bytes and of entries: the oldest that nobody asked for since it was last
+ * passed over is forgotten first. Reading moves nothing: an order that each look-up changes costs a new table again and again.
+ */
 export class BoundedMemory<V> {
   readonly byteLimit: number;
-  /** Least recently used first. */
+  /** The next to be looked at first. */
   readonly #entries = new Map<string, Entry<V>>();
   #bytes = 0;
 
@@ -32,8 +37,7 @@ export class BoundedMemory<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    entry.asked = true;
     return entry.value;
   }
 
@@ -44,11 +48,17 @@ export class BoundedMemory<V> {
   set(key: string, value: V, bytes: number): boolean {
     this.delete(key);
     if (!(bytes <= this.byteLimit)) return false;
-    this.#entries.set(key, { value, bytes });
+    this.#entries.set(key, { value, bytes, asked: false });
     this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
+    for (const [oldest, entry] of this.#entries) {
       if (this.#bytes <= this.byteLimit && this.#entries.size <= this.#entryLimit) break;
-      this.delete(oldest);
+      if (!entry.asked) {
+        this.delete(oldest);
+        continue;
+      }
+      entry.asked = false;
+      this.#entries.delete(oldest);
+      this.#entries.set(oldest, entry);
     }
     return true;
   }

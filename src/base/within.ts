@@ -10,21 +10,36 @@ interface Waiting {
  * is ever late, so hardly any gets a timer of its own.
  */
 class Deadlines {
-  readonly #waiting = new Set<Waiting>();
+  /**
+   * Each in a place of its own, which is used again. Not a Set: what is added and deleted all the time gives it a new table
+   * again and again, each old one holds on to the next, and so what waited survives as garbage until the heap is swept.
+   */
+  readonly #places: (Waiting | null)[] = [];
+  readonly #free: number[] = [];
   #timer: NodeJS.Timeout | null = null;
   /** When the timer runs out. */
   #set = Number.POSITIVE_INFINITY;
 
-  add(one: Waiting): void {
-    this.#waiting.add(one);
+  /** Gives its place. */
+  add(one: Waiting): number {
+    const place = this.#free.pop() ?? this.#places.length;
+    this.#places[place] = one;
     if (one.due < this.#set) this.#arm(one.due);
-    else if (this.#waiting.size === 1) this.#timer?.ref();
+    else if (this.#waiting === 1) this.#timer?.ref();
+    return place;
   }
 
-  delete(one: Waiting): void {
-    this.#waiting.delete(one);
+  /** Nothing when it was late already: its place may be another's. */
+  delete(place: number, one: Waiting): void {
+    if (this.#places[place] !== one) return;
+    this.#places[place] = null;
+    this.#free.push(place);
     // A timer without anything to wait for keeps no process alive.
-    if (this.#waiting.size === 0) this.#timer?.unref();
+    if (this.#waiting === 0) this.#timer?.unref();
+  }
+
+  get #waiting(): number {
+    return this.#places.length - this.#free.length;
   }
 
   #arm(due: number): void {
@@ -38,12 +53,13 @@ class Deadlines {
     this.#set = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const one of this.#waiting) {
+    for (const [place, one] of this.#places.entries()) {
+      if (one === null) continue;
       if (one.due > now) {
         next = Math.min(next, one.due);
         continue;
       }
-      this.#waiting.delete(one);
+      this.delete(place, one);
       one.late();
     }
     if (next < this.#set) this.#arm(next);
@@ -65,14 +81,14 @@ export function within<T, L>(promise: Promise<T>, ms: number, late: () => L): Pr
         }
       },
     };
-    deadlines.add(waiting);
+    const place = deadlines.add(waiting);
     promise.then(
       (value) => {
-        deadlines.delete(waiting);
+        deadlines.delete(place, waiting);
         resolve(value);
       },
       (error: unknown) => {
-        deadlines.delete(waiting);
+        deadlines.delete(place, waiting);
         reject(error);
       },
     );

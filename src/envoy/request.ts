@@ -47,7 +47,6 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
   if (guarded !== null) return guarded;
   const place = readPlace(http, headers, options.mergeSlashes);
   if (place instanceof Refusal) return place;
-  let digest: string | null = null;
   return {
     ...place,
     id: http.id,
@@ -55,19 +54,48 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
     upgrade: headers.all('upgrade').length > 0 || headers.all(':protocol').length > 0,
     grpc: headers.all('content-type').some((type) => GRPC.test(type)),
     headers,
-    connection: {
-      checkPeer: meta.checkPeer,
-      // Asked for only where something is used up.
-      get digest() {
-        digest ??= hash('sha256', message.bytes, 'hex');
-        return digest;
-      },
-      source: readPeer(attributes.source),
-      forwarded: readForwarded(headers, options.forwarded),
-      destinationPrincipal: attributes.destination?.principal ?? '',
-      extensions: new Map(Object.entries(attributes.context_extensions)),
-    },
+    connection: new ReceivedConnection(
+      message.bytes,
+      meta.checkPeer,
+      readPeer(attributes.source),
+      readForwarded(headers, options.forwarded),
+      attributes.destination?.principal ?? '',
+      new Map(Object.entries(attributes.context_extensions)),
+    ),
   };
+}
+
+/**
+ * The connection as a message says. Its digest is asked for only where something is used up; a getter in an object literal
+ * would make a hidden class of its own for each check, which keeps the message until the whole heap is swept.
+ */
+class ReceivedConnection implements Connection {
+  readonly checkPeer: Connection['checkPeer'];
+  readonly source: Peer;
+  readonly forwarded: Forwarded | Refusal;
+  readonly destinationPrincipal: string;
+  readonly extensions: ReadonlyMap<string, string>;
+  readonly #message: Uint8Array;
+
+  constructor(
+    message: Uint8Array,
+    checkPeer: Connection['checkPeer'],
+    source: Peer,
+    forwarded: Forwarded | Refusal,
+    destinationPrincipal: string,
+    extensions: ReadonlyMap<string, string>,
+  ) {
+    this.#message = message;
+    this.checkPeer = checkPeer;
+    this.source = source;
+    this.forwarded = forwarded;
+    this.destinationPrincipal = destinationPrincipal;
+    this.extensions = extensions;
+  }
+
+  get digest(): string {
+    return hash('sha256', this.#message, 'hex');
+  }
 }
 
 type Place = ReadRequestLine & { readonly scheme: string };

@@ -33,14 +33,9 @@ export class UnverifiedJws implements CompactJws {
     return claims instanceof TokenFault ? claims : new UnverifiedJws(compact, claims);
   }
 
-  /** What stands for the exact text, signature included (`textDigest`). */
+  /** base64url SHA-256 of the exact text, signature included. */
   get textDigest(): string {
-    this.#textDigest ??= textDigest(this.text);
+    this.#textDigest ??= hash('sha256', this.text, 'base64url');
     return this.#textDigest;
   }
-}
-
-/** base64url SHA-256 of the exact text of a token. */
-export function textDigest(text: string): string {
-  return hash('sha256', text, 'base64url');
 }

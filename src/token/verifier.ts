@@ -3,8 +3,9 @@ import { BoundedMemory } from '../base/bounded-memory.ts';
 import { Fault } from '../base/fault.ts';
 import { after, type Soon } from '../base/soon.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
+import { TextDigests } from '../base/text-digests.ts';
 import { PublicJwk } from './jwk.ts';
-import { textDigest, UnverifiedJws } from './jws.ts';
+import { UnverifiedJws } from './jws.ts';
 import { allowedAlgorithm, type JwsHeader, type JwsProfile, MAX_TOKEN_CHARS, signingKey } from './jws-compact.ts';
 import { TokenFault, type TokenFaultKind } from './jws-fault.ts';
 import type { KeySet } from './key-set.ts';
@@ -14,6 +15,9 @@ const DEFAULT_BYTES = 16 * 2 ** 20;
 const BAD_SHARE = 16;
 /** What an entry takes besides text and claims: measured, and rounded up. */
 const ENTRY_BYTES = 1024;
+
+/** What the texts of the last tokens may take, beside their digests. */
+const DIGESTS_BYTES = 512 * 1024;
 
 /** Faults that lie in the token itself: it will never be better. Its `exp` is not among them, nor what keys decide. */
 const forGood: ReadonlySet<TokenFaultKind> = new Set(['malformed', 'type', 'algorithm']);
@@ -71,6 +75,7 @@ export interface TokenVerifierOptions {
 export class TokenVerifier {
   readonly #good: BoundedMemory<Known & { readonly keys: KeySet; readonly outcome: VerifiedJws }>;
   readonly #bad: BoundedMemory<Known>;
+  readonly #digests = new TextDigests(DIGESTS_BYTES);
 
   constructor({ byteLimit = DEFAULT_BYTES }: TokenVerifierOptions = {}) {
     const bad = Math.floor(byteLimit / BAD_SHARE);
@@ -90,7 +95,7 @@ export class TokenVerifier {
   /** Reads a token (`UnverifiedJws.decodeUnverified`): one that is remembered is not decoded again. Fault: `malformed`. */
   read(text: string): UnverifiedJws | TokenFault {
     if (text.length > MAX_TOKEN_CHARS) return UnverifiedJws.decodeUnverified(text);
-    const digest = textDigest(text);
+    const digest = this.#digests.of(text);
     const known = this.#good.get(digest) ?? this.#bad.get(digest);
     if (known !== undefined) return known.token;
     // A text of its own: a part of a longer one would keep all of that in memory, a header full of spaces for one.

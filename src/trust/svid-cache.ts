@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { BoundedMemory } from '../base/bounded-memory.ts';
 import { Refusal } from '../base/outcome.ts';
+import { TextDigests } from '../base/text-digests.ts';
 import { decodePemText } from '../x509/certificate-pem.ts';
 import type { BundleSnapshot } from './bundle.ts';
 import { type VerifiedSvid, verifyX509Svid, type X509SvidOptions } from './x509-svid.ts';
@@ -12,6 +13,8 @@ const ENTRY_BYTES = 1024;
 const AVERAGE_BYTES = 2048;
 /** Chains that are remembered of one leaf: a client can send another one with each connection. */
 const CHAINS_OF_ONE_LEAF = 4;
+/** What the texts of the last leaves may take, beside their digests. */
+const DIGESTS_BYTES = 512 * 1024;
 
 /** Certificates of one peer as Envoy wrote them, URL-encoded PEM. At least one of the two is there. */
 export interface CertificateText {
@@ -39,13 +42,14 @@ export interface CertificateLoad {
  * remembered. A remembered one is used again only while its whole path is valid, and while the bundle of its trust domain
  * has the revision that it was verified with and is not stale. So memory saves time and changes no answer.
  *
- * Callers choose what is remembered, so it is bounded: in entries, in bytes, and in chains of one leaf. Nothing of the
- * certificates themselves is kept.
+ * Callers choose what is remembered, so it is bounded: in entries, in bytes, and in chains of one leaf. Of the certificates
+ * themselves nothing is kept but the texts of the last leaves.
  */
 export class SvidVerifier {
   readonly #options: X509SvidOptions;
   readonly #limit: number;
   readonly #memory: BoundedMemory<VerifiedSvid>;
+  readonly #digests = new TextDigests(DIGESTS_BYTES);
   /** The keys of each leaf, the one that was remembered first in front. */
   readonly #byLeaf = new Map<string, readonly string[]>();
 
@@ -66,7 +70,7 @@ export class SvidVerifier {
 
   /** The verified workload at `now` (milliseconds), or the refusal of the decoder or of `verifyX509Svid`. */
   verify(text: CertificateText, bundles: BundleSnapshot, now: number): VerifiedSvid | Refusal {
-    const key = keyOf(text);
+    const key = this.#keyOf(text);
     const remembered = this.#memory.get(key);
     if (remembered !== undefined) {
       if (stillHolds(remembered, bundles, now)) return remembered;
@@ -95,15 +99,16 @@ export class SvidVerifier {
       this.#byLeaf.set(svid.thumbprint, [...this.#keysOf(svid.thumbprint), key]);
   }
 
+  /** A digest, since the text is the client's and long. The length keeps two texts apart that would run into one another. */
+  #keyOf({ certificate, chain }: CertificateText): string {
+    // By far the most have no chain.
+    if (certificate !== null && chain === null) return this.#digests.of(certificate);
+    return `chain ${hash('sha256', `${certificate?.length ?? '-'} ${certificate ?? ''} ${chain ?? ''}`, 'base64url')}`;
+  }
+
   #keysOf(thumbprint: string): readonly string[] {
     return this.#byLeaf.get(thumbprint) ?? [];
   }
-}
-
-/** A digest, since the text is the client's and long. The length keeps two texts apart that would run into one another. */
-function keyOf({ certificate, chain }: CertificateText): string {
-  const text = `${certificate?.length ?? '-'} ${certificate ?? ''}${chain === null ? '' : ` ${chain}`}`;
-  return hash('sha256', text, 'base64url');
 }
 
 function stillHolds(svid: VerifiedSvid, bundles: BundleSnapshot, now: number): boolean {
