@@ -2,15 +2,13 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pemBundle } from '../support/ca.ts';
+import { startControlProcess } from '../support/control-process.ts';
 import { startEnvoy } from '../support/envoy.ts';
 import { Estate, PAYMENTS, workload } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/ports.ts';
-import { Program } from '../support/process.ts';
 import { Redis } from '../support/redis.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { ending } from '../support/started.ts';
-import { until } from '../support/until.ts';
 import { believeAccessTokens } from './dpop.ts';
 import type { DemoEstate } from './rows.ts';
 
@@ -71,30 +69,15 @@ const OPERATOR = '/ns/platform/sa/operator';
 
 /** A process that answers no checks and takes orders over TLS, beside the first sidecar; and how the operator reaches it. */
 async function startControl({ dir, ca, config, svid }: Estate['base']) {
-  const [port, statusPort] = [await freePort(), await freePort()];
   const file = (name: string, text: string): string => {
     writeFileSync(join(dir, name), text, { mode: 0o600 });
     return join(dir, name);
   };
   const [own, operator] = [svid(AUTHZ), svid(OPERATOR)];
   const files = { certificate: file('authz.crt', own.pem), key: file('authz.key', own.pkcs8Pem) };
-  const address = `127.0.0.1:${port}`;
-  const configFile = file(
-    'control.json',
-    JSON.stringify({
-      ...config,
-      listen: { check: 'off', status: `127.0.0.1:${statusPort}`, control: { address, tls: { files } } },
-      control: { key: './control.key' },
-      audit: { sinks: [{ file: { path: './control-audit.jsonl' } }] },
-    }),
-  );
-  const args = [join(import.meta.dirname, '..', '..', 'src', 'main.ts'), 'serve', '--config', configFile];
-  const program = new Program('the control process', process.execPath, args);
-  await until('readiness of the control process', async () => {
-    program.assertRunning();
-    return (await fetch(`http://127.0.0.1:${statusPort}/readyz`)).status === 200 ? true : null;
-  });
+  const whole = { ...config, control: { key: './control.key' } };
+  const { url, stop } = await startControlProcess(dir, whole, { tls: { files } });
   const proof = ['--cert', file('operator.crt', operator.pem), '--key', file('operator.key', operator.pkcs8Pem)];
   const server = ['--ca', file('ca.pem', pemBundle(ca)), '--server-id', workload(AUTHZ)];
-  return { reach: ['--control', `https://${address}`, ...proof, ...server], stop: () => program.stop('SIGTERM') };
+  return { reach: ['--control', url, ...proof, ...server], stop };
 }
