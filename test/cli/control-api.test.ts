@@ -3,13 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pemBundle } from '../support/ca.ts';
+import { controlCli } from '../support/control-cli.ts';
 import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
-import { finish } from '../support/run.ts';
 import { AUTHZ } from '../support/tls-world.ts';
 import { workload } from '../support/world.ts';
 import { LEDGER, ledgerReads } from '../support/world-asks.ts';
-
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 let worlds: Record<'unix' | 'tls', Awaited<ReturnType<typeof startControlWorld>>>;
 /** How the operator reaches each: by a token over the Unix socket, by its certificate over TLS. */
@@ -40,8 +38,7 @@ before(async () => {
 });
 after(() => Promise.all(Object.values(worlds).map((world) => world.stop())));
 
-const cli = (over: keyof typeof reach, ...args: readonly string[]) =>
-  finish(process.execPath, [main, ...args, ...reach[over]]);
+const cli = (over: keyof typeof reach, ...args: readonly string[]) => controlCli([...args, ...reach[over]]);
 const why = ['--reason', 'INC-7', '--until', '2h'];
 
 async function json(over: keyof typeof reach, ...args: readonly string[]): Promise<Record<string, unknown>> {

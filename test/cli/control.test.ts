@@ -9,11 +9,10 @@ import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { pemBundle, TestCa } from '../support/ca.ts';
+import { controlCli as cli } from '../support/control-cli.ts';
 import { FakeWorkloadApi, jwtBundles, x509Bundles, x509Svid } from '../support/fake-workload-api.ts';
 import { newFolder, removeFolders } from '../support/policy-cli.ts';
-import { finish } from '../support/run.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const folder = newFolder();
 const closing: Server[] = [];
 after(async () => {
@@ -21,7 +20,6 @@ after(async () => {
   removeFolders();
 });
 
-const cli = (args: readonly string[]) => finish(process.execPath, [main, ...args]);
 const file = (name: string, content: string): string => {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
