@@ -19,9 +19,11 @@ serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
 policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
 audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
-revoke, lift            an order to a control API: refuse what is valid otherwise, or end such an order
-revocations, decisions, workloads
-                        what a control API lists
+revoke KIND SUBJECT     order a control API to refuse what is valid otherwise
+lift ID                 end a revocation before its end
+revocations             what is revoked, by a control API
+decisions               what was decided lately, by a control API
+workloads               who calls, and by which credentials, by a control API
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 

@@ -84,7 +84,7 @@ test('help goes to standard output and is no error, however it is asked for', as
   }
   const all = await cli(['--help']);
   assert.equal(all.code, 0);
-  for (const [first] of COMMANDS) assert.match(all.stdout, new RegExp(`^(\\w+, )*${first}\\b`, 'm'));
+  for (const [first] of COMMANDS) assert.match(all.stdout, new RegExp(`^${first}\\b`, 'm'));
   for (const args of [['help'], []]) assert.deepEqual(await cli(args), all);
 });
 

@@ -1,9 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pemBundle } from '../support/ca.ts';
+import { startControlProcess } from '../support/control-process.ts';
 import { startEnvoy } from '../support/envoy.ts';
-import { Estate, PAYMENTS } from '../support/estate.ts';
+import { Estate, PAYMENTS, workload } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { Redis } from '../support/redis.ts';
 import { Sidecar } from '../support/sidecar.ts';
@@ -11,7 +12,7 @@ import { ending } from '../support/started.ts';
 import { believeAccessTokens } from './dpop.ts';
 import type { DemoEstate } from './rows.ts';
 
-/** Two sidecars, each with an Envoy in front of the same service, and the Redis that they share. */
+/** Two sidecars, each with an Envoy in front of the same service, the Redis that they share, and a control process. */
 export const Fleet = { start };
 export type Fleet = Awaited<ReturnType<typeof start>>;
 
@@ -31,8 +32,12 @@ async function start() {
         writeFileSync(join(dir, 'nonces'), `${randomBytes(32).toString('base64')}\n`);
         const { task } = believeAccessTokens(dir, ca) as { task: object };
         const nonce = { required: true, secretFile: './nonces' };
+        const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+        writeFileSync(join(dir, 'control.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+        writeFileSync(join(dir, 'control.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
         return {
           task: { ...task, dpop: { nonce } },
+          control: { trustedKeys: ['./control.pub'] },
           state: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
         };
       },
@@ -54,6 +59,25 @@ async function start() {
     }),
   );
   const second: DemoEstate = { envoy, sidecar, upstream, ca, svid };
+  const control = ending(started, await startControl(base));
   const running = started.move();
-  return { redis, estates: [first as DemoEstate, second] as const, stop: () => running.disposeAsync() };
+  return { estates: [first as DemoEstate, second] as const, control, stop: () => running.disposeAsync() };
+}
+
+const AUTHZ = '/ns/platform/sa/authz';
+const OPERATOR = '/ns/platform/sa/operator';
+
+/** A process that answers no checks and takes orders over TLS, beside the first sidecar; and how the operator reaches it. */
+async function startControl({ dir, ca, config, svid }: Estate['base']) {
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(dir, name), text, { mode: 0o600 });
+    return join(dir, name);
+  };
+  const [own, operator] = [svid(AUTHZ), svid(OPERATOR)];
+  const files = { certificate: file('authz.crt', own.pem), key: file('authz.key', own.pkcs8Pem) };
+  const whole = { ...config, control: { key: './control.key' } };
+  const { url, stop } = await startControlProcess(dir, whole, { tls: { files } });
+  const proof = ['--cert', file('operator.crt', operator.pem), '--key', file('operator.key', operator.pkcs8Pem)];
+  const server = ['--ca', file('ca.pem', pemBundle(ca)), '--server-id', workload(AUTHZ)];
+  return { reach: ['--control', url, ...proof, ...server], stop };
 }

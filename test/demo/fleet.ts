@@ -1,25 +1,32 @@
+import { workload } from '../support/estate.ts';
+import { until } from '../support/until.ts';
 import { askedForNonce, dpopAgent, dpopTask } from './dpop.ts';
+import type { Fleet } from './fleet-estate.ts';
+import { cedarExtAuthz } from './ordering.ts';
 import { heading, type Played, play } from './play.ts';
 import { allowed, denied, LEDGER, type Row, type Stage, send } from './rows.ts';
 import { table } from './table.ts';
 
+const GAUGE = 'authz_revocations';
+
 /**
- * Two sidecars with one Redis, each behind an Envoy of its own: what one of them has seen used, the other refuses. Whether every
- * answer was right.
+ * Two sidecars with one Redis, each behind an Envoy of its own, and a control process: what one of them has seen used, the
+ * other refuses, and an order holds in both. Whether every answer was right.
  */
 export async function playFleet(say: (text: string) => void): Promise<boolean> {
   // What it needs is on PATH only now.
-  const { Fleet } = await import('./fleet-estate.ts');
-  const fleet = await Fleet.start();
+  const fleet = await (await import('./fleet-estate.ts')).Fleet.start();
   try {
     say(`
 client ──mTLS──▶ Envoy 1 ──▶ service ◀── Envoy 2 ◀──mTLS── client
                    │                        │
                sidecar 1 ──────▶ Redis ◀──── sidecar 2
+                                   ▲
+                  operator ──mTLS──▶ control process
 `);
     const stages = fleet.estates.map((estate): Stage => ({ estate, openEnvoy: estate.envoy }));
     const played: Played[] = [];
-    for (const { at, ...row } of fleetRows()) {
+    for (const { at, ...row } of fleetRows(fleet)) {
       const { right, cells } = await play(row, stages[at - 1]!);
       played.push({ right, cells: [`sidecar ${at}`, ...cells] });
     }
@@ -40,11 +47,22 @@ client ──mTLS──▶ Envoy 1 ──▶ service ◀── Envoy 2 ◀──
 /** A row, and the sidecar that it is played at. */
 type FleetRow = Row & { readonly at: 1 | 2 };
 
-function fleetRows(): readonly FleetRow[] {
+function fleetRows({ estates, control }: Fleet): readonly FleetRow[] {
   const agent = dpopAgent();
   const path = '/api/invoices/42';
   const ledger = { who: 'ledger (service)', task: '–', request: `GET ${path}`, expected: allowed };
   const reads = async ({ estate }: Stage) => send(estate.envoy, await estate.svid(LEDGER), { path });
+  /** An order of the operator, and the request once both sidecars know of it. */
+  const after =
+    (revocations: number, ...order: readonly string[]) =>
+    async (stage: Stage) => {
+      await cedarExtAuthz(...order, '--reason', 'shown in the demo', ...control.reach);
+      for (const { sidecar } of estates)
+        await until('the order', async () => ((await sidecar.metric(GAUGE)) === revocations ? true : null));
+      return await reads(stage);
+    };
+  const revoked = { ...ledger, request: `GET ${path}, revoked`, expected: denied('revoked_workload') };
+  const lifted = { ...ledger, request: `GET ${path}, lifted` };
   const replayed = denied('task_proof_replayed', 401);
   return [
     { at: 1, ...ledger, play: reads },
@@ -54,5 +72,9 @@ function fleetRows(): readonly FleetRow[] {
     { at: 2, ...dpopTask, request: `GET ${path}, the same proof`, expected: replayed, play: agent.again },
     { at: 1, ...dpopTask, request: `GET ${path}, the same proof`, expected: replayed, play: agent.again },
     { at: 2, ...dpopTask, request: `GET ${path}, a new proof, same nonce`, expected: allowed, play: agent.ask },
+    { at: 1, ...revoked, play: after(1, 'revoke', 'workload', workload(LEDGER), '--id', 'INC-2042', '--until', '1h') },
+    { at: 2, ...revoked, play: reads },
+    { at: 1, ...lifted, play: after(0, 'lift', 'INC-2042') },
+    { at: 2, ...lifted, play: reads },
   ];
 }

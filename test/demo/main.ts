@@ -6,6 +6,7 @@ import { needRedis } from '../support/redis-binary.ts';
 import { believeAccessTokens, dpopRows } from './dpop.ts';
 import { curlLines, summary } from './epilogue.ts';
 import { playFleet } from './fleet.ts';
+import { controlListener, orderRows, takeOrders } from './ordering.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
 import { printMatrix } from './reuse-print.ts';
@@ -28,10 +29,11 @@ if (values.fleet) {
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
 const estate = await Estate.start({
   envoy: 'uds',
-  prepare: (dir, ca) => ({ ...believeAccessTokens(dir, ca), ...readRevocations(dir, ca) }),
+  listen: controlListener,
+  prepare: (dir, ca) => ({ ...believeAccessTokens(dir, ca), ...readRevocations(dir, ca), ...takeOrders(dir, ca) }),
 });
 // The last two rows kill the sidecar and bring it back.
-const all = rows.toSpliced(-2, 0, ...dpopRows(), ...revocationRows());
+const all = rows.toSpliced(-2, 0, ...dpopRows(), ...revocationRows(), ...orderRows());
 const openEnvoy = await estate.base.envoy('test-permissive', estate.upstream);
 try {
   say(

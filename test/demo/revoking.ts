@@ -36,7 +36,13 @@ export function revocationRows(): readonly Row[] {
     };
   const [who, task] = ['ledger (service)', '–'];
   return [
-    { who, task, request: `GET ${PATH}, revoked just now`, expected: denied('revoked_workload'), play: after([entry]) },
+    {
+      who,
+      task,
+      request: `GET ${PATH}, revoked by file just now`,
+      expected: denied('revoked_workload'),
+      play: after([entry]),
+    },
     { who, task, request: `GET ${PATH}, revocation lifted`, expected: allowed, play: after([]) },
   ];
 }

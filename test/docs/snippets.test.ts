@@ -14,8 +14,17 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'README.md', info: /^yaml$/, by: 'test/docs/attach.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
+  {
+    page: 'docs/control.md',
+    info: /^((yaml|sh) (one|fleet)|yaml sidecar|cedar policy)$/,
+    by: 'test/docs/control.test.ts',
+  },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
-  { page: 'docs/kubernetes.md', info: /^(sh (build|run|node|ask)|json denial)$/, by: 'test/kubernetes/docs.check.ts' },
+  {
+    page: 'docs/kubernetes.md',
+    info: /^(sh (build|run|keys|node|ask)|json denial)$/,
+    by: 'test/kubernetes/docs.check.ts',
+  },
   { page: 'docs/kubernetes.md', info: /^yaml cluster$/, by: 'test/soak/rolling.ts' },
   { page: 'docs/kubernetes.md', info: /^yaml (tls|authorities)$/, by: 'test/e2e/check-port-files.test.ts' },
   { page: 'docs/kubernetes.md', info: /^yaml peers$/, by: 'test/e2e/check-port-peers.test.ts' },

@@ -22,6 +22,7 @@ import {
 
 const SIDECAR = 'sidecar-files';
 const CENTRAL = 'central-spire';
+const CONTROL = 'control';
 const set = (...assignments: string[]): string[] => assignments.flatMap((assignment) => ['--set', assignment]);
 
 for (const scenario of scenarios) {
@@ -40,7 +41,7 @@ for (const scenario of scenarios) {
     const manifests = await render(scenario);
     const container = sidecarOf(manifests);
     const group = { 'sidecar-injected-istio': 1337, central: 65532 }[
-      scenario.startsWith('central') ? 'central' : scenario
+      /^(central|control)/.test(scenario) ? 'central' : scenario
     ];
     assert.deepEqual(container.securityContext, {
       runAsNonRoot: true,
@@ -168,6 +169,74 @@ test('central mode is in plaintext only by the unsafe word, and then without the
   assert.ok(!sidecarOf(plain).volumeMounts.some(({ name }) => name === 'spiffe-workload-api'));
 });
 
+test('control mode serves the control API alone, under the names of its Service, with its SVID and its key', async () => {
+  const manifests = await render(CONTROL);
+  const { listen, control, state } = configOf(manifests);
+  assert.equal(listen.check, null);
+  assert.deepEqual(listen.control, {
+    address: { kind: 'tcp', host: '0.0.0.0', port: 9443, loopback: false },
+    tls: { svid: null, files: null },
+    hosts: ['', '.payments', '.payments.svc'].map((end) => `edge-cedar-ext-authz${end}`).concat('authz.prod.example'),
+  });
+  assert.deepEqual(control, {
+    audience: 'cedar-ext-authz-control',
+    key: '/etc/cedar-ext-authz/control/control.key',
+    trustedKeys: ['/etc/cedar-ext-authz/control-keys/control-keys/control.pub'],
+  });
+  assert.equal(state.store, 'redis');
+  const { ports, volumeMounts } = sidecarOf(manifests);
+  assert.deepEqual(
+    ports?.map(({ name, containerPort }) => [name, containerPort]),
+    [
+      ['cedar-status', 9192],
+      ['control', 9443],
+    ],
+  );
+  assert.ok(volumeMounts.some(({ name, readOnly }) => name === 'cedar-control' && readOnly));
+  const pod = podOf(manifests);
+  assert.deepEqual(pod.volumes.find(({ name }) => name === 'cedar-control')?.secret, {
+    secretName: 'control-key',
+    defaultMode: 0o440,
+    items: [{ key: 'control.key', path: 'control.key' }],
+  });
+  assert.equal(pod.securityContext?.fsGroup, 65532, 'who runs it can read the key');
+  const service = manifests.find(
+    ({ kind, metadata }) => kind === 'Service' && metadata.name === 'edge-cedar-ext-authz',
+  );
+  assert.deepEqual(service?.spec.ports, [{ name: 'control', port: 9443, targetPort: 'control', protocol: 'TCP' }]);
+  const onCall = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'on-call' } } }];
+  assert.deepEqual(admittedTo(manifests, 'control'), onCall);
+  assert.equal(admittedTo(manifests, 'cedar-status'), undefined);
+});
+
+test('sidecars believe the lifts of the public keys that they mount', async () => {
+  const store = ['--set-json', 'config.state={"store":"redis","url":"unix:///run/redis.sock"}'];
+  for (const scenario of [SIDECAR, CENTRAL]) {
+    const keys = ['--set-json', 'control.trustedKeys=[{"name":"keys","key":"a.pub"},{"name":"keys","key":"b.pub"}]'];
+    const manifests = await render(scenario, [...store, ...keys]);
+    const below = '/etc/cedar-ext-authz/control-keys';
+    const { key, trustedKeys } = configOf(manifests).control;
+    assert.deepEqual([key, trustedKeys], [null, [`${below}/keys/a.pub`, `${below}/keys/b.pub`]]);
+    assert.ok(sidecarOf(manifests).volumeMounts.some(({ mountPath }) => mountPath === below));
+  }
+});
+
+test('orders and more than one process are refused where each process remembers by itself', async () => {
+  const listen = ['--set-json', 'config.listen.control={"address":"unix:///run/control.sock"}'];
+  const orders = [...listen, ...set('control.audience=a')];
+  const [central, sidecar] = [await template(CENTRAL, orders), await template(SIDECAR, orders)];
+  assert.match(
+    central.stderr,
+    /each replica remembers by itself.*config\.state\.store: redis, or set central\.replicas to 1/,
+  );
+  assert.match(sidecar.stderr, /each sidecar remembers by itself.*sidecar\.singleReplica to true/);
+  assert.equal((await template(SIDECAR, [...orders, ...set('sidecar.singleReplica=true')])).code, 0);
+  assert.equal((await template(CENTRAL, [...orders, ...set('central.replicas=1')])).code, 0);
+  const store = ['--set-json', 'config.state={"store":"redis","url":"unix:///run/redis.sock"}'];
+  for (const scenario of [SIDECAR, CENTRAL]) assert.equal((await template(scenario, [...orders, ...store])).code, 0);
+  assert.equal((await template(SIDECAR, set('config.listen.control=off'))).code, 0);
+});
+
 const ORIGINS: readonly (readonly [from: string, bundle: object, want: { readonly from: string }])[] = [
   ['the SPIFFE agent', { workloadApi: true }, { from: 'workloadApi' }],
   [
@@ -257,6 +326,11 @@ const REFUSED: readonly (readonly [why: string, scenario: string, ...set: string
   ['a status port beside status.port', SIDECAR, 'config.listen.status=0.0.0.0:9999'],
   ['TLS on the socket of a sidecar', SIDECAR, 'config.listen.tls.svid=spiffe://prod.example/a'],
   ['injection in central mode', CENTRAL, 'injection.enabled=true'],
+  ['control mode that admits everyone', CONTROL, 'networkPolicy.controlFrom=null'],
+  ['an address beside control.port', CONTROL, 'config.listen.control.address=0.0.0.0:1'],
+  ['injection in control mode', CONTROL, 'injection.enabled=true'],
+  ['control mode in plaintext', CONTROL, 'unsafePlaintext=true'],
+  ['a private key without its Secret', CONTROL, 'control.key.secret=null'],
   ['a listen address that is a name', CENTRAL, 'listenAddress=localhost'],
   ['an unknown value', SIDECAR, 'sidecar.envoyContaner=proxy'],
   ['an unknown value of a group', CENTRAL, 'central.autoscaling.enable=true'],
@@ -310,6 +384,9 @@ const CONTRADICTIONS: readonly (readonly [what: string, scenario: string, assign
     'policies.configMaps[1].items[1].path=teams/support/crm.cedar',
     /two files the path/,
   ],
+  ['control mode without a store', CONTROL, 'config.state.store=memory', /set config\.state\.store to redis/],
+  ['control mode and no way to its store', CONTROL, 'networkPolicy.egress=null', /set networkPolicy\.egress/],
+  ['one port for control and status', CONTROL, 'control.port=9192', /are the same/],
   ['an autoscaler with proofs', 'central-proofs', 'central.autoscaling.enabled=true', /no autoscaler/],
 ];
 for (const [what, scenario, assignment, says] of CONTRADICTIONS) {
@@ -460,7 +537,7 @@ test('the configuration of every scenario takes the chain that the shipped Envoy
 });
 
 test('the test of a release reads what its pods read', async () => {
-  for (const scenario of [SIDECAR, CENTRAL]) {
+  for (const scenario of [SIDECAR, CENTRAL, CONTROL]) {
     const manifests = await render(scenario);
     const pod = kindOf(manifests, 'Pod').spec as unknown as ReturnType<typeof podOf>;
     const [container] = pod.containers;

@@ -76,6 +76,17 @@ test('the pod that is admitted denies as the page shows, and lets the ledger in'
   );
 });
 
+test('the keys of lifts are made and stored as the page says, in the form that the chart mounts', async () => {
+  const env = await api.environment();
+  for (const command of of('sh keys')) {
+    const { code, stdout, stderr } = await finish('sh', ['-c', command], { cwd: reader, env });
+    assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
+  }
+  const objects = await clusterObjects();
+  assert.match(objects.get('control-key')?.['control.key'] ?? '', /^-----BEGIN PRIVATE KEY-----/);
+  assert.match(objects.get('control-keys')?.['control.pub'] ?? '', /^-----BEGIN PUBLIC KEY-----/);
+});
+
 test('the curl with which NOTES end says that the sidecar is ready', async () => {
   const env = await api.environment();
   const { stdout } = await finish('helm', ['-n', NAMESPACE, 'get', 'notes', 'authz'], { env });

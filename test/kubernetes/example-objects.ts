@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleDocument, pemBundle, TestCa } from '../support/ca.ts';
@@ -19,6 +20,7 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
   const pem = pemBundle(ca);
   const partner = TestCa.root('partner.example');
   const peer = { id: `spiffe://${trustDomain}/ns/*/sa/envoy`, hosts: ['payments.internal'] };
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   return new Map<string, Readonly<Record<string, string>>>([
     ['payments-policies', { ...policies, 'crm.cedar': crm['crm.cedar'] }],
     ['platform-policies', policies],
@@ -35,6 +37,9 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
     ['authz-tls', checkPortCertificate(ca, trustDomain)],
     ['authz-peers', { 'peers.yaml': JSON.stringify({ peers: [peer] }) }],
     ['web-authorities', { 'ca.pem': pem }],
+    ['control-policies', { 'incidents.cedar': read('policies/control/incidents.cedar') }],
+    ['control-key', { 'control.key': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }],
+    ['control-keys', { 'control.pub': publicKey.export({ type: 'spki', format: 'pem' }).toString() }],
     ['authz-state', { password: 'secret', 'ca.pem': pem, nonces: Buffer.alloc(32, 7).toString('base64') }],
   ]);
 }

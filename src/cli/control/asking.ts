@@ -46,6 +46,8 @@ ${CONNECTION_USAGE}`;
 
 const PAGE = 100;
 const MOST = 10_000;
+/** Pages may be empty and go on, where the caller may view little of what is there. */
+const MAX_PAGES = 1000;
 
 /** The items of a list of the control API, page by page, and whom the list covers. */
 export async function askList(
@@ -64,7 +66,7 @@ export async function askList(
   const items: Members[] = [];
   let next: string | null = null;
   let covers: unknown = null;
-  do {
+  for (let asked = 0; asked < MAX_PAGES && (asked === 0 || next !== null) && items.length < limit; asked++) {
     const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - items.length)) });
     for (const [name, value] of Object.entries(filters)) if (value !== undefined) query.set(name, value);
     if (next !== null) query.set('cursor', next);
@@ -76,10 +78,9 @@ export async function askList(
       return UNREAD;
     }
     items.push(...page.items.slice(0, limit - items.length));
-    // An empty page leads nowhere.
-    next = page.items.length === 0 ? null : page.next;
+    next = page.next;
     covers = page.covers;
-  } while (next !== null && items.length < limit);
+  }
   if (values.json === true) io.out(`${indentedJson({ items, more: next !== null, covers })}\n`);
   else {
     io.out(items.length === 0 ? 'none\n' : `${text(items)}\n`);

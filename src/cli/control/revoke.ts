@@ -21,7 +21,7 @@ const REVOKE_USAGE = `revoke KIND SUBJECT --reason TEXT --until TIME --control U
   --reason TEXT      why
   --until TIME       when it ends: 2026-12-31T00:00:00Z, or a duration from now, such as 2h
   --issued-up-to TIME
-                     hits only what was issued up to then; a duration counts back from now, 0s is now
+                     hits only what was issued up to then, so that what is new passes: a time, now, or a duration before now
   --id ID            the id of the revocation; made if left out
   --dry-run          only says what it would refuse
   --confirm          confirms that a whole trust domain is meant
@@ -131,14 +131,20 @@ function subjectBy([kind, first, second, ...more]: readonly string[]): Members |
 
 const timeText = (timeMs: number): string => new Date(timeMs).toISOString();
 
-const dryText = ({ summary }: Members): string => `nothing is changed; it ${shown(summary)}`;
+const dryText = (answer: Members): string => `nothing is changed; the order ${shown(answer.summary)}`;
 
 function takenText(answer: Members): string {
   const revocation = (answer.revocation ?? {}) as Members;
-  const { workloads, tasks } = (answer.hits ?? {}) as Members;
-  const known = typeof tasks === 'number' ? `, ${count(tasks, 'live task')}` : '';
-  const hits = typeof workloads === 'number' ? `\nit hits ${count(workloads, 'workload')}${known}` : '';
-  return `revoked ${shown(revocation.id)}: ${subjectText(revocation)} until ${shown(revocation.until)}${whereText(answer)}${hits}`;
+  const head = `revoked ${shown(revocation.id)}: ${subjectText(revocation)} until ${shown(revocation.until)}`;
+  return `${head}${whereText(answer)}${hitsText(answer)}`;
+}
+
+/** What an order hits, as far as that is known: a misspelt id revokes nothing that exists. */
+function hitsText(answer: Members): string {
+  const { workloads, tasks, known } = (answer.hits ?? {}) as Members;
+  const live = typeof tasks === 'number' ? `, ${count(tasks, 'live task')}` : '';
+  const hits = typeof workloads === 'number' ? `\nit hits ${count(workloads, 'workload')}${live}` : '';
+  return known === false ? `${hits}\nnote: what it names is not known here` : hits;
 }
 
 /** Who has an order, and since when. */

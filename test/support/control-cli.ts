@@ -1,0 +1,22 @@
+import { type Commands, dispatch } from '../../src/cli/commands.ts';
+import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
+import { lift, revoke } from '../../src/cli/control/revoke.ts';
+import type { Finished } from './run.ts';
+
+const commands: Commands = { revoke, lift, revocations, decisions, workloads };
+
+/** Runs a command of the control API in this process: its exit code, and what it would print. */
+export async function controlCli(args: readonly string[]): Promise<Finished> {
+  let [stdout, stderr] = ['', ''];
+  const io = {
+    out: (text: string) => {
+      stdout += text;
+    },
+    err: (text: string) => {
+      stderr += text;
+    },
+    env: {},
+  };
+  const code = await dispatch(commands, args, { usage: '', within: '' }, io);
+  return { code, stdout, stderr };
+}
