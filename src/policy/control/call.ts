@@ -20,7 +20,6 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
   const { action, resource, nowMs, order } = question;
   const principal = workloadEntity(question.principal.id, named, inventory);
   const about = resourceEntity(resource, named, inventory);
-  const isSame = about.uid.type === principal.uid.type && about.uid.id === principal.uid.id;
   return {
     principal: principal.uid,
     action: uid('Action', action),
@@ -30,7 +29,8 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
       proof: ref('Proof', question.principal.proof),
       ...(order === null ? {} : { dryRun: order.dryRun, seconds: Math.floor((order.untilMs - nowMs) / 1000) }),
     },
-    entities: isSame ? [principal] : [principal, about],
+    // Who asks about itself is stated twice in the same words, which Cedar takes.
+    entities: [principal, about],
   };
 }
 
