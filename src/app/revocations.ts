@@ -57,7 +57,7 @@ export async function startRevocations(
   const { stored } = ordered;
   const book = new JoinedBook(file.applying, ordered.book);
   const missing = (nowMs: number) => [...file.missing(), ...ordered.missing(nowMs)];
-  const inForce = (nowMs: number) => (missing(nowMs).length > 0 ? null : inForceOf(book, nowMs));
+  const inForce = (nowMs: number) => (missing(nowMs).length > 0 ? null : book.inForce(nowMs));
   return {
     book,
     stored,
@@ -161,12 +161,6 @@ async function startFile(file: string | null, { onRead }: RevocationReports) {
     missing: () => (applying === null ? [`the revocations in ${file} could not be read`] : []),
     stop: async () => refresher?.stop(),
   };
-}
-
-function inForceOf(book: RevocationBook, nowMs: number): number {
-  let count = 0;
-  for (const { revocation } of book.all()) if (nowMs < revocation.untilMs) count++;
-  return count;
 }
 
 /**
