@@ -4,7 +4,6 @@ import type { Config } from '../config/schema.ts';
 import { MAX_IDS } from '../observe/change.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { type RevocationFileListener, RevocationFileSource } from '../state/file/revocation-file-source.ts';
-import type { RevocationSet } from '../state/file/revocation-set.ts';
 import { JoinedBook } from '../state/joined-book.ts';
 import { LiftKeySource, type LiftKeys } from '../state/lift-keys.ts';
 import { ProcessBook } from '../state/process-book.ts';
@@ -62,8 +61,7 @@ export async function startRevocations(
   const { stored } = ordered;
   const book = new JoinedBook(() => file?.applying ?? null, ordered.book);
   const missing = (nowMs: number) => [...(file?.missing ?? []), ...ordered.missing(nowMs)];
-  const inForce = (nowMs: number) =>
-    missing(nowMs).length > 0 ? null : inForceOf(file?.applying ?? null, ordered.book, nowMs);
+  const inForce = (nowMs: number) => (missing(nowMs).length > 0 ? null : book.inForce(nowMs));
   const problems = () => file?.problems ?? [];
   const unknownNames = () => {
     const names = known();
@@ -143,12 +141,6 @@ async function startOrdered({ control }: Config, shared: RedisState | null, repo
       await stored.stop();
     },
   };
-}
-
-function inForceOf(file: RevocationSet | null, ordered: RevocationBook, nowMs: number): number {
-  let count = file?.inForce(nowMs) ?? 0;
-  for (const { revocation } of ordered.all()) if (nowMs < revocation.untilMs) count++;
-  return count;
 }
 
 /** Reports changes of the file, of the store and of the keys of lifts to log, audit and metrics; the same fault once. */

@@ -29,6 +29,10 @@ export class JoinedBook implements RevocationBook {
     return revocation === null ? this.#ordered.get(id) : ofFile(revocation);
   }
 
+  inForce(nowMs: number): number {
+    return (this.#file()?.inForce(nowMs) ?? 0) + this.#ordered.inForce(nowMs);
+  }
+
   async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {
     return this.#inFile(order.id) === null
       ? this.#ordered.revoke(order, nowMs)

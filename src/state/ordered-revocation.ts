@@ -4,10 +4,6 @@ import { REVOCATION_ID, type Revocation, type RevocationKind, revocable } from '
 /** The longest record that is read: the texts of a revocation are bounded, so that none is longer. */
 export const MAX_RECORD_BYTES = 64 * 1024;
 
-/** Who ordered and why is often the same text: kept once. */
-const MAX_SHARED_TEXTS = 1000;
-const texts = new Map<string, string>();
-
 /** A revocation that somebody ordered at `atMs`. Written as one line of text, by which it is recognised. */
 export class OrderedRevocation implements Revocation {
   readonly id: string;
@@ -17,16 +13,14 @@ export class OrderedRevocation implements Revocation {
   readonly reason: string;
   readonly by: string;
   readonly atMs: number;
-  /** The last full read of a store that had it. */
-  seenIn = 0;
 
   constructor({ id, subject, issuedUpToMs, untilMs, reason, by }: Omit<Revocation, 'kind'>, atMs: number) {
     this.id = id;
     this.subject = subject;
     this.issuedUpToMs = issuedUpToMs;
     this.untilMs = untilMs;
-    this.reason = shared(reason);
-    this.by = shared(by);
+    this.reason = reason;
+    this.by = by;
     this.atMs = atMs;
   }
 
@@ -77,11 +71,4 @@ function parsed(json: string): unknown {
   } catch {
     return null;
   }
-}
-
-function shared(text: string): string {
-  const known = texts.get(text);
-  if (known !== undefined) return known;
-  if (texts.size < MAX_SHARED_TEXTS) texts.set(text, text);
-  return text;
 }

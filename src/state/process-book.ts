@@ -30,7 +30,7 @@ export class ProcessBook implements RevocationBook {
   }
 
   get lookup(): RevocationLookup {
-    return this.#table.lookup;
+    return this.#table;
   }
 
   *all(): Iterable<KnownRevocation> {
@@ -42,6 +42,10 @@ export class ProcessBook implements RevocationBook {
     return revocation === null ? null : known(revocation);
   }
 
+  inForce(nowMs: number): number {
+    return this.#table.inForce(nowMs);
+  }
+
   async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {
     const asked = new OrderedRevocation(order, nowMs);
     const before = this.#table.get(order.id);
@@ -49,7 +53,7 @@ export class ProcessBook implements RevocationBook {
     if (before !== null) return { result: 'conflict', detail: `${order.id} is a revocation with other content` };
     const detail = this.#table.crowded(order.subject) ?? this.#full(asked, nowMs);
     if (detail !== null) return { result: 'full', detail };
-    this.#table.add(asked);
+    this.#table.add(asked, 0);
     this.#bytes += bytesOf(asked);
     this.#onChange();
     return done('stored', nowMs);

@@ -47,6 +47,8 @@ export interface RevocationBook {
   /** All that apply or will apply here: iterate, do not hold. */
   all(): Iterable<KnownRevocation>;
   get(id: string): KnownRevocation | null;
+  /** How many have not ended. */
+  inForce(nowMs: number): number;
   /** Takes an order: the same id with the same content is the same order. `nowMs`: milliseconds since the epoch. */
   revoke(order: Revocation, nowMs: number): Promise<OrderResult>;
   lift(order: LiftOrder): Promise<OrderResult>;

@@ -3,7 +3,6 @@ import { verifiedLift } from './lift.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
 import { MAX_ORDERED } from './revocation-book.ts';
 import { RevocationTable } from './revocation-table.ts';
-import type { RevocationLookup } from './revocations.ts';
 
 /** What a store holds in one place: a revocation as text, and what is to lift it. Empty: too long to be read. */
 export interface Held {
@@ -54,11 +53,8 @@ export class RevocationMirror {
     this.#parts = parts;
   }
 
-  get lookup(): RevocationLookup {
-    return this.#table.lookup;
-  }
-
-  get table(): Omit<RevocationTable, 'add' | 'remove' | 'dropEnded'> {
+  /** For looking things up. */
+  get table(): Omit<RevocationTable, 'add' | 'remove' | 'dropEnded' | 'see'> {
     return this.#table;
   }
 
@@ -87,10 +83,7 @@ export class RevocationMirror {
   /** The full read is over: gives what the store lacks of what is known here. */
   endPass(nowMs: number): readonly Lost[] {
     this.#overflowed = this.#overflowing;
-    const lost: Lost[] = [];
-    for (const revocation of this.#table.values())
-      if (revocation.seenIn !== this.#pass && nowMs < revocation.untilMs) lost.push({ revocation, lift: null });
-    return lost;
+    return [...this.#table.unseen(this.#pass, nowMs)].map((revocation) => ({ revocation, lift: null }));
   }
 
   /** Takes what the store holds. `lost`: gets what the store lacks of it. Never rejects. */
@@ -118,16 +111,13 @@ export class RevocationMirror {
 
   /** Takes one revocation; false where it was known. */
   add(revocation: OrderedRevocation): boolean {
-    const known = this.#table.find(revocation);
-    const now = known ?? revocation;
-    now.seenIn = this.#pass;
-    if (known !== null) return false;
+    if (this.#table.see(revocation, this.#pass)) return false;
     if (this.#table.size + this.#lifted.size >= MAX_HELD) {
       this.#overflowing = true;
       this.#overflowed = true;
       return false;
     }
-    this.#table.add(revocation);
+    this.#table.add(revocation, this.#pass);
     return true;
   }
 
@@ -136,8 +126,7 @@ export class RevocationMirror {
     const { id, untilMs, record } = revocation;
     const isNew = !this.#lifted.has(record);
     this.#lifted.set(record, { id, untilMs, lift });
-    const known = this.#table.find(revocation);
-    if (known !== null) this.#table.remove(known);
+    this.#table.remove(revocation);
     return isNew;
   }
 

@@ -1,89 +1,151 @@
-import type { OrderedRevocation } from './ordered-revocation.ts';
-import { type RevocationLookup, SubjectIndex } from './revocations.ts';
+import { HashChains, hashOf } from './hash-chains.ts';
+import { OrderedRevocation } from './ordered-revocation.ts';
+import { PackedTexts } from './packed-texts.ts';
+import type { Evidence, Revocation } from './revocation.ts';
+import { hits, type RevocationLookup } from './revocations.ts';
 
 /** More of one subject are not taken: each check of that subject looks at all of them. */
 const MAX_PER_SUBJECT = 100;
+const FIRST_ENTRIES = 1024;
 
 /**
- * The revocations that were ordered, by id and by what they name. Where one id has several contents, since somebody wrote
- * another one into a store, all of them count.
+ * The revocations that were ordered, by id and by what they name. They lie there as records, since there may be many, and are
+ * read when they are asked for. Where one id has several contents, since somebody wrote another one into a store, all of
+ * them count.
  */
-export class RevocationTable {
-  /** Hardly any id has several contents; those by their records. */
-  readonly #byId = new Map<string, OrderedRevocation | Map<string, OrderedRevocation>>();
-  readonly #index = new SubjectIndex();
-  #size = 0;
-
-  get lookup(): RevocationLookup {
-    return this.#index;
-  }
+export class RevocationTable implements RevocationLookup {
+  readonly #records = new PackedTexts();
+  readonly #byId = new HashChains();
+  readonly #bySubject = new HashChains();
+  /** When each ends; 0 where there is no entry. */
+  #ends = new Float64Array(FIRST_ENTRIES);
+  /** The full read of a store that had it last. */
+  #seenIn = new Uint32Array(FIRST_ENTRIES);
+  readonly #free: number[] = [];
+  #entries = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#entries - this.#free.length;
   }
 
-  /** The first of this id. */
+  get empty(): boolean {
+    return this.size === 0;
+  }
+
+  find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
+    for (const { subject, issuedAt } of evidence) {
+      const hash = hashOf(subject);
+      for (let entry = this.#bySubject.after(hash); entry >= 0; entry = this.#bySubject.after(hash, entry)) {
+        if (nowMs >= this.#ends[entry]!) continue;
+        const revocation = this.#read(entry);
+        if (revocation.subject === subject && hits(revocation, issuedAt, nowMs)) return revocation;
+      }
+    }
+    return null;
+  }
+
+  /** One of this id. */
   get(id: string): OrderedRevocation | null {
-    const [first = null] = this.ofId(id);
-    return first;
-  }
-
-  /** This very one, as the table holds it. */
-  find({ id, record }: OrderedRevocation): OrderedRevocation | null {
-    const found = this.#byId.get(id);
-    if (found instanceof Map) return found.get(record) ?? null;
-    return found?.record === record ? found : null;
+    return this.ofId(id)[0] ?? null;
   }
 
   /** All contents of an id. */
   ofId(id: string): readonly OrderedRevocation[] {
-    const found = this.#byId.get(id);
-    return found === undefined ? [] : found instanceof Map ? [...found.values()] : [found];
+    return [...this.#with(this.#byId, id)].filter((revocation) => revocation.id === id);
+  }
+
+  /** Whether this very one is there; then `pass`, a full read of a store, had it. */
+  see(revocation: OrderedRevocation, pass: number): boolean {
+    const entry = this.#entryOf(revocation);
+    if (entry < 0) return false;
+    this.#seenIn[entry] = pass;
+    return true;
   }
 
   *values(): Iterable<OrderedRevocation> {
-    for (const found of this.#byId.values())
-      if (found instanceof Map) yield* found.values();
-      else yield found;
+    for (let entry = 0; entry < this.#entries; entry++) if (this.#ends[entry] !== 0) yield this.#read(entry);
+  }
+
+  /** Those that this full read did not have, and that have not ended. */
+  *unseen(pass: number, nowMs: number): Iterable<OrderedRevocation> {
+    for (let entry = 0; entry < this.#entries; entry++)
+      if (this.#ends[entry]! > nowMs && this.#seenIn[entry] !== pass) yield this.#read(entry);
+  }
+
+  /** How many have not ended. */
+  inForce(nowMs: number): number {
+    let count = 0;
+    for (let entry = 0; entry < this.#entries; entry++) if (this.#ends[entry]! > nowMs) count++;
+    return count;
   }
 
   /** Why no further one of this subject is taken; null: one is. */
   crowded(subject: string): string | null {
-    return this.#index.count(subject) < MAX_PER_SUBJECT
+    let count = 0;
+    for (const revocation of this.#with(this.#bySubject, subject)) if (revocation.subject === subject) count++;
+    return count < MAX_PER_SUBJECT
       ? null
       : `there are ${MAX_PER_SUBJECT} revocations of this subject; lift some of them`;
   }
 
-  /** Takes one that is not there yet. */
-  add(revocation: OrderedRevocation): void {
-    const { id, record } = revocation;
-    const found = this.#byId.get(id);
-    if (found === undefined) this.#byId.set(id, revocation);
-    else if (found instanceof Map) found.set(record, revocation);
-    else
-      this.#byId.set(
-        id,
-        new Map([
-          [found.record, found],
-          [record, revocation],
-        ]),
-      );
-    this.#size++;
-    this.#index.add(revocation);
+  /** Takes one that is not there yet, and that `pass` had. */
+  add(revocation: OrderedRevocation, pass: number): void {
+    const entry = this.#free.pop() ?? this.#entries++;
+    if (entry >= this.#ends.length) this.#grow();
+    this.#records.set(entry, revocation.record);
+    this.#byId.add(hashOf(revocation.id), entry);
+    this.#bySubject.add(hashOf(revocation.subject), entry);
+    // One that ended at the beginning of time is one all the same.
+    this.#ends[entry] = Math.max(1, revocation.untilMs);
+    this.#seenIn[entry] = pass;
   }
 
-  /** Drops one that is there. */
+  /** Drops this very one, if it is there. */
   remove(revocation: OrderedRevocation): void {
-    const { id, record } = revocation;
-    const found = this.#byId.get(id);
-    if (found instanceof Map) found.delete(record);
-    if (found === revocation || (found instanceof Map && found.size === 0)) this.#byId.delete(id);
-    this.#size--;
-    this.#index.remove(revocation);
+    const entry = this.#entryOf(revocation);
+    if (entry >= 0) this.#drop(entry);
   }
 
   /** Drops those that ended before `beforeMs`. */
   dropEnded(beforeMs: number): void {
-    for (const revocation of this.values()) if (revocation.untilMs < beforeMs) this.remove(revocation);
+    for (let entry = 0; entry < this.#entries; entry++) {
+      const ends = this.#ends[entry]!;
+      if (ends !== 0 && ends < beforeMs) this.#drop(entry);
+    }
+  }
+
+  #drop(entry: number): void {
+    this.#byId.remove(entry);
+    this.#bySubject.remove(entry);
+    this.#records.delete(entry);
+    this.#ends[entry] = 0;
+    this.#free.push(entry);
+  }
+
+  #entryOf(revocation: OrderedRevocation): number {
+    const hash = hashOf(revocation.id);
+    let entry = this.#byId.after(hash);
+    if (entry < 0) return entry;
+    const { record } = revocation;
+    while (entry >= 0 && this.#records.get(entry) !== record) entry = this.#byId.after(hash, entry);
+    return entry;
+  }
+
+  *#with(chains: HashChains, text: string): Iterable<OrderedRevocation> {
+    const hash = hashOf(text);
+    for (let entry = chains.after(hash); entry >= 0; entry = chains.after(hash, entry)) yield this.#read(entry);
+  }
+
+  #read(entry: number): OrderedRevocation {
+    const revocation = OrderedRevocation.read(this.#records.get(entry));
+    if (revocation === null) throw new Error('bug: a record of the table cannot be read');
+    return revocation;
+  }
+
+  #grow(): void {
+    const [ends, seenIn] = [new Float64Array(2 * this.#ends.length), new Uint32Array(2 * this.#ends.length)];
+    ends.set(this.#ends);
+    seenIn.set(this.#seenIn);
+    [this.#ends, this.#seenIn] = [ends, seenIn];
   }
 }

@@ -148,6 +148,8 @@ async function costs(sidecars: readonly Sidecar[], keys: WorldKeys, rounds: numb
       const one = await drive({ name: 'a sidecar', port: check.port, pid, stop }, () => message, { checks }, 'allow');
       if (round > 0) spent[at]!.push(one);
     }
+  const [more, less] = sidecars.map(({ pid }) => residentMb(pid));
+  print(`${MANY} revocations in the store: ${more! - less!} MB more resident after these checks`);
   const [many, none] = spent.map((list) => spread(list.map(micros))[1]);
   print(`a check with ${MANY} revocations: ${many!.toFixed(1)} CPU µs, with none ${none!.toFixed(1)} CPU µs`);
   return spent.flat().every(({ wrong }) => wrong === 0);

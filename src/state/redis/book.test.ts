@@ -6,6 +6,8 @@ import { answers, bookOf, signs } from '../../../test/support/redis-books.ts';
 import { storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
 import { type RevocationKind, revocable, subjectKey } from '../revocation.ts';
+import { REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
+import { StoreWriter } from './writer.ts';
 
 const skip = noRedis;
 const lift = (id: string) => ({ id, reason: 'over', by: 'security@example.com', atMs: Date.now() });
@@ -111,7 +113,45 @@ test('a sidecar that starts reads everything first; one that missed changes read
   const keys = ['authz:{test}:revocations', 'authz:{test}:revocations:meta'];
   await redis.admin('EVAL', script, '2', ...keys, record);
   await answers(late, order, 'r-lost');
-  assert.ok(resyncs() > before);
+  await until('the full read', () => (resyncs() > before ? true : null));
+  // The note of one change is lost, and that of the next is not.
+  const another = orderOf('r-another');
+  const torn = `
+    redis.call('HSET', KEYS[1], 'r-another', ARGV[1])
+    local seq = redis.call('HINCRBY', KEYS[2], 'seq', 2)
+    redis.call('XADD', KEYS[3], seq .. '-0', 'f', 'r-1')`;
+  const text = record.replaceAll('r-lost', 'r-another');
+  await redis.admin('EVAL', torn, '3', ...keys, 'authz:{test}:revocations:log', text);
+  await answers(late, another, 'r-another');
+});
+
+test('in a young history nobody is up to date: whoever knows more writes it back meanwhile', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { book } = await bookOf(t, storeOptions(redis));
+  await until('the revocations', () => (book.unknown(Date.now()) === null ? true : null));
+  const freshAt = Date.now() - book.stalenessMs(Date.now())!;
+  const [, begun] = (await redis.admin('GET', 'authz:{test}:history')).split(' ');
+  assert.ok(freshAt - Number(begun) >= 1400, `${freshAt - Number(begun)} ms`);
+});
+
+test('nothing is written into a history that is not followed', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const options = storeOptions(redis);
+  const keys = REVOCATION_KEYS.map((name) => `authz:{test}:${name}`);
+  const history = await redis.admin('GET', 'authz:{test}:history');
+  const order = ['r-1', '9999999999999', '["r-1"]', '10', '10000'];
+  const writerOf = (followed: string): StoreWriter => {
+    const feed = { history: followed, head: null, fault: '' };
+    const writer = new StoreWriter({ options, primary: () => options.endpoint, keys, feed });
+    t.after(() => writer.close());
+    return writer;
+  };
+  const refused = await writerOf(history.replace(/\d+$/, '1')).write(REVOKE, order);
+  assert.ok('words' in refused && refused.words[0] === 'history', JSON.stringify(refused));
+  assert.equal(await redis.admin('HLEN', keys[1]!), '0');
+  const taken = await writerOf(history).write(REVOKE, order);
+  assert.ok('words' in taken && taken.words[0] === 'stored');
 });
 
 test('what ended is forgotten by the store and by sidecars, and makes way', { skip }, async (t) => {

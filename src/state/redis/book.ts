@@ -84,7 +84,7 @@ export class RedisBook implements RevocationBook {
   }
 
   get lookup(): RevocationLookup {
-    return this.#mirror.lookup;
+    return this.#mirror.table;
   }
 
   /** Why nobody knows what is revoked at `nowMs`; null: it is known. */
@@ -124,6 +124,10 @@ export class RedisBook implements RevocationBook {
   get(id: string): KnownRevocation | null {
     const revocation = this.#mirror.table.get(id);
     return revocation === null ? null : known(revocation);
+  }
+
+  inForce(nowMs: number): number {
+    return this.#mirror.table.inForce(nowMs);
   }
 
   async revoke(order: Revocation, nowMs: number): Promise<OrderResult> {

@@ -23,6 +23,8 @@ const RESYNC_MS_PER_ENTRY = 10;
  * meanwhile.
  */
 const GRACE_MS = 1500;
+/** Of one full read, about so many ids are told: enough to recognise what happened. */
+const MOST_TOLD = 1000;
 /** What ended so long ago is forgotten. */
 const KEPT_MS = 60_000;
 
@@ -171,7 +173,8 @@ export class RevocationFeed {
       if (page instanceof Fault) return page.detail;
       if (page.head.history !== history) return 'the history changed while it was read';
       const more = await mirror.take(page.held, lost);
-      for (const kind of ['added', 'lifted', 'rejected'] as const) learned[kind].push(...more[kind]);
+      for (const kind of ['added', 'lifted', 'rejected'] as const)
+        if (learned[kind].length < MOST_TOLD) learned[kind].push(...more[kind]);
       cursor = page.cursor;
     }
     lost.push(...mirror.endPass(clock.now()));
