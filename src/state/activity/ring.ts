@@ -1,5 +1,5 @@
 import { decodeSummary } from './entry.ts';
-import type { Kept, Place, Source } from './paging.ts';
+import type { Kept, Place } from './paging.ts';
 
 /** What an entry counts as besides its text, in bytes. */
 const SLOT_BYTES = 64;
@@ -10,7 +10,7 @@ interface Slot {
 }
 
 /** The last texts, bounded in number and in bytes: the oldest makes room for the newest. */
-export class Ring implements Source {
+export class Ring {
   readonly #limit: number;
   readonly #byteLimit: number;
   readonly #slots: (Slot | undefined)[] = [];

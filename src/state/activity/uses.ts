@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { workloadText } from './entry.ts';
 import { type LastUse, type LiveTask, MAX_TASKS } from './model.ts';
 
@@ -7,6 +8,8 @@ const REPORT_MS = 60_000;
 const KEPT_MS = 1000;
 /** Kinds of credentials of one workload; there are fewer. */
 const MAX_CREDENTIALS = 8;
+/** How many names are looked at before others run. */
+const LOOKED_AT = 2000;
 /** How many uses one sweep looks at. */
 const SWEPT = 1000;
 
@@ -109,10 +112,12 @@ export class Uses {
     return this.#uses.get(workloadText(workload)) ?? null;
   }
 
-  /** At most `count` names behind this one, in their order. */
-  namesBehind(name: string, count: number): readonly string[] {
+  /** At most `count` names behind this one, in their order. Looks through all of them, and lets others run meanwhile. */
+  async namesBehind(name: string, count: number): Promise<readonly string[]> {
     const first: string[] = [];
+    let looked = 0;
     for (const other of this.#uses.keys()) {
+      if (++looked % LOOKED_AT === 0) await setImmediate();
       if (other <= name || (first.length === count && other >= first.at(-1)!)) continue;
       let [low, high] = [0, first.length];
       while (low < high) {
@@ -120,6 +125,8 @@ export class Uses {
         if (first[middle]! < other) low = middle + 1;
         else high = middle;
       }
+      // One that is used meanwhile moves to the end, and comes twice.
+      if (first[low] === other) continue;
       first.splice(low, 0, other);
       if (first.length > count) first.pop();
     }
