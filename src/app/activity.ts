@@ -7,7 +7,7 @@ import type { Trail } from '../check/trail.ts';
 import type { Config } from '../config/schema.ts';
 import { MemoryActivity } from '../state/activity/memory.ts';
 import type { Activity, ActivityLimits, DecisionSummary } from '../state/activity/model.ts';
-import { MAX_WAITING } from '../state/activity/outbox.ts';
+import { MAX_WAITING_DECISIONS } from '../state/activity/outbox.ts';
 import type { Recorder } from '../state/activity/recorder.ts';
 import { RedisActivity } from '../state/activity/redis.ts';
 import { activityLoads } from '../state/activity/size.ts';
@@ -73,7 +73,7 @@ export function startActivity(
     measure: () => {
       const { counts, waiting } = writer;
       for (const [kind, load] of counts === null ? [] : activityLoads(counts, limits)) metrics.cache(kind, load);
-      metrics.gauges({ authz_activity_waiting: waiting, authz_activity_waiting_limit: MAX_WAITING });
+      metrics.gauges({ authz_activity_waiting: waiting, authz_activity_waiting_limit: MAX_WAITING_DECISIONS });
     },
     missing: () => [],
     status: () => ({ activity: { fault: writer.fault?.detail ?? null } }),

@@ -16,7 +16,7 @@ import { pageOf, type Source } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { Ring } from './ring.ts';
 import type { ActivityCounts } from './size.ts';
-import type { Use } from './uses.ts';
+import type { KnownUse } from './uses.ts';
 
 export interface MemoryActivityOptions {
   readonly limits: ActivityLimits;
@@ -81,7 +81,7 @@ export class MemoryActivity implements Activity {
     return found;
   }
 
-  #shown({ workload, owner, lastMs, credentials, tasks }: Use): LastUse {
+  #shown({ workload, owner, lastMs, credentials, tasks }: KnownUse): LastUse {
     const now = this.#now();
     return {
       workload,

@@ -7,7 +7,7 @@ import { TestClock } from '../../../test/support/test-clock.ts';
 import { until } from '../../../test/support/until.ts';
 import { Fault } from '../../base/fault.ts';
 import { type ActivityLimits, BAD_CURSOR, type DecisionFilter, MAX_TASKS } from './model.ts';
-import { MAX_WAITING } from './outbox.ts';
+import { MAX_WAITING_DECISIONS } from './outbox.ts';
 import { MAX_LOOKED_AT } from './paging.ts';
 import type { RedisActivity } from './redis.ts';
 import { activityLoads } from './size.ts';
@@ -130,7 +130,7 @@ test('of the live tasks of all sidecars, those that end last are kept, and none 
   const [one, other] = await Promise.all([sidecar(t, redis), sidecar(t, redis)]);
   const now = Date.now();
   const ended = { issuer: 'i', id: 'ended', untilMs: now - 1 };
-  const before = { owner: 'old', lastMs: 1, tasks: [ended], credentials: [...'abcdefghijkl', 'x'.repeat(100)] };
+  const before = { owner: 'old', lastMs: 1, tasks: [ended], credentials: ['x'.repeat(100), ...'abcdefghijkl'] };
   await redis.admin('HSET', 'authz:{test}:uses', id('a'), JSON.stringify(before));
   for (const [n, { activity }] of [one, other].entries()) {
     for (let at = 0; at < 12; at++) {
@@ -139,6 +139,10 @@ test('of the live tasks of all sidecars, those that end last are kept, and none 
     }
     await written(activity);
   }
+  await redis.admin('HSET', 'authz:{test}:uses', id('b'), JSON.stringify(before));
+  one.activity.recorder.allow(proven('b'), null, now);
+  await written(one.activity);
+  assert.ok(!(await redis.admin('HGET', 'authz:{test}:uses', id('b'))).includes('ended'));
   const raw = await redis.admin('HGET', 'authz:{test}:uses', id('a'));
   const { tasks, credentials } = JSON.parse(raw) as { tasks: { id: string }[]; credentials: string[] };
   const last = [...Array(8).keys()].flatMap((at) => [`0-${at + 4}`, `1-${at + 4}`]);
@@ -191,12 +195,12 @@ test('a store that is stopped holds up neither checks nor memory; what waits is 
   await written(activity);
   redis.signal('SIGSTOP');
   // All of it returns at once: there is nothing to wait for.
-  for (let n = 0; n < 3 * MAX_WAITING; n++) activity.keep(denial({ decision: `d-${n}` }));
+  for (let n = 0; n < 3 * MAX_WAITING_DECISIONS; n++) activity.keep(denial({ decision: `d-${n}` }));
   for (let n = 0; n < 1000; n++) activity.recorder.allow(proven(`w-${n}`), null, Date.now());
-  assert.equal(activity.writer.waiting, MAX_WAITING);
+  assert.equal(activity.writer.waiting, MAX_WAITING_DECISIONS);
   await until('a failed write', () => (seen.faults.length > 0 ? true : null));
-  assert.ok(activity.writer.waiting <= MAX_WAITING);
-  assert.ok(seen.dropped >= 2 * MAX_WAITING);
+  assert.ok(activity.writer.waiting <= MAX_WAITING_DECISIONS);
+  assert.ok(seen.dropped >= 2 * MAX_WAITING_DECISIONS);
   const fault = await activity.decisions({}, 10, null);
   assert.ok(fault instanceof Fault && /no answer|not reached|closed/.test(fault.detail));
   assert.ok((await activity.lastUses([id('a')])) instanceof Fault);
@@ -205,7 +209,7 @@ test('a store that is stopped holds up neither checks nor memory; what waits is 
   await until('the store', () => (state.status().fault === null ? true : null));
   await written(activity);
   const newest = good(await activity.decisions({}, 1, null)).items[0];
-  assert.equal(newest?.decision, `d-${3 * MAX_WAITING - 1}`);
+  assert.equal(newest?.decision, `d-${3 * MAX_WAITING_DECISIONS - 1}`);
   assert.ok((activity.writer.counts?.workloads ?? 0) > 0);
 });
 
