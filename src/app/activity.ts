@@ -6,8 +6,8 @@ import { summaryOf } from '../check/summary.ts';
 import type { Trail } from '../check/trail.ts';
 import type { Config } from '../config/schema.ts';
 import { MemoryActivity } from '../state/activity/memory.ts';
-import type { Activity, DecisionSummary } from '../state/activity/model.ts';
-import { MAX_WAITING } from '../state/activity/outbox.ts';
+import type { Activity, ActivityLimits, DecisionSummary } from '../state/activity/model.ts';
+import { MAX_WAITING_DECISIONS } from '../state/activity/outbox.ts';
 import type { Recorder } from '../state/activity/recorder.ts';
 import { RedisActivity } from '../state/activity/redis.ts';
 import { activityLoads } from '../state/activity/size.ts';
@@ -20,6 +20,9 @@ const SWEEP_MS = 1000;
 /** How long the end may take to write what waits. */
 const LAST_WRITE_MS = 500;
 
+/** Nobody can read what is kept. */
+const NOTHING: ActivityLimits = { denials: 0, allows: 0, oneAllowIn: 1, workloads: 0 };
+
 /** What lists show, running. */
 export interface ActivityPart extends Part {
   readonly activity: Activity;
@@ -29,15 +32,15 @@ export interface ActivityPart extends Part {
   readonly measure: () => void;
 }
 
-/** Keeps what lists show, in the store where there is one, else in this process. */
+/** Keeps what lists show, in the store where there is one, else in this process, if `listen.control` lets it be read. */
 export function startActivity(
-  { state }: Config,
+  { state, listen }: Config,
   { shared }: StatePart,
   { log, metrics }: Pick<Reporters, 'log' | 'metrics'>,
 ): ActivityPart {
-  const limits = state.activity;
   const onOmitted = () => metrics.counted('authz_activity_omitted_total');
   if (shared === null) {
+    const limits = listen.control === null ? NOTHING : state.activity;
     const memory = new MemoryActivity({ limits, onOmitted, now: systemClock.now });
     const sweeping = setInterval(() => memory.recorder.uses.sweep(systemClock.now()), SWEEP_MS).unref();
     return {
@@ -51,6 +54,7 @@ export function startActivity(
       stop: () => clearInterval(sweeping),
     };
   }
+  const limits = state.activity;
   const redis = new RedisActivity({
     limits,
     store: shared,
@@ -69,7 +73,7 @@ export function startActivity(
     measure: () => {
       const { counts, waiting } = writer;
       for (const [kind, load] of counts === null ? [] : activityLoads(counts, limits)) metrics.cache(kind, load);
-      metrics.gauges({ authz_activity_waiting: waiting, authz_activity_waiting_limit: MAX_WAITING });
+      metrics.gauges({ authz_activity_waiting: waiting, authz_activity_waiting_limit: MAX_WAITING_DECISIONS });
     },
     missing: () => [],
     status: () => ({ activity: { fault: writer.fault?.detail ?? null } }),

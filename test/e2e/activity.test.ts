@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AuditRecord } from '../../src/observe/record.ts';
 import { good, storedActivity } from '../support/activity.ts';
+import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
 import { noRedis, Redis } from '../support/redis.ts';
 import { sidecarState, storeOptions } from '../support/redis-states.ts';
 import { until } from '../support/until.ts';
@@ -129,4 +130,38 @@ test('while the store is stopped, checks that claim nothing are answered, and li
   const uses = await until('the last use', async () => good(await activity.allLastUses(10, null)).items[0]);
   assert.ok([workload(AGENT), workload(LEDGER)].includes(uses.workload));
   assert.match(await world.status('/metrics'), /^authz_activity_waiting_limit 2000$/m);
+});
+
+test('without a store the control API lists what this process decided and whom it saw', async (t) => {
+  const world = await startControlWorld({ policies: ALL_TO_OPERATOR });
+  t.after(() => world.stop());
+  const refused = await world.send({ ...agentByTxn()(world), headers: {} });
+  const permitted = await world.send(agentByTxn()(world));
+  assert.deepEqual([refused.wire.denied === null, permitted.reason], [false, 'permitted']);
+  const token = world.token(OPERATOR);
+  const { status, json } = await world.ask({ path: '/decisions?limit=10', token });
+  const { items, covers, next } = json as { items: { decision: string; reason: string }[]; covers: string; next: null };
+  assert.deepEqual([status, covers, next], [200, 'this process', null]);
+  assert.deepEqual(
+    items.map(({ decision, reason }) => [decision, reason]),
+    [permitted, refused].map(({ decision, reason }) => [decision, reason]),
+  );
+  const seen = await world.ask({ path: '/workloads?limit=200', token });
+  const workloads = seen.json.items as { id: string; lastUse: string | null; tasks: { id: string }[] }[];
+  const agent = workloads.find(({ id }) => id === workload(AGENT));
+  assert.ok(agent?.lastUse);
+  assert.deepEqual(
+    agent.tasks.map(({ id }) => id),
+    [recorded(permitted).task?.id],
+  );
+  assert.match(await world.status('/metrics'), /^authz_cache_entries\{cache="denials"\} 1$/m);
+});
+
+test('without a store and a control port nothing is kept', async (t) => {
+  const world = await World.start();
+  t.after(() => world.stop());
+  await denied(world);
+  const metrics = await world.status('/metrics');
+  for (const cache of ['denials', 'allows', 'workloads'])
+    assert.match(metrics, new RegExp(`^authz_cache_entries\\{cache="${cache}"\\} 0$`, 'm'));
 });

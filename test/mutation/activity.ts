@@ -19,7 +19,6 @@ const conditions: readonly Condition[] = [
   ['entry.ts', 'text.length <= ENTRY_BYTES ? ', 'true ? '],
   ['entry.ts', ' && value <= 8.64e15', ''],
   ['entry.ts', ' && value >= 0', ''],
-  ['entry.ts', ' && !Array.isArray(value)', ''],
   ['entry.ts', '.toWellFormed()', ''],
   ['shares.ts', 'share.left === 0 || ', ''],
   ['shares.ts', ' || !this.#anotherIn(nowMs)', ''],
@@ -55,7 +54,7 @@ const conditions: readonly Condition[] = [
   ['names.ts', "name !== '' && ", ''],
   ['names.ts', 'cursor === cursorOf(name) && ', ''],
   ['names.ts', ' && name === workloadText(name)', ''],
-  ['outbox.ts', 'this.size >= MAX_WAITING || ', ''],
+  ['outbox.ts', 'this.size >= MAX_WAITING_DECISIONS || ', ''],
   ['outbox.ts', ' || this.#bytes > MAX_WAITING_BYTES', ''],
   ['outbox.ts', 'denials.length + allows.length < BATCH && ', ''],
   ['outbox.ts', ' && bytes < BATCH_BYTES', ''],
@@ -97,5 +96,14 @@ process.exitCode = await runMutation({
     if (tests.includes(own)) return [own];
     return tests.filter((test) => (/writer|scripts|stored|redis/.test(file) ? /redis/ : /memory/).test(test));
   },
-  explained: {},
+  explained: {
+    'state/activity/entry.ts: if (text.length * 3 <= bytes) return text;': 'saves counting the bytes of short texts',
+    'state/activity/uses.ts: if (before === 0) return;': 'saves making a list',
+    'state/activity/scripts.ts: read[#read + 1] = #text <=  -> read[#read + 1] = 0 <= ':
+      'the reader leaves out what is too long; the script keeps it from being sent',
+    'state/activity/scripts.ts: if #name <=  -> if 0 <= ':
+      'the reader cuts a name before it asks for its use; the script keeps it from being sent',
+    "state/activity/writer.ts: if (word !== 'kept') return new Fault('the store answered with something else');":
+      'only another server than Redis answers so',
+  },
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Fault } from '../../src/base/fault.ts';
 import {
   type ActivityLimits,
@@ -62,17 +62,23 @@ export async function readAll<T>(
 const limits: ActivityLimits = { denials: 3000, allows: 50, oneAllowIn: 10, workloads: 100 };
 
 /** What one sidecar with this state writes and reads, and what it told. */
-export function storedActivity(t: TestContext, state: RedisState, more: Partial<ActivityLimits> = {}) {
-  const seen = { omitted: 0, dropped: 0, faults: [] as string[] };
+export function storedActivity(
+  t: TestContext,
+  state: RedisState,
+  more: Partial<ActivityLimits> = {},
+  clock: Clock = systemClock,
+) {
+  const seen = { omitted: 0, dropped: 0, failures: 0, faults: [] as string[] };
   const activity = new RedisActivity({
     limits: { ...limits, ...more },
     store: state,
-    clock: systemClock,
+    clock,
     onOmitted: () => seen.omitted++,
     onDropped: (decisions) => {
       seen.dropped += decisions;
     },
     onFailure: ({ detail }, isNew) => {
+      seen.failures++;
       if (isNew) seen.faults.push(detail);
     },
   });

@@ -35,11 +35,11 @@ test('a token in any text is kept as its digest, also where it is long', () => {
   assert.deepEqual(kept?.resource, { id: `payments.internal/api/${digest}`, api: digest });
   assert.deepEqual(kept?.task, { issuer: digest, id: digest, purpose: digest });
   assert.deepEqual([kept?.host, kept?.action, kept?.owner], [digest, digest, digest]);
+  const many = '"'.repeat(5000);
+  const quoted = { owner: many, action: many, credential: many, sidecar: many };
   const long = `${b64('{"alg":"ES256"}')}.${b64('s'.repeat(9000))}.c2ln`;
   for (const before of ['', 'x'.repeat(200), 'x'.repeat(3000), 'x'.repeat(4090)]) {
-    const text = encodeSummary(
-      denial({ host: `${before} ${long}`, owner: '"'.repeat(5000), action: '"'.repeat(5000) }),
-    );
+    const text = encodeSummary(denial({ host: `${before} ${long}`, ...quoted }));
     assert.ok(!text.includes(b64('ssssss').slice(0, 6)), text);
   }
 });
@@ -51,11 +51,23 @@ test('texts are cut where they are too long, by bytes, and a SPIFFE ID later tha
   assert.equal(host('é'.repeat(128)), 'é'.repeat(128));
   assert.equal(host('é'.repeat(129)), `${'é'.repeat(84)}…`);
   assert.equal(host('😀'.repeat(100)), `${'😀'.repeat(42)}…`);
+  assert.equal(host(`a${'😀'.repeat(100)}`), `a${'😀'.repeat(41)}\ufffd…`);
   const id = (length: number) => `spiffe://prod.example/${'w'.repeat(length - 22)}`;
   assert.equal(workloadText(id(WORKLOAD_BYTES)), id(WORKLOAD_BYTES));
   assert.equal(workloadText(id(2000)), `${id(WORKLOAD_BYTES - 3)}…`);
   assert.equal(workloadText(workloadText(id(2000))), workloadText(id(2000)));
   assert.equal(decodeSummary(encodeSummary(denial({ caller: id(2000) })))?.caller, workloadText(id(2000)));
+});
+
+test('texts that are too long together are cut to 64 plain characters, but for the caller', () => {
+  const [text, short] = ['\u0000'.repeat(300), `${'?'.repeat(61)}…`];
+  const caller = `spiffe://prod.example/${'w'.repeat(480)}`;
+  const task = { issuer: text, id: text, purpose: text };
+  const more = { caller, owner: text, action: text, host: text, credential: text, sidecar: text, task };
+  const kept = decodeSummary(encodeSummary(denial({ ...more, resource: { id: text, api: text } })));
+  const cut = { caller, owner: short, action: short, host: short, credential: short, sidecar: short };
+  const rest = { task: { issuer: short, id: short, purpose: short }, resource: { id: short, api: short } };
+  assert.deepEqual(kept, denial({ ...cut, ...rest }));
 });
 
 test('whatever stands in a summary, what is kept of it is bounded and can be read', () => {

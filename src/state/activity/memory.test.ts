@@ -128,11 +128,25 @@ test('last uses: when, by which credentials, in which live tasks; page by page i
   };
   const uses = await activity.lastUses(['spiffe://prod.example/b', 'spiffe://prod.example/unknown']);
   assert.deepEqual([...uses], [['spiffe://prod.example/b', b]]);
+  recorder.allow(proven('b', 'oidc'), { ...task, id: 'later' }, NOW - 300);
+  assert.deepEqual([...uses], [['spiffe://prod.example/b', b]]);
+  recorder.allow(proven('b'), null, NOW - 400);
   const { pages } = await readAll((cursor) => activity.allLastUses(3, cursor));
   assert.deepEqual(
     pages.map((page) => page.map(({ workload }) => workload.at(-1)).join('')),
     ['abc', 'd'],
   );
+});
+
+test('nothing is kept and nobody noted where that is asked for', async () => {
+  const { activity, omitted } = memory({ denials: 0, allows: 0, workloads: 0 });
+  assert.equal(activity.recorder.allow(proven('a'), null, NOW), false);
+  for (let n = 0; n < 100; n++) assert.equal(activity.recorder.deny(proven('a'), 'a', NOW), null);
+  assert.deepEqual(activity.counts, { denials: 0, allows: 0, workloads: 0 });
+  assert.deepEqual(omitted, []);
+  const { activity: denials } = memory({ allows: 0 });
+  assert.equal(denials.recorder.allow(proven('a'), null, NOW), false);
+  assert.equal(denials.recorder.deny(proven('a'), 'a', NOW), 0);
 });
 
 test('of more workloads than are kept, those that were used last stay', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { ENTRY_BYTES, encodeSummary } from './entry.ts';
 import {
   type Activity,
@@ -11,11 +12,11 @@ import {
   type Page,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
-import { pageOf } from './paging.ts';
+import { pageOf, type Source } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { Ring } from './ring.ts';
 import type { ActivityCounts } from './size.ts';
-import type { Use } from './uses.ts';
+import type { KnownUse } from './uses.ts';
 
 export interface MemoryActivityOptions {
   readonly limits: ActivityLimits;
@@ -50,7 +51,14 @@ export class MemoryActivity implements Activity {
   }
 
   decisions(filter: DecisionFilter, limit: number, cursor: string | null): ReturnType<Activity['decisions']> {
-    return pageOf(this.#rings, filter, limit, cursor);
+    const source = (ring: Ring): Source => ({
+      // A page may need several reads: others run between them.
+      read: async (before, count) => {
+        await setImmediate();
+        return ring.read(before, count);
+      },
+    });
+    return pageOf({ deny: source(this.#rings.deny), allow: source(this.#rings.allow) }, filter, limit, cursor);
   }
 
   async lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse>> {
@@ -60,7 +68,7 @@ export class MemoryActivity implements Activity {
   async allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor> {
     const name = nameIn(cursor);
     if (name === BAD_CURSOR) return BAD_CURSOR;
-    const names = this.recorder.uses.namesBehind(name, namesFor(limit));
+    const names = await this.recorder.uses.namesBehind(name, namesFor(limit));
     return pageOfUses(names, this.#usesOf(names), limit);
   }
 
@@ -73,7 +81,7 @@ export class MemoryActivity implements Activity {
     return found;
   }
 
-  #shown({ workload, owner, lastMs, credentials, tasks }: Use): LastUse {
+  #shown({ workload, owner, lastMs, credentials, tasks }: KnownUse): LastUse {
     const now = this.#now();
     return {
       workload,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_WAITING, Outbox } from './outbox.ts';
+import { MAX_WAITING_DECISIONS, Outbox } from './outbox.ts';
 import { Uses } from './uses.ts';
 
 function outbox() {
@@ -48,13 +48,13 @@ test('what waits is taken in its order, in batches of bounded number and size, d
 test('the oldest are dropped where too many wait, or too much', () => {
   const { box, dropped } = outbox();
   for (let round = 0; round < 3; round++) {
-    for (let n = 0; n < 3 * MAX_WAITING; n++) box.add('deny', String(n));
-    assert.equal(box.size, MAX_WAITING);
-    assert.equal(box.take().denials[0], String(2 * MAX_WAITING));
+    for (let n = 0; n < 3 * MAX_WAITING_DECISIONS; n++) box.add('deny', String(n));
+    assert.equal(box.size, MAX_WAITING_DECISIONS);
+    assert.equal(box.take().denials[0], String(2 * MAX_WAITING_DECISIONS));
     taken(box);
   }
-  assert.equal(dropped.decisions, 6 * MAX_WAITING);
-  for (let n = 0; n < MAX_WAITING; n++) box.add('deny', `${n}-${'x'.repeat(2000)}`);
+  assert.equal(dropped.decisions, 6 * MAX_WAITING_DECISIONS);
+  for (let n = 0; n < MAX_WAITING_DECISIONS; n++) box.add('deny', `${n}-${'x'.repeat(2000)}`);
   assert.ok(box.size > 900 && box.size < 1100, String(box.size));
 });
 

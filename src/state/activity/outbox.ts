@@ -1,8 +1,8 @@
 import type { DecisionSummary } from './model.ts';
-import type { Use } from './uses.ts';
+import type { KnownUse } from './uses.ts';
 
 /** Decisions that may wait to be written. */
-export const MAX_WAITING = 2000;
+export const MAX_WAITING_DECISIONS = 2000;
 const MAX_WAITING_BYTES = 2 * 2 ** 20;
 /** Last uses that may wait: one that finds no room is reported again a minute later. */
 const MAX_USES = 10_000;
@@ -19,7 +19,7 @@ interface Waiting {
 export interface Batch {
   readonly denials: readonly string[];
   readonly allows: readonly string[];
-  readonly uses: readonly Use[];
+  readonly uses: readonly KnownUse[];
 }
 
 /** What waits to be written, bounded in number and bytes: where it is full, the oldest decision is dropped. */
@@ -28,7 +28,7 @@ export class Outbox {
   /** What was taken from the front, or dropped. */
   #from = 0;
   #bytes = 0;
-  readonly #uses = new Set<Use>();
+  readonly #uses = new Set<KnownUse>();
   readonly #onDropped: (decisions: number) => void;
 
   constructor(onDropped: (decisions: number) => void) {
@@ -50,7 +50,7 @@ export class Outbox {
   }
 
   add(result: DecisionSummary['result'], text: string): void {
-    while (this.size > 0 && (this.size >= MAX_WAITING || this.#bytes > MAX_WAITING_BYTES)) {
+    while (this.size > 0 && (this.size >= MAX_WAITING_DECISIONS || this.#bytes > MAX_WAITING_BYTES)) {
       this.#take();
       this.#onDropped(1);
     }
@@ -59,7 +59,7 @@ export class Outbox {
   }
 
   /** A use is written as it is when its turn comes, and once. */
-  addUse(use: Use): void {
+  addUse(use: KnownUse): void {
     if (this.#uses.size < MAX_USES) this.#uses.add(use);
   }
 
@@ -70,7 +70,7 @@ export class Outbox {
       (result === 'deny' ? denials : allows).push(text);
       bytes += text.length;
     }
-    const uses: Use[] = [];
+    const uses: KnownUse[] = [];
     for (const use of this.#uses) {
       if (uses.length >= BATCH_USES) break;
       this.#uses.delete(use);
@@ -82,7 +82,7 @@ export class Outbox {
   #take(): Waiting {
     const first = this.#decisions[this.#from++]!;
     this.#bytes -= first.text.length;
-    if (this.#from >= MAX_WAITING) {
+    if (this.#from >= MAX_WAITING_DECISIONS) {
       this.#decisions = this.#decisions.slice(this.#from);
       this.#from = 0;
     }

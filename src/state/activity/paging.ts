@@ -5,22 +5,22 @@ import { BAD_CURSOR, type BadCursor, type DecisionFilter, type DecisionSummary, 
 import { pageLimit } from './names.ts';
 
 /** Where an entry is in its list: a later one has the larger number, or the same and the larger second one. */
-export type Place = readonly [number, number];
+export type ListPlace = readonly [number, number];
 
 /** One entry of a list; null where it cannot be read. */
 export interface Kept {
-  readonly place: Place;
+  readonly place: ListPlace;
   readonly summary: DecisionSummary | null;
 }
 
 /** One list of kept decisions. */
 export interface Source {
   /** At most `count` entries before this place (null: the newest), the newest first; fewer only where it has no more. */
-  read(before: Place | null, count: number): Soon<readonly Kept[] | Fault>;
+  read(before: ListPlace | null, count: number): Soon<readonly Kept[] | Fault>;
 }
 
 /** The lists that are shown as one. */
-export type Sources = Readonly<Record<DecisionSummary['result'], Source>>;
+export type DecisionLists = Readonly<Record<DecisionSummary['result'], Source>>;
 
 /** How many entries one call looks at, and how many it reads at once. */
 export const MAX_LOOKED_AT = 1000;
@@ -28,7 +28,7 @@ const CHUNK = 200;
 
 /** One page of the lists together, the newest first. Looks at `MAX_LOOKED_AT` entries at most. Never rejects. */
 export async function pageOf(
-  sources: Sources,
+  sources: DecisionLists,
   filter: DecisionFilter,
   limit: number,
   cursor: string | null,
@@ -61,12 +61,12 @@ class Reading {
   readonly #source: Source;
   readonly #chunk: number;
   /** The last entry that was taken, or where the page began. */
-  before: Place | null;
+  before: ListPlace | null;
   #read: readonly Kept[] = [];
   #at = 0;
   #ended = false;
 
-  constructor(kind: DecisionSummary['result'], source: Source, before: Place | null, chunk: number) {
+  constructor(kind: DecisionSummary['result'], source: Source, before: ListPlace | null, chunk: number) {
     this.kind = kind;
     this.#source = source;
     this.before = before;
@@ -112,7 +112,7 @@ function matcher(filter: DecisionFilter): ((summary: DecisionSummary) => boolean
     (sinceMs === null || summary.timeMs >= sinceMs);
 }
 
-type Bounds = { readonly [K in DecisionSummary['result']]: Place | null };
+type Bounds = { readonly [K in DecisionSummary['result']]: ListPlace | null };
 
 const CURSOR = /^(?:(\d{1,15})-(\d{1,15}))?\.(?:(\d{1,15})-(\d{1,15}))?$/;
 
@@ -124,7 +124,7 @@ function cursorOf(lists: readonly Reading[]): string {
 function readCursor(text: string): Bounds | BadCursor {
   const found = CURSOR.exec(text);
   if (found === null) return BAD_CURSOR;
-  const place = (a: string | undefined, b: string | undefined): Place | null =>
+  const place = (a: string | undefined, b: string | undefined): ListPlace | null =>
     a === undefined || b === undefined ? null : [Number(a), Number(b)];
   return { deny: place(found[1], found[2]), allow: place(found[3], found[4]) };
 }

@@ -1,6 +1,6 @@
 import type { ActivityLimits } from './model.ts';
 import { Shares } from './shares.ts';
-import { type SeenTask, type Use, Uses } from './uses.ts';
+import { type KnownUse, type SeenTask, Uses } from './uses.ts';
 
 /** What of a proven caller is noted. */
 interface SeenCaller {
@@ -11,7 +11,7 @@ interface SeenCaller {
 export interface RecorderOptions {
   readonly limits: ActivityLimits;
   /** Called for each use that is new in some way, and for others once a minute. */
-  readonly onUse?: (use: Use) => void;
+  readonly onUse?: (use: KnownUse) => void;
   /** Called where something is left out because too much of it came. */
   readonly onOmitted: (what: 'denial' | 'task') => void;
 }

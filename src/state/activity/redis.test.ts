@@ -3,10 +3,11 @@ import { type TestContext, test } from 'node:test';
 import { denial, good, permit, proven, readAll, storedActivity } from '../../../test/support/activity.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { claimOn, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
+import { TestClock } from '../../../test/support/test-clock.ts';
 import { until } from '../../../test/support/until.ts';
 import { Fault } from '../../base/fault.ts';
 import { type ActivityLimits, BAD_CURSOR, type DecisionFilter, MAX_TASKS } from './model.ts';
-import { MAX_WAITING } from './outbox.ts';
+import { MAX_WAITING_DECISIONS } from './outbox.ts';
 import { MAX_LOOKED_AT } from './paging.ts';
 import type { RedisActivity } from './redis.ts';
 import { activityLoads } from './size.ts';
@@ -82,6 +83,7 @@ test('a list is narrowed, and a filter that matches nothing is bounded in work',
   assert.deepEqual([items.length, pages.length], [0, 3]);
   for (const cursor of ['', 'x', '1-1', '1-1.2-2.3-3'])
     assert.equal(await activity.decisions({}, 1, cursor), BAD_CURSOR);
+  assert.equal(await activity.allLastUses(1, 'YQ=='), BAD_CURSOR);
 });
 
 test('last uses of several sidecars are one: the latest, all credentials, all live tasks; by name, page by page', {
@@ -106,7 +108,7 @@ test('last uses of several sidecars are one: the latest, all credentials, all li
   const { credentials, tasks, ...b } = uses.get(id('b'))!;
   assert.equal(uses.size, 1);
   assert.deepEqual(b, { workload: id('b'), owner: 'new owner', lastMs: now });
-  assert.deepEqual(new Set(credentials), new Set(['x509-svid', 'jwt-svid']));
+  assert.deepEqual(credentials.toSorted(), ['jwt-svid', 'x509-svid']);
   const until = (seconds: number) => task('', seconds).expiresAt * 1000;
   assert.deepEqual(tasks, [
     { issuer: 'prod.example', id: 'first', untilMs: until(120) },
@@ -119,6 +121,51 @@ test('last uses of several sidecars are one: the latest, all credentials, all li
   );
   const a = good(await one.activity.allLastUses(1, null)).items[0];
   assert.deepEqual(a, { workload: id('a'), owner: 'billing', lastMs: now, credentials: ['x509-svid'], tasks: [] });
+});
+
+test('of the live tasks of all sidecars, those that end last are kept, and none that has ended', {
+  skip,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  const [one, other] = await Promise.all([sidecar(t, redis), sidecar(t, redis)]);
+  const now = Date.now();
+  const ended = { issuer: 'i', id: 'ended', untilMs: now - 1 };
+  const before = { owner: 'old', lastMs: 1, tasks: [ended], credentials: ['x'.repeat(100), ...'abcdefghijkl'] };
+  await redis.admin('HSET', 'authz:{test}:uses', id('a'), JSON.stringify(before));
+  for (const [n, { activity }] of [one, other].entries()) {
+    for (let at = 0; at < 12; at++) {
+      const task = { issuer: 'i', id: `${n}-${at}`, expiresAt: Math.floor(now / 1000) + 60 + at };
+      activity.recorder.allow(proven('a'), task, now);
+    }
+    await written(activity);
+  }
+  await redis.admin('HSET', 'authz:{test}:uses', id('b'), JSON.stringify(before));
+  one.activity.recorder.allow(proven('b'), null, now);
+  await written(one.activity);
+  assert.ok(!(await redis.admin('HGET', 'authz:{test}:uses', id('b'))).includes('ended'));
+  const raw = await redis.admin('HGET', 'authz:{test}:uses', id('a'));
+  const { tasks, credentials } = JSON.parse(raw) as { tasks: { id: string }[]; credentials: string[] };
+  const last = [...Array(8).keys()].flatMap((at) => [`0-${at + 4}`, `1-${at + 4}`]);
+  assert.deepEqual(tasks.map((task) => task.id).toSorted(), last.toSorted());
+  assert.deepEqual(credentials, ['x509-svid', ...'abcdefg']);
+});
+
+test('after a write that failed, what waits is left alone for two seconds', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis));
+  const clock = new TestClock(Date.now());
+  const { activity, seen } = storedActivity(t, state, {}, clock);
+  await redis.admin('SET', 'authz:{test}:denials', 'no stream');
+  activity.keep(denial());
+  clock.advance(1000);
+  await until('the fault', () => (seen.failures === 1 ? true : null));
+  activity.keep(denial());
+  clock.advance(1000);
+  await redis.admin('PING');
+  assert.deepEqual([activity.writer.waiting, seen.failures], [1, 1]);
+  clock.advance(1000);
+  await until('the next attempt', () => (seen.failures === 2 ? true : null));
+  assert.deepEqual([activity.writer.waiting, seen.faults.length, seen.dropped], [0, 1, 2]);
 });
 
 test('of more workloads than are kept, those that were used last stay, on the store too', { skip }, async (t) => {
@@ -148,20 +195,21 @@ test('a store that is stopped holds up neither checks nor memory; what waits is 
   await written(activity);
   redis.signal('SIGSTOP');
   // All of it returns at once: there is nothing to wait for.
-  for (let n = 0; n < 3 * MAX_WAITING; n++) activity.keep(denial({ decision: `d-${n}` }));
+  for (let n = 0; n < 3 * MAX_WAITING_DECISIONS; n++) activity.keep(denial({ decision: `d-${n}` }));
   for (let n = 0; n < 1000; n++) activity.recorder.allow(proven(`w-${n}`), null, Date.now());
-  assert.equal(activity.writer.waiting, MAX_WAITING);
+  assert.equal(activity.writer.waiting, MAX_WAITING_DECISIONS);
   await until('a failed write', () => (seen.faults.length > 0 ? true : null));
-  assert.ok(activity.writer.waiting <= MAX_WAITING);
-  assert.ok(seen.dropped >= 2 * MAX_WAITING);
-  assert.ok((await activity.decisions({}, 10, null)) instanceof Fault);
+  assert.ok(activity.writer.waiting <= MAX_WAITING_DECISIONS);
+  assert.ok(seen.dropped >= 2 * MAX_WAITING_DECISIONS);
+  const fault = await activity.decisions({}, 10, null);
+  assert.ok(fault instanceof Fault && /no answer|not reached|closed/.test(fault.detail));
   assert.ok((await activity.lastUses([id('a')])) instanceof Fault);
   assert.ok((await activity.allLastUses(10, null)) instanceof Fault);
   redis.signal('SIGCONT');
   await until('the store', () => (state.status().fault === null ? true : null));
   await written(activity);
   const newest = good(await activity.decisions({}, 1, null)).items[0];
-  assert.equal(newest?.decision, `d-${3 * MAX_WAITING - 1}`);
+  assert.equal(newest?.decision, `d-${3 * MAX_WAITING_DECISIONS - 1}`);
   assert.ok((activity.writer.counts?.workloads ?? 0) > 0);
 });
 
@@ -245,7 +293,10 @@ test('what somebody else wrote into the lists is left out, or makes reading and 
     (await all(activity, {}, 2)).items.map(({ decision }) => decision),
     ['good'],
   );
+  const long = `${id('long')}${'x'.repeat(1000)}`;
   for (const [name, text] of [
+    [long, '{"lastMs":1}'],
+    [id('2'), JSON.stringify({ lastMs: 1, more: 'x'.repeat(5000) })],
     ['spiffe://prod.example/0', 'no JSON'],
     ['spiffe://prod.example/1', '{"lastMs":"x"}'],
     [id('a'), `{"lastMs":1,"tasks":[1,{"issuer":1},{"issuer":"i","id":"t","untilMs":"x"}],"credentials":[[1]]}`],
@@ -255,6 +306,9 @@ test('what somebody else wrote into the lists is left out, or makes reading and 
   }
   const shown = (await readAll((cursor) => activity.allLastUses(1, cursor))).items;
   assert.deepEqual(shown, [{ workload: id('a'), owner: null, lastMs: 1, credentials: [], tasks: [] }]);
+  await redis.admin('XADD', 'authz:{test}:denials', '9999999999999999999-1', 'd', JSON.stringify(denial()));
+  assert.ok((await activity.decisions({}, 1, null)) instanceof Fault);
+  await redis.admin('DEL', 'authz:{test}:denials');
   const now = Date.now() + 60_000;
   activity.recorder.allow(proven('a'), null, now);
   await written(activity);

@@ -14,7 +14,7 @@ import {
   type Page,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
-import { type Kept, type Place, pageOf } from './paging.ts';
+import { type Kept, type ListPlace, pageOf } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { LIST, NAMES, USES } from './scripts.ts';
 import { decodeUse } from './stored-use.ts';
@@ -55,7 +55,7 @@ export class RedisActivity implements Activity {
   decisions(filter: DecisionFilter, limit: number, cursor: string | null): ReturnType<Activity['decisions']> {
     const since = filter.sinceMs ?? null;
     const source = (name: string) => ({
-      read: (before: Place | null, count: number) => this.#read(name, before, count, since),
+      read: (before: ListPlace | null, count: number) => this.#read(name, before, count, since),
     });
     return pageOf({ deny: source('denials'), allow: source('allows') }, filter, limit, cursor);
   }
@@ -89,7 +89,7 @@ export class RedisActivity implements Activity {
   /** So many entries of a list before this place, the newest first. */
   async #read(
     list: string,
-    before: Place | null,
+    before: ListPlace | null,
     count: number,
     sinceMs: number | null,
   ): Promise<readonly Kept[] | Fault> {
@@ -118,7 +118,7 @@ export class RedisActivity implements Activity {
 }
 
 /** The place that an id of a stream names; null where it is none of ours. */
-function placeOf(id: string): Place | null {
+function placeOf(id: string): ListPlace | null {
   const [, ms, number] = /^(\d{1,15})-(\d{1,15})$/.exec(id) ?? [];
   return ms === undefined || number === undefined ? null : [Number(ms), Number(number)];
 }

@@ -1,5 +1,5 @@
 import { decodeSummary } from './entry.ts';
-import type { Kept, Place, Source } from './paging.ts';
+import type { Kept, ListPlace } from './paging.ts';
 
 /** What an entry counts as besides its text, in bytes. */
 const SLOT_BYTES = 64;
@@ -10,7 +10,7 @@ interface Slot {
 }
 
 /** The last texts, bounded in number and in bytes: the oldest makes room for the newest. */
-export class Ring implements Source {
+export class Ring {
   readonly #limit: number;
   readonly #byteLimit: number;
   readonly #slots: (Slot | undefined)[] = [];
@@ -37,7 +37,7 @@ export class Ring implements Source {
     this.#bytes += bytesOf(text);
   }
 
-  read(before: Place | null, count: number): readonly Kept[] {
+  read(before: ListPlace | null, count: number): readonly Kept[] {
     const read: Kept[] = [];
     for (let at = this.#end(before) - 1; at >= this.#first && read.length < count; at--) {
       const { number, text } = this.#slots[at % this.#limit]!;
@@ -47,7 +47,7 @@ export class Ring implements Source {
   }
 
   /** Behind the last entry before this place. */
-  #end(before: Place | null): number {
+  #end(before: ListPlace | null): number {
     let [low, high] = [this.#first, this.#next];
     if (before === null) return high;
     while (low < high) {

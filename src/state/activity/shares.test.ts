@@ -32,6 +32,22 @@ test('a share that rests is whole again, and no larger', () => {
   assert.equal(burst(NOW + 1e9), 20);
 });
 
+test('a share grows by one in 30 s exactly, from when it was first used on', () => {
+  const shares = new Shares(2000);
+  const burst = (at: number) =>
+    Array.from({ length: 50 }, () => shares.take('a', at)).filter((one) => one !== null).length;
+  assert.equal(burst(NOW), 20);
+  assert.deepEqual(
+    [45, 60, 90, 119].map((seconds) => burst(NOW + seconds * 1000)),
+    [1, 1, 1, 0],
+  );
+  const later = NOW + 1_000_000_000 + 29_000;
+  assert.deepEqual(
+    [0, 29, 30].map((seconds) => burst(later + seconds * 1000)),
+    [20, 0, 1],
+  );
+});
+
 test('all shares together take no more than so many in one second', () => {
   const shares = new Shares(10_000);
   const kept = (at: number) =>

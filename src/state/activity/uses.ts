@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { workloadText } from './entry.ts';
 import { type LastUse, type LiveTask, MAX_TASKS } from './model.ts';
 
@@ -7,11 +8,13 @@ const REPORT_MS = 60_000;
 const KEPT_MS = 1000;
 /** Kinds of credentials of one workload; there are fewer. */
 const MAX_CREDENTIALS = 8;
+/** How many names are looked at before others run. */
+const LOOKED_AT = 2000;
 /** How many uses one sweep looks at. */
 const SWEPT = 1000;
 
 /** What is known of one workload. */
-export interface Use extends LastUse {
+export interface KnownUse extends LastUse {
   owner: string | null;
   lastMs: number;
   readonly credentials: string[];
@@ -34,7 +37,7 @@ export interface UsesOptions {
   readonly workloads: number;
   readonly oneAllowIn: number;
   /** Called for each use that is new in some way, and for others once a minute. */
-  readonly onUse?: ((use: Use) => void) | undefined;
+  readonly onUse?: ((use: KnownUse) => void) | undefined;
   /** Called where a live task is not noted, because too many are. */
   readonly onTaskOmitted?: () => void;
 }
@@ -46,10 +49,10 @@ export interface UsesOptions {
 export class Uses {
   readonly #options: UsesOptions;
   /** In the order of their last use, to the minute. */
-  readonly #uses = new Map<string, Use>();
+  readonly #uses = new Map<string, KnownUse>();
   readonly #maxTasks: number;
   #taskCount = 0;
-  #sweep: Iterator<Use> | null = null;
+  #sweep: Iterator<KnownUse> | null = null;
 
   constructor(options: UsesOptions) {
     this.#options = options;
@@ -61,7 +64,7 @@ export class Uses {
   }
 
   /** A workload was proven as the caller of a request. `nowMs`: milliseconds since the epoch. */
-  seen(workload: string, owner: string, credential: string, nowMs: number): Use {
+  seen(workload: string, owner: string, credential: string, nowMs: number): KnownUse {
     const name = workloadText(workload);
     const use = this.#uses.get(name) ?? this.#begin(name);
     use.owner = owner;
@@ -82,7 +85,7 @@ export class Uses {
   }
 
   /** Whether this allow of the workload is one that is kept: the first, and then one in so many, at most one a second. */
-  keepsAllow(use: Use): boolean {
+  keepsAllow(use: KnownUse): boolean {
     if (use.allowsLeft > 0) {
       use.allowsLeft--;
       return false;
@@ -94,7 +97,7 @@ export class Uses {
   }
 
   /** A permitted request of the workload had this task. */
-  noteTask(use: Use, { issuer, id, expiresAt }: SeenTask): void {
+  noteTask(use: KnownUse, { issuer, id, expiresAt }: SeenTask): void {
     const untilMs = expiresAt * 1000;
     const at = use.tasks.findIndex((task) => task.id === id && task.issuer === issuer);
     if (at !== -1 && use.tasks[at]!.untilMs >= untilMs) return;
@@ -105,14 +108,16 @@ export class Uses {
     this.#options.onUse?.(use);
   }
 
-  get(workload: string): Use | null {
+  get(workload: string): KnownUse | null {
     return this.#uses.get(workloadText(workload)) ?? null;
   }
 
-  /** At most `count` names behind this one, in their order. */
-  namesBehind(name: string, count: number): readonly string[] {
+  /** At most `count` names behind this one, in their order. Looks through all of them, and lets others run meanwhile. */
+  async namesBehind(name: string, count: number): Promise<readonly string[]> {
     const first: string[] = [];
+    let looked = 0;
     for (const other of this.#uses.keys()) {
+      if (++looked % LOOKED_AT === 0) await setImmediate();
       if (other <= name || (first.length === count && other >= first.at(-1)!)) continue;
       let [low, high] = [0, first.length];
       while (low < high) {
@@ -120,6 +125,8 @@ export class Uses {
         if (first[middle]! < other) low = middle + 1;
         else high = middle;
       }
+      // One that is used meanwhile moves to the end, and comes twice.
+      if (first[low] === other) continue;
       first.splice(low, 0, other);
       if (first.length > count) first.pop();
     }
@@ -139,8 +146,8 @@ export class Uses {
     }
   }
 
-  #begin(name: string): Use {
-    const use: Use = {
+  #begin(name: string): KnownUse {
+    const use: KnownUse = {
       workload: flat(name),
       owner: null,
       lastMs: 0,
@@ -161,7 +168,7 @@ export class Uses {
     return use;
   }
 
-  #add(use: Use, task: LiveTask): boolean {
+  #add(use: KnownUse, task: LiveTask): boolean {
     this.#dropEnded(use, use.lastMs);
     if (use.tasks.length >= MAX_TASKS) {
       const first = use.tasks.reduce((one, other) => (other.untilMs < one.untilMs ? other : one));
@@ -178,7 +185,7 @@ export class Uses {
     return true;
   }
 
-  #dropEnded(use: Use, nowMs: number): void {
+  #dropEnded(use: KnownUse, nowMs: number): void {
     const before = use.tasks.length;
     if (before === 0) return;
     use.tasks = use.tasks.filter(({ untilMs }) => untilMs > nowMs);

@@ -7,7 +7,7 @@ import { type Batch, Outbox } from './outbox.ts';
 import { KEEP } from './scripts.ts';
 import type { ActivityCounts } from './size.ts';
 import { encodeUse } from './stored-use.ts';
-import type { Use } from './uses.ts';
+import type { KnownUse } from './uses.ts';
 
 /** How often what waits is written, and how long one write may take. */
 const WRITE_EVERY_MS = 1000;
@@ -83,7 +83,7 @@ export class ActivityWriter {
     if (this.#outbox.isLarge && this.#writing === null) setImmediate(() => this.#begin());
   }
 
-  addUse(use: Use): void {
+  addUse(use: KnownUse): void {
     this.#outbox.addUse(use);
   }
 
