@@ -194,11 +194,9 @@ function member(value: unknown, name: string): unknown {
 
 /** One line for a terminal, and the private detail below it. */
 function lineText(members: Members, where: string): string {
-  const { time, boot: _, seq: __, prev: ___, event, decision, result, reason, detail, ...more } = members;
-  if (typeof event === 'string') {
-    const told = decision === undefined ? more : { decision, ...more };
-    return `${plain(`${where}${shown(time)} ${event} ${plainJson(told)}`)}\n`;
-  }
+  const { time, boot: _, seq: __, prev: ___, event, ...told } = members;
+  if (typeof event === 'string') return `${plain(`${where}${shown(time)} ${event} ${plainJson(told)}`)}\n`;
+  const { decision, result, reason, detail } = members;
   const task = member(members.task, 'id');
   const cells = [
     ...[time, result, reason, member(members.caller, 'id'), members.action],

@@ -111,6 +111,18 @@ test('each kind of subject is taken, and listed as the command line writes it', 
   assert.match(unknown.stdout, /\nnote: what it names is not known here\n$/);
 });
 
+test('audit find tells of each call who gave it, by what right, and what was refused', async () => {
+  const refused = await cli('unix', 'lift', 'INC-7', '--reason', 'over');
+  const [, decision = ''] = /audit ([0-9a-f-]{36})/.exec(refused.stderr) ?? [];
+  const file = join(worlds.unix.folder, 'audit.jsonl');
+  const found = await controlCli(['find', file, '--decision', decision, '--caller', workload(OPERATOR)]);
+  assert.equal(found.code, 0, found.stderr);
+  assert.match(
+    found.stdout,
+    /^20\S+Z control \{.*"result":"deny","reason":"not_permitted".*"bearers-only-view-and-revoke"/,
+  );
+});
+
 test('one key is one order, whoever repeats it; and another order under that key is refused', async () => {
   const order = ['revoke', 'owner', 'payments', '--reason', 'r', '--until', '2027-01-01T00:00:00Z'];
   const key = ['--idempotency-key', 'k-1'];

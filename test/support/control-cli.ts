@@ -1,11 +1,12 @@
+import { auditFind } from '../../src/cli/audit-find.ts';
 import { type Commands, dispatch } from '../../src/cli/commands.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import type { Finished } from './run.ts';
 
-const commands: Commands = { revoke, lift, revocations, decisions, workloads };
+const commands: Commands = { revoke, lift, revocations, decisions, workloads, find: auditFind };
 
-/** Runs a command of the control API in this process: its exit code, and what it would print. */
+/** Runs a command of the control API, or `audit find`, in this process: its exit code, and what it would print. */
 export async function controlCli(args: readonly string[]): Promise<Finished> {
   let [stdout, stderr] = ['', ''];
   const io = {
