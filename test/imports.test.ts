@@ -17,6 +17,7 @@ const order = [
   'inventory/table',
   'inventory',
   'state',
+  'state/file',
   'state/redis',
   'state/activity',
   'identity',

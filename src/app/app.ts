@@ -23,7 +23,7 @@ import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
-import { revocationReports, startRevocations } from './revocations.ts';
+import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
@@ -93,7 +93,6 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const tasks = begin(
     await startTasks(config, trust, identity, state, { ...events, onSecrets: secretsEvent(telemetry) }),
   );
-  const revocations = begin(await startRevocations(config, stored.shared, revocationReports(telemetry)));
   const policy = begin(
     await startPolicy(config, {
       onLost: (why) => log.error('policy engine lost', { why }),
@@ -110,6 +109,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   );
   for (const problem of policy.findings().problems) log.warn('configuration problem', { problem });
   watchPeers(checkTls.peers, policy.holder, log);
+  const reports = revocationReports(telemetry);
+  const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
+  watchRevokedNames(revocations, policy.holder, log);
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.

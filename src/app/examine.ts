@@ -8,7 +8,7 @@ import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
 import { startPolicy } from './policy.ts';
-import { startRevocations } from './revocations.ts';
+import { startRevocations, unheard } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { startTrust } from './trust.ts';
@@ -24,22 +24,19 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const identity = await startIdentity(config, trust, tokens, () => {});
   const stored = await startState(config, systemClock.now(), () => {});
   const tasks = await startTasks(config, trust, identity, stored.state, { onKeys: () => {}, onSecrets: () => {} });
-  const revocations = await startRevocations(config, stored.shared, {
-    onRead: () => {},
-    onOrdered: () => {},
-    onKeys: () => {},
-  });
   const policy = await startPolicy(config);
+  const revocations = await startRevocations(config, stored.shared, unheard, policy.revocable);
   const { problems, notes } = policy.findings();
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
     ...missingIn([trust, checkTls, identity, stored, tasks], systemClock.now()),
     ...(revocations.problems().length > 0 ? revocations.problems() : revocations.missing(systemClock.now())),
+    ...revocations.unknownNames(),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
-  await stopAll([policy, revocations, identity, checkTls, trust, stored, tasks]);
+  await stopAll([revocations, policy, identity, checkTls, trust, stored, tasks]);
   return { problems: found, notes };
 }

@@ -56,6 +56,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_svid_expiry_seconds: notAfter === null ? null : notAfter - now / 1000,
       authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
+      authz_revocations_unknown_names: revocations.unknownNames().length,
       ...storeGauges(measured.store(), now),
       ...storedRevocationGauges(revocations.stored, now),
     });

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { againstInventory, type InventoryFindings } from '../config/against-inventory.ts';
+import { againstInventory, type InventoryFindings, revocableNames } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Engine, type EngineOptions } from '../policy/decide/engine.ts';
@@ -7,6 +7,7 @@ import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { SnapshotHolder } from '../policy/load/holder.ts';
 import { policySettings } from '../policy/text/sources.ts';
 import { formatProblem } from '../source/problem.ts';
+import type { RevocableNames } from '../state/revocation-names.ts';
 import { type Part, timeText } from './part.ts';
 
 /** The policies with their engine, running: the files are watched. */
@@ -14,6 +15,8 @@ export interface Policy extends Part {
   readonly holder: SnapshotHolder;
   /** What the configuration and the inventory in force say against each other; nothing where none is. */
   findings(): InventoryFindings;
+  /** What revocations can name; null where no inventory is in force. */
+  readonly revocable: () => RevocableNames | null;
 }
 
 /** Told of each snapshot, calls `then` for those whose inventory says something else than that before. */
@@ -47,6 +50,10 @@ export async function startPolicy(config: Config, engineOptions: EngineOptions =
     findings: () => {
       const known = holder.current()?.inventory;
       return known === undefined ? { problems: [], notes: [] } : againstInventory(config, known, systemClock.now());
+    },
+    revocable: () => {
+      const known = holder.current()?.inventory;
+      return known === undefined ? null : revocableNames(config, known);
     },
     missing: () => (holder.current() === null ? ['no policy snapshot could be loaded'] : []),
     status: () => {

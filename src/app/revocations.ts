@@ -1,22 +1,21 @@
-import { hash } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
-import { Refresher } from '../source/refresher.ts';
+import { MAX_IDS } from '../observe/change.ts';
+import type { SnapshotHolder } from '../policy/load/holder.ts';
+import { type RevocationFileListener, RevocationFileSource } from '../state/file/revocation-file-source.ts';
+import type { RevocationSet } from '../state/file/revocation-set.ts';
 import { JoinedBook } from '../state/joined-book.ts';
 import { LiftKeySource, type LiftKeys } from '../state/lift-keys.ts';
 import { ProcessBook } from '../state/process-book.ts';
 import type { BookEvent, RedisBook } from '../state/redis/book.ts';
 import type { RedisState } from '../state/redis/store.ts';
 import type { RevocationBook } from '../state/revocation-book.ts';
-import { type RevocationFile, readRevocationFile } from '../state/revocation-file.ts';
-import { type RevocationLookup, Revocations } from '../state/revocations.ts';
+import type { RevocableNames } from '../state/revocation-names.ts';
+import type { RevocationLookup } from '../state/revocations.ts';
 import type { Reporters } from './changes.ts';
 import type { Part } from './part.ts';
 
-/** How often the file is read whatever the watcher reports. */
-const REFRESH_MS = 10_000;
-const LEAST_MS = 200;
 const MAX_SHOWN = 16;
 
 /** The revocations of the configuration's file, which is watched, and those that are ordered. */
@@ -31,50 +30,69 @@ export interface RevocationsPart extends Part {
   readonly revision: () => string;
   /** What is wrong with the file as it is now, one line each: it is not, or not alone, what applies. */
   readonly problems: () => readonly string[];
+  /** Names of the file that nobody has, one line each, with their places: their revocations apply, and hit nothing. */
+  readonly unknownNames: () => readonly string[];
+  /** Tells of each change of the file. */
+  onChange(listener: () => void): void;
   /** Those that the store holds; null where they are ordered in this process alone. */
   readonly stored: RedisBook | null;
 }
 
 /** Who is told of changes. */
-export interface RevocationReports {
-  /** After each read of the file: what applied before and what applies now (null: nothing could be read yet), and the faults. */
-  readonly onRead: (before: Revocations | null, now: Revocations | null, problems: readonly string[]) => void;
+export interface RevocationReports extends RevocationFileListener {
   readonly onOrdered: (event: BookEvent) => void;
   readonly onKeys: (read: LiftKeys | Fault, before: LiftKeys | null) => void;
 }
 
+export const unheard: RevocationReports = { *onChange() {}, onRead: () => {}, onOrdered: () => {}, onKeys: () => {} };
+
 /**
  * Reads the file of `revocations.file`, if there is one, and goes on reading it; takes orders for the store that is shared, or
- * for this process.
+ * for this process. `known` gives the names that exist now; null: not known.
  */
 export async function startRevocations(
   config: Config,
   shared: RedisState | null,
   reports: RevocationReports,
+  known: () => RevocableNames | null,
 ): Promise<RevocationsPart> {
-  const file = await startFile(config.revocations.file, reports);
+  const path = config.revocations.file;
+  const file = path === null ? null : await RevocationFileSource.start(path, systemClock, reports);
   const ordered = await startOrdered(config, shared, reports);
   const { stored } = ordered;
-  const book = new JoinedBook(file.applying, ordered.book);
-  const missing = (nowMs: number) => [...file.missing(), ...ordered.missing(nowMs)];
-  const inForce = (nowMs: number) => (missing(nowMs).length > 0 ? null : inForceOf(book, nowMs));
+  const book = new JoinedBook(() => file?.applying ?? null, ordered.book);
+  const missing = (nowMs: number) => [...(file?.missing ?? []), ...ordered.missing(nowMs)];
+  const inForce = (nowMs: number) =>
+    missing(nowMs).length > 0 ? null : inForceOf(file?.applying ?? null, ordered.book, nowMs);
+  const problems = () => file?.problems ?? [];
+  const unknownNames = () => {
+    const names = known();
+    return names === null ? [] : (file?.unknown(names) ?? []);
+  };
   return {
     book,
     stored,
     inForce,
     missing,
     current: (nowMs) => {
-      const [unread] = file.missing();
+      const [unread] = file?.missing ?? [];
       const unknown = unread ?? stored?.unknown(nowMs) ?? null;
       return unknown === null ? book.lookup : new Fault(unknown);
     },
-    revision: () => `${file.revision()} ${ordered.revision()}`,
-    problems: file.problems,
+    revision: () => `${file?.revision ?? ''} ${ordered.revision()}`,
+    problems,
+    unknownNames,
+    onChange: (listener) => file?.onChange(listener),
     status: (nowMs) => ({
-      revocations: { inForce: inForce(nowMs), problems: file.problems(), ...(stored !== null && shown(stored, nowMs)) },
+      revocations: {
+        inForce: inForce(nowMs),
+        problems: problems(),
+        unknownNames: some(unknownNames()),
+        ...(stored !== null && shown(stored, nowMs)),
+      },
     }),
     stop: async () => {
-      await file.stop();
+      await file?.stop();
       await ordered.stop();
     },
   };
@@ -127,76 +145,34 @@ async function startOrdered({ control }: Config, shared: RedisState | null, repo
   };
 }
 
-/** The revocations of a file, which is watched; none where there is no file. */
-async function startFile(file: string | null, { onRead }: RevocationReports) {
-  let applying: Revocations | null = file === null ? new Revocations() : null;
-  let revision = '';
-  let problems: readonly string[] = [];
-  const refresher =
-    file === null
-      ? null
-      : new Refresher<RevocationFile>({
-          clock: systemClock,
-          files: [file],
-          maxStaleMs: Number.MAX_SAFE_INTEGER,
-          leastMs: LEAST_MS,
-          refreshMs: () => REFRESH_MS,
-          read: (signal, last) => readRevocationFile(file, signal, last),
-          onRead: (read, last) => {
-            problems = read instanceof Fault ? [read.detail] : read.problems;
-            const before = applying;
-            // A look at an unchanged file changes nothing: retries of checks between two looks are no second uses.
-            const now = read === last ? before : nextOf(before, read);
-            if (now !== before && !(read instanceof Fault))
-              revision = hash('sha256', problems.length === 0 ? read.text : `${revision} ${read.text}`, 'base64url');
-            applying = now;
-            onRead(before, now, problems);
-          },
-        });
-  await refresher?.refresh();
-  return {
-    applying: () => applying,
-    revision: () => revision,
-    problems: () => problems,
-    missing: () => (applying === null ? [`the revocations in ${file} could not be read`] : []),
-    stop: async () => refresher?.stop(),
-  };
-}
-
-function inForceOf(book: RevocationBook, nowMs: number): number {
-  let count = 0;
-  for (const { revocation } of book.all()) if (nowMs < revocation.untilMs) count++;
+function inForceOf(file: RevocationSet | null, ordered: RevocationBook, nowMs: number): number {
+  let count = file?.inForce(nowMs) ?? 0;
+  for (const { revocation } of ordered.all()) if (nowMs < revocation.untilMs) count++;
   return count;
-}
-
-/**
- * What applies after a read. Nothing is lifted by a file that has a fault; at the start it must have none, since nobody
- * knows what the entry that cannot be read would have refused.
- */
-function nextOf(before: Revocations | null, read: RevocationFile | Fault): Revocations | null {
-  if (read instanceof Fault) return before;
-  if (read.problems.length === 0) return read.revocations;
-  return before === null ? null : before.with(read.revocations);
 }
 
 /** Reports changes of the file, of the store and of the keys of lifts to log, audit and metrics; the same fault once. */
 export function revocationReports({ log, metrics, audit }: Reporters): RevocationReports {
   let reported = '';
   return {
-    onRead: (before, now, problems) => {
+    *onChange({ added, changed, lifted }) {
+      // Each lift is recorded with its id; of the others there may be a hundred thousand at each start.
+      for (let at = 0; at === 0 || at < lifted.length; at += MAX_IDS) {
+        const others = at === 0 ? { added, changed } : { added: [], changed: [] };
+        audit.change({ event: 'revocations-changed', ...others, lifted: lifted.slice(at, at + MAX_IDS) });
+        yield;
+      }
+      log.info('revocations read', { added: some(added), changed: some(changed), lifted: some(lifted) });
+    },
+    onRead: (applies, problems) => {
       metrics.revocationsRead(problems.length > 0 ? 'refused' : 'loaded');
       const text = problems.join('\n');
       if (problems.length > 0 && text !== reported) {
-        if (now === null) log.error('there are no revocations', { problems });
-        else log.error('revocations refused in part, lifting nothing', { problems });
+        if (applies) log.error('revocations refused in part, lifting nothing', { problems });
+        else log.error('there are no revocations', { problems });
         audit.change({ event: 'revocations-refused', problems });
       }
       reported = text;
-      if (now === null || now === before) return;
-      const { added, changed, lifted } = now.since(before ?? new Revocations(), systemClock.now());
-      if (before !== null && added.length + changed.length + lifted.length === 0) return;
-      log.info('revocations read', { added, changed, lifted });
-      audit.change({ event: 'revocations-changed', added, changed, lifted });
     },
     onOrdered: (event) => {
       switch (event.kind) {
@@ -224,6 +200,20 @@ export function revocationReports({ log, metrics, audit }: Reporters): Revocatio
       else log.info('keys of lifts read', { trusted: read.trusted.length, signs: read.signing !== null });
     },
   };
+}
+
+/** Reports names of the file that nobody has: now, and when the file or the inventory changes. */
+export function watchRevokedNames(revocations: RevocationsPart, policy: SnapshotHolder, log: Reporters['log']): void {
+  let said = '';
+  const look = () => {
+    const found = some(revocations.unknownNames());
+    if (found.join('\n') === said) return;
+    said = found.join('\n');
+    for (const problem of found) log.warn('configuration problem', { problem });
+  };
+  revocations.onChange(look);
+  policy.events.on('loaded', look);
+  look();
 }
 
 /** Enough ids to recognise what happened. */

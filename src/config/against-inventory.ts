@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { RevocableNames } from '../state/revocation-names.ts';
 import type { PeerEntry } from './peers.ts';
 import type { Config } from './schema.ts';
 
@@ -118,9 +119,21 @@ function strangeWorkloads({ identity }: Read, { known }: Inventory): string[] {
     );
 }
 
-function strangeIssuers({ identity, task }: Read, { known }: Inventory): string[] {
+/** What revocations can name, by this configuration and inventory. */
+export function revocableNames(config: Pick<Config, 'identity' | 'task'>, { known }: Inventory): RevocableNames {
+  const trustDomains = new Set(Object.keys(config.identity.trustDomains));
+  return { teams: known.teams, issuers: issuersOf(config), trustDomains };
+}
+
+/** By their `iss`: those of JWT-SVIDs have none. */
+function issuersOf({ identity, task }: Pick<Config, 'identity' | 'task'>): ReadonlySet<string> {
   const issuers = new Set(identity.oidc.map(({ issuer }) => issuer));
   for (const issuer of task.issuers) if (issuer.kind !== 'jwt-svid') issuers.add(issuer.issuer);
+  return issuers;
+}
+
+function strangeIssuers(config: Read, { known }: Inventory): string[] {
+  const issuers = issuersOf(config);
   const why = 'which neither identity.oidc nor task.issuers has: its tokens prove no caller';
   const strange = known.issuers.difference(issuers);
   return [...strange].map((issuer) => `credentials of the inventory name the issuer ${issuer}, ${why}`);

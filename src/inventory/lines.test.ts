@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { blocks, page } from '../../test/docs/markdown.ts';
 import { idOf, problemsOf } from '../../test/support/inventory.ts';
 import { Refusal } from '../base/outcome.ts';
+import { MAX_LINE_BYTES } from '../source/json-lines.ts';
 import { formatProblem } from '../source/problem.ts';
 import type { Inventory } from './inventory.ts';
-import { type EntryLines, MAX_LINE_BYTES } from './lines.ts';
+import type { EntryLines } from './lines.ts';
 import { loadInventory } from './load.ts';
 
 const own = new Set(['prod.example']);

@@ -46,13 +46,16 @@ export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
 /** Of what an operator writes: enough to recognise it, whatever its length. */
 const MAX_TEXT = 512;
 const MAX_ITEMS = 16;
+/** Ids of revocations: a lift that stands in no line would be none that anybody finds. */
+export const MAX_IDS = 256;
 
 /** The body of the line for a change. `time` in milliseconds since the epoch. Texts and lists are cut. */
 export function changeBody(time: number, change: AuditChange): AuditBody {
+  const most = change.event === 'revocations-changed' ? MAX_IDS : MAX_ITEMS;
   const json = plainJson(change, (_, value: unknown) => {
     if (typeof value === 'string') return value.length <= MAX_TEXT ? value : `${value.slice(0, MAX_TEXT)}…`;
-    if (!Array.isArray(value) || value.length <= MAX_ITEMS) return value;
-    return [...value.slice(0, MAX_ITEMS), `… (${value.length} items)`];
+    if (!Array.isArray(value) || value.length <= most) return value;
+    return [...value.slice(0, most), `… (${value.length} items)`];
   });
   return { time, decision: '', json };
 }

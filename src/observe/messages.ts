@@ -139,7 +139,7 @@ export const messages = {
   'revocations read': {
     level: 'info',
     fields: ['added', 'changed', 'lifted'],
-    use: 'These revocations apply from now on, or no longer: ids of `revocations.file`',
+    use: 'These revocations apply from now on, or no longer: ids of `revocations.file`, at most 256 each; the audit holds all that were lifted',
   },
   'revocations refused in part, lifting nothing': {
     level: 'error',

@@ -16,6 +16,13 @@ export const revocationMetricRows = {
     unit: '0 or 1',
     use: 'Alert on 1: what cannot be read of the file may be a revocation that is not in force',
   },
+  authz_revocations_unknown_names: {
+    type: 'gauge',
+    help: 'Teams, issuers and trust domains that the file of revocations names, and that the inventory and the configuration do not have',
+    labels: {},
+    unit: 'names',
+    use: 'Alert above 0: such a revocation applies and hits nothing, as one that is misspelt does; `/status` has the places',
+  },
   authz_revocations_reads_total: {
     type: 'counter',
     help: 'Reads of the file of revocations',

@@ -1,14 +1,14 @@
 import type { Revocation } from './revocation.ts';
 import type { KnownRevocation, LiftOrder, OrderResult, RevocationBook } from './revocation-book.ts';
-import type { RevocationLookup, Revocations } from './revocations.ts';
+import type { RevocationListing, RevocationLookup } from './revocations.ts';
 
 /** The revocations of a file beside those that are ordered: both apply, and the file's are changed in the file. */
 export class JoinedBook implements RevocationBook {
-  readonly #file: () => Revocations | null;
+  readonly #file: () => RevocationListing | null;
   readonly #ordered: RevocationBook;
   readonly lookup: RevocationLookup;
 
-  constructor(file: () => Revocations | null, ordered: RevocationBook) {
+  constructor(file: () => RevocationListing | null, ordered: RevocationBook) {
     this.#file = file;
     this.#ordered = ordered;
     this.lookup = {
@@ -42,8 +42,7 @@ export class JoinedBook implements RevocationBook {
   }
 
   #inFile(id: string): Revocation | null {
-    for (const revocation of this.#file()?.values() ?? []) if (revocation.id === id) return revocation;
-    return null;
+    return this.#file()?.get(id) ?? null;
   }
 }
 

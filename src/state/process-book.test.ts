@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hitBy, orderOf } from '../../test/support/orders.ts';
+import { RevocationSet } from './file/revocation-set.ts';
 import { JoinedBook } from './joined-book.ts';
 import { ProcessBook } from './process-book.ts';
-import { Revocations } from './revocations.ts';
 
 const NOW = Date.now();
 const lift = (id: string) => ({ id, reason: 'over', by: 'security@example.com', atMs: NOW });
@@ -62,7 +62,7 @@ test('a full book refuses by entries, by bytes and by subject, keeps what it has
 
 test('what a file revokes applies beside what was ordered, and is changed in the file alone', async () => {
   const [ofFile, ordered] = [orderOf('file-1'), orderOf('r-1')];
-  const book = new JoinedBook(() => new Revocations([ofFile]), new ProcessBook());
+  const book = new JoinedBook(() => new RevocationSet([ofFile]), new ProcessBook());
   await book.revoke(ordered, NOW);
   assert.deepEqual(
     [...book.all()].map(({ origin, revocation }) => [origin, revocation.id]),

@@ -37,6 +37,17 @@ export interface Revocation {
 export const subjectKey = (kind: RevocationKind, ...parts: readonly string[]): string =>
   `${kind} ${parts.length === 1 ? parts[0] : JSON.stringify(parts)}`;
 
+/** The kind of a subject as `subjectKey` wrote it. */
+export const kindOf = (subject: string): RevocationKind => subject.slice(0, subject.indexOf(' ')) as RevocationKind;
+
+/** The parts of a subject as `subjectKey` wrote it. */
+export function subjectParts(subject: string): readonly string[] {
+  const kind = kindOf(subject);
+  const text = subject.slice(kind.length + 1);
+  const several = kind === 'task' || kind === 'subject' || (kind === 'token' && text.startsWith('['));
+  return several ? (JSON.parse(text) as string[]) : [text];
+}
+
 /** One thing that a request rests on, and when the credential that shows it was issued (seconds; null: not known). */
 export interface Evidence {
   readonly kind: RevocationKind;

@@ -1,16 +1,7 @@
 import type { Evidence, Revocation } from './revocation.ts';
 
 /** Clocks of issuers may be so far behind: what seems to be issued a little after the moment is hit too. */
-const SKEW_MS = 5000;
-
-/** What changed between two sets, by the ids of the revocations. */
-export interface RevocationChange {
-  readonly added: readonly string[];
-  /** The same subject, for a longer or shorter time, or other credentials. */
-  readonly changed: readonly string[];
-  /** Gone before their end. */
-  readonly lifted: readonly string[];
-}
+export const SKEW_MS = 5000;
 
 /** What applies to requests. */
 export interface RevocationLookup {
@@ -21,6 +12,13 @@ export interface RevocationLookup {
    * known, every one hits. `nowMs` in milliseconds since the epoch.
    */
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null;
+}
+
+/** The same, for whoever lists them: there may be a hundred thousand. */
+export interface RevocationListing extends RevocationLookup {
+  values(): Iterable<Revocation>;
+  /** The first with this id. */
+  get(id: string): Revocation | null;
 }
 
 /** Revocations by what they name. */
@@ -67,61 +65,3 @@ export class SubjectIndex implements RevocationLookup {
 
 const hits = ({ issuedUpToMs, untilMs }: Revocation, issuedAt: number | null, nowMs: number): boolean =>
   nowMs < untilMs && (issuedUpToMs === null || issuedAt === null || issuedAt * 1000 <= issuedUpToMs + SKEW_MS);
-
-/** A set of revocations. Immutable. */
-export class Revocations implements RevocationLookup {
-  /** By id and subject: while a file is faulty, what an id named before counts beside what it names now. */
-  readonly #all = new Map<string, Revocation>();
-  readonly #index = new SubjectIndex();
-
-  constructor(all: Iterable<Revocation> = []) {
-    for (const revocation of all) this.#add(revocation);
-  }
-
-  get empty(): boolean {
-    return this.#all.size === 0;
-  }
-
-  find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
-    return this.#index.find(evidence, nowMs);
-  }
-
-  values(): Iterable<Revocation> {
-    return this.#all.values();
-  }
-
-  /** Both sets: nothing that either refuses is let pass. */
-  with(newer: Revocations): Revocations {
-    const all = new Map(this.#all);
-    for (const [key, entry] of newer.#all) {
-      const before = all.get(key);
-      all.set(key, before === undefined ? entry : stricter(before, entry));
-    }
-    return new Revocations(all.values());
-  }
-
-  /** What is different from an older set. What has ended by `nowMs` is not lifted. */
-  since(before: Revocations, nowMs: number): RevocationChange {
-    const change = { added: [] as string[], changed: [] as string[], lifted: [] as string[] };
-    for (const [key, now] of this.#all) {
-      const was = before.#all.get(key);
-      if (was === undefined) change.added.push(now.id);
-      else if (was.untilMs !== now.untilMs || was.issuedUpToMs !== now.issuedUpToMs) change.changed.push(now.id);
-    }
-    for (const [key, { id, untilMs }] of before.#all)
-      if (nowMs < untilMs && !this.#all.has(key)) change.lifted.push(id);
-    return change;
-  }
-
-  #add(revocation: Revocation): void {
-    this.#all.set(`${revocation.id} ${revocation.subject}`, revocation);
-    this.#index.add(revocation);
-  }
-}
-
-/** Of two readings of one entry, what either refuses. */
-function stricter(before: Revocation, now: Revocation): Revocation {
-  const issuedUpToMs =
-    before.issuedUpToMs === null || now.issuedUpToMs === null ? null : Math.max(before.issuedUpToMs, now.issuedUpToMs);
-  return { ...now, issuedUpToMs, untilMs: Math.max(before.untilMs, now.untilMs) };
-}

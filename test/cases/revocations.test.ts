@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { Fault } from '../../src/base/fault.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
+import { parseRevocations, readRevocationFile } from '../../src/state/file/revocation-file.ts';
 import { evidenceOfWorkload } from '../../src/state/revocation.ts';
-import { parseRevocations, readRevocationFile } from '../../src/state/revocation-file.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { at, type Entry, HOUR_MS, revocationFile, revokingWorld, rewrite } from '../support/revoking.ts';
 import { until } from '../support/until.ts';
@@ -26,7 +26,8 @@ import {
 let world: World;
 
 before(async () => {
-  world = await revokingWorld(revocationFile([]), ({ identity }) => {
+  world = await revokingWorld(revocationFile([]), ({ identity, log }) => {
+    log.level = 'warn';
     const domains = identity.trustDomains as Record<string, Record<string, unknown>>;
     domains['prod.example']!.backdating = '30s';
   });
@@ -175,8 +176,93 @@ suite('what a faulty file does', () => {
   }
 });
 
-test('the entry of docs/revocations.md is good, and hits what it says', () => {
-  const [block] = blocks(page('docs/revocations.md').text).filter(({ info }) => info === 'yaml revocations');
+suite('names that nobody has', () => {
+  const unknown = async (count: number) =>
+    assert.match(await world.status('/metrics'), new RegExp(`^authz_revocations_unknown_names ${count}$`, 'm'));
+  const problemsOf = async () =>
+    (JSON.parse(await world.status('/status')) as { revocations: { unknownNames: readonly string[] } }).revocations
+      .unknownNames;
+
+  test('are said with their places, and their entries apply beside the others', async () => {
+    await apply({ owner: 'paymnets' }, { workload: workload(LEDGER) }, { task: { issuer: 'https://t', id: 'x' } });
+    await unknown(2);
+    const problems = await problemsOf();
+    assert.match(problems[0]!, /revocations\.yaml:\d+:\d+: owner: .* lists no team "paymnets"/);
+    assert.match(problems[1]!, /revocations\.yaml:\d+:\d+: task\.issuer: .* the issuer "https:\/\/t"/);
+    const warned = world.log.filter((line) => line.includes('configuration problem') && line.includes('paymnets'));
+    assert.equal(warned.length, 1);
+    assert.equal(await reasonOf(ledgerReads()(world)), 'revoked_workload');
+    assert.match(await world.status('/readyz'), /"ready": true/);
+    await apply({ owner: 'payments' });
+    await unknown(0);
+  });
+
+  test('begin with a team that leaves the inventory: it is revoked all the same, and the sidecar stays ready', async () => {
+    const inventory = join(world.folder, 'inventory.yaml');
+    const before = readFileSync(inventory, 'utf8');
+    writeFileSync(inventory, before.replace('teams: [', 'teams: [leaving, '));
+    await apply({ owner: 'leaving' });
+    await until('the team is there', async () => ((await problemsOf()).length === 0 ? true : null));
+    writeFileSync(inventory, before);
+    await until('the team is gone', async () => ((await problemsOf()).length === 1 ? true : null));
+    assert.match(await world.status('/readyz'), /"ready": true/);
+    assert.match(await world.status('/metrics'), /^authz_revocations 1$/m);
+    assert.match(await world.status('/metrics'), /^authz_revocations_out_of_date 0$/m);
+  });
+});
+
+suite('revocations.jsonl', () => {
+  const put = (...entries: readonly Entry[]) => {
+    const lines = entries.map((entry, n) => ({
+      id: `line-${n}`,
+      until: at(Date.now() + HOUR_MS),
+      ...whoAndWhy,
+      ...entry,
+    }));
+    writeFileSync(join(world.folder, 'revocations.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  };
+  const whoAndWhy = { reason: 'tested', by: 'security@example.com' };
+  const named = (...entries: readonly Entry[]) => `${revocationFile(entries)}revocationsFile: revocations.jsonl\n`;
+  const reasons = async () => [await reasonOf(ledgerReads()(world)), await reasonOf(agentByTxn()(world))];
+
+  test('applies beside the file that names it, is watched, and lifts nothing when it is broken or gone', async () => {
+    put({ workload: workload(LEDGER) });
+    await rewrite(world, named({ workload: workload(AGENT) }));
+    assert.deepEqual(await reasons(), ['revoked_workload', 'revoked_workload']);
+    put({ owner: 'support' });
+    await until('the change of the lines is read', async () => ((await reasons())[0] === 'permitted' ? true : null));
+    assert.deepEqual(await reasons(), ['permitted', 'revoked_workload']);
+    put({ workload: workload(LEDGER) });
+    await until('the ledger is revoked', async () => ((await reasons())[0] === 'revoked_workload' ? true : null));
+    rmSync(join(world.folder, 'revocations.jsonl'));
+    await until('the lines are missed', async () =>
+      /^authz_revocations_out_of_date 1$/m.test(await world.status('/metrics')) ? true : null,
+    );
+    assert.deepEqual(await reasons(), ['revoked_workload', 'revoked_workload']);
+    await apply();
+    assert.deepEqual(await reasons(), ['permitted', 'permitted']);
+  });
+
+  test('each lift of many is in the audit, and the checks of all are answered', async () => {
+    const count = 600;
+    const owners = Array.from({ length: count }, (_, n) => ({ key: `${n}`.padStart(43, '0') }));
+    put(...owners, { workload: workload(LEDGER) });
+    await rewrite(world, named());
+    assert.deepEqual(await reasons(), ['revoked_workload', 'permitted']);
+    const before = world.audit().length;
+    await apply();
+    const lifted = world
+      .audit()
+      .slice(before)
+      .flatMap(({ event, lifted: ids }) => (event === 'revocations-changed' ? (ids as readonly string[]) : []));
+    assert.deepEqual(lifted.toSorted(), Array.from({ length: count + 1 }, (_, n) => `line-${n}`).toSorted());
+    assert.deepEqual(await reasons(), ['permitted', 'permitted']);
+  });
+});
+
+test('the files of docs/revocations.md are good, and hits what it says', () => {
+  const [block, naming] = blocks(page('docs/revocations.md').text).filter(({ info }) => info === 'yaml revocations');
+  assert.ok(!(parseRevocations(naming!.text, 'revocations.yaml') instanceof Fault));
   const parsed = parseRevocations(block!.text, 'revocations.yaml');
   assert.ok(!(parsed instanceof Fault));
   assert.deepEqual(parsed.problems, []);

@@ -1,7 +1,8 @@
-import { type BigIntStats, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Problem, problemAtStart } from '../../source/problem.ts';
+import { stampOf } from '../../source/stamp.ts';
 import { byName, type SourceFile } from '../text/source-file.ts';
 import type { PolicySettings, Sources, WorkloadsFile } from '../text/sources.ts';
 import { passedOver } from './passed-over.ts';
@@ -234,11 +235,6 @@ class Folder {
       return messageOf(error) === 'ENOENT' ? null : this.problem(name, `cannot be read (${messageOf(error)})`);
     }
   }
-}
-
-/** Another one after each write of the file, and of another file under its name. */
-export function stampOf({ dev, ino, mtimeNs, ctimeNs, size }: BigIntStats): string {
-  return [dev, ino, mtimeNs, ctimeNs, size].join(' ');
 }
 
 /** At most so many bytes from the file's begin: its stated size is not relied upon, it may grow meanwhile. */

@@ -4,8 +4,8 @@ import { messageOf } from '../../base/fault.ts';
 import type { EntryLines } from '../../inventory/lines.ts';
 import type { EntryTableData } from '../../inventory/table/entry-table.ts';
 import type { Problem } from '../../source/problem.ts';
+import { stampOf } from '../../source/stamp.ts';
 import type { WorkloadsFile } from '../text/sources.ts';
-import { stampOf } from './read.ts';
 
 const CHUNK = 1024 * 1024;
 
