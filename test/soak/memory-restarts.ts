@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { build, root, sourcesOf } from '../bench/servers/servers.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { decodeResponse } from '../support/golden-wire.ts';
-import { Sidecar } from '../support/sidecar.ts';
+import { type Command, Sidecar } from '../support/sidecar.ts';
 import { type Ask, encode } from '../support/world.ts';
 import { agentByDpop, agentByWimse, askerOf } from '../support/world-asks.ts';
 import { makeWorldKeys, type WorldKeys, writeMesh } from '../support/world-keys.ts';
@@ -19,6 +20,12 @@ const ANSWERED = 12;
 const WINDOW_MS = 70_000;
 /** Of the proofs of earlier processes, so many are tried with each. */
 const TRIED = 60;
+/** Sidecars that are restarted side by side, each with proofs of its own: while one starts, others answer. */
+const LANES = 4;
+/** From so many restarts on, it pays to build the program first. */
+const MANY = 100;
+/** Half of a start is what the engine of policies is compiled for, which decides faster then. */
+const QUICK_START = '--liftoff-only';
 
 interface Sent {
   readonly ask: Ask;
@@ -26,39 +33,62 @@ interface Sent {
   allows: number;
 }
 
+/** What was seen of one sidecar, or of all. */
+interface Seen {
+  allowed: number;
+  refused: number;
+  tried: number;
+  readonly faults: string[];
+}
+
 /**
- * `npm run soak -- memory-restarts [RESTARTS]`: a sidecar with the memory store is killed and started again while proofs are
- * in flight, and gets the proofs of the processes before it once more. None may be allowed twice.
+ * `npm run soak -- memory-restarts [RESTARTS]`: sidecars with the memory store are killed and started again while proofs are
+ * in flight, and get the proofs of the processes before them once more. None may be allowed twice.
  */
 export async function run([restarts = String(DEFAULT_RESTARTS)]: readonly string[]): Promise<SoakResult> {
   const keys = makeWorldKeys();
+  const built = temporaryFolder();
+  const began = performance.now();
+  try {
+    const tree = Number(restarts) >= MANY ? await build(built) : sourcesOf(root);
+    let left = Number(restarts);
+    const main = join(tree.root, tree.main);
+    const seen = await Promise.all(Array.from({ length: LANES }, () => lane(keys, main, () => left-- > 0)));
+    const sum = (of: (one: Seen) => number): number => seen.reduce((total, one) => total + of(one), 0);
+    const faults = seen.flatMap((one) => one.faults);
+    const seconds = Math.round((performance.now() - began) / 1000);
+    const allowed = sum((one) => one.allowed);
+    const line = `${restarts} restarts, ${allowed} allows, ${sum((one) => one.refused)} refusals, ${sum((one) => one.tried)} uses of proofs of processes before, ${faults.length} second allows; ${seconds} s`;
+    return { line, faults: allowed === 0 ? ['nothing was allowed'] : faults.slice(0, 20) };
+  } finally {
+    removeFolder(built);
+  }
+}
+
+/** One sidecar, restarted while `more` says so. */
+async function lane(keys: WorldKeys, main: string, more: () => boolean): Promise<Seen> {
   const dir = temporaryFolder();
   writeMesh(dir, keys);
   const { listen: _, audit: __, ...config } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8'));
-  const sidecar = await Sidecar.start({ dir, config });
+  const command: Command = (args) => ({ file: process.execPath, args: [QUICK_START, main, ...args] });
+  const sidecar = await Sidecar.start({ dir, config, command });
   const sent: Sent[] = [];
-  const faults: string[] = [];
-  let [allowed, tried, refused] = [0, 0, 0];
+  const seen: Seen = { allowed: 0, refused: 0, tried: 0, faults: [] };
   try {
-    for (let n = 0; n < Number(restarts); n++) {
+    while (more()) {
       const client = new CheckClient(sidecar.check);
       const send = async (one: Sent): Promise<void> => {
         const { reason, nonce } = await answerOf(client, one.ask);
-        if (reason === 'permitted') {
-          allowed++;
-          if (++one.allows > 1) faults.push(`restart ${n}: a proof was allowed ${one.allows} times`);
-        } else refused++;
+        if (reason === 'permitted') count(one, seen);
+        else seen.refused++;
         if (reason !== 'task_proof_nonce' || nonce === null) return;
         const again = { ask: proofOf(keys, nonce), at: Date.now(), allows: 0 };
         sent.push(again);
-        if ((await answerOf(client, again.ask)).reason === 'permitted') {
-          allowed++;
-          again.allows++;
-        }
+        if ((await answerOf(client, again.ask)).reason === 'permitted') count(again, seen);
       };
       const recent = sent.filter(({ at }) => Date.now() - at < WINDOW_MS);
       for (const one of recent.toSorted(() => Math.random() - 0.5).slice(0, TRIED)) {
-        tried++;
+        seen.tried++;
         await send(one);
       }
       await whileKilled(
@@ -77,10 +107,12 @@ export async function run([restarts = String(DEFAULT_RESTARTS)]: readonly string
     await sidecar.stop();
     removeFolder(dir);
   }
-  const second = faults.length;
-  const line = `${restarts} restarts, ${allowed} allows, ${refused} refusals, ${tried} uses of proofs of processes before, ${second} second allows`;
-  if (allowed === 0) faults.push('nothing was allowed');
-  return { line, faults: faults.slice(0, 20) };
+  return seen;
+}
+
+function count(one: Sent, seen: Seen): void {
+  seen.allowed++;
+  if (++one.allows > 1) seen.faults.push(`a proof was allowed ${one.allows} times`);
 }
 
 /** Sends all at once, and kills the sidecar when some are answered; what gets no answer was not allowed. */
