@@ -156,6 +156,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { trustDomains } = config.identity;
   const revocationSource = {
     current: revocations.current,
+    ownerOf: policy.ownerOf,
     backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
   const opened = new Later<Audit>();
@@ -186,7 +187,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       identify(input, credentials, target, known, identity.rules, nowMs, onVerified),
     readTask: tasks.read,
     recall: (caller, task, input, headers, nowMs) =>
-      revoked(revocationSource, caller, task, nowMs) ?? recall(caller, task, input, headers, nowMs),
+      revoked(revocationSource, caller, task, input.connection.checkPeer, nowMs) ??
+      recall(caller, task, input, headers, nowMs),
     redeem: redeemer(state, clock, revocations.revision),
   };
   const { label } = config.policy;

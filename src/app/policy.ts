@@ -1,4 +1,6 @@
 import { systemClock } from '../base/clock.ts';
+import { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import { againstInventory, type InventoryFindings, revocableNames } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -17,6 +19,8 @@ export interface Policy extends Part {
   findings(): InventoryFindings;
   /** What revocations can name; null where no inventory is in force. */
   readonly revocable: () => RevocableNames | null;
+  /** The team of a workload; null where the inventory does not know it. */
+  readonly ownerOf: (id: SpiffeId) => string | null;
 }
 
 /** Told of each snapshot, calls `then` for those whose inventory says something else than that before. */
@@ -54,6 +58,10 @@ export async function startPolicy(config: Config, engineOptions: EngineOptions =
     revocable: () => {
       const known = holder.current()?.inventory;
       return known === undefined ? null : revocableNames(config, known);
+    },
+    ownerOf: (id) => {
+      const workload = holder.current()?.inventory.workload(id);
+      return workload === undefined || workload instanceof Refusal ? null : workload.owner;
     },
     missing: () => (holder.current() === null ? ['no policy snapshot could be loaded'] : []),
     status: () => {

@@ -76,8 +76,9 @@ function stagesOver(state: MemoryState): Stages {
         thumbprint: null,
         issuedAt: null,
         expiresAt: null,
-        claims: null,
+        token: null,
         proxy: null,
+        proxies: [],
       }),
     readTask: async (_input, _credentials, { resource }, caller) => ({
       task: null,

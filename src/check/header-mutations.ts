@@ -38,7 +38,7 @@ export function headerMutations(
   decision: string,
 ): HeaderMutations {
   const { host, external } = resource;
-  const consumed = caller.claims === null ? taskContext.consumed : [...taskContext.consumed, 'authorization'];
+  const consumed = caller.token === null ? taskContext.consumed : [...taskContext.consumed, 'authorization'];
   const said: readonly string[] = external ? [] : taskContext.task === null ? saidOfCaller : saidOfTask;
   const toCaller = taskContext.responseHeaders;
   const usual = usualRemovals(host, external, taskHeaders, consumed, said);

@@ -100,7 +100,7 @@ export function toRecord(
     },
     request: {
       id: request?.id ?? null,
-      peer: input?.connection.checkPeer?.id ?? null,
+      peer: input?.connection.checkPeer?.id.text ?? null,
       from: input?.connection.source.address ?? raw?.from ?? null,
       method: request?.method ?? null,
       host: request?.host ?? null,

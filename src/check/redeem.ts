@@ -47,7 +47,7 @@ class UseOfCheck implements Use {
   constructor(requestId: string, caller: string, connection: Connection, deadline: number, judgedBy: string) {
     this.requestId = requestId;
     this.caller = caller;
-    this.checkPeer = connection.checkPeer?.id ?? null;
+    this.checkPeer = connection.checkPeer?.id.text ?? null;
     this.deadline = deadline;
     this.judgedBy = judgedBy;
     this.#connection = connection;

@@ -1,10 +1,13 @@
 import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
+import type { CheckPeer } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import { type Evidence, evidenceOfWorkload, revocable, subjectKey } from '../state/revocation.ts';
 import type { RevocationLookup } from '../state/revocations.ts';
 import { tokenChallenge } from '../task/challenge.ts';
 import type { Task, TaskContext } from '../task/model.ts';
+import type { TokenFacts } from '../token/verified-token.ts';
 
 /** Where revocations come from. */
 export interface RevocationSource {
@@ -12,25 +15,30 @@ export interface RevocationSource {
   readonly current: (nowMs: number) => RevocationLookup | Fault;
   /** Seconds by which authorities of a trust domain date their certificates back. */
   readonly backdatingSeconds: (trustDomain: string) => number;
+  /** The team of a workload that carries requests of others; null where the inventory does not know it. */
+  readonly ownerOf: (id: SpiffeId) => string | null;
 }
 
+/** What of a task a request rests on; no challenge where no token is asked for. */
+type Rests = Pick<TaskContext, 'chain' | 'backing' | 'keys'> & { readonly challenge: TaskContext['challenge'] | null };
+
 /**
- * Refuses where something that the request rests on is revoked: the caller, its credential, its proxy, a workload of the
- * chain, the task, a token or a key. Asked in every check, after whatever is remembered. Refusals: `revoked_…` with the id
- * of the revocation in the private detail; `state_unavailable` while nobody knows what is revoked. `nowMs` in milliseconds
- * since the epoch.
+ * Refuses where something that the request rests on is revoked: the caller, its credentials, the proxies that it came through,
+ * the Envoy that asks, a workload of the chain, the task, a token or a key. Asked in every check, after whatever is remembered.
+ * Refusals: `revoked_…` with the id of the revocation in the private detail; `state_unavailable` while nobody knows what is
+ * revoked. `nowMs` in milliseconds since the epoch.
  */
 export function revoked(
-  { current, backdatingSeconds }: RevocationSource,
+  source: RevocationSource,
   caller: Caller,
-  task: Pick<TaskContext, 'chain' | 'backing' | 'keys'> & { readonly challenge: TaskContext['challenge'] | null },
+  task: Rests,
+  checkPeer: CheckPeer | null,
   nowMs: number,
 ): Refusal | null {
-  const revocations = current(nowMs);
+  const revocations = source.current(nowMs);
   if (revocations instanceof Fault) return new Refusal('state_unavailable', revocations.detail);
   if (revocations.empty) return null;
-  const evidence = evidenceOf(caller, task, backdatingSeconds(caller.workload.id.trustDomain));
-  const hit = revocations.find(evidence, nowMs);
+  const hit = revocations.find(evidenceOf(source, caller, task, checkPeer), nowMs);
   if (hit === null) return null;
   const reason = revocable[hit.kind];
   const challenges = reason === 'revoked_token' || reason === 'revoked_subject' || reason === 'revoked_key';
@@ -43,35 +51,45 @@ export function revoked(
 
 /** The same for a caller that asks at a port of our own, without a task. */
 export const revokedClient = (source: RevocationSource, caller: Caller, nowMs: number): Refusal | null =>
-  revoked(source, caller, { chain: [caller.workload], backing: [], keys: [], challenge: null }, nowMs);
+  revoked(source, caller, { chain: [caller.workload], backing: [], keys: [], challenge: null }, null, nowMs);
 
 /** Everything that this request rests on, with the time of issue of what shows it. */
 function evidenceOf(
+  { backdatingSeconds, ownerOf }: RevocationSource,
   caller: Caller,
-  { chain, backing, keys }: Pick<TaskContext, 'chain' | 'backing' | 'keys'>,
-  backdatingSeconds: number,
+  { chain, backing, keys }: Rests,
+  checkPeer: CheckPeer | null,
 ): Evidence[] {
-  const { workload, credential, thumbprint, claims, proxy } = caller;
+  const { workload, credential, thumbprint, token, proxies } = caller;
   const isCertificate = credential === 'x509-svid';
-  // A certificate that was dated back was issued later than it says.
-  const own = caller.issuedAt === null ? null : caller.issuedAt + (isCertificate ? backdatingSeconds : 0);
-  const ofTasks = backing.map(({ issuedAt }) => issuedAt);
+  /** What was dated back was issued later than it says. */
+  const issued = ({ trustDomain }: SpiffeId, notBefore: number): number => notBefore + backdatingSeconds(trustDomain);
+  const ofToken = token === null ? null : iatOf(token);
+  const own = isCertificate && caller.issuedAt !== null ? issued(workload.id, caller.issuedAt) : ofToken;
+  // A JWT-SVID that states a task is the token that names the caller.
+  const ofTasks = backing.map(({ source, issuedAt }) => (source === 'jwt-svid' ? ofToken : issuedAt));
+  const ofCaller = [own, ...(token === null ? [] : [ofToken]), ...ofTasks];
   const evidence: Evidence[] = chain.flatMap((hop, index) =>
-    evidenceOfWorkload(hop.id, hop.owner, earliest(index === chain.length - 1 ? [own, ...ofTasks] : ofTasks)),
+    evidenceOfWorkload(hop.id, hop.owner, earliest(index === chain.length - 1 ? ofCaller : ofTasks)),
   );
-  if (proxy !== null) evidence.push(...evidenceOfWorkload(proxy, null, null));
-  if (thumbprint !== null) {
-    const fingerprint = `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
-    const kind = isCertificate ? 'certificate' : 'token';
-    evidence.push({ kind, subject: subjectKey(kind, fingerprint), issuedAt: own });
+  for (const { id, thumbprint: shown, notBefore } of checkPeer === null ? proxies : [...proxies, checkPeer]) {
+    const issuedAt = issued(id, notBefore);
+    evidence.push(...evidenceOfWorkload(id, ownerOf(id), issuedAt), evidenceOfDigest('certificate', shown, issuedAt));
   }
-  if (claims !== null) evidence.push(...evidenceOfToken(claims, workload.id.text, workload.id.trustDomain));
-  for (const one of backing) evidence.push(...evidenceOfTask(one));
+  if (isCertificate && thumbprint !== null) evidence.push(evidenceOfDigest('certificate', thumbprint, own));
+  if (token !== null) evidence.push(...evidenceOfToken(token, workload.id));
+  for (const [at, one] of backing.entries()) evidence.push(...evidenceOfTask(one, ofTasks[at] ?? null));
   for (const key of keys) evidence.push({ kind: 'key', subject: subjectKey('key', key), issuedAt: earliest(ofTasks) });
   return evidence;
 }
 
-function evidenceOfTask({ issuer, id, token, jti, subject, issuedAt }: Task): Evidence[] {
+/** `thumbprint`: base64url SHA-256, of which people write the hex digits. */
+function evidenceOfDigest(kind: 'certificate' | 'token', thumbprint: string, issuedAt: number | null): Evidence {
+  const fingerprint = `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
+  return { kind, subject: subjectKey(kind, fingerprint), issuedAt };
+}
+
+function evidenceOfTask({ issuer, id, token, jti, subject }: Task, issuedAt: number | null): Evidence[] {
   return [
     { kind: 'task', subject: subjectKey('task', issuer, id), issuedAt },
     { kind: 'token', subject: subjectKey('token', token), issuedAt },
@@ -83,26 +101,22 @@ function evidenceOfTask({ issuer, id, token, jti, subject, issuedAt }: Task): Ev
 }
 
 /** An identity token is found by its `iss`, and by the SPIFFE ID of its trust domain, which names the issuer of JWT-SVIDs. */
-function evidenceOfToken(
-  { iss, sub, jti, iat }: Readonly<Record<string, unknown>>,
-  id: string,
-  trustDomain: string,
-): Evidence[] {
-  const issuedAt = typeof iat === 'number' ? iat : null;
-  const issuers = sub === id ? [iss, `spiffe://${trustDomain}`] : [iss];
-  return issuers.flatMap((issuer): Evidence[] =>
-    typeof issuer !== 'string'
-      ? []
-      : [
-          ...(typeof jti === 'string'
-            ? [{ kind: 'token' as const, subject: subjectKey('token', issuer, jti), issuedAt }]
-            : []),
-          ...(typeof sub === 'string'
-            ? [{ kind: 'subject' as const, subject: subjectKey('subject', issuer, sub), issuedAt }]
-            : []),
-        ],
-  );
+function evidenceOfToken(token: TokenFacts, id: SpiffeId): Evidence[] {
+  const { iss, sub, jti } = token.claims;
+  const issuedAt = iatOf(token);
+  const issuers = sub === id.text ? [iss, `spiffe://${id.trustDomain}`] : [iss];
+  const evidence = [evidenceOfDigest('token', token.thumbprint, issuedAt)];
+  for (const issuer of issuers) {
+    if (typeof issuer !== 'string') continue;
+    if (typeof jti === 'string') evidence.push({ kind: 'token', subject: subjectKey('token', issuer, jti), issuedAt });
+    if (typeof sub === 'string')
+      evidence.push({ kind: 'subject', subject: subjectKey('subject', issuer, sub), issuedAt });
+  }
+  return evidence;
 }
+
+/** When a token says that it was issued: what is reckoned without `iat` may be later than it was. */
+const iatOf = ({ claims: { iat } }: TokenFacts): number | null => (typeof iat === 'number' ? iat : null);
 
 /** The earliest of them; null: one is not known, or there is none. */
 function earliest(times: readonly (number | null)[]): number | null {

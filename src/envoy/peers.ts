@@ -1,4 +1,3 @@
-import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { SpiffePattern } from '../base/spiffe-pattern.ts';
 import type { CheckPeer } from '../http/input.ts';
 
@@ -18,11 +17,13 @@ export class Peers {
   }
 
   /** What this client may ask about: the hosts of all rules that match it. Null: it may not ask. */
-  bind(id: SpiffeId): CheckPeer | null {
+  bind({ id, thumbprint, notBefore }: Pick<CheckPeer, 'id' | 'thumbprint' | 'notBefore'>): CheckPeer | null {
     const matching = this.#rules.filter(({ pattern }) => pattern.matches(id));
     if (matching.length === 0) return null;
     return Object.freeze({
-      id: id.text,
+      id,
+      thumbprint,
+      notBefore,
       hosts: new Set(matching.flatMap(({ hosts }) => hosts ?? [])),
       servedHosts: matching.some(({ hosts }) => hosts === null),
     });

@@ -25,7 +25,7 @@ export class ProvenPeer {
     this.#rules = rules;
     this.#svid = svid;
     this.#peers = rules.peers();
-    this.#bound = this.#peers.bind(svid.id);
+    this.#bound = this.#peers.bind(svid);
   }
 
   /** The peer at `now` (milliseconds), or the refusal of `verifyX509Svid`, or `identity_proxy_untrusted`. */
@@ -51,7 +51,7 @@ export class ProvenPeer {
     const fault = this.#proveAgain(now);
     if (fault !== null) return fault;
     const peers = this.#rules.peers();
-    if (peers !== this.#peers) [this.#peers, this.#bound] = [peers, peers.bind(this.#svid.id)];
+    if (peers !== this.#peers) [this.#peers, this.#bound] = [peers, peers.bind(this.#svid)];
     return this.#bound ?? stranger(this.#svid.id);
   }
 

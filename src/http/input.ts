@@ -1,4 +1,5 @@
 import type { Refusal } from '../base/outcome.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { RequestTarget } from './path.ts';
 
 /**
@@ -73,7 +74,11 @@ export interface HttpRequest extends RequestTarget {
 /** The client of the check port under mutual TLS, and what it may ask about. */
 export interface CheckPeer {
   /** The SPIFFE ID that it proved. */
-  readonly id: string;
+  readonly id: SpiffeId;
+  /** base64url SHA-256 of the certificate that it proved it with. */
+  readonly thumbprint: string;
+  /** Start of the certificate's life, in seconds since the epoch. */
+  readonly notBefore: number;
   /** Hosts that it may ask about. */
   readonly hosts: ReadonlySet<string>;
   /** It may ask about the hosts whose `servedBy` in the inventory holds it, too. */

@@ -1,6 +1,8 @@
 import type { Proven } from '../base/proven.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Workload } from '../inventory/model.ts';
+import type { TokenFacts } from '../token/verified-token.ts';
+import type { VerifiedSvid } from '../trust/x509-svid.ts';
 
 export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key'] as const;
 export type Credential = (typeof credentials)[number];
@@ -17,10 +19,12 @@ export interface CallerFacts {
   /** Start of the credential's life. */
   readonly issuedAt: number | null;
   readonly expiresAt: number | null;
-  /** The verified claims of the token that named the caller; null for a certificate. */
-  readonly claims: Readonly<Record<string, unknown>> | null;
+  /** The verified token that named the caller, beside its certificate or without one; null where none did. */
+  readonly token: TokenFacts | null;
   /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
   readonly proxy: SpiffeId | null;
+  /** All trusted proxies that it came through, by their certificates: the nearest, which is `proxy`, first. */
+  readonly proxies: readonly Pick<VerifiedSvid, 'id' | 'thumbprint' | 'notBefore'>[];
 }
 
 /**

@@ -67,13 +67,20 @@ function findCaller(
   const bundles = rules.bundles();
   const presented = presentedSvid(input.connection, rules, bundles, now, onVerified);
   if (presented instanceof Refusal) return presented;
-  const { svid, proxy } = presented;
+  const { svid, proxies } = presented;
+  const proxy = proxies[0]?.id ?? null;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
   const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
   const audience = (own: string | null) => own ?? resource.host.audience ?? '';
   const named = namedByToken(authorization, audience, known, rules, bundles, svid, now, onToken);
   return afterGood(named, (token) =>
-    callerOf(svid, token, proxy, known, () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules)),
+    callerOf(
+      svid,
+      token,
+      proxies,
+      known,
+      () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules),
+    ),
   );
 }
 
@@ -107,14 +114,14 @@ export function identifyClient(
   return afterGood(named, (token) => {
     if (authorization !== null && token === null)
       return identityRefusal(new TokenFault('issuer', 'the token is of an issuer of tasks, and names no caller'));
-    return callerOf(svid, token, null, known, () => nobody);
+    return callerOf(svid, token, [], known, () => nobody);
   });
 }
 
 function callerOf(
   svid: VerifiedSvid | null,
   token: Named | null,
-  proxy: SpiffeId | null,
+  proxies: readonly VerifiedSvid[],
   known: Inventory,
   otherwise: () => SpiffeId | Refusal,
 ): Caller | Refusal {
@@ -125,7 +132,8 @@ function callerOf(
   if (id instanceof Refusal) return id;
   const workload = known.workload(id);
   if (workload instanceof Refusal) return workload;
-  return provenCaller({ workload, proxy, ...facts(svid, token), claims: token?.facts.claims ?? null });
+  const proxy = proxies[0]?.id ?? null;
+  return provenCaller({ workload, proxy, proxies, ...facts(svid, token), token: token?.facts ?? null });
 }
 
 function facts(svid: VerifiedSvid | null, token: Named | null) {

@@ -1,5 +1,4 @@
 import { Refusal } from '../base/outcome.ts';
-import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Connection, Forwarded, XfccElement } from '../http/input.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { CertificateText, SvidVerifier } from '../trust/svid-cache.ts';
@@ -13,10 +12,13 @@ export interface PeerRules {
   readonly trustedProxies: ReadonlySet<string>;
 }
 
-/** Who connected, and through whom: `svid` is null when no certificate names a workload that may be a caller. */
+/**
+ * Who connected, and through whom: `svid` is null when no certificate names a workload that may be a caller, `proxies` are
+ * the trusted proxies, the nearest to this Envoy first.
+ */
 export interface PeerIdentity {
   readonly svid: VerifiedSvid | null;
-  readonly proxy: SpiffeId | null;
+  readonly proxies: readonly VerifiedSvid[];
 }
 
 /**
@@ -32,7 +34,7 @@ export function presentedSvid(
   onVerified: OnVerified,
 ): PeerIdentity | Refusal {
   const { principal, certificate } = connection.source;
-  if (certificate === '') return { svid: null, proxy: null };
+  if (certificate === '') return { svid: null, proxies: [] };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
   const { forwarded } = connection;
   const chain = nearest(forwarded)?.chain ?? null;
@@ -44,11 +46,11 @@ export function presentedSvid(
   if (principal !== '' && principal !== peer.id.text) {
     return new Refusal('identity_principal_mismatch', 'source.principal is not the id in source.certificate');
   }
-  if (!rules.trustedProxies.has(peer.id.text)) return { svid: peer, proxy: null };
+  if (!rules.trustedProxies.has(peer.id.text)) return { svid: peer, proxies: [] };
   onVerified({ id: null, credential: null, thumbprint: null, proxy: peer.id });
   if (forwarded instanceof Refusal) return forwarded;
   const { element, nearer } = forwarded;
-  return element === null ? { svid: null, proxy: peer.id } : behindProxies([element, ...nearer], peer, rules, verify);
+  return element === null ? { svid: null, proxies: [peer] } : behindProxies([element, ...nearer], peer, rules, verify);
 }
 
 /**
@@ -76,7 +78,7 @@ function behindProxies(
   rules: PeerRules,
   verify: (text: CertificateText) => VerifiedSvid | Refusal,
 ): PeerIdentity | Refusal {
-  let writer: SpiffeId | null = null;
+  const proxies: VerifiedSvid[] = [];
   for (let at = elements.length - 1; at >= 0; at--) {
     const each = elements[at] as XfccElement;
     const svid = verifiedElement(each, verify);
@@ -84,16 +86,17 @@ function behindProxies(
     if (at === elements.length - 1 && svid.thumbprint !== peer.thumbprint) {
       return new Refusal('identity_xfcc_mismatch', 'the last element is not about the peer of this Envoy');
     }
-    if (writer !== null && each.by.length > 0 && !each.by.includes(writer.text)) {
-      return new Refusal('identity_xfcc_mismatch', `By is not ${writer.text}, whose element follows`);
+    const writer = proxies.at(-1);
+    if (writer !== undefined && each.by.length > 0 && !each.by.includes(writer.id.text)) {
+      return new Refusal('identity_xfcc_mismatch', `By is not ${writer.id.text}, whose element follows`);
     }
     const isProxy = rules.trustedProxies.has(svid.id.text);
-    if (at === 0) return { svid: isProxy ? null : svid, proxy: peer.id };
+    if (isProxy) proxies.push(svid);
+    if (at === 0) return { svid: isProxy ? null : svid, proxies };
     if (!isProxy)
       return new Refusal('identity_proxy_untrusted', `${svid.id.text} stands between and is no trusted proxy`);
-    writer = svid.id;
   }
-  return { svid: null, proxy: peer.id };
+  return { svid: null, proxies };
 }
 
 /** The certificate of an element. A bare URI is refused: Envoy writes it without quotes, whatever is in it. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { access, inventoryOf } from '../../test/support/inventory.ts';
 import { Refusal } from '../base/outcome.ts';
+import { SpiffeId } from '../base/spiffe-id.ts';
 import type { CheckPeer } from '../http/input.ts';
 import type { Located } from './inventory.ts';
 import type { Target } from './model.ts';
@@ -83,8 +84,16 @@ test('a host that is vouched for and not in the inventory is unknown', () => {
   assert.equal(answer({ host: 'three.internal', route: 'three.internal' }), 'request_host_unknown');
 });
 
+const idOf = (text: string): SpiffeId => {
+  const id = SpiffeId.parse(text);
+  assert.ok(id instanceof SpiffeId);
+  return id;
+};
+
 const peer = (id: string, hosts: readonly string[], servedHosts: boolean): CheckPeer => ({
-  id,
+  id: idOf(id),
+  thumbprint: '',
+  notBefore: 0,
   hosts: new Set(hosts),
   servedHosts,
 });

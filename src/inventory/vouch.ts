@@ -44,11 +44,11 @@ function unassigned(input: Vouched, vouchers: Vouchers): Refusal | null {
 
 function unbound({ host, connection: { checkPeer } }: Vouched, { servedBy }: Vouchers): Refusal | null {
   if (checkPeer === null || checkPeer.hosts.has(host)) return null;
-  if (checkPeer.servedHosts && servedBy.get(checkPeer.id)?.includes(host)) return null;
+  if (checkPeer.servedHosts && servedBy.get(checkPeer.id.text)?.includes(host)) return null;
   const cure = checkPeer.servedHosts ? 'add it to servedBy of the host' : 'add the host to hosts of this peer';
   return new Refusal(
     'request_host_not_bound',
-    `${checkPeer.id} is not bound to the host '${host}'; ${cure}, if it may ask about it`,
+    `${checkPeer.id.text} is not bound to the host '${host}'; ${cure}, if it may ask about it`,
   );
 }
 

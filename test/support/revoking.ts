@@ -26,13 +26,18 @@ export function revocationFile(entries: readonly Entry[]): string {
 }
 
 /** A mesh whose file of revocations holds this at the start; null: there is none. */
-export function revokingWorld(start: string | null, edit: WorldOptions['edit'] = () => {}): Promise<World> {
+export function revokingWorld(
+  start: string | null,
+  edit: WorldOptions['edit'] = () => {},
+  prepare: WorldOptions['prepare'] = () => {},
+): Promise<World> {
   return World.start({
     edit: (config) => {
       Object.assign(config, { revocations: { file: `./${FILE}` } });
       edit(config);
     },
-    prepare: (folder) => {
+    prepare: (folder, keys) => {
+      prepare(folder, keys);
       if (start !== null) writeFileSync(join(folder, FILE), start);
     },
   });

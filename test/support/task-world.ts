@@ -203,8 +203,9 @@ export function callerOf({ caller = AGENT, credential = 'x509-svid', thumbprint 
     thumbprint,
     issuedAt: seconds - 600,
     expiresAt: seconds + 3000,
-    claims: null,
+    token: null,
     proxy: null,
+    proxies: [],
   });
 }
 

@@ -18,15 +18,20 @@ export function startTlsWorld(
   prepare: WorldOptions['prepare'] = () => {},
 ): Promise<World> {
   return World.start({
-    edit: (config) => {
-      const tls = { files: { certificate: './tls.crt', key: './tls.key' } };
-      config.log = { level: 'info' };
-      config.limits = { ...config.limits, drainDelay: '0s' };
-      config.listen = { check: '127.0.0.1:0', status: '127.0.0.1:0', tls, ...listen };
-    },
+    edit: servingTls(listen),
     prepare: (folder, keys) => {
       writePair(folder, keys.ca.svid(AUTHZ));
       prepare(folder, keys);
     },
   });
 }
+
+/** Changes a configuration so that its check port asks for certificates; its own is that of `writePair`. */
+export const servingTls =
+  (listen: Readonly<Record<string, unknown>>): NonNullable<WorldOptions['edit']> =>
+  (config) => {
+    const tls = { files: { certificate: './tls.crt', key: './tls.key' } };
+    config.log = { level: 'info' };
+    config.limits = { ...config.limits, drainDelay: '0s' };
+    config.listen = { check: '127.0.0.1:0', status: '127.0.0.1:0', tls, ...listen };
+  };

@@ -169,7 +169,7 @@ function stagesFor(ask: Ask): Stages {
       const workload = found(known, ask.caller);
       if (workload instanceof Refusal) return workload;
       const issuedAt = NOW / 1000 - 60;
-      const times = { issuedAt, expiresAt: NOW / 1000 + 3600, claims: null, proxy: null };
+      const times = { issuedAt, expiresAt: NOW / 1000 + 3600, token: null, proxy: null, proxies: [] };
       return provenCaller({ workload, credential: ask.credential, thumbprint: null, ...times });
     },
     readTask: async (_input, _credentials, target, caller, known) => {
