@@ -3,7 +3,7 @@ import type { InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
 import { TokenVerifier } from '../token/verifier.ts';
-import { startCheckTls } from './check-tls.ts';
+import { startCheckTls, startPortTls } from './check-tls.ts';
 import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
@@ -20,6 +20,10 @@ import { startTrust } from './trust.ts';
 export async function examine(config: Config): Promise<InventoryFindings> {
   const trust = await startTrust(config, () => {});
   const checkTls = await startCheckTls(config, trust, { onOwnSvid: () => {}, onCheckPort: () => {} });
+  const controlTls = await startPortTls(config, 'listen.control.tls', config.listen.control?.tls ?? null, trust, {
+    onOwnSvid: () => {},
+    onCheckPort: () => {},
+  });
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
   const stored = await startState(config, systemClock.now(), () => {});
@@ -31,12 +35,14 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const found = [
     ...(await unusablePlaces(config)),
     ...missingIn([trust, checkTls, identity, stored, tasks], systemClock.now()),
+    ...(controlTls?.missing(systemClock.now()) ?? []),
     ...(revocations.problems().length > 0 ? revocations.problems() : revocations.missing(systemClock.now())),
     ...revocations.unknownNames(),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
+  await controlTls?.stop();
   await stopAll([revocations, policy, identity, checkTls, trust, stored, tasks]);
   return { problems: found, notes };
 }

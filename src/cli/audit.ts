@@ -42,9 +42,10 @@ async function verify({ values, positionals, misuse }: CommandLine<typeof OPTION
 export const audit = group('audit', { verify: command(VERIFY_USAGE, OPTIONS, verify), find: auditFind });
 
 function summary(file: string, report: AuditReport): string {
-  const { lines, records, boots, changes, lost, withdrawn, torn, foreign, continues, last } = report;
+  const { lines, records, boots, changes, controlCalls, lost, withdrawn, torn, foreign, continues, last } = report;
   const notes = [
     changes > 0 ? `${changes} changes of policies or trust` : '',
+    controlCalls > 0 ? `${controlCalls} calls of the control API` : '',
     lost > 0 ? `${lost} records could not be written` : '',
     withdrawn > 0 ? `${withdrawn} allows were answered as refusals` : '',
     torn > 0 ? `${torn} cut writes` : '',

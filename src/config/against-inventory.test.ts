@@ -93,6 +93,16 @@ test('an issuer whose tokens no host takes, for want of an audience, is a proble
   assert.deepEqual(find({ identity, task: { issuers: [access] } }, { resources }), NOTHING);
 });
 
+test('an audience of the control API that a host has too is a problem', () => {
+  const resources = [{ host: 'payments.internal', audience: 'spiffe://prod.example/payments' }];
+  const audience = (text: string) => ({ control: { audience: text } });
+  assert.deepEqual(find(audience('spiffe://prod.example/control'), { resources }), NOTHING);
+  assert.match(
+    only('problems', audience('spiffe://prod.example/payments'), { resources }),
+    /^control\.audience: the host 'payments\.internal' has this audience too/,
+  );
+});
+
 test('a servedBy of a trust domain that is not configured is a note', () => {
   const resources = [{ host: 'payments.internal', servedBy: ['spiffe://prod.exmaple/envoy'] }];
   assert.match(

@@ -624,3 +624,70 @@ test('query parameters whose values the audit may hold are listed by name', () =
   const config = good(`${SMALLEST}audit: { queryParameters: [page, 'filter[state]'] }\n`);
   assert.deepEqual(config.audit.queryParameters, ['page', 'filter[state]']);
 });
+
+const AUDIENCE = 'control: { audience: spiffe://prod.example/control }\n';
+const REDIS = 'state: { store: redis, url: "redis://127.0.0.1:6379" }\n';
+
+test('the control port takes a socket, the loopback address, or TCP with TLS and names', () => {
+  const control = (text: string, env = {}) =>
+    good(`${SMALLEST}${AUDIENCE}listen: { control: ${text} }`, env).listen.control;
+  assert.equal(good(SMALLEST).listen.control, null);
+  assert.deepEqual(control('{ address: "unix:///run/c.sock" }'), {
+    address: { kind: 'unix', path: '/run/c.sock' },
+    tls: null,
+    hosts: [],
+  });
+  assert.deepEqual(control('{ address: "127.0.0.1:9193", hosts: [control.internal] }')?.hosts, ['control.internal']);
+  const open = control('{ address: "0.0.0.0:9193", tls: {}, hosts: [control.internal] }', AGENT);
+  assert.deepEqual(open?.tls, { svid: null, files: null });
+  const alone = good(`${SMALLEST}${AUDIENCE}${REDIS}listen: { check: off, control: { address: "127.0.0.1:9193" } }`);
+  assert.equal(alone.listen.check, null);
+});
+
+for (const [what, text, says] of [
+  [
+    'off loopback without TLS',
+    'control: { address: "0.0.0.0:9193", hosts: [a.example] }',
+    /address: lies off the loopback/,
+  ],
+  ['off loopback without names', `control: { address: "0.0.0.0:9193", tls: { ${FILES} } } }`, /hosts: is empty/],
+  ['TLS on a socket', `control: { address: "unix:///c", tls: { ${FILES} } } }`, /tls: is for TCP/],
+  [
+    'the port of checks',
+    'check: 127.0.0.1:9193, control: { address: "127.0.0.1:9193" }',
+    /address: takes the port of listen\.check/,
+  ],
+  ['the port of status', 'control: { address: "127.0.0.1:9192" }', /address: takes the port of listen\.status/],
+  ['the socket of checks', 'check: "unix:///c", control: { address: "unix:///c" }', /address: takes the socket/],
+  ['no certificate', 'control: { address: "127.0.0.1:9193", tls: {} }', /control\.tls: needs a certificate/],
+  [
+    'no check port and no store',
+    'check: off, control: { address: "unix:///c" }',
+    /listen\.check: is off, so this process/,
+  ],
+  ['no port at all', 'check: off', /listen\.check: is off beside listen\.control: off/],
+  ['a name that is none', 'control: { address: "unix:///c", hosts: [A] }', /hosts\[0\]: is not a host/],
+] as const) {
+  test(`of the control port is refused: ${what}`, () => {
+    const found = problems(`${SMALLEST}${AUDIENCE}${what === 'no port at all' ? REDIS : ''}listen: { ${text} }`);
+    assert.match(found.join('\n'), says);
+    assert.equal(found.length, 1, found.join('\n'));
+  });
+}
+
+test('without TLS the control port needs an audience, and one of its own', () => {
+  assert.match(fault('listen: { control: { address: "unix:///c" } }'), /control\.audience: is missing/);
+  good(`${SMALLEST}listen: { control: { address: "127.0.0.1:9193", tls: { ${FILES} } } } }`);
+  const issuer = 'oidc: [{ issuer: "https://ci.example", audience: shared, jwks: { file: a } }]';
+  const whole = `identity: { trustDomains: { prod.example: { local: true, bundle: { file: a } } }, ${issuer} }
+listen: { control: { address: "unix:///c" } }\n`;
+  good(`${whole}control: { audience: own }`);
+  assert.match(problems(`${whole}control: { audience: shared }`).join('\n'), /control\.audience: is that of an issuer/);
+});
+
+test('what is for the check port is refused where that is off', () => {
+  const off = `${AUDIENCE}${REDIS}listen: { check: off, control: { address: "unix:///c" }`;
+  good(`${SMALLEST}${off} }`);
+  assert.match(fault(`${off}, unsafePlaintext: true }`), /unsafePlaintext: is for the check port/);
+  assert.match(fault(`${off}, peersFile: a }`), /peersFile: is for the check port/);
+});

@@ -33,7 +33,7 @@ export function digest(line: string | Uint8Array): string {
 export interface ReadLine extends Place {
   readonly event: string | null;
   readonly torn: Torn | null;
-  /** Records that a line with the event `lost` counts, else 0. */
+  /** Records that a line with the event `lost` counts, and calls that one with `control-dropped` does; else 0. */
   readonly records: number;
 }
 

@@ -19,6 +19,8 @@ export interface AuditReport {
   readonly records: number;
   /** Of these, changes of what decides: policies and trust bundles. */
   readonly changes: number;
+  /** Calls of the control API, and calls that were refused without a line of their own. */
+  readonly controlCalls: number;
   readonly boots: number;
   /** Starts that did not know the line before them, as a stream cannot: what came before them may be incomplete. */
   readonly unlinked: number;
@@ -78,7 +80,17 @@ class Walk implements LineReader {
   readonly #wanted: Set<string>;
   readonly #faults: AuditFault[] = [];
   readonly #boots = new Set<string>();
-  readonly #counts = { lines: 0, records: 0, changes: 0, unlinked: 0, torn: 0, foreign: 0, lost: 0, withdrawn: 0 };
+  readonly #counts = {
+    lines: 0,
+    records: 0,
+    changes: 0,
+    controlCalls: 0,
+    unlinked: 0,
+    torn: 0,
+    foreign: 0,
+    lost: 0,
+    withdrawn: 0,
+  };
   readonly #container: ContainerLog | null;
   #at = 0;
   #region: Region | null = null;
@@ -146,6 +158,8 @@ class Walk implements LineReader {
     this.#counts.lines += 1;
     if (line.event === null) this.#counts.records += 1;
     if (line.event !== null && changeEvents.has(line.event)) this.#counts.changes += 1;
+    if (line.event === 'control') this.#counts.controlCalls += 1;
+    if (line.event === 'control-dropped') this.#counts.controlCalls += line.records;
     if (line.event === 'lost') this.#counts.lost += line.records;
     if (line.event === 'withdrawn') this.#counts.withdrawn += 1;
     this.#wanted.delete(hash);

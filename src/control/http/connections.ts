@@ -30,7 +30,8 @@ export const HTTP_OPTIONS: ServerOptions = {
 /** The connections of the control port, and what comes through them. */
 export class Connections {
   readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
-  readonly #open = new Set<Socket>();
+  /** Each with the response that it waits for; null: none. */
+  readonly #open = new Map<Socket, ServerResponse | null>();
   readonly #api: ControlApi;
   readonly #door: DoorRules;
 
@@ -49,32 +50,38 @@ export class Connections {
 
   /** A connection that HTTP is spoken over. */
   opened(socket: Socket): void {
-    this.#open.add(socket);
+    this.#open.set(socket, null);
     socket.once('close', () => this.#open.delete(socket));
   }
 
   /** Answers every request, and also what is none, with a document. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
+    this.#open.set(socket, response);
     const answered = this.#visitors.asks(socket.remoteAddress ?? '')
       ? this.#api.answer(request, this.#door)
       : this.#unread(socket, ApiProblem.of('too_many_requests', null, { headers: [['retry-after', '1']] }));
-    writeAnswer(await answered, request, response);
+    await writeAnswer(await answered, request, response);
+    if (this.#open.get(socket) === response) this.#open.set(socket, null);
   }
 
   /** Has a server answer what it would else answer by itself, or not at all. */
   serve<S extends HttpServer>(server: S): S {
     server.maxConnections = MAX_CONNECTIONS;
     server.timeout = IDLE_MS;
-    server.on('checkExpectation', async (request: IncomingMessage, response: ServerResponse) =>
-      writeAnswer(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
+    server.on(
+      'checkExpectation',
+      async (request: IncomingMessage, response: ServerResponse) =>
+        await writeAnswer(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
     );
     server.on('connect', async (_: IncomingMessage, socket: Socket) =>
       socket.end(answerText(await this.#unread(socket, ApiProblem.of('malformed', 'CONNECT opens no tunnel here')))),
     );
     server.on('clientError', async (error: NodeJS.ErrnoException, socket: Socket) => {
-      // In a handshake, or behind an answer, there is nothing to write to.
-      if (!this.#open.has(socket) || !socket.writable || socket.bytesWritten > 0) socket.destroy();
+      const waiting = this.#open.get(socket);
+      if (waiting?.req.complete === true && !waiting.writableFinished) waiting.once('finish', () => socket.destroy());
+      // In a handshake, and in the middle of an answer, there is nothing to write to.
+      else if (waiting === undefined || !socket.writable || waiting?.headersSent === true) socket.destroy();
       else socket.end(answerText(await this.#unread(socket, unreadable(error))), () => socket.destroy());
     });
     return server;
@@ -82,7 +89,7 @@ export class Connections {
 
   /** Ends what is still open. */
   end(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const socket of this.#open.keys()) socket.destroy();
   }
 
   #unread(socket: Socket, problem: ApiProblem) {

@@ -68,7 +68,7 @@ export function failedBody({ decision }: CallRecord, problem: ApiProblem, time: 
 
 /** The line for refused calls that got none of their own. */
 export function droppedBody(calls: number, time: number): AuditBody {
-  const line = { event: 'control-dropped', calls };
+  const line = { event: 'control-dropped', records: calls };
   return { time, decision: '', json: boundedJson(line, line) };
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { within } from '../../base/within.ts';
 import type { Answered } from './api.ts';
 import { ApiProblem } from './problem.ts';
 
@@ -22,14 +23,39 @@ function written({ decision, result }: Answered) {
   return { status: result.status, headers, body };
 }
 
-/** Writes an answer. What is left of a body that nobody reads ends the connection: it is in the way of the next request. */
-export function writeAnswer(answered: Answered, request: IncomingMessage, response: ServerResponse): void {
+/** Of a body that nobody reads, so much is taken and dropped before the answer, and for so long. */
+const DROPPED_BYTES = 256 * 1024;
+const DROPPED_MS = 500;
+
+/**
+ * Writes an answer. A body that was not read is dropped first, within bounds: where some of it waits when the connection
+ * ends, the client may lose the answer. What is longer ends the connection, since it is in the way of the next request.
+ */
+export async function writeAnswer(
+  answered: Answered,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { status, headers, body } = written(answered);
-  const rest = !request.complete;
-  response.writeHead(status, rest ? { ...headers, connection: 'close' } : headers);
-  response.end(body, () => {
-    if (rest) request.socket.destroySoon();
+  const whole = request.complete || (await dropped(request));
+  if (response.destroyed) return;
+  response.writeHead(status, whole ? headers : { ...headers, connection: 'close' });
+  response.end(body);
+}
+
+/** Takes what is left of a request; false: not all of it. */
+function dropped(request: IncomingMessage): Promise<boolean> {
+  const all = new Promise<boolean>((resolve) => {
+    let bytes = 0;
+    request.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > DROPPED_BYTES) resolve(false);
+    });
+    request.once('end', () => resolve(true));
+    request.once('close', () => resolve(request.complete));
+    request.resume();
   });
+  return within(all, DROPPED_MS, () => false);
 }
 
 /** The same as text, where a request could not be read so that there is no response to write to. */
