@@ -53,6 +53,7 @@ class Deadlines {
     this.#set = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
+    const late: Waiting[] = [];
     for (const [place, one] of this.#places.entries()) {
       if (one === null) continue;
       if (one.due > now) {
@@ -60,8 +61,9 @@ class Deadlines {
         continue;
       }
       this.delete(place, one);
-      one.late();
+      late.push(one);
     }
+    for (const one of late.toSorted((a, b) => a.due - b.due)) one.late();
     if (next < this.#set) this.#arm(next);
   }
 }

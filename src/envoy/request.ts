@@ -60,7 +60,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
       readPeer(attributes.source),
       readForwarded(headers, options.forwarded),
       attributes.destination?.principal ?? '',
-      new Map(Object.entries(attributes.context_extensions)),
+      extensionsOf(attributes.context_extensions),
     ),
   };
 }
@@ -96,6 +96,13 @@ class ReceivedConnection implements Connection {
   get digest(): string {
     return hash('sha256', this.#message, 'hex');
   }
+}
+
+const NO_EXTENSIONS: ReadonlyMap<string, string> = new Map();
+
+function extensionsOf(extensions: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  const entries = Object.entries(extensions);
+  return entries.length === 0 ? NO_EXTENSIONS : new Map(entries);
 }
 
 type Place = ReadRequestLine & { readonly scheme: string };

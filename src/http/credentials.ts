@@ -40,16 +40,22 @@ export type CredentialTexts = { readonly authorization: Authorization | null } &
 
 /** Reads the one value of each header of the table. Only behind the guard, which refuses repeated and unclean ones. */
 export function readCredentialTexts(headers: Headers): CredentialTexts {
-  const values = Object.fromEntries(credentialHeaders.map((name) => [name, guardedValue(headers, name)]));
-  const { authorization = null, ...others } = values as Record<CredentialHeader, string | null>;
-  return { ...others, authorization: authorization === null ? null : readAuthorization(authorization) };
+  const authorization = guardedValue(headers, 'authorization');
+  return {
+    authorization: authorization === null ? null : readAuthorization(authorization),
+    dpop: guardedValue(headers, 'dpop'),
+    'txn-token': guardedValue(headers, 'txn-token'),
+    'workload-identity-token': guardedValue(headers, 'workload-identity-token'),
+    'workload-proof-token': guardedValue(headers, 'workload-proof-token'),
+  };
 }
 
 /** The value of a header that the guard let pass, null when it is absent. Throws where the guard cannot have seen it. */
 export function guardedValue(headers: Headers, name: string): string | null {
-  const [value, ...more] = headers.all(name);
+  const values = headers.all(name);
+  const value = values[0];
   if (value === undefined) return null;
-  if (more.length > 0 || headers.unclean.has(name)) throw new Error(`${name} was not guarded`);
+  if (values.length > 1 || headers.unclean.has(name)) throw new Error(`${name} was not guarded`);
   return value;
 }
 

@@ -120,10 +120,11 @@ const CLIPS = [
  * The body of the line for a record. Every JWT in it is replaced by its digest, and what would make the line longer than
  * 32 KiB is clipped, which the line says with `"clipped":true`. Time is linear in the size of the record.
  */
-export function auditBody({ time, decision, ...content }: AuditRecord): AuditBody {
-  const { result, reason } = content;
+export function auditBody(record: AuditRecord): AuditBody {
+  const { time, decision, result, reason } = record;
   const least = { decision: clipped(decision, CLIPS[1]), result, reason };
-  return { time, decision, json: boundedJson({ decision, ...content }, least) };
+  // The time stands in the head of the line.
+  return { time, decision, json: boundedJson({ ...record, time: undefined }, least) };
 }
 
 /** The members of a line as JSON within the bounds of `auditBody`; `least` is what is left where clipping does not help. */

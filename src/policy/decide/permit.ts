@@ -28,6 +28,22 @@ const permit = (policies: readonly string[], observed: Refusal | null): Permit =
  * when nothing but missing approvals stands against it, and every hop would be allowed with them.
  */
 export function permitFrom(verdicts: readonly HopVerdict[], enforcement: Enforcement = 'enforce'): Permit | Refusal {
+  const only = verdicts.length === 1 ? verdicts[0] : undefined;
+  return only !== undefined && Object.isFrozen(only) ? permitOfOne(only, enforcement) : permitOf(verdicts, enforcement);
+}
+
+/** Of verdicts that are remembered, each makes one permit; what is refused is looked at each time. */
+const permits = new WeakMap<HopVerdict, Permit>();
+
+function permitOfOne(verdict: HopVerdict, enforcement: Enforcement): Permit | Refusal {
+  const known = permits.get(verdict);
+  if (known !== undefined) return known;
+  const outcome = permitOf([verdict], enforcement);
+  if (!(outcome instanceof Refusal) && outcome.observed === null) permits.set(verdict, outcome);
+  return outcome;
+}
+
+function permitOf(verdicts: readonly HopVerdict[], enforcement: Enforcement): Permit | Refusal {
   const permits = [...new Set(verdicts.flatMap((verdict) => verdict.permits))].toSorted();
   const refusal = refusalOf(verdicts);
   if (refusal === null) return permit(permits, null);
