@@ -81,6 +81,7 @@ const tests = [
 process.exitCode = await runMutation({
   name: 'decider',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  conditions,
   tests,
   near: () => tests.slice(0, 2),
   explained: {},

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { corporaDir } from '../support/corpora.ts';
-import type { Mutant } from './mutants.ts';
+import type { Condition, Mutant } from './mutants.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -14,19 +14,29 @@ export interface Mutation {
   readonly tests: readonly string[];
   /** Those that are likely to notice what became of this file; they run first. */
   readonly near: (file: string) => readonly string[];
+  /** The checks among them that are no statement of their own: each is of a file that has mutants. */
+  readonly conditions?: readonly Condition[];
   /** Mutants that no test can notice, by `file: statement`, each with its reason. */
   readonly explained: Readonly<Record<string, string>>;
 }
 
+/** Only whether each mutant can be made: what a mutation looks for must stand in the sources. */
+export const LIST_ONLY = process.env.MUTATION_LIST === '1';
 /** A mutant that runs longer has lost a bound, and so was noticed. */
 const PATIENCE_MS = 120_000;
 
 /**
  * Runs the tests over each mutant, in copies of the project, and reports those that no test notices. The exit code: 1 when
- * one goes unnoticed that is not explained, or an explanation has lost its mutant.
+ * one goes unnoticed that is not explained, or an explanation has lost its mutant. Throws where a condition has lost its file.
  */
 export async function runMutation(mutation: Mutation): Promise<number> {
-  const { mutants, tests } = mutation;
+  const { name, mutants, tests, conditions = [] } = mutation;
+  const lost = conditions.find(([file]) => !mutants.some((mutant) => mutant.file.endsWith(`/${file}`)));
+  if (lost !== undefined) throw new Error(`no source is called ${lost[0]}: ${lost[1]}`);
+  if (LIST_ONLY) {
+    process.stdout.write(`mutation ${name}: ${mutants.length} mutants\n`);
+    return mutants.length > 0 ? 0 : 1;
+  }
   const folders = Array.from({ length: Math.min(availableParallelism(), 4) }, copyProject);
   const started = performance.now();
   try {

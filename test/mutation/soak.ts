@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finish } from '../support/run.ts';
-import { copyProject } from './run.ts';
+import { copyProject, LIST_ONLY, root } from './run.ts';
 
 /** One rule that is taken out of a file: texts that it holds once, each with what is left in its place. */
 export type Patch = readonly [rule: string, file: string, ...edits: (readonly [text: string, left: string])[]];
@@ -24,6 +24,11 @@ export interface SoakMutation {
  */
 export async function runSoakMutation({ args, env, patches, word }: SoakMutation): Promise<number> {
   const chosen = patches.filter(([rule]) => rule.includes(word));
+  for (const [, file, ...edits] of chosen) edited(readFileSync(join(root, file), 'utf8'), file, edits);
+  if (LIST_ONLY) {
+    process.stdout.write(`mutation ${args[0]}: ${chosen.length} rules\n`);
+    return chosen.length > 0 ? 0 : 1;
+  }
   const folder = copyProject();
   let noticed = 0;
   try {
@@ -32,12 +37,7 @@ export async function runSoakMutation({ args, env, patches, word }: SoakMutation
     for (const [rule, file, ...edits] of chosen) {
       const path = join(folder, file);
       const original = readFileSync(path, 'utf8');
-      let mutated = original;
-      for (const [text, left] of edits) {
-        if (original.split(text).length !== 2) throw new Error(`${file} does not hold this once: ${text}`);
-        mutated = mutated.replace(text, () => left);
-      }
-      writeFileSync(path, mutated);
+      writeFileSync(path, edited(original, file, edits));
       const found = await firstFault(folder, args, env);
       writeFileSync(path, original);
       if (found !== '') noticed++;
@@ -48,6 +48,16 @@ export async function runSoakMutation({ args, env, patches, word }: SoakMutation
   }
   process.stdout.write(`mutation ${args[0]}: ${chosen.length} rules taken out one by one, ${noticed} noticed\n`);
   return chosen.length > 0 && noticed === chosen.length ? 0 : 1;
+}
+
+/** The text of a file without a rule; throws where it does not hold each part of it once. */
+function edited(original: string, file: string, edits: readonly (readonly [text: string, left: string])[]): string {
+  let mutated = original;
+  for (const [text, left] of edits) {
+    if (original.split(text).length !== 2) throw new Error(`${file} does not hold this once: ${text}`);
+    mutated = mutated.replace(text, () => left);
+  }
+  return mutated;
 }
 
 /** The first fault that the soak finds in the copy; empty where it finds none. */

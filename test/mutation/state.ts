@@ -51,6 +51,7 @@ const conditions: readonly Condition[] = [
 process.exitCode = await runMutation({
   name: 'state',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  conditions,
   tests,
   near: (file) => {
     const own = file.replace(/\.ts$/, '.test.ts');

@@ -7,8 +7,8 @@ import { root, runMutation } from './run.ts';
  * after another is deleted, and one condition after another is weakened; the tests must notice.
  */
 
-const sources = globSync('src/{task,state}/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
-const tests = globSync('src/{task,state}/*.test.ts', { cwd: root });
+const sources = globSync(['src/{task,state}/*.ts', 'src/http/target-uri.ts'], { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+const tests = globSync(['src/{task,state}/*.test.ts', 'src/http/target-uri.test.ts'], { cwd: root });
 
 const conditions: readonly Condition[] = [
   ['combine-tasks.ts', 'declared.id !== task.id || ', ''],
@@ -66,20 +66,21 @@ const conditions: readonly Condition[] = [
   ['wimse.ts', '!caller.possession || ', ''],
   ['wimse.ts', ' || subject.text !== caller.workload.id.text', ''],
   ['wimse.ts', 'hash !== hashOf(value.trim())', 'false'],
-  ['model.ts', "requestId === '' || ", ''],
-  ['model.ts', ' || !Number.isFinite(deadline)', ''],
-  ['model.ts', '[requestId, caller,', '[caller,'],
-  ['model.ts', 'caller, checkPeer, digest, judgedBy]', 'caller, digest, judgedBy]'],
-  ['model.ts', 'checkPeer, digest, judgedBy]', 'checkPeer, judgedBy]'],
-  ['model.ts', 'digest, judgedBy])', 'digest])'],
-  ['memory.ts', ' && now <= first.deadline', ''],
-  ['memory.ts', 'used.length === claims.length && ', ''],
-  ['memory.ts', 'Number.isFinite(until) && ', ''],
+  ['state/model.ts', "requestId === '' || ", ''],
+  ['state/model.ts', ' || !Number.isFinite(deadline)', ''],
+  ['state/model.ts', '[requestId, caller,', '[caller,'],
+  ['state/model.ts', 'caller, checkPeer, digest, judgedBy]', 'caller, digest, judgedBy]'],
+  ['state/model.ts', 'checkPeer, digest, judgedBy]', 'checkPeer, judgedBy]'],
+  ['state/model.ts', 'digest, judgedBy])', 'digest])'],
+  ['state/memory.ts', ' && now <= first.deadline', ''],
+  ['state/memory.ts', 'used.length === claims.length && ', ''],
+  ['state/memory.ts', 'Number.isFinite(until) && ', ''],
 ];
 
 process.exitCode = await runMutation({
   name: 'task',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  conditions,
   tests,
   near: () => tests,
   explained: {},

@@ -57,6 +57,7 @@ const conditions: readonly Condition[] = [
 process.exitCode = await runMutation({
   name: 'token',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  conditions,
   tests,
   near: (file) => tests.filter((test) => test === file.replace(/\.ts$/, '.test.ts')),
   explained: {

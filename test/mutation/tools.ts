@@ -29,7 +29,11 @@ const patches: readonly Patch[] = [
     'src/tools/reach.ts',
     ["open.push('client', 'inNetworks')", 'void 0'],
   ],
-  ['a shadowed permit has to complete all hops', 'src/policy/decide/shadow.ts', ['verdicts.every(', 'verdicts.some(']],
+  [
+    'a shadowed permit has to complete all hops',
+    'src/policy/decide/shadow.ts',
+    ['const completes = verdicts.every(', 'const completes = verdicts.some('],
+  ],
   [
     'a shadowed forbid turns no refusal',
     'src/policy/decide/shadow.ts',
@@ -65,10 +69,7 @@ const patches: readonly Patch[] = [
   [
     'an approval is asked for where a permit waits',
     'src/policy/decide/snapshot.ts',
-    [
-      "lifted.kind === 'answered' && lifted.decision === 'allow' && lifted.errors.length === 0 ? missing : []",
-      'lifted ? missing : []',
-    ],
+    ["return lifted.decision === 'allow' ? missing : [];", 'return missing;'],
   ],
 ];
 

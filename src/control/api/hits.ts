@@ -3,10 +3,9 @@ import { Refusal } from '../../base/outcome.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Activity, LastUse } from '../../state/activity/model.ts';
-import type { Revocation } from '../../state/revocation.ts';
+import { type Revocation, subjectParts } from '../../state/revocation.ts';
 import { ApiProblem } from '../http/problem.ts';
 import type { Slices } from '../http/slices.ts';
-import { subjectParts } from './subject.ts';
 
 /** Whom a revocation would reach, as far as that is known here. */
 export interface Hits {
@@ -30,7 +29,7 @@ export async function hitsOf(
   slices: Slices,
 ): Promise<Hits | ApiProblem> {
   const { kind } = revocation;
-  const [first = '', second = ''] = subjectParts(revocation);
+  const [first = '', second = ''] = subjectParts(revocation.subject);
   const one = (id: SpiffeId | Refusal | null) => ofOne(id, inventory, activity);
   switch (kind) {
     case 'workload':

@@ -1,9 +1,8 @@
 import * as z from 'zod';
-import type { Revocation } from '../../state/revocation.ts';
+import { type Revocation, subjectParts } from '../../state/revocation.ts';
 import { oneSubject, revocationFields, revocationId } from '../../state/revocation-entry.ts';
 import type { ControlParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
-import { subjectParts } from './subject.ts';
 
 /** An order to revoke, before it is known who gives it. */
 export interface Order extends Omit<Revocation, 'id' | 'by'> {
@@ -37,7 +36,7 @@ export const orderSchema = z
  */
 export function orderProblem(order: Order, parts: ControlParts, nowMs: number): ApiProblem | null {
   if (order.untilMs <= nowMs) return ApiProblem.of('end_past', 'until is past; write a time to come');
-  const [first = ''] = subjectParts(order);
+  const [first = ''] = subjectParts(order.subject);
   switch (order.kind) {
     case 'under':
     case 'workload': {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Revocation } from '../../state/revocation.ts';
+import { type Revocation, subjectParts } from '../../state/revocation.ts';
 import type { KnownRevocation } from '../../state/revocation-book.ts';
 import { revocationId } from '../../state/revocation-entry.ts';
 import { cursorOf, firstBehind, listParameters, pageSchema, readCursor, visible } from '../http/page.ts';
@@ -7,7 +7,7 @@ import { ApiProblem } from '../http/problem.ts';
 import { route } from '../http/route.ts';
 import { seenBy } from '../http/seen-by.ts';
 import { revocationView, shownRevocation } from './revocation-view.ts';
-import { resourceOf, subjectParts } from './subject.ts';
+import { resourceOf } from './subject.ts';
 
 /** `GET /revocations`: those that apply or will apply, in the order of their ids. */
 export const revocationsRoute = route({
@@ -56,7 +56,7 @@ const CANDIDATES = 1000;
 function matches(revocation: Revocation, kind: string | undefined, subject: string | undefined): boolean {
   if (kind !== undefined && revocation.kind !== kind) return false;
   if (subject === undefined) return true;
-  const parts = subjectParts(revocation);
+  const parts = subjectParts(revocation.subject);
   return parts.includes(subject) || parts.join(' ') === subject;
 }
 

@@ -1,18 +1,12 @@
 import { Refusal } from '../../base/outcome.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { ControlResource } from '../../policy/control/question.ts';
-import type { Revocation, RevocationKind } from '../../state/revocation.ts';
-
-/** The parts of what a revocation names, as `subjectKey` put them together. */
-export function subjectParts({ kind, subject }: Pick<Revocation, 'kind' | 'subject'>): readonly string[] {
-  const text = subject.slice(kind.length + 1);
-  return text.startsWith('[') ? (JSON.parse(text) as readonly string[]) : [text];
-}
+import { type Revocation, type RevocationKind, subjectParts } from '../../state/revocation.ts';
 
 /** What a revocation names, as entries of files and orders state it: `{ "task": { "issuer": …, "id": … } }`. */
 export function statedSubject(revocation: Pick<Revocation, 'kind' | 'subject'>): Readonly<Record<string, unknown>> {
   const { kind } = revocation;
-  const [first = '', second] = subjectParts(revocation);
+  const [first = '', second] = subjectParts(revocation.subject);
   if (kind === 'token' && second === undefined) return { token: { digest: first } };
   const other = SECOND[kind];
   return { [kind]: other === undefined ? first : { issuer: first, [other]: second } };
@@ -23,7 +17,7 @@ const SECOND: Partial<Readonly<Record<RevocationKind, string>>> = { task: 'id', 
 /** What control policies judge, where a revocation of this is asked for, shown or lifted. */
 export function resourceOf(revocation: Pick<Revocation, 'kind' | 'subject'>): ControlResource {
   const { kind } = revocation;
-  const [first = '', second] = subjectParts(revocation);
+  const [first = '', second] = subjectParts(revocation.subject);
   switch (kind) {
     case 'workload':
     case 'under': {

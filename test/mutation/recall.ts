@@ -1,0 +1,136 @@
+import { globSync } from 'node:fs';
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each check of revocations and of what is recalled have a test? In a copy of the sources, one guard after
+ * another is deleted, and one condition after another is weakened; the tests must notice. `node test/mutation/recall.ts [WORD]`
+ * takes the files whose path holds the word.
+ */
+
+const [, , word = ''] = process.argv;
+const sources = globSync(
+  [
+    'src/state/file/*.ts',
+    'src/state/{revocation,revocations,revocation-entry,revocation-names,redemption}.ts',
+    'src/check/{revoked,recall,redeem}.ts',
+  ],
+  { cwd: root },
+).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
+const quick = globSync(
+  [
+    'src/state/file/*.test.ts',
+    'src/state/{revocation-names,process-book,memory}.test.ts',
+    'src/check/{recall,redeem,revoked}.test.ts',
+  ],
+  { cwd: root },
+);
+const slow = ['test/cases/revocations.test.ts', 'test/cases/revocations-carriers.test.ts'];
+
+const conditions: readonly Condition[] = [
+  ['check/revoked.ts', ' + backdatingSeconds(trustDomain)', ''],
+  ['check/revoked.ts', ', ...(token === null ? [] : [ofToken]), ...ofTasks]', ', ...ofTasks]'],
+  [
+    'check/revoked.ts',
+    '[own, ...(token === null ? [] : [ofToken]), ...ofTasks]',
+    '[own, ...(token === null ? [] : [ofToken])]',
+  ],
+  ['check/revoked.ts', 'hop.id, hop.owner, earliest(', 'hop.id, null, earliest('],
+  ['check/revoked.ts', 'index === chain.length - 1 ? ofCaller : ofTasks', 'ofCaller'],
+  ['check/revoked.ts', 'checkPeer === null ? proxies : [...proxies, checkPeer]', 'proxies'],
+  [
+    'check/revoked.ts',
+    'checkPeer === null ? proxies : [...proxies, checkPeer]',
+    'checkPeer === null ? [] : [checkPeer]',
+  ],
+  ['check/revoked.ts', 'evidenceOfWorkload(id, ownerOf(id), issuedAt)', 'evidenceOfWorkload(id, null, issuedAt)'],
+  ['check/revoked.ts', ", evidenceOfDigest('certificate', shown, issuedAt));", ');'],
+  ['check/revoked.ts', "evidence.push(evidenceOfDigest('certificate', thumbprint, own))", 'void own'],
+  ['check/revoked.ts', 'if (token !== null) evidence.push(...evidenceOfToken(token, workload.id));', ''],
+  ['check/revoked.ts', 'evidence.push(...evidenceOfTask(one, ofTasks[at] ?? null))', 'void [at, one]'],
+  ['check/revoked.ts', "evidence.push({ kind: 'key'", "void ({ kind: 'key'"],
+  ['check/revoked.ts', "{ kind: 'task', subject: subjectKey('task', issuer, id), issuedAt },", ''],
+  ['check/revoked.ts', "{ kind: 'token', subject: subjectKey('token', token), issuedAt },", ''],
+  ['check/revoked.ts', '[iss, `spiffe://${id.trustDomain}`] : [iss]', '[iss] : [iss]'],
+  ['check/revoked.ts', '[iss, `spiffe://${id.trustDomain}`]', '[`spiffe://${id.trustDomain}`]'],
+  [
+    'check/revoked.ts',
+    "const evidence = [evidenceOfDigest('token', token.thumbprint, issuedAt)];",
+    'const evidence: Evidence[] = [];',
+  ],
+  ['check/revoked.ts', "typeof iat === 'number' ? iat : null", "typeof iat === 'number' ? iat : 4e9"],
+  ['check/revoked.ts', 'times.length === 0 || times.includes(null) ? null', 'times.length === 0 ? null'],
+  ['check/revoked.ts', 'Math.min(...(times as', 'Math.max(...(times as'],
+  ['check/revoked.ts', "source === 'jwt-svid' ? ofToken : issuedAt", 'issuedAt'],
+  ['check/redeem.ts', '`${use.judgedBy} ${revoked()}`', 'use.judgedBy'],
+  [
+    'state/revocation.ts',
+    "if (owner !== null) evidence.push({ kind: 'owner'",
+    "if (owner === 'nobody') evidence.push({ kind: 'owner'",
+  ],
+  ['state/revocation.ts', "end > 'spiffe://'.length", 'end > id.text.length - 1'],
+  ['state/revocation.ts', "(kind === 'token' && text.startsWith('['))", "text.startsWith('[')"],
+  ['file/revocation-set.ts', 'nowMs < rows.untilMs(row) && (issuedAt', '(issuedAt'],
+  ['file/revocation-set.ts', 'issuedAt === null || ', ''],
+  ['file/revocation-set.ts', ' + SKEW_MS', ''],
+  ['file/revocation-set.ts', 'else both.tighten(same, rows.at(row));', ''],
+  ['file/revocation-set.ts', 'before.untilMs(was) !== now.untilMs(row) || ', ''],
+  ['file/revocation-set.ts', ' || before.issuedUpToMs(was) !== now.issuedUpToMs(row)', ''],
+  ['file/revocation-set.ts', 'kept[row] === 0 && ', ''],
+  ['file/revocation-set.ts', ' && earlier.find(before.id(row), before.subject(row)) === row', ''],
+  ['file/revocation-set.ts', 'gone && nowMs < before.untilMs(row)', 'gone'],
+  ['file/revocation-set.ts', 'if (nowMs < this.#rows.untilMs(row)) count++', 'count++'],
+  ['file/revocation-columns.ts', 'Math.max(until, untilMs)', 'untilMs'],
+  ['file/revocation-columns.ts', 'Math.max(upTo, issuedUpToMs ?? Number.POSITIVE_INFINITY)', 'upTo'],
+  [
+    'file/revocation-columns.ts',
+    'Math.max(upTo, issuedUpToMs ?? Number.POSITIVE_INFINITY)',
+    'issuedUpToMs ?? Number.POSITIVE_INFINITY',
+  ],
+  ['file/revocation-rows.ts', 'row = this.#before[row]!', 'row = NONE'],
+  ['file/revocation-rows.ts', 'this.#of.subject(known) === subject ? known : null', 'known'],
+  ['file/revocation-rows.ts', 'if (several.size > 1) this.#rows.set(id, several);', ''],
+  ['file/revocation-file.ts', 'known.lines === null || known.lines.stamp === (await stampOfLines(linesPath))', 'true'],
+  [
+    'file/revocation-file.ts',
+    'known.lines === null || known.lines.stamp === (await stampOfLines(linesPath))',
+    'known.lines === null',
+  ],
+  ['file/revocation-file.ts', 'digest !== null && digest === known.lines?.digest', 'false'],
+  ['file/revocation-file.ts', '[problemAtStart(linesPath, fault), ...lines.problems]', 'lines.problems'],
+  ['file/revocation-entries.ts', 'else this.#complain(() => [', 'else void (() => ['],
+  ['file/revocation-entries.ts', 'if (explained.error) this.#complain', 'if (explained.error) void'],
+  ['file/revocation-entries.ts', 'this.#names.has(key) || ', ''],
+  ['file/revocation-file.ts', 'revocationsFile !== undefined && revocationsFile !== REVOCATION_LINES', 'false'],
+  [
+    'file/revocation-lines-worker.ts',
+    'else if (entries.problems.length < MAX_PROBLEMS) entries.problems.push(entry);',
+    '',
+  ],
+  ['file/revocation-lines-worker.ts', 'for (const revocation of first) rows.add(revocation);', ''],
+  ['file/revocation-lines-worker.ts', 'void rows.add(revocation), places)', 'void rows.add(revocation))'],
+  [
+    'file/revocation-file-source.ts',
+    'read instanceof Fault || read.revocations === last?.revocations',
+    'read instanceof Fault',
+  ],
+  [
+    'file/revocation-file-source.ts',
+    'before !== null && problems.length > 0 ? yield* before.with(revocations) : revocations',
+    'revocations',
+  ],
+  ['file/revocation-file-source.ts', 'read.text, read.lines?.digest ?? null', 'read.text'],
+];
+
+/** What no test can notice, each with its reason. */
+const explained: Readonly<Record<string, string>> = {};
+
+process.exitCode = await runMutation({
+  name: 'recall',
+  mutants: sources.flatMap((file) => [...weakenedGuards(root, file, conditions)]),
+  conditions: word === '' ? conditions : [],
+  tests: [...quick, ...slow],
+  near: (file) =>
+    quick.filter((test) => test.startsWith(file.split('/').slice(0, -1).join('/')) || file.includes('state')),
+  explained: Object.fromEntries(Object.entries(explained).filter(([name]) => `src/${name}`.includes(word))),
+});
