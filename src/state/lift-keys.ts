@@ -103,7 +103,8 @@ async function readKey(
   const bytes = await readBounded(file, MAX_BYTES, signal);
   if (bytes instanceof Fault) return new Fault(`${file}: ${bytes.detail}`);
   const pem = Buffer.from(bytes).toString('latin1').trim();
-  const one = new RegExp(`^-----BEGIN ${label}-----[A-Za-z0-9+/=\\s]+-----END ${label}-----$`).test(pem);
+  const [, begun, ended] = /^-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\s]+-----END ([A-Z ]+)-----$/.exec(pem) ?? [];
+  const one = begun === label && ended === label;
   const key = one ? attempt(() => (label === 'PRIVATE KEY' ? createPrivateKey(pem) : createPublicKey(pem))) : null;
   if (key instanceof Object && key.asymmetricKeyType === 'ed25519') return key;
   const make = label === 'PRIVATE KEY' ? 'openssl genpkey -algorithm ed25519' : 'openssl pkey -in KEY -pubout';

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: texts of the sources, as they stand there
 import { globSync } from 'node:fs';
 import { type Condition, weakenedGuards } from './mutants.ts';
 import { root, runMutation } from './run.ts';

@@ -7,7 +7,9 @@ import { root, runMutation } from './run.ts';
  * after another is deleted, and one condition after another is weakened; the tests must notice.
  */
 
-const sources = globSync(['src/{task,state}/*.ts', 'src/http/target-uri.ts'], { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+const sources = globSync(['src/{task,state}/*.ts', 'src/http/target-uri.ts'], { cwd: root }).filter(
+  (file) => !file.endsWith('.test.ts'),
+);
 const tests = globSync(['src/{task,state}/*.test.ts', 'src/http/target-uri.test.ts'], { cwd: root });
 
 const conditions: readonly Condition[] = [
