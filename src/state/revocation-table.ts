@@ -1,6 +1,6 @@
-import { HashChains, hashOf } from './hash-chains.ts';
+import { bucketHash, HashChains } from './hash-chains.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
-import { PackedTexts } from './packed-texts.ts';
+import { RecordBlocks } from './record-blocks.ts';
 import type { Evidence, Revocation } from './revocation.ts';
 import { hits, type RevocationLookup } from './revocations.ts';
 
@@ -14,7 +14,7 @@ const FIRST_ENTRIES = 1024;
  * them count.
  */
 export class RevocationTable implements RevocationLookup {
-  readonly #records = new PackedTexts();
+  readonly #records = new RecordBlocks();
   readonly #byId = new HashChains();
   readonly #bySubject = new HashChains();
   /** When each ends; 0 where there is no entry. */
@@ -34,7 +34,7 @@ export class RevocationTable implements RevocationLookup {
 
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
     for (const { subject, issuedAt } of evidence) {
-      const hash = hashOf(subject);
+      const hash = bucketHash(subject);
       for (let entry = this.#bySubject.after(hash); entry >= 0; entry = this.#bySubject.after(hash, entry)) {
         if (nowMs >= this.#ends[entry]!) continue;
         const revocation = this.#read(entry);
@@ -93,8 +93,8 @@ export class RevocationTable implements RevocationLookup {
     const entry = this.#free.pop() ?? this.#entries++;
     if (entry >= this.#ends.length) this.#grow();
     this.#records.set(entry, revocation.record);
-    this.#byId.add(hashOf(revocation.id), entry);
-    this.#bySubject.add(hashOf(revocation.subject), entry);
+    this.#byId.add(bucketHash(revocation.id), entry);
+    this.#bySubject.add(bucketHash(revocation.subject), entry);
     // One that ended at the beginning of time is one all the same.
     this.#ends[entry] = Math.max(1, revocation.untilMs);
     this.#seenIn[entry] = pass;
@@ -123,7 +123,7 @@ export class RevocationTable implements RevocationLookup {
   }
 
   #entryOf(revocation: OrderedRevocation): number {
-    const hash = hashOf(revocation.id);
+    const hash = bucketHash(revocation.id);
     let entry = this.#byId.after(hash);
     if (entry < 0) return entry;
     const { record } = revocation;
@@ -132,7 +132,7 @@ export class RevocationTable implements RevocationLookup {
   }
 
   *#with(chains: HashChains, text: string): Iterable<OrderedRevocation> {
-    const hash = hashOf(text);
+    const hash = bucketHash(text);
     for (let entry = chains.after(hash); entry >= 0; entry = chains.after(hash, entry)) yield this.#read(entry);
   }
 
