@@ -7,7 +7,7 @@ const FIRST_BUCKETS = 1024;
 const seed = randomInt(2 ** 32);
 
 /** 32 bits of a text, other ones in each process. */
-export function seededHash(text: string): number {
+export function bucketHash(text: string): number {
   let hash = seed;
   for (let at = 0; at < text.length; at++) {
     hash = Math.imul(hash ^ text.charCodeAt(at), 0x5bd1e995);

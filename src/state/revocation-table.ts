@@ -1,8 +1,8 @@
-import { HashChains, seededHash } from './hash-chains.ts';
+import { bucketHash, HashChains } from './hash-chains.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
+import { RecordBlocks } from './record-blocks.ts';
 import type { Evidence, Revocation } from './revocation.ts';
 import { hits, type RevocationLookup } from './revocations.ts';
-import { TextBlocks } from './text-blocks.ts';
 
 /** More of one subject are not taken: each check of that subject looks at all of them. */
 const MAX_PER_SUBJECT = 100;
@@ -14,7 +14,7 @@ const FIRST_ENTRIES = 1024;
  * them count.
  */
 export class RevocationTable implements RevocationLookup {
-  readonly #records = new TextBlocks();
+  readonly #records = new RecordBlocks();
   readonly #byId = new HashChains();
   readonly #bySubject = new HashChains();
   /** When each ends; 0 where there is no entry. */
@@ -34,7 +34,7 @@ export class RevocationTable implements RevocationLookup {
 
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
     for (const { subject, issuedAt } of evidence) {
-      const hash = seededHash(subject);
+      const hash = bucketHash(subject);
       for (let entry = this.#bySubject.after(hash); entry >= 0; entry = this.#bySubject.after(hash, entry)) {
         if (nowMs >= this.#ends[entry]!) continue;
         const revocation = this.#read(entry);
@@ -93,8 +93,8 @@ export class RevocationTable implements RevocationLookup {
     const entry = this.#free.pop() ?? this.#entries++;
     if (entry >= this.#ends.length) this.#grow();
     this.#records.set(entry, revocation.record);
-    this.#byId.add(seededHash(revocation.id), entry);
-    this.#bySubject.add(seededHash(revocation.subject), entry);
+    this.#byId.add(bucketHash(revocation.id), entry);
+    this.#bySubject.add(bucketHash(revocation.subject), entry);
     // One that ended at the beginning of time is one all the same.
     this.#ends[entry] = Math.max(1, revocation.untilMs);
     this.#seenIn[entry] = pass;
@@ -123,7 +123,7 @@ export class RevocationTable implements RevocationLookup {
   }
 
   #entryOf(revocation: OrderedRevocation): number {
-    const hash = seededHash(revocation.id);
+    const hash = bucketHash(revocation.id);
     let entry = this.#byId.after(hash);
     if (entry < 0) return entry;
     const { record } = revocation;
@@ -132,7 +132,7 @@ export class RevocationTable implements RevocationLookup {
   }
 
   *#with(chains: HashChains, text: string): Iterable<OrderedRevocation> {
-    const hash = seededHash(text);
+    const hash = bucketHash(text);
     for (let entry = chains.after(hash); entry >= 0; entry = chains.after(hash, entry)) yield this.#read(entry);
   }
 

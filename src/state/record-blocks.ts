@@ -11,7 +11,7 @@ interface Columns {
 }
 
 /** Texts by number, in a few large blocks: a hundred thousand strings would be twice as large, and work for the collector. */
-export class TextBlocks {
+export class RecordBlocks {
   #blocks: Buffer[] = [];
   #columns: Columns = columnsOf(FIRST_ENTRIES);
   /** Bytes that are taken of the last block. */
