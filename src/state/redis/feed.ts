@@ -13,6 +13,8 @@ const DEAD_MS = 2000;
 const BLOCK_MS = 500;
 /** Entries of one answer: a hundred of the longest are some megabytes. */
 const MOST = 200;
+/** Entries of one page of everything: with larger ones more outlives the collections of garbage meanwhile, and the heap grows. */
+const PAGE = 50;
 const RETRY_MS = 100;
 /** Everything is read again so often, or so soon where the store has less than is known here; less often where that is much. */
 const RESYNC_MS = 60_000;
@@ -169,7 +171,7 @@ export class RevocationFeed {
     const lost: Lost[] = [];
     const learned = { added: [] as string[], lifted: [] as string[], rejected: [] as string[] };
     for (let cursor = ''; cursor !== '0'; ) {
-      const page = await readPage(link, keys, cursor || '0', MOST, DEAD_MS);
+      const page = await readPage(link, keys, cursor || '0', PAGE, DEAD_MS);
       if (page instanceof Fault) return page.detail;
       if (page.head.history !== history) return 'the history changed while it was read';
       const more = await mirror.take(page.held, lost);
