@@ -9,7 +9,6 @@ import { type Bound, type CheckAddress, listen } from './listen.ts';
 import { authorization, health as healthService } from './messages.ts';
 import { rawRequestSummary } from './raw-request-summary.ts';
 import { encodeAnswer } from './response.ts';
-import { keepAllStreams } from './stream-table.ts';
 
 export interface ServerLimits {
   /** The largest CheckRequest that is read; a larger one is refused by `read`, as a denial. */
@@ -56,7 +55,6 @@ export async function serveChecks(
 ): Promise<CheckServer> {
   // Its errors come back as values and exceptions; lines of its own on standard error would be no JSON.
   setLogVerbosity(logVerbosity.NONE);
-  keepAllStreams();
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes * TRANSPORT_FACTOR,
     'grpc.max_concurrent_streams': limits.concurrentStreams,

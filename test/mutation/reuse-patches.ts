@@ -123,7 +123,7 @@ export const patches: readonly Patch[] = [
       '{\n  if (headers.all(name).length > 1) return repeated(name);',
       '{',
     ),
-    patch('by the reader of values', 'src/http/credentials.ts', 'more.length > 0 || ', ''),
+    patch('by the reader of values', 'src/http/credentials.ts', 'values.length > 1 || ', ''),
   ),
   both(
     'task: a token that is bound to a key is no bearer token',

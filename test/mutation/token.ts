@@ -49,7 +49,7 @@ const conditions: readonly Condition[] = [
   ['verifier.ts', 'by instanceof PublicJwk && proof.embeddedJwk !== null', 'false'],
   ['jws-compact.ts', '!key.supports(algorithm)', 'false'],
   ['http/credentials.ts', ' || headers.unclean.has(name)', ''],
-  ['http/credentials.ts', 'more.length > 0 || ', ''],
+  ['http/credentials.ts', 'values.length > 1 || ', ''],
   ['http/credentials.ts', "value.slice(value.indexOf(' ') + 1).trim()", "value.slice(value.indexOf(' ') + 1)"],
   ['jwt-authorities.ts', 'known?.revision === revision', 'known !== undefined'],
 ];
