@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Audit } from '../../src/observe/audit.ts';
-import { changeEvents } from '../../src/observe/change.ts';
+import { changeEvents, controlEvents } from '../../src/observe/change.ts';
 import { FileSink } from '../../src/observe/sink.ts';
 import { auditRecord } from '../support/audit-observe.ts';
 import { newFolder, removeFolders } from '../support/policy-cli.ts';
@@ -61,7 +61,7 @@ test('docs/audit.md names every member of a line, and no other', () => {
 
 test('docs/audit.md names every event', () => {
   const events = column('| event | members | meaning |');
-  assert.deepEqual(events.toSorted(), ['boot', 'lost', 'withdrawn', ...changeEvents].toSorted());
+  assert.deepEqual(events.toSorted(), ['boot', 'lost', 'withdrawn', ...changeEvents, ...controlEvents].toSorted());
 });
 
 test('the command lines of docs/audit.md verify and find what they say', async () => {
