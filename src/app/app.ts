@@ -169,6 +169,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     book: revocations.book,
     activity: activity.activity,
     policy: policy.holder,
+    revocable: policy.revocable,
     tls: controlTls?.rules ?? null,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
     refused: atMostOnceASecond((address, why, cause) =>

@@ -44,29 +44,29 @@ export function revokedName({ subject }: Pick<Revocation, 'subject'>): Revocatio
  * What is wrong with a name: null where it is known. A revocation of something unknown hits nothing, and is most likely
  * misspelt. Whether a workload, a token or a key exists is not asked.
  */
-export function unknownName({ kind, name }: RevocationName, known: RevocableNames): string | null {
+export function unknownName({ kind, name }: Omit<RevocationName, 'path'>, known: RevocableNames): string | null {
+  if (isKnownName({ kind, name }, known)) return null;
   const quoted = JSON.stringify(name.length <= MAX_SHOWN ? name : `${name.slice(0, MAX_SHOWN)}…`);
   switch (kind) {
     case 'team':
-      if (known.teams.has(name)) return null;
       return `hits nothing: the inventory lists no team ${quoted}; correct it, or list the team`;
     case 'trust domain':
-      if (known.trustDomains.has(name)) return null;
       return `hits nothing: identity.trustDomains has no ${quoted}; correct it, or add the trust domain`;
     case 'issuer':
-      if (known.issuers.has(name) || isKnownDomain(name, known)) return null;
       return `hits nothing, most likely: neither identity.oidc nor task.issuers has the issuer ${quoted}; correct it, or write spiffe://TRUST-DOMAIN for JWT-SVIDs`;
   }
 }
 
-/** What is unknown of what a revocation names: its place in the entry and what to do. For whoever writes one. */
-export function unknownNames(
-  revocation: Pick<Revocation, 'subject'>,
-  known: RevocableNames,
-): readonly { readonly path: DataPath; readonly message: string }[] {
-  const name = revokedName(revocation);
-  const message = name === null ? null : unknownName(name, known);
-  return name === null || message === null ? [] : [{ path: name.path, message }];
+/** Whether a name is one that exists. */
+export function isKnownName({ kind, name }: Omit<RevocationName, 'path'>, known: RevocableNames): boolean {
+  switch (kind) {
+    case 'team':
+      return known.teams.has(name);
+    case 'trust domain':
+      return known.trustDomains.has(name);
+    case 'issuer':
+      return known.issuers.has(name) || isKnownDomain(name, known);
+  }
 }
 
 const MAX_SHOWN = 200;

@@ -15,6 +15,7 @@ import { controlPolicies } from '../../policy/control/decide.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { Activity } from '../../state/activity/model.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
+import type { RevocableNames } from '../../state/revocation-names.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
@@ -30,6 +31,8 @@ export interface ControlStands {
   readonly book: RevocationBook;
   readonly activity: Activity;
   readonly policy: SnapshotHolder;
+  /** What revocations can name; null where no inventory is in force. */
+  readonly revocable: () => RevocableNames | null;
   /** Null without `listen.control.tls`. */
   readonly tls: { readonly ownSvid: TlsServing['ownSvid']; readonly bundles: () => BundleSnapshot } | null;
   readonly state: () => StateShown;
@@ -55,7 +58,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const { audience } = config.control;
   const apart = new WorkerApart(() => stands.policy.sources());
   const api = new ControlApi({
-    parts: partsOf(config, stands, apart),
+    parts: partsOf(stands, apart),
     routes,
     takesTokens: audience !== null,
     authenticate: authenticator({
@@ -102,22 +105,12 @@ function beginSeries(metrics: Metrics): void {
   metrics.control('authz_control_lines_dropped_total', {}, 0);
 }
 
-function partsOf(
-  { identity, task }: Config,
-  { policy, state, book, activity }: ControlStands,
-  apart: Apart,
-): ControlParts {
-  const trustDomains = Object.keys(identity.trustDomains);
-  const taskIssuers = task.issuers.flatMap((issuer) => (issuer.kind === 'jwt-svid' ? [] : [issuer.issuer]));
-  const tokenIssuers = identity.oidc.map(({ issuer }) => issuer);
+function partsOf({ policy, revocable, state, book, activity }: ControlStands, apart: Apart): ControlParts {
   return {
     book,
     activity,
     apart,
-    known: {
-      trustDomains: new Set(trustDomains),
-      issuers: new Set([...trustDomains.map((name) => `spiffe://${name}`), ...tokenIssuers, ...taskIssuers]),
-    },
+    known: revocable,
     snapshot: () => {
       const snapshot = policy.current();
       return snapshot === null ? null : { inventory: snapshot.inventory, policies: controlPolicies(snapshot) };

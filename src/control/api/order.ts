@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { type Revocation, subjectParts } from '../../state/revocation.ts';
 import { oneSubject, revocationFields, revocationId } from '../../state/revocation-entry.ts';
+import { isKnownName, type RevocationName, revokedName } from '../../state/revocation-names.ts';
 import type { ControlParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
 
@@ -36,37 +37,20 @@ export const orderSchema = z
  */
 export function orderProblem(order: Order, parts: ControlParts, nowMs: number): ApiProblem | null {
   if (order.untilMs <= nowMs) return ApiProblem.of('end_past', 'until is past; write a time to come');
-  const [first = ''] = subjectParts(order.subject);
-  switch (order.kind) {
-    case 'under':
-    case 'workload': {
-      const [trustDomain = '', ...path] = first.slice('spiffe://'.length).split('/');
-      if (!parts.known.trustDomains.has(trustDomain))
-        return unknown(`no trust domain is called ${trustDomain}: it is not under identity.trustDomains`);
-      if (path.length > 0 || order.confirmed) return null;
-      const detail = `every workload of ${trustDomain} would be refused; confirm it with "confirm": true`;
-      return ApiProblem.of('confirm_missing', detail);
-    }
-    case 'owner': {
-      const inventory = parts.snapshot()?.inventory;
-      return inventory?.known.teams.has(first) === true ? null : unknown(`no team of the inventory is called ${first}`);
-    }
-    case 'task':
-    case 'subject':
-      return issuerProblem(first, parts);
-    case 'token':
-      return first.startsWith('sha256:') ? null : issuerProblem(first, parts);
-    case 'key':
-    case 'certificate':
-      return null;
-  }
+  const names = parts.known();
+  if (names === null) return ApiProblem.of('policy_unavailable');
+  const name = revokedName(order);
+  if (name !== null && !isKnownName(name, names))
+    return ApiProblem.of('subject_unknown', UNKNOWN[name.kind](name.name).slice(0, 512));
+  const reachesAll = order.kind === 'under' && subjectParts(order.subject)[0] === `spiffe://${name?.name}`;
+  if (!reachesAll || order.confirmed) return null;
+  const detail = `every workload of ${name?.name} would be refused; confirm it with "confirm": true`;
+  return ApiProblem.of('confirm_missing', detail);
 }
 
-function issuerProblem(issuer: string, { known }: ControlParts): ApiProblem | null {
-  if (known.issuers.has(issuer)) return null;
-  return unknown(
-    `no issuer is called ${issuer}; name one of the configuration, or spiffe://TRUST-DOMAIN for JWT-SVIDs`,
-  );
-}
-
-const unknown = (detail: string): ApiProblem => ApiProblem.of('subject_unknown', detail.slice(0, 512));
+const UNKNOWN: Readonly<Record<RevocationName['kind'], (name: string) => string>> = {
+  team: (name) => `no team of the inventory is called ${name}`,
+  'trust domain': (name) => `no trust domain is called ${name}: it is not under identity.trustDomains`,
+  issuer: (name) =>
+    `no issuer is called ${name}; name one of the configuration, or spiffe://TRUST-DOMAIN for JWT-SVIDs`,
+};

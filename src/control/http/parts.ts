@@ -3,6 +3,7 @@ import type { ControlPolicies } from '../../policy/control/decide.ts';
 import type { Scenario } from '../../policy/load/scenario.ts';
 import type { Activity } from '../../state/activity/model.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
+import type { RevocableNames } from '../../state/revocation-names.ts';
 
 /** What takes too long for the thread that answers checks. Each gives plain data, or the problem that there is with it. */
 export interface Apart {
@@ -17,12 +18,8 @@ export interface ControlParts {
   readonly book: RevocationBook;
   readonly activity: Activity;
   readonly apart: Apart;
-  /** Names that an order may not misspell. */
-  readonly known: {
-    readonly trustDomains: ReadonlySet<string>;
-    /** Of identity tokens and of tasks; `spiffe://TRUST-DOMAIN` for those of JWT-SVIDs. */
-    readonly issuers: ReadonlySet<string>;
-  };
+  /** Names that an order may not misspell; null while none could be loaded. */
+  readonly known: () => RevocableNames | null;
   /** What `GET /state` shows: plain data without secrets. */
   readonly state: () => StateShown;
 }
