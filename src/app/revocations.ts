@@ -60,7 +60,7 @@ export async function startRevocations(
   const ordered = await startOrdered(config, shared, reports);
   const { stored } = ordered;
   const book = new JoinedBook(() => file?.applying ?? null, ordered.book);
-  const missing = (nowMs: number) => [...(file?.missing ?? []), ...ordered.missing(nowMs)];
+  const missing = (nowMs: number) => [file?.unread ?? [], ordered.missing(nowMs)].flat();
   const inForce = (nowMs: number) => (missing(nowMs).length > 0 ? null : book.inForce(nowMs));
   const problems = () => file?.problems ?? [];
   const unknownNames = () => {
@@ -73,8 +73,7 @@ export async function startRevocations(
     inForce,
     missing,
     current: (nowMs) => {
-      const [unread] = file?.missing ?? [];
-      const unknown = unread ?? stored?.unknown(nowMs) ?? null;
+      const unknown = file?.unread ?? stored?.unknown(nowMs) ?? null;
       return unknown === null ? book.lookup : new Fault(unknown);
     },
     revision: () => `${file?.revision ?? ''} ${ordered.revision()}`,

@@ -9,5 +9,5 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
-/** The value of a JSON text, by the loose rules of `JSON.parse`; null where it is none. For texts that we wrote ourselves. */
+/** The value of a JSON text, by the loose rules of `JSON.parse`; null where it is none. For texts whose shape is looked at afterwards, or that we wrote. */
 export const jsonOf = (text: string): unknown => attempt(() => JSON.parse(text));

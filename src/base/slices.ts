@@ -7,12 +7,18 @@ export type Steps<T> = Generator<void, T>;
 const SLICE_MS = 4;
 
 /** Turns at a thread that others wait for. */
-class Turns {
+export class Turns {
+  readonly #sliceMs: number;
   #began = performance.now();
+
+  /** `sliceMs`: how long one turn may be. */
+  constructor(sliceMs: number) {
+    this.#sliceMs = sliceMs;
+  }
 
   /** Whether this turn has been long enough. */
   get over(): boolean {
-    return performance.now() - this.#began >= SLICE_MS;
+    return performance.now() - this.#began >= this.#sliceMs;
   }
 
   /** Lets the others have theirs. */
@@ -24,7 +30,7 @@ class Turns {
 
 /** Runs all steps, in turns. */
 export async function inSlices<T>(steps: Steps<T>): Promise<T> {
-  const turns = new Turns();
+  const turns = new Turns(SLICE_MS);
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;

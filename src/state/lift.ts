@@ -1,4 +1,5 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
+import { jsonOf } from '../base/json.ts';
 
 /** What is signed: nothing that is signed elsewhere begins so. */
 const DOMAIN = 'cedar-ext-authz lift 1\n';
@@ -43,16 +44,13 @@ export async function verifiedLift(
 function readLift(record: string): { readonly lift: Lift; readonly signature: Buffer } | null {
   const [, until, json] = /^(\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
   if (json === undefined) return null;
-  try {
-    const parts = JSON.parse(json) as readonly unknown[];
-    const [id, digest, atMs, by, reason, signature] = parts as readonly string[];
-    if (parts.length !== 6 || !Number.isSafeInteger(atMs)) return null;
-    if (![id, digest, by, reason, signature].every((text) => typeof text === 'string')) return null;
-    const lift = { id, digest, untilMs: Number(until), atMs: Number(atMs), by, reason } as Lift;
-    return { lift, signature: Buffer.from(signature!, 'base64url') };
-  } catch {
-    return null;
-  }
+  const parts = jsonOf(json);
+  if (!Array.isArray(parts) || parts.length !== 6) return null;
+  const [id, digest, atMs, by, reason, signature] = parts as readonly string[];
+  if (!Number.isSafeInteger(atMs)) return null;
+  if (![id, digest, by, reason, signature].every((text) => typeof text === 'string')) return null;
+  const lift = { id, digest, untilMs: Number(until), atMs: Number(atMs), by, reason } as Lift;
+  return { lift, signature: Buffer.from(signature!, 'base64url') };
 }
 
 const holds = (text: Buffer, key: KeyObject, signature: Buffer): Promise<boolean> =>

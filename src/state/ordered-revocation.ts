@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { jsonOf } from '../base/json.ts';
 import { REVOCATION_ID, type Revocation, type RevocationKind, revocable } from './revocation.ts';
 
 /** The longest record that is read: the texts of a revocation are bounded, so that none is longer. */
@@ -53,7 +54,7 @@ export class OrderedRevocation implements Revocation {
   static read(record: string): OrderedRevocation | null {
     const [, until, at, json] = /^(\d{1,15}) (\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
     if (json === undefined || record.length > MAX_RECORD_BYTES) return null;
-    const parts = parsed(json);
+    const parts = jsonOf(json);
     if (!Array.isArray(parts) || parts.length !== 5) return null;
     const [id, subject, issuedUpToMs, reason, by] = parts as readonly unknown[];
     if (![id, subject, reason, by].every((text) => typeof text === 'string') || !REVOCATION_ID.test(id as string))
@@ -62,13 +63,5 @@ export class OrderedRevocation implements Revocation {
     const fields = { id, subject, issuedUpToMs, untilMs: Number(until), reason, by } as Omit<Revocation, 'kind'>;
     const read = new OrderedRevocation(fields, Number(at));
     return Object.hasOwn(revocable, read.kind) && read.record === record ? read : null;
-  }
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch {
-    return null;
   }
 }

@@ -2,6 +2,7 @@ import { OrderedRevocation } from './ordered-revocation.ts';
 import type { Revocation } from './revocation.ts';
 import {
   type KnownRevocation,
+  knownOrder,
   type LiftOrder,
   MAX_ORDERED,
   MAX_ORDERED_BYTES,
@@ -34,12 +35,12 @@ export class ProcessBook implements RevocationBook {
   }
 
   *all(): Iterable<KnownRevocation> {
-    for (const revocation of this.#table.values()) yield known(revocation);
+    for (const revocation of this.#table.values()) yield knownOrder(revocation, 'memory');
   }
 
   get(id: string): KnownRevocation | null {
     const revocation = this.#table.get(id);
-    return revocation === null ? null : known(revocation);
+    return revocation === null ? null : knownOrder(revocation, 'memory');
   }
 
   inForce(nowMs: number): number {
@@ -83,12 +84,6 @@ export class ProcessBook implements RevocationBook {
 }
 
 const bytesOf = ({ record }: OrderedRevocation): number => ENTRY_BYTES + 2 * record.length;
-
-const known = (revocation: OrderedRevocation): KnownRevocation => ({
-  revocation,
-  origin: 'memory',
-  orderedAtMs: revocation.atMs,
-});
 
 const done = (result: 'stored' | 'unchanged', atMs: number): OrderResult => ({
   result,

@@ -1,3 +1,4 @@
+import type { OrderedRevocation } from './ordered-revocation.ts';
 import type { Revocation } from './revocation.ts';
 import type { RevocationLookup } from './revocations.ts';
 
@@ -10,6 +11,13 @@ export interface KnownRevocation {
   readonly origin: RevocationOrigin;
   readonly orderedAtMs: number | null;
 }
+
+/** An order as a book lists it. */
+export const knownOrder = (revocation: OrderedRevocation, origin: RevocationOrigin): KnownRevocation => ({
+  revocation,
+  origin,
+  orderedAtMs: revocation.atMs,
+});
 
 /** An order that ends one revocation before its end. */
 export interface LiftOrder {

@@ -1,7 +1,7 @@
 import type { Evidence, Revocation } from './revocation.ts';
 
 /** Clocks of issuers may be so far behind: what seems to be issued a little after the moment is hit too. */
-export const SKEW_MS = 5000;
+const SKEW_MS = 5000;
 
 /** What applies to requests. */
 export interface RevocationLookup {
@@ -24,5 +24,9 @@ export interface RevocationListing extends RevocationLookup {
 }
 
 /** Whether a revocation hits a credential that was issued then (seconds; null: not known). */
-export const hits = ({ issuedUpToMs, untilMs }: Revocation, issuedAt: number | null, nowMs: number): boolean =>
+export const hits = (
+  { issuedUpToMs, untilMs }: Pick<Revocation, 'issuedUpToMs' | 'untilMs'>,
+  issuedAt: number | null,
+  nowMs: number,
+): boolean =>
   nowMs < untilMs && (issuedUpToMs === null || issuedAt === null || issuedAt * 1000 <= issuedUpToMs + SKEW_MS);

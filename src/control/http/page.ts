@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { attempt } from '../../base/attempt.ts';
+import { jsonOf } from '../../base/json.ts';
 import { ApiProblem } from './problem.ts';
 import type { Slices } from './slices.ts';
 
@@ -44,7 +44,7 @@ export function readCursor(
   cursor: string | undefined,
 ): readonly (string | null)[] | undefined | ApiProblem {
   if (cursor === undefined) return undefined;
-  const read = attempt(() => JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown);
+  const read = jsonOf(Buffer.from(cursor, 'base64url').toString());
   const good =
     Array.isArray(read) &&
     read.length === parts + 1 &&

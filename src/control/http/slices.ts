@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { Turns } from '../../base/slices.ts';
 
 /** The longest piece of work on the thread that answers checks, in milliseconds: less than the 5 that are promised. */
 const PIECE_MS = 2;
@@ -6,7 +6,7 @@ const PIECE_MS = 2;
 /** Cuts a long piece of work into slices, so that checks are answered between them. */
 export class Slices {
   readonly #endsAt: number;
-  #piece = performance.now();
+  readonly #turns = new Turns(PIECE_MS);
 
   /** `limitMs`: how long all of the work may take. */
   constructor(limitMs: number) {
@@ -15,13 +15,12 @@ export class Slices {
 
   /** Whether a pause is due. */
   get due(): boolean {
-    return performance.now() - this.#piece > PIECE_MS;
+    return this.#turns.over;
   }
 
   /** Lets others run. False: the time for all of the work is over. */
   async pause(): Promise<boolean> {
-    await turn();
-    this.#piece = performance.now();
-    return this.#piece < this.#endsAt;
+    await this.#turns.next();
+    return performance.now() < this.#endsAt;
   }
 }

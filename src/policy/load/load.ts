@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
+import { atOnce, type Steps } from '../../base/slices.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { restoreInventory } from '../../inventory/load.ts';
 import { type Problem, problemAtStart } from '../../source/problem.ts';
@@ -40,8 +41,7 @@ export async function loadSnapshot(engine: Engine, sources: Sources): Promise<Lo
 
 /** Loads sources that were judged already, by `validate` or its worker. */
 export function install(engine: Engine, sources: Sources, validated: ValidatedPolicies): Loaded | Rejection {
-  const pieces = installing(engine, sources, validated);
-  for (let piece = pieces.next(); ; piece = pieces.next()) if (piece.done) return piece.value;
+  return atOnce(installing(engine, sources, validated));
 }
 
 /** The same, with a turn of the event loop after each piece: what is served meanwhile does not wait for all of it. */
@@ -57,11 +57,7 @@ export async function installInTurns(
   }
 }
 
-function* installing(
-  engine: Engine,
-  sources: Sources,
-  validated: ValidatedPolicies,
-): Generator<void, Loaded | Rejection> {
+function* installing(engine: Engine, sources: Sources, validated: ValidatedPolicies): Steps<Loaded | Rejection> {
   const inventory = restoreInventory(validated.inventory);
   if (inventory === null) return transient('the inventory that was judged cannot be read again');
   yield;

@@ -1,3 +1,4 @@
+import { jsonOf } from '../../base/json.ts';
 import { withoutTokens } from '../../base/redact.ts';
 import type { DecisionSummary } from './model.ts';
 
@@ -56,12 +57,8 @@ export function decodeSummary(text: string): DecisionSummary | null {
 
 /** The JSON object in a text; null where it holds none. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = jsonOf(text);
+  return isObject(value) ? value : null;
 }
 
 export const isText = (value: unknown): value is string => typeof value === 'string';

@@ -79,8 +79,9 @@ export class RevocationFileSource {
     });
   }
 
-  get missing(): readonly string[] {
-    return this.#applying === null ? [`the revocations in ${this.#file} could not be read`] : [];
+  /** Why nothing applies yet; null: something does. */
+  get unread(): string | null {
+    return this.#applying === null ? `the revocations in ${this.#file} could not be read` : null;
   }
 
   /** Tells of each change of what applies. */

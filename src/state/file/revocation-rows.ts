@@ -52,13 +52,11 @@ export class RevocationRows implements NamedRows {
   at(row: number): Revocation {
     const { texts, reasons, by } = this.#table;
     const subject = this.subject(row);
-    const issuedUpToMs = this.issuedUpToMs(row);
     return {
       id: this.id(row),
       kind: kindOf(subject),
       subject,
-      issuedUpToMs: issuedUpToMs === Number.POSITIVE_INFINITY ? null : issuedUpToMs,
-      untilMs: this.untilMs(row),
+      ...this.timesOf(row),
       reason: textAt(texts, reasons[row]!),
       by: textAt(texts, by[row]!),
     };
@@ -81,6 +79,14 @@ export class RevocationRows implements NamedRows {
 
   subject(row: number): string {
     return this.#subjects[row]!;
+  }
+
+  timesOf(row: number): Pick<Revocation, 'untilMs' | 'issuedUpToMs'> {
+    const issuedUpToMs = this.issuedUpToMs(row);
+    return {
+      untilMs: this.untilMs(row),
+      issuedUpToMs: issuedUpToMs === Number.POSITIVE_INFINITY ? null : issuedUpToMs,
+    };
   }
 
   untilMs(row: number): number {

@@ -1,6 +1,6 @@
 import { atOnce, type Steps } from '../../base/slices.ts';
 import type { Evidence, Revocation } from '../revocation.ts';
-import { type RevocationListing, SKEW_MS } from '../revocations.ts';
+import { hits, type RevocationListing } from '../revocations.ts';
 import { ColumnsBuilder, STEP } from './revocation-columns.ts';
 import { RevocationRows, RowsById } from './revocation-rows.ts';
 
@@ -43,9 +43,7 @@ export class RevocationSet implements RevocationListing {
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
     const rows = this.#rows;
     for (const { subject, issuedAt } of evidence)
-      for (const row of rows.with(subject))
-        if (nowMs < rows.untilMs(row) && (issuedAt === null || issuedAt * 1000 <= rows.issuedUpToMs(row) + SKEW_MS))
-          return rows.at(row);
+      for (const row of rows.with(subject)) if (hits(rows.timesOf(row), issuedAt, nowMs)) return rows.at(row);
     return null;
   }
 

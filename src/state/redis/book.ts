@@ -6,6 +6,7 @@ import { OrderedRevocation } from '../ordered-revocation.ts';
 import type { Revocation } from '../revocation.ts';
 import {
   type KnownRevocation,
+  knownOrder,
   type LiftOrder,
   MAX_ORDERED,
   MAX_ORDERED_BYTES,
@@ -118,12 +119,12 @@ export class RedisBook implements RevocationBook {
   }
 
   *all(): Iterable<KnownRevocation> {
-    for (const revocation of this.#mirror.table.values()) yield known(revocation);
+    for (const revocation of this.#mirror.table.values()) yield knownOrder(revocation, 'store');
   }
 
   get(id: string): KnownRevocation | null {
     const revocation = this.#mirror.table.get(id);
-    return revocation === null ? null : known(revocation);
+    return revocation === null ? null : knownOrder(revocation, 'store');
   }
 
   inForce(nowMs: number): number {
@@ -240,9 +241,3 @@ function refusedBy(word: string | undefined): OrderResult {
   if (word === 'history') return unavailable('the store began a new history; order it again');
   return unavailable('the store answered with something else');
 }
-
-const known = (revocation: OrderedRevocation): KnownRevocation => ({
-  revocation,
-  origin: 'store',
-  orderedAtMs: revocation.atMs,
-});
