@@ -10,7 +10,6 @@ import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
-import type { Audit } from '../observe/audit.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
 import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
@@ -159,11 +158,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     ownerOf: policy.ownerOf,
     backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
-  const opened = new Later<Audit>();
   control = await startControl(config, {
     log,
     metrics,
-    withAudit: (run) => opened.use(run),
+    withAudit: telemetry.withAudit,
     identity,
     revocations: revocationSource,
     book: revocations.book,
@@ -178,7 +176,6 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   });
   if (control !== null) begin(control);
   const audit = await telemetry.openAudit();
-  opened.set(audit);
   const stages: Stages = {
     hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',

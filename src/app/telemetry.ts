@@ -26,6 +26,8 @@ export interface Telemetry extends Part, Reporters {
   readonly unsafe: readonly string[];
   /** Opens every sink of the audit; changes that were reported before are its first lines. Throws when one cannot be written. */
   openAudit(): Promise<Audit>;
+  /** Runs with the audit, once it is open. */
+  withAudit<R>(run: (audit: Audit) => Promise<R>): Promise<R>;
 }
 
 /** How long the audit may take at the end to write what waits. */
@@ -45,6 +47,7 @@ export function startTelemetry(config: Config, { stdout, log: write, version, no
     metrics,
     unsafe,
     audit: { change: (what) => void opened.use(async (open) => open.change(what)) },
+    withAudit: (run) => opened.use(run),
     openAudit: async () => {
       const { sinks, queue, onFailure } = config.audit;
       audit = await Audit.start({

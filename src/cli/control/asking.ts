@@ -18,17 +18,28 @@ async function connected(values: Values, misuse: Misuse, io: Io): Promise<Contro
   return UNREAD;
 }
 
+/** Of whoever gives an order. */
+export const ORDER_OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  reason: { type: 'string' },
+  'idempotency-key': { type: 'string' },
+} as const;
+export const ORDER_USAGE = `  --idempotency-key KEY
+                     the same order again: what was taken already is not taken twice
+${CONNECTION_USAGE}`;
+
 /** One order to the control API: sent once, under a key by which it can be sent again without being taken twice. */
 export async function sendOrder(
-  line: { readonly values: Values; readonly misuse: Misuse },
-  { idempotencyKey = randomUUID(), ...ask }: Ask,
+  line: { readonly values: CommandLine<typeof ORDER_OPTIONS>['values']; readonly misuse: Misuse },
+  order: Pick<Ask, 'path' | 'body'>,
   text: (answer: Members) => string,
   io: Io,
 ): Promise<number> {
   const { values, misuse } = line;
   const connection = await connected(values, misuse, io);
   if (typeof connection === 'number') return connection;
-  const answer = await call(connection, { ...ask, idempotencyKey });
+  const { 'idempotency-key': idempotencyKey = randomUUID() } = values;
+  const answer = await call(connection, { method: 'POST', ...order, idempotencyKey });
   if (answer.kind === 'problem') return refused(answer, values.json === true, io);
   if (answer.kind === 'none') {
     io.err(`${connection.url}: ${answer.fault}\n`);

@@ -3,8 +3,8 @@ import { Fault } from '../../base/fault.ts';
 import { command } from '../commands.ts';
 import { momentBy } from '../moment.ts';
 import { plainOutput } from '../printable.ts';
-import { type Members, sendOrder, shown } from './asking.ts';
-import { CONNECTION_OPTIONS, CONNECTION_USAGE } from './connection.ts';
+import { type Members, ORDER_OPTIONS, ORDER_USAGE, sendOrder, shown } from './asking.ts';
+
 import { subjectText } from './lists.ts';
 
 const REVOKE_USAGE = `revoke KIND SUBJECT --reason TEXT --until TIME --control URL …
@@ -25,19 +25,15 @@ const REVOKE_USAGE = `revoke KIND SUBJECT --reason TEXT --until TIME --control U
   --id ID            the id of the revocation; made if left out
   --dry-run          only says what it would refuse
   --confirm          confirms that a whole trust domain is meant
-  --idempotency-key KEY
-                     the same order again: what was taken already is not taken twice
-${CONNECTION_USAGE}`;
+${ORDER_USAGE}`;
 
 const REVOKE_OPTIONS = {
-  ...CONNECTION_OPTIONS,
-  reason: { type: 'string' },
+  ...ORDER_OPTIONS,
   until: { type: 'string' },
   'issued-up-to': { type: 'string' },
   id: { type: 'string' },
   'dry-run': { type: 'boolean' },
   confirm: { type: 'boolean' },
-  'idempotency-key': { type: 'string' },
 } as const;
 
 const ONE = ['workload', 'under', 'owner', 'key', 'certificate'];
@@ -68,32 +64,18 @@ export const revoke = plainOutput(
       reason,
     };
     const dry = values['dry-run'] === true;
-    const key = values['idempotency-key'];
-    return sendOrder(
-      line,
-      {
-        method: 'POST',
-        path: dry ? '/revocations?dryRun=true' : '/revocations',
-        body,
-        ...(key === undefined ? {} : { idempotencyKey: key }),
-      },
-      dry ? dryText : takenText,
-      io,
-    );
+    const path = dry ? '/revocations?dryRun=true' : '/revocations';
+    return sendOrder(line, { path, body }, dry ? dryText : takenText, io);
   }),
 );
 
 const LIFT_USAGE = `lift ID --reason TEXT --control URL …
   ends a revocation before its end; 1 with the reason where the control API refuses
   --reason TEXT      why
-  --idempotency-key KEY
-                     the same order again: what was taken already is not taken twice
-${CONNECTION_USAGE}`;
+${ORDER_USAGE}`;
 
 const LIFT_OPTIONS = {
-  ...CONNECTION_OPTIONS,
-  reason: { type: 'string' },
-  'idempotency-key': { type: 'string' },
+  ...ORDER_OPTIONS,
 } as const;
 
 /** `lift ID`: 0 when the control API took it, 1 with its sentence when it refuses, 2 when it did not answer. */
@@ -104,15 +86,9 @@ export const lift = plainOutput(
     if (id === undefined || more.length > 0) return misuse('name one revocation by its id');
     const { reason } = values;
     if (reason === undefined) return misuse('state why: --reason TEXT');
-    const key = values['idempotency-key'];
     return sendOrder(
       line,
-      {
-        method: 'POST',
-        path: `/revocations/${encodeURIComponent(id)}/lift`,
-        body: { reason },
-        ...(key === undefined ? {} : { idempotencyKey: key }),
-      },
+      { path: `/revocations/${encodeURIComponent(id)}/lift`, body: { reason } },
       (answer) => `lifted ${id}${whereText(answer)}`,
       io,
     );
