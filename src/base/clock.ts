@@ -14,3 +14,11 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Resolves after so many milliseconds, or as soon as `sooner` does. */
+export async function pause(clock: Clock, milliseconds: number, sooner?: Promise<void>): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const cancel = clock.after(milliseconds, over.resolve);
+  await (sooner === undefined ? over.promise : Promise.race([over.promise, sooner]));
+  cancel();
+}

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import { signLift } from '../lift.ts';
 import type { LiftKeys } from '../lift-keys.ts';
 import { OrderedRevocation } from '../ordered-revocation.ts';
@@ -189,7 +189,7 @@ export class RedisBook implements RevocationBook {
   /** Writes back what the store lost, or as much of it as there is room for. */
   async #restore(lost: readonly Lost[]): Promise<void> {
     const { clock, onEvent } = this.#parts;
-    await new Promise<void>((resolve) => void clock.after(Math.random() * RESTORE_AFTER_MS, resolve));
+    await pause(clock, Math.random() * RESTORE_AFTER_MS);
     for (let at = 0; at < lost.length; at += RESTORED_AT_ONCE) {
       const some = lost.slice(at, at + RESTORED_AT_ONCE);
       const limits = [MAX_ORDERED, MAX_ORDERED_BYTES].map(String);

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import type { Learned, Lost, RevocationMirror } from '../revocation-mirror.ts';
@@ -129,10 +129,7 @@ export class RevocationFeed {
     while (!this.#stopping) {
       this.#fault = await this.#connect();
       this.#history = null;
-      const over = Promise.withResolvers<void>();
-      const cancel = this.#parts.clock.after(RETRY_MS * (0.5 + Math.random()), over.resolve);
-      await Promise.race([over.promise, this.#wake.promise]);
-      cancel();
+      await pause(this.#parts.clock, RETRY_MS * (0.5 + Math.random()), this.#wake.promise);
     }
   }
 

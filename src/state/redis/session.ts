@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import { type History, stateLoad } from '../model.ts';
@@ -274,10 +274,7 @@ export class SessionKeeper {
 
   /** Waits, or until somebody asks for a look, or for the end. */
   async #pause(milliseconds: number): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    const cancel = this.#parts.clock.after(milliseconds, over.resolve);
-    await Promise.race([over.promise, this.#wake.promise]);
-    cancel();
+    await pause(this.#parts.clock, milliseconds, this.#wake.promise);
     this.#wake = Promise.withResolvers();
   }
 }
