@@ -105,8 +105,8 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** With the memory that the program asks for in its first line. */
 const asShipped: Command = (args) => {
-  const [, flag = ''] = /^#!.* (--\S+)\n/.exec(readFileSync(main, 'utf8')) ?? [];
-  return { file: process.execPath, args: [flag, main, ...args] };
+  const [, flags = ''] = /^#!.* node (.*)\n/.exec(readFileSync(main, 'utf8')) ?? [];
+  return { file: process.execPath, args: [...flags.split(' '), main, ...args] };
 };
 
 const common = { until: '2099-12-31T00:00:00Z', reason: 'leaked in a log, see INC-1', by: 'security@prod.example' };
