@@ -5,11 +5,13 @@ import { check } from '../check/check.ts';
 import { recall } from '../check/recall.ts';
 import { toRecord } from '../check/record.ts';
 import { redeemer } from '../check/redeem.ts';
+import { registered } from '../check/registered.ts';
 import { revoked } from '../check/revoked.ts';
 import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
+import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
 import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
@@ -25,6 +27,7 @@ import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
+import { startRegistry } from './tasks/registry.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
 import { startTrust } from './trust.ts';
 
@@ -41,6 +44,8 @@ export interface App {
   readonly control: string | null;
   /** The port of the status pages; null when they are off. */
   readonly statusPort: number | null;
+  /** The tasks that began. */
+  readonly tasks: TaskRegistry;
   /** Looks at policies and inventory again now, and opens audit files anew that were moved away. */
   reload(): Promise<void>;
   /** Stops taking checks, answers those in flight, writes what waits, and closes everything. */
@@ -111,6 +116,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const reports = revocationReports(telemetry);
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
+  const registry = begin(await startRegistry(config));
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
@@ -125,7 +131,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
           onBug,
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, checkTls, identity, stored, activity, tasks, revocations, telemetry];
+  const parts = [policy, trust, checkTls, identity, stored, activity, tasks, revocations, registry, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -158,6 +164,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     ownerOf: policy.ownerOf,
     backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
+  const registrations = {
+    ...registry,
+    widerPurposes: (purpose: string) => policy.holder.current()?.inventory.widerPurposes(purpose) ?? [],
+  };
   control = await startControl(config, {
     log,
     metrics,
@@ -186,6 +196,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     readTask: tasks.read,
     recall: (caller, task, input, headers, nowMs) =>
       revoked(revocationSource, caller, task, input.connection.checkPeer, nowMs) ??
+      registered(registrations, task, nowMs) ??
       recall(caller, task, input, headers, nowMs),
     redeem: redeemer(state, clock, revocations.revision),
   };
@@ -228,6 +239,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   return {
     ...addresses,
     statusPort: status?.port ?? null,
+    tasks: registry.registry,
     reload: async () => {
       audit.reopen();
       await policy.holder.refresh();

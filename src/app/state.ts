@@ -28,7 +28,7 @@ export async function startState(
     const status = () => ({ state: { store: 'memory' } });
     return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
-  const { activity, ...server } = state;
+  const { activity, tasks: _tasks, ...server } = state;
   const options: StoreOptions = {
     ...server,
     maxEntries: limits.rememberedProofs,

@@ -19,7 +19,8 @@ test('without a section the state is the memory of the process', () => {
   const config = loadConfig(REST, '/c/config.yaml', {});
   assert.ok(isConfig(config));
   const activity = { denials: 10_000, allows: 1000, oneAllowIn: 100, workloads: 10_000 };
-  assert.deepEqual(config.state, { store: 'memory', activity, unsafePlaintext: false, unsafeMaxStale: false });
+  const tasks = { perWorkload: 1000, all: 100_000 };
+  assert.deepEqual(config.state, { store: 'memory', activity, tasks, unsafePlaintext: false, unsafeMaxStale: false });
 });
 
 test('a store by its URL: host, port, database, TLS, socket', () => {

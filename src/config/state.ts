@@ -134,6 +134,19 @@ const activity = () =>
         contradiction(ctx, ['allows'], 'are counted by workload; set it to 0 too, or state.activity.workloads higher');
     });
 
+const tasks = () =>
+  s
+    .section({
+      perWorkload: s
+        .count(1, 100_000)
+        .prefault(1000)
+        .describe('Registered tasks of one workload, those that are over and still remembered among them'),
+      all: s.count(1, 1_000_000).prefault(100_000).describe('The same of all workloads together, 1 KiB each'),
+    })
+    .check((ctx) => {
+      if (ctx.value.perWorkload > ctx.value.all) contradiction(ctx, ['perWorkload'], 'is more than state.tasks.all');
+    });
+
 /** The section `state`: what outlives a request. */
 export const state = (folder: string) =>
   s
@@ -181,6 +194,7 @@ export const state = (folder: string) =>
       activity: activity()
         .prefault({})
         .describe('What the lists of the control API are made of; the same in all sidecars with one store'),
+      tasks: tasks().prefault({}).describe('How many registered tasks there may be; beyond, none begins'),
       unsafePlaintext: s
         .flag()
         .prefault(false)
@@ -215,8 +229,8 @@ export const state = (folder: string) =>
         contradiction(ctx, ['sentinel'], `lies off the loopback address without state.tls: ${advice}`);
     })
     .transform((value) => {
-      const { store, url, sentinel, tls: given, timeout, durability, replicas, activity, ...rest } = value;
-      if (store === 'memory') return { store, activity, unsafePlaintext: false, unsafeMaxStale: false } as const;
+      const { store, url, sentinel, tls: given, timeout, durability, replicas, activity, tasks, ...rest } = value;
+      if (store === 'memory') return { store, activity, tasks, unsafePlaintext: false, unsafeMaxStale: false } as const;
       const overTls = url?.kind === 'tcp' && url.tls;
       return {
         store,
@@ -231,6 +245,7 @@ export const state = (folder: string) =>
         maxStaleMs: rest.unsafeMaxStale ?? rest.maxStale,
         unsafeMaxStale: rest.unsafeMaxStale !== null,
         activity,
+        tasks,
         unsafePlaintext: rest.unsafePlaintext,
       } as const;
     });

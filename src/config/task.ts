@@ -24,6 +24,12 @@ const issuerScope = {
     .describe(
       'forwarded: a token is passed on unchanged; the caller is appended to the chain, and assurance is at most 1',
     ),
+  registration: s
+    .word(['required', 'optional'])
+    .prefault('optional')
+    .describe(
+      'required: its tasks must be registered, see [tasks.md](tasks.md#registered-tasks); optional: they may be',
+    ),
   unsafeBearer: s.flag().describe('Accepts unbound tokens (assurance 1): a thief can use them'),
 };
 

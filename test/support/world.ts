@@ -124,6 +124,8 @@ async function startWorld(options: WorldOptions = {}) {
     target: app.check ?? '',
     /** Where the control API is asked; null where it is off. */
     control: app.control,
+    /** The registry of the sidecar. */
+    tasks: app.tasks,
     /** Another client of the same port, over mutual TLS with this certificate. */
     as: (shown: Shown): CheckPort => checkPort(app.check ?? '', auditFile, shown),
     folder,

@@ -1,4 +1,5 @@
 import type { Reason } from '../../../src/base/outcome.ts';
+import { aroundRegistered, endOf, lapsedOf } from '../../support/registering.ts';
 import type { Mutation } from '../../support/tokens.ts';
 import { workload } from '../../support/world.ts';
 import {
@@ -74,6 +75,11 @@ export const task: Family<'task'> = {
     agentByTxn({}, { headers: { 'x-task-id': 't-42', 'x-task-purpose': 'reconcile-invoices' } }),
     agentByTxn({}, { headers: { 'x-task-id': 't-43', 'x-task-purpose': 'reconcile-invoices' } }),
   ),
+  task_unregistered: { play: () => aroundRegistered({ bad: agentByTxn({ claims: { txn: 't-43' } }) }) },
+  task_ended: { play: () => aroundRegistered({ meanwhile: endOf }) },
+  task_lapsed: {
+    play: () => aroundRegistered({ meanwhile: lapsedOf('t-43'), bad: agentByTxn({ claims: { txn: 't-43' } }) }),
+  },
 };
 
 const nested = (...paths: readonly string[]): object =>
