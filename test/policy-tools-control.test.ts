@@ -27,7 +27,7 @@ suite('policy explain --control', () => {
       '      when holds: context.seconds > 86400',
       '        context.seconds is 86401',
       `  permits  responder-views-and-revokes  ${file}:11`,
-      '  4 other policies do not apply (--all shows why)',
+      '  8 other policies do not apply (--all shows why)',
       '',
       'deny: forbidden by responder-revokes-for-a-day',
       '',
@@ -40,7 +40,7 @@ suite('policy explain --control', () => {
     const { policies: told, ...rest } = JSON.parse(stdout);
     const call = { control: 'lift everything', caller: OPERATOR, proof: 'svid' };
     assert.deepEqual(rest, { result: 'allow', detail: null, ...call });
-    assert.equal(told.length, 6);
+    assert.equal(told.length, 10);
     assert.deepEqual(
       told.filter(({ result }: { result: string }) => result === 'applies').map(({ id }: { id: string }) => id),
       ['on-call-revokes-and-lifts'],
@@ -62,6 +62,33 @@ suite('policy explain --control', () => {
     assert.match(
       (await asked('--dry-run', '--at', '2026-11-25T21:59:59Z')).stdout,
       /\ndeny: no control policy permits it\n$/,
+    );
+  });
+
+  test('states what is started, within which task, and what is registered of one', async () => {
+    const { policies } = estateCopy();
+    const start = ['--purpose', 'reconcile-invoices', '--scope', 'invoices', '--issuer', 'https://tasks.prod.example'];
+    const started = (...more: readonly string[]) =>
+      explain(policies, AGENT, `start workload ${AGENT}`, ...start, ...more);
+    assert.match((await started()).stdout, / {2}permits {2}finance-agents-start-their-own-tasks /);
+    const stranger = '{ "workloads": ["spiffe://prod.example/ns/agents/sa/triage-agent"] }';
+    assert.match(
+      (await started('--parent', stranger)).stdout,
+      /\ndeny: forbidden by children-only-of-ones-own-tasks\n$/,
+    );
+    const extended = (registered: string) =>
+      explain(policies, AGENT, 'extend task https://tasks.prod.example t-1', '--registered', registered);
+    const { stdout } = await extended(stranger);
+    assert.match(
+      stdout,
+      /resource\.workloads is \[Control::Workload::"[^"]+triage-agent"\]\n +resource\.startedBy is absent/,
+    );
+    assert.match(stdout, /\ndeny: no control policy permits it\n$/);
+    assert.match((await extended(`{ "startedBy": "${AGENT}" }`)).stdout, /\nallow\n$/);
+    const { code, stderr } = await extended('nothing');
+    assert.deepEqual(
+      [code, stderr.split('\n')[0]],
+      [64, '--registered: Invalid input: expected object, received string'],
     );
   });
 

@@ -46,7 +46,7 @@ suite('policy check', () => {
     ]);
     assert.match(
       stdout,
-      /\ngood: 20 policies, 1 of them in shadow, 4 control policies, 16 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+      /\ngood: 20 policies, 1 of them in shadow, 7 control policies, 17 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
     );
   });
 

@@ -30,13 +30,17 @@ import { CONTROL_OPTIONS, controlStatedBy, STATED_OPTIONS, STATED_USAGE, statedB
 const USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [facts]
 policy explain FOLDER --audit FILE --decision ID
 policy explain FOLDER --caller ID --control 'revoke team NAME' [--proof svid|bearer] [--seconds N] [--dry-run] [--at TIME]
+policy explain FOLDER --caller ID --control 'start workload ID' --purpose NAME [--scope NAME …] [--issuer ISSUER] [--parent JSON]
   explains the effect of each policy on one request, or on one call of the control API, and which part of which condition
   decided
   --all              also forbids whose conditions fail, and policies about other requests
   --json             as JSON
   --upgrade          the request asks for a WebSocket or another tunnel
   --control CALL     view, explain, revoke or lift; then everything, trust-domain NAME, team NAME, path ID, workload ID,
-                     task ISSUER ID, token ISSUER JTI, subject ISSUER NAME, key THUMBPRINT or certificate FINGERPRINT
+                     task ISSUER ID, token ISSUER JTI, subject ISSUER NAME, key THUMBPRINT or certificate FINGERPRINT;
+                     or start workload ID, handOn workload ID (with --depth N), extend task ISSUER ID, end task ISSUER ID
+  --registered JSON  what is registered of that task, as {"owner": …, "purpose": …, "workloads": […], "startedBy": …};
+                     --parent JSON: the same of the task that another is started within
 ${STATED_USAGE}${FOLDER_USAGE}`;
 
 const OPTIONS = {
@@ -51,9 +55,11 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
-const OF_CONTROL: ReadonlySet<string> = new Set(['proof', 'seconds', 'dry-run']);
+/** Of either kind. */
+const OF_BOTH: ReadonlySet<string> = new Set(['caller', 'control', 'at', 'scope']);
+const OF_CONTROL: ReadonlySet<string> = new Set(Object.keys(CONTROL_OPTIONS).filter((name) => !OF_BOTH.has(name)));
 const OF_REQUESTS: ReadonlySet<string> = new Set(
-  ['upgrade', ...Object.keys(STATED_OPTIONS)].filter((name) => name !== 'at'),
+  ['upgrade', ...Object.keys(STATED_OPTIONS)].filter((name) => !OF_BOTH.has(name)),
 );
 
 /** `policy explain`: 0 when the request could be explained, whatever is decided. */

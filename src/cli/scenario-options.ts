@@ -1,4 +1,5 @@
 import type { ZodError } from 'zod';
+import { jsonOf } from '../base/json.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { type ControlScenario, controlScenarioSchema } from '../policy/load/control-scenario.ts';
 import { misspelt, type Scenario, scenarioSchema } from '../policy/load/scenario.ts';
@@ -29,6 +30,12 @@ export const CONTROL_OPTIONS = {
   proof: { type: 'string' },
   seconds: { type: 'string' },
   'dry-run': { type: 'boolean' },
+  purpose: { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  issuer: { type: 'string' },
+  depth: { type: 'string' },
+  parent: { type: 'string' },
+  registered: { type: 'string' },
   at: { type: 'string' },
 } as const;
 
@@ -77,9 +84,11 @@ export function controlStatedBy(
   values: CommandLine<typeof CONTROL_OPTIONS>['values'],
   now: number,
 ): ControlScenario | string {
-  const { 'dry-run': dryRun, seconds, at = new Date(now).toISOString(), caller, control, proof } = values;
-  const stated = { caller, control, proof, seconds: numeral(seconds), dryRun, at };
-  const parsed = controlScenarioSchema.safeParse(stated);
+  const { 'dry-run': dryRun, scope, seconds, depth, parent, registered, at = new Date(now).toISOString() } = values;
+  const { caller, control, proof, purpose, issuer } = values;
+  const terms = { seconds: numeral(seconds), purpose, scopes: scope, issuer, depth: numeral(depth) };
+  const tasks = { parent: members(parent), registered: members(registered) };
+  const parsed = controlScenarioSchema.safeParse({ caller, control, proof, dryRun, ...terms, ...tasks, at });
   return parsed.success ? parsed.data : optionFault(parsed.error);
 }
 
@@ -93,6 +102,7 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   approvals: 'approval',
   signals: 'signal',
   headers: 'header',
+  scopes: 'scope',
   'task.assurance': 'assurance',
   'task.scopes': 'scope',
 };
@@ -101,6 +111,9 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 function numeral(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
+
+/** What a text holds as JSON; any other text stays one, which the schema refuses. */
+const members = (text: string | undefined): unknown => (text === undefined ? undefined : (jsonOf(text) ?? text));
 
 function headersBy(texts: readonly string[] | undefined, declared: readonly DeclaredHeader[]) {
   if (texts === undefined) return undefined;

@@ -41,7 +41,10 @@ export function noteworthyControl(policies: readonly ReadPolicy[], inventory: In
     .filter(({ guardrail }) => !guardrail)
     .flatMap((policy) => {
       const { principal, conditions, effect } = policy.json;
-      const isOpen = principal.op === 'All' && !conditions.some(({ body }) => mentions(body, ['principal']));
+      const isAnyWorkload =
+        principal.op === 'is' && principal.entity_type === 'Control::Workload' && !('in' in principal);
+      const isOpen =
+        (principal.op === 'All' || isAnyWorkload) && !conditions.some(({ body }) => mentions(body, ['principal']));
       const isForPersons = principal.op === 'is' && principal.entity_type === 'Control::Person';
       return [
         ...literalNotes(policy, inventory),

@@ -51,7 +51,7 @@ export const revokeRoute = route({
   idempotent: true,
   subject: ({ body, parameters }) => ({
     resource: resourceOf(body),
-    order: { dryRun: parameters.dryRun === 'true', untilMs: body.untilMs },
+    order: { action: 'revoke', dryRun: parameters.dryRun === 'true', untilMs: body.untilMs },
   }),
   prepare: async (call, parts) => {
     const { body: order, nowMs } = call;

@@ -29,7 +29,7 @@ export function resourceOf(revocation: Pick<Revocation, 'kind' | 'subject'>): Co
     case 'owner':
       return { kind: 'team', name: first };
     case 'task':
-      return { kind, issuer: first, id: second ?? '' };
+      return { kind, issuer: first, id: second ?? '', registered: null };
     case 'token':
     case 'key':
     case 'certificate':

@@ -86,5 +86,7 @@ function callerOf({ caller, verified }: CallRecord) {
 
 /** Plain data of a resource: SPIFFE IDs as texts. */
 function plainResource(resource: ControlResource): Readonly<Record<string, unknown>> {
-  return resource.kind === 'path' || resource.kind === 'workload' ? { ...resource, id: resource.id.text } : resource;
+  return resource.kind === 'path' || resource.kind === 'workload'
+    ? { ...resource, id: resource.id.text }
+    : { ...resource };
 }

@@ -5,7 +5,7 @@ import type { Workload } from '../../inventory/model.ts';
 import { spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityUid } from '../decide/call.ts';
 import { instant, type NamedEntities } from '../decide/cedar-request.ts';
-import type { ControlQuestion, ControlResource } from './question.ts';
+import type { ControlOrder, ControlQuestion, ControlResource, ControlTask } from './question.ts';
 
 const uid = (type: string, id: string): EntityUid => ({ type: `Control::${type}`, id });
 const ref = (type: string, id: string) => ({ __entity: uid(type, id) });
@@ -13,13 +13,14 @@ const ref = (type: string, id: string) => ({ __entity: uid(type, id) });
 const EVERYTHING = uid('Everything', 'everything');
 
 /**
- * A question in the words of cedar/control.cedarschema. Owners and groups are those of the inventory. As for
- * requests, ancestors are flat, and SPIFFE paths and groups only those that a policy names.
+ * A question in the words of cedar/control.cedarschema. Owners and groups, and what purposes are in, are those of the
+ * inventory. As for requests, ancestors are flat, and SPIFFE paths and groups only those that a policy names.
  */
 export function controlCall(question: ControlQuestion, named: NamedEntities, inventory: Inventory): AuthorizationCall {
   const { action, resource, nowMs, order } = question;
   const principal = workloadEntity(question.principal.id, named, inventory);
-  const about = resourceEntity(resource, named, inventory);
+  const [about, ...more] = resourceEntities(resource, named, inventory);
+  const terms = order === null ? null : orderTerms(order, nowMs, inventory);
   return {
     principal: principal.uid,
     action: uid('Action', action),
@@ -27,41 +28,79 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
     context: {
       now: instant(nowMs),
       proof: ref('Proof', question.principal.proof),
-      ...(order === null ? {} : { dryRun: order.dryRun, seconds: Math.floor((order.untilMs - nowMs) / 1000) }),
+      ...terms?.context,
     },
-    // Who asks about itself is stated twice in the same words, which Cedar takes.
-    entities: [principal, about],
+    // What is asked about twice, as where somebody asks about itself, is stated twice in the same words, which Cedar takes.
+    entities: [principal, about, ...more, ...(terms?.entities ?? [])],
   };
 }
 
-function resourceEntity(resource: ControlResource, named: NamedEntities, inventory: Inventory): Entity {
+/** What an order adds to the context, and the entities that it names there. */
+function orderTerms(order: ControlOrder, nowMs: number, inventory: Inventory) {
+  const context: Record<string, CedarValue> = { seconds: Math.floor((order.untilMs - nowMs) / 1000) };
+  if (order.action !== 'handOn') context.dryRun = order.dryRun;
+  else context.depth = order.depth;
+  if (order.action === 'revoke') return { context, entities: [] };
+  const { issuer, purpose, scopes } = order;
+  Object.assign(context, { issuer, purpose: ref('Purpose', purpose), scopes: [...scopes] });
+  const entities = [purposeEntity(purpose, inventory)];
+  if (order.action === 'handOn' || order.parent === null) return { context, entities };
+  context.parent = { __entity: taskUid(order.parent) };
+  return { context, entities: [...entities, ...taskEntities(order.parent, inventory)] };
+}
+
+/** What is asked about, and the entities that its attributes name. */
+function resourceEntities(
+  resource: ControlResource,
+  named: NamedEntities,
+  inventory: Inventory,
+): readonly [Entity, ...Entity[]] {
   switch (resource.kind) {
     case 'everything':
-      return { uid: EVERYTHING, attrs: {}, parents: [] };
+      return [{ uid: EVERYTHING, attrs: {}, parents: [] }];
     case 'trustDomain':
-      return entity(uid('TrustDomain', resource.name));
+      return [entity(uid('TrustDomain', resource.name))];
     case 'team':
-      return entity(uid('Team', resource.name));
+      return [entity(uid('Team', resource.name))];
     case 'path': {
       const wider = spiffePrefixes(resource.id, ids(named, 'SpiffePath')).filter((path) => path !== resource.id.text);
-      return entity(uid('SpiffePath', resource.id.text), {}, [
-        uid('TrustDomain', resource.id.trustDomain),
-        ...wider.map((path) => uid('SpiffePath', path)),
-      ]);
+      const above = [uid('TrustDomain', resource.id.trustDomain), ...wider.map((path) => uid('SpiffePath', path))];
+      return [entity(uid('SpiffePath', resource.id.text), {}, above)];
     }
     case 'workload':
-      return workloadEntity(resource.id, named, inventory);
-    case 'task': {
-      const { issuer, id } = resource;
-      return entity(uid('Task', JSON.stringify([issuer, id])), { issuer, id });
-    }
+      return [workloadEntity(resource.id, named, inventory)];
+    case 'task':
+      return taskEntities(resource, inventory);
     case 'credential': {
       const { of, id, issuer } = resource;
       const attrs = { kind: ref('CredentialKind', of), ...(issuer === null ? {} : { issuer }) };
-      return entity(uid('Credential', JSON.stringify([of, issuer, id])), attrs);
+      return [entity(uid('Credential', JSON.stringify([of, issuer, id])), attrs)];
     }
   }
 }
+
+const taskUid = ({ issuer, id }: ControlTask): EntityUid => uid('Task', JSON.stringify([issuer, id]));
+
+function taskEntities(task: ControlTask, inventory: Inventory): readonly [Entity, ...Entity[]] {
+  const { issuer, id, registered } = task;
+  const { owner = null, purpose = null, workloads = null, startedBy = null } = registered ?? {};
+  const attrs = {
+    issuer,
+    id,
+    ...(owner === null ? {} : { owner: ref('Team', owner) }),
+    ...(purpose === null ? {} : { purpose: ref('Purpose', purpose) }),
+    ...(workloads === null ? {} : { workloads: workloads.map((workload) => ref('Workload', workload)) }),
+    ...(startedBy === null ? {} : { startedBy: ref('Workload', startedBy) }),
+  };
+  return [entity(taskUid(task), attrs), ...(purpose === null ? [] : [purposeEntity(purpose, inventory)])];
+}
+
+const purposeEntity = (purpose: string, inventory: Inventory): Entity =>
+  entity(
+    uid('Purpose', purpose),
+    {},
+    (inventory.widerPurposes(purpose) ?? []).map((wider) => uid('Purpose', wider)),
+  );
 
 const entity = (
   of: EntityUid,

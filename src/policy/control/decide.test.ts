@@ -4,7 +4,14 @@ import { controlSources } from '../../../test/support/control-policies.ts';
 import { loaded } from '../../../test/support/policy.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
 import { type ControlDecision, controlPolicies } from './decide.ts';
-import { type ControlAction, type ControlProof, type ControlResource, controlActions } from './question.ts';
+import {
+  type ControlAction,
+  type ControlOrder,
+  type ControlProof,
+  type ControlResource,
+  controlActions,
+  type TaskFacts,
+} from './question.ts';
 
 const NOW = Date.UTC(2026, 10, 25, 10);
 const AGENT = 'spiffe://prod.example/ns/agents/sa/billing-agent';
@@ -22,6 +29,27 @@ interface Asked {
   readonly about?: ControlResource;
   readonly dryRun?: boolean;
   readonly untilMs?: number;
+  readonly purpose?: string;
+  readonly scopes?: readonly string[];
+  readonly depth?: number;
+  readonly parent?: TaskFacts;
+}
+
+const ISSUER = 'https://tts.prod.example';
+const taskWith = (registered: TaskFacts | null) => ({ kind: 'task', issuer: ISSUER, id: 't-42', registered }) as const;
+
+/** What an order states beside its subject. */
+function orderOf({
+  action = 'revoke',
+  dryRun = false,
+  untilMs = NOW + 3_600_000,
+  ...more
+}: Asked): ControlOrder | null {
+  const { purpose = 'finance', scopes = [], depth = 2, parent } = more;
+  const terms = { issuer: ISSUER, purpose, scopes, untilMs };
+  if (action === 'revoke') return { action, dryRun, untilMs };
+  if (action === 'start') return { action, ...terms, dryRun, parent: parent === undefined ? null : taskWith(parent) };
+  return action === 'handOn' ? { action, ...terms, depth } : null;
 }
 
 /** What the policies of a text decide. */
@@ -30,19 +58,19 @@ function deciding(text: string | null) {
   const { snapshot } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' }, parts);
   const policies = controlPolicies(snapshot);
   assert.equal(policies.revision, snapshot.revision);
-  return ({
-    caller = AGENT,
-    proof = 'svid',
-    action = 'revoke',
-    about,
-    dryRun = false,
-    untilMs,
-  }: Asked): ControlDecision =>
-    policies.decide({ kind: 'workload', id: id(caller), proof }, action, about ?? { kind: 'workload', id: id(AGENT) }, {
-      nowMs: NOW,
-      order: action === 'revoke' ? { dryRun, untilMs: untilMs ?? NOW + 3_600_000 } : null,
-    });
+  return (asked: Asked): ControlDecision => {
+    const { caller = AGENT, proof = 'svid', action = 'revoke', about } = asked;
+    const principal = { kind: 'workload', id: id(caller), proof } as const;
+    const resource = about ?? (OF_TASKS.has(action) ? taskWith(null) : { kind: 'workload', id: id(AGENT) });
+    return policies.decide(principal, action, resource, { nowMs: NOW, order: orderOf(asked) });
+  };
 }
+
+const OF_WORKLOADS: ReadonlySet<ControlAction> = new Set(['start', 'handOn']);
+const OF_TASKS: ReadonlySet<ControlAction> = new Set(['extend', 'end']);
+/** Whether an action may be about such a thing. */
+const isAbout = (action: ControlAction, { kind }: ControlResource): boolean =>
+  OF_WORKLOADS.has(action) ? kind === 'workload' : OF_TASKS.has(action) ? kind === 'task' : true;
 
 const allowed = (...permits: string[]): ControlDecision => ({ allowed: true, permits, forbids: [], errors: [] });
 const denied = (...forbids: string[]): ControlDecision => ({ allowed: false, permits: [], forbids, errors: [] });
@@ -55,7 +83,7 @@ const things: readonly ControlResource[] = [
   { kind: 'path', id: id('spiffe://prod.example/ns/agents') },
   { kind: 'workload', id: id(AGENT) },
   { kind: 'workload', id: id('spiffe://elsewhere.example/unknown') },
-  { kind: 'task', issuer: 'https://tts.prod.example', id: 't-42' },
+  taskWith(null),
   { kind: 'credential', of: 'token', id: '4711', issuer: 'https://idp.example' },
   { kind: 'credential', of: 'key', id: 'x'.repeat(43), issuer: null },
 ];
@@ -67,14 +95,25 @@ test('without a policy nobody may do anything', () => {
   ]) {
     const decide = deciding(text);
     for (const action of controlActions)
-      for (const about of things) assert.deepEqual(decide({ action, about }), denied());
+      for (const about of things)
+        if (text === null || isAbout(action, about)) assert.deepEqual(decide({ action, about }), denied());
   }
 });
 
 test('who may everything may each action on each thing', () => {
   const decide = deciding('@id("p") permit (principal, action, resource in Control::Everything::"everything");');
   for (const action of controlActions)
-    for (const about of things) assert.deepEqual(decide({ action, about }), allowed('p'), JSON.stringify(about));
+    for (const about of things.filter((thing) => isAbout(action, thing)))
+      assert.deepEqual(decide({ action, about }), allowed('p'), JSON.stringify(about));
+});
+
+test('an action on what it is not about is never allowed', () => {
+  const decide = deciding('@id("p") permit (principal, action, resource);');
+  for (const action of controlActions)
+    for (const about of things.filter((thing) => !isAbout(action, thing))) {
+      const { allowed: may, errors } = decide({ action, about });
+      assert.ok(!may && errors.length === 1, `${action} ${JSON.stringify(about)}`);
+    }
 });
 
 suite('a scope covers', () => {
@@ -156,9 +195,94 @@ suite('a bearer token of a workload', () => {
     for (const action of ['view', 'revoke'] as const)
       assert.deepEqual(decide({ action, proof: 'bearer' }), allowed('p'));
   });
-  test('explains and lifts nothing', () => {
-    assert.deepEqual(decide({ action: 'explain', proof: 'bearer' }), denied(bearers));
-    assert.deepEqual(decide({ action: 'lift', proof: 'bearer' }), denied(bearers, opening));
-    assert.deepEqual(decide({ action: 'lift' }), allowed('p'));
+  test('explains, lifts, starts, hands on, extends and ends nothing', () => {
+    for (const action of ['explain', 'end'] as const)
+      assert.deepEqual(decide({ action, proof: 'bearer' }), denied(bearers));
+    for (const action of ['lift', 'start', 'handOn', 'extend'] as const) {
+      assert.deepEqual(decide({ action, proof: 'bearer' }), denied(bearers, opening));
+      assert.deepEqual(decide({ action }), allowed('p'));
+    }
+  });
+});
+
+suite('tasks', () => {
+  const ORCHESTRATOR = 'spiffe://prod.example/ns/agents/sa/orchestrator';
+  const facts = (parts: Partial<TaskFacts> = {}): TaskFacts => ({
+    owner: null,
+    purpose: null,
+    workloads: null,
+    startedBy: null,
+    ...parts,
+  });
+
+  test('are started for a purpose, for so long and for these workloads', () => {
+    const decide = deciding(`
+@id("p") permit (principal, action == Control::Action::"start", resource in Control::Group::"finance-agents")
+when {
+  context.issuer == "${ISSUER}" && context.purpose in Control::Purpose::"finance" && context.seconds <= 3600 &&
+  ["invoices"].containsAll(context.scopes) && !context.dryRun
+};`);
+    const start = (asked: Partial<Asked> = {}) => decide({ action: 'start', ...asked });
+    assert.deepEqual(start(), allowed('p'));
+    assert.deepEqual(start({ purpose: 'reconcile-invoices', scopes: ['invoices'] }), allowed('p'));
+    for (const asked of [
+      { purpose: 'support' },
+      { purpose: 'nothing-that-is-listed' },
+      { untilMs: NOW + 3_601_000 },
+      { scopes: ['invoices', 'refunds'] },
+      { dryRun: true },
+      { about: { kind: 'workload', id: id(ORCHESTRATOR) } as const },
+    ])
+      assert.deepEqual(start(asked), denied(), JSON.stringify(asked));
+  });
+
+  test('are handed on to a workload, so deep', () => {
+    const decide = deciding(
+      '@id("p") permit (principal, action == Control::Action::"handOn", resource) when { context.depth <= 3 && context.purpose == Control::Purpose::"finance" && context.scopes.isEmpty() };',
+    );
+    const handOn = (asked: Partial<Asked> = {}) => decide({ action: 'handOn', ...asked });
+    assert.deepEqual(handOn({ depth: 3 }), allowed('p'));
+    assert.deepEqual(handOn({ depth: 4 }), denied());
+    assert.deepEqual(handOn({ purpose: 'support' }), denied());
+    assert.deepEqual(handOn({ scopes: ['refunds'] }), denied());
+  });
+
+  test('are extended and ended by what is registered of them', () => {
+    const decide = deciding(`
+@id("carriers") permit (principal is Control::Workload, action, resource is Control::Task)
+when { resource has workloads && resource.workloads.contains(principal) };
+@id("starters") permit (principal is Control::Workload, action, resource is Control::Task)
+when { resource has startedBy && resource.startedBy == principal };
+@id("owners") permit (principal is Control::Workload, action, resource is Control::Task)
+when { resource has owner && principal has owner && resource.owner == principal.owner };
+@id("purposes") permit (principal, action, resource is Control::Task)
+when { resource has purpose && resource.purpose in Control::Purpose::"finance" };
+`);
+    for (const action of ['extend', 'end', 'view'] as const) {
+      const of = (registered: TaskFacts | null) => decide({ action, about: taskWith(registered) });
+      assert.deepEqual(of(null), denied());
+      assert.deepEqual(of(facts()), denied());
+      assert.deepEqual(of(facts({ workloads: [ORCHESTRATOR, AGENT] })), allowed('carriers'));
+      assert.deepEqual(of(facts({ workloads: [ORCHESTRATOR] })), denied());
+      assert.deepEqual(of(facts({ startedBy: AGENT })), allowed('starters'));
+      assert.deepEqual(of(facts({ startedBy: ORCHESTRATOR })), denied());
+      assert.deepEqual(of(facts({ owner: 'payments' })), allowed('owners'));
+      assert.deepEqual(of(facts({ owner: 'support' })), denied());
+      assert.deepEqual(of(facts({ purpose: 'reconcile-invoices' })), allowed('purposes'));
+      assert.deepEqual(of(facts({ purpose: 'support' })), denied());
+    }
+  });
+
+  test('within another are started by whoever began that one or may carry it, whatever policies permit', () => {
+    const decide = deciding(`
+@id("p") permit (principal, action, resource)
+unless { context has parent && context.parent has purpose && context.parent.purpose in Control::Purpose::"support" };`);
+    const within = (parent: TaskFacts) => decide({ action: 'start', parent });
+    const guardrail = 'children-only-of-ones-own-tasks';
+    assert.deepEqual(within(facts({ startedBy: AGENT })), allowed('p'));
+    assert.deepEqual(within(facts({ workloads: [AGENT], startedBy: ORCHESTRATOR })), allowed('p'));
+    assert.deepEqual(within(facts({ workloads: [ORCHESTRATOR], startedBy: ORCHESTRATOR })), denied(guardrail));
+    assert.deepEqual(within(facts()), denied(guardrail));
+    assert.deepEqual(within(facts({ startedBy: AGENT, purpose: 'support' })), denied());
   });
 });

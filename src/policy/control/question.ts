@@ -1,7 +1,7 @@
 import type { SpiffeId } from '../../base/spiffe-id.ts';
 
 /** What a caller of the control API asks to do, as actions of cedar/control.cedarschema. */
-export const controlActions = ['view', 'explain', 'revoke', 'lift'] as const;
+export const controlActions = ['view', 'explain', 'revoke', 'lift', 'start', 'handOn', 'extend', 'end'] as const;
 export type ControlAction = (typeof controlActions)[number];
 
 /** How a workload proved who it is: by a certificate on this connection, or by a token that works for whoever holds it. */
@@ -23,7 +23,7 @@ export type ControlResource =
   /** Every workload below a SPIFFE ID that has a path, and itself. */
   | { readonly kind: 'path'; readonly id: SpiffeId }
   | { readonly kind: 'workload'; readonly id: SpiffeId }
-  | { readonly kind: 'task'; readonly issuer: string; readonly id: string }
+  | ControlTask
   | {
       readonly kind: 'credential';
       readonly of: 'token' | 'key' | 'certificate' | 'subject';
@@ -32,17 +32,62 @@ export type ControlResource =
       readonly issuer: string | null;
     };
 
+/** A task, with what a registry knows of it; null where none does. */
+export interface ControlTask {
+  readonly kind: 'task';
+  readonly issuer: string;
+  readonly id: string;
+  readonly registered: TaskFacts | null;
+}
+
+/** What is registered of a task. A field that is null is not known. */
+export interface TaskFacts {
+  /** A team. */
+  readonly owner: string | null;
+  /** Of the inventory, which need not have it any more. */
+  readonly purpose: string | null;
+  /** SPIFFE IDs of those that may carry it. */
+  readonly workloads: readonly string[] | null;
+  /** The SPIFFE ID of whoever began it. */
+  readonly startedBy: string | null;
+}
+
 /** What is known of an order beside its subject. Times are milliseconds since the epoch. */
-export interface ControlOrder {
+export type ControlOrder = RevokeOrder | StartOrder | HandOnOrder;
+
+interface RevokeOrder {
+  readonly action: 'revoke';
   /** Asks what the order would hit, and changes nothing. */
   readonly dryRun: boolean;
   readonly untilMs: number;
 }
 
+/** What a task, or the next token of one, would allow. */
+interface TaskTerms {
+  readonly issuer: string;
+  /** Of the inventory. */
+  readonly purpose: string;
+  readonly scopes: readonly string[];
+  readonly untilMs: number;
+}
+
+interface StartOrder extends TaskTerms {
+  readonly action: 'start';
+  readonly dryRun: boolean;
+  /** The task that it would be a part of. */
+  readonly parent: ControlTask | null;
+}
+
+interface HandOnOrder extends TaskTerms {
+  readonly action: 'handOn';
+  /** Workloads of the chain, the next one among them. */
+  readonly depth: number;
+}
+
 /** What policies judge. */
 export interface ControlContext {
   readonly nowMs: number;
-  /** Of `revoke`, and of that alone. */
+  /** That of `revoke`, `start` or `handOn`; null for the other actions. */
   readonly order: ControlOrder | null;
 }
 

@@ -183,6 +183,10 @@ when { context.dryRun || context.seconds <= 3600 };
 @id("responder-reads") permit (principal == Control::Workload::"${RESPONDER}", action in Control::Action::"reads", resource);
 @id("responder-lifts") permit (principal == Control::Workload::"${RESPONDER}", action == Control::Action::"lift", resource)
 when { context.now.toTime() >= duration("10h") };
+@id("responder-starts") permit (principal == Control::Workload::"${RESPONDER}", action in [Control::Action::"start", Control::Action::"handOn"], resource)
+when { context.purpose in Control::Purpose::"finance" && context.seconds <= 3600 && ["a", "b"].containsAll(context.scopes) };
+@id("carriers") permit (principal is Control::Workload, action in [Control::Action::"extend", Control::Action::"end"], resource)
+when { resource has workloads && resource.workloads.contains(principal) };
 `,
   });
   const said = (cases: string, given = `{ caller: ${RESPONDER} }`): string[] => {
@@ -211,6 +215,28 @@ when { context.now.toTime() >= duration("10h") };
       one('control: lift team payments'),
       one("control: lift team payments, at: '2026-11-25T09:59:59Z'", 'expect: deny'),
       one(`control: view team payments, caller: ${AGENT}`, 'expect: deny'),
+    ];
+    assert.deepEqual(said(cases.join('')), []);
+  });
+
+  test('state what is started and handed on, and what is registered of a task', () => {
+    const started = 'expect: allow, by: [responder-starts]';
+    const start = `control: start workload ${AGENT}`;
+    const own = `{ workloads: [${AGENT}, ${RESPONDER}], owner: platform, purpose: finance, startedBy: ${AGENT} }`;
+    const cases = [
+      one(`${start}, purpose: reconcile-invoices, scopes: [a], issuer: https://tts.example, dryRun: true`, started),
+      one(`${start}, purpose: finance, parent: ${own}`, started),
+      one(
+        `${start}, purpose: finance, parent: { owner: platform }`,
+        'expect: deny, by: [children-only-of-ones-own-tasks]',
+      ),
+      one(`${start}, purpose: support`, 'expect: deny, by: []'),
+      one(`${start}, purpose: finance, scopes: [a, c]`, 'expect: deny, by: []'),
+      one(`control: handOn workload ${AGENT}, purpose: finance, depth: 3, seconds: 3600`, started),
+      one(`control: handOn workload ${AGENT}, purpose: finance, seconds: 3601`, 'expect: deny, by: []'),
+      one(`control: extend task https://tts.example t-1, registered: ${own}`, 'expect: allow, by: [carriers]'),
+      one('control: end task https://tts.example t-1', 'expect: deny, by: []'),
+      one(`control: view task https://tts.example t-1, registered: ${own}`, 'expect: allow, by: [responder-reads]'),
     ];
     assert.deepEqual(said(cases.join('')), []);
   });
@@ -254,7 +280,20 @@ when { context.now.toTime() >= duration("10h") };
     ],
     ['control: revoke path spiffe://prod.example', /is a trust domain; write trust-domain prod\.example/],
     ['control: revoke path x', /'x' is no SPIFFE ID/],
-    ['control: lift everything, seconds: 5', /only what revokes has dryRun and seconds/],
+    ['control: start everything', /what is asked of start is a workload; write start workload ID/],
+    ['control: end team payments', /what is asked of end is a task; write end task ISSUER ID/],
+    [`control: start workload ${AGENT}`, /no purpose; state what is to be done, as purpose/],
+    [`control: start workload ${AGENT}, purpose: finanse`, /no purpose is called 'finanse'/],
+    [`control: start workload ${AGENT}, purpose: finance, depth: 2`, /depth says nothing of start; leave it out/],
+    [`control: handOn workload ${AGENT}, purpose: finance, parent: {}`, /parent says nothing of handOn/],
+    ['control: extend task https://tts.example t-1, seconds: 5', /seconds says nothing of extend/],
+    [`control: start workload ${AGENT}, purpose: finance, parent: { owner: x }`, /no team is called 'x'/],
+    ['control: end task a b, registered: { purpose: x }', /no purpose is called 'x'/],
+    ['control: end task a b, registered: { workloads: [x] }', /'x' is no SPIFFE ID/],
+    ['control: end task a b, registered: { startedBy: x }', /'x' is no SPIFFE ID/],
+    ['control: view everything, registered: {}', /only a task has what is registered of it; leave it out/],
+    ['control: view everything, purpose: finance', /purpose says nothing of view; leave it out/],
+    ['control: lift everything, seconds: 5', /seconds says nothing of lift; leave it out/],
     [
       'control: view everything, request: GET docs.internal/x',
       /request says nothing of a control question; leave it out/,

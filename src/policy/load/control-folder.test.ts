@@ -43,7 +43,10 @@ test('the folder control is read apart, with the shipped schema and guardrails; 
   assert.ok(!Array.isArray(sources));
   const names = (files: readonly { readonly file: string }[] = []) => files.map(({ file }) => file);
   assert.deepEqual(names(sources.control?.policies), ['control/deep/p.cedar']);
-  assert.deepEqual(names(sources.control?.guardrails), ['guardrails/control/proof.cedar']);
+  assert.deepEqual(names(sources.control?.guardrails), [
+    'guardrails/control/proof.cedar',
+    'guardrails/control/tasks.cedar',
+  ]);
   assert.deepEqual(names(sources.policies), ['a.cedar']);
   assert.deepEqual(names(sources.tests), ['control/tests/a.yaml']);
   assert.deepEqual(names(sources.guardrails), names(without.guardrails));

@@ -4,7 +4,13 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { readActions, writeActions } from '../../inventory/model.ts';
 import { type Problem, problemAtStart, sortProblems } from '../../source/problem.ts';
 import { controlCall } from '../control/call.ts';
-import { type ControlResource, controlActions, controlProofs } from '../control/question.ts';
+import {
+  type ControlAction,
+  type ControlOrder,
+  type ControlResource,
+  controlActions,
+  controlProofs,
+} from '../control/question.ts';
 import type { AuthorizationCall } from '../decide/call.ts';
 import { authorizationCall, type NamedEntities } from '../decide/cedar-request.ts';
 import { Engine } from '../decide/engine.ts';
@@ -99,16 +105,31 @@ function someWorkload(inventory: Inventory): SpiffeId | null {
   );
 }
 
-/** Questions of control policies: the same workload, with either proof, about itself and about everything. */
+/** Questions of control policies: the same workload, with either proof, about itself, a task of its own and everything. */
 function controlProbes(inventory: Inventory, named: NamedEntities): AuthorizationCall[] {
   const id = someWorkload(inventory);
   if (id === null) return [];
   const [nowMs, untilMs] = [Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 2)];
-  const resources: readonly ControlResource[] = [{ kind: 'workload', id }, { kind: 'everything' }];
+  const registered = { owner: null, purpose: null, workloads: [id.text], startedBy: id.text };
+  const task = { kind: 'task', issuer: 'https://issuer.example', id: 'task', registered } as const;
+  const { issuer } = task;
+  const terms = { issuer, purpose: [...inventory.known.purposes][0] ?? 'purpose', scopes: ['scope'], untilMs };
+  const orders: Partial<Record<ControlAction, ControlOrder>> = {
+    revoke: { action: 'revoke', dryRun: false, untilMs },
+    start: { action: 'start', ...terms, dryRun: false, parent: task },
+    handOn: { action: 'handOn', ...terms, depth: 2 },
+  };
+  const workload = { kind: 'workload', id } as const;
+  const resources: Partial<Record<ControlAction, readonly ControlResource[]>> = {
+    start: [workload],
+    handOn: [workload],
+    extend: [task],
+    end: [task],
+  };
   return controlActions.flatMap((action) =>
     controlProofs.flatMap((proof) =>
-      resources.map((resource) => {
-        const order = action === 'revoke' ? { dryRun: false, untilMs } : null;
+      (resources[action] ?? [workload, { kind: 'everything' }, task]).map((resource) => {
+        const order = orders[action] ?? null;
         return controlCall(
           { principal: { kind: 'workload', id, proof }, action, resource, nowMs, order },
           named,

@@ -22,5 +22,6 @@ export const RELEASE_GUARDRAILS: readonly string[] = [
 /** The `@id`s of cedar/guardrails/control, which hold wherever there are control policies. */
 export const CONTROL_GUARDRAILS: readonly string[] = [
   'bearers-only-view-and-revoke',
+  'children-only-of-ones-own-tasks',
   'opening-needs-a-certificate-or-a-person',
 ];
