@@ -44,7 +44,9 @@ const controlListener = (folder: string) =>
     tls: s
       .orOff(ownCertificate(folder))
       .prefault('off')
-      .describe('TLS on this port: the certificate to serve with. Callers may then prove themselves by their own'),
+      .describe(
+        'TLS on this port, also on a Unix socket: the certificate to serve with. Callers may then prove themselves by their own',
+      ),
     hosts: s
       .list(s.host(), 16, s.self)
       .prefault([])
@@ -161,7 +163,6 @@ function checkControl(ctx: Context, { check, status, control }: Ports): void {
   const { address, tls, hosts } = control;
   const at = (key: string, message: string) => contradiction(ctx, ['control', key], message);
   if (address.kind === 'unix') {
-    if (tls !== null) at('tls', 'is for TCP; a Unix socket has a mode');
     if (check?.kind === 'unix' && check.path === address.path)
       at('address', 'takes the socket of listen.check; choose another one');
     return;

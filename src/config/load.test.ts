@@ -640,6 +640,7 @@ test('the control port takes a socket, the loopback address, or TCP with TLS and
   assert.deepEqual(control('{ address: "127.0.0.1:9193", hosts: [control.internal] }')?.hosts, ['control.internal']);
   const open = control('{ address: "0.0.0.0:9193", tls: {}, hosts: [control.internal] }', AGENT);
   assert.deepEqual(open?.tls, { svid: null, files: null });
+  assert.deepEqual(control('{ address: "unix:///run/c.sock", tls: {} }', AGENT)?.tls, { svid: null, files: null });
   const alone = good(`${SMALLEST}${AUDIENCE}${REDIS}listen: { check: off, control: { address: "127.0.0.1:9193" } }`);
   assert.equal(alone.listen.check, null);
 });
@@ -651,7 +652,7 @@ for (const [what, text, says] of [
     /address: lies off the loopback/,
   ],
   ['off loopback without names', `control: { address: "0.0.0.0:9193", tls: { ${FILES} } } }`, /hosts: is empty/],
-  ['TLS on a socket', `control: { address: "unix:///c", tls: { ${FILES} } } }`, /tls: is for TCP/],
+  ['no certificate on a socket', 'control: { address: "unix:///c", tls: {} }', /control\.tls: needs a certificate/],
   [
     'the port of checks',
     'check: 127.0.0.1:9193, control: { address: "127.0.0.1:9193" }',

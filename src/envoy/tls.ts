@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
 import { Refusal } from '../base/outcome.ts';
@@ -34,6 +35,7 @@ interface Connection {
 }
 
 export interface TlsListener extends TlsServer {
+  readonly port: number;
   /** Who is on the other end of a call, by `call.getPeer()`, verified for `now`; or why nobody who may ask is there any more. */
   peerOf(address: string, now: number): CheckPeer | Refusal;
 }
@@ -67,9 +69,10 @@ export async function listenTls(server: Server, host: string, port: number, tls:
     });
     injector.injectConnection(socket);
   };
-  const listener = await listenOverTls(host, port, tls, { protocol: 'h2', most: MAX_CONNECTIONS, opened });
+  const listener = await listenOverTls({ host, port }, tls, { protocol: 'h2', most: MAX_CONNECTIONS, opened });
   return {
     ...listener,
+    port: (listener.server.address() as AddressInfo).port,
     peerOf: (address, now) => {
       const connection = connections.get(address);
       if (connection === undefined) return new Refusal('internal', 'the connection of the check is gone');

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import type { ListenOptions, Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import type { OwnSvid } from './own-svid.ts';
@@ -17,10 +17,12 @@ export interface TlsServing {
 
 export interface TlsServer {
   readonly server: Server;
-  readonly port: number;
   /** Takes no more connections, and ends those that are still in the handshake; the others go on. */
   close(): void;
 }
+
+/** Where a server over TLS listens: over TCP, or on a Unix socket. */
+export type TlsPlace = Pick<ListenOptions, 'host' | 'port'> | Pick<ListenOptions, 'path'>;
 
 /** What one kind of server asks of its connections. */
 export interface TlsConnections {
@@ -40,37 +42,35 @@ export interface TlsConnections {
  * touches none that is open.
  */
 export async function listenOverTls(
-  host: string,
-  port: number,
+  place: TlsPlace,
   { ownSvid, clock, onRefused }: TlsServing,
   { protocol, create = createServer, most, mayConnect = () => true, opened }: TlsConnections,
 ): Promise<TlsServer> {
   const handshakes = new Handshakes(clock, (address, why) => onRefused(address, why, 'timeout'));
-  const tcp = create({
+  const server = create({
     ...contextOptions(null),
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: [protocol],
   });
-  tcp.maxConnections = most;
-  ownSvid((svid) => tcp.setSecureContext(contextOptions(svid)));
-  tcp.on('connection', (socket) => {
-    if (mayConnect(socket)) handshakes.begin(addressOf(socket), socket);
-    else socket.destroy();
+  server.maxConnections = most;
+  ownSvid((svid) => server.setSecureContext(contextOptions(svid)));
+  server.prependListener('connection', (socket) => handshakes.begin(addressOf(socket), socket));
+  server.on('connection', (socket) => {
+    if (!mayConnect(socket)) socket.destroy();
   });
-  tcp.on('tlsClientError', (error, socket) => onRefused(addressOf(socket), error.message, 'handshake'));
-  tcp.on('secureConnection', (socket) => {
-    handshakes.done(addressOf(socket));
+  server.on('tlsClientError', (error) => onRefused(handshakes.address(), error.message, 'handshake'));
+  server.on('secureConnection', (socket) => {
+    handshakes.done();
     socket.on('error', () => socket.destroy());
     opened(socket);
   });
-  tcp.listen(port, host);
-  await once(tcp, 'listening');
+  server.listen(place);
+  await once(server, 'listening');
   return {
-    server: tcp,
-    port: (tcp.address() as AddressInfo).port,
+    server,
     close: () => {
-      tcp.close();
+      server.close();
       handshakes.end();
     },
   };
@@ -82,7 +82,7 @@ function contextOptions(svid: OwnSvid | null): SecureContextOptions {
   return svid === null ? common : { ...common, cert: svid.certificatesPem, key: svid.keyPem };
 }
 
-/** As `call.getPeer()` of grpc-js writes it. */
+/** As `call.getPeer()` of grpc-js writes it; clients of a Unix socket have none. */
 export function addressOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress}:${remotePort}`;
+  return remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
 }

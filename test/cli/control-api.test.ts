@@ -9,31 +9,37 @@ import { AUTHZ } from '../support/tls-world.ts';
 import { workload } from '../support/world.ts';
 import { LEDGER, ledgerReads } from '../support/world-asks.ts';
 
-let worlds: Record<'unix' | 'tls', Awaited<ReturnType<typeof startControlWorld>>>;
-/** How the operator reaches each: by a token over the Unix socket, by its certificate over TLS. */
-let reach: Record<'unix' | 'tls', readonly string[]>;
+type Over = 'unix' | 'tls' | 'unix-tls';
+
+let worlds: Record<Over, Awaited<ReturnType<typeof startControlWorld>>>;
+/** How the operator reaches each: by a token over the plain Unix socket, by its certificate over TLS. */
+let reach: Record<Over, readonly string[]>;
 
 before(async () => {
-  const [unix, tls] = await Promise.all([
+  const [unix, tls, unixTls] = await Promise.all([
     startControlWorld({ over: 'unix', policies: ALL_TO_OPERATOR }),
     startControlWorld({ over: 'tls', policies: ALL_TO_OPERATOR }),
+    startControlWorld({ over: 'unix-tls', policies: ALL_TO_OPERATOR }),
   ]);
-  worlds = { unix, tls };
+  worlds = { unix, tls, 'unix-tls': unixTls };
   const file = (name: string, text: string): string => {
     writeFileSync(join(tls.folder, name), text);
     return join(tls.folder, name);
   };
-  const own = tls.svid(OPERATOR);
+  const byCertificate = (name: string, { keys, svid }: typeof tls): readonly string[] => {
+    const own = svid(OPERATOR);
+    return [
+      ...['--cert', file(`${name}.crt`, own.pem), '--key', file(`${name}.key`, own.pkcs8Pem)],
+      ...['--ca', file(`${name}-ca.pem`, pemBundle(keys.ca)), '--server-id', AUTHZ],
+    ];
+  };
   reach = {
     unix: [
       ...['--control', `unix://${join(unix.folder, 'control.sock')}`],
       ...['--token-file', file('operator.jwt', `${unix.token(OPERATOR)}\n`)],
     ],
-    tls: [
-      ...['--control', tls.control ?? ''],
-      ...['--cert', file('operator.crt', own.pem), '--key', file('operator.key', own.pkcs8Pem)],
-      ...['--ca', file('ca.pem', pemBundle(tls.keys.ca)), '--server-id', AUTHZ],
-    ],
+    tls: ['--control', tls.control ?? '', ...byCertificate('tcp', tls)],
+    'unix-tls': ['--control', `unix://${join(unixTls.folder, 'control.sock')}`, ...byCertificate('socket', unixTls)],
   };
 });
 after(() => Promise.all(Object.values(worlds).map((world) => world.stop())));
@@ -48,8 +54,8 @@ async function json(over: keyof typeof reach, ...args: readonly string[]): Promi
 }
 
 test('what a dry run says is refused after the order, and permitted after the lift, which takes a certificate', async () => {
-  const { unix, tls } = worlds;
-  for (const over of ['unix', 'tls'] as const) {
+  const { unix } = worlds;
+  for (const over of ['unix', 'tls', 'unix-tls'] as const) {
     const world = worlds[over];
     const revoke = ['revoke', 'workload', workload(LEDGER), ...why, '--id', 'INC-7'];
     const dry = await cli(over, ...revoke, '--dry-run');
@@ -70,10 +76,12 @@ test('what a dry run says is refused after the order, and permitted after the li
   assert.deepEqual([byToken.code, byToken.stdout], [1, '']);
   assert.match(byToken.stderr, /^No control policy permits this \(not_permitted, status 403, audit [0-9a-f-]{36}\)\n$/);
   assert.equal((await unix.send(ledgerReads()(unix))).reason, 'revoked_workload');
-  const lifted = await cli('tls', 'lift', 'INC-7', '--reason', 'over');
-  assert.deepEqual([lifted.code, lifted.stderr], [0, '']);
-  assert.match(lifted.stdout, /^lifted INC-7, taken at 20\S+Z; covers this process\n$/);
-  assert.equal((await tls.send(ledgerReads()(tls))).reason, 'permitted');
+  for (const over of ['tls', 'unix-tls'] as const) {
+    const lifted = await cli(over, 'lift', 'INC-7', '--reason', 'over');
+    assert.deepEqual([lifted.code, lifted.stderr], [0, '']);
+    assert.match(lifted.stdout, /^lifted INC-7, taken at 20\S+Z; covers this process\n$/);
+    assert.equal((await worlds[over].send(ledgerReads()(worlds[over]))).reason, 'permitted');
+  }
   const again = await cli('tls', 'lift', 'INC-7', '--reason', 'over');
   assert.equal(again.code, 1);
   assert.match(again.stderr, /no revocation has this id \(not_found, status 404/);

@@ -161,7 +161,7 @@ test('a command line that would send a secret in the clear, prove nobody or trus
     ['revocations', ...at, '--workload-api', '/agent.sock'],
     ['revocations', ...at, '--cert', cert, '--key', key, '--server-id', SERVER],
     ['revocations', ...at, '--cert', cert, '--key', key, '--server-id', 'control'],
-    ['revocations', '--control', 'unix:///control.sock', '--cert', cert, '--key', key],
+    ['revocations', '--control', 'unix:///control.sock', '--cert', cert, '--key', key, '--server-id', SERVER],
     ['revocations', ...at, ...bearer, '--timeout', '0s'],
     ['revocations', ...at, ...bearer, '--limit', '0'],
     ['revocations', ...at, ...bearer, '--kind', 'everything'],

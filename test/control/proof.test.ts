@@ -4,15 +4,16 @@ import { type ControlAsk, OPERATOR, startControlWorld } from '../support/control
 import { oidcToken } from '../support/tokens.ts';
 import { workload } from '../support/world.ts';
 
-let worlds: Record<'loopback' | 'unix' | 'tls', Awaited<ReturnType<typeof startControlWorld>>>;
+let worlds: Record<'loopback' | 'unix' | 'tls' | 'unix-tls', Awaited<ReturnType<typeof startControlWorld>>>;
 
 before(async () => {
-  const [loopback, unix, tls] = await Promise.all([
+  const [loopback, unix, tls, unixTls] = await Promise.all([
     startControlWorld({ over: 'loopback' }),
     startControlWorld({ over: 'unix' }),
     startControlWorld({ over: 'tls' }),
+    startControlWorld({ over: 'unix-tls' }),
   ]);
-  worlds = { loopback, unix, tls };
+  worlds = { loopback, unix, tls, 'unix-tls': unixTls };
 });
 after(() => Promise.all(Object.values(worlds).map((world) => world.stop())));
 
@@ -34,7 +35,8 @@ test('no listener makes anybody trusted: without a proof nobody is believed, whe
     assert.equal(await refusal(world, {}), 'identity_missing');
     assert.equal(await refusal(world, { token: world.token(OPERATOR) }), BELIEVED);
   }
-  assert.equal(await refusal(worlds.tls, { svid: worlds.tls.svid(OPERATOR) }), BELIEVED);
+  for (const world of [worlds.tls, worlds['unix-tls']])
+    assert.equal(await refusal(world, { svid: world.svid(OPERATOR) }), BELIEVED);
 });
 
 test('the line says who was proven, and by what', async () => {
@@ -69,19 +71,20 @@ test('a token that is good elsewhere is none here; each is one mutation of a goo
   assert.equal(await refusal(world, { token: oidcToken({ ...oidc, aud: 'prod.example' }) }), 'identity_token_audience');
 });
 
-test('a certificate is verified as that of every caller is', async () => {
-  const { tls } = worlds;
-  const { ca, partnerCa, silentCa } = tls.keys;
-  assert.equal(await refusal(tls, { svid: ca.svid(workload(OPERATOR)) }), BELIEVED);
-  const old = { notBefore: Date.now() - 7_200_000, notAfter: Date.now() - 3_600_000 };
-  assert.equal(await refusal(tls, { svid: ca.svid(workload(OPERATOR), old) }), 'identity_svid_expired');
-  assert.equal(await refusal(tls, { svid: partnerCa.svid(workload(OPERATOR)) }), 'identity_svid_issuer_unknown');
-  assert.equal(await refusal(tls, { svid: ca.svid(workload('/ns/nobody/sa/known')) }), 'caller_unregistered');
-  assert.equal(
-    await refusal(tls, { svid: silentCa.svid('spiffe://unheard.example/sa/x') }),
-    'identity_trust_domain_unknown',
-  );
-});
+for (const over of ['tls', 'unix-tls'] as const)
+  test(`a certificate is verified as that of every caller is, over ${over}`, async () => {
+    const world = worlds[over];
+    const { ca, partnerCa, silentCa } = world.keys;
+    assert.equal(await refusal(world, { svid: ca.svid(workload(OPERATOR)) }), BELIEVED);
+    const old = { notBefore: Date.now() - 7_200_000, notAfter: Date.now() - 3_600_000 };
+    assert.equal(await refusal(world, { svid: ca.svid(workload(OPERATOR), old) }), 'identity_svid_expired');
+    assert.equal(await refusal(world, { svid: partnerCa.svid(workload(OPERATOR)) }), 'identity_svid_issuer_unknown');
+    assert.equal(await refusal(world, { svid: ca.svid(workload('/ns/nobody/sa/known')) }), 'caller_unregistered');
+    assert.equal(
+      await refusal(world, { svid: silentCa.svid('spiffe://unheard.example/sa/x') }),
+      'identity_trust_domain_unknown',
+    );
+  });
 
 test('certificate and token must name the same workload', async () => {
   const { tls } = worlds;

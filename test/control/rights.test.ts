@@ -83,6 +83,28 @@ test('a bearer token may view and revoke, and not lift or explain, whatever poli
   assert.equal((await world.recorded({ ...lift, ...svid(OPERATOR) })).status, 200);
 });
 
+test('on a Unix socket too, a certificate may lift and a bearer token may not', async () => {
+  const socket = await startControlWorld({ over: 'unix-tls', policies: POLICIES });
+  try {
+    const body = { id: 'on-socket', workload: workload(LEDGER), until: until(), reason: 'tested' };
+    const token = socket.token(OPERATOR);
+    assert.equal((await socket.recorded({ method: 'POST', path: '/revocations', body, token })).status, 201);
+    const lift = { method: 'POST', path: '/revocations/on-socket/lift', body: { reason: 'x' } };
+    for (const [proof, status, code] of [
+      [{}, 401, 'identity_missing'],
+      [{ token }, 403, 'not_permitted'],
+      [{ svid: socket.svid(READER) }, 403, 'not_permitted'],
+    ] as const) {
+      const refused = await socket.recorded({ ...lift, ...proof });
+      assert.deepEqual([refused.status, refused.json.code], [status, code]);
+    }
+    const lifted = await socket.recorded({ ...lift, svid: socket.svid(OPERATOR) });
+    assert.deepEqual([lifted.status, lifted.line.result], [200, 'allow']);
+  } finally {
+    await socket.stop();
+  }
+});
+
 test('each item of a list is one that the caller may view', async () => {
   await revoke({ id: 'of-payments', workload: workload(LEDGER) }, svid(OPERATOR));
   await revoke({ id: 'of-support', workload: workload(READER) }, svid(OPERATOR));

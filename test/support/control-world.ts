@@ -42,7 +42,7 @@ export interface ControlAnswer {
 }
 
 export interface ControlWorldOptions extends WorldOptions {
-  readonly over?: 'loopback' | 'tls' | 'unix';
+  readonly over?: 'loopback' | 'tls' | 'unix' | 'unix-tls';
   /** Control policies, as text. */
   readonly policies?: string;
   /** More of `listen.control`. */
@@ -52,11 +52,12 @@ export interface ControlWorldOptions extends WorldOptions {
 /** The mesh with its control port. */
 export async function startControlWorld(options: ControlWorldOptions = {}) {
   const { over = 'loopback', policies, edit, prepare, listen } = options;
+  const [overTls, onSocket] = [over.endsWith('tls'), over.startsWith('unix')];
   const world = await World.start({
     ...options,
     edit: (config) => {
-      const tls = over === 'tls' ? { tls: { files: { certificate: './tls.crt', key: './tls.key' } } } : {};
-      const address = over === 'unix' ? 'unix:./control.sock' : '127.0.0.1:0';
+      const tls = overTls ? { tls: { files: { certificate: './tls.crt', key: './tls.key' } } } : {};
+      const address = onSocket ? 'unix:./control.sock' : '127.0.0.1:0';
       config.listen = { ...config.listen, status: '127.0.0.1:0', control: { address, ...tls, ...listen } };
       config.control = { audience: CONTROL };
       edit?.(config);
@@ -70,17 +71,17 @@ export async function startControlWorld(options: ControlWorldOptions = {}) {
       prepare?.(folder, keys);
     },
   });
-  const url = over === 'unix' ? null : new URL(world.control ?? '');
+  const url = onSocket ? null : new URL(world.control ?? '');
   const auditFile = join(world.folder, 'audit.jsonl');
   const ask = async ({ method = 'GET', path, headers = {}, body, svid, token }: ControlAsk): Promise<ControlAnswer> => {
     const content = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
     const where =
       url === null ? { socketPath: join(world.folder, 'control.sock') } : { host: url.hostname, port: url.port };
     const shown = svid == null ? {} : { cert: svid.pem, key: svid.pkcs8Pem };
-    const sending = (over === 'tls' ? httpsRequest : httpRequest)({
+    const sending = (overTls ? httpsRequest : httpRequest)({
       ...where,
       ...shown,
-      ...(over === 'tls' ? { rejectUnauthorized: false } : {}),
+      ...(overTls ? { rejectUnauthorized: false } : {}),
       agent: false,
       method,
       path,

@@ -5,7 +5,7 @@ import { WorkerApart } from '../../control/api/apart.ts';
 import { routes } from '../../control/api/routes.ts';
 import { ControlApi } from '../../control/http/api.ts';
 import type { Apart, ControlParts, StateShown } from '../../control/http/parts.ts';
-import { type ControlAddress, serveControl } from '../../control/http/server.ts';
+import { serveControl } from '../../control/http/server.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import type { IdentityRules } from '../../identity/identify.ts';
 import type { Audit } from '../../observe/audit.ts';
@@ -81,9 +81,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   };
   const serving = tls === null ? null : { ownSvid: tls.ownSvid, clock: systemClock, onRefused };
   beginSeries(metrics);
-  const { address } = port;
-  const listen: ControlAddress = address.kind === 'unix' ? { socket: address.path } : { ...address, tls: serving };
-  const server = await serveControl(listen, port.hosts, api);
+  const server = await serveControl(port.address, serving, port.hosts, api);
   return {
     target: server.target,
     status: () => ({ control: { listens: server.target, inflight: api.inflight } }),

@@ -27,7 +27,8 @@ export const CONNECTION_USAGE = `  --control URL      where the control API list
                      prove the caller by its SVID, and the server by its trust bundle, both from the SPIFFE agent
   --token-file FILE  prove the caller by the bearer token in this file
   --ca FILE          the authorities of the server: PEM or a SPIFFE bundle; default: those of the machine
-  --server-id ID     the server must have this SPIFFE ID; without it, a certificate for the host of the URL
+  --server-id ID     the server must have this SPIFFE ID; without it, a certificate for the host of the URL, or on a Unix
+                     socket for localhost. There, TLS is spoken where one of these five is named
   --timeout DURATION how long an answer may take, 10s by default
   --json             the answer as JSON
 `;
@@ -69,12 +70,12 @@ export async function connectionBy(values: Values): Promise<ControlConnection | 
   if ((cert === undefined) !== (key === undefined)) return misused('name --cert and --key together');
   if (cert !== undefined && agent !== null) return misused('name --cert and --key, or --workload-api');
   const byTls = [cert, ca, values['server-id'], agent ?? undefined].some((each) => each !== undefined);
-  const { serverName } = target;
-  if (byTls && serverName === null)
-    return misused('a certificate needs https://; over unix:// and http:// a caller is proven by --token-file');
+  const { name, scheme } = target;
+  if (byTls && scheme === 'http')
+    return misused('a certificate needs https:// or unix://; over http:// a caller is proven by --token-file');
   let tls: TlsSettings | null = null;
-  if (serverName !== null) {
-    const given = { cert, key, ca, agent, serverId: values['server-id'], host: serverName };
+  if (byTls || scheme === 'https') {
+    const given = { cert, key, ca, agent, serverId: values['server-id'], host: name };
     const read = await tlsSettings(given, timeout.data);
     if ('fault' in read) return read;
     tls = read;
@@ -89,13 +90,15 @@ export async function connectionBy(values: Values): Promise<ControlConnection | 
 interface Target {
   readonly at: ControlConnection['at'];
   readonly host: string;
-  /** Whom the server has to prove itself as; null without TLS. */
-  readonly serverName: string | null;
+  /** Whom the server has to prove itself as over TLS, unless its SPIFFE ID is named. */
+  readonly name: string;
+  /** Over a Unix socket TLS is spoken where something is named to prove either side by. */
+  readonly scheme: 'unix' | 'http' | 'https';
 }
 
 function targetOf(text: string): Target | Fault {
   const [, socket] = /^unix:(?:\/\/)?(\/.+)$/.exec(text) ?? [];
-  if (socket !== undefined) return { at: { path: socket }, host: 'localhost', serverName: null };
+  if (socket !== undefined) return { at: { path: socket }, host: 'localhost', name: 'localhost', scheme: 'unix' };
   const url = URL.parse(text);
   const plain = url?.protocol === 'http:';
   if (
@@ -110,7 +113,7 @@ function targetOf(text: string): Target | Fault {
   if (plain && !(name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))))
     return new Fault('http:// is for 127.0.0.1 and [::1] alone; write https://');
   const port = Number(url.port || (plain ? 80 : 443));
-  return { at: { host: name, port }, host: url.host, serverName: plain ? null : name };
+  return { at: { host: name, port }, host: url.host, name, scheme: plain ? 'http' : 'https' };
 }
 
 function endpointBy(text: string | undefined): WorkloadEndpoint | null | Fault {

@@ -2,18 +2,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import { Refusal } from '../../base/outcome.ts';
 import { canonicalHost } from '../../http/host.ts';
 import { takeSocketPlace } from '../../source/socket-place.ts';
-import { listenOverTls, type TlsServing } from '../../trust/tls-server.ts';
+import { listenOverTls, type TlsPlace, type TlsServing } from '../../trust/tls-server.ts';
 import type { ControlApi } from './api.ts';
 import { Connections, HTTP_OPTIONS, type HttpServer, MAX_CONNECTIONS } from './connections.ts';
 
 /** Where the control port listens. */
 export type ControlAddress =
-  | { readonly socket: string }
-  | { readonly host: string; readonly port: number; readonly loopback: boolean; readonly tls: TlsServing | null };
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly loopback: boolean };
 
 export interface ControlServer {
   /** The address as clients write it. */
@@ -23,54 +22,39 @@ export interface ControlServer {
 }
 
 /**
- * Serves the control API. `hosts`: the names of the configuration, beside which the loopback address and `localhost` with
- * the port are names there, and `localhost` on a Unix socket. Rejects when the address cannot be taken.
+ * Serves the control API, over TLS unless `tls` is null. `hosts`: the names of the configuration, beside which the loopback
+ * address and `localhost` with the port are names there, and `localhost` on a Unix socket. Rejects when the address cannot
+ * be taken.
  */
 export async function serveControl(
   address: ControlAddress,
+  tls: TlsServing | null,
   hosts: readonly string[],
   api: ControlApi,
 ): Promise<ControlServer> {
   const names = new Set(hosts);
-  const tls = 'socket' in address ? null : address.tls;
   const scheme = tls === null ? 'http' : 'https';
   const connections = new Connections(api, { scheme, hosts: names });
-  const answer = (request: IncomingMessage, response: ServerResponse) => void connections.answer(request, response);
-  const create = (options: TlsOptions) => connections.serve(createTlsServer({ ...HTTP_OPTIONS, ...options }, answer));
-  if ('socket' in address) {
+  if (address.kind === 'unix') {
     names.add('localhost');
-    const server = plain(connections, answer);
-    const remove = await takeSocketPlace(address.socket, {
-      bind: (path) => listening(server, () => server.listen(path)),
-      unbind: () => server.close(),
+    let listener: Listener | null = null;
+    const remove = await takeSocketPlace(address.path, {
+      bind: async (path) => {
+        listener = await listening({ path }, tls, connections);
+      },
+      unbind: () => listener?.stop(),
     });
     return {
-      target: `unix:${address.socket}`,
+      target: `unix:${address.path}`,
       close: async (graceMs) => {
-        await closed(server, () => server.close(), connections, graceMs);
+        if (listener !== null) await closed(listener, connections, graceMs);
         await remove();
       },
     };
   }
-  const { host, port: wanted } = address;
-  let server: HttpServer;
-  let stop: () => void;
-  if (tls === null) {
-    server = plain(connections, answer);
-    await listening(server, () => server.listen(wanted, host));
-    stop = () => server.close();
-  } else {
-    const listener = await listenOverTls(host, wanted, tls, {
-      create,
-      protocol: 'http/1.1',
-      most: MAX_CONNECTIONS,
-      mayConnect: (socket) => connections.mayConnect(socket),
-      opened: (socket) => connections.opened(socket),
-    });
-    server = listener.server as HttpServer;
-    stop = listener.close;
-  }
-  const { port } = server.address() as AddressInfo;
+  const { host } = address;
+  const listener = await listening({ host, port: address.port }, tls, connections);
+  const { port } = listener.server.address() as AddressInfo;
   const bracketed = host.includes(':') ? `[${host}]` : host;
   if (address.loopback) {
     for (const name of ['localhost', bracketed]) {
@@ -80,26 +64,39 @@ export async function serveControl(
   }
   return {
     target: `${scheme}://${bracketed}:${port}`,
-    close: (graceMs) => closed(server, stop, connections, graceMs),
+    close: (graceMs) => closed(listener, connections, graceMs),
   };
 }
 
-function plain(connections: Connections, answer: (request: IncomingMessage, response: ServerResponse) => void) {
+interface Listener {
+  readonly server: HttpServer;
+  /** Takes no more connections. */
+  readonly stop: () => void;
+}
+
+async function listening(place: TlsPlace, tls: TlsServing | null, connections: Connections): Promise<Listener> {
+  const answer = (request: IncomingMessage, response: ServerResponse) => void connections.answer(request, response);
+  if (tls !== null) {
+    const listener = await listenOverTls(place, tls, {
+      create: (options) => connections.serve(createTlsServer({ ...HTTP_OPTIONS, ...options }, answer)),
+      protocol: 'http/1.1',
+      most: MAX_CONNECTIONS,
+      mayConnect: (socket) => connections.mayConnect(socket),
+      opened: (socket) => connections.opened(socket),
+    });
+    return { server: listener.server as HttpServer, stop: listener.close };
+  }
   const server = connections.serve(createServer(HTTP_OPTIONS, answer));
   server.on('connection', (socket) => {
     if (connections.mayConnect(socket)) connections.opened(socket);
     else socket.destroy();
   });
-  return server;
+  server.listen(place);
+  await once(server, 'listening');
+  return { server, stop: () => server.close() };
 }
 
-async function listening(server: HttpServer, listen: () => unknown): Promise<void> {
-  const done = once(server, 'listening');
-  listen();
-  await done;
-}
-
-async function closed(server: HttpServer, stop: () => void, connections: Connections, graceMs: number): Promise<void> {
+async function closed({ server, stop }: Listener, connections: Connections, graceMs: number): Promise<void> {
   const ended = once(server, 'close');
   stop();
   server.closeIdleConnections();

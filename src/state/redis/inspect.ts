@@ -16,6 +16,8 @@ const LEAST_VERSION = 7;
 /** Beyond this part of its memory it is time to act: nothing is evicted, so the next step is a refusal. */
 const FULL_SHARE = 0.8;
 const MIB = 2 ** 20;
+/** Of what a server says of itself: it is shown, and logged. */
+const MAX_VALUE = 64;
 
 /** Reads the answer to INFO; a Fault when it is not that of a Redis or Valkey. */
 export function readInfo(text: string): ServerFacts | Fault {
@@ -25,11 +27,11 @@ export function readInfo(text: string): ServerFacts | Fault {
       return at > 0 ? [[line.slice(0, at), line.slice(at + 1)] as const] : [];
     }),
   );
-  const of = (name: string) => fields.get(name) ?? '';
+  const of = (name: string) => (fields.get(name) ?? '').slice(0, MAX_VALUE);
   const version = fields.get('valkey_version') ?? fields.get('redis_version');
   if (version === undefined || of('role') === '') return new Fault('the answer to INFO is not that of Redis or Valkey');
   return {
-    version,
+    version: version.slice(0, MAX_VALUE),
     role: of('role'),
     evictionPolicy: of('maxmemory_policy'),
     usedBytes: Number(of('used_memory')),

@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { Fault, messageOf } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import { type Endpoint, type StoreTls, type StoreUser, textOf } from './options.ts';
@@ -6,6 +8,11 @@ import type { Script } from './scripts.ts';
 
 /** Calls that wait for an answer, late ones included: beyond that nothing more is asked. */
 export const MAX_WAITING = 1000;
+
+/** The longest answer that is read: more than two hundred revocations of the longest, each with its lift. */
+const MAX_REPLY_BYTES = 32 * 2 ** 20;
+/** Of what a server says went wrong. */
+const MAX_ERROR = 512;
 
 const LATE = new Fault('late');
 
@@ -35,13 +42,16 @@ interface Client {
 
 /**
  * One connection to one server, which is never repaired: when it is lost, another link is opened. Every call has a deadline
- * of its own, also where the server takes what is sent and never answers; an answer that comes later is ignored.
+ * of its own, also where the server takes what is sent and never answers; an answer that comes later is ignored. A server
+ * that sends more than 32 MiB without ending an answer is left.
  */
 export class Link {
   readonly #client: Client;
   readonly #onLost: () => void;
   readonly endpoint: Endpoint;
   #waiting = 0;
+  /** Bytes that came since an answer was whole. */
+  #received = 0;
   #lost: string | null = null;
 
   private constructor(client: Client, endpoint: Endpoint, onLost: () => void) {
@@ -58,7 +68,7 @@ export class Link {
     const fault = (detail: string) => new Fault(`${textOf(endpoint)}: ${detail}`);
     try {
       const link = new Link(await clientFor(options), endpoint, onLost);
-      const connecting = link.#client.connect().then(
+      const connecting = link.#connect().then(
         () => null,
         (error: unknown) => link.lost ?? reasonOf(error),
       );
@@ -91,7 +101,10 @@ export class Link {
         (reply) => reply as Reply,
         (error: unknown) => this.#failed(this.#lost ?? reasonOf(error)),
       )
-      .finally(() => this.#waiting--);
+      .finally(() => {
+        this.#waiting--;
+        this.#received = 0;
+      });
     const reply = await within(answered, timeoutMs, () => LATE);
     // What came while this thread was busy is read before the deadline counts.
     return reply === LATE
@@ -118,6 +131,23 @@ export class Link {
     this.#end(why);
   }
 
+  /** The client shows its socket to nobody: what comes through it is counted from its beginning. */
+  async #connect(): Promise<unknown> {
+    let isCounted = false;
+    const count = (message: unknown): void => {
+      isCounted = true;
+      (message as { readonly socket: Socket }).socket.on('data', (bytes) => {
+        this.#received += bytes.length;
+        if (this.#received > MAX_REPLY_BYTES) this.#end(`an answer is longer than ${MAX_REPLY_BYTES} bytes`);
+      });
+    };
+    subscribe(SOCKETS, count);
+    const connecting = this.#client.connect();
+    unsubscribe(SOCKETS, count);
+    if (!isCounted) this.#end('what comes from the server cannot be counted');
+    return connecting;
+  }
+
   #failed(detail: string): Fault {
     if (UNUSABLE.test(detail)) this.#end(detail);
     return new Fault(detail);
@@ -131,12 +161,16 @@ export class Link {
   }
 }
 
+/** Where Node tells of each connection that begins, before the call that begins it returns. */
+const SOCKETS = 'net.client.socket';
+
 /** The value, once the event loop has read what the sockets hold (Node's loop: timers, poll, check). */
 const afterReading = <T>(value: T): Promise<T> => new Promise((resolve) => setImmediate(() => resolve(value)));
 
 /** A connection that is tried on several addresses fails with several errors, and no message of its own. */
 function reasonOf(error: unknown): string {
-  return messageOf(error) || ((error as NodeJS.ErrnoException | null)?.code ?? 'the connection failed');
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? 'the connection failed';
+  return (messageOf(error) || code).slice(0, MAX_ERROR);
 }
 
 /** A client of the package that neither queues nor connects again. It is loaded only where there is a store. */

@@ -80,10 +80,11 @@ return reply
 
 /**
  * Takes an order. Gives 'stored' or 'unchanged' with the record, 'conflict', 'full' or 'history'. One that has ended or was
- * lifted makes way. ARGV: 1 history, 2 id, 3 end, 4 content, 5 most entries, 6 most bytes.
+ * lifted makes way, and so does what is too long to be one. ARGV: 1 history, 2 id, 3 end, 4 content, 5 most entries, 6 most bytes.
  */
 export const REVOKE = script(`${CHANGES}
 local before = redis.call('HGET', revocations, ARGV[2])
+if before and #before > ${MAX_RECORD_BYTES} then before = false end
 local lifted = before and liftOf(before)
 local at = now
 if before then

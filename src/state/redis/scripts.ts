@@ -11,6 +11,9 @@ export const script = (text: string): Script => ({ text, sha: hash('sha1', text,
 /** Seconds of one slot of the counts: what is counted leaves the count up to so much later than it ends. */
 const SLOT_MS = 10_000;
 
+/** Of the text of a history: two ids and a time. What is longer is none. */
+const MAX_HISTORY_BYTES = 128;
+
 /**
  * What every script begins with. `id` names the data of this process of this server: it is another one after a restart, a
  * promotion, or a copy to another server. The key of the history binds it to the data itself, which `FLUSHALL`, `SWAPDB` and
@@ -22,6 +25,7 @@ local id = string.match(info, 'master_replid:(%x+)') .. '-' .. string.match(info
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('GET', KEYS[1])
+if known and #known > ${MAX_HISTORY_BYTES} then known = '' end
 local function total(key)
   local sum, last = 0, 0
   local slots = redis.call('HGETALL', key)

@@ -141,6 +141,27 @@ test('who writes revocations refuses requests, until a signed lift; what is none
   assert.equal(other.book.unknown(Date.now()), null);
 });
 
+test('who writes records and notes of any length has them overwritten by orders, and read by nobody', {
+  skip,
+}, async (t) => {
+  const { redis, one, other, order } = await victims(t);
+  const second = orderOf('r-2');
+  const { content } = new OrderedRevocation(second, 1);
+  const pad = (script: string, key: string, ...args: readonly string[]) =>
+    redis.admin('EVAL', script, '1', key, ...args);
+  await pad(
+    "return redis.call('HSET', KEYS[1], 'r-2', ARGV[1] .. ' ' .. string.rep('9', 20000000) .. ' ' .. ARGV[2])",
+    SET,
+    String(second.untilMs),
+    content,
+  );
+  const seq = Number(await redis.admin('HGET', META, 'seq'));
+  await pad("return redis.call('XADD', KEYS[1], ARGV[1], 'f', string.rep('x', 40000000))", LOG, `${seq + 1}-0`);
+  assert.equal((await one.book.revoke(second, Date.now())).result, 'stored');
+  await answers(other, second, 'r-2');
+  await answers(other, order, 'r-1');
+});
+
 test('who sets numbers, fills the store, or writes other kinds of data only makes requests and orders fail', {
   skip,
 }, async (t) => {

@@ -7,6 +7,8 @@ import { sidecarState, storeOptions } from '../../../test/support/redis-states.t
 import { until } from '../../../test/support/until.ts';
 import { type MeshConfig, World, workload } from '../../../test/support/world.ts';
 import { agentByDpop, LEDGER, ledgerReads, READER, svidToken } from '../../../test/support/world-asks.ts';
+import { Fault } from '../../base/fault.ts';
+import { Link } from './link.ts';
 
 const skip = noRedis;
 const HISTORY = 'authz:{default}:history';
@@ -69,6 +71,36 @@ test('who writes a proof as used, takes the history away, or writes other data o
   await redis.admin('LPUSH', HISTORY, 'no text');
   assert.equal((await world.send(agentByDpop()(world))).reason, 'state_unavailable');
   assert.equal((await world.send(ledgerReads()(world))).reason, 'permitted');
+});
+
+test('who writes a history of any length makes nobody read it, and gets a new history', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis, { namespace: 'default' }));
+  const before = state.history();
+  const sent = async () => Number(/^total_net_output_bytes:(\d+)/m.exec(await redis.admin('INFO', 'stats'))?.[1]);
+  const sentBefore = await sent();
+  await redis.admin('SETRANGE', HISTORY, '20000000', 'x');
+  await until('a new history', () => (state.history().id === before.id ? null : true));
+  assert.ok((await redis.admin('STRLEN', HISTORY)).length <= 3);
+  assert.ok((await sent()) - sentBefore < 1_000_000);
+});
+
+test('who makes the store answer at any length has the connection ended, and no memory', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { endpoint, tls, database } = storeOptions(redis);
+  const link = await Link.open({ endpoint: endpoint!, tls, database, user: null, timeoutMs: 5000 });
+  assert.ok(link instanceof Link);
+  t.after(() => link.close());
+  await redis.admin('SETRANGE', 'long', String(20 * 2 ** 20), 'x');
+  await redis.admin('SETRANGE', 'longer', String(32 * 2 ** 20), 'x');
+  // Each answer has the whole bound for itself.
+  for (const reply of await Promise.all([1, 2, 3].map(() => link.call(['GET', 'long'], 5000))))
+    assert.equal(String(reply).length, 20 * 2 ** 20 + 1);
+  assert.equal(link.lost, null);
+  const refused = await link.call(['GET', 'longer'], 5000);
+  assert.ok(refused instanceof Fault);
+  assert.equal(refused.detail, 'an answer is longer than 33554432 bytes');
+  assert.equal(link.lost, refused.detail);
 });
 
 const LISTS = /^authz:\{default\}:(?:denials|allows|uses(?::names|:times)?)$/;
