@@ -4,6 +4,7 @@ import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.
 import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
 import { type ActionGroups, type Projector, project, projector } from './project.ts';
+import { unboundedPlaces } from './unbounded.ts';
 
 /** Policies that hold together, with what a decider needs to know of each. Plain data: it comes from a worker. */
 export interface PolicySet {
@@ -63,7 +64,7 @@ export class Decider {
   /** Policies with a scope, by the entity in it. */
   readonly #byPrincipal = new Map<string, string[]>();
   readonly #byResource = new Map<string, string[]>();
-  readonly #own = new Map<string, Slice>();
+  readonly #own = new Map<string, readonly Slice[]>();
   readonly #verdicts = new Remembered<Answered>(REMEMBERED_BYTES, ({ reasons }) => bytesOfIds(reasons));
   #slices = 0;
 
@@ -76,9 +77,7 @@ export class Decider {
       if (scope === null) open.push(id);
       else append(scope.of === 'principal' ? this.#byPrincipal : this.#byResource, scope.key, id);
     }
-    const size = open.length > MOST_IN_PARTS ? open.length : PART;
-    const parts = Array.from({ length: Math.max(1, Math.ceil(open.length / size)) }, (_, at) => at * size);
-    this.#common = parts.map((start) => this.#slice(open.slice(start, start + size)));
+    this.#common = open.length === 0 ? [this.#slice([])] : this.#slicesOf(open);
   }
 
   /** How full the memory of verdicts is. */
@@ -98,8 +97,7 @@ export class Decider {
   ask(call: AuthorizationCall): EngineAnswer {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
-    const own = this.#sliceFor(call);
-    const slices = own === null ? this.#common : [...this.#common, own];
+    const slices = [...this.#common, ...this.#ownSlices(call)];
     return this.#judged(slices, call) ?? this.#whole(slices, call);
   }
 
@@ -140,8 +138,8 @@ export class Decider {
     return answer;
   }
 
-  /** The policies whose scope names this principal or resource, or an ancestor of it; null where none does. */
-  #sliceFor(call: AuthorizationCall): Slice | null {
+  /** The policies whose scope names this principal or resource, or an ancestor of it. */
+  #ownSlices(call: AuthorizationCall): readonly Slice[] {
     const ids: string[] = [];
     for (const [uid, index] of [
       [call.principal, this.#byPrincipal],
@@ -154,16 +152,35 @@ export class Decider {
         if (found !== undefined) ids.push(...found);
       }
     }
-    if (ids.length === 0) return null;
+    if (ids.length === 0) return [];
     const name = JSON.stringify(ids);
-    let slice = this.#own.get(name);
-    if (slice === undefined) {
-      slice = this.#slice(ids);
+    let slices = this.#own.get(name);
+    if (slices === undefined) {
+      slices = this.#slicesOf(ids);
       const [oldest] = this.#own.keys();
       if (this.#own.size >= SLICES && oldest !== undefined) this.#own.delete(oldest);
     } else this.#own.delete(name);
-    this.#own.set(name, slice);
-    return slice;
+    this.#own.set(name, slices);
+    return slices;
+  }
+
+  /**
+   * The policies in parts. Those that make a verdict of each path or query are asked apart from the others, whose verdict is
+   * remembered all the while.
+   */
+  #slicesOf(ids: readonly string[]): readonly Slice[] {
+    const size = ids.length > MOST_IN_PARTS ? ids.length : PART;
+    const groups = Object.values(Object.groupBy(ids, (id) => String(this.#isUnbounded(id))));
+    return groups.flatMap((group = []) =>
+      Array.from({ length: Math.ceil(group.length / size) }, (_, at) =>
+        this.#slice(group.slice(at * size, (at + 1) * size)),
+      ),
+    );
+  }
+
+  #isUnbounded(id: string): boolean {
+    const footprint = this.#set.footprints.get(id)?.footprint ?? null;
+    return footprint === null || unboundedPlaces(footprint).length > 0;
   }
 
   #slice(ids: readonly string[]): Slice {
