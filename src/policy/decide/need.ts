@@ -65,23 +65,41 @@ export function union(footprints: Iterable<Footprint | null>): Footprint | null 
   return sum;
 }
 
-/** Adds what `from` needs to `to`. */
-export function addNeed(to: Need, from: Need): void {
-  if (from.whole) to.whole = true;
-  if (from.type) to.type = true;
-  if (from.anyTag) to.anyTag = true;
-  if (from.anyAncestor) to.anyAncestor = true;
-  for (const name of ['ancestors', 'members'] as const) {
-    const more = from[name];
-    if (more !== undefined) to[name] = (to[name] ?? new Set()).union(more);
+/** Adds what `from` needs to `to`; false where `to` had all of it. */
+export function addNeed(to: Need, from: Need): boolean {
+  let grew = false;
+  for (const name of ['whole', 'type', 'anyTag', 'anyAncestor'] as const) {
+    if (!from[name] || to[name]) continue;
+    to[name] = true;
+    grew = true;
   }
-  if (from.cuts !== undefined) to.cuts = (to.cuts ?? new Set()).union(from.cuts);
+  for (const name of ['ancestors', 'members'] as const) {
+    const sum = joined(to[name], from[name]);
+    if (sum === null) continue;
+    to[name] = sum;
+    grew = true;
+  }
+  const cuts = joined(to.cuts, from.cuts);
+  if (cuts !== null) {
+    to.cuts = cuts;
+    grew = true;
+  }
   for (const name of ['fields', 'tags'] as const) {
     const more = from[name];
     if (more === undefined) continue;
     to[name] ??= new Map();
-    for (const [key, need] of more) addNeed(child(to[name], key), need);
+    for (const [key, need] of more) {
+      if (!to[name].has(key)) grew = true;
+      if (addNeed(child(to[name], key), need)) grew = true;
+    }
   }
+  return grew;
+}
+
+/** Both together; null where the second adds nothing. Even of no members, a set says that some are asked for. */
+function joined<T>(known: Set<T> | undefined, more: Set<T> | undefined): Set<T> | null {
+  if (more === undefined || (known !== undefined && more.isSubsetOf(known))) return null;
+  return (known ?? new Set()).union(more);
 }
 
 /** The need of one part, made where there was none. */

@@ -115,7 +115,8 @@ class Projection {
         before.need = sum;
         before.own = true;
       }
-      addNeed(before.need, need);
+      // Entities may refer to each other in a circle: one that nothing new is asked of is done.
+      if (!addNeed(before.need, need)) return;
     }
     if (!this.#open.includes(key)) this.#open.push(key);
   }
@@ -248,10 +249,18 @@ export function groupsOf(cedar: Cedar, schema: string): ActionGroups {
       direct.set(keyOf(type, name), parents);
     }
   }
-  const all = (key: string, seen: ReadonlySet<string>): EntityUid[] =>
-    (direct.get(key) ?? []).flatMap((parent) => {
-      const above = keyOf(parent.type, parent.id);
-      return seen.has(above) ? [] : [parent, ...all(above, new Set([...seen, above]))];
-    });
-  return new Map([...direct.keys()].map((key) => [key, all(key, new Set())]));
+  return new Map([...direct.keys()].map((key) => [key, above(key, direct)]));
+}
+
+/** Each once, however many ways lead to it. */
+function above(key: string, direct: ReadonlyMap<string, readonly EntityUid[]>): readonly EntityUid[] {
+  const found = new Map<string, EntityUid>();
+  const open = [...(direct.get(key) ?? [])];
+  for (let group = open.pop(); group !== undefined; group = open.pop()) {
+    const name = keyOf(group.type, group.id);
+    if (found.has(name)) continue;
+    found.set(name, group);
+    open.push(...(direct.get(name) ?? []));
+  }
+  return [...found.values()];
 }
