@@ -24,7 +24,7 @@ const conditions: readonly Condition[] = [
   ['project.ts', 'if (this.#using.footprint.named.has(key)) return uid;', ''],
   ['project.ts', '{this.#names.size}`', '{0}`'],
   ['project.ts', "if (fn === 'datetime') this.#lasting = false;", ''],
-  ['project.ts', '      addNeed(before.need, need);\n', ''],
+  ['project.ts', '      if (!addNeed(before.need, need)) return;\n', ''],
   // What is remembered, and put together.
   ['decider.ts', ' || answer.errors.length > 0', ''],
   ['decider.ts', 'if (!holdsExtensions(call)) return null;', ''],
