@@ -15,9 +15,9 @@ import {
 } from '../revocation-book.ts';
 import { type Learned, type Lost, RevocationMirror } from '../revocation-mirror.ts';
 import type { RevocationLookup } from '../revocations.ts';
-import { RevocationFeed } from './feed.ts';
+import { RecordFeed } from './feed.ts';
 import type { Endpoint, StoreOptions } from './options.ts';
-import type { Head } from './revocation-queries.ts';
+import type { Head } from './record-queries.ts';
 import { PURGE, RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
 import { StoreWriter, unavailable } from './writer.ts';
 
@@ -50,7 +50,7 @@ export interface RedisBookParts {
 export class RedisBook implements RevocationBook {
   readonly #parts: RedisBookParts;
   readonly #mirror: RevocationMirror;
-  readonly #feed: RevocationFeed;
+  readonly #feed: RecordFeed<Lost, keyof Learned>;
   readonly #keys: readonly string[];
   readonly #writer: StoreWriter;
   #cancelPurge: () => void = () => {};
@@ -61,7 +61,7 @@ export class RedisBook implements RevocationBook {
     const prefix = `authz:{${options.namespace}}:`;
     this.#keys = REVOCATION_KEYS.map((name) => `${prefix}${name}`);
     this.#mirror = new RevocationMirror({ namespace: options.namespace, trustedKeys: () => liftKeys().trusted });
-    this.#feed = new RevocationFeed({
+    this.#feed = new RecordFeed({
       options,
       clock,
       primary,

@@ -1,8 +1,8 @@
 import { Fault } from '../../base/fault.ts';
 import type { OrderResult } from '../revocation-book.ts';
-import type { RevocationFeed } from './feed.ts';
 import { Link, type Reply } from './link.ts';
 import { type Endpoint, type StoreOptions, textOf } from './options.ts';
+import type { Head } from './record-queries.ts';
 import type { Script } from './scripts.ts';
 
 /** How long the server may take for one order, and the replicas to have it. No check waits for either. */
@@ -13,7 +13,7 @@ interface WriterParts {
   readonly options: StoreOptions;
   readonly primary: () => Endpoint | null;
   readonly keys: readonly string[];
-  readonly feed: Pick<RevocationFeed, 'history' | 'head' | 'fault'>;
+  readonly feed: { readonly history: string | null; readonly head: Head | null; readonly fault: string };
 }
 
 /** What a script answered, and on which connection. */
