@@ -5,6 +5,8 @@ import { PREAMBLE, script } from './scripts.ts';
 const ENTRY_BYTES = 128;
 /** Notifications that are kept; whoever missed more reads everything. */
 const KEPT_NOTES = 10_000;
+/** Entries that have ended stay for a while: not every clock is right. */
+const KEPT_MS = 60_000;
 
 /** The keys of the scripts of one kind of records, in their order: the history, the records, their marks, numbers, changes. */
 export const recordKeys = (records: string, marks: string): readonly string[] => [
@@ -41,7 +43,7 @@ end
 
 /**
  * What begins a script that changes records. ARGV: 1 the history in which it may. `used`: bytes that all of them take; `put` and
- * `drop` count them; `note` tells of a change.
+ * `drop` count them; `endOf` says when a record ends; `note` tells of a change.
  */
 export const CHANGES = `${RECORDS}
 if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
@@ -58,6 +60,9 @@ end
 local function drop(key, field, value)
   redis.call('HDEL', key, field)
   redis.call('HINCRBY', meta, 'bytes', -(#field + #value + ${ENTRY_BYTES}))
+end
+local function endOf(record, mark)
+  return tonumber(string.match(mark or '', '^(%d+) ') or string.match(record, '^(%d+) ') or 0)
 end
 local function note(field)
   local entry = whole(redis.call('HINCRBY', meta, 'seq', 1)) .. '-0'
@@ -87,4 +92,24 @@ local page = redis.call('HSCAN', records, ARGV[1], 'COUNT', ARGV[2])
 reply[#reply + 1] = page[1]
 for i = 2, #page[2], 2 do add(reply, page[2][i]) end
 return reply
+`);
+
+/**
+ * Drops a page of what has ended, of records and then of marks, for whoever comes first in a while. Both begin with when they
+ * end; a mark says it for its record. Gives the next cursor of the page; '0' where there is no more to do. ARGV: 1 history,
+ * 2 'records' or 'marks', 3 cursor, 4 count, 5 ms of the while.
+ */
+export const PURGE = script(`${CHANGES}
+local ofMarks = ARGV[2] == 'marks'
+if ARGV[3] == '0' and not ofMarks then
+  if now - tonumber(redis.call('HGET', meta, 'purged') or 0) < tonumber(ARGV[5]) then return {'later'} end
+  redis.call('HSET', meta, 'purged', whole(now))
+end
+local key = ofMarks and marks or records
+local page = redis.call('HSCAN', key, ARGV[3], 'COUNT', ARGV[4])
+for i = 1, #page[2], 2 do
+  local field, value = page[2][i], page[2][i + 1]
+  if endOf(value, not ofMarks and markOf(value)) + ${KEPT_MS} < now then drop(key, field, value) end
+end
+return {'page', page[1]}
 `);

@@ -2,9 +2,6 @@ import { MAX_RECORD_BYTES } from '../store-mirror.ts';
 import { CHANGES, recordKeys } from './record-scripts.ts';
 import { script } from './scripts.ts';
 
-/** Entries that have ended stay for a while: not every clock is right. */
-const KEPT_MS = 60_000;
-
 /** The keys of all scripts here: a revocation is a record, and a lift marks it. */
 export const REVOCATION_KEYS = recordKeys('revocations', 'lifts');
 
@@ -61,23 +58,4 @@ for i = 4, #ARGV, 4 do
   if changed then note(field) end
 end
 return {'done'}
-`);
-
-/**
- * Drops a page of what has ended, of revocations and then of lifts, for whoever comes first in a while. Gives the next cursor
- * of the page; '0' where there is no more to do. ARGV: 1 history, 2 'revocations' or 'lifts', 3 cursor, 4 count, 5 ms of the while.
- */
-export const PURGE = script(`${CHANGES}
-local key = ARGV[2] == 'lifts' and marks or records
-if ARGV[3] == '0' and ARGV[2] == 'revocations' then
-  if now - tonumber(redis.call('HGET', meta, 'purged') or 0) < tonumber(ARGV[5]) then return {'later'} end
-  redis.call('HSET', meta, 'purged', whole(now))
-end
-local page = redis.call('HSCAN', key, ARGV[3], 'COUNT', ARGV[4])
-for i = 1, #page[2], 2 do
-  local field, value = page[2][i], page[2][i + 1]
-  local ends = tonumber(string.match(value, '^(%d+) ') or 0)
-  if ends + ${KEPT_MS} < now then drop(key, field, value) end
-end
-return {'page', page[1]}
 `);
