@@ -20,6 +20,7 @@ const order = [
   'state/tasks',
   'state/file',
   'state/redis',
+  'state/redis/tasks',
   'state/activity',
   'identity',
   'task',

@@ -91,7 +91,7 @@ function storedRevocationGauges(stored: RedisBook | null, now: number) {
   return {
     authz_revocations_staleness_seconds: staleMs === null ? null : staleMs / 1000,
     authz_revocations_staleness_limit_seconds: maxStaleMs / 1000,
-    authz_store_revocations: head === null ? null : head.revocations + head.lifts,
+    authz_store_revocations: head === null ? null : head.records + head.marks,
     authz_store_revocations_limit: MAX_ORDERED,
     authz_store_revocations_bytes: head?.bytes ?? null,
     authz_store_revocations_limit_bytes: MAX_ORDERED_BYTES,

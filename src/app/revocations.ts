@@ -102,8 +102,8 @@ function shown(stored: RedisBook, nowMs: number) {
     store: {
       fault: stored.unknown(nowMs),
       staleSeconds: secondsOf(stored.stalenessMs(nowMs)),
-      revocations: head?.revocations ?? null,
-      lifts: head?.lifts ?? null,
+      revocations: head?.records ?? null,
+      lifts: head?.marks ?? null,
       bytes: head?.bytes ?? null,
       unreadable,
     },

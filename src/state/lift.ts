@@ -1,8 +1,8 @@
-import { type KeyObject, sign, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { jsonOf } from '../base/json.ts';
+import { isSigned, signText } from './signature.ts';
 
-/** What is signed: nothing that is signed elsewhere begins so. */
-const DOMAIN = 'cedar-ext-authz lift 1\n';
+const DOMAIN = 'cedar-ext-authz lift 1';
 
 /**
  * The end of one revocation before its time, for one namespace. `digest` names the very order: a later one with the same
@@ -20,7 +20,7 @@ export interface Lift {
 
 /** Signs a lift (Ed25519, RFC 8032) and writes it as stores hold it: its end, for their scripts, and JSON. */
 export function signLift(namespace: string, lift: Lift, key: KeyObject): string {
-  const signature = sign(null, signedText(namespace, lift), key).toString('base64url');
+  const signature = signText(DOMAIN, signedText(namespace, lift), key);
   const { id, digest, untilMs, atMs, by, reason } = lift;
   return `${untilMs} ${JSON.stringify([id, digest, atMs, by, reason, signature])}`;
 }
@@ -36,12 +36,10 @@ export async function verifiedLift(
 ): Promise<Lift | null> {
   const read = readLift(record);
   if (read === null) return null;
-  const text = signedText(namespace, read.lift);
-  for (const key of keys) if (await holds(text, key, read.signature)) return read.lift;
-  return null;
+  return (await isSigned(DOMAIN, signedText(namespace, read.lift), keys, read.signature)) ? read.lift : null;
 }
 
-function readLift(record: string): { readonly lift: Lift; readonly signature: Buffer } | null {
+function readLift(record: string): { readonly lift: Lift; readonly signature: string } | null {
   const [, until, json] = /^(\d{1,15}) (\[.*\])$/s.exec(record) ?? [];
   if (json === undefined) return null;
   const parts = jsonOf(json);
@@ -50,13 +48,8 @@ function readLift(record: string): { readonly lift: Lift; readonly signature: Bu
   if (!Number.isSafeInteger(atMs)) return null;
   if (![id, digest, by, reason, signature].every((text) => typeof text === 'string')) return null;
   const lift = { id, digest, untilMs: Number(until), atMs: Number(atMs), by, reason } as Lift;
-  return { lift, signature: Buffer.from(signature!, 'base64url') };
+  return { lift, signature: signature! };
 }
 
-const holds = (text: Buffer, key: KeyObject, signature: Buffer): Promise<boolean> =>
-  new Promise((resolve) => {
-    verify(null, text, key, signature, (error, good) => resolve(error === null && good));
-  });
-
-const signedText = (namespace: string, { id, digest, untilMs, atMs, by, reason }: Lift): Buffer =>
-  Buffer.from(`${DOMAIN}${JSON.stringify([namespace, id, digest, untilMs, atMs, by, reason])}`);
+const signedText = (namespace: string, { id, digest, untilMs, atMs, by, reason }: Lift): string =>
+  JSON.stringify([namespace, id, digest, untilMs, atMs, by, reason]);

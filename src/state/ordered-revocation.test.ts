@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { orderOf } from '../../test/support/orders.ts';
-import { MAX_RECORD_BYTES, OrderedRevocation } from './ordered-revocation.ts';
+import { OrderedRevocation } from './ordered-revocation.ts';
 import { revocable, subjectKey } from './revocation.ts';
+import { MAX_RECORD_BYTES } from './store-mirror.ts';
 
 test('a record says all of an order, and is read only as it was written', () => {
   for (const kind of Object.keys(revocable) as (keyof typeof revocable)[]) {

@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto';
 import { jsonOf } from '../base/json.ts';
 import { REVOCATION_ID, type Revocation, type RevocationKind, revocable } from './revocation.ts';
-
-/** The longest record that is read: the texts of a revocation are bounded, so that none is longer. */
-export const MAX_RECORD_BYTES = 64 * 1024;
+import { MAX_RECORD_BYTES } from './store-mirror.ts';
 
 /** A revocation that somebody ordered at `atMs`. Written as one line of text, by which it is recognised. */
 export class OrderedRevocation implements Revocation {

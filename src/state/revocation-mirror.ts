@@ -3,12 +3,7 @@ import { verifiedLift } from './lift.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
 import { MAX_ORDERED } from './revocation-book.ts';
 import { RevocationTable } from './revocation-table.ts';
-
-/** What a store holds in one place: a revocation as text, and what is to lift it. Empty: too long to be read. */
-export interface Held {
-  readonly record: string | null;
-  readonly lift: string | null;
-}
+import type { Held, LearnedIds, StoreMirror } from './store-mirror.ts';
 
 /** What a store lacks: a revocation, with the lift of it that was lost, or null. */
 export interface Lost {
@@ -16,13 +11,8 @@ export interface Lost {
   readonly lift: string | null;
 }
 
-/** What was learned, by ids. */
-export interface Learned {
-  readonly added: readonly string[];
-  readonly lifted: readonly string[];
-  /** Whose lift no trusted key signed; each such lift once. */
-  readonly rejected: readonly string[];
-}
+/** By ids; `rejected`: whose lift no trusted key signed; each such lift once. */
+export type Learned = LearnedIds<'added' | 'lifted' | 'rejected'>;
 
 export interface MirrorParts {
   readonly namespace: string;
@@ -38,7 +28,7 @@ const MAX_REJECTED = 1000;
  * The revocations of a store, as far as they were seen: what a check is looked up in. A revocation is never dropped because the
  * store has it no longer, only at its end, or by a lift that a trusted key signed.
  */
-export class RevocationMirror {
+export class RevocationMirror implements StoreMirror<Lost, keyof Learned> {
   readonly #parts: MirrorParts;
   readonly #table = new RevocationTable();
   /** Lifts by the record that they lifted, to the end of that. */
@@ -58,6 +48,10 @@ export class RevocationMirror {
     return this.#table;
   }
 
+  get size(): number {
+    return this.#table.size;
+  }
+
   /** Records that could not be read since the last full read began. */
   get unreadable(): number {
     return this.#unreadable;
@@ -73,23 +67,20 @@ export class RevocationMirror {
     return false;
   }
 
-  /** A full read begins. */
   beginPass(): void {
     this.#pass++;
     this.#unreadable = 0;
     this.#overflowing = false;
   }
 
-  /** The full read is over: gives what the store lacks of what is known here. */
   endPass(nowMs: number): readonly Lost[] {
     this.#overflowed = this.#overflowing;
     return [...this.#table.unseen(this.#pass, nowMs)].map((revocation) => ({ revocation, lift: null }));
   }
 
-  /** Takes what the store holds. `lost`: gets what the store lacks of it. Never rejects. */
   async take(held: readonly Held[], lost: Lost[]): Promise<Learned> {
     const learned = { added: [] as string[], lifted: [] as string[], rejected: [] as string[] };
-    for (const { record, lift } of held) {
+    for (const { record, mark: lift } of held) {
       if (record === null) continue;
       const revocation = OrderedRevocation.read(record);
       if (revocation === null) {
@@ -130,7 +121,6 @@ export class RevocationMirror {
     return isNew;
   }
 
-  /** Forgets what ended before `beforeMs`. */
   dropEnded(beforeMs: number): void {
     this.#table.dropEnded(beforeMs);
     for (const [record, { untilMs }] of this.#lifted) if (untilMs < beforeMs) this.#lifted.delete(record);

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type Clock, pause } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { signLift } from '../lift.ts';
 import type { LiftKeys } from '../lift-keys.ts';
 import { OrderedRevocation } from '../ordered-revocation.ts';
@@ -15,17 +15,12 @@ import {
 } from '../revocation-book.ts';
 import { type Learned, type Lost, RevocationMirror } from '../revocation-mirror.ts';
 import type { RevocationLookup } from '../revocations.ts';
-import { RevocationFeed } from './feed.ts';
+import { RecordFeed } from './feed.ts';
 import type { Endpoint, StoreOptions } from './options.ts';
-import type { Head } from './revocation-queries.ts';
-import { PURGE, RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
-import { StoreWriter, unavailable } from './writer.ts';
-
-/** Revocations that are written back at once, and how long whoever else knows them may come first. */
-const RESTORED_AT_ONCE = 50;
-const RESTORE_AFTER_MS = 200;
-const PURGE_MS = 60_000;
-const PURGED_AT_ONCE = 200;
+import type { Head } from './record-queries.ts';
+import { RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
+import { StoreUpkeep } from './upkeep.ts';
+import { StoreWriter, type Unwritten, unavailable } from './writer.ts';
 
 /** What happened to the revocations of the store. */
 export type BookEvent =
@@ -50,10 +45,10 @@ export interface RedisBookParts {
 export class RedisBook implements RevocationBook {
   readonly #parts: RedisBookParts;
   readonly #mirror: RevocationMirror;
-  readonly #feed: RevocationFeed;
+  readonly #feed: RecordFeed<Lost, keyof Learned>;
   readonly #keys: readonly string[];
   readonly #writer: StoreWriter;
-  #cancelPurge: () => void = () => {};
+  readonly #upkeep: StoreUpkeep<Lost>;
 
   private constructor(parts: RedisBookParts) {
     this.#parts = parts;
@@ -61,7 +56,7 @@ export class RedisBook implements RevocationBook {
     const prefix = `authz:{${options.namespace}}:`;
     this.#keys = REVOCATION_KEYS.map((name) => `${prefix}${name}`);
     this.#mirror = new RevocationMirror({ namespace: options.namespace, trustedKeys: () => liftKeys().trusted });
-    this.#feed = new RevocationFeed({
+    this.#feed = new RecordFeed({
       options,
       clock,
       primary,
@@ -71,16 +66,26 @@ export class RedisBook implements RevocationBook {
       mirror: this.#mirror,
       onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
       onResync: () => onEvent({ kind: 'resync' }),
-      onLost: (lost) => void this.#restore(lost),
+      onLost: (lost) => void this.#upkeep.restore(lost),
     });
     this.#writer = new StoreWriter({ options, primary, keys: this.#keys, feed: this.#feed });
+    this.#upkeep = new StoreUpkeep<Lost>({
+      clock,
+      writer: this.#writer,
+      restore: RESTORE,
+      limits: [MAX_ORDERED, MAX_ORDERED_BYTES].map(String),
+      argsOf: (lost) => restoredBy([lost]),
+      refused: (word) => refusedBy(word).detail,
+      onRestored: (revocations) => onEvent({ kind: 'restored', revocations }),
+      onNotRestored: (detail) => onEvent({ kind: 'not restored', detail }),
+    });
   }
 
   /** Begins to follow the store; resolves after the first full read, or when that takes long. */
   static async start(parts: RedisBookParts): Promise<RedisBook> {
     const book = new RedisBook(parts);
     await book.#feed.start();
-    book.#purgeLater();
+    book.#upkeep.start();
     return book;
   }
 
@@ -177,46 +182,13 @@ export class RedisBook implements RevocationBook {
   }
 
   async stop(): Promise<void> {
-    this.#cancelPurge();
+    this.#upkeep.stop();
     this.#writer.close();
     await this.#feed.stop();
   }
 
   #sign({ digest, untilMs }: OrderedRevocation, { id, reason, by, atMs }: LiftOrder, key: KeyObject): string {
     return signLift(this.#parts.options.namespace, { id, digest, untilMs, atMs, by, reason }, key);
-  }
-
-  /** Writes back what the store lost, or as much of it as there is room for. */
-  async #restore(lost: readonly Lost[]): Promise<void> {
-    const { clock, onEvent } = this.#parts;
-    await pause(clock, Math.random() * RESTORE_AFTER_MS);
-    for (let at = 0; at < lost.length; at += RESTORED_AT_ONCE) {
-      const some = lost.slice(at, at + RESTORED_AT_ONCE);
-      const limits = [MAX_ORDERED, MAX_ORDERED_BYTES].map(String);
-      const written = await this.#writer.write(RESTORE, [...limits, ...restoredBy(some)]);
-      const refused = 'result' in written ? written : written.words[0] === 'done' ? null : refusedBy(written.words[0]);
-      // What is missing is found again by the next full read.
-      if (refused !== null) return onEvent({ kind: 'not restored', detail: 'detail' in refused ? refused.detail : '' });
-    }
-    onEvent({ kind: 'restored', revocations: lost.length });
-  }
-
-  #purgeLater(): void {
-    this.#cancelPurge = this.#parts.clock.after(PURGE_MS * (0.5 + Math.random()), () => {
-      void this.#purge().then(() => this.#purgeLater());
-    });
-  }
-
-  /** Drops what has ended from the store, a page at a time; one sidecar does it for all. */
-  async #purge(): Promise<void> {
-    for (const kind of ['revocations', 'lifts']) {
-      let cursor = '0';
-      do {
-        const written = await this.#writer.write(PURGE, [kind, cursor, String(PURGED_AT_ONCE), String(PURGE_MS)]);
-        if ('result' in written || written.words[0] !== 'page') return;
-        cursor = written.words[1] ?? '0';
-      } while (cursor !== '0');
-    }
   }
 }
 
@@ -232,7 +204,7 @@ const learnedOf = (some: Partial<Learned>): BookEvent => ({
 });
 
 /** What the store answered instead of taking an order. */
-function refusedBy(word: string | undefined): OrderResult {
+function refusedBy(word: string | undefined): Unwritten {
   if (word === 'full')
     return {
       result: 'full',

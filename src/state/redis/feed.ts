@@ -1,11 +1,11 @@
 import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
-import type { Learned, Lost, RevocationMirror } from '../revocation-mirror.ts';
+import type { LearnedIds, StoreMirror } from '../store-mirror.ts';
 import { Link } from './link.ts';
 import { type Endpoint, type StoreOptions, textOf } from './options.ts';
 import { beginningOf } from './queries.ts';
-import { changedFields, type Head, readFields, readPage } from './revocation-queries.ts';
+import { changedFields, type Head, readFields, readPage } from './record-queries.ts';
 
 /** A server that answers nothing for so long is left. */
 const DEAD_MS = 2000;
@@ -30,17 +30,17 @@ const MOST_TOLD = 1000;
 /** What ended so long ago is forgotten. */
 const KEPT_MS = 60_000;
 
-export interface FeedParts {
+export interface FeedParts<Lost, Kind extends string> {
   readonly options: StoreOptions;
   readonly clock: Clock;
   readonly keys: readonly string[];
   readonly log: string;
-  readonly mirror: RevocationMirror;
+  readonly mirror: StoreMirror<Lost, Kind>;
   /** Where the primary is; null while nobody knows. */
   readonly primary: () => Endpoint | null;
   /** The data has no history that can be followed: somebody has to begin one. */
   readonly onUnknownHistory: () => void;
-  readonly onLearned: (learned: Learned) => void;
+  readonly onLearned: (learned: LearnedIds<Kind>) => void;
   /** What the store lacks. */
   readonly onLost: (lost: readonly Lost[]) => void;
   /** A full read is over. */
@@ -54,12 +54,12 @@ interface Moment {
 }
 
 /**
- * Follows the revocations of a store on a connection of its own: reads all of them once, then each change as it comes, and
+ * Follows the records of one kind in a store on a connection of its own: reads all of them once, then each change as it comes, and
  * everything again where numbers are missing or the history is another one. It is known to be up to date as of the moment when
  * the store was asked for the number of its last change, and everything up to that number was read.
  */
-export class RevocationFeed {
-  readonly #parts: FeedParts;
+export class RecordFeed<Lost, Kind extends string> {
+  readonly #parts: FeedParts<Lost, Kind>;
   readonly #first = Promise.withResolvers<void>();
   #running: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -77,7 +77,7 @@ export class RevocationFeed {
   #again = false;
   #revision = '';
 
-  constructor(parts: FeedParts) {
+  constructor(parts: FeedParts<Lost, Kind>) {
     this.#parts = parts;
   }
 
@@ -166,14 +166,16 @@ export class RevocationFeed {
     this.#again = false;
     mirror.beginPass();
     const lost: Lost[] = [];
-    const learned = { added: [] as string[], lifted: [] as string[], rejected: [] as string[] };
+    const learned = {} as Record<Kind, string[]>;
     for (let cursor = ''; cursor !== '0'; ) {
       const page = await readPage(link, keys, cursor || '0', PAGE, DEAD_MS);
       if (page instanceof Fault) return page.detail;
       if (page.head.history !== history) return 'the history changed while it was read';
       const more = await mirror.take(page.held, lost);
-      for (const kind of ['added', 'lifted', 'rejected'] as const)
-        if (learned[kind].length < MOST_TOLD) learned[kind].push(...more[kind]);
+      for (const [kind, ids] of Object.entries(more) as [Kind, readonly string[]][]) {
+        learned[kind] ??= [];
+        if (learned[kind].length < MOST_TOLD) learned[kind].push(...ids);
+      }
       cursor = page.cursor;
     }
     lost.push(...mirror.endPass(clock.now()));
@@ -191,7 +193,7 @@ export class RevocationFeed {
   async #follow(link: Link, endpoint: Endpoint): Promise<string | null> {
     const { keys, log, mirror, primary, options, onLost, onUnknownHistory } = this.#parts;
     const blockMs = Math.min(BLOCK_MS, Math.ceil(options.maxStaleMs / 4));
-    const soonMs = Math.max(LESS_MS, RESYNC_MS_PER_ENTRY * mirror.table.size);
+    const soonMs = Math.max(LESS_MS, RESYNC_MS_PER_ENTRY * mirror.size);
     const lessAt = performance.now() + soonMs;
     const resyncAt = performance.now() + Math.max(RESYNC_MS, soonMs) * (0.75 + Math.random() / 2);
     for (let behind = false; performance.now() < resyncAt && !this.#again; ) {
@@ -213,7 +215,7 @@ export class RevocationFeed {
       this.#seq += fields.length;
       if (head.seq < this.#seq) return null;
       behind = head.seq > this.#seq;
-      if (head.revocations < mirror.table.size && at.ownMs > lessAt) return null;
+      if (head.records < mirror.size && at.ownMs > lessAt) return null;
       this.#upTo(head, at);
       this.#sweep(head, at);
       const now = primary();
@@ -249,8 +251,9 @@ export class RevocationFeed {
     this.#first.resolve();
   }
 
-  #learned(learned: Learned): void {
-    if (learned.added.length + learned.lifted.length + learned.rejected.length > 0) this.#parts.onLearned(learned);
+  #learned(learned: LearnedIds<Kind>): void {
+    const lists: readonly (readonly string[])[] = Object.values(learned);
+    if (lists.some((ids) => ids.length > 0)) this.#parts.onLearned(learned);
   }
 
   #moment(): Moment {

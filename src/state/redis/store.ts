@@ -13,7 +13,7 @@ import {
   stateLoad,
   type Use,
 } from '../model.ts';
-import { type BookEvent, RedisBook } from './book.ts';
+import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
 import type { Link, Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
@@ -67,16 +67,19 @@ export class RedisState implements State {
     return state;
   }
 
-  /** The revocations of the same store. */
-  openBook(liftKeys: () => LiftKeys, onEvent: (event: BookEvent) => void): Promise<RedisBook> {
-    return RedisBook.start({
+  /** What follows other records of the same store. */
+  get followed(): Pick<RedisBookParts, 'options' | 'clock' | 'primary' | 'onUnknownHistory'> {
+    return {
       options: this.#options,
       clock: this.#clock,
-      liftKeys,
       primary: () => this.#keeper.primary,
       onUnknownHistory: () => this.#keeper.lookSoon(),
-      onEvent,
-    });
+    };
+  }
+
+  /** The revocations of the same store. */
+  openBook(liftKeys: () => LiftKeys, onEvent: (event: BookEvent) => void): Promise<RedisBook> {
+    return RedisBook.start({ ...this.followed, liftKeys, onEvent });
   }
 
   history(): History {

@@ -1,8 +1,8 @@
 import { Fault } from '../../base/fault.ts';
 import type { OrderResult } from '../revocation-book.ts';
-import type { RevocationFeed } from './feed.ts';
 import { Link, type Reply } from './link.ts';
 import { type Endpoint, type StoreOptions, textOf } from './options.ts';
+import type { Head } from './record-queries.ts';
 import type { Script } from './scripts.ts';
 
 /** How long the server may take for one order, and the replicas to have it. No check waits for either. */
@@ -13,8 +13,14 @@ interface WriterParts {
   readonly options: StoreOptions;
   readonly primary: () => Endpoint | null;
   readonly keys: readonly string[];
-  readonly feed: Pick<RevocationFeed, 'history' | 'head' | 'fault'>;
+  readonly feed: { readonly history: string | null; readonly head: Head | null; readonly fault: string };
 }
+
+/** Why a script wrote nothing, or may have written nothing. */
+export type Unwritten = Extract<OrderResult, { readonly result: 'full' | 'unavailable' }>;
+
+/** What was written, and who has it. */
+export type Written = Extract<OrderResult, { readonly atMs: number }>;
 
 /** What a script answered, and on which connection. */
 export interface WriterReply {
@@ -37,7 +43,7 @@ export class StoreWriter {
   }
 
   /** Runs one of the scripts that change something; gives why it was not taken, or may not have been. Never rejects. */
-  async write(script: Script, args: readonly string[]): Promise<WriterReply | OrderResult> {
+  async write(script: Script, args: readonly string[]): Promise<WriterReply | Unwritten> {
     const { feed, keys } = this.#parts;
     const { history } = feed;
     if (history === null) return unavailable(`the store is not reached: ${feed.fault}`);
@@ -52,7 +58,7 @@ export class StoreWriter {
   }
 
   /** Counts the replicas that have what was written: it is unavailable where they are fewer than they must be. */
-  async confirmed(link: Link, result: 'stored' | 'unchanged', atMs: number): Promise<OrderResult> {
+  async confirmed(link: Link, result: 'stored' | 'unchanged', atMs: number): Promise<Written | Unwritten> {
     const { options, feed } = this.#parts;
     const asked = Math.max(options.replicas, feed.head?.replicas ?? 0);
     if (asked === 0) return { result, atMs, replicas: 0, covers: 'store' };
@@ -90,4 +96,4 @@ export class StoreWriter {
 const wordsOf = (reply: Reply): readonly string[] =>
   Array.isArray(reply) ? (reply as readonly Reply[]).map(String) : [];
 
-export const unavailable = (detail: string): OrderResult => ({ result: 'unavailable', detail });
+export const unavailable = (detail: string): Unwritten => ({ result: 'unavailable', detail });

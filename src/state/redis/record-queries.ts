@@ -1,9 +1,9 @@
 import { Fault } from '../../base/fault.ts';
-import type { Held } from '../revocation-mirror.ts';
+import type { Held } from '../store-mirror.ts';
 import type { Link, Reply } from './link.ts';
-import { PAGE, READ } from './revocation-scripts.ts';
+import { PAGE, READ } from './record-scripts.ts';
 
-/** What the store tells of its revocations with every answer. */
+/** What the store tells of the records of one kind with every answer. */
 export interface Head {
   /** The history that the data has, where it is one of this server; else null. */
   readonly history: string | null;
@@ -12,13 +12,13 @@ export interface Head {
   readonly replicas: number;
   /** The number of the last change. */
   readonly seq: number;
-  readonly revocations: number;
-  readonly lifts: number;
+  readonly records: number;
+  readonly marks: number;
   readonly bytes: number;
 }
 
 /** An answer of the store: the head, and what was asked for. */
-export interface ReadRevocations {
+export interface ReadRecords {
   readonly head: Head;
   readonly held: readonly Held[];
 }
@@ -31,7 +31,7 @@ export async function readFields(
   keys: readonly string[],
   fields: readonly string[],
   timeoutMs: number,
-): Promise<ReadRevocations | Fault> {
+): Promise<ReadRecords | Fault> {
   const reply = await link.run(READ, keys, fields, timeoutMs);
   return reply instanceof Fault ? reply : (answerOf(reply, 0) ?? OTHER);
 }
@@ -43,7 +43,7 @@ export async function readPage(
   cursor: string,
   count: number,
   timeoutMs: number,
-): Promise<(ReadRevocations & { readonly cursor: string }) | Fault> {
+): Promise<(ReadRecords & { readonly cursor: string }) | Fault> {
   const reply = await link.run(PAGE, keys, [cursor, String(count)], timeoutMs);
   if (reply instanceof Fault) return reply;
   const answer = answerOf(reply, 1);
@@ -88,26 +88,26 @@ interface ChangesAsked {
 const HEAD_LENGTH = 8;
 
 /** `more`: members between the head and what was asked for. */
-function answerOf(reply: Reply, more: number): ReadRevocations | null {
+function answerOf(reply: Reply, more: number): ReadRecords | null {
   if (!Array.isArray(reply)) return null;
   const [known, id, ...rest] = reply as readonly Reply[];
   const numbers = rest.slice(0, HEAD_LENGTH - 2);
   if (typeof known !== 'string' || typeof id !== 'string' || numbers.length < HEAD_LENGTH - 2) return null;
   if (!numbers.every((number) => Number.isSafeInteger(number))) return null;
-  const [serverMs, replicas, seq, revocations, lifts, bytes] = numbers as readonly number[];
+  const [serverMs, replicas, seq, records, marks, bytes] = numbers as readonly number[];
   const history = known.startsWith(`${id} `) ? known : null;
   const held: Held[] = [];
   const pairs = rest.slice(HEAD_LENGTH - 2 + more);
   for (let at = 0; at + 1 < pairs.length; at += 2)
-    held.push({ record: textOf(pairs[at]), lift: textOf(pairs[at + 1]) });
+    held.push({ record: textOf(pairs[at]), mark: textOf(pairs[at + 1]) });
   return {
     head: {
       history,
       serverMs: serverMs!,
       replicas: replicas!,
       seq: seq!,
-      revocations: revocations!,
-      lifts: lifts!,
+      records: records!,
+      marks: marks!,
       bytes: bytes!,
     },
     held,

@@ -1,0 +1,277 @@
+import type { KeyObject } from 'node:crypto';
+import type { Clock } from '../../../base/clock.ts';
+import type { LiftKeys } from '../../lift-keys.ts';
+import { MAX_RECORD_BYTES } from '../../store-mirror.ts';
+import { isEarly, judgeOrder, leaseFrom } from '../../tasks/orders.ts';
+import type {
+  RegisteredTask,
+  Registration,
+  TaskKey,
+  TaskLimits,
+  TaskLookup,
+  TaskRegistry,
+  TaskResult,
+} from '../../tasks/registry.ts';
+import { writeMark } from '../../tasks/task-mark.ts';
+import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
+import { fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
+import { RecordFeed } from '../feed.ts';
+import type { Link } from '../link.ts';
+import type { Endpoint, StoreOptions } from '../options.ts';
+import type { Head } from '../record-queries.ts';
+import { StoreUpkeep } from '../upkeep.ts';
+import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
+import { Beginnings } from './beginnings.ts';
+import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
+
+/** What one task may take in a store, with its lease or its end: measured, and rounded up. */
+export const TASK_BYTES = 2048;
+/** Those of a store that holds more than this many times its limit are not followed. */
+const MOST_TIMES = 2;
+
+const UNSIGNED: TaskResult = {
+  result: 'unsigned',
+  detail: 'what opens a task must be signed, and there is no control.key here',
+};
+const OTHER = 'the store answered with something else';
+
+/** What happened to the tasks of the store. */
+export type RegistryEvent =
+  | ({ readonly kind: 'learned' } & LearnedTasks)
+  | { readonly kind: 'resync' }
+  | { readonly kind: 'restored'; readonly tasks: number }
+  | { readonly kind: 'not restored'; readonly detail: string };
+
+export interface RedisRegistryParts {
+  readonly options: StoreOptions;
+  readonly clock: Clock;
+  readonly limits: TaskLimits;
+  readonly keys: () => LiftKeys;
+  readonly primary: () => Endpoint | null;
+  readonly onUnknownHistory: () => void;
+  readonly onEvent: (event: RegistryEvent) => void;
+}
+
+/**
+ * The tasks that several sidecars share. Orders are written to the store on a connection of their own; all that is looked up
+ * is the mirror in the memory of this process, which a feed keeps up to date.
+ */
+export class RedisTaskRegistry implements TaskRegistry {
+  readonly #parts: RedisRegistryParts;
+  readonly #mirror: TaskMirror;
+  readonly #feed: RecordFeed<LostTask, keyof LearnedTasks>;
+  readonly #writer: StoreWriter;
+  readonly #upkeep: StoreUpkeep<LostTask>;
+  readonly #begins = new Beginnings();
+
+  private constructor(parts: RedisRegistryParts) {
+    this.#parts = parts;
+    const { options, clock, limits, keys: signing, primary, onUnknownHistory, onEvent } = parts;
+    const keys = TASK_KEYS.map((name) => `authz:{${options.namespace}}:${name}`);
+    this.#mirror = new TaskMirror({
+      namespace: options.namespace,
+      trustedKeys: () => signing().trusted,
+      most: MOST_TIMES * limits.all,
+      now: clock.now,
+    });
+    this.#feed = new RecordFeed({
+      options,
+      clock,
+      primary,
+      onUnknownHistory,
+      keys,
+      log: keys.at(-1)!,
+      mirror: this.#mirror,
+      onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
+      onResync: () => onEvent({ kind: 'resync' }),
+      onLost: (lost) => void this.#upkeep.restore(lost),
+    });
+    this.#writer = new StoreWriter({ options, primary, keys, feed: this.#feed });
+    this.#upkeep = new StoreUpkeep<LostTask>({
+      clock,
+      writer: this.#writer,
+      restore: RESTORE_TASKS,
+      limits: [String(limits.all), String(limits.all * TASK_BYTES)],
+      argsOf,
+      refused: (word) => this.#refusedBy(word).detail,
+      onRestored: (tasks) => onEvent({ kind: 'restored', tasks }),
+      onNotRestored: (detail) => onEvent({ kind: 'not restored', detail }),
+    });
+  }
+
+  /** Begins to follow the store; resolves after the first full read, or when that takes long. */
+  static async start(parts: RedisRegistryParts): Promise<RedisTaskRegistry> {
+    const registry = new RedisTaskRegistry(parts);
+    await registry.#feed.start();
+    registry.#upkeep.start();
+    return registry;
+  }
+
+  get lookup(): TaskLookup {
+    return this.#mirror.table;
+  }
+
+  /** Why nobody knows which tasks are active at `nowMs`; null: it is known. */
+  unknown(nowMs: number): string | null {
+    if (this.#mirror.overflowed) return 'the store holds more tasks than it may';
+    const staleMs = this.#feed.stalenessMs(nowMs);
+    if (staleMs === null) return `the tasks of the store were not read yet: ${this.#feed.fault}`;
+    if (staleMs <= this.#parts.options.maxStaleMs) return null;
+    return `the tasks of the store are ${Math.round(staleMs)} ms old: ${this.#feed.fault || 'it does not answer'}`;
+  }
+
+  /** Milliseconds since they were up to date; null: never. */
+  stalenessMs(nowMs: number): number | null {
+    return this.#feed.stalenessMs(nowMs);
+  }
+
+  /** Other keys are trusted now. */
+  keysChanged(): void {
+    this.#feed.resyncSoon();
+  }
+
+  /** What the store told of itself last, and records of it that could not be read. */
+  status(): { readonly head: Head | null; readonly unreadable: number } {
+    return { head: this.#feed.head, unreadable: this.#mirror.unreadable };
+  }
+
+  all(): Iterable<RegisteredTask> {
+    return this.#mirror.table.values();
+  }
+
+  async register(asked: Registration, keptMs: number, nowMs: number): Promise<TaskResult> {
+    const judge = () => judgeOrder(this.#mirror.table, asked, this.#parts.limits, this.#begins, nowMs);
+    const unknown = this.unknown(nowMs);
+    if (unknown !== null) return unavailable(unknown);
+    let judged = judge();
+    if (judged.result === 'new') {
+      const { signing } = this.#parts.keys();
+      if (signing === null) return UNSIGNED;
+      const release = this.#begins.reserve(judged.order.workloads);
+      const begun = await this.#begin(judged.order, { keptMs, atMs: nowMs }, signing);
+      release();
+      if (begun !== 'held') return begun;
+      judged = judge();
+    }
+    if (judged.result === 'known') return unchanged(judged.task, judged.task.registeredAtMs);
+    return judged.result === 'new' ? unavailable('the store holds something else by this name') : judged;
+  }
+
+  async heartbeat(key: TaskKey, by: string, nowMs: number): Promise<TaskResult> {
+    const unknown = this.unknown(nowMs);
+    if (unknown !== null) return unavailable(unknown);
+    const task = this.lookup.find(key.issuer, key.id);
+    const record = this.#mirror.recordOf(fieldOf(key));
+    if (task === null || record === null) return { result: 'unknown' };
+    const state = this.lookup.stateOf(task, nowMs);
+    if (state !== 'active') return { result: 'over', state };
+    if (isEarly(task, nowMs)) return unchanged(task, nowMs);
+    const { signing } = this.#parts.keys();
+    if (signing === null) return UNSIGNED;
+    const [beforeMs, untilMs] = [task.leaseUntilMs!, leaseFrom(task, nowMs)!];
+    const lease = this.#mark(record, { kind: 'lease', atMs: nowMs, beforeMs, untilMs, by }, signing);
+    const written = await this.#writer.write(EXTEND, [fieldOf(key), record.text, lease, String(beforeMs)]);
+    if ('result' in written) return written;
+    const [word, end] = written.words;
+    switch (word) {
+      case 'stored':
+        return this.#taken(written.link, record, lease, nowMs);
+      case 'over':
+        await this.#take(record.text, end ?? null);
+        return { result: 'over', state: 'ended' };
+      case 'lapsed':
+        return { result: 'over', state: 'lapsed' };
+      case 'other':
+        return unavailable('the store lost the task, or holds something else by its name; ask again');
+      default:
+        return this.#refusedBy(word);
+    }
+  }
+
+  async end(key: TaskKey, by: string, reason: string, nowMs: number): Promise<TaskResult> {
+    const task = this.lookup.find(key.issuer, key.id);
+    const record = this.#mirror.recordOf(fieldOf(key));
+    if (task === null || record === null) {
+      const unknown = this.unknown(nowMs);
+      return unknown === null ? { result: 'unknown' } : unavailable(unknown);
+    }
+    if (task.ended !== null) return unchanged(task, task.ended.atMs);
+    const openMs = task.leaseUntilMs ?? task.endsAtMs;
+    const end = this.#mark(record, { kind: 'end', atMs: nowMs, openMs, by, reason }, this.#parts.keys().signing);
+    const limits = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String);
+    const ended = { ...this.#mirror.asStored(fieldOf(key)), mark: end };
+    const written = await this.#writer.write(RESTORE_TASKS, [...limits, ...argsOf(ended)]);
+    if ('result' in written) return written;
+    return written.words[0] === 'done'
+      ? this.#taken(written.link, record, end, nowMs)
+      : this.#refusedBy(written.words[0]);
+  }
+
+  async stop(): Promise<void> {
+    this.#upkeep.stop();
+    this.#writer.close();
+    await this.#feed.stop();
+  }
+
+  /** Writes a beginning; 'held' where the store has another one by its name, which is known then. */
+  async #begin(
+    order: Registration,
+    kept: { readonly keptMs: number; readonly atMs: number },
+    signing: KeyObject,
+  ): Promise<TaskResult | 'held'> {
+    const { options, limits } = this.#parts;
+    const record = signedRecord(options.namespace, order, kept, signing);
+    if (record.length > MAX_RECORD_BYTES) return { result: 'full', detail: `it is longer than ${MAX_RECORD_BYTES}` };
+    const most = [limits.all, limits.all * TASK_BYTES].map(String);
+    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...most]);
+    if ('result' in written) return written;
+    const [word, held, mark] = written.words;
+    if (word === 'held') {
+      await this.#take(held ?? '', mark || null);
+      return 'held';
+    }
+    if (word !== 'stored') return this.#refusedBy(word);
+    await this.#take(record, null);
+    return this.#confirmed(written.link, order, kept.atMs);
+  }
+
+  #mark(record: TaskRecord, mark: Parameters<typeof writeMark>[2], key: KeyObject | null): string {
+    return writeMark(this.#parts.options.namespace, record, mark, key);
+  }
+
+  async #taken(link: Link, record: TaskRecord, mark: string, atMs: number): Promise<TaskResult> {
+    await this.#take(record.text, mark);
+    return this.#confirmed(link, record.task, atMs);
+  }
+
+  /** Takes what the store holds now, as the feed would a little later. */
+  async #take(record: string, mark: string | null): Promise<void> {
+    const learned = await this.#mirror.take([{ record, mark }], []);
+    this.#parts.onEvent({ kind: 'learned', ...learned });
+  }
+
+  async #confirmed(link: Link, { issuer, id }: TaskKey, atMs: number): Promise<TaskResult> {
+    const task = this.lookup.find(issuer, id);
+    if (task === null) return unavailable('no trusted key signed what was written');
+    const confirmed = await this.#writer.confirmed(link, 'stored', atMs);
+    return confirmed.result === 'unavailable' || confirmed.result === 'full' ? confirmed : { ...confirmed, task };
+  }
+
+  /** What the store answered instead of taking an order. */
+  #refusedBy(word: string | undefined): Unwritten {
+    const { all } = this.#parts.limits;
+    if (word === 'full')
+      return { result: 'full', detail: `the store holds ${all} tasks, or ${all * TASK_BYTES} bytes of them` };
+    return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
+  }
+}
+
+const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
+
+const unchanged = (task: RegisteredTask, atMs: number): TaskResult => ({
+  result: 'unchanged',
+  task,
+  atMs,
+  replicas: null,
+  covers: 'store',
+});
