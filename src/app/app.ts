@@ -176,6 +176,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     revocations: revocationSource,
     book: revocations.book,
     activity: activity.activity,
+    tasks: registry,
     policy: policy.holder,
     revocable: policy.revocable,
     tls: controlTls?.rules ?? null,

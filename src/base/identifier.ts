@@ -1,4 +1,5 @@
-const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9._:/@+=~-]{0,255}$/;
+/** How the id or the purpose of a task is written. */
+export const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9._:/@+=~-]{0,255}$/;
 
 /**
  * Whether a text can be the id or the purpose of a task: 1 to 256 letters, digits and `._:/@+=~-`, beginning with a letter

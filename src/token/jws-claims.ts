@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
 import { TokenFault } from './jws-fault.ts';
 
 /** How far the clocks of an issuer and of this sidecar may be apart. */
-const LEEWAY_SECONDS = 5;
+export const LEEWAY_SECONDS = 5;
 
 export interface TimeRules {
   /** Milliseconds since the epoch. */

@@ -4,7 +4,7 @@ import type { Config } from '../../config/schema.ts';
 import { WorkerApart } from '../../control/api/apart.ts';
 import { routes } from '../../control/api/routes.ts';
 import { ControlApi } from '../../control/http/api.ts';
-import type { Apart, ControlParts, StateShown } from '../../control/http/parts.ts';
+import type { Apart, ControlParts, ControlTasks, StateShown, TaskIssuerRules } from '../../control/http/parts.ts';
 import { serveControl } from '../../control/http/server.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import type { IdentityRules } from '../../identity/identify.ts';
@@ -16,6 +16,7 @@ import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { Activity } from '../../state/activity/model.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
+import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
@@ -30,6 +31,7 @@ export interface ControlStands {
   readonly revocations: RevocationSource;
   readonly book: RevocationBook;
   readonly activity: Activity;
+  readonly tasks: Omit<ControlTasks, 'issuers'>;
   readonly policy: SnapshotHolder;
   /** What revocations can name; null where no inventory is in force. */
   readonly revocable: () => RevocableNames | null;
@@ -58,7 +60,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const { audience } = config.control;
   const apart = new WorkerApart(() => stands.policy.sources());
   const api = new ControlApi({
-    parts: partsOf(stands, apart),
+    parts: partsOf(stands, apart, issuerRules(config.task.issuers)),
     routes,
     takesTokens: audience !== null,
     authenticate: authenticator({
@@ -103,8 +105,30 @@ function beginSeries(metrics: Metrics): void {
   metrics.control('authz_control_lines_dropped_total', {}, 0);
 }
 
-function partsOf({ policy, revocable, state, book, activity }: ControlStands, apart: Apart): ControlParts {
+/** For which issuers a task can begin. Where several entries have one name, what either may state can begin. */
+function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, TaskIssuerRules> {
+  const rules = new Map<string, TaskIssuerRules>();
+  for (const issuer of issuers) {
+    const names = issuer.kind === 'jwt-svid' ? issuer.trustDomains.map((name) => `spiffe://${name}`) : [issuer.issuer];
+    for (const name of names) {
+      const other = rules.get(name);
+      rules.set(name, {
+        trustDomains: [...(other?.trustDomains ?? []), ...issuer.trustDomains],
+        purposes: [...(other?.purposes ?? []), ...issuer.purposes],
+        keptMs: Math.max(other?.keptMs ?? 0, issuer.maxLifetimeMs + LEEWAY_SECONDS * 1000),
+      });
+    }
+  }
+  return rules;
+}
+
+function partsOf(
+  { policy, revocable, state, book, activity, tasks }: ControlStands,
+  apart: Apart,
+  issuers: ControlTasks['issuers'],
+): ControlParts {
   return {
+    tasks: { ...tasks, issuers },
     book,
     activity,
     apart,

@@ -4,6 +4,8 @@ import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Activity, LastUse } from '../../state/activity/model.ts';
 import { type Revocation, subjectParts } from '../../state/revocation.ts';
+import type { RegisteredTask } from '../../state/tasks/registry.ts';
+import type { ControlParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
 import type { Slices } from '../http/slices.ts';
 
@@ -25,7 +27,7 @@ const PAGE = 500;
 export async function hitsOf(
   revocation: Pick<Revocation, 'kind' | 'subject'>,
   inventory: Inventory,
-  activity: Activity,
+  { activity, tasks }: Pick<ControlParts, 'activity' | 'tasks'>,
   slices: Slices,
 ): Promise<Hits | ApiProblem> {
   const { kind } = revocation;
@@ -41,7 +43,7 @@ export async function hitsOf(
       return listed instanceof ApiProblem ? listed : withSeen(listed, ({ owner }) => owner === first, activity, true);
     }
     case 'task':
-      return ofTask(first, second, activity);
+      return ofTask(first, second, activity, tasks.registry.lookup.find(first, second));
     case 'subject':
       return one(first.startsWith('spiffe://') ? SpiffeId.parse(second) : inventory.credential(first, second));
     case 'token':
@@ -118,9 +120,14 @@ async function withSeen(
   return { workloads: workloads.size, tasks: tasks?.size ?? null, known };
 }
 
-async function ofTask(issuer: string, id: string, activity: Activity): Promise<Hits> {
+async function ofTask(
+  issuer: string,
+  id: string,
+  activity: Activity,
+  registered: RegisteredTask | null,
+): Promise<Hits> {
   const wanted = JSON.stringify([issuer, id]);
-  const holders = new Set<string>();
+  const holders = new Set(registered?.workloads);
   const tasks = await tasksWhere(activity, ({ workload, tasks: own }) => {
     const holds = own.some((task) => JSON.stringify([task.issuer, task.id]) === wanted);
     if (holds) holders.add(workload);

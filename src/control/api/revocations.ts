@@ -31,7 +31,7 @@ export const revocationsRoute = route({
   problems: ['cursor_invalid'],
   idempotent: false,
   subject: () => null,
-  prepare: async (call, { book, activity }) => {
+  prepare: async (call, { book, activity, tasks }) => {
     const { limit, cursor, kind, subject } = call.parameters;
     const at = readCursor('revocations', 1, cursor);
     if (at instanceof ApiProblem) return at;
@@ -41,7 +41,7 @@ export const revocationsRoute = route({
     const first = await firstBehind(book.all(), idOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
     const seeing = seenBy(call);
-    const maySee = ({ revocation }: KnownRevocation) => seeing.maySee(resourceOf(revocation));
+    const maySee = ({ revocation }: KnownRevocation) => seeing.maySee(resourceOf(revocation, tasks.registry.lookup));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
     const next = last === null ? null : cursorOf('revocations', idOf(last));
@@ -72,9 +72,9 @@ export const revocationRoute = route({
   answers: { 200: { what: 'The revocation', schema: revocationView } },
   problems: [],
   idempotent: false,
-  subject: ({ parameters }, { book }) => {
+  subject: ({ parameters }, { book, tasks }) => {
     const known = book.get(parameters.id);
-    return { resource: known === null ? { kind: 'everything' } : resourceOf(known.revocation) };
+    return { resource: known === null ? { kind: 'everything' } : resourceOf(known.revocation, tasks.registry.lookup) };
   },
   prepare: async ({ parameters }, { book }) => {
     const known = book.get(parameters.id);

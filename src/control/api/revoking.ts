@@ -49,8 +49,8 @@ export const revokeRoute = route({
   },
   problems: ['subject_unknown', 'end_past', 'confirm_missing', 'prefix_not_whole', 'key_reused', 'conflict', 'full'],
   idempotent: true,
-  subject: ({ body, parameters }) => ({
-    resource: resourceOf(body),
+  subject: ({ body, parameters }, { tasks }) => ({
+    resource: resourceOf(body, tasks.registry.lookup),
     order: { action: 'revoke', dryRun: parameters.dryRun === 'true', untilMs: body.untilMs },
   }),
   prepare: async (call, parts) => {
@@ -59,7 +59,7 @@ export const revokeRoute = route({
     if (problem !== null) return problem;
     const { inventory } = parts.snapshot() ?? {};
     if (inventory === undefined) return ApiProblem.of('policy_unavailable');
-    const hits = await hitsOf(order, inventory, parts.activity, call.slices);
+    const hits = await hitsOf(order, inventory, parts, call.slices);
     if (hits instanceof ApiProblem) return hits;
     const isDry = call.parameters.dryRun === 'true';
     const revocation = revocationBy(call, order);
@@ -125,7 +125,9 @@ export const liftRoute = route({
   subject: ({ parameters }, parts) => {
     const known = parts.book.get(parameters.id);
     // Whether there is one may learn who may lift all.
-    return { resource: known === null ? { kind: 'everything' } : resourceOf(known.revocation) };
+    return {
+      resource: known === null ? { kind: 'everything' } : resourceOf(known.revocation, parts.tasks.registry.lookup),
+    };
   },
   prepare: async ({ parameters: { id }, body: { reason }, caller, nowMs }, parts) => {
     const known = parts.book.get(id);

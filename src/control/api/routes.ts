@@ -5,6 +5,9 @@ import { openApiRoute } from './openapi.ts';
 import { revocationRoute, revocationsRoute } from './revocations.ts';
 import { liftRoute, revokeRoute } from './revoking.ts';
 import { stateRoute } from './state.ts';
+import { endRoute, heartbeatRoute, taskRoute } from './tasks/change.ts';
+import { tasksRoute } from './tasks/list.ts';
+import { startRoute } from './tasks/start.ts';
 import { workloadsRoute } from './workloads.ts';
 
 const described: readonly Route[] = [
@@ -13,6 +16,11 @@ const described: readonly Route[] = [
   revokeRoute,
   revocationRoute,
   liftRoute,
+  tasksRoute,
+  startRoute,
+  taskRoute,
+  heartbeatRoute,
+  endRoute,
   decisionsRoute,
   workloadsRoute,
   explainRoute,

@@ -1,7 +1,9 @@
 import { Refusal } from '../../base/outcome.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
 import type { ControlResource } from '../../policy/control/question.ts';
+import { controlTask } from '../../policy/control/registered.ts';
 import { type Revocation, type RevocationKind, subjectParts } from '../../state/revocation.ts';
+import type { TaskLookup } from '../../state/tasks/registry.ts';
 
 /** What a revocation names, as entries of files and orders state it: `{ "task": { "issuer": …, "id": … } }`. */
 export function statedSubject(revocation: Pick<Revocation, 'kind' | 'subject'>): Readonly<Record<string, unknown>> {
@@ -14,8 +16,11 @@ export function statedSubject(revocation: Pick<Revocation, 'kind' | 'subject'>):
 
 const SECOND: Partial<Readonly<Record<RevocationKind, string>>> = { task: 'id', token: 'jti', subject: 'subject' };
 
-/** What control policies judge, where a revocation of this is asked for, shown or lifted. */
-export function resourceOf(revocation: Pick<Revocation, 'kind' | 'subject'>): ControlResource {
+/** What control policies judge, where a revocation of this is asked for, shown or lifted. `tasks`: those that began. */
+export function resourceOf(
+  revocation: Pick<Revocation, 'kind' | 'subject'>,
+  tasks: Pick<TaskLookup, 'find'>,
+): ControlResource {
   const { kind } = revocation;
   const [first = '', second] = subjectParts(revocation.subject);
   switch (kind) {
@@ -29,7 +34,7 @@ export function resourceOf(revocation: Pick<Revocation, 'kind' | 'subject'>): Co
     case 'owner':
       return { kind: 'team', name: first };
     case 'task':
-      return { kind, issuer: first, id: second ?? '', registered: null };
+      return controlTask(tasks, first, second ?? '');
     case 'token':
     case 'key':
     case 'certificate':

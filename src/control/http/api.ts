@@ -146,9 +146,9 @@ export class ControlApi {
     exchange.about = { parameters: call.parameters };
     const subject = route.subject(call, parts);
     if (subject instanceof ApiProblem) return subject;
-    if (subject !== null) {
-      exchange.resource = subject.resource;
-      exchange.verdict = call.may(route.action, subject.resource, subject.order);
+    for (const resource of subject === null ? [] : [subject.resource, ...(subject.more ?? [])]) {
+      exchange.resource = resource;
+      exchange.verdict = call.may(route.action, resource, subject!.order);
       if (!exchange.verdict.allowed) return ApiProblem.of('not_permitted');
     }
     const key = call.idempotencyKey;

@@ -1,14 +1,35 @@
+import type { Fault } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { ControlPolicies } from '../../policy/control/decide.ts';
 import type { Scenario } from '../../policy/load/scenario.ts';
 import type { Activity } from '../../state/activity/model.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
+import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
 
 /** What takes too long for the thread that answers checks. Each gives plain data, or the problem that there is with it. */
 export interface Apart {
   explain(scenario: Scenario): Promise<unknown>;
   reach(caller: string): Promise<unknown>;
+}
+
+/** The tasks that began, and for which issuers one can begin. */
+export interface ControlTasks {
+  readonly registry: TaskRegistry;
+  /** Those that are known at `nowMs`; a Fault while nobody knows. */
+  readonly current: (nowMs: number) => TaskLookup | Fault;
+  /** By their `iss`; of JWT-SVIDs the SPIFFE ID of the trust domain. */
+  readonly issuers: ReadonlyMap<string, TaskIssuerRules>;
+}
+
+/** What tokens of an issuer may say of a task. */
+export interface TaskIssuerRules {
+  /** Those of the workloads that may hold them. */
+  readonly trustDomains: readonly string[];
+  /** Of the inventory, with those below them; null: any. */
+  readonly purposes: readonly string[] | null;
+  /** How long after the end of a task a token that carries it could be accepted. */
+  readonly keptMs: number;
 }
 
 /** What the control API stands on. */
@@ -18,6 +39,7 @@ export interface ControlParts {
   readonly book: RevocationBook;
   readonly activity: Activity;
   readonly apart: Apart;
+  readonly tasks: ControlTasks;
   /** Names that an order may not misspell; null while none could be loaded. */
   readonly known: () => RevocableNames | null;
   /** What `GET /state` shows: plain data without secrets. */

@@ -21,6 +21,7 @@ export const problems = {
   not_acceptable: row(406, 'The answer is JSON'),
   timeout: row(408, 'The request did not come in time'),
   conflict: row(409, 'Something else has this id'),
+  over: row(409, 'The task is over'),
   length_required: row(411, 'The length of the body is missing'),
   too_large: row(413, 'The body is too large'),
   media_type: row(415, 'The body must be application/json'),
@@ -29,6 +30,10 @@ export const problems = {
   body_invalid: row(422, 'The body is not as it should be'),
   subject_unknown: row(422, 'The order names what does not exist'),
   end_past: row(422, 'The end is past'),
+  end_late: row(422, 'The end is too far off'),
+  issuer_exceeded: row(422, 'The issuer may not state this task'),
+  parent_exceeded: row(422, 'The task goes beyond the one that it is a part of'),
+  task_unsigned: row(422, 'This process cannot sign what a task lives by'),
   confirm_missing: row(422, 'The order reaches a whole trust domain and is not confirmed'),
   prefix_not_whole: row(422, 'The prefix ends within a path segment'),
   key_reused: row(422, 'The idempotency key was used for another order'),
@@ -40,7 +45,7 @@ export const problems = {
   audit_unavailable: row(503, 'The call could not be recorded, so nothing was done'),
   state_unavailable: row(503, 'The store cannot answer'),
   overloaded: row(503, 'The request could not be handled in time'),
-  full: row(507, 'There is no room for more revocations'),
+  full: row(507, 'There is no room for more'),
 } as const satisfies Readonly<Record<string, ProblemRow>>;
 
 export type ProblemCode = keyof typeof problems;

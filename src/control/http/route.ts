@@ -24,6 +24,8 @@ export interface Call<P = unknown, B = unknown> {
 /** What a call would be about: what policies judge. */
 export interface Subject {
   readonly resource: ControlResource;
+  /** What else must be permitted by the same order. */
+  readonly more?: readonly ControlResource[];
   readonly order?: ControlOrder;
 }
 
