@@ -5,7 +5,8 @@ import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
-const cache = '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`; of `state.activity`: `denials`, `allows`, `workloads`';
+const cache =
+  '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`; of `state.activity`: `denials`, `allows`, `workloads`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
