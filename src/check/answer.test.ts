@@ -92,6 +92,7 @@ function stagesOver(state: MemoryState): Stages {
       responseHeaders: [],
     }),
     recall,
+    budgets: () => [],
     redeem: redeemer(state, Date.now),
   };
 }

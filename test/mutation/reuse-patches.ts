@@ -168,12 +168,7 @@ export const patches: readonly Patch[] = [
     'if (replayed !== undefined) return',
     'if (false) return',
   ),
-  patch(
-    'once: what is permitted is claimed',
-    'src/check/check.ts',
-    'stages.redeem(taskContext.redemptions, use, nowMs)',
-    'null',
-  ),
+  patch('once: what is permitted is claimed', 'src/check/check.ts', 'stages.redeem(used, use, nowMs)', 'null'),
   // Through whom, and what.
   patch(
     'chain: every hop is judged',
