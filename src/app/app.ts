@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
 import { type Answerer, createAnswerer, refused } from '../check/answer.ts';
+import { budgetsOf } from '../check/budgets.ts';
 import { check } from '../check/check.ts';
 import { recall } from '../check/recall.ts';
 import { toRecord } from '../check/record.ts';
@@ -166,6 +167,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   };
   const registrations = {
     ...registry,
+    history: () => state.history(),
     widerPurposes: (purpose: string) => policy.holder.current()?.inventory.widerPurposes(purpose) ?? [],
   };
   control = await startControl(config, {
@@ -199,6 +201,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       revoked(revocationSource, caller, task, input.connection.checkPeer, nowMs) ??
       registered(registrations, task, nowMs) ??
       recall(caller, task, input, headers, nowMs),
+    budgets: (task, target, nowMs) => budgetsOf(registrations, task, target, nowMs),
     redeem: redeemer(state, clock, revocations.revision),
   };
   const { label } = config.policy;

@@ -2,7 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { activityBytes } from '../state/activity/size.ts';
 import { MemoryState } from '../state/memory.ts';
-import type { State } from '../state/model.ts';
+import { MAX_COUNTS, type State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
 import type { StoreEvent, StoreStatus } from '../state/redis/status.ts';
 import { RedisState } from '../state/redis/store.ts';
@@ -32,6 +32,7 @@ export async function startState(
   const options: StoreOptions = {
     ...server,
     maxEntries: limits.rememberedProofs,
+    maxCounts: MAX_COUNTS,
     activityBytes: activityBytes(activity),
   };
   const redis = await RedisState.start({ options, clock: systemClock, onEvent });

@@ -153,6 +153,7 @@ export const reasons = {
   task_unregistered: forbidden('The task is not registered'),
   task_ended: forbidden('The task has ended'),
   task_lapsed: forbidden('The task has lapsed'),
+  task_budget_spent: forbidden('The budget of the task is spent'),
   chain_malformed: forbidden('The delegation chain cannot be read'),
   chain_too_deep: forbidden('The delegation chain is too long'),
   chain_cycle: forbidden('A workload stands in the delegation chain twice'),

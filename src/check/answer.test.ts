@@ -58,7 +58,7 @@ function stagesOver(state: MemoryState): Stages {
     key: 'proof',
     until: Date.now() + 60_000,
     history: state.history(),
-    ifReplayed: new Refusal('task_proof_replayed', 'it was used before'),
+    ifUsed: new Refusal('task_proof_replayed', 'it was used before'),
   };
   return {
     hosts: ['payments.internal'],
@@ -92,6 +92,7 @@ function stagesOver(state: MemoryState): Stages {
       responseHeaders: [],
     }),
     recall,
+    budgets: () => [],
     redeem: redeemer(state, Date.now),
   };
 }

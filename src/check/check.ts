@@ -41,8 +41,12 @@ export function check(
       if (verdict instanceof Refusal) return refuse(verdict);
 
       if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
+      const counted = stages.budgets(taskContext, target, nowMs);
+      if (counted instanceof Refusal) return refuse(counted);
+      const { redemptions } = taskContext;
       const use = useOf(input, caller, snapshot.revision, context);
-      return after(stages.redeem(taskContext.redemptions, use, nowMs), (giveBack) => {
+      const used = counted.length === 0 ? redemptions : [...redemptions, ...counted];
+      return after(stages.redeem(used, use, nowMs), (giveBack) => {
         trail.lap('commit');
         if (giveBack instanceof Refusal) return refuse(giveBack);
         const mutations = headerMutations(

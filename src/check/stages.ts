@@ -6,6 +6,8 @@ import type { Credentials, ReadCredentials } from '../identity/credentials.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Enforcement } from '../policy/decide/permit.ts';
+import type { Redemption } from '../state/redemption.ts';
+import type { TaskContext } from '../task/model.ts';
 import type { ReadTask } from '../task/read-task.ts';
 import type { Recall } from './recall.ts';
 import type { Redeem } from './redeem.ts';
@@ -26,5 +28,7 @@ export interface Stages {
   ) => Soon<Caller | Refusal>;
   readonly readTask: ReadTask;
   readonly recall: Recall;
+  /** What a permitted request uses of the budgets of its tasks. */
+  readonly budgets: (task: TaskContext, target: Target, nowMs: number) => readonly Redemption[] | Refusal;
   readonly redeem: Redeem;
 }

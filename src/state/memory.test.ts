@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { stateSuite } from '../../test/support/state-suite.ts';
+import { countSuite } from '../../test/support/count-suite.ts';
+import { type StateSuite, stateSuite } from '../../test/support/state-suite.ts';
 import { Refusal } from '../base/outcome.ts';
 import { MemoryState } from './memory.ts';
-import type { State, Use } from './model.ts';
+import type { Claim, State, Use } from './model.ts';
 import { type Redemption, redeem } from './redemption.ts';
 
 const NOW = Date.parse('2026-11-25T10:00:00Z');
@@ -20,21 +21,23 @@ const history = { id: '', sinceMs: NOW };
 const claim = (key: string, until = NOW + 60_000) => ({ key, until, history });
 const another = (n: number): Use => ({ ...use, requestId: `other-${n}` });
 const by = (caller: string): Use => ({ ...use, caller });
-const memory = (maxEntries = 1000) => new MemoryState({ maxEntries, startedAtMs: NOW });
+const memory = (maxEntries = 1000, maxCounts = 1000) => new MemoryState({ maxEntries, maxCounts, startedAtMs: NOW });
 
-stateSuite({
+const stores: StateSuite = {
   name: 'memory',
-  make: (_, maxEntries) => {
+  make: (_, maxEntries, maxCounts) => {
     let passed = 0;
     return {
-      states: [memory(maxEntries)],
+      states: [memory(maxEntries, maxCounts)],
       now: () => Date.now() + passed,
       pass: (milliseconds) => {
         passed += milliseconds;
       },
     };
   },
-});
+};
+stateSuite(stores);
+countSuite(stores);
 
 test('B36: a key is remembered for its whole window, to the last millisecond', async () => {
   const state = memory();
@@ -157,10 +160,69 @@ test('whatever the clock does, a proof is fresh once', async () => {
   );
 });
 
+const count = (until: number, member: string | null = null): Claim => ({
+  ...claim('count', until),
+  count: { limit: 1, member },
+});
+
+test('a count lives to the end of its window, and makes way afterwards', () => {
+  const state = memory();
+  const end = NOW + 3_600_000;
+  assert.equal(state.claim([count(end)], { ...use, requestId: '' }, NOW).result, 'fresh');
+  assert.equal(state.claim([count(end)], another(1), end).result, 'spent');
+  assert.equal(state.countLoad.entries, 1);
+  assert.equal(state.claim([count(end + 7_200_000)], another(2), end + 1_300_000).result, 'fresh');
+  assert.equal(state.countLoad.entries, 1);
+});
+
+test('a clock that goes ahead and back renews no count', () => {
+  const state = memory();
+  const end = NOW + 60_000;
+  assert.equal(state.claim([count(end)], { ...use, requestId: '' }, NOW).result, 'fresh');
+  assert.equal(state.claim([claim('ahead', NOW + 4_000_000)], another(1), NOW + 3_600_000).result, 'fresh');
+  assert.equal(state.claim([count(end)], another(2), NOW).result, 'unavailable');
+  assert.equal(state.claim([count(NOW + 4_000_000)], another(3), NOW).result, 'fresh');
+});
+
+test('whatever is claimed, retried and given back, no more checks live by a count than it allows', () => {
+  const step = fc.record({
+    check: fc.integer({ min: 0, max: 8 }),
+    member: fc.constantFrom(null, 'a', 'b', 'c'),
+    back: fc.boolean(),
+    pass: fc.integer({ min: 0, max: 120 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const state = memory();
+      const [calls, apis] = [new Set<number>(), new Map<number, string>()];
+      let now = NOW;
+      for (const [n, { check, member, back, pass }] of steps.entries()) {
+        now += pass;
+        // Each check counts the same each time, and is retried before its deadline alone.
+        if (calls.has(check) || apis.has(check)) continue;
+        const mine = { ...another(check), requestId: `${n}`, deadline: now + 200 };
+        const counted = { key: member === null ? 'calls' : 'apis', until: NOW + 60_000, history };
+        const claims: Claim[] = [{ ...counted, count: { limit: 3, member } }];
+        const { result } = state.claim(claims, mine, now);
+        const room = member === null ? calls.size < 3 : new Set([...apis.values(), member]).size <= 3;
+        assert.equal(result, room ? 'fresh' : 'spent');
+        if (result === 'spent') continue;
+        assert.equal(state.claim(claims, mine, now + 200).result, 'same');
+        state.giveBack(claims, mine);
+        if (member === null) calls.add(check);
+        else apis.set(check, member);
+        const other = { ...mine, requestId: `${n} other` };
+        if (back && state.claim(claims, other, now).result === 'fresh') state.giveBack(claims, other);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 // commit
 
 const giveBack = (): void => {};
-const rest = { history: () => history, load: null, giveBack };
+const rest = { history: () => history, load: null, countLoad: null, giveBack };
 
 async function reasonOf(committing: ReturnType<typeof redeem>): Promise<string | null> {
   const committed = await committing;
@@ -169,7 +231,7 @@ async function reasonOf(committing: ReturnType<typeof redeem>): Promise<string |
 
 const pending = (key: string, reason: 'task_proof_replayed' | 'task_wpt_replayed'): Redemption => ({
   ...claim(key),
-  ifReplayed: new Refusal(reason, 'again'),
+  ifUsed: new Refusal(reason, 'again'),
 });
 
 test('the second of two uses gets the answer of what was used', async () => {

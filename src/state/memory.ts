@@ -1,16 +1,21 @@
+import { Entries } from './entries.ts';
 import {
   type Claim,
   type ClaimResult,
+  type Count,
   checkOf,
   type History,
+  MAX_COUNTS,
+  markOf,
+  misfit,
   type State,
   type StateLoad,
-  shareOf,
-  stateLoad,
   type Use,
 } from './model.ts';
 
 const SECOND = 1000;
+/** Counts end with their task, which may live for days. */
+const COUNT_SLOT_MS = 600 * SECOND;
 /** The most that one claim forgets, which is far more than it adds. */
 const MAX_DROPS = 1000;
 
@@ -21,35 +26,46 @@ interface FirstUse {
   readonly deadline: number;
 }
 
+/** How often a member of a count was used. */
+interface Uses {
+  readonly key: string;
+  uses: number;
+}
+
+type Counted = Claim & { readonly count: Count };
+
 /**
  * The state of one process. It remembers each key until the end of its window, and never drops one earlier: when it is
  * full, it refuses. One caller may take no more than half of what all others leave, so that none can fill it alone. What
  * is remembered ends with the process, so single use holds for one sidecar from start to stop.
  */
 export class MemoryState implements State {
-  readonly #maxEntries: number;
   readonly #history: History;
   /** What is used, in windows that have not ended, and by which caller. */
-  readonly #used = new Map<string, string>();
-  /** How many keys each caller used. */
-  readonly #byCaller = new Map<string, number>();
+  readonly #used: Entries;
   /** The Checks that used it, for as long as Envoy may ask again. */
   readonly #uses = new Map<string, FirstUse>();
   /** What a retry lives by too, so that it is not given back. */
   readonly #shared = new Set<string>();
-  /** Keys by the second in which their window ends, in whole seconds. */
-  readonly #endings = new Map<number, string[]>();
-  /**
-   * The latest end of a window that was forgotten, in whole seconds: of what ends no later, nobody knows any more whether it
-   * was used. It never goes back, whatever the clock does; and a clock that was wrong for a while costs no more than the
-   * proofs of that time.
-   */
-  #forgottenUntil = Number.NEGATIVE_INFINITY;
+  /** Counts and their members, and how often each was used. */
+  readonly #counted: Entries;
+  readonly #counts = new Map<string, Uses>();
+  /** How many members each count has. */
+  readonly #members = new Map<string, number>();
 
   /** `startedAtMs`: when the process started, in milliseconds since the epoch; nobody remembers what was used before. */
-  constructor(options: { readonly maxEntries: number; readonly startedAtMs: number }) {
-    this.#maxEntries = options.maxEntries;
-    this.#history = { id: '', sinceMs: options.startedAtMs };
+  constructor({
+    maxEntries,
+    maxCounts = MAX_COUNTS,
+    startedAtMs,
+  }: {
+    readonly maxEntries: number;
+    readonly maxCounts?: number;
+    readonly startedAtMs: number;
+  }) {
+    this.#used = new Entries(maxEntries, SECOND);
+    this.#counted = new Entries(maxCounts, COUNT_SLOT_MS);
+    this.#history = { id: '', sinceMs: startedAtMs };
   }
 
   history(): History {
@@ -57,47 +73,48 @@ export class MemoryState implements State {
   }
 
   get load(): StateLoad {
-    return stateLoad(this.#used.size, this.#maxEntries);
+    return this.#used.load;
   }
 
-  giveBack(claims: readonly Claim[]): void {
-    for (const { key, until } of claims) {
+  get countLoad(): StateLoad {
+    return this.#counted.load;
+  }
+
+  giveBack(claims: readonly Claim[], use: Use): void {
+    const mark = markOf(claims, use);
+    const counted = mark === null || (this.#used.has(mark) && !this.#shared.has(mark));
+    for (const { key } of onceOf(claims, mark, use)) {
       if (this.#shared.has(key)) continue;
-      this.#drop(key);
-      const second = Math.ceil(until / SECOND);
-      const ending = this.#endings.get(second)?.filter((other) => other !== key) ?? [];
-      if (ending.length === 0) this.#endings.delete(second);
-      else this.#endings.set(second, ending);
+      this.#used.remove(key);
+      this.#dropped(key);
     }
+    if (counted) for (const claim of countsOf(claims)) this.#countDown(claim);
   }
 
   /** Nothing is awaited in here: that is what makes it atomic. */
   claim(claims: readonly Claim[], use: Use, now: number): ClaimResult {
     this.#forget(now);
-    const keys = new Set(claims.map(({ key }) => key));
-    if (keys.size < claims.length) return unavailable('one key is claimed twice at once');
-    const used = claims.filter(({ key }) => this.#used.has(key));
-    const [first] = used;
-    if (first !== undefined) {
-      const retried = used.length === claims.length && used.every(({ key }) => this.#isRetry(key, use, now));
-      if (!retried) return { result: 'replayed', key: first.key };
+    const unfit = misfit(claims);
+    if (unfit !== null) return unavailable(unfit);
+    const mark = markOf(claims, use);
+    const [once, counts] = [onceOf(claims, mark, use), countsOf(claims)];
+    const used = once.filter(({ key }) => this.#used.has(key));
+    if (once.length > 0 && used.length === once.length && used.every(({ key }) => this.#isRetry(key, use, now))) {
       for (const { key } of used) this.#shared.add(key);
       return { result: 'same' };
     }
-    if (!claims.every(({ until }) => this.#isRemembered(until)))
+    const replayed = used.find(({ key }) => key !== mark);
+    if (replayed !== undefined) return { result: 'replayed', key: replayed.key };
+    if (!once.every(({ until }) => this.#used.remembers(until)) || !counts.every((each) => this.#isKnown(each)))
       return unavailable('the window ended before what is remembered begins; did the clock go back?');
-    const full = this.#fault(use.caller, claims.length);
+    const spent = counts.find((claim) => this.#isSpent(claim));
+    if (spent !== undefined) return { result: 'spent', key: spent.key };
+    const more = counts.filter((claim) => !this.#counted.has(entryOf(claim)));
+    const full = this.#used.fault(use.caller, once.length) ?? this.#counted.fault(use.caller, more.length);
     if (full !== null) return unavailable(full);
-    for (const { key, until } of claims) this.#remember(key, until, use);
+    for (const { key, until } of once) this.#remember(key, until, use);
+    for (const claim of counts) this.#countUp(claim, use.caller);
     return { result: 'fresh' };
-  }
-
-  /** Why this caller may not use so many keys more, or null. */
-  #fault(caller: string, more: number): string | null {
-    if (this.#used.size + more > this.#maxEntries) return `more than ${this.#maxEntries} keys are remembered`;
-    const own = this.#byCaller.get(caller) ?? 0;
-    const share = shareOf(this.#maxEntries, this.#used.size - own);
-    return own + more > share ? `the caller would take more than ${share} of ${this.#maxEntries} keys` : null;
   }
 
   /** Envoy's own retry of one Check is the same use, within the time in which Envoy still waits for the first answer. */
@@ -106,51 +123,78 @@ export class MemoryState implements State {
     return first !== undefined && now <= first.deadline && first.check === checkOf(use);
   }
 
-  #isRemembered(until: number): boolean {
-    return Number.isFinite(until) && Math.ceil(until / SECOND) > this.#forgottenUntil;
+  #isKnown({ until }: Claim): boolean {
+    return this.#counted.remembers(until);
+  }
+
+  #isSpent(claim: Counted): boolean {
+    const counted = this.#counts.get(entryOf(claim));
+    const { limit, member } = claim.count;
+    if (member === null) return (counted?.uses ?? 0) >= limit;
+    return counted === undefined && (this.#members.get(claim.key) ?? 0) >= limit;
   }
 
   #remember(key: string, until: number, use: Use): void {
-    this.#used.set(key, use.caller);
-    this.#byCaller.set(use.caller, (this.#byCaller.get(use.caller) ?? 0) + 1);
+    this.#used.add(key, use.caller, until);
     const check = checkOf(use);
     if (check !== null) this.#uses.set(key, { check, deadline: use.deadline });
-    const second = Math.ceil(until / SECOND);
-    const ending = this.#endings.get(second);
-    if (ending === undefined) this.#endings.set(second, [key]);
-    else ending.push(key);
   }
 
-  /** Drops what has ended, some of it at a time: many windows may end in one second, and no claim shall wait for all. */
-  #forget(now: number): void {
-    const second = Math.floor(now / SECOND);
-    let left = MAX_DROPS;
-    for (const [end, keys] of this.#endings) {
-      if (end >= second) continue;
-      this.#forgottenUntil = Math.max(this.#forgottenUntil, end);
-      const dropped = keys.splice(-left);
-      for (const key of dropped) this.#drop(key);
-      if (keys.length > 0) return;
-      left -= dropped.length;
-      this.#endings.delete(end);
-      if (left === 0) return;
+  #countUp(claim: Counted, caller: string): void {
+    const entry = entryOf(claim);
+    const counted = this.#counts.get(entry);
+    if (counted !== undefined) {
+      counted.uses++;
+      return;
     }
+    const { key, until } = claim;
+    this.#counts.set(entry, { key, uses: 1 });
+    this.#counted.add(entry, caller, until);
+    this.#members.set(key, (this.#members.get(key) ?? 0) + 1);
+  }
+
+  #countDown(claim: Counted): void {
+    const entry = entryOf(claim);
+    const counted = this.#counts.get(entry);
+    if (counted === undefined || --counted.uses > 0) return;
+    this.#counted.remove(entry);
+    this.#dropCount(entry);
+  }
+
+  #forget(now: number): void {
+    for (const key of this.#used.forget(now, MAX_DROPS)) this.#dropped(key);
+    for (const entry of this.#counted.forget(now, MAX_DROPS)) this.#dropCount(entry);
+    let left = MAX_DROPS;
     for (const [key, { deadline }] of this.#uses) {
       if (now <= deadline || --left < 0) return;
       this.#uses.delete(key);
     }
   }
 
-  #drop(key: string): void {
-    const caller = this.#used.get(key);
-    this.#used.delete(key);
+  #dropped(key: string): void {
     this.#uses.delete(key);
     this.#shared.delete(key);
-    if (caller === undefined) return;
-    const left = (this.#byCaller.get(caller) ?? 0) - 1;
-    if (left > 0) this.#byCaller.set(caller, left);
-    else this.#byCaller.delete(caller);
   }
+
+  #dropCount(entry: string): void {
+    const counted = this.#counts.get(entry);
+    if (counted === undefined) return;
+    this.#counts.delete(entry);
+    const left = (this.#members.get(counted.key) ?? 0) - 1;
+    if (left > 0) this.#members.set(counted.key, left);
+    else this.#members.delete(counted.key);
+  }
+}
+
+const entryOf = ({ key, count: { member } }: Counted): string => JSON.stringify([key, member]);
+
+const countsOf = (claims: readonly Claim[]): readonly Counted[] =>
+  claims.filter((claim): claim is Counted => claim.count !== undefined);
+
+/** What is used once: the Check too, where it counts something. */
+function onceOf(claims: readonly Claim[], mark: string | null, { deadline }: Use) {
+  const once: Pick<Claim, 'key' | 'until'>[] = claims.filter(({ count }) => count === undefined);
+  return mark === null ? once : [...once, { key: mark, until: deadline }];
 }
 
 const unavailable = (detail: string): ClaimResult => ({ result: 'unavailable', detail });

@@ -10,13 +10,22 @@ export interface History {
   readonly sinceMs: number;
 }
 
-/** Something that may be used once. `key` is a digest of canonical content, never the text of a token. */
+/** Something that may be used once, or so many times. `key` is a digest of canonical content, never the text of a token. */
 export interface Claim {
   readonly key: string;
   /** By which it was judged that it was not used before this history began: it can be claimed in this one alone. */
   readonly history: History;
   /** Milliseconds since the epoch: until then, leeway included, somebody could present it again. */
   readonly until: number;
+  /** How many uses there are of it; absent: one. */
+  readonly count?: Count;
+}
+
+/** What of a key is counted, up to `limit`: its uses, or with `member` the distinct ones among those that are named. */
+export interface Count {
+  readonly limit: number;
+  /** A short text, of which a caller cannot choose many; null where every use counts. */
+  readonly member: string | null;
 }
 
 /** The Check for which something is claimed: what tells Envoy's own retry of one Check from a second use. */
@@ -37,15 +46,18 @@ export interface Use {
 
 /**
  * What became of a claim of several keys at once. `fresh`: all are claimed now. `same`: this very Check claimed all of
- * them before, and may have the same answer again. `replayed`: `key` was used before, and nothing was claimed.
- * `unavailable`: the state cannot answer, and nothing was claimed.
+ * them before, and may have the same answer again: nothing is counted twice. `replayed`: `key` was used before; `spent`: it
+ * was used as often as it may be; nothing was claimed. `unavailable`: the state cannot answer, and nothing was claimed.
  */
 export type ClaimResult =
   | { readonly result: 'fresh' | 'same' }
-  | { readonly result: 'replayed'; readonly key: string }
+  | { readonly result: 'replayed' | 'spent'; readonly key: string }
   | { readonly result: 'unavailable'; readonly detail: string };
 
-/** How many keys are remembered and how many may be, and the bytes that they count as. */
+/** The most counts, and members of counts, that a state keeps at once. */
+export const MAX_COUNTS = 131_072;
+
+/** How many entries are remembered and how many may be, and the bytes that they count as. */
 export interface StateLoad {
   readonly entries: number;
   readonly limit: number;
@@ -53,10 +65,10 @@ export interface StateLoad {
   readonly byteLimit: number;
 }
 
-/** What one key may take, with its share in the tables: measured, and rounded up. */
+/** What one entry may take, with its share in the tables: measured, and rounded up. */
 const ENTRY_BYTES = 512;
 
-/** The load of so many keys, of which so many may be there. */
+/** The load of so many entries, of which so many may be there. */
 export const stateLoad = (entries: number, limit: number): StateLoad => ({
   entries,
   limit,
@@ -64,15 +76,17 @@ export const stateLoad = (entries: number, limit: number): StateLoad => ({
   byteLimit: limit * ENTRY_BYTES,
 });
 
-/** The most that a caller may take beside so many keys of others: half of what they leave. Nobody fills the state alone. */
+/** The most that a caller may take beside so many entries of others: half of what they leave. Nobody fills the state alone. */
 export const shareOf = (limit: number, others: number): number => Math.ceil((limit - others) / 2);
 
 /** What outlives a request and is used up. Never throws and never rejects. */
 export interface State {
   /** What is known now. What was judged by an earlier one is not claimed any more. */
   history(): History;
-  /** How full it is; null where that is not known. */
+  /** How full it is of what is used once; null where that is not known. */
   readonly load: StateLoad | null;
+  /** The same of counts and their members. */
+  readonly countLoad: StateLoad | null;
   /** Claims all keys or none, atomically over everybody who shares the state. `now` is in milliseconds since the epoch. */
   claim(claims: readonly Claim[], use: Use, now: number): Soon<ClaimResult>;
   /**
@@ -89,4 +103,22 @@ export interface State {
 export function checkOf({ requestId, caller, checkPeer, digest, judgedBy, deadline }: Use): string | null {
   if (requestId === '' || !Number.isFinite(deadline)) return null;
   return hash('sha256', JSON.stringify([requestId, caller, checkPeer, digest, judgedBy]), 'base64url');
+}
+
+/**
+ * What a Check with counts claims beside them until its deadline: itself, with what it counts, so that its retry counts nothing
+ * again. Null: it counts nothing, or has no retries.
+ */
+export function markOf(claims: readonly Claim[], use: Use): string | null {
+  const counts = claims.flatMap(({ key, count }) => (count === undefined ? [] : [[key, count.member]]));
+  const check = counts.length === 0 ? null : checkOf(use);
+  return check === null ? null : hash('sha256', JSON.stringify([check, counts]), 'base64url');
+}
+
+/** Why these keys cannot be claimed together, whatever was used before; null where they can. */
+export function misfit(claims: readonly Claim[]): string | null {
+  if (new Set(claims.map(({ key }) => key)).size < claims.length) return 'one key is claimed twice at once';
+  if (!claims.every(({ until }) => Number.isFinite(until))) return 'the window of a key has no end';
+  const whole = claims.every(({ count }) => count === undefined || Number.isSafeInteger(count.limit));
+  return whole ? null : 'the limit of a count is no whole number';
 }

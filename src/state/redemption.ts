@@ -2,9 +2,9 @@ import { Refusal } from '../base/outcome.ts';
 import { after, type Soon } from '../base/soon.ts';
 import type { Claim, ClaimResult, State, Use } from './model.ts';
 
-/** A claim together with the answer to whoever comes second. */
+/** A claim together with the answer to whoever comes too late. */
 export interface Redemption extends Claim {
-  readonly ifReplayed: Refusal;
+  readonly ifUsed: Refusal;
 }
 
 /** Gives back what was used up, for an allow that is not answered after all. */
@@ -15,7 +15,7 @@ const nothing: GiveBack = () => {};
 /**
  * Redeems, after the verdict, all that a permitted request lives by: all of it or nothing. A GiveBack means that the allow
  * stands: everything was fresh, or this is Envoy's own retry of the Check that claimed it, which has nothing to give back.
- * A promise only where the state has to be waited for. Refusals: the `ifReplayed` of what was used before, `state_unavailable`.
+ * A promise only where the state has to be waited for. Refusals: the `ifUsed` of what was used before, or often enough, `state_unavailable`.
  */
 export function redeem(state: State, claims: readonly Redemption[], use: Use, now: number): Soon<Refusal | GiveBack> {
   if (claims.length === 0) return nothing;
@@ -29,8 +29,9 @@ function redeemed(outcome: ClaimResult, state: State, claims: readonly Redemptio
     case 'same':
       return nothing;
     case 'replayed':
+    case 'spent':
       return (
-        claims.find(({ key }) => key === outcome.key)?.ifReplayed ??
+        claims.find(({ key }) => key === outcome.key)?.ifUsed ??
         new Refusal('state_unavailable', 'the state answered about a key that was not asked for')
       );
     case 'unavailable':

@@ -62,8 +62,8 @@ test('a good proof raises a bound task to assurance 3, and is to be used up', as
   assert.equal(task?.assurance, 3);
   assert.equal(redemptions.length, 1);
   assert.equal(redemptions[0]?.until, NOW + 65_000);
-  assert.equal(redemptions[0]?.ifReplayed.reason, 'task_proof_replayed');
-  assert.deepEqual(redemptions[0]?.ifReplayed.headers, [challenge('invalid_dpop_proof')]);
+  assert.equal(redemptions[0]?.ifUsed.reason, 'task_proof_replayed');
+  assert.deepEqual(redemptions[0]?.ifUsed.headers, [challenge('invalid_dpop_proof')]);
   assert.deepEqual(responseHeaders, []);
 });
 

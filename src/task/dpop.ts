@@ -92,7 +92,7 @@ export async function verifyDpopProof(
     key: proofKey('dpop', keyThumbprint, jti),
     history,
     until: (iat + options.maxAgeSeconds + LEEWAY_SECONDS) * 1000,
-    ifReplayed: refuse('task_proof_replayed', 'this key used this jti before'),
+    ifUsed: refuse('task_proof_replayed', 'this key used this jti before'),
   };
   const responseHeaders: readonly ResponseHeader[] = nonce === 'renew' ? [nonceHeader(owner, options, now)] : [];
   return Object.freeze({ keyThumbprint, claim: Object.freeze(claim), responseHeaders } as DpopProof);

@@ -56,7 +56,7 @@ test('a good pair raises a bound task to assurance 3, and is to be used up', asy
   assert.equal(task?.assurance, 3);
   assert.equal(redemptions.length, 1);
   assert.equal(redemptions[0]?.until, NOW + 65_000);
-  assert.equal(redemptions[0]?.ifReplayed.reason, 'task_wpt_replayed');
+  assert.equal(redemptions[0]?.ifUsed.reason, 'task_wpt_replayed');
   assert.equal((await taskContext({ headers: { 'txn-token': txn } })).task?.assurance, 2);
 });
 

@@ -71,7 +71,7 @@ export async function verifyWorkloadProof(
     key: proofKey('wpt', key.thumbprint, jti),
     history: occasion.history,
     until: (exp + LEEWAY_SECONDS) * 1000,
-    ifReplayed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
+    ifUsed: new Refusal('task_wpt_replayed', 'this key used this jti before'),
   };
   return Object.freeze({ keyThumbprint: key.thumbprint, claim: Object.freeze(claim) } as WorkloadProof);
 }

@@ -161,14 +161,14 @@ export const patches: readonly Patch[] = [
   patch('wpt: ath', 'src/task/wimse.ts', "if (differs('ath', texts.authorization?.text ?? null))", 'if (false)'),
   patch('wpt: tth', 'src/task/wimse.ts', "if (differs('tth', texts['txn-token']))", 'if (false)'),
   patch('wpt: once, in whatever spelling', 'src/task/wimse.ts', "proofKey('wpt', key.thumbprint, jti)", 'hashOf(text)'),
-  patch('once: what was used is remembered', 'src/state/memory.ts', 'this.#used.set(key, use.caller);', ''),
-  patch('once: what was used refuses', 'src/state/memory.ts', 'if (first !== undefined) {', 'if (false) {'),
+  patch('once: what was used is remembered', 'src/state/memory.ts', 'this.#used.add(key, use.caller, until);', ''),
   patch(
-    'once: what is permitted is claimed',
-    'src/check/check.ts',
-    'stages.redeem(taskContext.redemptions, use, nowMs)',
-    'null',
+    'once: what was used refuses',
+    'src/state/memory.ts',
+    'if (replayed !== undefined) return',
+    'if (false) return',
   ),
+  patch('once: what is permitted is claimed', 'src/check/check.ts', 'stages.redeem(used, use, nowMs)', 'null'),
   // Through whom, and what.
   patch(
     'chain: every hop is judged',

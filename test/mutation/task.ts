@@ -75,8 +75,21 @@ const conditions: readonly Condition[] = [
   ['state/model.ts', 'checkPeer, digest, judgedBy]', 'checkPeer, judgedBy]'],
   ['state/model.ts', 'digest, judgedBy])', 'digest])'],
   ['state/memory.ts', ' && now <= first.deadline', ''],
-  ['state/memory.ts', 'used.length === claims.length && ', ''],
-  ['state/memory.ts', 'Number.isFinite(until) && ', ''],
+  ['state/memory.ts', ' && used.length === once.length && ', ' && '],
+  ['state/memory.ts', ' && !this.#shared.has(mark)', ''],
+  ['state/memory.ts', 'key !== mark', 'true'],
+  ['state/memory.ts', '!once.every(({ until }) => this.#used.remembers(until)) || ', ''],
+  ['state/memory.ts', ' || !counts.every((each) => this.#isKnown(each))', ''],
+  ['state/memory.ts', '    if (member === null) return (counted?.uses ?? 0) >= limit;\n', ''],
+  ['state/memory.ts', 'counted === undefined && (this', '(this'],
+  ['state/memory.ts', ' ?? this.#counted.fault(use.caller, more.length)', ''],
+  ['state/memory.ts', ' || --counted.uses > 0', ' || --counted.uses < 0'],
+  [
+    'state/model.ts',
+    "  if (!claims.every(({ until }) => Number.isFinite(until))) return 'the window of a key has no end';\n",
+    '',
+  ],
+  ['state/model.ts', 'JSON.stringify([check, counts])', 'check'],
 ];
 
 process.exitCode = await runMutation({

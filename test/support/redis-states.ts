@@ -17,6 +17,7 @@ export const storeOptions = (redis: Redis, more: Partial<StoreOptions> = {}): St
   timeoutMs: 5000,
   replicas: 0,
   maxEntries: 1000,
+  maxCounts: 1000,
   maxStaleMs: 2000,
   activityBytes: 0,
   ...more,

@@ -34,8 +34,9 @@ export async function begun(tasks: TaskRegistry, over: Partial<Registration> = {
 }
 
 /** A mesh in which the tasks of the Transaction Token Service must be registered. */
-export const registeringWorld = (): Promise<World> =>
+export const registeringWorld = (prepare: (folder: string) => void = () => {}): Promise<World> =>
   World.start({
+    prepare,
     edit: ({ task }) => {
       for (const issuer of task.issuers as Record<string, unknown>[])
         if (issuer.issuer === TTS) issuer.registration = 'required';

@@ -14,7 +14,7 @@ export interface Stores {
 export interface StateSuite {
   readonly name: string;
   readonly skip?: string | false;
-  readonly make: (t: TestContext, maxEntries: number) => Promise<Stores> | Stores;
+  readonly make: (t: TestContext, maxEntries: number, maxCounts: number) => Promise<Stores> | Stores;
 }
 
 /** What a test of one store needs. */
@@ -36,6 +36,11 @@ export class Claims {
 
   claim(key: string, until = this.#stores.now() + 60_000): Claim {
     return { key, until, history: this.#stores.states[0].history() };
+  }
+
+  /** One use of so many; with a member, of so many distinct ones. */
+  count(key: string, limit: number, member: string | null = null): Claim {
+    return { ...this.claim(key), count: { limit, member } };
   }
 
   another(n: number): Use {
@@ -62,7 +67,7 @@ export class Claims {
 export function stateSuite({ name, skip = false, make }: StateSuite): void {
   const rule = (what: string, run: (claims: Claims, stores: Stores) => Promise<void>, maxEntries = 20_000) =>
     test(`${name}: ${what}`, { skip }, async (t) => {
-      const stores = await make(t, maxEntries);
+      const stores = await make(t, maxEntries, 0);
       await run(new Claims(stores), stores);
     });
 

@@ -4,7 +4,9 @@ import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
 import { Wire, type WireMode } from '../../../test/support/wire.ts';
+import type { Claim } from '../model.ts';
 import { MAX_WAITING } from './link.ts';
+import { MAX_SKEW_MS } from './options.ts';
 
 const skip = noRedis;
 /** How long a refusal may take that has to come within `timeoutMs`, on a busy machine. */
@@ -117,24 +119,60 @@ test('what was counted leaves the count when its window is over', { skip }, asyn
   await until('the count', () => (state.load?.entries === 1 ? true : null));
 });
 
-test('a used proof takes no more of the store than it counts as', { skip }, async (t) => {
+const use = { requestId: 'r', checkPeer: null, digest: 'd', deadline: Date.now() + 60_000, judgedBy: 'r' };
+
+test('counts end with their window, and leave their share', { skip }, async (t) => {
   const redis = await Redis.of(t);
-  const { state } = await sidecarState(t, storeOptions(redis, { maxEntries: 100_000 }));
-  const used = async () => Number(/used_memory:(\d+)/.exec(await redis.admin('INFO', 'memory'))?.[1]);
-  const before = await used();
-  const COUNT = 2000;
-  for (let n = 0; n < COUNT; n += 200) {
-    const until = Date.now() + 60_000;
-    const use = { requestId: 'r', checkPeer: null, digest: 'd', deadline: until, judgedBy: 'r' };
-    const keyed = (i: number) => `${n + i}`.padEnd(43, 'x');
-    await Promise.all(
-      Array.from({ length: 200 }, (_, i) =>
-        state.claim([{ key: keyed(i), until, history: state.history() }], { ...use, caller: `caller ${n + i}` }),
-      ),
+  const { state } = await sidecarState(t, storeOptions(redis));
+  const end = Date.now() + 60_000;
+  const count = (key: string, until = end): Claim => ({
+    key,
+    until,
+    history: state.history(),
+    count: { limit: 2, member: 'm' },
+  });
+  assert.equal((await state.claim([count('a')], { ...use, caller: 'a' })).result, 'fresh');
+  assert.equal(await redis.admin('PEXPIRETIME', 'authz:{test}:count:a'), String(end + MAX_SKEW_MS));
+  await until('the count', () => (state.countLoad?.entries === 1 ? true : null));
+  assert.equal((await state.claim([count('b', Date.now() - 6000)], { ...use, caller: 'b' })).result, 'unavailable');
+  for (const entry of ['9007199254740991', 'x'])
+    assert.equal(
+      (await state.claim([count('c', Number(entry))], { ...use, caller: 'c' })).result,
+      'unavailable',
+      entry,
     );
-  }
-  const { load } = state;
-  assert.ok(load !== null);
-  const each = ((await used()) - before) / COUNT;
-  assert.ok(each < load.byteLimit / load.limit, `${each} bytes each`);
 });
+
+for (const [what, count] of [
+  ['used proof', null],
+  ['count', { limit: 2 ** 40, member: null }],
+  ['member of a count', { limit: 2 ** 40, member: 'm' }],
+] as const) {
+  test(`a ${what} takes no more of the store than it counts as`, { skip }, async (t) => {
+    const redis = await Redis.of(t);
+    const { state } = await sidecarState(t, storeOptions(redis, { maxEntries: 100_000, maxCounts: 100_000 }));
+    const used = async () => Number(/used_memory:(\d+)/.exec(await redis.admin('INFO', 'memory'))?.[1]);
+    const before = await used();
+    const COUNT = 2000;
+    for (let n = 0; n < COUNT; n += 200) {
+      const until = Date.now() + 60_000;
+      const claim = (i: number): Claim => {
+        const text = `${n + i}`.padEnd(43, 'x');
+        if (count === null) return { key: text, until, history: state.history() };
+        const { limit, member } = count;
+        const counted = { limit, member: member === null ? null : text };
+        return { key: member ?? text, until, history: state.history(), count: counted };
+      };
+      await Promise.all(
+        Array.from({ length: 200 }, (_, i) =>
+          state.claim([claim(i)], { ...use, requestId: '', caller: `caller ${n + i}` }),
+        ),
+      );
+    }
+    const load = count === null ? state.load : state.countLoad;
+    assert.ok(load !== null);
+    const each = ((await used()) - before) / COUNT;
+    assert.ok(each < load.byteLimit / load.limit, `${each} bytes each`);
+    t.diagnostic(`${Math.round(each)} bytes each`);
+  });
+}

@@ -41,6 +41,8 @@ export interface StoreOptions {
   readonly replicas: number;
   /** How many used proofs are kept at most, over all sidecars. */
   readonly maxEntries: number;
+  /** How many counts and members of counts are kept at most, over all sidecars. */
+  readonly maxCounts: number;
   /** How old what is known of revocations may be before checks are refused, in milliseconds. */
   readonly maxStaleMs: number;
   /** What is kept for lists may take so many bytes. */

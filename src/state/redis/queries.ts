@@ -12,6 +12,8 @@ export interface Looked {
   readonly serverMs: number;
   /** Used proofs, as they are counted. */
   readonly entries: number;
+  /** Counts and their members, in the same way. */
+  readonly counts: number;
 }
 
 /** What ADOPT gives: a history, or none where the clocks differ. */
@@ -27,9 +29,9 @@ const OTHER = new Fault('the store answered with something else than it was aske
 export async function look(link: Link, keys: readonly string[], timeoutMs: number): Promise<Looked | Fault> {
   const reply = await link.run(LOOK, keys, [], timeoutMs);
   if (reply instanceof Fault) return reply;
-  const [known, id, serverMs, entries] = listOf(reply);
-  if (typeof known !== 'string' || typeof id !== 'string' || !isCount(serverMs) || !isCount(entries)) return OTHER;
-  return { known, id, serverMs, entries };
+  const [known, id, serverMs, entries, counts] = listOf(reply);
+  if (typeof known !== 'string' || typeof id !== 'string' || !isCount(serverMs)) return OTHER;
+  return isCount(entries) && isCount(counts) ? { known, id, serverMs, entries, counts } : OTHER;
 }
 
 /**

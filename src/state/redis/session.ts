@@ -32,7 +32,8 @@ interface KeeperParts {
   readonly options: StoreOptions;
   readonly clock: Clock;
   readonly onEvent: (event: StoreEvent) => void;
-  readonly keys: { readonly history: string; readonly count: string };
+  /** Of the history first, then of the counts of used proofs and of what is counted. */
+  readonly keys: readonly string[];
   /** Tries whether claims can be made in a session; a Fault when they cannot. */
   readonly probe: (session: Session) => Promise<Fault | null>;
 }
@@ -60,6 +61,7 @@ export class SessionKeeper {
     answeredAtMs: null,
     skewMs: null,
     entries: null,
+    counts: null,
     waiting: 0,
     changes: 0,
     connects: 0,
@@ -193,10 +195,10 @@ export class SessionKeeper {
   async #look(link: Link): Promise<string | null> {
     const { clock, keys } = this.#parts;
     const sentAt = clock.now();
-    const looked = await look(link, [keys.history, keys.count], DEAD_MS);
+    const looked = await look(link, keys, DEAD_MS);
     if (looked instanceof Fault) return looked.detail;
-    const { known, id, serverMs, entries } = looked;
-    this.#answered(sentAt, serverMs, { entries });
+    const { known, id, serverMs, entries, counts } = looked;
+    this.#answered(sentAt, serverMs, { entries, counts });
     if (this.#outOfStep(sentAt, serverMs)) {
       this.#session = null;
       this.#inDoubt = known;
@@ -215,7 +217,7 @@ export class SessionKeeper {
     const { clock, keys, onEvent } = this.#parts;
     const nowMs = clock.now();
     const latest = this.#lastHistory?.id ?? '';
-    const adopted = await adopt(link, keys.history, { nowMs, latest, inDoubt: this.#inDoubt }, DEAD_MS);
+    const adopted = await adopt(link, keys[0]!, { nowMs, latest, inDoubt: this.#inDoubt }, DEAD_MS);
     if (adopted instanceof Fault) return adopted;
     const { result, known: id, serverMs } = adopted;
     this.#answered(nowMs, serverMs, {});
@@ -243,7 +245,7 @@ export class SessionKeeper {
     if (facts instanceof Fault) return facts;
     const { errors, warnings } = judgeServer(
       facts,
-      stateLoad(0, options.maxEntries).byteLimit + options.activityBytes + MAX_ORDERED_BYTES,
+      stateLoad(0, options.maxEntries + options.maxCounts).byteLimit + options.activityBytes + MAX_ORDERED_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

@@ -18,7 +18,10 @@ export interface StoreStatus {
   readonly answeredAtMs: number | null;
   /** Milliseconds by which its clock runs ahead of this one, as far as one answer tells. */
   readonly skewMs: number | null;
+  /** Used proofs that are kept. */
   readonly entries: number | null;
+  /** Counts that are kept, and their members. */
+  readonly counts: number | null;
   /** Calls that wait for an answer. */
   readonly waiting: number;
   /** How often a history began since the first one. */

@@ -1,15 +1,16 @@
 import type { TestContext } from 'node:test';
+import { countSuite } from '../../../test/support/count-suite.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { sidecars } from '../../../test/support/redis-states.ts';
-import { stateSuite } from '../../../test/support/state-suite.ts';
+import { type StateSuite, stateSuite } from '../../../test/support/state-suite.ts';
 
-stateSuite({
+const stores: StateSuite = {
   name: 'redis',
   skip: noRedis,
-  make: async (t: TestContext, maxEntries: number) => {
+  make: async (t: TestContext, maxEntries: number, maxCounts: number) => {
     const redis = await Redis.of(t);
     const clock = { passed: 0 };
-    const states = await sidecars(t, redis, 2, { maxEntries }, () => clock.passed);
+    const states = await sidecars(t, redis, 2, { maxEntries, maxCounts }, () => clock.passed);
     return {
       states: [states[0]!, states[1]!],
       now: () => Date.now() + clock.passed,
@@ -18,4 +19,6 @@ stateSuite({
       },
     };
   },
-});
+};
+stateSuite(stores);
+countSuite(stores);

@@ -103,6 +103,33 @@ test('who makes the store answer at any length has the connection ended, and no 
   assert.equal(link.lost, refused.detail);
 });
 
+test('who deletes counts gives a task its budgets anew, and who changes them to no numbers makes requests fail', {
+  skip,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis));
+  let uses = 0;
+  const call = async (): Promise<string> => {
+    const use = { requestId: `${uses++}`, caller: 'a', checkPeer: null, digest: '', judgedBy: '' };
+    const deadline = Date.now() + 5000;
+    const count = { limit: 1, member: null };
+    const claim = { key: 'calls', until: Date.now() + 60_000, history: state.history(), count };
+    return (await state.claim([claim], { ...use, deadline })).result;
+  };
+  const key = 'authz:{test}:count:calls';
+  assert.deepEqual([await call(), await call()], ['fresh', 'spent']);
+  await redis.admin('DEL', key);
+  assert.deepEqual([await call(), await call()], ['fresh', 'spent']);
+  await redis.admin('HSET', key, '', '1000');
+  assert.equal(await call(), 'spent');
+  for (const text of ['x', '', '0x', 'nan']) {
+    await redis.admin('HSET', key, '', text);
+    assert.equal(await call(), 'unavailable', text);
+  }
+  await redis.admin('SET', key, 'no hash');
+  assert.equal(await call(), 'unavailable');
+});
+
 const LISTS = /^authz:\{default\}:(?:denials|allows|uses(?::names|:times)?)$/;
 const readers: Readonly<Record<string, readonly [before: string, after: readonly string[]]>> = {
   string: ['GET', []],

@@ -80,6 +80,9 @@ export const task: Family<'task'> = {
   task_lapsed: {
     play: () => aroundRegistered({ meanwhile: lapsedOf('t-43'), bad: agentByTxn({ claims: { txn: 't-43' } }) }),
   },
+  task_budget_spent: {
+    play: () => aroundRegistered({ over: { budgets: { calls: 1, writes: null, resources: null } } }),
+  },
 };
 
 const nested = (...paths: readonly string[]): object =>

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ClaimResult } from '../../../src/state/model.ts';
 import type { RedisState } from '../../../src/state/redis/store.ts';
 import { madeWithin } from '../../../src/task/proof.ts';
 
@@ -17,7 +18,7 @@ interface Proof {
 }
 
 /** What became of a use; `nonce`: a sidecar asks for one before it claims anything. */
-type Outcome = 'fresh' | 'same' | 'replayed' | 'unavailable' | 'nonce' | 'expired';
+type Outcome = ClaimResult['result'] | 'nonce' | 'expired';
 
 /**
  * Clients of a fleet that use proofs on any of its sidecars, and thieves that use them again. A client takes the nonce that it

@@ -196,6 +196,7 @@ function stagesFor(ask: Ask): Stages {
       };
     },
     recall,
+    budgets: () => [],
     redeem: async () => () => {},
   };
 }
