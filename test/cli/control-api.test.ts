@@ -105,6 +105,8 @@ test('each kind of subject is taken, and listed as the command line writes it', 
     const { revocation } = await json('tls', 'revoke', ...subject, ...why, '--id', `kind-${at}`, ...issued);
     assert.equal(typeof (revocation as { issuedUpTo: unknown }).issuedUpTo, at === 0 ? 'string' : 'object');
   }
+  const credential = await cli('tls', 'revoke', 'key', 'B'.repeat(43), ...why, '--id', 'kind-key');
+  assert.match(credential.stdout, /\nhow many workloads and live tasks it hits is not known\n$/);
   const { stdout, stderr } = await cli('tls', 'revocations');
   for (const [at, subject] of subjects.entries())
     assert.match(stdout, new RegExp(`^kind-${at} +${subject.join(' ').replaceAll('.', '\\.')} +20\\S+Z +memory `, 'm'));
@@ -251,7 +253,7 @@ test('a list is read page by page up to the limit, and says where there is more'
   assert.deepEqual(ids, ids.toSorted());
   assert.equal(listed.more, true);
   const all = await json('tls', 'revocations', '--kind', 'key', '--limit', '1000');
-  assert.deepEqual([(all.items as unknown[]).length, all.more], [231, false]);
+  assert.deepEqual([(all.items as unknown[]).length, all.more], [232, false]);
   const more = await cli('tls', 'revocations', '--kind', 'key');
   assert.match(more.stderr, /there are more; ask with a higher --limit/);
 });
