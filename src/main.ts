@@ -9,6 +9,7 @@ import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
+import { explain, state } from './cli/control/state.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -24,6 +25,8 @@ lift ID                 end a revocation before its end
 revocations             what is revoked, by a control API
 decisions               what was decided lately, by a control API
 workloads               who calls, and by which credentials, by a control API
+state                   what the process of a control API knows of itself
+explain FILE            which policies decide a request there
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 
@@ -51,6 +54,8 @@ const commands: Commands = {
   revocations,
   decisions,
   workloads,
+  state,
+  explain,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

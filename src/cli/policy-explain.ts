@@ -12,7 +12,6 @@ import { type Audited, readAudited, type Unjudged } from '../tools/audited.ts';
 import {
   type Account,
   accountJson,
-  type ClauseResult,
   type ExplainedHop,
   explainCalls,
   explainRequest,
@@ -21,6 +20,7 @@ import {
 } from '../tools/explain.ts';
 import { readControlPolicies, readPolicies } from '../tools/read-policies.ts';
 import { command } from './commands.ts';
+import { policyLines } from './explained.ts';
 import { DONE, failWith, type Io, linesOf, unread } from './io.ts';
 import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder } from './policy-open.ts';
 import { indentedJson } from './printable.ts';
@@ -228,35 +228,7 @@ function hopText({ question, result, said, aside }: ExplainedHop, opened: Opened
 }
 
 function accountLines(said: readonly Account[], aside: number, opened: Opened): string[] {
-  const lines: string[] = [];
-  for (const account of said.toSorted((a, b) => rank(a) - rank(b))) {
-    const { policy } = account;
-    const { file, line } = policy.remark('');
-    const shadow = policy.shadow ? ' in shadow' : '';
-    lines.push(`  ${saying(account)}${shadow}  ${policy.id}  ${opened.path(file)}:${line}`);
-    lines.push(...account.clauses.flatMap(clauseLines));
-  }
+  const lines = policyLines(said.map((account) => accountJson(account, opened.path)));
   if (aside > 0) lines.push(`  ${aside} other policies do not apply (--all shows why)`);
   return lines;
-}
-
-/** What decides first, then permits that came close, then the rest. */
-function rank({ result, policy }: Account): number {
-  if (result === 'error') return 0;
-  if (result === 'applies') return policy.json.effect === 'forbid' ? 1 : 2;
-  if (result === 'condition') return policy.json.effect === 'permit' ? 3 : 4;
-  return 5;
-}
-
-function saying({ result, policy, scope }: Account): string {
-  if (result === 'applies') return `${policy.json.effect}s`;
-  if (result === 'error') return 'fails to evaluate';
-  return result === 'scope' ? `is about another ${scope}` : `does not ${policy.json.effect}`;
-}
-
-function clauseLines({ kind, result, part, values, error }: ClauseResult): string[] {
-  const what =
-    result === 'true' ? `${kind} holds` : result === 'false' ? `${kind} fails at` : `${kind} fails to evaluate at`;
-  const read = values.map(({ path, value }) => `        ${path} ${value === null ? 'is absent' : `is ${value}`}`);
-  return [`      ${what}: ${part}`, ...read, ...(error === null ? [] : [`        ${error}`])];
 }

@@ -25,7 +25,7 @@ const cli = (args: readonly string[]) => {
 after(removeFolders);
 
 const VERBS = ['check', 'test', 'explain', 'replay', 'reach'].map((verb) => ['policy', verb]);
-const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads'].map((name) => [name]);
+const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'state', 'explain'].map((name) => [name]);
 const COMMANDS = [
   ['serve'],
   ['check-config'],

@@ -105,6 +105,8 @@ test('each kind of subject is taken, and listed as the command line writes it', 
     const { revocation } = await json('tls', 'revoke', ...subject, ...why, '--id', `kind-${at}`, ...issued);
     assert.equal(typeof (revocation as { issuedUpTo: unknown }).issuedUpTo, at === 0 ? 'string' : 'object');
   }
+  const credential = await cli('tls', 'revoke', 'key', 'B'.repeat(43), ...why, '--id', 'kind-key');
+  assert.match(credential.stdout, /\nhow many workloads and live tasks it hits is not known\n$/);
   const { stdout, stderr } = await cli('tls', 'revocations');
   for (const [at, subject] of subjects.entries())
     assert.match(stdout, new RegExp(`^kind-${at} +${subject.join(' ').replaceAll('.', '\\.')} +20\\S+Z +memory `, 'm'));
@@ -182,6 +184,57 @@ test('decisions and workloads are listed with their filters', async () => {
   assert.ok((items as { reach: unknown }[])[0]?.reach);
 });
 
+test('state says whether the process is ready, which policies are in force, and what its parts know', async () => {
+  const { code, stdout, stderr } = await cli('unix', 'state');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^version \S+: ready\npolicies \S{8,}\n\{\n/);
+  const told = await json('tls', 'state');
+  assert.deepEqual([told.ready, told.missing], [true, []]);
+  assert.ok(Object.keys(told.parts as object).includes('control'));
+  assert.equal((await cli('unix', 'state', 'more')).code, 64);
+});
+
+test('explain says which policies decide the request of a file, to whoever shows a certificate', async () => {
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(worlds.tls.folder, name), text);
+    return join(worlds.tls.folder, name);
+  };
+  const request = file(
+    'request.yaml',
+    `caller: ${workload(LEDGER)}\nrequest: GET payments.internal/api/status\nat: 2026-11-25T10:00:00Z\n`,
+  );
+  const told = await cli('tls', 'explain', request);
+  assert.deepEqual([told.code, told.stderr], [0, '']);
+  assert.match(told.stdout, new RegExp(`^caller ${workload(LEDGER)}: allow\n  permits  \\S+  \\S+\\.cedar:\\d+\n`));
+  assert.match(told.stdout, /\n\nallow\n$/);
+  const { result, hops } = await json('unix-tls', 'explain', request);
+  assert.deepEqual([result, (hops as unknown[]).length], ['allow', 1]);
+  const denied = await cli(
+    'tls',
+    'explain',
+    file('denied.json', JSON.stringify({ caller: workload(LEDGER), request: 'DELETE payments.internal/api/nowhere' })),
+  );
+  assert.match(
+    denied.stdout,
+    /: deny\n {2}forbids {2}\S+ {2}\S+\.cedar:\d+\n {6}when holds: resource\.sensitivity >= 3\n {8}resource\.sensitivity is 3\n/,
+  );
+  assert.match(denied.stdout, /\n\ndeny \(approval_required\)\n$/);
+  const byToken = await cli('unix', 'explain', request);
+  assert.deepEqual([byToken.code, byToken.stdout], [1, '']);
+  const misspelt = await cli('tls', 'explain', file('misspelt.yaml', 'caler: x\n'));
+  assert.deepEqual([misspelt.code, misspelt.stdout], [1, '']);
+  assert.match(misspelt.stderr, /\(body_invalid, /);
+  for (const [name, said] of [
+    [file('none.yaml', 'a: b: c\n'), /none\.yaml:1:/],
+    ['/nowhere', /^\/nowhere: /],
+  ] as const) {
+    const { code, stderr } = await cli('tls', 'explain', name);
+    assert.equal(code, 2);
+    assert.match(stderr, said);
+  }
+  assert.equal((await cli('tls', 'explain')).code, 64);
+});
+
 test('a list is read page by page up to the limit, and says where there is more', async () => {
   const { tls } = worlds;
   const until = new Date(Date.now() + 3_600_000).toISOString();
@@ -200,7 +253,7 @@ test('a list is read page by page up to the limit, and says where there is more'
   assert.deepEqual(ids, ids.toSorted());
   assert.equal(listed.more, true);
   const all = await json('tls', 'revocations', '--kind', 'key', '--limit', '1000');
-  assert.deepEqual([(all.items as unknown[]).length, all.more], [231, false]);
+  assert.deepEqual([(all.items as unknown[]).length, all.more], [232, false]);
   const more = await cli('tls', 'revocations', '--kind', 'key');
   assert.match(more.stderr, /there are more; ask with a higher --limit/);
 });

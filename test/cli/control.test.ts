@@ -79,6 +79,16 @@ test('no answer, half an answer, an endless one and one of another kind end with
   assert.match(closed.stderr, /^http:\/\/127\.0\.0\.1:\d+: connect ECONNREFUSED [^\n]+\n$/);
 });
 
+test('an answer that says nothing of what was asked ends with 2', async () => {
+  const { port } = await server((response) => response.end('{"hops":[{"policies":"x"}]}'));
+  const at = ['--control', `http://127.0.0.1:${port}`, '--token-file', token];
+  for (const args of [['state'], ['explain', file('request.json', '{}')]]) {
+    const { code, stdout, stderr } = await cli([...args, ...at]);
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /^http:\/\/127\.0\.0\.1:\d+: it answered what is not understood; --json shows it\n$/);
+  }
+});
+
 /** A server that asks each client for a certificate. */
 const mutual = (parts: Parameters<TestCa['svid']>[1] = {}, by = ca): ServerOptions => {
   const own = by.svid(SERVER, parts);

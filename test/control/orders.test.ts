@@ -86,6 +86,15 @@ test('what would be hit is told, and nothing is changed', async () => {
   const dry = (body: object) => ask({ method: 'POST', path, body: { until, reason: 'tested', ...body } });
   assert.equal((await dry({ workload: workload(LEDGER) })).json.summary, 'refuses 1 workload, 0 live tasks');
   assert.equal((await dry({ under: workload('/ns/agents') })).json.summary, 'refuses 3 workloads, 0 live tasks');
+  for (const subject of [
+    { key: 'k'.repeat(43) },
+    { certificate: `sha256:${'0'.repeat(64)}` },
+    { token: { issuer: 'spiffe://prod.example', jti: 'j' } },
+  ]) {
+    const { hits, summary } = (await dry(subject)).json;
+    assert.deepEqual(hits, { workloads: null, tasks: null, known: false });
+    assert.equal(summary, 'refuses whatever shows it; how many workloads and live tasks do is not known');
+  }
   assert.deepEqual(await revocationsOf(), []);
   assert.equal((await check()).reason, 'permitted');
 });

@@ -35,19 +35,37 @@ export async function sendOrder(
   text: (answer: Members) => string,
   io: Io,
 ): Promise<number> {
-  const { values, misuse } = line;
+  const { 'idempotency-key': idempotencyKey = randomUUID() } = line.values;
+  const unknown = `It is not known whether the order was taken; repeat it with --idempotency-key ${idempotencyKey}\n`;
+  return askOnce(line, { method: 'POST', ...order, idempotencyKey }, text, io, unknown);
+}
+
+/**
+ * One call of the control API, and its answer as text; null: the answer is none. `unknown` is said where no answer came to what
+ * was sent.
+ */
+export async function askOnce(
+  { values, misuse }: { readonly values: Values; readonly misuse: Misuse },
+  ask: Ask,
+  text: (answer: Members) => string | null,
+  io: Io,
+  unknown = '',
+): Promise<number> {
   const connection = await connected(values, misuse, io);
   if (typeof connection === 'number') return connection;
-  const { 'idempotency-key': idempotencyKey = randomUUID() } = values;
-  const answer = await call(connection, { method: 'POST', ...order, idempotencyKey });
+  const answer = await call(connection, ask);
   if (answer.kind === 'problem') return refused(answer, values.json === true, io);
   if (answer.kind === 'none') {
     io.err(`${connection.url}: ${answer.fault}\n`);
-    if (answer.sent)
-      io.err(`It is not known whether the order was taken; repeat it with --idempotency-key ${idempotencyKey}\n`);
+    if (answer.sent) io.err(unknown);
     return UNREAD;
   }
-  io.out(values.json === true ? `${indentedJson(answer.value)}\n` : `${text(answer.value)}\n`);
+  const told = text(answer.value);
+  if (told === null) {
+    io.err(`${connection.url}: it answered what is not understood; --json shows it\n`);
+    if (values.json !== true) return UNREAD;
+  }
+  io.out(values.json === true ? `${indentedJson(answer.value)}\n` : `${told}\n`);
   return DONE;
 }
 

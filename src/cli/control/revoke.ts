@@ -118,6 +118,7 @@ function takenText(answer: Members): string {
 /** What an order hits, as far as that is known: a misspelt id revokes nothing that exists. */
 function hitsText(answer: Members): string {
   const { workloads, tasks, known } = (answer.hits ?? {}) as Members;
+  if (workloads === null) return '\nhow many workloads and live tasks it hits is not known';
   const live = typeof tasks === 'number' ? `, ${count(tasks, 'live task')}` : '';
   const hits = typeof workloads === 'number' ? `\nit hits ${count(workloads, 'workload')}${live}` : '';
   return known === false ? `${hits}\nnote: what it names is not known here` : hits;

@@ -11,8 +11,8 @@ import type { Slices } from '../http/slices.ts';
 
 /** Whom a revocation would reach, as far as that is known here. */
 export interface Hits {
-  /** Workloads of the inventory by their own entry, and those of a prefix that were seen lately. */
-  readonly workloads: number;
+  /** Workloads of the inventory by their own entry, and those of a prefix that were seen lately; null: not known. */
+  readonly workloads: number | null;
   /** Tasks that somebody showed and that have not ended; null: not known. */
   readonly tasks: number | null;
   /** Whether what is named exists, as far as that can be known. */
@@ -49,7 +49,8 @@ export async function hitsOf(
     case 'token':
     case 'key':
     case 'certificate':
-      return { workloads: 0, tasks: null, known: false };
+      // Nobody notes which credentials were shown, but for their kinds.
+      return { workloads: null, tasks: null, known: false };
   }
 }
 
@@ -154,7 +155,8 @@ async function tasksWhere(activity: Activity, holds: (use: LastUse) => boolean):
 
 /** `refuses 3 workloads, 2 live tasks`. */
 export function hitsInWords({ workloads, tasks, known }: Hits): string {
+  if (workloads === null) return 'refuses whatever shows it; how many workloads and live tasks do is not known';
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
-  const live = tasks === null ? '' : `, ${count(tasks, 'live task')}`;
+  const live = tasks === null ? '; how many live tasks is not known' : `, ${count(tasks, 'live task')}`;
   return `refuses ${count(workloads, 'workload')}${live}${known ? '' : '; what it names is not known here'}`;
 }

@@ -14,7 +14,10 @@ import { resourceOf, statedSubject } from './subject.ts';
 const hitsSchema = z.object({
   workloads: z
     .int()
-    .describe('Workloads of the inventory that it reaches, and those of its prefix that were seen lately.'),
+    .nullable()
+    .describe(
+      'Workloads of the inventory that it reaches, and those of its prefix that were seen lately; null: not known, as of a token, a key or a certificate.',
+    ),
   tasks: z.int().nullable().describe('Tasks that were shown and have not ended; null: not known.'),
   known: z.boolean().describe('Whether what it names is known here.'),
 });

@@ -2,46 +2,41 @@ import type { Steps } from '../../base/slices.ts';
 import { startAt, textAt } from '../../inventory/table/sorted-texts.ts';
 import { kindOf, type Revocation } from '../revocation.ts';
 import { type NamedRows, type RevocationColumns, STEP } from './revocation-columns.ts';
-
-const NONE = 0xffff_ffff;
+import { addToFront, decisiveRow, type TimesOfRows } from './revocation-front.ts';
 
 /**
  * The revocations of a table, found by their subject with one look into a Map. A hundred thousand of them take less than
  * 20 MB, most of it for the texts of their subjects.
  */
-export class RevocationRows implements NamedRows {
+export class RevocationRows implements NamedRows, TimesOfRows {
   readonly #table: Omit<RevocationColumns, 'subjects'>;
   readonly #subjects: readonly string[];
-  /** The last row of each subject. */
-  readonly #last: ReadonlyMap<string, number>;
-  /** Of each row, the one before of the same subject. */
-  readonly #before: Uint32Array;
+  /** The row of each subject; of several, those that decide anything. */
+  readonly #of = new Map<string, number | number[]>();
 
-  private constructor(
-    table: Omit<RevocationColumns, 'subjects'>,
-    subjects: readonly string[],
-    last: ReadonlyMap<string, number>,
-    before: Uint32Array,
-  ) {
+  private constructor(table: Omit<RevocationColumns, 'subjects'>, subjects: readonly string[]) {
     this.#table = table;
     this.#subjects = subjects;
-    this.#last = last;
-    this.#before = before;
   }
 
   static *of({ subjects: packed, ...table }: RevocationColumns): Steps<RevocationRows> {
-    const size = packed.ends.length;
-    const [subjects, last, before] = [new Array<string>(size), new Map<string, number>(), new Uint32Array(size)];
-    for (let row = 0; row < size; row++) {
-      let subject = textAt(packed, row);
-      const earlier = last.get(subject);
-      if (earlier !== undefined) subject = subjects[earlier]!;
-      subjects[row] = subject;
-      before[row] = earlier ?? NONE;
-      last.set(subject, row);
+    const subjects = new Array<string>(packed.ends.length);
+    const rows = new RevocationRows(table, subjects);
+    for (let row = 0; row < subjects.length; row++) {
+      const subject = textAt(packed, row);
+      const known = rows.#of.get(subject);
+      if (known === undefined) {
+        subjects[row] = subject;
+        rows.#of.set(subject, row);
+      } else {
+        const front = typeof known === 'number' ? [known] : known;
+        subjects[row] = subjects[front[0]!]!;
+        addToFront(front, row, rows);
+        rows.#of.set(subject, front);
+      }
       if (row % STEP === 0) yield;
     }
-    return new RevocationRows(table, subjects, last, before);
+    return rows;
   }
 
   get size(): number {
@@ -98,9 +93,10 @@ export class RevocationRows implements NamedRows {
     return this.#table.times[row * 2 + 1]!;
   }
 
-  /** The rows of a subject, the last first. */
-  *with(subject: string): Generator<number, void> {
-    for (let row = this.#last.get(subject) ?? NONE; row !== NONE; row = this.#before[row]!) yield row;
+  /** The row of a subject that hits whatever any row of it hits at `nowMs`; -1 where there is none. */
+  decisive(subject: string, nowMs: number): number {
+    const rows = this.#of.get(subject) ?? -1;
+    return typeof rows === 'number' ? rows : decisiveRow(rows, nowMs, this);
   }
 }
 

@@ -3,6 +3,8 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { atOnce } from '../../base/slices.ts';
 import { kindOf, type Revocation, subjectKey, subjectParts } from '../revocation.ts';
+import { hits } from '../revocations.ts';
+import { addToFront, decisiveRow } from './revocation-front.ts';
 import { RevocationSet } from './revocation-set.ts';
 
 const NOW = 1_800_000_000_000;
@@ -47,6 +49,37 @@ suite('find', () => {
     const last = revocation({ id: 'r-3', untilMs: NOW });
     const all = [revocation({ issuedUpToMs: NOW }), revocation({ id: 'r-2', issuedUpToMs: NOW - 60_000 }), last];
     assert.equal(new RevocationSet(all).find(evidence(NOW / 1000), NOW)?.id, 'r-1');
+  });
+
+  test('of many of one subject it hits what any of them hits, and looks at few', () => {
+    const times = fc.record({
+      untilMs: fc.integer({ min: NOW, max: NOW + 6 }),
+      issuedUpToMs: fc.option(fc.integer({ min: 0, max: 6 }).map((n) => n * 60_000)),
+    });
+    fc.assert(
+      fc.property(fc.array(times, { maxLength: 12 }), fc.nat(7), fc.option(fc.nat(400)), (all, later, issuedAt) => {
+        const rows = all.map((one, at) => revocation({ ...one, id: `r-${at}` }));
+        const now = NOW + later;
+        const found = new RevocationSet(rows).find(evidence(issuedAt), now);
+        const any = rows.filter((row) => hits(row, issuedAt, now)).map(({ id }) => id);
+        assert.ok(found === null ? any.length === 0 : any.includes(found.id));
+      }),
+    );
+    let looks = 0;
+    const size = 10_000;
+    const ofRows = {
+      untilMs: (row: number) => {
+        looks++;
+        return row;
+      },
+      issuedUpToMs: (row: number) => size - row,
+    };
+    const front: number[] = [];
+    for (let row = 0; row < size; row++) addToFront(front, row, ofRows);
+    assert.equal(front.length, size);
+    looks = 0;
+    assert.equal(decisiveRow(front, 7000, ofRows), 7001);
+    assert.ok(looks <= 14, String(looks));
   });
 
   test('nothing else', () => {
