@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TlsOptions } from 'node:tls';
+import { http, https } from '../../base/node-http.ts';
 import { Refusal } from '../../base/outcome.ts';
 import { canonicalHost } from '../../http/host.ts';
 import { takeSocketPlace } from '../../source/socket-place.ts';
@@ -36,7 +36,8 @@ export async function serveControl(
   const scheme = tls === null ? 'http' : 'https';
   const connections = new Connections(api, { scheme, hosts: names });
   const answer = (request: IncomingMessage, response: ServerResponse) => void connections.answer(request, response);
-  const create = (options: TlsOptions) => connections.serve(createTlsServer({ ...HTTP_OPTIONS, ...options }, answer));
+  const create = (options: TlsOptions) =>
+    connections.serve(https.createServer({ ...HTTP_OPTIONS, ...options }, answer));
   if ('socket' in address) {
     names.add('localhost');
     const server = plain(connections, answer);
@@ -85,7 +86,7 @@ export async function serveControl(
 }
 
 function plain(connections: Connections, answer: (request: IncomingMessage, response: ServerResponse) => void) {
-  const server = connections.serve(createServer(HTTP_OPTIONS, answer));
+  const server = connections.serve(http.createServer(HTTP_OPTIONS, answer));
   server.on('connection', (socket) => {
     if (connections.mayConnect(socket)) connections.opened(socket);
     else socket.destroy();
