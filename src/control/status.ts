@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { http } from '../base/node-http.ts';
 import { Visitors } from './visitors.ts';
 
 /** Whether checks can be answered, and what is missing where they cannot. */
@@ -54,7 +55,7 @@ const json = (status: number, value: unknown): Answer => ({
 export async function serveStatus(given: StatusOptions): Promise<StatusServer> {
   const options = { ...given, metrics: atMostOnceIn(SCRAPE_MS, given.metrics) };
   const visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
-  const server = createServer(
+  const server = http.createServer(
     {
       maxHeaderSize: 8192,
       headersTimeout: 5000,

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { type IncomingMessage, request as requestPlain } from 'node:http';
-import { request as requestTls } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { Fault } from '../base/fault.ts';
+import { http, https } from '../base/node-http.ts';
 import { collectBounded } from '../source/bounded.ts';
 
 /** A JWKS of 256 keys is a tenth of this. */
@@ -64,8 +64,8 @@ async function get(url: string, ca: string | null, signal: AbortSignal): Promise
     headers: { accept: 'application/jwk-set+json, application/json', connection: 'close' },
   };
   const asking = url.startsWith('http:')
-    ? requestPlain(url, options)
-    : requestTls(url, { ...options, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) });
+    ? http.request(url, options)
+    : https.request(url, { ...options, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) });
   // A connection may fail after the answer was taken or given up: then nobody waits for it.
   asking.on('error', () => {});
   asking.end();

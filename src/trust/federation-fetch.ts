@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { Fault, messageOf } from '../base/fault.ts';
+import { http } from '../base/node-http.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import { collectBounded } from '../source/bounded.ts';
@@ -113,7 +114,7 @@ function unproven(
 }
 
 async function ask(url: URL, socket: TLSSocket): Promise<Uint8Array | string | Fault> {
-  const asking = request({
+  const asking = http.request({
     createConnection: () => socket,
     path: `${url.pathname}${url.search}`,
     headers: { host: url.host, accept: 'application/json', connection: 'close' },

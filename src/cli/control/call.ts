@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { Fault, messageOf } from '../../base/fault.ts';
 import { jsonOf } from '../../base/json.ts';
+import { http } from '../../base/node-http.ts';
 import { collectBounded } from '../../source/bounded.ts';
 import type { ControlConnection } from './connection.ts';
 import { unprovenServer } from './tls.ts';
@@ -81,7 +82,7 @@ function open({ at, tls }: ControlConnection): Socket {
 
 async function exchange(connection: ControlConnection, socket: Socket, ask: Ask): Promise<ControlAnswer> {
   const body = ask.body === undefined ? null : JSON.stringify(ask.body);
-  const asking = request({
+  const asking = http.request({
     createConnection: () => socket,
     method: ask.method,
     path: ask.path,

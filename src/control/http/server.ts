@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { http, https } from '../../base/node-http.ts';
 import { Refusal } from '../../base/outcome.ts';
 import { canonicalHost } from '../../http/host.ts';
 import { takeSocketPlace } from '../../source/socket-place.ts';
@@ -78,7 +78,7 @@ async function listening(place: TlsPlace, tls: TlsServing | null, connections: C
   const answer = (request: IncomingMessage, response: ServerResponse) => void connections.answer(request, response);
   if (tls !== null) {
     const listener = await listenOverTls(place, tls, {
-      create: (options) => connections.serve(createTlsServer({ ...HTTP_OPTIONS, ...options }, answer)),
+      create: (options) => connections.serve(https.createServer({ ...HTTP_OPTIONS, ...options }, answer)),
       protocol: 'http/1.1',
       most: MAX_CONNECTIONS,
       mayConnect: (socket) => connections.mayConnect(socket),
@@ -86,7 +86,7 @@ async function listening(place: TlsPlace, tls: TlsServing | null, connections: C
     });
     return { server: listener.server as HttpServer, stop: listener.close };
   }
-  const server = connections.serve(createServer(HTTP_OPTIONS, answer));
+  const server = connections.serve(http.createServer(HTTP_OPTIONS, answer));
   server.on('connection', (socket) => {
     if (connections.mayConnect(socket)) connections.opened(socket);
     else socket.destroy();

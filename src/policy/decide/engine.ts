@@ -12,6 +12,9 @@ export type CedarFault = Extract<ReturnType<Cedar['checkParsePolicySet']>, { typ
 /** A policy as data. */
 export type PolicyJson = Extract<ReturnType<Cedar['policyToJson']>, { type: 'success' }>['json'];
 
+/** A schema as data. */
+export type SchemaJson = Extract<ReturnType<Cedar['schemaToJson']>, { type: 'success' }>['json'];
+
 /** Policies by their id, and the schema that directs how a call is read; null to read calls as they are. */
 export interface Program {
   readonly schema: string | null;

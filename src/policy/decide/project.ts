@@ -1,5 +1,5 @@
 import type { AuthorizationCall, CedarValue, Entity, EntityUid } from './call.ts';
-import type { Cedar } from './engine.ts';
+import type { SchemaJson } from './engine.ts';
 import { addNeed, entityIn, type Footprint, keyOf, memberKey, type Need } from './need.ts';
 
 /** The members of the context that Cedar holds as extension values; without the schema they are named as such. */
@@ -237,12 +237,10 @@ function isDereferenced({ fields, tags, anyTag, ancestors, anyAncestor }: Need):
   );
 }
 
-/** The groups of every action of a valid schema. */
-export function groupsOf(cedar: Cedar, schema: string): ActionGroups {
-  const answer = cedar.schemaToJson(schema);
-  if (answer.type === 'failure') return new Map();
+/** The groups of every action of a schema. */
+export function groupsOf(schema: SchemaJson): ActionGroups {
   const direct = new Map<string, EntityUid[]>();
-  for (const [namespace, { actions }] of Object.entries(answer.json)) {
+  for (const [namespace, { actions }] of Object.entries(schema)) {
     const type = namespace === '' ? 'Action' : `${namespace}::Action`;
     for (const [name, action] of Object.entries(actions)) {
       const parents = (action.memberOf ?? []).map(({ type: other, id }) => ({ type: other ?? type, id }));

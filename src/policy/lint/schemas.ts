@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../source/problem.ts';
 import type { Cedar, CedarFault } from '../decide/engine.ts';
+import { type ActionGroups, groupsOf } from '../decide/project.ts';
 import { offsetOfByte, problemAt, type SourceFile } from '../text/source-file.ts';
 import { stringValue, tokenize } from '../text/tokens.ts';
 
@@ -13,17 +14,23 @@ const CLOSING: ReadonlySet<string> = new Set(['}', '>', ']', ')']);
 /** Nesting of a schema; thousands of levels kill an instance. */
 const MAX_DEPTH = 32;
 
+/** The schema that policies are written against, as one text, with the groups of its actions. */
+export interface JoinedSchema {
+  readonly text: string;
+  readonly groups: ActionGroups;
+}
+
 /**
  * The schema that policies are written against: ours, with the namespaces that operators add. Theirs may declare types and
  * actions of their own and point at ours; they may not declare anything in ours, nor in the empty namespace (whose names
  * would hide built-in types from ours), nor put their actions into our groups.
  */
-export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly SourceFile[]): string | Problem[] {
+export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly SourceFile[]): JoinedSchema | Problem[] {
   const problems = theirs.flatMap(shapeProblems);
   if (problems.length > 0) return problems;
   const joined = [ours, ...theirs].map((file) => file.text).join('\n');
   const before = cedar.schemaToJsonWithResolvedTypes(ours.text);
-  const after = cedar.schemaToJsonWithResolvedTypes(joined);
+  const after = theirs.length === 0 ? before : cedar.schemaToJsonWithResolvedTypes(joined);
   if (before.type === 'failure') return before.errors.map((fault) => schemaProblem(ours, [], fault));
   if (after.type === 'failure') return after.errors.map((fault) => schemaProblem(ours, theirs, fault));
   // What only a whole schema shows: a circle of actions, an enum with parents.
@@ -42,7 +49,7 @@ export function joinSchemas(cedar: Cedar, ours: SourceFile, theirs: readonly Sou
   if (!isDeepStrictEqual(before.json[OURS], after.json[OURS])) {
     problems.push(...theirs.map((file) => problemAt(file, 0, `changes what ${OURS} means; rename its types`)));
   }
-  return problems.length > 0 ? problems : joined;
+  return problems.length > 0 ? problems : { text: joined, groups: groupsOf(after.json) };
 }
 
 /** What can be seen without Cedar: only namespaces stand at the top, none of them ours, and nothing is nested deeply. */

@@ -3,7 +3,6 @@ import { formatProblem, type Problem, problemAtStart, sortProblems } from '../..
 import { scopeOf } from '../decide/decider.ts';
 import type { Cedar } from '../decide/engine.ts';
 import { footprintOf } from '../decide/footprint.ts';
-import { groupsOf } from '../decide/project.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
 import { absenceProblems } from '../lint/absence.ts';
 import { annotationProblems } from '../lint/annotations.ts';
@@ -47,14 +46,15 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
     ownTrustDomains: new Set(settings.ownTrustDomains),
     lines,
   });
-  const schema = joinSchemas(cedar, sources.schema, sources.schemas);
+  const joined = joinSchemas(cedar, sources.schema, sources.schemas);
   const set = readSet(sources, cedar, mistakesIn);
   const { parsed } = set;
   const controlSet = readControl(sources, cedar);
   const problems = [...set.problems, ...(controlSet?.problems ?? []), ...setProblems(sources, set, controlSet)];
   if (Array.isArray(inventory)) problems.push(...inventory);
-  if (Array.isArray(schema)) problems.push(...schema);
-  if (Array.isArray(inventory) || Array.isArray(schema) || problems.length > 0) return sortProblems(problems);
+  if (Array.isArray(joined)) problems.push(...joined);
+  if (Array.isArray(inventory) || Array.isArray(joined) || problems.length > 0) return sortProblems(problems);
+  const { text: schema, groups } = joined;
 
   const { errors, warnings, mistaken } = checkAgainstSchema(cedar, schema, parsed, mistakesIn);
   problems.push(...errors, ...(settings.allowWarnings ? [] : warnings));
@@ -82,7 +82,7 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
     footprints: new Map(
       parsed.map(({ id, json }) => [id, { footprint: footprintOf(json), scope: scopeOf(json) }] as const),
     ),
-    actionGroups: groupsOf(cedar, schema),
+    actionGroups: groups,
     control: control?.validated ?? null,
     warnings: [...warnings, ...(control?.warnings ?? [])],
   };
