@@ -9,7 +9,7 @@ import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
-import { explain, state } from './cli/control/state.ts';
+import { explainOverControl, stateCommand } from './cli/control/state.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -54,8 +54,8 @@ const commands: Commands = {
   revocations,
   decisions,
   workloads,
-  state,
-  explain,
+  state: stateCommand,
+  explain: explainOverControl,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

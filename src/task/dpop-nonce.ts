@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Fault } from '../base/fault.ts';
+import { LEEWAY_SECONDS } from '../token/jws-claims.ts';
 import type { DpopOptions } from './options.ts';
-import { LEEWAY_SECONDS } from './proof.ts';
 
 const TAG_BYTES = 16;
 const NONCE = /^([0-9]{1,11})\.([A-Za-z0-9_-]{22})$/;

@@ -4,13 +4,14 @@ import type { JsonObject } from '../base/strict-json.ts';
 import { expectedTargetUri, normalTargetUri } from '../http/target-uri.ts';
 import type { Redemption } from '../state/redemption.ts';
 import { UnverifiedJws } from '../token/jws.ts';
+import { LEEWAY_SECONDS } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { verifyProof } from '../token/verifier.ts';
 import { proofChallenge } from './challenge.ts';
 import { judgeNonce, makeNonce, type NonceOwner, type NonceState } from './dpop-nonce.ts';
 import type { DpopOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
+import { hashOf, jtiOf, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
 import type { VerifiedTaskToken } from './verified-task-token.ts';
 
 const TYPES: JwsProfile['types'] = ['dpop+jwt'];

@@ -3,6 +3,7 @@ import type { JsonObject } from '../base/strict-json.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { History } from '../state/model.ts';
+import { LEEWAY_SECONDS } from '../token/jws-claims.ts';
 import type { ChallengeContext } from './challenge.ts';
 import type { TaskRules } from './options.ts';
 
@@ -18,8 +19,6 @@ export interface ProofOccasion {
   readonly now: number;
 }
 
-/** How far the clocks of a caller and of this sidecar may be apart, in seconds. */
-export const LEEWAY_SECONDS = 5;
 /** A jti of more characters is no identifier but a load. */
 const MAX_JTI_CHARS = 256;
 

@@ -8,12 +8,12 @@ import type { Redemption } from '../state/redemption.ts';
 import { readConfirmation } from '../token/confirmation.ts';
 import { PublicJwk } from '../token/jwk.ts';
 import { UnverifiedJws } from '../token/jws.ts';
-import { checkTimes } from '../token/jws-claims.ts';
+import { checkTimes, LEEWAY_SECONDS } from '../token/jws-claims.ts';
 import type { JwsProfile } from '../token/jws-compact.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import { verifyProof } from '../token/verifier.ts';
 import type { WimseOptions } from './options.ts';
-import { hashOf, jtiOf, LEEWAY_SECONDS, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
+import { hashOf, jtiOf, madeWithin, type ProofOccasion, proofKey } from './proof.ts';
 import { unverifiedSubject } from './task-token.ts';
 
 const WIT_TYPES: JwsProfile['types'] = ['wit+jwt'];

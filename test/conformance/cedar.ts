@@ -132,13 +132,15 @@ function fastWay(
   cedar: Cedar,
   { schema, policies }: Program & { schema: string; policies: Record<string, string> },
 ): FastWay | null {
+  const described = cedar.schemaToJson(schema);
+  if (described.type === 'failure') return null;
   const footprints = Object.values(policies).map((text) => {
     const parsed = cedar.policyToJson(text);
     return parsed.type === 'success' ? footprintOf(parsed.json) : null;
   });
   const footprint = union(footprints);
   if (footprint === null) return null;
-  return { program: { schema: null, policies }, using: projector(footprint), groups: groupsOf(cedar, schema) };
+  return { program: { schema: null, policies }, using: projector(footprint), groups: groupsOf(described.json) };
 }
 
 /** The ancestors of each entity are listed by itself, as a check does it. */

@@ -2,10 +2,19 @@ import { auditFind } from '../../src/cli/audit-find.ts';
 import { type Commands, dispatch } from '../../src/cli/commands.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
-import { explain, state } from '../../src/cli/control/state.ts';
+import { explainOverControl, stateCommand } from '../../src/cli/control/state.ts';
 import type { Finished } from './run.ts';
 
-const commands: Commands = { revoke, lift, revocations, decisions, workloads, state, explain, find: auditFind };
+const commands: Commands = {
+  revoke,
+  lift,
+  revocations,
+  decisions,
+  workloads,
+  state: stateCommand,
+  explain: explainOverControl,
+  find: auditFind,
+};
 
 /** Runs a command of the control API, or `audit find`, in this process: its exit code, and what it would print. */
 export async function controlCli(args: readonly string[]): Promise<Finished> {

@@ -1,4 +1,4 @@
-import { LEEWAY_SECONDS } from '../../src/task/proof.ts';
+import { LEEWAY_SECONDS } from '../../src/token/jws-claims.ts';
 import { until } from './until.ts';
 
 /**

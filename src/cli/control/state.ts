@@ -16,7 +16,7 @@ const STATE_USAGE = `state --control URL …
 ${CONNECTION_USAGE}`;
 
 /** `state`: 0 with what the control API says, 1 when it refuses, 2 when it did not answer. */
-export const state = plainOutput(
+export const stateCommand = plainOutput(
   command(STATE_USAGE, CONNECTION_OPTIONS, async (line, io) => {
     if (line.positionals.length > 0) return line.misuse('state takes no argument');
     return askOnce(line, { method: 'GET', path: '/state' }, stateText, io);
@@ -33,7 +33,7 @@ ${CONNECTION_USAGE}`;
 const MAX_BYTES = 64 * 1024;
 
 /** `explain FILE`: as `state`; 2 also where the file cannot be read. */
-export const explain = plainOutput(
+export const explainOverControl = plainOutput(
   command(EXPLAIN_USAGE, CONNECTION_OPTIONS, async (line, io) => {
     const [file, ...more] = line.positionals;
     if (file === undefined || more.length > 0) return line.misuse('name one file with the request');

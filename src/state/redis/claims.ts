@@ -4,7 +4,7 @@ import type { Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions } from './options.ts';
 
 /** Keys and arguments of a script. */
-export interface Call {
+export interface ScriptCall {
   readonly keys: readonly string[];
   readonly args: readonly string[];
 }
@@ -30,14 +30,14 @@ export function claimCall(
   nowMs: number,
   { maxEntries, maxCounts }: StoreOptions,
   key: NameKey,
-): Call {
+): ScriptCall {
   const { keys, args } = claimed(claims, use, key);
   const bounds = [nowMs, MAX_SKEW_MS, maxEntries, maxCounts].map(String);
   return { keys: [key('history'), ...keys], args: [history.id, ...firstUse(use), ...bounds, ...args] };
 }
 
 /** The arguments of GIVE_BACK. */
-export function giveBackCall(claims: readonly Claim[], use: Use, key: NameKey): Call {
+export function giveBackCall(claims: readonly Claim[], use: Use, key: NameKey): ScriptCall {
   const { keys, args } = claimed(claims, use, key);
   return { keys, args: [firstUse(use).join(' '), ...args] };
 }
@@ -45,7 +45,7 @@ export function giveBackCall(claims: readonly Claim[], use: Use, key: NameKey): 
 /** What an answer of CLAIM says. `moved`: the store is another one, or its clock. */
 export function readClaim(reply: Reply, claims: readonly Claim[]): { result: ClaimResult; moved: boolean } {
   const [word, number, most] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
-  const other = (detail: string, moved = false) => ({ result: unavailable(detail), moved });
+  const other = (detail: string, moved = false) => ({ result: unclaimed(detail), moved });
   switch (word) {
     case 'fresh':
     case 'same':
@@ -71,13 +71,13 @@ export function readClaim(reply: Reply, claims: readonly Claim[]): { result: Cla
   }
 }
 
-export const unavailable = (detail: string): ClaimResult => ({ result: 'unavailable', detail });
+export const unclaimed = (detail: string): ClaimResult => ({ result: 'unavailable', detail });
 
 /**
  * The keys of claims after those of their shares, and for each its end, its limit (empty: it is used once), and its member.
  * The hash tag is the namespace's: one proof has one place, whoever shows it.
  */
-function claimed(claims: readonly Claim[], use: Use, key: NameKey): Call {
+function claimed(claims: readonly Claim[], use: Use, key: NameKey): ScriptCall {
   const caller = hash('sha256', use.caller, 'base64url');
   const keys = SHARES.flatMap((share) => [key(share), key(`${share}:${caller}`)]);
   const args: string[] = [];

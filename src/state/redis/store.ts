@@ -13,7 +13,7 @@ import {
   type Use,
 } from '../model.ts';
 import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
-import { claimCall, giveBackCall, type NameKey, readClaim, SHARES, unavailable, unclaimable } from './claims.ts';
+import { claimCall, giveBackCall, type NameKey, readClaim, SHARES, unclaimable, unclaimed } from './claims.ts';
 import type { Link } from './link.ts';
 import type { StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
@@ -106,12 +106,12 @@ export class RedisState implements State {
 
   claim(claims: readonly Claim[], use: Use): Soon<ClaimResult> {
     const { session } = this.#keeper;
-    if (session === null) return unavailable(`the store is not reached: ${this.#keeper.status().fault ?? 'not yet'}`);
+    if (session === null) return unclaimed(`the store is not reached: ${this.#keeper.status().fault ?? 'not yet'}`);
     const unfit = unclaimable(claims);
-    if (unfit !== null) return unavailable(unfit);
+    if (unfit !== null) return unclaimed(unfit);
     const judgedBy = claims[0]?.history.id;
     if (claims.some(({ history }) => history.id !== judgedBy) || judgedBy !== session.history.id)
-      return unavailable('the store began a new history while this was decided');
+      return unclaimed('the store began a new history while this was decided');
     return this.#claim(session, claims, use);
   }
 
@@ -129,12 +129,12 @@ export class RedisState implements State {
   async #claim(session: Session, claims: readonly Claim[], use: Use): Promise<ClaimResult> {
     const { timeoutMs, replicas } = this.#options;
     const reply = await this.#send(session, claims, use, timeoutMs);
-    if (reply instanceof Fault) return unavailable(reply.detail);
+    if (reply instanceof Fault) return unclaimed(reply.detail);
     const { result, moved } = readClaim(reply, claims);
     if (moved) this.#keeper.lookSoon();
     if (replicas === 0 || (result.result !== 'fresh' && result.result !== 'same')) return result;
     const missing = await this.#replicaWait(session.link).confirm();
-    return missing === null ? result : unavailable(missing);
+    return missing === null ? result : unclaimed(missing);
   }
 
   #send({ link, history }: Session, claims: readonly Claim[], use: Use, timeoutMs: number) {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { Refusal } from '../../../src/base/outcome.ts';
 import { normalTargetUri } from '../../../src/http/target-uri.ts';
 import type { TaskContext } from '../../../src/task/model.ts';
-import { LEEWAY_SECONDS } from '../../../src/task/proof.ts';
 import { UnverifiedJws } from '../../../src/token/jws.ts';
+import { LEEWAY_SECONDS } from '../../../src/token/jws-claims.ts';
 import { TokenFault } from '../../../src/token/jws-fault.ts';
 import { TokenVerifier, type VerifiedJws, verifyProof } from '../../../src/token/verifier.ts';
 import {

@@ -2,7 +2,7 @@ import { jsonOf } from '../../../base/json.ts';
 import type { TaskKey } from '../../../state/tasks/registry.ts';
 
 /** Names a task in a path: both parts of its name as JSON, in base64url. */
-export const keyOf = ({ issuer, id }: TaskKey): string =>
+export const shownKey = ({ issuer, id }: TaskKey): string =>
   Buffer.from(JSON.stringify([issuer, id])).toString('base64url');
 
 /** The task that a key names; null: `keyOf` did not write it. */
@@ -11,5 +11,5 @@ export function readKey(key: string): TaskKey | null {
   if (!Array.isArray(read) || read.length !== 2) return null;
   const [issuer, id] = read as readonly unknown[];
   if (typeof issuer !== 'string' || typeof id !== 'string') return null;
-  return keyOf({ issuer, id }) === key ? { issuer, id } : null;
+  return shownKey({ issuer, id }) === key ? { issuer, id } : null;
 }

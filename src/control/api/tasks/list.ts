@@ -5,7 +5,7 @@ import { cursorOf, firstBehind, listParameters, pageSchema, readCursor, visible 
 import { ApiProblem } from '../../http/problem.ts';
 import { route } from '../../http/route.ts';
 import { seenBy } from '../../http/seen-by.ts';
-import { keyOf } from './key.ts';
+import { shownKey } from './key.ts';
 import { knownTasks } from './orders.ts';
 import { shownTask, stateOf, states, taskView } from './view.ts';
 
@@ -44,13 +44,13 @@ export const tasksRoute = route({
       (workload === undefined || task.workloads.includes(workload)) &&
       (purpose === undefined || task.purpose === purpose) &&
       (state === undefined || stateNow(task) === state);
-    const first = await firstBehind(registry.all(), keyOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
+    const first = await firstBehind(registry.all(), shownKey, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
     const seeing = seenBy(call);
     const maySee = ({ issuer, id }: RegisteredTask) => seeing.maySee(controlTask(tasks, issuer, id));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
-    const next = last === null ? null : cursorOf('tasks', keyOf(last));
+    const next = last === null ? null : cursorOf('tasks', shownKey(last));
     const items = seen.items.map((task) => shownTask(task, stateNow(task)));
     const body = { items, next, covers: parts.activity.covers };
     return { about: {}, verdict: seeing.verdict(items.length), run: async () => ({ status: 200, body }) };

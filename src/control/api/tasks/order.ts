@@ -94,7 +94,7 @@ export const taskOrderSchema = z
  * Why a task cannot be meant: it ends in the past or too late, names what does not exist, or what its issuer may not state. Null:
  * it can. `nowMs` in milliseconds since the epoch.
  */
-export function orderProblem(
+export function taskOrderProblem(
   order: TaskOrder,
   inventory: Inventory,
   issuers: ReadonlyMap<string, TaskIssuerRules>,

@@ -6,7 +6,7 @@ import { digestOf } from '../../http/idempotency.ts';
 import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { type Call, route, type Subject } from '../../http/route.ts';
-import { orderProblem, parentProblem, type TaskOrder, taskOrderSchema } from './order.ts';
+import { parentProblem, type TaskOrder, taskOrderProblem, taskOrderSchema } from './order.ts';
 import { knownTasks, over, taken, takenSchema } from './orders.ts';
 import { isRevoked } from './view.ts';
 
@@ -42,7 +42,7 @@ export const startRoute = route({
     const { inventory } = parts.snapshot() ?? {};
     if (inventory === undefined) return ApiProblem.of('policy_unavailable');
     const { issuers, registry } = parts.tasks;
-    const problem = orderProblem(order, inventory, issuers, nowMs) ?? withinParent(order, parts, nowMs);
+    const problem = taskOrderProblem(order, inventory, issuers, nowMs) ?? withinParent(order, parts, nowMs);
     if (problem !== null) return problem;
     const first = inventory.workload(order.workloads[0]!);
     const registration = registrationOf(call, order, 'owner' in first ? first.owner : null);

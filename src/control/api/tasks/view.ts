@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { subjectKey } from '../../../state/revocation.ts';
 import type { RevocationLookup } from '../../../state/revocations.ts';
 import type { RegisteredTask, TaskKey, TaskLookup, TaskState } from '../../../state/tasks/registry.ts';
-import { keyOf } from './key.ts';
+import { shownKey } from './key.ts';
 
 export const states = ['active', 'ended', 'lapsed', 'revoked'] as const;
 export type ShownState = (typeof states)[number];
@@ -42,7 +42,7 @@ const timeOrNull = (ms: number | null): string | null => (ms === null ? null : t
 export function shownTask(task: RegisteredTask, state: ShownState): z.output<typeof taskView> {
   const { issuer, id, purpose, owner, workloads, parent, reason, budgets, ended, origin } = task;
   return {
-    key: keyOf(task),
+    key: shownKey(task),
     ...{ issuer, id, purpose, owner, workloads: [...workloads] },
     parent: parent === null ? null : { issuer: parent.issuer, id: parent.id },
     state,

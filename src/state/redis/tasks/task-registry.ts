@@ -25,7 +25,7 @@ import { Beginnings } from './beginnings.ts';
 import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
 /** What one task may take in a store, with its lease or its end: measured, and rounded up. */
-export const TASK_BYTES = 2048;
+const TASK_BYTES = 2048;
 /** Those of a store that holds more than this many times its limit are not followed. */
 const MOST_TIMES = 2;
 
