@@ -3,9 +3,22 @@ import { type Commands, dispatch } from '../../src/cli/commands.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import { explain, state } from '../../src/cli/control/state.ts';
+
+import { task, tasks } from '../../src/cli/control/tasks.ts';
 import type { Finished } from './run.ts';
 
-const commands: Commands = { revoke, lift, revocations, decisions, workloads, state, explain, find: auditFind };
+const commands: Commands = {
+  revoke,
+  lift,
+  revocations,
+  decisions,
+  workloads,
+  state,
+  explain,
+  tasks,
+  task,
+  find: auditFind,
+};
 
 /** Runs a command of the control API, or `audit find`, in this process: its exit code, and what it would print. */
 export async function controlCli(args: readonly string[]): Promise<Finished> {

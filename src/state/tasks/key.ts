@@ -1,7 +1,7 @@
-import { jsonOf } from '../../../base/json.ts';
-import type { TaskKey } from '../../../state/tasks/registry.ts';
+import { jsonOf } from '../../base/json.ts';
+import type { TaskKey } from './registry.ts';
 
-/** Names a task in a path: both parts of its name as JSON, in base64url. */
+/** Names a task in a path of the control API: both parts of its name as JSON, in base64url. */
 export const keyOf = ({ issuer, id }: TaskKey): string =>
   Buffer.from(JSON.stringify([issuer, id])).toString('base64url');
 
