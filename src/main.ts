@@ -10,6 +10,7 @@ import { readConfig } from './cli/config.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
 import { explainOverControl, stateCommand } from './cli/control/state.ts';
+import { task, tasks } from './cli/control/tasks.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -27,6 +28,8 @@ decisions               what was decided lately, by a control API
 workloads               who calls, and by which credentials, by a control API
 state                   what the process of a control API knows of itself
 explain FILE            which policies decide a request there
+tasks                   the tasks that began, by a control API
+task VERB               begin, extend and end a task by a control API: start, heartbeat, end
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 
@@ -56,6 +59,8 @@ const commands: Commands = {
   workloads,
   state: stateCommand,
   explain: explainOverControl,
+  tasks,
+  task,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

@@ -25,7 +25,10 @@ const cli = (args: readonly string[]) => {
 after(removeFolders);
 
 const VERBS = ['check', 'test', 'explain', 'replay', 'reach'].map((verb) => ['policy', verb]);
-const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'state', 'explain'].map((name) => [name]);
+const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'tasks', 'state', 'explain'].map((name) => [
+  name,
+]);
+const TASK = ['start', 'heartbeat', 'end'].map((verb) => ['task', verb]);
 const COMMANDS = [
   ['serve'],
   ['check-config'],
@@ -33,6 +36,7 @@ const COMMANDS = [
   ['audit', 'verify'],
   ['audit', 'find'],
   ...CONTROL,
+  ...TASK,
   ['help'],
   ['version'],
 ];
@@ -77,7 +81,7 @@ test('help goes to standard output and is no error, however it is asked for', as
     const command = args.filter((arg) => arg !== 'help' && !arg.startsWith('-'));
     assert.deepEqual(await cli(args), await cli([...command, '--help']), args.join(' '));
   }
-  for (const group of ['policy', 'audit']) {
+  for (const group of ['policy', 'audit', 'task']) {
     const asked = await cli([group, '--help']);
     assert.deepEqual([asked.code, asked.stderr], [0, '']);
     assert.deepEqual(await cli(['help', group]), asked);

@@ -8,8 +8,10 @@ import { bundleDocument, pemBundle } from '../support/ca.ts';
 import { startControlProcess } from '../support/control-process.ts';
 import { type Prepare, SidecarEstate, workload } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { freePort } from '../support/ports.ts';
 import { noRedis, Redis } from '../support/redis.ts';
 import { run } from '../support/run.ts';
+import { TaskIssuer } from '../support/task-issuer.ts';
 import { jwk, jwtSvid, makeKey } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { checkPort } from '../support/world.ts';
@@ -44,7 +46,7 @@ async function sidecarWith(listen: Record<string, unknown>, more: Prepare) {
   stops.push(async () => port.close());
   const reasonFor = async (path: string): Promise<string> =>
     (await port.send({ svid: estate.svid(path), path: '/api/status' })).reason;
-  return { ...estate, reasonFor };
+  return { ...estate, send: port.send, reasonFor };
 }
 
 /** The commands of the blocks, one after the other, in a shell that knows the program by its name. */
@@ -126,6 +128,41 @@ test('a fleet with a control process of its own, as docs/control.md writes it', 
   assert.deepEqual(type.left, []);
 });
 
+test('a task begins, goes on and ends, as docs/control.md writes it', async () => {
+  const tts = new TaskIssuer('prod.example');
+  const tls = { files: { certificate: './tls.crt', key: './tls.key' } };
+  const address = `127.0.0.1:${await freePort()}`;
+  const { dir, ca, svid, send } = await sidecarWith({ control: { address, tls } }, (folder, authority) => {
+    const own = authority.svid(workload('/ns/platform/sa/authz'));
+    writeFileSync(join(folder, 'tls.crt'), own.pem);
+    writeFileSync(join(folder, 'tls.key'), own.pkcs8Pem);
+    return { task: tts.configure(folder, { registration: 'required' }) };
+  });
+  const agent = svid(AGENT);
+  const files = { 'ca.pem': pemBundle(ca), 'agent.crt': agent.pem, 'agent.key': agent.pkcs8Pem };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
+  const check = async () => {
+    const headers = { 'txn-token': tts.txnToken({ workload: workload(AGENT) }) };
+    return (await send({ svid: agent, path: '/api/invoices/42', headers })).reason;
+  };
+  const type = typist(
+    'sh task',
+    () => dir,
+    (line) => line.replaceAll('https://control.prod.example:9443', `https://${address}`),
+  );
+  assert.equal(await check(), 'task_unregistered');
+  assert.match(
+    await type.next(),
+    /^began t-42 for reconcile-invoices until .*, lease until .*; covers this process\n$/,
+  );
+  assert.equal(await check(), 'permitted');
+  assert.match(await type.next(), /^t-42 goes on, lease until /);
+  assert.match(await type.next(), /^active +https:\/\/tts\.prod\.example +t-42 +reconcile-invoices /m);
+  assert.match(await type.next(), /^ended t-42, taken at /);
+  assert.equal(await check(), 'task_ended');
+  assert.deepEqual(type.left, []);
+});
+
 test('docs/control.md names each call, with the action that policies judge', () => {
   const named = [...text.matchAll(/^\| (`[A-Z]+ .*?) \|.*?\| (?:`(\w+)`)? ?\|$/gm)].flatMap(([, calls = '', action]) =>
     [...calls.matchAll(/`([^`]+)`/g)].map(([, call]) => [call, action] as const),
@@ -133,7 +170,7 @@ test('docs/control.md names each call, with the action that policies judge', () 
   const own = routes.map(({ name, method, path, action }) => {
     // Whoever is proven may read it.
     const judged = name === 'openapi' ? undefined : action;
-    return [`${method} ${path.replace('{id}', 'ID')}`, judged] as const;
+    return [`${method} ${path.replace('{id}', 'ID').replace('{key}', 'KEY')}`, judged] as const;
   });
   assert.deepEqual(new Map(named), new Map(own));
 });

@@ -16,7 +16,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {
     page: 'docs/control.md',
-    info: /^((yaml|sh) (one|fleet)|yaml sidecar|cedar policy)$/,
+    info: /^((yaml|sh) (one|fleet)|sh task|yaml sidecar|cedar policy)$/,
     by: 'test/docs/control.test.ts',
   },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },

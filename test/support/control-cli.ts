@@ -3,6 +3,8 @@ import { type Commands, dispatch } from '../../src/cli/commands.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import { explainOverControl, stateCommand } from '../../src/cli/control/state.ts';
+
+import { task, tasks } from '../../src/cli/control/tasks.ts';
 import type { Finished } from './run.ts';
 
 const commands: Commands = {
@@ -13,6 +15,8 @@ const commands: Commands = {
   workloads,
   state: stateCommand,
   explain: explainOverControl,
+  tasks,
+  task,
   find: auditFind,
 };
 

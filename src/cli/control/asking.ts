@@ -147,3 +147,13 @@ function refused(answer: { problem: ControlProblem; document: unknown }, json: b
 /** A text of an answer, or a dash. */
 export const shown = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : '-';
+
+/** Who has an order, and since when. */
+export function whereText({ at, replicas, covers }: Members): string {
+  const since = typeof at === 'string' ? `, taken at ${at}` : '';
+  const copies = typeof replicas === 'number' ? ` and by ${count(replicas, 'replica')}` : '';
+  return `${since}${copies}${typeof covers === 'string' ? `; covers ${covers}` : ''}`;
+}
+
+/** `2 workloads`. */
+export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;

@@ -3,8 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { command } from '../commands.ts';
 import { momentBy } from '../moment.ts';
 import { plainOutput } from '../printable.ts';
-import { type Members, ORDER_OPTIONS, ORDER_USAGE, sendOrder, shown } from './asking.ts';
-
+import { count, type Members, ORDER_OPTIONS, ORDER_USAGE, sendOrder, shown, whereText } from './asking.ts';
 import { subjectText } from './lists.ts';
 
 const REVOKE_USAGE = `revoke KIND SUBJECT --reason TEXT --until TIME --control URL …
@@ -123,12 +122,3 @@ function hitsText(answer: Members): string {
   const hits = typeof workloads === 'number' ? `\nit hits ${count(workloads, 'workload')}${live}` : '';
   return known === false ? `${hits}\nnote: what it names is not known here` : hits;
 }
-
-/** Who has an order, and since when. */
-function whereText({ at, replicas, covers }: Members): string {
-  const since = typeof at === 'string' ? `, taken at ${at}` : '';
-  const copies = typeof replicas === 'number' ? ` and by ${count(replicas, 'replica')}` : '';
-  return `${since}${copies}${typeof covers === 'string' ? `; covers ${covers}` : ''}`;
-}
-
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;

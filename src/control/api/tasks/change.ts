@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { controlTask } from '../../../policy/control/registered.ts';
+import { readKey } from '../../../state/tasks/key.ts';
 import type { TaskKey, TaskLookup } from '../../../state/tasks/registry.ts';
 import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { route, type Subject } from '../../http/route.ts';
 import type { Slices } from '../../http/slices.ts';
-import { readKey } from './key.ts';
 import { knownTasks, over, taken, takenSchema } from './orders.ts';
 import { shownTask, stateOf, taskView } from './view.ts';
 

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { controlTask } from '../../../policy/control/registered.ts';
+import { shownKey } from '../../../state/tasks/key.ts';
 import type { RegisteredTask } from '../../../state/tasks/registry.ts';
 import { cursorOf, firstBehind, listParameters, pageSchema, readCursor, visible } from '../../http/page.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { route } from '../../http/route.ts';
 import { seenBy } from '../../http/seen-by.ts';
-import { shownKey } from './key.ts';
 import { knownTasks } from './orders.ts';
 import { shownTask, stateOf, states, taskView } from './view.ts';
 

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { subjectKey } from '../../../state/revocation.ts';
 import type { RevocationLookup } from '../../../state/revocations.ts';
+import { shownKey } from '../../../state/tasks/key.ts';
 import type { RegisteredTask, TaskKey, TaskLookup, TaskState } from '../../../state/tasks/registry.ts';
-import { shownKey } from './key.ts';
 
 export const states = ['active', 'ended', 'lapsed', 'revoked'] as const;
 export type ShownState = (typeof states)[number];
