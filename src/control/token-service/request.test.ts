@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fault } from '../../base/fault.ts';
+import { readForm } from '../../http/form.ts';
 import { ApiProblem } from '../http/problem.ts';
-import { readForm } from './form.ts';
 import { readTokenRequest } from './request.ts';
 
 const read = (text: string) => readForm(Buffer.from(text));

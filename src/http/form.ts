@@ -1,5 +1,5 @@
-import { attempt } from '../../base/attempt.ts';
-import { Fault } from '../../base/fault.ts';
+import { attempt } from '../base/attempt.ts';
+import { Fault } from '../base/fault.ts';
 
 /** RFC 8693 has eleven. */
 const MAX_PARAMETERS = 32;
