@@ -15,11 +15,12 @@ import { identify } from '../identity/identify.ts';
 import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
-import { identityEvents, secretsEvent, storeEvents, watchPolicy } from './changes.ts';
+import { identityEvents, secretsEvent, storeEvents, tokenKeysEvent, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
 import { startCheckTls, startPortTls } from './check-tls.ts';
 import { type Control, startControl } from './control/control.ts';
+import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
@@ -95,9 +96,11 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
   const { state } = stored;
   const activity = begin(startActivity(config, stored, telemetry));
-  const tasks = begin(
-    await startTasks(config, trust, identity, state, { ...events, onSecrets: secretsEvent(telemetry) }),
-  );
+  const { tokenService } = config;
+  const tokenKeys =
+    tokenService === null ? null : begin(await startTokenKeys(tokenService.keys, tokenKeysEvent(telemetry, tokens)));
+  const taskEvents = { ...events, onSecrets: secretsEvent(telemetry) };
+  const tasks = begin(await startTasks(config, trust, identity, state, taskEvents, tokenKeys?.source ?? null));
   const policy = begin(
     await startPolicy(config, {
       onLost: (why) => log.error('policy engine lost', { why }),
@@ -132,7 +135,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
           onBug,
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
-  const parts = [policy, trust, checkTls, identity, stored, activity, tasks, revocations, registry, telemetry];
+  const own = tokenKeys === null ? [] : [tokenKeys];
+  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, tasks, revocations, registry, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -180,6 +184,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     activity: activity.activity,
     tasks: registry,
     policy: policy.holder,
+    registrations,
+    tokenKeys,
     revocable: policy.revocable,
     tls: controlTls?.rules ?? null,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),

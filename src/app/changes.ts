@@ -8,6 +8,7 @@ import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { formatProblem } from '../source/problem.ts';
 import type { StoreEvent } from '../state/redis/status.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
+import type { TokenVerifier } from '../token/verifier.ts';
 import type { BundleEvent } from '../trust/bundle-source.ts';
 import type { OwnIdentityEvent } from '../trust/own-svid-source.ts';
 import { timeText } from './part.ts';
@@ -81,6 +82,15 @@ export function secretsEvent({ log }: Pick<Reporters, 'log'>) {
   return (read: readonly Uint8Array[] | Fault, kept: boolean): void => {
     if (read instanceof Fault) log.error('nonce secrets could not be read', { detail: read.detail, kept });
     else log.info('nonce secrets read', { secrets: read.length });
+  };
+}
+
+/** Reports the keys of the token service that were read from their file; what was verified with others is forgotten. */
+export function tokenKeysEvent({ log }: Pick<Reporters, 'log'>, tokens: Pick<TokenVerifier, 'forget'>) {
+  return (read: readonly string[] | Fault): void => {
+    if (!(read instanceof Fault)) tokens.forget();
+    if (read instanceof Fault) log.error('token service keys could not be read', { detail: read.detail });
+    else log.info('token service keys read', { keys: read });
   };
 }
 

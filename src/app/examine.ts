@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startCheckTls, startPortTls } from './check-tls.ts';
+import { startTokenKeys } from './control/token-keys.ts';
 import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
 import { unusablePlaces } from './places.ts';
@@ -27,14 +28,17 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
   const stored = await startState(config, systemClock.now(), () => {});
-  const tasks = await startTasks(config, trust, identity, stored.state, { onKeys: () => {}, onSecrets: () => {} });
+  const { tokenService } = config;
+  const tokenKeys = tokenService === null ? [] : [await startTokenKeys(tokenService.keys, () => {})];
+  const events = { onKeys: () => {}, onSecrets: () => {} };
+  const tasks = await startTasks(config, trust, identity, stored.state, events, tokenKeys[0]?.source ?? null);
   const policy = await startPolicy(config);
   const revocations = await startRevocations(config, stored.shared, unheard, policy.revocable);
   const { problems, notes } = policy.findings();
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
-    ...missingIn([trust, checkTls, identity, stored, tasks], systemClock.now()),
+    ...missingIn([trust, checkTls, identity, stored, ...tokenKeys, tasks], systemClock.now()),
     ...(controlTls?.missing(systemClock.now()) ?? []),
     ...(revocations.problems().length > 0 ? revocations.problems() : revocations.missing(systemClock.now())),
     ...revocations.unknownNames(),
@@ -43,6 +47,6 @@ export async function examine(config: Config): Promise<InventoryFindings> {
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
   await controlTls?.stop();
-  await stopAll([revocations, policy, identity, checkTls, trust, stored, tasks]);
+  await stopAll([revocations, policy, identity, checkTls, trust, stored, ...tokenKeys, tasks]);
   return { problems: found, notes };
 }

@@ -1,7 +1,9 @@
 import { systemClock } from '../base/clock.ts';
-import type { KeyOrigin } from '../token/jwks-document.ts';
+import type { KeyOrigin, ReadDocument } from '../token/jwks-document.ts';
 import { JwksSource, type KeyEvent, type KeySourceStatus, whyNoKeys } from '../token/jwks-source.ts';
+import { fetchProven } from '../trust/federation-fetch.ts';
 import { type Part, timeText } from './part.ts';
+import type { Trust } from './trust.ts';
 
 /** How the configuration says where the keys of an issuer are. */
 interface IssuerKeysConfig {
@@ -22,8 +24,19 @@ export interface IssuerKeys {
 export async function readIssuerKeys(
   { issuer, keys: origin, maxStaleMs, required }: IssuerKeysConfig,
   onEvent: (event: KeyEvent) => void,
+  readDocument?: ReadDocument,
 ): Promise<IssuerKeys> {
-  return { source: await JwksSource.open({ issuer, origin, maxStaleMs, clock: systemClock, onEvent }), required };
+  const own = readDocument === undefined ? {} : { readDocument };
+  const source = await JwksSource.open({ issuer, origin, maxStaleMs, clock: systemClock, onEvent, ...own });
+  return { source, required };
+}
+
+/** Reads the keys at `/keys` of the token service, which proves itself by its X.509-SVID; undefined: they are elsewhere. */
+export function fromTokenService(origin: KeyOrigin, { bundles }: Trust, maxLifetimeSeconds: number) {
+  if (origin.from !== 'url' || origin.svid == null) return undefined;
+  const { url, svid: endpoint } = origin;
+  const proof = { kind: 'https_spiffe' as const, endpoint, bundles: () => bundles.snapshot(), maxLifetimeSeconds };
+  return (signal: AbortSignal) => fetchProven(url, proof, systemClock.now(), signal);
 }
 
 /** The part that the keys of several issuers are. */

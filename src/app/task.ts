@@ -6,8 +6,9 @@ import type { State } from '../state/model.ts';
 import type { TaskIssuer } from '../task/options.ts';
 import { type ReadTask, taskReader } from '../task/read-task.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
+import type { KeySource } from '../token/key-source.ts';
 import type { Identity } from './identity.ts';
-import { type IssuerKeys, type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
+import { fromTokenService, type IssuerKeys, type KeysPart, keysPart, readIssuerKeys } from './issuer-keys.ts';
 import { startNonceSecrets } from './nonce-secrets.ts';
 import type { Trust } from './trust.ts';
 
@@ -24,15 +25,20 @@ export interface Tasks extends KeysPart {
 }
 
 /**
- * Reads the keys of every task issuer once, and goes on reading them. `state` tells since when uses are remembered.
+ * Reads the keys of every task issuer once, and goes on reading them. `state` tells since when uses are remembered;
+ * `tokenKeys` are those of the token service of this process.
  */
 export async function startTasks(
-  { task, chain }: Config,
-  { bundles }: Trust,
+  config: Config,
+  trust: Trust,
   identity: Pick<Identity, 'rules' | 'tokens'>,
   state: State,
   { onKeys, onSecrets }: TaskEvents,
+  tokenKeys: KeySource | null,
 ): Promise<Tasks> {
+  const { task, chain } = config;
+  const { bundles } = trust;
+  const maxSvidSeconds = config.identity.maxLifetime.x509Ms / 1000;
   const authorities: JwtAuthorities = {
     jwtKeys: (trustDomain, now) => authoritiesOf(bundles.snapshot()).jwtKeys(trustDomain, now),
   };
@@ -41,7 +47,13 @@ export async function startTasks(
       const { maxLifetimeMs, ...scope } = issuer;
       const maxLifetimeSeconds = maxLifetimeMs / 1000;
       if (scope.kind === 'jwt-svid') return { issuer: { ...scope, maxLifetimeSeconds, authorities }, keys: null };
-      const keys = await readIssuerKeys(scope, onKeys);
+      const { keys: origin } = scope;
+      if (origin.from === 'own') {
+        if (tokenKeys === null) throw new Error('an issuer is built in, and there is no token service in this process');
+        return { issuer: { ...scope, maxLifetimeSeconds, keys: tokenKeys }, keys: null };
+      }
+      const read = fromTokenService(origin, trust, maxSvidSeconds);
+      const keys = await readIssuerKeys({ ...scope, keys: origin }, onKeys, read);
       return { issuer: { ...scope, maxLifetimeSeconds, keys: keys.source }, keys };
     }),
   );

@@ -9,6 +9,11 @@ export interface RegistrationSource {
   readonly current: (nowMs: number) => TaskLookup | Fault;
   /** Whether tasks of this kind and issuer must be registered. */
   readonly required: (task: Task) => boolean;
+  /**
+   * Whether who issues its tokens also registered it, as the token service does: then it is registered for those that it
+   * began with, and a token names to whom it was handed on from there.
+   */
+  readonly handedOn: (task: Task) => boolean;
   /** All purposes that this one belongs to, without itself. */
   readonly widerPurposes: (purpose: string) => readonly string[];
 }
@@ -27,9 +32,10 @@ export function registered(
   if (backing.length === 0) return null;
   const tasks = source.current(nowMs);
   if (tasks instanceof Fault) return new Refusal('state_unavailable', tasks.detail);
-  const caller = chain.at(-1)!.id.text;
+  const ids = chain.map(({ id }) => id.text);
   for (const task of backing) {
-    const refusal = refusedBy(source, tasks, task, caller, nowMs);
+    const holders = source.handedOn(task) ? ids : ids.slice(-1);
+    const refusal = refusedBy(source, tasks, task, holders, nowMs);
     if (refusal !== null) return refusal;
   }
   return null;
@@ -39,7 +45,7 @@ function refusedBy(
   { required, widerPurposes }: RegistrationSource,
   tasks: TaskLookup,
   task: Task,
-  caller: string,
+  holders: readonly string[],
   nowMs: number,
 ): Refusal | null {
   const known = tasks.size === 0 ? null : tasks.find(task.issuer, task.id);
@@ -51,8 +57,8 @@ function refusedBy(
     const by = ended === null ? '' : ` by ${ended.by}: ${ended.reason}`;
     return new Refusal(state === 'ended' ? 'task_ended' : 'task_lapsed', `${task.id} is ${state}${by}`);
   }
-  if (!known.workloads.includes(caller))
-    return new Refusal('task_unregistered', `${task.id} is not registered for ${caller}`);
+  if (!holders.some((holder) => known.workloads.includes(holder)))
+    return new Refusal('task_unregistered', `${task.id} is not registered for ${holders.at(-1)}`);
   if (task.purpose !== known.purpose && !widerPurposes(task.purpose).includes(known.purpose))
     return new Refusal('task_unregistered', `${task.id} is registered for ${known.purpose}, not for ${task.purpose}`);
   return null;

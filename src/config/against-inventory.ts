@@ -67,7 +67,7 @@ export function peersAgainstInventory(peers: readonly PeerEntry[], key: string, 
 
 function unknownPurposes({ task }: Read, { known }: Inventory): string[] {
   return task.issuers.flatMap(({ purposes }, at) => {
-    const unknown = [...purposes.entries()].filter(([, purpose]) => !known.purposes.has(purpose));
+    const unknown = [...(purposes ?? []).entries()].filter(([, purpose]) => !known.purposes.has(purpose));
     const cure = 'add it there, or correct it';
     return unknown.map(
       ([which, name]) => `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${name}'; ${cure}`,

@@ -1,8 +1,9 @@
 import { type PeerDomains, strayPeers } from './peers.ts';
-import type { Config } from './schema.ts';
+import type { ParsedConfig } from './schema.ts';
+import { tokenServiceDomain } from './task.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
-export type Readable = { readonly [K in keyof Config]?: Config[K] };
+export type Readable = { readonly [K in keyof ParsedConfig]?: ParsedConfig[K] };
 
 /** A contradiction, at a key of the document. */
 export interface KeyProblem {
@@ -23,6 +24,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...unsharedNonces(config),
     ...unsharedLifts(config),
     ...controlFaults(config),
+    ...tokenServiceFaults(config),
   ];
 }
 
@@ -44,12 +46,12 @@ function* sharedTrustDomains({ task }: Readable): Generator<KeyProblem> {
   }
 }
 
-type TaskIssuerConfig = Config['task']['issuers'][number];
+type TaskIssuerConfig = ParsedConfig['task']['issuers'][number];
 
 /** The trust domains of these issuers of tasks, each with its place. */
 function trustDomainsOf(task: Readable['task'], which: (issuer: TaskIssuerConfig) => boolean) {
   return (task?.issuers ?? []).flatMap((issuer, at) =>
-    which(issuer)
+    issuer.kind !== 'built-in' && which(issuer)
       ? issuer.trustDomains.map((domain, index) => ({
           domain,
           path: ['task', 'issuers', at, 'trustDomains', index],
@@ -85,8 +87,8 @@ function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
 /** Why the certificate of a port with TLS, or the authorities of its clients, could not be told. */
 function certificateFaults(
   path: readonly string[],
-  { files }: NonNullable<Config['listen']['tls']>,
-  { workloadApi, trustDomains }: Config['identity'],
+  { files }: NonNullable<ParsedConfig['listen']['tls']>,
+  { workloadApi, trustDomains }: ParsedConfig['identity'],
 ): KeyProblem[] {
   const faults: KeyProblem[] = [];
   if (files === null && workloadApi.socket === null) {
@@ -102,7 +104,7 @@ function certificateFaults(
 }
 
 /** The trust domains that clients of the check port may be of: with `listen.tls.files.ca`, what is local alone. */
-export function peerDomains({ listen, identity }: Pick<Config, 'listen' | 'identity'>): PeerDomains {
+export function peerDomains({ listen, identity }: Pick<ParsedConfig, 'listen' | 'identity'>): PeerDomains {
   const all = Object.entries(identity.trustDomains);
   const ca = listen.tls?.files?.ca ?? null;
   if (ca === null) return { names: new Set(all.map(([name]) => name)), message: NOT_OURS };
@@ -149,4 +151,44 @@ function* controlFaults({ listen, identity, control, state }: Readable): Generat
       'is that of an issuer under identity.oidc: whoever takes its tokens could use them here; choose another one';
     yield { path: ['control', 'audience'], message };
   }
+}
+
+/** What a token service, and those who believe it, need of the rest. */
+function* tokenServiceFaults({
+  task,
+  tokenService,
+  listen,
+  identity,
+  state,
+  control,
+}: Readable): Generator<KeyProblem> {
+  const at = (path: readonly PropertyKey[], message: string): KeyProblem => ({ path, message });
+  const SEVERAL =
+    'is missing, and identity.trustDomains has no or several local ones; name the one that its tokens are for';
+  const builtIn = (task?.issuers ?? []).flatMap((issuer, index) =>
+    issuer.kind === 'built-in' ? [{ issuer, index }] : [],
+  );
+  for (const { issuer, index } of builtIn) {
+    const here = ['task', 'issuers', index];
+    if (identity !== undefined && tokenServiceDomain(issuer.trustDomain, { identity }) === null)
+      yield at([...here, 'trustDomain'], SEVERAL);
+    if (issuer.jwks === null && tokenService === null)
+      yield at([...here, 'jwks'], 'is missing, and this process has no tokenService; say where its public keys are');
+    if (issuer.jwks !== null && tokenService != null)
+      yield at([...here, 'jwks'], 'is for a token service in another process, and this one has tokenService; drop one');
+  }
+  if (tokenService == null) return;
+  if (identity !== undefined) {
+    const domain = tokenServiceDomain(tokenService.trustDomain, { identity });
+    if (domain === null) yield at(['tokenService', 'trustDomain'], SEVERAL);
+    else if (!Object.hasOwn(identity.trustDomains, domain))
+      yield at(
+        ['tokenService', 'trustDomain'],
+        'is not under identity.trustDomains, so none of its workloads could ask',
+      );
+  }
+  if (listen !== undefined && (listen.control === null || listen.control.tls === null))
+    yield at(['tokenService'], 'needs listen.control.tls: who asks for a token proves itself by a certificate');
+  if (state?.store === 'redis' && control !== undefined && control.key === null)
+    yield at(['tokenService'], 'needs control.key: in a store that others share, the beginning of a task is signed');
 }

@@ -20,3 +20,33 @@ export const control = (folder: string) =>
         'PEM files of Ed25519 public keys (SPKI): a lift in the store holds if one of them signed it. Watched; without any, and without key, no lift holds',
       ),
   });
+
+/** No token of the service may live longer: sidecars refuse it, and the ids of tasks are kept for so long. */
+const MOST_TOKEN = '1h';
+
+/** The section `tokenService`: the one that issues task tokens. */
+export const tokenService = (folder: string) =>
+  s
+    .section({
+      keys: s
+        .path(folder)
+        .describe(
+          'File of the private keys that sign task tokens: PEM, one after the other, or a JWK Set; EC or RSA. The first signs, all are published. Watched',
+        ),
+      trustDomain: s
+        .optional(s.trustDomain())
+        .describe('The trust domain that its tokens are for; left out: the local one'),
+      tokenLifetime: s
+        .duration('10s', MOST_TOKEN)
+        .prefault('5m')
+        .describe('Maximum lifetime of a token: the lease of a task'),
+      taskLifetime: s
+        .duration('10s', '30d')
+        .prefault('8h')
+        .describe('Maximum lifetime of a task, however often its tokens are refreshed'),
+    })
+    .transform(({ tokenLifetime, taskLifetime, ...rest }) => ({
+      ...rest,
+      tokenLifetimeMs: tokenLifetime,
+      taskLifetimeMs: taskLifetime,
+    }));

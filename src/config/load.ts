@@ -4,7 +4,7 @@ import { type Problem, sortProblems } from '../source/problem.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { contradictions, type KeyProblem, type Readable } from './between-sections.ts';
 import { type Environment, readDocument } from './document.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type Config, completed, configSchema } from './schema.ts';
 
 /**
  * Reads the text of a configuration file. `file` names it in problems, and relative paths in it start at its folder;
@@ -19,7 +19,7 @@ export function loadConfig(text: string, file: string, env: Environment): Config
   const whole = schema.safeParse(document.value, { reportInput: true });
   if (whole.success) {
     const problems = contradictions(whole.data);
-    return problems.length === 0 ? whole.data : sortProblems(problems.map(located(document)));
+    return problems.length === 0 ? completed(whole.data) : sortProblems(problems.map(located(document)));
   }
   const problems = contradictions(readable(schema, document.value)).map(located(document));
   return sortProblems([...shapeProblems(whole.error, document, true), ...problems]);

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { contradiction } from './contradiction.ts';
-import { control } from './control.ts';
+import { control, tokenService } from './control.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
 import { state } from './state.ts';
-import { task } from './task.ts';
+import { expanded, task } from './task.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */
 const SHIPPED_GUARDRAILS = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
@@ -194,6 +194,10 @@ export function configSchema(folder: string, env: Environment = {}) {
       .prefault({})
       .describe('What is refused although it is valid'),
     control: control(folder).prefault({}).describe('Who may order, and whose orders are believed'),
+    tokenService: s
+      .orOff(tokenService(folder))
+      .prefault('off')
+      .describe('The token service, at `/token` of the control port: issues task tokens'),
     audit: audit(folder).prefault({}).describe('The record of every decision'),
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s
@@ -205,5 +209,17 @@ export function configSchema(folder: string, env: Environment = {}) {
   });
 }
 
-/** A configuration that was read whole and holds no contradiction. Durations end in `Ms`, paths are absolute. */
-export type Config = z.output<ReturnType<typeof configSchema>>;
+/** A configuration as its sections read it. */
+export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
+
+/**
+ * A configuration that was read whole and holds no contradiction. Durations end in `Ms`, paths are absolute; an issuer of
+ * tasks that is built in has become one of Transaction Tokens.
+ */
+export type Config = ReturnType<typeof completed>;
+
+/** The configuration of sections that do not contradict each other. */
+export function completed(config: ParsedConfig) {
+  const issuers = config.task.issuers.map((issuer) => (issuer.kind === 'built-in' ? expanded(issuer, config) : issuer));
+  return { ...config, task: { ...config.task, issuers } };
+}

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import type { KeyOrigin } from '../token/jwks-document.ts';
+import { standardAlgorithms } from '../token/jws-algorithms.ts';
 import { contradiction } from './contradiction.ts';
 import { algorithms, checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import * as s from './scalars.ts';
@@ -38,6 +40,39 @@ const taskClaims = {
   purposeClaim: s.claim().describe('The claim that states the purpose'),
 };
 
+/** Where a sidecar has the public keys of the service from; left out: it is the same process. */
+const keysOfService = (folder: string) =>
+  s
+    .section({
+      file: s
+        .optional(s.path(folder))
+        .describe('A file with the JWK Set of its public keys; read again when it changes'),
+      url: s.optional(s.fetchUrl()).describe('`/keys` of its control port; refreshed in the background'),
+      svid: s.optional(s.workloadId()).describe('With url: the SPIFFE ID that the certificate there must have'),
+    })
+    .check((ctx) => {
+      const { file, url, svid } = ctx.value;
+      if ((file === null) === (url === null)) contradiction(ctx, [], 'needs exactly one of file, url');
+      if (url !== null && !url.startsWith('https:')) contradiction(ctx, ['url'], 'is not an https URL');
+      if ((url === null) !== (svid === null)) contradiction(ctx, ['svid'], 'belongs to url: it says who answers there');
+    });
+
+/** An entry of `task.issuers` of the kind `built-in`. */
+const builtInIssuer = (folder: string) =>
+  s.section({
+    kind: z.literal('built-in').describe('Tokens of the [token service](tasks.md#the-token-service)'),
+    trustDomain: s
+      .optional(s.trustDomain())
+      .describe('The trust domain that its tokens are for; left out: the local one'),
+    jwks: s
+      .optional(keysOfService(folder))
+      .describe('Where its public keys are; left out: `tokenService` of this process'),
+    maxStale: s
+      .duration('1s')
+      .prefault('24h')
+      .describe('Age since the last successful read of the keys beyond which its tokens are refused'),
+  });
+
 const taskIssuer = (folder: string) => {
   const signing = { issuer: s.text().describe('The exact `iss` of its tokens'), ...keyShape(folder), ...issuerScope };
   const kinds = [
@@ -66,9 +101,22 @@ const taskIssuer = (folder: string) => {
         ...taskClaims,
       })
       .transform(({ maxLifetime, ...rest }) => ({ ...rest, maxLifetimeMs: maxLifetime })),
+    builtInIssuer(folder),
   ] as const;
-  return z.discriminatedUnion('kind', kinds, { error: 'must be one of txn-token, access-token, jwt-svid' });
+  return z.discriminatedUnion('kind', kinds, { error: 'must be one of txn-token, access-token, jwt-svid, built-in' });
 };
+
+/** What no two issuers may have in common: of two entries for one token, order would decide. */
+function nameOf(issuer: z.output<ReturnType<typeof taskIssuer>>): string {
+  switch (issuer.kind) {
+    case 'jwt-svid':
+      return `jwt-svid ${issuer.trustDomains.join(' ')}`;
+    case 'built-in':
+      return `built-in ${issuer.trustDomain ?? ''}`;
+    default:
+      return `${issuer.kind} ${issuer.issuer}`;
+  }
+}
 
 const headers = () =>
   s
@@ -124,9 +172,7 @@ export const task = (folder: string) =>
   s.section({
     headers: s.orOff(headers()).prefault({}).describe('Plain headers that declare a task without proof; off: not read'),
     issuers: s
-      .list(taskIssuer(folder), 64, (issuer) =>
-        issuer.kind === 'jwt-svid' ? `jwt-svid ${issuer.trustDomains.join(' ')}` : `${issuer.kind} ${issuer.issuer}`,
-      )
+      .list(taskIssuer(folder), 64, nameOf)
       .prefault([])
       .describe('Issuers of task tokens, each with its limits'),
     dpop: dpop(folder).prefault({}).describe('Proofs of possession by DPoP (RFC 9449)'),
@@ -135,3 +181,49 @@ export const task = (folder: string) =>
       .flag()
       .describe('Challenges name the protected resource metadata of the host (RFC 9728), if its origin is known'),
   });
+
+type BuiltIn = z.output<ReturnType<typeof builtInIssuer>>;
+
+/** The `iss` of the one token service of a trust domain. */
+const tokenServiceName = (trustDomain: string): string => `urn:cedar-ext-authz:token-service:${trustDomain}`;
+
+interface Domains {
+  readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly local: boolean }>> };
+}
+
+/** The trust domain that is named, or the only local one; null: there are several. */
+export function tokenServiceDomain(named: string | null, { identity }: Domains): string | null {
+  const local = Object.entries(identity.trustDomains).flatMap(([name, { local }]) => (local ? [name] : []));
+  return named ?? (local.length === 1 ? local[0]! : null);
+}
+
+/** How tokens of the service of a trust domain are read, wherever that is. */
+export function builtIn(trustDomain: string) {
+  return {
+    kind: 'txn-token' as const,
+    issuer: tokenServiceName(trustDomain),
+    audience: trustDomain,
+    algorithms: standardAlgorithms,
+    purposeClaim: ['task', 'purpose'],
+    legacyClaimNames: false,
+    trustDomains: [trustDomain],
+    purposes: null,
+    maxLifetimeMs: 3_600_000,
+    maxAssurance: 3 as const,
+    propagation: 'exchanged' as const,
+    registration: 'issued' as const,
+    unsafeBearer: false,
+  };
+}
+
+/** Whatever an issuer of Transaction Tokens has in its entry, of one that is built in. */
+export function expanded({ trustDomain, jwks, maxStale }: BuiltIn, config: Domains) {
+  const issuer = builtIn(tokenServiceDomain(trustDomain, config) ?? '');
+  return { ...issuer, keys: originOf(jwks), maxStaleMs: maxStale, required: true };
+}
+
+function originOf(jwks: BuiltIn['jwks']): KeyOrigin | { readonly from: 'own' } {
+  if (jwks?.file != null) return { from: 'file', path: jwks.file };
+  if (jwks?.url != null) return { from: 'url', url: jwks.url, ca: null, svid: jwks.svid };
+  return { from: 'own' };
+}

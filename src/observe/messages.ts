@@ -56,6 +56,16 @@ export const messages = {
     fields: ['detail'],
     use: 'The lists of the control API lack decisions and last uses; checks and the audit are not affected. One line for each new cause',
   },
+  'token service keys read': {
+    level: 'info',
+    fields: ['keys'],
+    use: 'The file of `tokenService.keys` was read: the `kid` of each key, the one that signs first',
+  },
+  'token service keys could not be read': {
+    level: 'error',
+    fields: ['detail'],
+    use: 'Tokens are signed with the last good keys; without any, not ready. Correct the file that `detail` names',
+  },
   'nonce secrets read': {
     level: 'info',
     fields: ['secrets'],

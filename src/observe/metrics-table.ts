@@ -193,6 +193,13 @@ export const metricRows = {
     unit: 'requests',
     use: 'The audit has a line for each: `event` is `control`. `5xx`: the answer says why, such as a store that cannot be used',
   },
+  authz_control_tokens_issued_total: {
+    type: 'counter',
+    help: 'Tokens that the token service issued; absent while the control port is off',
+    labels: { grant: '`start`: the first of a task; `hand-on`: for the next workload; `refresh`: for its holder' },
+    unit: 'tokens',
+    use: 'Compare with the `4xx` of `authz_control_requests_total{call="token"}`: refused requests',
+  },
   authz_control_lines_dropped_total: {
     type: 'counter',
     help: 'Refused requests to the control port without an audit line of their own',

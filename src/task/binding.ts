@@ -126,7 +126,8 @@ function assuranceOf(
 function purposeRefusal({ statement: { purpose }, scope }: TaskToken, known: KnownWorkloads): Refusal | null {
   const wider = known.widerPurposes(purpose);
   if (wider === null) return new Refusal('task_purpose', `${JSON.stringify(purpose)} is no purpose of the inventory`);
-  if ([purpose, ...wider].some((name) => scope.purposes.includes(name))) return null;
+  const { purposes } = scope;
+  if (purposes === null || [purpose, ...wider].some((name) => purposes.includes(name))) return null;
   return new Refusal('task_purpose', `the issuer may not state the purpose ${purpose}`);
 }
 

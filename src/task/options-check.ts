@@ -29,7 +29,7 @@ export function taskOptionProblems({ dpop, wimse, headers, maxDepth, issuers }: 
   for (const issuer of issuers) {
     const name = issuer.kind === 'jwt-svid' ? 'jwt-svid' : `${issuer.kind} ${issuer.issuer}`;
     for (const list of ['trustDomains', 'purposes'] as const)
-      check(issuer[list].length > 0 && !issuer[list].includes(''), `${name}: ${list} is empty or holds an empty text`);
+      check(isSound(issuer[list]), `${name}: ${list} is empty or holds an empty text`);
     positive(issuer.maxLifetimeSeconds, `${name}: maxLifetime`);
     for (const [key, value] of Object.entries(issuer))
       if (MAY_NOT_BE_EMPTY.has(key)) check(value === null || value.length > 0, `${name}: ${key} is empty`);
@@ -37,6 +37,8 @@ export function taskOptionProblems({ dpop, wimse, headers, maxDepth, issuers }: 
   for (const name of doubles(issuers)) check(false, `${name} stands there twice`);
   return problems;
 }
+
+const isSound = (list: readonly string[] | null): boolean => list === null || (list.length > 0 && !list.includes(''));
 
 const MAY_NOT_BE_EMPTY: ReadonlySet<string> = new Set(['idClaim', 'purposeClaim', 'issuer', 'algorithms', 'audience']);
 

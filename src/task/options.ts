@@ -16,8 +16,8 @@ export type ClaimPath = readonly string[];
 export interface IssuerScope {
   /** Every workload of the chain lies in one of these. */
   readonly trustDomains: readonly string[];
-  /** Purposes of the inventory that it may state, with all below them. */
-  readonly purposes: readonly string[];
+  /** Purposes of the inventory that it may state, with all below them; null: every one. */
+  readonly purposes: readonly string[] | null;
   /** From `iat` to `exp`. */
   readonly maxLifetimeSeconds: number;
   readonly maxAssurance: Assurance;

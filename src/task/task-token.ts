@@ -13,10 +13,13 @@ import { claimAt } from './claim-path.ts';
 import type { TaskSource } from './model.ts';
 import type { AccessTokenIssuer, JwtSvidIssuer, TaskIssuer, TxnTokenIssuer } from './options.ts';
 
-/** The `typ` of a kind, and the texts that it requires beside `iat`; of access tokens RFC 9068 sections 2.2 and 4. */
+/**
+ * The `typ` of a kind, the claims that it requires, and those of them that are texts with something in them; of access
+ * tokens RFC 9068 sections 2.2 and 4.
+ */
 const forms = {
-  'txn-token': { types: ['txntoken+jwt'], texts: ['txn', 'sub', 'scope', 'req_wl'] },
-  'access-token': { types: ['at+jwt'], texts: ['iss', 'sub', 'client_id', 'jti'] },
+  'txn-token': { types: ['txntoken+jwt'], present: ['iat', 'scope'], texts: ['txn', 'sub', 'req_wl'] },
+  'access-token': { types: ['at+jwt'], present: ['iat'], texts: ['iss', 'sub', 'client_id', 'jti'] },
 } as const;
 /** RFC 6749 section 3.3. */
 const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
@@ -134,7 +137,7 @@ function statementOf(jws: VerifiedJws, scope: TaskIssuer): Statement | TokenFaul
 function statementIn(claims: JsonObject, scope: TaskIssuer): Statement | TokenFault {
   const named = scope.kind === 'txn-token' ? withCurrentNames(claims, scope) : claims;
   if (named instanceof TokenFault) return named;
-  const missing = scope.kind === 'jwt-svid' ? null : missingClaim(named, forms[scope.kind].texts);
+  const missing = scope.kind === 'jwt-svid' ? null : missingClaim(named, forms[scope.kind]);
   if (missing !== null) return missing;
   if (scope.kind === 'access-token' && claims.iss !== scope.issuer)
     return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
@@ -148,9 +151,10 @@ export function unverifiedSubject(token: UnverifiedJws): SpiffeId | null {
   return id instanceof SpiffeId ? id : null;
 }
 
-/** What is missing of `iat` and of these texts. */
-function missingClaim(claims: JsonObject, texts: readonly string[]): TokenFault | null {
-  if (claims.iat === undefined) return new TokenFault('malformed', 'iat is missing');
+/** What is missing of the claims that a kind requires. */
+function missingClaim(claims: JsonObject, { present, texts }: (typeof forms)[keyof typeof forms]): TokenFault | null {
+  const absent = present.find((name) => claims[name] === undefined);
+  if (absent !== undefined) return new TokenFault('malformed', `${absent} is missing`);
   return texts.map((name) => requireText(claims, name, 'malformed')).find((text) => text instanceof TokenFault) ?? null;
 }
 
@@ -198,7 +202,8 @@ function readStatement(
 
 /**
  * RFC 6749 section 3.3, each scope once. An absent claim limits nothing. An empty one, which Keycloak writes for a client
- * that was granted no scope, is the one scope '': no resource asks for it, so it opens nothing that asks for any.
+ * that was granted no scope, and the token service for a task that asked for none, is the one scope '': no resource asks
+ * for it, so it opens nothing that asks for any.
  */
 function readScopes({ scope }: JsonObject): readonly string[] | TokenFault {
   if (scope === undefined) return [];

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import type { SpiffeId } from '../base/spiffe-id.ts';
 import { isJsonObject, parseStrictJsonBytes } from '../base/strict-json.ts';
 import { readBounded } from '../source/bounded.ts';
 import { isFetchable } from './fetch-url.ts';
@@ -14,7 +15,13 @@ const MAX_SHOWN = 200;
  */
 export type KeyOrigin =
   | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'url'; readonly url: string; readonly ca: string | null }
+  | {
+      readonly from: 'url';
+      readonly url: string;
+      readonly ca: string | null;
+      /** The server proves itself by an X.509-SVID of this id, and by no name. */
+      readonly svid?: SpiffeId | null;
+    }
   | { readonly from: 'discovery'; readonly ca: string | null };
 
 /** The bytes of a key document, read anew; gives up when the signal is aborted. Never rejects. */

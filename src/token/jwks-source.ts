@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { type Freshness, Refresher } from '../source/refresher.ts';
-import { documentReader, type KeyOrigin } from './jwks-document.ts';
+import { documentReader, type KeyOrigin, type ReadDocument } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
 import { type IgnoredKey, type KeySet, parseJwks } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
@@ -24,6 +24,8 @@ export interface JwksSourceOptions {
   readonly refreshMs?: number;
   /** Milliseconds that lie at least between two reads. */
   readonly cooldownMs?: number;
+  /** Reads the document at the origin in another way than over the Web PKI. */
+  readonly readDocument?: ReadDocument;
 }
 
 /** What became of one attempt to read the keys. */
@@ -65,7 +67,7 @@ export class JwksSource implements KeySource {
 
   private constructor(options: JwksSourceOptions) {
     const { issuer, origin, maxStaleMs, clock } = options;
-    const readDocument = documentReader(issuer, origin);
+    const readDocument = options.readDocument ?? documentReader(issuer, origin);
     this.#options = options;
     this.#keys = new Refresher({
       clock,

@@ -38,7 +38,7 @@ export type EndpointProof =
  * URL whose server proves itself in the same way, and is not remembered (SPIFFE Federation sections 5.2 and 5.3). Only
  * status 200 counts; time and size are bounded. Never rejects. `now` is in milliseconds.
  */
-export async function fetchBundle(
+export async function fetchProven(
   url: string,
   proof: EndpointProof,
   now: number,

@@ -3,7 +3,7 @@ import { Fault } from '../base/fault.ts';
 import { decodeUtf8 } from '../base/strict-json.ts';
 import { BundleSnapshot, TrustBundle } from './bundle.ts';
 import { parseBundleDocument } from './bundle-document.ts';
-import { type EndpointProof, fetchBundle } from './federation-fetch.ts';
+import { type EndpointProof, fetchProven } from './federation-fetch.ts';
 import { RefreshedBundle } from './refreshed-bundle.ts';
 
 /** The shortest time between two fetches, whatever a document or `maxStaleMs` asks for. */
@@ -42,7 +42,7 @@ export function federationEndpoint(options: FederationOptions): RefreshedBundle 
     refreshMs: (last) => (last?.refreshSeconds ?? REFRESH_SECONDS) * 1000,
     read: async (signal, last) => {
       const proof = profile.kind === 'https_web' ? profile : { ...profile, bundles: () => provers(options, last) };
-      const bytes = await fetchBundle(url, proof, clock.now(), signal);
+      const bytes = await fetchProven(url, proof, clock.now(), signal);
       return bytes instanceof Fault ? bytes : readDocument(trustDomain, bytes, last);
     },
   });

@@ -38,6 +38,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/state.md', info: /^text acl$/, by: 'test/support/redis-acl.ts' },
   { page: 'docs/state.md', info: /^sh lifts$/, by: 'src/state/lift-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
+  { page: 'docs/tasks.md', info: /^((yaml|sh) token-service|yaml keys)$/, by: 'test/e2e/token-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
 ];
 /** Each command line of the README, and what runs it. */

@@ -60,7 +60,11 @@ function presentedOn(socket: Socket): PresentedCertificates | Refusal | null {
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** The one header that a caller proves itself by. That it is single was seen at the door. */
-function authorizationOf({ headers: { authorization } }: IncomingMessage): Headers {
+const authorizationOf = ({ headers: { authorization } }: IncomingMessage): Headers =>
+  authorizationHeader(authorization);
+
+/** Headers of which this is the only one. */
+export function authorizationHeader(authorization: string | undefined): Headers {
   const values = authorization === undefined ? [] : [authorization];
   return {
     all: (name) => (name === 'authorization' ? values : []),

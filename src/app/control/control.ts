@@ -1,10 +1,18 @@
 import { systemClock } from '../../base/clock.ts';
+import type { RegistrationSource } from '../../check/registered.ts';
 import type { RevocationSource } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
 import { WorkerApart } from '../../control/api/apart.ts';
 import { routes } from '../../control/api/routes.ts';
 import { ControlApi } from '../../control/http/api.ts';
-import type { Apart, ControlParts, ControlTasks, StateShown, TaskIssuerRules } from '../../control/http/parts.ts';
+import type {
+  Apart,
+  ControlParts,
+  ControlTasks,
+  StateShown,
+  TaskIssuerRules,
+  TokenGrant,
+} from '../../control/http/parts.ts';
 import { serveControl } from '../../control/http/server.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import type { IdentityRules } from '../../identity/identify.ts';
@@ -20,6 +28,8 @@ import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
+import type { TokenKeys } from './token-keys.ts';
+import { tokenServiceOf } from './token-service.ts';
 
 /** What the control port stands on, running. */
 export interface ControlStands {
@@ -33,6 +43,9 @@ export interface ControlStands {
   readonly activity: Activity;
   readonly tasks: Omit<ControlTasks, 'issuers'>;
   readonly policy: SnapshotHolder;
+  readonly registrations: RegistrationSource;
+  /** Null without `tokenService`. */
+  readonly tokenKeys: TokenKeys | null;
   /** What revocations can name; null where no inventory is in force. */
   readonly revocable: () => RevocableNames | null;
   /** Null without `listen.control.tls`. */
@@ -60,7 +73,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const { audience } = config.control;
   const apart = new WorkerApart(() => stands.policy.sources());
   const api = new ControlApi({
-    parts: partsOf(stands, apart, issuerRules(config.task.issuers)),
+    parts: partsOf(config, stands, apart),
     routes,
     takesTokens: audience !== null,
     authenticate: authenticator({
@@ -103,12 +116,15 @@ function beginSeries(metrics: Metrics): void {
     for (const status of ['2xx', '4xx', '5xx']) metrics.control('authz_control_requests_total', { call, status }, 0);
   for (const cause of ['handshake', 'timeout']) metrics.control('authz_control_tls_refused_total', { cause }, 0);
   metrics.control('authz_control_lines_dropped_total', {}, 0);
+  for (const grant of grants) metrics.control('authz_control_tokens_issued_total', { grant }, 0);
 }
 
 /** For which issuers a task can begin. Where several entries have one name, what either may state can begin. */
 function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, TaskIssuerRules> {
   const rules = new Map<string, TaskIssuerRules>();
   for (const issuer of issuers) {
+    // Those begin at the token service alone.
+    if (issuer.registration === 'issued') continue;
     const names = issuer.kind === 'jwt-svid' ? issuer.trustDomains.map((name) => `spiffe://${name}`) : [issuer.issuer];
     for (const name of names) {
       const other = rules.get(name);
@@ -122,13 +138,14 @@ function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, Ta
   return rules;
 }
 
-function partsOf(
-  { policy, revocable, state, book, activity, tasks }: ControlStands,
-  apart: Apart,
-  issuers: ControlTasks['issuers'],
-): ControlParts {
+const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
+
+function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlParts {
+  const { policy, revocable, state, book, activity, tasks, tokenKeys: keys, metrics } = stands;
+  const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {
-    tasks: { ...tasks, issuers },
+    tokenService: tokenServiceOf(config, keys === null ? null : { ...stands, registry: tasks.registry, keys, issued }),
+    tasks: { ...tasks, issuers: issuerRules(config.task.issuers) },
     book,
     activity,
     apart,

@@ -11,6 +11,8 @@ export interface RegistryPart {
   readonly current: (nowMs: number) => TaskLookup | Fault;
   /** Whether tasks of this kind and issuer must be registered. */
   readonly required: (task: Pick<Task, 'source' | 'issuer'>) => boolean;
+  /** Whether the token service registered it, and names in its tokens to whom it was handed on. */
+  readonly handedOn: RegistryPart['required'];
   /** What keeps the sidecar from being ready. */
   missing(nowMs: number): readonly string[];
   /** What `/status` shows. */
@@ -21,11 +23,13 @@ export interface RegistryPart {
 /** The registry of the configuration. */
 export async function startRegistry({ task, state }: Config): Promise<RegistryPart> {
   const registry = new ProcessRegistry(state.tasks);
-  const required = requiredBy(task.issuers);
+  const required = tasksOf(task.issuers.filter(({ registration }) => registration !== 'optional'));
+  const handedOn = tasksOf(task.issuers.filter(({ registration }) => registration === 'issued'));
   return {
     registry,
     current: () => registry.lookup,
     required,
+    handedOn,
     missing: () => [],
     status: (nowMs) => ({ tasks: counted(registry, nowMs) }),
     stop: () => {},
@@ -40,13 +44,12 @@ function counted(registry: TaskRegistry, nowMs: number) {
   return { live, over: lookup.size - live };
 }
 
-/** Tells of which kinds and issuers tasks must be registered. JWT-SVIDs are issued by their trust domains. */
-function requiredBy(issuers: Config['task']['issuers']): RegistryPart['required'] {
-  const required = new Set<string>();
+/** Tells whether a task is of one of these issuers. JWT-SVIDs are issued by their trust domains. */
+function tasksOf(issuers: Config['task']['issuers']): RegistryPart['required'] {
+  const found = new Set<string>();
   for (const issuer of issuers) {
-    if (issuer.registration === 'optional') continue;
     const names = issuer.kind === 'jwt-svid' ? issuer.trustDomains.map((name) => `spiffe://${name}`) : [issuer.issuer];
-    for (const name of names) required.add(`${issuer.kind} ${name}`);
+    for (const name of names) found.add(`${issuer.kind} ${name}`);
   }
-  return required.size === 0 ? () => false : ({ source, issuer }) => required.has(`${source} ${issuer}`);
+  return found.size === 0 ? () => false : ({ source, issuer }) => found.has(`${source} ${issuer}`);
 }

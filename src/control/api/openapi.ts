@@ -44,6 +44,13 @@ const problemSchema = z.object({
     .describe('Each field that is wrong.'),
 });
 
+const oauthSchema = z.object({
+  error: z.string().describe('RFC 6749 section 5.2, RFC 8693 section 2.2.2.'),
+  error_description: z.string(),
+  code: z.string().describe('As of a problem.'),
+  decision: z.string().describe('The line of the audit about this request.'),
+});
+
 /** The OpenAPI 3.1 document of these routes: made of the schemas that requests are read by. */
 export function openApiOf(routes: readonly Route[]): Json {
   const byPath = Map.groupBy(routes, ({ path }) => path);
@@ -73,12 +80,13 @@ export function openApiOf(routes: readonly Route[]): Json {
         },
       },
       responses: problemResponses(),
-      schemas: { Problem: schemaOf(problemSchema, 'output') },
+      schemas: { Problem: schemaOf(problemSchema, 'output'), OAuthError: schemaOf(oauthSchema, 'output') },
     },
   };
 }
 
 function operationOf({ name, summary, path, parameters, body, answers, idempotent, ...rest }: Route): Json {
+  const { oauth = false, open } = rest;
   const replies = Object.entries(answers).map(([status, answer]) => [
     status,
     {
@@ -95,8 +103,16 @@ function operationOf({ name, summary, path, parameters, body, answers, idempoten
     parameters: [...parametersOf(parameters, path), ...(idempotent ? [IDEMPOTENCY_KEY] : [])],
     ...(body === null
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
-    responses: { ...Object.fromEntries(replies), ...problemsOf([...codes]) },
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              [oauth ? 'application/x-www-form-urlencoded' : 'application/json']: { schema: schemaOf(body, 'input') },
+            },
+          },
+        }),
+    ...(open === undefined ? {} : { security: [] }),
+    responses: { ...Object.fromEntries(replies), ...problemsOf([...codes], oauth) },
   };
 }
 
@@ -125,12 +141,23 @@ function parametersOf(parameters: z.ZodType, path: string): readonly Json[] {
 }
 
 /** Where the answers with a problem stand, by their status. */
-function problemsOf(codes: readonly ProblemCode[]): Json {
+function problemsOf(codes: readonly ProblemCode[], oauth: boolean): Json {
   const statuses = new Set([UNPROVEN, ...codes.map((code) => problems[code].status)]);
   return Object.fromEntries(
-    [...statuses].map((status) => [status, { $ref: `#/components/responses/Problem${status}` }]),
+    [...statuses].map((status) => [status, oauth ? OAUTH_ERROR : { $ref: `#/components/responses/Problem${status}` }]),
   );
 }
+
+/** Of a token endpoint: what could be read of the request decides in which form its problem is told. */
+const OAUTH_ERROR = {
+  description:
+    'No token: an error of RFC 6749 section 5.2, or a problem, where the request could not be taken for one of a token',
+  headers: DECISION,
+  content: {
+    'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } },
+    'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+  },
+};
 
 /** The answers with a problem, each with the codes that its status can have. */
 function problemResponses(): Json {

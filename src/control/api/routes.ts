@@ -1,4 +1,5 @@
 import type { Route } from '../http/route.ts';
+import { keysRoute, tokenRoute } from '../token-service/token.ts';
 import { decisionsRoute } from './decisions.ts';
 import { explainRoute } from './explain.ts';
 import { openApiRoute } from './openapi.ts';
@@ -24,6 +25,8 @@ const described: readonly Route[] = [
   decisionsRoute,
   workloadsRoute,
   explainRoute,
+  tokenRoute,
+  keysRoute,
 ];
 
 /** All that can be asked, in the order of the OpenAPI document. */

@@ -42,13 +42,16 @@ export interface ApiOptions {
 export interface Answered {
   readonly decision: string;
   readonly result: ApiReply | ApiProblem;
+  /** Whether problems are told as a token endpoint tells them. */
+  readonly oauth: boolean;
 }
 
 /** All work of one call, the store and workers included. */
 const CALL_MS = 10_000;
 const RETRY = { headers: [['retry-after', '1'] as const] };
 
-type Ready = Pick<Prepared, 'run'>;
+/** What is public needs no line in the audit. */
+type Ready = Pick<Prepared, 'run'> & { readonly recorded?: false };
 
 /**
  * What becomes of the requests of the control port. Each is a line of the audit before anything happens: who, by which
@@ -79,7 +82,7 @@ export class ControlApi {
     const result = await this.#result(request, door, exchange);
     exchange.leave();
     this.#options.answered(exchange.route, result.status);
-    return { decision: exchange.decision, result };
+    return { decision: exchange.decision, result, oauth: exchange.oauth };
   }
 
   /** A request that could not be read, or did not come in time: nothing is known of it but the address of its peer. */
@@ -87,7 +90,7 @@ export class ControlApi {
     const exchange = unreadFrom(from, this.#options.clock());
     await this.#refuse(exchange, problem);
     this.#options.answered(null, problem.status);
-    return { decision: exchange.decision, result: problem };
+    return { decision: exchange.decision, result: problem, oauth: false };
   }
 
   /** Writes what was counted and not told. */
@@ -113,6 +116,9 @@ export class ControlApi {
     if (found instanceof ApiProblem) return found;
     const { route } = found;
     exchange.route = route.name;
+    exchange.oauth = route.oauth === true;
+    const { open } = route;
+    if (open !== undefined) return { run: async () => open(this.#options.parts), recorded: false };
     exchange.action = route.action;
     const snapshot = this.#options.parts.snapshot();
     if (snapshot === null) return ApiProblem.of('policy_unavailable');
@@ -165,12 +171,15 @@ export class ControlApi {
     if (prepared instanceof ApiProblem) return prepared;
     exchange.about = { ...exchange.about, ...prepared.about };
     if (prepared.verdict !== undefined) exchange.verdict = prepared.verdict;
+    exchange.action = prepared.action ?? exchange.action;
+    exchange.resource = prepared.resource ?? exchange.resource;
     if (exchange.verdict?.allowed !== true) return ApiProblem.of('not_permitted');
     if (scope === null) return prepared;
     return { run: () => this.#idempotency.once(scope, digest, call.nowMs, prepared.run) };
   }
 
-  async #carryOut({ run }: Ready, exchange: Exchange): Promise<ApiReply | ApiProblem> {
+  async #carryOut({ run, recorded }: Ready, exchange: Exchange): Promise<ApiReply | ApiProblem> {
+    if (recorded === false) return run();
     if (!(await this.#options.audit(callBody(exchange, null), true))) return ApiProblem.of('audit_unavailable');
     const result = await run();
     if (result instanceof ApiProblem)

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Fault } from '../../base/fault.ts';
-import { type JsonValue, parseStrictJsonBytes } from '../../base/strict-json.ts';
+import { parseStrictJsonBytes } from '../../base/strict-json.ts';
 import { within } from '../../base/within.ts';
+import { readForm } from '../../http/form.ts';
 import { ApiProblem } from './problem.ts';
 
 /** Of a body, whatever it is for. */
@@ -13,15 +14,22 @@ const BODY_MS = 5000;
 export const bringsBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
+/** The media types of bodies: how each is written, and read. */
+const KINDS = {
+  json: { name: 'application/json', read: parseStrictJsonBytes, fault: 'json_invalid' },
+  form: { name: 'application/x-www-form-urlencoded', read: readForm, fault: 'malformed' },
+} as const;
+
 /**
- * The JSON of a request: `application/json` in UTF-8, at most 64 KiB, within five seconds, by the strict reading
- * (`parseStrictJsonBytes`), in which a repeated member is a fault.
+ * What a request brings, in UTF-8, at most 64 KiB, within five seconds: JSON by the strict reading
+ * (`parseStrictJsonBytes`), in which a repeated member is a fault, or a form (`readForm`), in which a repeated parameter is one.
  */
-export async function readBody(request: IncomingMessage): Promise<JsonValue | ApiProblem> {
+export async function readBody(request: IncomingMessage, kind: keyof typeof KINDS): Promise<unknown> {
   const { headers } = request;
-  const type = headers['content-type'] ?? '';
-  if (!/^application\/json *(?:; *charset="?utf-8"?)?$/i.test(type))
-    return ApiProblem.of('media_type', 'send application/json in UTF-8');
+  const { name, read, fault } = KINDS[kind];
+  const [type = '', ...rest] = (headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+  if (type !== name || !['', 'charset=utf-8', 'charset="utf-8"'].includes(rest.join(';')))
+    return ApiProblem.of('media_type', `send ${name} in UTF-8`);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     return ApiProblem.of('media_type', 'send the body without a content-encoding');
@@ -32,8 +40,8 @@ export async function readBody(request: IncomingMessage): Promise<JsonValue | Ap
     ApiProblem.of('timeout', `the body took longer than ${BODY_MS / 1000} s`),
   );
   if (bytes instanceof ApiProblem) return bytes;
-  const json = parseStrictJsonBytes(bytes);
-  return json instanceof Fault ? ApiProblem.of('json_invalid', json.detail) : json;
+  const body = read(bytes);
+  return body instanceof Fault ? ApiProblem.of(fault, body.detail) : body;
 }
 
 const tooLarge = (): ApiProblem => ApiProblem.of('too_large', `at most ${MAX_BODY_BYTES} bytes`);

@@ -10,6 +10,8 @@ import type { Call, Route } from './route.ts';
 
 /** One request on its way, with what becomes known of it. */
 export interface Exchange extends CallRecord {
+  /** Whether problems are told as a token endpoint tells them. */
+  oauth: boolean;
   /** Called at its end. */
   leave: () => void;
 }
@@ -29,6 +31,7 @@ function exchange(time: number, request: CallRecord['request']): Exchange {
     verdict: null,
     revision: null,
     about: {},
+    oauth: false,
     leave: () => {},
   };
 }
@@ -67,8 +70,8 @@ export async function readInput(
     if (bringsBody(request)) return ApiProblem.of('malformed', `${route.method} takes no body here`);
     return { parameters, body: null, idempotencyKey };
   }
-  const json = await readBody(request);
-  if (json instanceof ApiProblem) return json;
-  const body = parseFields(route.body, json, 'body_invalid');
+  const brought = await readBody(request, route.oauth === true ? 'form' : 'json');
+  if (brought instanceof ApiProblem) return brought;
+  const body = parseFields(route.body, brought, 'body_invalid');
   return body instanceof ApiProblem ? body : { parameters, body, idempotencyKey };
 }

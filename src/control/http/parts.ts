@@ -1,4 +1,6 @@
 import type { Fault } from '../../base/fault.ts';
+import type { Refusal } from '../../base/outcome.ts';
+import type { Caller } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { ControlPolicies } from '../../policy/control/decide.ts';
 import type { Scenario } from '../../policy/load/scenario.ts';
@@ -6,6 +8,10 @@ import type { Activity } from '../../state/activity/model.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
 import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
+import type { BoundTask } from '../../task/binding.ts';
+import type { TxnTokenIssuer } from '../../task/options.ts';
+import type { SigningKeys } from '../../token/signing-keys.ts';
+import type { TokenVerifier } from '../../token/verifier.ts';
 
 /** What takes too long for the thread that answers checks. Each gives plain data, or the problem that there is with it. */
 export interface Apart {
@@ -42,6 +48,8 @@ export interface ControlParts {
   readonly tasks: ControlTasks;
   /** Names that an order may not misspell; null while none could be loaded. */
   readonly known: () => RevocableNames | null;
+  /** The token service; null where this process has none. */
+  readonly tokenService: TokenServiceParts | null;
   /** What `GET /state` shows: plain data without secrets. */
   readonly state: () => StateShown;
 }
@@ -57,3 +65,27 @@ export interface StateShown {
   /** The parts of the process, as `/status` has them. */
   readonly parts: Readonly<Record<string, unknown>>;
 }
+
+/** What the token service of this process stands on. */
+export interface TokenServiceParts {
+  /** As which its tokens are read, here and at every sidecar. */
+  readonly issuer: TxnTokenIssuer;
+  readonly tokens: TokenVerifier;
+  /** Null while no key could be read. */
+  readonly keys: () => SigningKeys | null;
+  /** Bounds, in seconds. */
+  readonly maxTokenSeconds: number;
+  readonly maxTaskSeconds: number;
+  /** Workloads in a chain. */
+  readonly maxDepth: number;
+  readonly registry: TaskRegistry;
+  /** Whom a token names that is no task token: a JWT-SVID, or a workload token, for the audience of the control API. */
+  readonly subjectOf: (token: string, inventory: Inventory, nowMs: number) => Promise<Caller | Refusal>;
+  /** Why the task of a token is over: it ended, lapsed or is revoked, or something that it rests on is. Null: it is not. */
+  readonly over: (caller: Caller, held: BoundTask, nowMs: number) => Refusal | null;
+  /** A token went out. */
+  readonly issued: (grant: TokenGrant) => void;
+}
+
+/** What a token is given for. */
+export type TokenGrant = 'start' | 'hand-on' | 'refresh';

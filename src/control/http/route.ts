@@ -41,6 +41,9 @@ export interface Prepared {
   readonly about: Readonly<Record<string, unknown>>;
   /** Of a list, whose items are judged one by one: whether anything in it may be seen. */
   readonly verdict?: ControlDecision;
+  /** What that verdict is about, where the route alone does not say so. */
+  readonly action?: ControlAction;
+  readonly resource?: ControlResource;
   /** Carries it out, once the audit has its line. */
   readonly run: () => Promise<ApiReply | ApiProblem>;
 }
@@ -65,6 +68,10 @@ export interface Route<P extends z.ZodType = z.ZodType, B extends z.ZodType | nu
   readonly problems: readonly ProblemCode[];
   /** Whether it takes an `Idempotency-Key`. */
   readonly idempotent: boolean;
+  /** A token endpoint: it takes a form, and tells problems as RFC 6749 section 5.2 has it. */
+  readonly oauth?: boolean;
+  /** What is public, and given to everybody without a line in the audit. Then nothing else is asked. */
+  readonly open?: (parts: ControlParts) => ApiReply | ApiProblem;
   /** What the call is about; null: a list, whose items are judged one by one. Asked before anything is told. */
   readonly subject: (call: CallOf<P, B>, parts: ControlParts) => Subject | ApiProblem | null;
   /** Judges what only a permitted caller may learn: whether what is named exists, and what the order would hit. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { within } from '../../base/within.ts';
 import type { Answered } from './api.ts';
+import { oauthError } from './oauth-error.ts';
 import { ApiProblem } from './problem.ts';
 
 /** Nothing here is for a browser to keep, to guess at, or to show. */
@@ -10,17 +11,21 @@ const ALWAYS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
-function written({ decision, result }: Answered) {
+function written({ decision, result, oauth }: Answered) {
   const isProblem = result instanceof ApiProblem;
-  const body = `${JSON.stringify(isProblem ? result.document(decision) : result.body)}\n`;
+  const error = isProblem && oauth ? oauthError(result, decision) : null;
+  const document = isProblem ? (error?.document ?? result.document(decision)) : result.body;
+  const body = `${JSON.stringify(document)}\n`;
   const headers: Record<string, string> = {
     ...ALWAYS,
-    'content-type': isProblem ? 'application/problem+json' : 'application/json',
+    // RFC 6749 section 5.1.
+    ...(oauth ? { pragma: 'no-cache' } : {}),
+    'content-type': isProblem && error === null ? 'application/problem+json' : 'application/json',
     'content-length': String(Buffer.byteLength(body)),
     'x-authz-decision': decision,
     ...(isProblem ? Object.fromEntries(result.headers) : {}),
   };
-  return { status: result.status, headers, body };
+  return { status: error?.status ?? result.status, headers, body };
 }
 
 /** Of a body that nobody reads, so much is taken and dropped before the answer, and for so long. */
