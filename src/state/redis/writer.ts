@@ -20,7 +20,7 @@ interface WriterParts {
 export type Unwritten = Extract<OrderResult, { readonly result: 'full' | 'unavailable' }>;
 
 /** What was written, and who has it. */
-export type Written = Extract<OrderResult, { readonly atMs: number }>;
+type Confirmed = Extract<OrderResult, { readonly atMs: number }>;
 
 /** What a script answered, and on which connection. */
 export interface WriterReply {
@@ -58,7 +58,7 @@ export class StoreWriter {
   }
 
   /** Counts the replicas that have what was written: it is unavailable where they are fewer than they must be. */
-  async confirmed(link: Link, result: 'stored' | 'unchanged', atMs: number): Promise<Written | Unwritten> {
+  async confirmed(link: Link, result: 'stored' | 'unchanged', atMs: number): Promise<Confirmed | Unwritten> {
     const { options, feed } = this.#parts;
     const asked = Math.max(options.replicas, feed.head?.replicas ?? 0);
     if (asked === 0) return { result, atMs, replicas: 0, covers: 'store' };
