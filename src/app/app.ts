@@ -29,7 +29,7 @@ import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
-import { startRegistry } from './tasks/registry.ts';
+import { registryReports, startRegistry } from './tasks/registry.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
 import { startTrust } from './trust.ts';
 
@@ -120,7 +120,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const reports = revocationReports(telemetry);
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
-  const registry = begin(await startRegistry(config));
+  const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
@@ -238,6 +238,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const holder = policy.holder;
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
+  metrics.beforeScrape(() => metrics.gauges(registry.gauges(clock())));
   const more = { state, store, revocations, audit, inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
   measureAtScrape(metrics, measured, config, clock);

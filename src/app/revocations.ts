@@ -16,6 +16,7 @@ import type { Reporters } from './changes.ts';
 import type { Part } from './part.ts';
 
 const MAX_SHOWN = 16;
+const NO_KEYS: LiftKeys = { signing: null, trusted: [] };
 
 /** The revocations of the configuration's file, which is watched, and those that are ordered. */
 export interface RevocationsPart extends Part {
@@ -35,6 +36,14 @@ export interface RevocationsPart extends Part {
   onChange(listener: () => void): void;
   /** Those that the store holds; null where they are ordered in this process alone. */
   readonly stored: RedisBook | null;
+  /** The keys that sign what opens, and by which it is believed. */
+  readonly keys: OrderKeys;
+}
+
+/** The keys of `control`, as they are now; `onChange` is told of others. */
+export interface OrderKeys {
+  readonly current: () => LiftKeys;
+  onChange(listener: () => void): void;
 }
 
 /** Who is told of changes. */
@@ -70,6 +79,7 @@ export async function startRevocations(
   return {
     book,
     stored,
+    keys: ordered.keys,
     inForce,
     missing,
     current: (nowMs) => {
@@ -117,18 +127,20 @@ async function startOrdered({ control }: Config, shared: RedisState | null, repo
   if (shared === null) {
     let changes = 0;
     const book = new ProcessBook(() => changes++);
-    return { book, stored: null, missing: () => [], revision: () => String(changes), stop: () => {} };
+    const keys: OrderKeys = { current: () => NO_KEYS, onChange: () => {} };
+    return { book, stored: null, keys, missing: () => [], revision: () => String(changes), stop: () => {} };
   }
-  let changed = () => {};
+  const listeners: (() => void)[] = [];
   const keys = await LiftKeySource.start(control, systemClock, (read, before) => {
     reports.onKeys(read, before);
-    if (!(read instanceof Fault)) changed();
+    if (!(read instanceof Fault)) for (const listener of listeners) listener();
   });
   const stored = await shared.openBook(() => keys.keys, reports.onOrdered);
-  changed = () => stored.keysChanged();
+  listeners.push(() => stored.keysChanged());
   return {
     book: stored,
     stored,
+    keys: { current: () => keys.keys, onChange: (listener: () => void) => void listeners.push(listener) },
     missing: (nowMs: number): readonly string[] => [
       ...(keys.missing ? [`no keys of lifts: ${keys.fault}`] : []),
       // Once they were read, checks that cannot know more are refused with a reason.

@@ -6,6 +6,7 @@ import { MAX_COUNTS, type State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
 import type { StoreEvent, StoreStatus } from '../state/redis/status.ts';
 import { RedisState } from '../state/redis/store.ts';
+import { TASK_BYTES } from '../state/redis/tasks/task-registry.ts';
 import { type Part, timeText } from './part.ts';
 
 /** What outlives a request, running. */
@@ -19,7 +20,7 @@ export interface StatePart extends Part {
 
 /** Opens the state of the configuration. `startedAtMs`: when the process started, in milliseconds since the epoch. */
 export async function startState(
-  { state, limits }: Config,
+  { state, limits, task }: Config,
   startedAtMs: number,
   onEvent: (event: StoreEvent) => void,
 ): Promise<StatePart> {
@@ -28,12 +29,14 @@ export async function startState(
     const status = () => ({ state: { store: 'memory' } });
     return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
-  const { activity, tasks: _tasks, ...server } = state;
+  const { activity, tasks, ...server } = state;
   const options: StoreOptions = {
     ...server,
     maxEntries: limits.rememberedProofs,
     maxCounts: MAX_COUNTS,
     activityBytes: activityBytes(activity),
+    // Where no tasks can be stated, none are registered.
+    taskBytes: task.issuers.length === 0 ? 0 : tasks.all * TASK_BYTES,
   };
   const redis = await RedisState.start({ options, clock: systemClock, onEvent });
   return {

@@ -1,6 +1,6 @@
 import type { MetricRow } from './metric-row.ts';
 import { policyMetricRows } from './policy-metrics-table.ts';
-import { revocationMetricRows } from './revocation-metrics-table.ts';
+import { revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
@@ -42,6 +42,7 @@ export const metricRows = {
   },
   ...policyMetricRows,
   ...revocationMetricRows,
+  ...taskMetricRows,
   authz_trust_bundle_age_seconds: {
     type: 'gauge',
     help: 'Time since the trust bundle was last read successfully; absent before the first time',

@@ -151,7 +151,7 @@ export class Metrics {
   }
 
   /** Counts what has no labels. */
-  counted(name: Extract<NamesOf<'counter'>, `authz_${'activity' | 'engine' | 'revocation'}_${string}`>, by = 1): void {
+  counted(name: NamesOf<'counter'> & `authz_${'activity' | 'engine' | 'revocation' | 'task'}_${string}`, by = 1): void {
     this.#count(name, {}, by);
   }
 

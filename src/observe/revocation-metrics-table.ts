@@ -94,3 +94,77 @@ export const revocationMetricRows = {
     use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they lift nothing',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
+
+/** The metrics of registered tasks. Those of the store are absent, or 0, with the memory store. */
+export const taskMetricRows = {
+  authz_tasks: {
+    type: 'gauge',
+    help: 'Registered tasks that are active',
+    labels: {},
+    unit: 'tasks',
+    use: 'With the row below, compare with `authz_tasks_limit`',
+  },
+  authz_tasks_over: {
+    type: 'gauge',
+    help: 'Registered tasks that have ended or lapsed, and are remembered while a token of them could be accepted',
+    labels: {},
+    unit: 'tasks',
+    use: 'Far above the tasks that are active: tasks are short, and registered for long; give them ends and leases that fit',
+  },
+  authz_tasks_limit: {
+    type: 'gauge',
+    help: 'Maximum of the two rows above together',
+    labels: {},
+    unit: 'tasks',
+    use: '`state.tasks.all`: when it is reached, no task begins, and none is forgotten early. Alert at a half',
+  },
+  authz_tasks_staleness_seconds: {
+    type: 'gauge',
+    help: 'Time since the registered tasks of the store were known to be complete; absent before the first time',
+    labels: {},
+    unit: 'seconds',
+    use: 'Beyond `state.maxStale` requests with a task are refused with `state_unavailable`: alert at half of it',
+  },
+  authz_store_tasks: {
+    type: 'gauge',
+    help: 'Registered tasks that the store holds',
+    labels: {},
+    unit: 'tasks',
+    use: 'Those that nobody has to remember are dropped within some minutes',
+  },
+  authz_store_tasks_bytes: {
+    type: 'gauge',
+    help: 'Bytes that the registered tasks of the store count as, with their leases and ends',
+    labels: {},
+    unit: 'bytes',
+    use: 'Compare with the row below',
+  },
+  authz_store_tasks_limit_bytes: {
+    type: 'gauge',
+    help: 'Maximum of `authz_store_tasks_bytes`',
+    labels: {},
+    unit: 'bytes',
+    use: 'The share of registered tasks in the store',
+  },
+  authz_store_tasks_unreadable: {
+    type: 'gauge',
+    help: 'Registered tasks of the store that could not be read',
+    labels: {},
+    unit: 'tasks',
+    use: 'Alert on any: they permit nothing. Written by a newer version, or by somebody who may not',
+  },
+  authz_task_resyncs_total: {
+    type: 'counter',
+    help: 'Times that all registered tasks of the store were read',
+    labels: {},
+    unit: 'reads',
+    use: 'One at the start and about one a minute; more: connections are lost, or changes were missed',
+  },
+  authz_task_records_rejected_total: {
+    type: 'counter',
+    help: 'Beginnings and leases of tasks in the store that no trusted key signed',
+    labels: {},
+    unit: 'records',
+    use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they open nothing',
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;

@@ -20,6 +20,7 @@ export const storeOptions = (redis: Redis, more: Partial<StoreOptions> = {}): St
   maxCounts: 1000,
   maxStaleMs: 2000,
   activityBytes: 0,
+  taskBytes: 0,
   ...more,
 });
 

@@ -1,5 +1,5 @@
 import type { Registration, TaskRegistry, TaskResult } from '../../src/state/tasks/registry.ts';
-import { type Answer, World, workload } from './world.ts';
+import { type Answer, type MeshConfig, World, workload } from './world.ts';
 import { AGENT, type AskOf, agentByTxn, TTS } from './world-asks.ts';
 
 const HOUR_MS = 3_600_000;
@@ -33,15 +33,15 @@ export async function begun(tasks: TaskRegistry, over: Partial<Registration> = {
   return result.task;
 }
 
-/** A mesh in which the tasks of the Transaction Token Service must be registered. */
+/** Changes a mesh so that the tasks of the Transaction Token Service must be registered. */
+export function requireRegistration({ task }: MeshConfig): void {
+  for (const issuer of task.issuers as Record<string, unknown>[])
+    if (issuer.issuer === TTS) issuer.registration = 'required';
+}
+
+/** A mesh in which they must. */
 export const registeringWorld = (prepare: (folder: string) => void = () => {}): Promise<World> =>
-  World.start({
-    prepare,
-    edit: ({ task }) => {
-      for (const issuer of task.issuers as Record<string, unknown>[])
-        if (issuer.issuer === TTS) issuer.registration = 'required';
-    },
-  });
+  World.start({ prepare, edit: requireRegistration });
 
 /** Ends the agent's task. */
 export const endOf = (tasks: TaskRegistry): Promise<TaskResult> =>

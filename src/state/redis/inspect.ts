@@ -68,7 +68,7 @@ export function judgeServer(facts: ServerFacts, neededBytes: number, replicas: n
   const warnings: readonly (readonly [boolean, string])[] = [
     [
       maxBytes > 0 && maxBytes < neededBytes,
-      `maxmemory is ${mib(maxBytes)}, and limits.rememberedProofs, state.activity and the reserve may take ${mib(neededBytes)}; raise maxmemory, or lower these`,
+      `maxmemory is ${mib(maxBytes)}, and limits.rememberedProofs, state.activity, state.tasks and the reserve may take ${mib(neededBytes)}; raise maxmemory, or lower these`,
     ],
     [
       maxBytes > 0 && usedBytes > FULL_SHARE * maxBytes,

@@ -47,6 +47,8 @@ export interface StoreOptions {
   readonly maxStaleMs: number;
   /** What is kept for lists may take so many bytes. */
   readonly activityBytes: number;
+  /** The same of registered tasks. */
+  readonly taskBytes: number;
 }
 
 /** How far the clocks of the server and of this sidecar may be apart, in milliseconds. */

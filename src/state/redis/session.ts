@@ -245,7 +245,10 @@ export class SessionKeeper {
     if (facts instanceof Fault) return facts;
     const { errors, warnings } = judgeServer(
       facts,
-      stateLoad(0, options.maxEntries + options.maxCounts).byteLimit + options.activityBytes + MAX_ORDERED_BYTES,
+      stateLoad(0, options.maxEntries + options.maxCounts).byteLimit +
+        options.activityBytes +
+        options.taskBytes +
+        MAX_ORDERED_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

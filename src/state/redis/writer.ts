@@ -20,7 +20,7 @@ interface WriterParts {
 export type Unwritten = Extract<OrderResult, { readonly result: 'full' | 'unavailable' }>;
 
 /** What was written, and who has it. */
-export type Confirmed = Extract<OrderResult, { readonly atMs: number }>;
+type Confirmed = Extract<OrderResult, { readonly atMs: number }>;
 
 /** What a script answered, and on which connection. */
 export interface WriterReply {

@@ -1,10 +1,13 @@
+import { MAX_RECORD_BYTES } from '../../store-mirror.ts';
 import { CHANGES, recordKeys } from '../record-scripts.ts';
 import { script } from '../scripts.ts';
 
 /** The keys of all scripts here: the beginning of a task is a record, and its last lease, or its end, marks it. */
 export const TASK_KEYS = recordKeys('tasks', 'tasks:marks');
 
+/** What is too long to be a record or a mark counts as none. */
 const TASKS = `${CHANGES}
+local function short(text) return text and #text <= ${MAX_RECORD_BYTES} and text or nil end
 local function isEnd(mark) return string.find(mark, '^%d+ 0 ') ~= nil end
 local function isLater(mark, held)
   if isEnd(held) then return false end
@@ -19,9 +22,9 @@ local function mark(record, text) put(marks, redis.sha1hex(record), text) end
  * 1 history, 2 field, 3 record, 4 most records, 5 most bytes.
  */
 export const REGISTER = script(`${TASKS}
-local before = redis.call('HGET', records, ARGV[2])
+local before = short(redis.call('HGET', records, ARGV[2]))
 if before then
-  local beforeMark = markOf(before)
+  local beforeMark = short(markOf(before))
   if endOf(before, beforeMark) > now then return {'held', before, beforeMark or ''} end
   if beforeMark then drop(marks, redis.sha1hex(before), beforeMark) end
 elseif redis.call('HLEN', records) >= tonumber(ARGV[4]) or not roomFor(ARGV[3], ARGV[5]) then
@@ -39,7 +42,7 @@ return {'stored'}
  */
 export const EXTEND = script(`${TASKS}
 if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end
-local held = markOf(ARGV[3])
+local held = short(markOf(ARGV[3]))
 if held and isEnd(held) then return {'over', held} end
 if tonumber(ARGV[5]) <= now then return {'lapsed'} end
 mark(ARGV[3], ARGV[4])
@@ -66,7 +69,7 @@ for i = 4, #ARGV, 4 do
     put(records, field, record)
     changed = true
   end
-  local held = markOf(record)
+  local held = short(markOf(record))
   if text ~= '' and held ~= text and (not held or isLater(text, held)) then
     mark(record, text)
     changed = true

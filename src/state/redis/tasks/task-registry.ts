@@ -25,7 +25,7 @@ import { Beginnings } from './beginnings.ts';
 import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
 /** What one task may take in a store, with its lease or its end: measured, and rounded up. */
-const TASK_BYTES = 2048;
+export const TASK_BYTES = 2048;
 /** Those of a store that holds more than this many times its limit are not followed. */
 const MOST_TIMES = 2;
 
@@ -113,9 +113,9 @@ export class RedisTaskRegistry implements TaskRegistry {
 
   /** Why nobody knows which tasks are active at `nowMs`; null: it is known. */
   unknown(nowMs: number): string | null {
-    if (this.#mirror.overflowed) return 'the store holds more tasks than it may';
-    const staleMs = this.#feed.stalenessMs(nowMs);
-    if (staleMs === null) return `the tasks of the store were not read yet: ${this.#feed.fault}`;
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unread;
+    const staleMs = this.#feed.stalenessMs(nowMs)!;
     if (staleMs <= this.#parts.options.maxStaleMs) return null;
     return `the tasks of the store are ${Math.round(staleMs)} ms old: ${this.#feed.fault || 'it does not answer'}`;
   }
@@ -141,8 +141,8 @@ export class RedisTaskRegistry implements TaskRegistry {
 
   async register(asked: Registration, keptMs: number, nowMs: number): Promise<TaskResult> {
     const judge = () => judgeOrder(this.#mirror.table, asked, this.#parts.limits, this.#begins, nowMs);
-    const unknown = this.unknown(nowMs);
-    if (unknown !== null) return unavailable(unknown);
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unavailable(unread);
     let judged = judge();
     if (judged.result === 'new') {
       const { signing } = this.#parts.keys();
@@ -158,8 +158,8 @@ export class RedisTaskRegistry implements TaskRegistry {
   }
 
   async heartbeat(key: TaskKey, by: string, nowMs: number): Promise<TaskResult> {
-    const unknown = this.unknown(nowMs);
-    if (unknown !== null) return unavailable(unknown);
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unavailable(unread);
     const task = this.lookup.find(key.issuer, key.id);
     const record = this.#mirror.recordOf(fieldOf(key));
     if (task === null || record === null) return { result: 'unknown' };
@@ -211,6 +211,13 @@ export class RedisTaskRegistry implements TaskRegistry {
     this.#upkeep.stop();
     this.#writer.close();
     await this.#feed.stop();
+  }
+
+  /** Why nothing can be ordered: what is a little old is enough, since the store judges by what it has. */
+  #unread(nowMs: number): string | null {
+    if (this.#mirror.overflowed) return 'the store holds more tasks than it may';
+    const isRead = this.#feed.stalenessMs(nowMs) !== null;
+    return isRead ? null : `the tasks of the store were not read yet: ${this.#feed.fault}`;
   }
 
   /** Writes a beginning; 'held' where the store has another one by its name, which is known then. */
