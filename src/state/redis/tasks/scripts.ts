@@ -15,14 +15,15 @@ local function mark(record, text) put(marks, redis.sha1hex(record), text) end
 `;
 
 /**
- * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'full' or 'history'. ARGV:
+ * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name, empty where they are too long;
+ * 'full' or 'history'. ARGV:
  * 1 history, 2 field, 3 record, 4 most records, 5 most bytes.
  */
 export const REGISTER = script(`${TASKS}
 local before = redis.call('HGET', records, ARGV[2])
 if before then
   local beforeMark = markOf(before)
-  if endOf(before, beforeMark) > now then return {'held', before, beforeMark or ''} end
+  if endOf(before, beforeMark) > now then return {'held', short(before), short(beforeMark or '')} end
   if beforeMark then drop(marks, redis.sha1hex(before), beforeMark) end
 elseif redis.call('HLEN', records) >= tonumber(ARGV[4]) or not roomFor(ARGV[3], ARGV[5]) then
   return {'full'}
@@ -40,7 +41,7 @@ return {'stored'}
 export const EXTEND = script(`${TASKS}
 if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end
 local held = markOf(ARGV[3])
-if held and isEnd(held) then return {'over', held} end
+if held and isEnd(held) then return {'over', short(held)} end
 if tonumber(ARGV[5]) <= now then return {'lapsed'} end
 mark(ARGV[3], ARGV[4])
 note(ARGV[2])
