@@ -65,6 +65,7 @@ export function startActivity(
       metrics.counted('authz_activity_write_failures_total');
       if (isNew) log.warn('store takes nothing for lists', { detail });
     },
+    onDisagreement: (detail) => log.warn('store lists disagree', { detail }),
   });
   const { writer } = redis;
   return {
@@ -76,7 +77,7 @@ export function startActivity(
       metrics.gauges({ authz_activity_waiting: waiting, authz_activity_waiting_limit: MAX_WAITING_DECISIONS });
     },
     missing: () => [],
-    status: () => ({ activity: { fault: writer.fault?.detail ?? null } }),
+    status: () => ({ activity: { fault: writer.fault?.detail ?? null, warning: writer.warning } }),
     stop: () => writer.stop(LAST_WRITE_MS),
   };
 }

@@ -51,6 +51,11 @@ export const messages = {
     fields: ['detail'],
     use: 'Correct what `detail` names before the store refuses',
   },
+  'store lists disagree': {
+    level: 'warn',
+    fields: ['detail'],
+    use: 'Write the same `state.activity` in all processes of the store: who keeps less drops what the others keep. One line for each new difference',
+  },
   'store takes nothing for lists': {
     level: 'warn',
     fields: ['detail'],

@@ -51,7 +51,7 @@ test('a full book refuses by entries, by bytes and by subject, keeps what it has
   assert.equal([...few.all()].length, 2);
   assert.equal((await few.revoke(orderOf('r-3'), NOW + 20)).result, 'stored');
   const small = new ProcessBook(() => {}, { bytes: 4096 });
-  assert.equal((await small.revoke(orderOf('r-1', { reason: 'x'.repeat(2000) }), NOW)).result, 'full');
+  assert.equal((await small.revoke(orderOf('r-1', { reason: 'x'.repeat(4000) }), NOW)).result, 'full');
   assert.equal((await small.revoke(orderOf('r-1'), NOW)).result, 'stored');
   const crowded = new ProcessBook();
   const results = await Promise.all(

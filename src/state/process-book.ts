@@ -21,7 +21,6 @@ export class ProcessBook implements RevocationBook {
   readonly #maxBytes: number;
   readonly #onChange: () => void;
   readonly #table = new RevocationTable();
-  #bytes = 0;
 
   /** `onChange` is called after what applies has changed. */
   constructor(onChange: () => void = () => {}, limits: { readonly entries?: number; readonly bytes?: number } = {}) {
@@ -55,7 +54,6 @@ export class ProcessBook implements RevocationBook {
     const detail = this.#table.crowded(order.subject) ?? this.#full(asked, nowMs);
     if (detail !== null) return { result: 'full', detail };
     this.#table.add(asked, 0);
-    this.#bytes += bytesOf(asked);
     this.#onChange();
     return done('stored', nowMs);
   }
@@ -64,7 +62,6 @@ export class ProcessBook implements RevocationBook {
     const revocation = this.#table.get(id);
     if (revocation === null) return { result: 'unknown' };
     this.#table.remove(revocation);
-    this.#bytes -= bytesOf(revocation);
     this.#onChange();
     return done('stored', atMs);
   }
@@ -73,17 +70,19 @@ export class ProcessBook implements RevocationBook {
   #full(asked: OrderedRevocation, nowMs: number): string | null {
     if (this.#hasRoom(asked)) return null;
     this.#table.dropEnded(nowMs);
-    this.#bytes = [...this.#table.values()].reduce((sum, revocation) => sum + bytesOf(revocation), 0);
     if (this.#hasRoom(asked)) return null;
-    return `there are ${this.#table.size} of at most ${this.#maxEntries} revocations, in ${this.#bytes} of ${this.#maxBytes} bytes`;
+    return `there are ${this.#table.size} of at most ${this.#maxEntries} revocations, in ${this.#bytes()} of ${this.#maxBytes} bytes`;
   }
 
-  #hasRoom(asked: OrderedRevocation): boolean {
-    return this.#table.size < this.#maxEntries && this.#bytes + bytesOf(asked) <= this.#maxBytes;
+  #hasRoom({ record }: OrderedRevocation): boolean {
+    return this.#table.size < this.#maxEntries && this.#bytes(1) + Buffer.byteLength(record) <= this.#maxBytes;
+  }
+
+  /** What all entries take, and so many more without their texts. */
+  #bytes(more = 0): number {
+    return this.#table.bytes + ENTRY_BYTES * (this.#table.size + more);
   }
 }
-
-const bytesOf = ({ record }: OrderedRevocation): number => ENTRY_BYTES + 2 * record.length;
 
 const done = (result: 'stored' | 'unchanged', atMs: number): OrderResult => ({
   result,

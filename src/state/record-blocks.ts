@@ -19,6 +19,11 @@ export class RecordBlocks {
   #liveBytes = 0;
   #blockBytes = 0;
 
+  /** Of all texts together. */
+  get bytes(): number {
+    return this.#liveBytes;
+  }
+
   get(entry: number): string {
     const { block, offset, length } = this.#columns;
     const start = offset[entry]!;

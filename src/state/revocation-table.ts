@@ -28,6 +28,11 @@ export class RevocationTable implements RevocationLookup {
     return this.#entries - this.#free.length;
   }
 
+  /** Of all records together. */
+  get bytes(): number {
+    return this.#records.bytes;
+  }
+
   get empty(): boolean {
     return this.size === 0;
   }

@@ -86,6 +86,8 @@ test('what would be hit is told, and nothing is changed', async () => {
   const dry = (body: object) => ask({ method: 'POST', path, body: { until, reason: 'tested', ...body } });
   assert.equal((await dry({ workload: workload(LEDGER) })).json.summary, 'refuses 1 workload, 0 live tasks');
   assert.equal((await dry({ under: workload('/ns/agents') })).json.summary, 'refuses 3 workloads, 0 live tasks');
+  // Who was seen and has an entry of its own counts once.
+  assert.equal((await dry({ owner: 'payments' })).json.summary, 'refuses 3 workloads, 0 live tasks');
   for (const subject of [
     { key: 'k'.repeat(43) },
     { certificate: `sha256:${'0'.repeat(64)}` },

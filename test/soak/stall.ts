@@ -73,7 +73,8 @@ async function longestPieces(scope: (n: number) => string): Promise<readonly num
   return longest;
 }
 
-async function longestPiece(work: () => Promise<void>): Promise<number> {
+/** The longest time on the CPU of this thread between two turns of the event loop, while some work is under way. */
+export async function longestPiece(work: () => Promise<void>): Promise<number> {
   const cpuMs = (): number => {
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1000;

@@ -68,7 +68,7 @@ export function storedActivity(
   more: Partial<ActivityLimits> = {},
   clock: Clock = systemClock,
 ) {
-  const seen = { omitted: 0, dropped: 0, failures: 0, faults: [] as string[] };
+  const seen = { omitted: 0, dropped: 0, failures: 0, faults: [] as string[], warnings: [] as string[] };
   const activity = new RedisActivity({
     limits: { ...limits, ...more },
     store: state,
@@ -81,6 +81,7 @@ export function storedActivity(
       seen.failures++;
       if (isNew) seen.faults.push(detail);
     },
+    onDisagreement: (warning) => seen.warnings.push(warning),
   });
   t.after(() => activity.writer.stop(0));
   return { activity, seen };

@@ -39,8 +39,9 @@ export async function hitsOf(
     case 'under':
       return ofPrefix(first, inventory, activity, slices);
     case 'owner': {
-      const listed = await listedWhere(inventory, (_, owner) => owner === first, slices);
-      return listed instanceof ApiProblem ? listed : withSeen(listed, ({ owner }) => owner === first, activity, true);
+      const seen = await seenWhere(({ owner }) => owner === first, activity);
+      const counted = await withListed(seen.workloads, inventory, (_, owner) => owner === first, slices);
+      return counted instanceof ApiProblem ? counted : { workloads: counted, tasks: seen.tasks, known: true };
     }
     case 'task':
       return ofTask(first, second, activity, tasks.registry.lookup.find(first, second));
@@ -78,8 +79,9 @@ async function ofPrefix(
     const whole = end === -1 ? longer : longer.slice(0, end);
     return ApiProblem.of('prefix_not_whole', `nothing lies below ${prefix} by whole segments; did you mean ${whole}?`);
   }
-  const listed = await listedWhere(inventory, isBelow, slices);
-  return listed instanceof ApiProblem ? listed : withSeen(listed, ({ workload }) => isBelow(workload), activity, known);
+  const seen = await seenWhere(({ workload }) => isBelow(workload), activity);
+  const counted = await withListed(seen.workloads, inventory, isBelow, slices);
+  return counted instanceof ApiProblem ? counted : { workloads: counted, tasks: seen.tasks, known };
 }
 
 /** The first entry that begins with this text. */
@@ -91,34 +93,36 @@ function firstOf(inventory: Inventory, text: string): string | null {
   return null;
 }
 
-/** The workloads with an entry of their own that this holds for. */
-async function listedWhere(
+/**
+ * How many workloads that is, with those that have an entry of their own for which this holds: there may be a million, so that
+ * none of them is kept. Of `seen` those are dropped that have one.
+ */
+async function withListed(
+  seen: Set<string>,
   inventory: Inventory,
   holds: (id: string, owner: string) => boolean,
   slices: Slices,
-): Promise<ReadonlySet<string> | ApiProblem> {
-  const found = new Set<string>();
+): Promise<number | ApiProblem> {
+  let listed = 0;
   for (const { entry, scope, owner } of inventory.entries()) {
     if (slices.due && !(await slices.pause()))
       return ApiProblem.of('overloaded', 'the inventory is too large to count');
-    if (scope === 'id' && holds(entry, owner)) found.add(entry);
+    if (scope !== 'id' || !holds(entry, owner)) continue;
+    listed++;
+    seen.delete(entry);
   }
-  return found;
+  return listed + seen.size;
 }
 
-async function withSeen(
-  listed: ReadonlySet<string>,
-  holds: (use: LastUse) => boolean,
-  activity: Activity,
-  known: boolean,
-): Promise<Hits> {
-  const workloads = new Set(listed);
+/** The workloads that were seen for which this holds, and how many live tasks they have. */
+async function seenWhere(holds: (use: LastUse) => boolean, activity: Activity) {
+  const workloads = new Set<string>();
   const tasks = await tasksWhere(activity, (use) => {
     if (!holds(use)) return false;
     workloads.add(use.workload);
     return true;
   });
-  return { workloads: workloads.size, tasks: tasks?.size ?? null, known };
+  return { workloads, tasks: tasks?.size ?? null };
 }
 
 async function ofTask(

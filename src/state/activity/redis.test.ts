@@ -60,6 +60,37 @@ test('what several sidecars kept is one list for each, newest first, page by pag
   assert.deepEqual(await redis.admin('XLEN', 'authz:{test}:allows'), String(50));
 });
 
+test('processes that keep less or more than another one say so, until all keep the same', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis));
+  const [one, other] = [new TestClock(Date.now()), new TestClock(Date.now())];
+  const first = storedActivity(t, state, {}, one);
+  const same = storedActivity(t, state, {}, other);
+  const AGREED = 'authz:{test}:activity';
+  const warning = (sidecar: typeof first, clock: TestClock, text: string | null) => {
+    clock.advance(30_000);
+    return until(`the warning ${text}`, () => (sidecar.activity.writer.warning === text ? true : null));
+  };
+  await until('a look', async () => {
+    for (const clock of [one, other]) clock.advance(30_000);
+    return (await redis.admin('GET', AGREED)) === '' ? null : true;
+  });
+  assert.deepEqual([first.seen.warnings, same.seen.warnings], [[], []]);
+  const own = 'denials 3000, allows 50, oneAllowIn 10, workloads 100';
+  const text = `state.activity is not the same in all processes of the store: ${own} here, `;
+  const third = new TestClock(Date.now());
+  const less = storedActivity(t, state, { denials: 10 }, third);
+  const lower = own.replace('3000', '10');
+  await warning(less, third, `${text.replace('3000', '10')}${own} elsewhere`);
+  assert.equal(await redis.admin('GET', AGREED), lower);
+  await warning(first, one, `${text}${lower} elsewhere`);
+  await less.activity.writer.stop(0);
+  await warning(first, one, null);
+  await redis.admin('SETRANGE', AGREED, '20000000', 'x');
+  await warning(same, other, `${text}something else elsewhere`);
+  assert.deepEqual(first.seen.warnings, [`${text}${lower} elsewhere`]);
+});
+
 test('a list is narrowed, and a filter that matches nothing is bounded in work', { skip }, async (t) => {
   const redis = await Redis.of(t);
   const { activity } = await sidecar(t, redis);

@@ -113,3 +113,10 @@ for _, name in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], '+', 'BYLEX', 'LIMI
 end
 return read
 `);
+
+/** Writes what a process keeps, and gives what was written before it; empty where that was nothing. KEYS: the place. ARGV: the text. */
+export const AGREE = script(`
+local before = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1])
+return before and string.sub(before, 1, 128) or ''
+`);

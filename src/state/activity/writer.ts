@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import type { Link, Reply } from '../redis/link.ts';
+import { Agreement } from './agreement.ts';
 import type { ActivityLimits, DecisionSummary } from './model.ts';
 import { type Batch, Outbox } from './outbox.ts';
 import { KEEP } from './scripts.ts';
@@ -31,6 +32,8 @@ export interface WriterOptions {
   readonly onDropped: (decisions: number) => void;
   /** A write failed: why, and whether it is not for what the last one failed. It may have been made all the same. */
   readonly onFailure: (fault: Fault, isNew: boolean) => void;
+  /** Another process of the store keeps more or less for lists. */
+  readonly onDisagreement: (warning: string) => void;
 }
 
 /** Writes what is kept to the store, once a second and by size, one write at a time. Nobody waits for it. */
@@ -38,6 +41,7 @@ export class ActivityWriter {
   readonly #options: WriterOptions;
   readonly #keys: readonly string[];
   readonly #outbox: Outbox;
+  readonly #agreement: Agreement;
   #writing: Promise<void> | null = null;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #cancel = () => {};
@@ -45,12 +49,14 @@ export class ActivityWriter {
   #fault: Fault | null = null;
 
   constructor(options: WriterOptions, onTick: (nowMs: number) => void) {
-    const { store, clock, onDropped } = options;
+    const { limits, store, clock, onDropped, onDisagreement } = options;
     this.#options = options;
     this.#keys = ['denials', 'allows', 'uses', 'uses:names', 'uses:times'].map((name) => store.key(name));
     this.#outbox = new Outbox(onDropped);
+    this.#agreement = new Agreement(limits, store.key('activity'), onDisagreement);
     const tick = () => {
       this.#begin();
+      this.#agreement.look(store.link, clock.now());
       onTick(clock.now());
       this.#cancel = clock.after(WRITE_EVERY_MS, tick);
     };
@@ -75,6 +81,11 @@ export class ActivityWriter {
   /** Why the last write failed; null where it did not. */
   get fault(): Fault | null {
     return this.#fault;
+  }
+
+  /** What another process of the store keeps, where that is not the same; else null. */
+  get warning(): string | null {
+    return this.#agreement.warning;
   }
 
   add(result: DecisionSummary['result'], text: string): void {

@@ -32,12 +32,10 @@ local function head()
   local bytes = tonumber(redis.call('HGET', meta, 'bytes') or 0)
   return {known or '', id, now, replicas, seq, redis.call('HLEN', records), redis.call('HLEN', marks), bytes}
 end
+local function short(text) return text and #text > ${MAX_RECORD_BYTES} and '' or text end
 local function add(reply, record)
-  local mark = record and markOf(record) or false
-  if record and #record > ${MAX_RECORD_BYTES} then record = '' end
-  if mark and #mark > ${MAX_RECORD_BYTES} then mark = '' end
-  reply[#reply + 1] = record
-  reply[#reply + 1] = mark
+  reply[#reply + 1] = short(record)
+  reply[#reply + 1] = short(record and markOf(record) or false)
 end
 `;
 

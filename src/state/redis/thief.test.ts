@@ -3,11 +3,15 @@ import { type TestContext, test } from 'node:test';
 import { denial, good, storedActivity } from '../../../test/support/activity.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
+import { signs } from '../../../test/support/redis-books.ts';
+import { registryOf } from '../../../test/support/redis-registries.ts';
 import { sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
+import { registration } from '../../../test/support/registering.ts';
 import { until } from '../../../test/support/until.ts';
 import { type MeshConfig, World, workload } from '../../../test/support/world.ts';
 import { agentByDpop, LEDGER, ledgerReads, READER, svidToken } from '../../../test/support/world-asks.ts';
 import { Fault } from '../../base/fault.ts';
+import { fieldOf } from '../tasks/task-record.ts';
 import { Link } from './link.ts';
 
 const skip = noRedis;
@@ -27,6 +31,10 @@ async function victim(t: TestContext) {
   const keys = async (pattern: string) => (await redis.admin('KEYS', pattern)).split('\n').filter((key) => key !== '');
   return { redis, world, keys };
 }
+
+/** Bytes that a server sent so far. */
+const sentBy = async (redis: Redis): Promise<number> =>
+  Number(/^total_net_output_bytes:(\d+)/m.exec(await redis.admin('INFO', 'stats'))?.[1]);
 
 test('who deletes a used proof can use it again while it is valid, and not longer', { skip }, async (t) => {
   const { redis, world, keys } = await victim(t);
@@ -77,12 +85,26 @@ test('who writes a history of any length makes nobody read it, and gets a new hi
   const redis = await Redis.of(t);
   const { state } = await sidecarState(t, storeOptions(redis, { namespace: 'default' }));
   const before = state.history();
-  const sent = async () => Number(/^total_net_output_bytes:(\d+)/m.exec(await redis.admin('INFO', 'stats'))?.[1]);
-  const sentBefore = await sent();
+  const sentBefore = await sentBy(redis);
   await redis.admin('SETRANGE', HISTORY, '20000000', 'x');
   await until('a new history', () => (state.history().id === before.id ? null : true));
   assert.ok((await redis.admin('STRLEN', HISTORY)).length <= 3);
-  assert.ok((await sent()) - sentBefore < 1_000_000);
+  assert.ok((await sentBy(redis)) - sentBefore < 1_000_000);
+});
+
+test('who writes a task of any length in the place of one that begins makes nobody read it', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { registry } = await registryOf(t, storeOptions(redis), { keys: signs });
+  await until('the tasks of the store', () => (registry.unknown(Date.now()) === null ? true : null));
+  const order = registration();
+  const ends = String(Date.now() + 3_600_000);
+  const script = "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. string.rep('x', 20000000))";
+  await redis.admin('EVAL', script, '1', 'authz:{test}:tasks', fieldOf(order), ends);
+  const before = await sentBy(redis);
+  const { result } = await registry.register(order, 60_000, Date.now());
+  assert.equal(result, 'unavailable');
+  assert.ok((await sentBy(redis)) - before < 1_000_000);
 });
 
 test('who makes the store answer at any length has the connection ended, and no memory', { skip }, async (t) => {
