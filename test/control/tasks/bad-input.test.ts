@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { type ControlAsk, OPERATOR } from '../../support/control-world.ts';
 import { type ShownTask, startTaskWorld, taskOrder } from '../../support/task-calls.ts';
 import { workload } from '../../support/world.ts';
-import { AGENT, ORCHESTRATOR, TTS } from '../../support/world-asks.ts';
+import { AGENT, AS, ORCHESTRATOR, TTS } from '../../support/world-asks.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -18,7 +18,12 @@ let world: Awaited<ReturnType<typeof startTaskWorld>>;
 let parent: ShownTask;
 
 before(async () => {
-  world = await startTaskWorld();
+  world = await startTaskWorld({
+    edit: ({ task }) => {
+      for (const issuer of task.issuers as Record<string, unknown>[])
+        if (issuer.issuer === AS) issuer.trustDomains = ['partner.example'];
+    },
+  });
   const order = taskOrder({ id: 'parent', workloads: [workload(OPERATOR)], until: at(30 * MINUTE_MS) });
   parent = (await world.start(OPERATOR, order)).json.task as ShownTask;
 });
@@ -74,6 +79,12 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
     /no purpose of the inventory is called reconcile-invoises/,
   ],
   [
+    'a workload that its issuer may not speak of',
+    () => ({ issuer: AS }),
+    'issuer_exceeded',
+    /which is of another trust domain/,
+  ],
+  [
     'a purpose that its issuer may not state',
     () => ({ purpose: 'customer-care' }),
     'issuer_exceeded',
@@ -126,7 +137,7 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
   ],
   [
     'a parent of another issuer',
-    () => ofParent({ parent: { issuer: 'https://as.prod.example', id: 'parent' } }),
+    () => ofParent({ parent: { issuer: AS, id: 'parent' } }),
     'subject_unknown',
     /is not registered/,
   ],
