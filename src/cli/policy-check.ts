@@ -35,7 +35,7 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
     ...policies.flatMap(({ json, remark }) => pathNotes(json).map(remark)),
     ...noteworthy(policies, loaded.snapshot.inventory, sources.settings),
     ...keyNotes(policies),
-    ...noteworthyControl(control, loaded.snapshot.inventory),
+    ...noteworthyControl(control, loaded.snapshot.inventory, sources.settings),
   ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   const called = permittedByControl(idle.workloads, control, loaded.snapshot, engine);

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { controlSources } from '../../test/support/control-policies.ts';
 import { estate, settings, sourcesOf } from '../../test/support/policy.ts';
 import { Engine, newInstance } from '../policy/decide/engine.ts';
 import { install } from '../policy/load/load.ts';
 import { validate } from '../policy/load/validate.ts';
 import type { PolicySettings } from '../policy/text/sources.ts';
 import { formatProblem } from '../source/problem.ts';
-import { noteworthy } from './notes.ts';
-import { readPolicies } from './read-policies.ts';
+import { noteworthy, noteworthyControl } from './notes.ts';
+import { readControlPolicies, readPolicies } from './read-policies.ts';
 
 const cedar = newInstance();
 const inventory = estate
@@ -17,12 +18,17 @@ const inventory = estate
   )
   .replace('resources:\n', '  - { under: "spiffe://prod.example/ns/batch", owner: platform, kind: job }\nresources:\n');
 
-/** The notes on one policy; fails where it would not be served. */
+/** The notes on one policy, of requests or of the control API; fails where it would not be served. */
 function notes(policy: string, more: Partial<PolicySettings> = {}): string[] {
   const text = `@id("p") ${policy};`;
+  const isControl = text.includes('Control::');
   const sources = sourcesOf(
-    { 'a.cedar': text },
-    { inventory: { file: 'inventory.yaml', text: inventory }, settings: { ...settings, ...more } },
+    isControl ? { 'b.cedar': '@id("q") permit (principal, action, resource);' } : { 'a.cedar': text },
+    {
+      inventory: { file: 'inventory.yaml', text: inventory },
+      settings: { ...settings, ...more },
+      ...(isControl ? { control: controlSources({ 'a.cedar': text }) } : {}),
+    },
   );
   const validated = validate(sources, cedar, 0);
   assert.ok(!Array.isArray(validated), JSON.stringify(validated));
@@ -30,13 +36,19 @@ function notes(policy: string, more: Partial<PolicySettings> = {}): string[] {
   try {
     const loaded = install(engine, sources, validated);
     assert.ok('snapshot' in loaded);
-    return noteworthy(readPolicies(sources, cedar), loaded.snapshot.inventory, sources.settings).map(formatProblem);
+    const known = loaded.snapshot.inventory;
+    const found = isControl
+      ? noteworthyControl(readControlPolicies(sources, cedar), known, sources.settings)
+      : noteworthy(readPolicies(sources, cedar), known, sources.settings);
+    return found.map(formatProblem);
   } finally {
     engine.close();
   }
 }
 
 const who = 'principal in Mesh::Group::"finance-agents"';
+const start = (clause: string): string =>
+  `permit (principal in Control::Group::"finance-agents", action == Control::Action::"start", resource) when { ${clause} }`;
 const permit = (clause: string): string => `permit (${who}, action, resource) when { ${clause} }`;
 const forbid = (clause: string): string => `forbid (principal, action, resource) when { ${clause} }`;
 
@@ -168,6 +180,18 @@ const noted: [what: string, policy: string, at: string, note: RegExp][] = [
     'Mesh::Credential',
     /nothing authenticates by api-key/,
   ],
+  [
+    'a task of an issuer that nobody configured',
+    start('context.issuer == "https://other.example"'),
+    '"https://other.example"',
+    /no issuer of tasks is called 'https:\/\/other\.example'/,
+  ],
+  [
+    'what every workload may at the control API',
+    'permit (principal is Control::Workload, action == Control::Action::"start", resource)',
+    '@id',
+    /p permits this to every workload of the inventory/,
+  ],
 ];
 
 suite('policy check notes', () => {
@@ -191,6 +215,11 @@ suite('policy check notes', () => {
     ['a path above an api', forbid('resource in Mesh::Path::"payments.internal/api"')],
     ['a path on a host without apis', forbid('resource in Mesh::Path::"docs.internal/guide"')],
     ['a workload with an entry of its own', forbid('principal == Mesh::Workload::"spiffe://partner.example/ns/shop"')],
+    ['a task of an issuer that is configured', start('context.issuer == "https://tts.prod.example"')],
+    [
+      'what every workload may about tasks of its own',
+      'permit (principal is Control::Workload, action, resource is Control::Task) when { resource has startedBy && resource.startedBy == principal }',
+    ],
     ['an issuer that is configured', permit('context has task && context.task.issuer == "https://tts.prod.example"')],
     [
       'a night whose two ends are joined by ||',

@@ -36,7 +36,11 @@ export function noteworthy(
 }
 
 /** The same of control policies. */
-export function noteworthyControl(policies: readonly ReadPolicy[], inventory: Inventory): readonly Problem[] {
+export function noteworthyControl(
+  policies: readonly ReadPolicy[],
+  inventory: Inventory,
+  settings: PolicySettings,
+): readonly Problem[] {
   return policies
     .filter(({ guardrail }) => !guardrail)
     .flatMap((policy) => {
@@ -48,6 +52,7 @@ export function noteworthyControl(policies: readonly ReadPolicy[], inventory: In
       const isForPersons = principal.op === 'is' && principal.entity_type === 'Control::Person';
       return [
         ...literalNotes(policy, inventory),
+        ...[...expressions(policy.json)].flatMap((node) => issuerNotes(policy, node, 'context.issuer', settings)),
         ...(effect === 'permit' && isOpen ? [policy.remark(`${policy.id} permits this to ${EVERY_WORKLOAD}`)] : []),
         ...(isForPersons ? [policy.remark(`${policy.id} never applies: no person signs in yet`)] : []),
       ];
@@ -112,21 +117,30 @@ function workloadNote(id: string, inventory: Inventory): string | null {
 }
 
 /** Strings that are compared with what tokens and callers state, and ranges that hold nothing. */
-function comparisonNotes(policy: ReadPolicy, { known }: Inventory, { taskIssuers }: PolicySettings): Problem[] {
+function comparisonNotes(policy: ReadPolicy, { known }: Inventory, settings: PolicySettings): Problem[] {
   return [...expressions(policy.json)].flatMap((node) => {
     const range = emptyRange(node);
     if (range !== null) return [problemAtWord(policy, [range.word], range.note)];
     const purposes = comparedWith(node, 'context.declared.purpose').filter((name) => !known.purposes.has(name));
-    const issuers = comparedWith(node, 'context.task.issuer').filter((name) => taskIssuers?.includes(name) === false);
     const purposeNote = (name: string): string =>
       `no purpose is called '${name}', though a caller may declare it; correct it, or list it under purposes`;
-    const issuerNote = (name: string): string =>
-      `no issuer of tasks is called '${name}'; correct it, or configure it under task.issuers`;
     return [
       ...purposes.map((name) => problemAtString(policy, name, purposeNote(name))),
-      ...issuers.map((name) => problemAtString(policy, name, issuerNote(name))),
+      ...issuerNotes(policy, node, 'context.task.issuer', settings),
     ];
   });
+}
+
+/** Issuers of tasks that this fact is compared with, and that are not configured. */
+function issuerNotes(policy: ReadPolicy, node: Node, fact: string, { taskIssuers }: PolicySettings): Problem[] {
+  const unknown = comparedWith(node, fact).filter((name) => taskIssuers?.includes(name) === false);
+  return unknown.map((name) =>
+    problemAtString(
+      policy,
+      name,
+      `no issuer of tasks is called '${name}'; correct it, or configure it under task.issuers`,
+    ),
+  );
 }
 
 /** Facts that this release gets from nowhere. */

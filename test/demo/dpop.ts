@@ -7,7 +7,8 @@ import { AGENT, allowed, type DemoEstate, denied, type Row, type Stage, send } f
 
 const ORIGIN = `https://${PAYMENTS}`;
 const PATH = '/api/invoices/42';
-const issuer = new TaskIssuer(TRUST_DOMAIN);
+/** The one whose task tokens the demo's sidecar believes. */
+export const issuer = new TaskIssuer(TRUST_DOMAIN);
 const holder = makeKey();
 
 /** Lets the sidecar believe an issuer of access tokens, and ask for a nonce in each proof. */

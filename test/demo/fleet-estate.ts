@@ -9,8 +9,8 @@ import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { Redis } from '../support/redis.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { ending } from '../support/started.ts';
-import { believeAccessTokens } from './dpop.ts';
 import type { DemoEstate } from './rows.ts';
+import { believeBegunTasks, type Reach } from './tasks.ts';
 
 /** Two sidecars, each with an Envoy in front of the same service, the Redis that they share, and a control process. */
 export const Fleet = { start };
@@ -30,7 +30,7 @@ async function start() {
       envoy: 'uds',
       prepare: (dir, ca) => {
         writeFileSync(join(dir, 'nonces'), `${randomBytes(32).toString('base64')}\n`);
-        const { task } = believeAccessTokens(dir, ca) as { task: object };
+        const { task } = believeBegunTasks(dir, ca) as { task: object };
         const nonce = { required: true, secretFile: './nonces' };
         const { publicKey, privateKey } = generateKeyPairSync('ed25519');
         writeFileSync(join(dir, 'control.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
@@ -67,17 +67,21 @@ async function start() {
 const AUTHZ = '/ns/platform/sa/authz';
 const OPERATOR = '/ns/platform/sa/operator';
 
-/** A process that answers no checks and takes orders over TLS, beside the first sidecar; and how the operator reaches it. */
+/** A process that answers no checks and takes orders over TLS, beside the first sidecar; and how callers reach it. */
 async function startControl({ dir, ca, config, svid }: Estate['base']) {
   const file = (name: string, text: string): string => {
     writeFileSync(join(dir, name), text, { mode: 0o600 });
     return join(dir, name);
   };
-  const [own, operator] = [svid(AUTHZ), svid(OPERATOR)];
+  const own = svid(AUTHZ);
   const files = { certificate: file('authz.crt', own.pem), key: file('authz.key', own.pkcs8Pem) };
   const whole = { ...config, control: { key: './control.key' } };
   const { url, stop } = await startControlProcess(dir, whole, { tls: { files } });
-  const proof = ['--cert', file('operator.crt', operator.pem), '--key', file('operator.key', operator.pkcs8Pem)];
   const server = ['--ca', file('ca.pem', pemBundle(ca)), '--server-id', workload(AUTHZ)];
-  return { reach: ['--control', url, ...proof, ...server], stop };
+  const reachAs: Reach = (path) => {
+    const [name, caller] = [path.slice(path.lastIndexOf('/') + 1), svid(path)];
+    const proof = ['--cert', file(`${name}.crt`, caller.pem), '--key', file(`${name}.key`, caller.pkcs8Pem)];
+    return ['--control', url, ...proof, ...server];
+  };
+  return { reach: reachAs(OPERATOR), reachAs, stop };
 }

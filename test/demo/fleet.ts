@@ -6,8 +6,7 @@ import { cedarExtAuthz } from './ordering.ts';
 import { heading, type Played, play } from './play.ts';
 import { allowed, denied, LEDGER, type Row, type Stage, send } from './rows.ts';
 import { table } from './table.ts';
-
-const GAUGE = 'authz_revocations';
+import { agentTasks, asking, ofTask } from './tasks.ts';
 
 /**
  * Two sidecars with one Redis, each behind an Envoy of its own, and a control process: what one of them has seen used, the
@@ -52,15 +51,29 @@ function fleetRows({ estates, control }: Fleet): readonly FleetRow[] {
   const path = '/api/invoices/42';
   const ledger = { who: 'ledger (service)', task: '–', request: `GET ${path}`, expected: allowed };
   const reads = async ({ estate }: Stage) => send(estate.envoy, await estate.svid(LEDGER), { path });
+  /** Once both sidecars know of so many. */
+  const known = async (gauge: string, count: number): Promise<void> => {
+    for (const { sidecar } of estates)
+      await until('the order', async () => ((await sidecar.metric(gauge)) === count ? true : null));
+  };
   /** An order of the operator, and the request once both sidecars know of it. */
   const after =
     (revocations: number, ...order: readonly string[]) =>
     async (stage: Stage) => {
       await cedarExtAuthz(...order, '--reason', 'shown in the demo', ...control.reach);
-      for (const { sidecar } of estates)
-        await until('the order', async () => ((await sidecar.metric(GAUGE)) === revocations ? true : null));
+      await known('authz_revocations', revocations);
       return await reads(stage);
     };
+  const tasks = agentTasks(control.reachAs);
+  /** What the agent orders about its task, and its request once both sidecars know of it. */
+  const within = (active: number, order: () => Promise<unknown>) => async (stage: Stage) => {
+    await order();
+    await known('authz_tasks', active);
+    return await tasks.ask('t-42', stage);
+  };
+  const again = (stage: Stage) => tasks.ask('t-42', stage);
+  const begun = { ...ofTask, request: `${asking}, task begun`, expected: allowed };
+  const ended = { ...ofTask, request: `${asking}, task ended`, expected: denied('task_ended') };
   const revoked = { ...ledger, request: `GET ${path}, revoked`, expected: denied('revoked_workload') };
   const lifted = { ...ledger, request: `GET ${path}, lifted` };
   const replayed = denied('task_proof_replayed', 401);
@@ -76,5 +89,9 @@ function fleetRows({ estates, control }: Fleet): readonly FleetRow[] {
     { at: 2, ...revoked, play: reads },
     { at: 1, ...lifted, play: after(0, 'lift', 'INC-2042') },
     { at: 2, ...lifted, play: reads },
+    { at: 1, ...begun, play: within(1, () => tasks.begin('t-42')) },
+    { at: 2, ...begun, play: again },
+    { at: 1, ...ended, play: within(0, () => tasks.end('t-42')) },
+    { at: 2, ...ended, play: again },
   ];
 }

@@ -5,6 +5,7 @@ import {
   OPERATOR,
   startControlWorld,
 } from './control-world.ts';
+import { requireRegistration } from './registering.ts';
 import { workload } from './world.ts';
 import { AGENT, ORCHESTRATOR, TTS } from './world-asks.ts';
 
@@ -58,8 +59,7 @@ export async function startTaskWorld(options: ControlWorldOptions = {}) {
     policies: POLICIES,
     ...options,
     edit: (config) => {
-      for (const issuer of (config.task as { issuers: Record<string, unknown>[] }).issuers)
-        if (issuer.issuer === TTS) issuer.registration = 'required';
+      requireRegistration(config);
       options.edit?.(config);
     },
   });

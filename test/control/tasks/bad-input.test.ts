@@ -3,18 +3,27 @@ import { after, before, test } from 'node:test';
 import { type ControlAsk, OPERATOR } from '../../support/control-world.ts';
 import { type ShownTask, startTaskWorld, taskOrder } from '../../support/task-calls.ts';
 import { workload } from '../../support/world.ts';
-import { AGENT, ORCHESTRATOR, TTS } from '../../support/world-asks.ts';
+import { AGENT, AS, ORCHESTRATOR, TTS } from '../../support/world-asks.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const at = (ms: number): string => new Date(Date.now() + ms).toISOString();
 const ids = (count: number): string[] => Array.from({ length: count }, (_, n) => workload(`/ns/batch/sa/job-${n}`));
 
+/** SPIFFE IDs of so many characters each. */
+const long = (count: number, chars: number): string[] =>
+  Array.from({ length: count }, (_, n) => workload(`/ns/batch/sa/${n}-`).padEnd(chars, 'x'));
+
 let world: Awaited<ReturnType<typeof startTaskWorld>>;
 let parent: ShownTask;
 
 before(async () => {
-  world = await startTaskWorld();
+  world = await startTaskWorld({
+    edit: ({ task }) => {
+      for (const issuer of task.issuers as Record<string, unknown>[])
+        if (issuer.issuer === AS) issuer.trustDomains = ['partner.example'];
+    },
+  });
   const order = taskOrder({ id: 'parent', workloads: [workload(OPERATOR)], until: at(30 * MINUTE_MS) });
   parent = (await world.start(OPERATOR, order)).json.task as ShownTask;
 });
@@ -27,6 +36,7 @@ const good: readonly (readonly [name: string, order: () => object])[] = [
   ['as it is', () => ({})],
   ['the longest id', () => ({ id: 'i'.repeat(256) })],
   ['sixteen workloads', () => ({ workloads: ids(16) })],
+  ['workloads of 8 KiB together', () => ({ workloads: long(4, 2048) })],
   ['no id', () => ({ id: undefined })],
   ['the longest lease', () => ({ leaseSeconds: 86_400 })],
   ['the shortest lease', () => ({ leaseSeconds: 1 })],
@@ -56,7 +66,7 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
     'an unknown issuer',
     () => ({ issuer: 'https://tts.prod.exmaple' }),
     'subject_unknown',
-    /no issuer of tasks is called https:\/\/tts\.prod\.exmaple/,
+    /no issuer of tasks that begin here is called https:\/\/tts\.prod\.exmaple/,
   ],
   ['an issuer of callers', () => ({ issuer: 'https://ci.example' }), 'subject_unknown', /no issuer of tasks/],
   ['an id of control characters', () => ({ id: 'a\nb' }), 'body_invalid', /\/id/],
@@ -69,6 +79,12 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
     /no purpose of the inventory is called reconcile-invoises/,
   ],
   [
+    'a workload that its issuer may not speak of',
+    () => ({ issuer: AS }),
+    'issuer_exceeded',
+    /which is of another trust domain/,
+  ],
+  [
     'a purpose that its issuer may not state',
     () => ({ purpose: 'customer-care' }),
     'issuer_exceeded',
@@ -76,6 +92,12 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
   ],
   ['no workload', () => ({ workloads: [] }), 'body_invalid', /names nobody/],
   ['seventeen workloads', () => ({ workloads: ids(17) }), 'body_invalid', /\/workloads/],
+  [
+    'workloads of more than 8 KiB together',
+    () => ({ workloads: long(5, 1640) }),
+    'body_invalid',
+    /8192 characters together/,
+  ],
   ['a workload twice', () => ({ workloads: [workload(AGENT), workload(AGENT)] }), 'body_invalid', /twice/],
   [
     'a workload that is no SPIFFE ID',
@@ -115,7 +137,7 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
   ],
   [
     'a parent of another issuer',
-    () => ofParent({ parent: { issuer: 'https://as.prod.example', id: 'parent' } }),
+    () => ofParent({ parent: { issuer: AS, id: 'parent' } }),
     'subject_unknown',
     /is not registered/,
   ],

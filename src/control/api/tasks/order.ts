@@ -24,6 +24,8 @@ export interface TaskOrder {
 }
 
 const MAX_WORKLOADS = 16;
+/** Of their SPIFFE IDs together: a line of the audit holds them, and so does each record of the task. */
+const MAX_WORKLOAD_CHARS = 8192;
 /** However often it is extended, somebody looks at it again within a month. */
 const LONGEST_MS = 30 * 24 * 3_600_000;
 
@@ -52,6 +54,10 @@ export const taskOrderSchema = z
       .min(1, 'names nobody who may carry it')
       .max(MAX_WORKLOADS)
       .refine((ids) => new Set(ids.map((one) => one.text)).size === ids.length, 'names a workload twice')
+      .refine(
+        (ids) => ids.reduce((sum, one) => sum + one.text.length, 0) <= MAX_WORKLOAD_CHARS,
+        `names workloads of more than ${MAX_WORKLOAD_CHARS} characters together`,
+      )
       .describe('The SPIFFE IDs of those that may carry it.'),
     owner: text.optional().describe('A team that owns one of the workloads; left out: that of the first.'),
     parent: z
@@ -106,7 +112,7 @@ export function taskOrderProblem(
   const rules = issuers.get(issuer);
   if (rules === undefined)
     return unknown(
-      `no issuer of tasks is called ${issuer}; name one of task.issuers, or spiffe://TRUST-DOMAIN for JWT-SVIDs`,
+      `no issuer of tasks that begin here is called ${issuer}; name one of task.issuers that is not built in, or spiffe://TRUST-DOMAIN for JWT-SVIDs`,
     );
   const wider = inventory.widerPurposes(purpose);
   if (wider === null) return unknown(`no purpose of the inventory is called ${purpose}`);

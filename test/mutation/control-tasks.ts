@@ -1,0 +1,60 @@
+import { globSync } from 'node:fs';
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each rule of tasks at the control API have a test? One guard after another is deleted, and one condition after another is
+ * weakened; the tests, which ask a real sidecar over TLS, must notice.
+ */
+
+const sources = [
+  ...globSync('src/control/api/tasks/*.ts', { cwd: root }),
+  'src/policy/control/registered.ts',
+  'src/control/http/api.ts',
+];
+const tests = [...globSync('test/control/tasks/*.test.ts', { cwd: root }), 'test/control/rights.test.ts'];
+
+const conditions: readonly Condition[] = [
+  ['http/api.ts', '[subject.resource, ...(subject.more ?? [])]', '[subject.resource]'],
+  ['control/registered.ts', 'workloads, startedBy: by', 'workloads: null, startedBy: by'],
+  ['control/registered.ts', 'startedBy: by', 'startedBy: null'],
+  ['tasks/change.ts', 'controlTask(tasks, named.issuer, named.id)', "controlTask(tasks, '', '')"],
+  ['tasks/change.ts', 'tasks.find(above.issuer, above.id)?.parent ?? null', 'null'],
+  ['tasks/change.ts', 'above.issuer === task.issuer && ', ''],
+  ['tasks/change.ts', " && lookup.stateOf(other, nowMs) === 'active'", ''],
+  ['tasks/list.ts', 'seeing.maySee(controlTask(tasks, issuer, id))', 'true'],
+  ['tasks/list.ts', 'task.workloads.includes(workload)', 'true'],
+  ['tasks/list.ts', 'task.purpose === purpose', 'true'],
+  ['tasks/list.ts', 'stateNow(task) === state', 'true'],
+  ['tasks/order.ts', '[purpose, ...wider].some', '[purpose].some'],
+  ['tasks/order.ts', 'owner !== null && !owners.has(owner)', 'false'],
+  ['tasks/order.ts', 'new Set(ids.map((one) => one.text)).size === ids.length', 'true'],
+  ['tasks/order.ts', '<= MAX_WORKLOAD_CHARS', '> 0'],
+  ['tasks/order.ts', " && parsed.path !== ''", ''],
+  ['tasks/order.ts', 'purpose === parent.purpose || ', ''],
+  ['tasks/order.ts', 'inventory.widerPurposes(purpose)?.includes(parent.purpose) === true', 'true'],
+  ['tasks/start.ts', " && may('view', parent).allowed", ''],
+  ['tasks/start.ts', 'owner: owner ?? ownerOfFirst', 'owner: ownerOfFirst'],
+  ['tasks/view.ts', "state === 'active' && isRevoked", 'isRevoked'],
+];
+
+process.exitCode = await runMutation({
+  name: 'control-tasks',
+  mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)).filter(isOfTasks),
+  conditions,
+  tests,
+  near: (file) => {
+    const first = /order/.test(file)
+      ? /bad-input/
+      : /api\.ts|registered/.test(file)
+        ? /attacks/
+        : /tasks\.test|bad-input/;
+    return tests.filter((test) => first.test(test));
+  },
+  explained: {},
+});
+
+/** Of the way of every call only what tasks brought along. */
+function isOfTasks({ file, what }: { readonly file: string; readonly what: string }): boolean {
+  return file !== 'src/control/http/api.ts' || what.includes('subject.more');
+}
