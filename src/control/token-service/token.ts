@@ -31,6 +31,7 @@ const answer = z.object({
   expires_in: z.int().describe('Seconds.'),
   scope: z.string(),
   task: z.object({
+    key: z.string().describe('Names it in the paths of `/tasks`.'),
     issuer: z.string(),
     id: z.string(),
     ends: z.string().describe('ISO 8601: no refresh goes beyond.'),
