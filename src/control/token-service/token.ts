@@ -56,6 +56,7 @@ export const tokenRoute = route({
     'target_invalid',
     'task_over',
     'certificate_missing',
+    'not_found',
     'full',
   ],
   idempotent: false,
@@ -99,7 +100,7 @@ export const keysRoute = route({
   answers: {
     200: { what: 'A JWK Set (RFC 7517), for everybody', schema: z.looseObject({ keys: z.array(z.looseObject({})) }) },
   },
-  problems: [],
+  problems: ['not_found', 'state_unavailable'],
   idempotent: false,
   open: ({ tokenService }) => {
     if (tokenService === null) return ApiProblem.of('not_found', 'this process has no token service');
