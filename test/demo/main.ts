@@ -6,6 +6,7 @@ import { needRedis } from '../support/redis-binary.ts';
 import { dpopRows } from './dpop.ts';
 import { curlLines, summary } from './epilogue.ts';
 import { playFleet } from './fleet.ts';
+import { handingRows, issueTasks } from './handing.ts';
 import { controlListener, orderRows, reachBySvid, takeOrders } from './ordering.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
@@ -14,7 +15,7 @@ import { readRevocations, revocationRows } from './revoking.ts';
 import { LEDGER, rows } from './rows.ts';
 import { playSpire } from './spire.ts';
 import { table } from './table.ts';
-import { believeBegunTasks, taskRows } from './tasks.ts';
+import { taskRows } from './tasks.ts';
 
 /** `npm run demo [-- --keep] [-- --spire] [-- --fleet]`: exit code 0 only if every answer was right. */
 const flag = { type: 'boolean', default: false } as const;
@@ -31,10 +32,18 @@ if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
 const estate = await Estate.start({
   envoy: 'uds',
   listen: controlListener,
-  prepare: (dir, ca) => ({ ...believeBegunTasks(dir, ca), ...readRevocations(dir, ca), ...takeOrders(dir, ca) }),
+  prepare: (dir, ca) => ({ ...issueTasks(dir, ca), ...readRevocations(dir, ca), ...takeOrders(dir, ca) }),
 });
 // The last two rows kill the sidecar and bring it back.
-const all = rows.toSpliced(-2, 0, ...dpopRows(), ...revocationRows(), ...taskRows(reachBySvid), ...orderRows());
+const all = rows.toSpliced(
+  -2,
+  0,
+  ...dpopRows(),
+  ...revocationRows(),
+  ...taskRows(reachBySvid),
+  ...handingRows(reachBySvid),
+  ...orderRows(),
+);
 const openEnvoy = await estate.base.envoy('test-permissive', estate.upstream);
 try {
   say(

@@ -12,6 +12,7 @@ import { type Block, blocks, type Page, page, pages, prose, repository } from '.
 const played: readonly { readonly page: string; readonly info: RegExp; readonly by: string }[] = [
   { page: 'README.md', info: /^(sh|cedar|json|text)$/, by: 'test/docs/readme.test.ts' },
   { page: 'README.md', info: /^yaml$/, by: 'test/docs/attach.test.ts' },
+  { page: 'docs/agents.md', info: /^((sh|python|ts) agent|sh next)$/, by: 'test/docs/agents.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {

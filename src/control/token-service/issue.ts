@@ -1,3 +1,4 @@
+import { shownKey } from '../../state/tasks/key.ts';
 import type { TaskResult } from '../../state/tasks/registry.ts';
 import type { TokenServiceParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
@@ -54,7 +55,7 @@ export async function issue(
     token_type: 'N_A',
     expires_in: grant.expiresAt - now,
     scope: grant.scopes.join(' '),
-    task: { ...key, ends: new Date(grant.endsAt * 1000).toISOString(), lease },
+    task: { key: shownKey(key), ...key, ends: new Date(grant.endsAt * 1000).toISOString(), lease },
   };
   return { status: 200, body };
 }

@@ -31,6 +31,7 @@ const answer = z.object({
   expires_in: z.int().describe('Seconds.'),
   scope: z.string(),
   task: z.object({
+    key: z.string().describe('Names it in the paths of `/tasks`.'),
     issuer: z.string(),
     id: z.string(),
     ends: z.string().describe('ISO 8601: no refresh goes beyond.'),
@@ -55,6 +56,7 @@ export const tokenRoute = route({
     'target_invalid',
     'task_over',
     'certificate_missing',
+    'not_found',
     'full',
   ],
   idempotent: false,
@@ -98,7 +100,7 @@ export const keysRoute = route({
   answers: {
     200: { what: 'A JWK Set (RFC 7517), for everybody', schema: z.looseObject({ keys: z.array(z.looseObject({})) }) },
   },
-  problems: [],
+  problems: ['not_found', 'state_unavailable'],
   idempotent: false,
   open: ({ tokenService }) => {
     if (tokenService === null) return ApiProblem.of('not_found', 'this process has no token service');

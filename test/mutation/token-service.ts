@@ -1,0 +1,45 @@
+import { globSync } from 'node:fs';
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each check of the token service have a test? In a copy of the sources, one guard after another is deleted, and one
+ * condition after another is weakened; the tests must notice. A word picks the files whose path holds it.
+ */
+const [word = ''] = process.argv.slice(2);
+const sources = globSync(
+  ['src/control/token-service/*.ts', 'src/http/form.ts', 'src/token/signing-keys.ts', 'src/check/registered.ts'],
+  { cwd: root },
+).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
+const quick = globSync(['src/control/token-service/*.test.ts', 'src/token/signing-keys.test.ts'], { cwd: root });
+const slow = ['test/control/token-service.test.ts', 'test/cases/registered.test.ts'];
+
+const conditions: readonly Condition[] = [
+  ['grant.ts', 'Math.min(before.endsAt, now + lifetimeSeconds)', 'now + lifetimeSeconds'],
+  ['grant.ts', 'Math.min(endsAt, before.expiresAt)', 'endsAt'],
+  ['grant.ts', 'Math.min(latest, now + rules.maxTokenSeconds)', 'latest'],
+  ['grant.ts', 'Math.min(endsAt, now + rules.maxTokenSeconds)', 'endsAt'],
+  ['grant.ts', '[...before, actor.text]', '[actor.text]'],
+  ['grant.ts', 'scopes: request.scopes, endsAt', 'endsAt'],
+  ['claims.ts', 'req_wl: chain.at(-1) ?? originator', 'req_wl: originator'],
+  ['claims.ts', '({ sub, act: nested })', '({ sub })'],
+  ['claims.ts', "task.scopes.filter((scope) => scope !== '')", 'task.scopes'],
+  ['permitted.ts', 'answers.find(({ verdict }) => !verdict.allowed) ?? answers.at(-1)!', 'answers.at(-1)!'],
+  ['permitted.ts', 'answers.find(({ verdict }) => !verdict.allowed) ?? answers.at(-1)!', 'answers[0]!'],
+  ['plan.ts', 'actor.trustDomain !== issuer.audience || ', ''],
+  ['issue.ts', "kind === 'refresh' && task.leaseMs !== null", 'false'],
+  ['registered.ts', 'source.handedOn(task) ? ids : ids.slice(-1)', 'ids.slice(-1)'],
+  ['registered.ts', 'source.handedOn(task) ? ids : ids.slice(-1)', 'ids'],
+];
+
+/** What no test can notice, each with its reason. */
+const explained: Readonly<Record<string, string>> = {};
+
+process.exitCode = await runMutation({
+  name: 'token-service',
+  mutants: sources.flatMap((file) => [...weakenedGuards(root, file, conditions)]),
+  conditions: word === '' ? conditions : [],
+  tests: [...quick, ...slow],
+  near: (file) => quick.filter((test) => test.startsWith(file.split('/').slice(0, -1).join('/'))),
+  explained,
+});
