@@ -152,7 +152,7 @@ export class TaskLoad {
     add(1);
     if (Math.random() < 0.2 && first.giveBack !== null) {
       // With a retry that was permitted too, nothing is given back.
-      if (retried === null) add(-1);
+      if (retried?.outcome !== 'permitted') add(-1);
       first.giveBack();
     }
     return 'permitted';
