@@ -32,10 +32,8 @@ export function budgetsOf(
   if (backing.length === 0) return NOTHING;
   const tasks = source.current(nowMs);
   if (tasks instanceof Fault) return new Refusal('state_unavailable', tasks.detail);
-  if (tasks.size === 0) return NOTHING;
   const limited = limitedTasks(tasks, backing);
   if (limited instanceof Refusal) return limited;
-  if (limited.length === 0) return NOTHING;
   const history = source.history();
   const old = limited.find(({ registeredAtMs }) => registeredAtMs < history.sinceMs);
   if (old !== undefined)

@@ -44,7 +44,6 @@ export class Entries {
   /** Why this owner may not have so many more, or null. */
   fault(owner: string, more: number): string | null {
     if (more === 0) return null;
-    if (this.#entries.size + more > this.#limit) return `more than ${this.#limit} keys are remembered`;
     const own = this.#byOwner.get(owner) ?? 0;
     const share = shareOf(this.#limit, this.#entries.size - own);
     return own + more > share ? `the caller would take more than ${share} of ${this.#limit} keys` : null;

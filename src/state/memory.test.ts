@@ -48,6 +48,14 @@ test('B36: a key is remembered for its whole window, to the last millisecond', a
   assert.equal(state.load.entries, 1);
 });
 
+test('a retry comes before its own deadline, whatever others wait for', () => {
+  const state = memory();
+  state.claim([claim('a')], { ...another(1), deadline: NOW + 9000 }, NOW);
+  state.claim([claim('b')], use, NOW);
+  assert.equal(state.claim([claim('b')], use, NOW + 200).result, 'same');
+  assert.equal(state.claim([claim('b')], use, NOW + 201).result, 'replayed');
+});
+
 test('a full memory refuses, drops no live key, and recovers by itself', async () => {
   const state = memory(2);
   state.claim([claim('a', NOW + 1000)], by('a'), NOW);

@@ -177,12 +177,11 @@ export class MemoryState implements State {
   }
 
   #dropCount(entry: string): void {
-    const counted = this.#counts.get(entry);
-    if (counted === undefined) return;
+    const { key } = this.#counts.get(entry)!;
     this.#counts.delete(entry);
-    const left = (this.#members.get(counted.key) ?? 0) - 1;
-    if (left > 0) this.#members.set(counted.key, left);
-    else this.#members.delete(counted.key);
+    const left = (this.#members.get(key) ?? 0) - 1;
+    if (left > 0) this.#members.set(key, left);
+    else this.#members.delete(key);
   }
 }
 

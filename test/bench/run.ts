@@ -13,7 +13,7 @@ import { revocationFigures } from './revocations.ts';
 import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
-import { stateFigures } from './state.ts';
+import { budgetFigures, stateFigures } from './state.ts';
 
 const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
   what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
@@ -23,8 +23,8 @@ npm run bench -- hits [SEED]
   how many verdicts are remembered in a mixed load
 npm run bench -- starts [N]
   what a start takes, and the first checks after it
-npm run bench -- state [revocations] [--rounds N] [--checks N]
-  what a proof costs with the memory and with a shared store, and how soon and at what cost revocations of a store hold
+npm run bench -- state [proofs|budgets|revocations] [--rounds N] [--checks N]
+  what a proof costs with the memory and with a shared store, what a budget costs, and how soon and at what cost revocations of a store hold
 npm run bench -- against COMMIT [--rounds N] [--checks N]
   what a check costs here and at that commit
 --record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
@@ -71,8 +71,15 @@ async function dispatch(): Promise<number> {
       return await starts(await build(folder));
     case 'state': {
       const proofs = { rounds: number(values.rounds, 5), checks: Number(values.checks) / 10 };
-      const good = argument === 'revocations' || (await stateFigures(proofs));
-      return (await revocationFigures({ ...proofs, checks: Number(values.checks) })) && good ? 0 : 1;
+      const parts = {
+        proofs: () => stateFigures(proofs),
+        budgets: () => budgetFigures(proofs),
+        revocations: () => revocationFigures({ ...proofs, checks: Number(values.checks) }),
+      };
+      let good = true;
+      for (const [name, figures] of Object.entries(parts))
+        if (argument === undefined || argument === name) good = (await figures()) && good;
+      return good ? 0 : 1;
     }
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { systemClock } from '../../src/base/clock.ts';
@@ -6,10 +6,13 @@ import { RedisState } from '../../src/state/redis/store.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { proofTime, secondAfterStart } from '../support/proof-time.ts';
 import { Redis } from '../support/redis.ts';
+import { signs } from '../support/redis-books.ts';
+import { openRegistry } from '../support/redis-registries.ts';
 import { claimOn, storeOptions } from '../support/redis-states.ts';
+import { begun } from '../support/registering.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { encode } from '../support/world.ts';
-import { agentByDpop, askerOf } from '../support/world-asks.ts';
+import { agentByDpop, agentByTxn, askerOf } from '../support/world-asks.ts';
 import { makeWorldKeys, writeMesh } from '../support/world-keys.ts';
 import { micros, type Spread, spread } from './figures.ts';
 import { drive, type Spent } from './load/drive.ts';
@@ -65,6 +68,55 @@ export async function stateFigures({ rounds, checks }: { rounds: number; checks:
     await shared.stop();
     await redis.remove();
     folders.forEach(removeFolder);
+  }
+}
+
+/** What budgets cost a check, in CPU of a sidecar with a store: rounds of tasks with all of them, with one, and with none, in turn. */
+export async function budgetFigures({ rounds, checks }: { rounds: number; checks: number }): Promise<boolean> {
+  const keys = makeWorldKeys();
+  const redis = await Redis.start();
+  await redis.age('default');
+  const dir = temporaryFolder();
+  writeMesh(dir, keys);
+  const { registry, stop } = await openRegistry(storeOptions(redis, { namespace: 'default' }), { keys: signs });
+  const [none, most] = [{ calls: null, writes: null, resources: null }, 1_000_000_000];
+  const kinds = [
+    ['no budget', none],
+    ['a budget of calls', { ...none, calls: most }],
+    ['budgets of calls and resources', { ...none, calls: most, resources: most }],
+  ] as const;
+  for (const [id, budgets] of kinds) await begun(registry, { id: id.replaceAll(' ', '-'), budgets });
+  await stop();
+  writeFileSync(join(dir, 'orders.pem'), signs.trusted[0]!.export({ type: 'spki', format: 'pem' }));
+  const { listen: _, audit: __, ...config } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8'));
+  const state = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeout: '5s' };
+  const limits = { ...config.limits, rememberedProofs: 1_000_000, concurrentChecks: 4096 };
+  const control = { trustedKeys: ['orders.pem'] };
+  const sidecar = await Sidecar.start({ dir, tcp: true, config: { ...config, state, limits, control } });
+  try {
+    const { check, pid } = sidecar;
+    if (!('port' in check)) throw new Error('the sidecar listens on a socket');
+    const server = { name: 'a sidecar', port: check.port, pid, stop: sidecar.stop };
+    const spent = kinds.map(([name]) => {
+      const claims = { txn: name.replaceAll(' ', '-') };
+      const asked = agentByTxn({ claims })(askerOf(keys));
+      return { name, ask: () => encode(asked), rounds: [] as Spent[] };
+    });
+    for (let round = 0; round <= rounds; round++) {
+      for (const { ask, rounds: list } of spent) {
+        const one = await drive(server, ask, { checks }, 'allow');
+        if (round > 0) list.push(one);
+      }
+    }
+    for (const { name, rounds: list } of spent) {
+      const [lowest, median, highest] = spread(list.map(micros)).map((value) => value.toFixed(1));
+      process.stdout.write(`bench a check in a task with ${name}: ${median} CPU µs (${lowest} to ${highest})\n`);
+    }
+    return spent.every(({ rounds: list }) => list.every(({ wrong }) => wrong === 0));
+  } finally {
+    await sidecar.stop();
+    await redis.remove();
+    removeFolder(dir);
   }
 }
 

@@ -14,7 +14,7 @@ const sources = globSync(
   [
     'src/state/file/*.ts',
     'src/state/{revocation,revocations,revocation-entry,revocation-names,redemption}.ts',
-    'src/check/{revoked,recall,redeem}.ts',
+    'src/check/{revoked,recall,redeem,budgets}.ts',
   ],
   { cwd: root },
 ).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
@@ -22,13 +22,27 @@ const quick = globSync(
   [
     'src/state/file/*.test.ts',
     'src/state/{revocation-names,process-book,memory}.test.ts',
-    'src/check/{recall,redeem,revoked}.test.ts',
+    'src/check/{recall,redeem,revoked,budgets}.test.ts',
   ],
   { cwd: root },
 );
-const slow = ['test/cases/revocations.test.ts', 'test/cases/revocations-carriers.test.ts'];
+const slow = [
+  'test/cases/budgets.test.ts',
+  'test/cases/revocations.test.ts',
+  'test/cases/revocations-carriers.test.ts',
+];
 
 const conditions: readonly Condition[] = [
+  ['check/budgets.ts', 'registeredAtMs < history.sinceMs', 'false'],
+  ['check/budgets.ts', "...(effect === 'write' ? of('writes', null) : []),", "...of('writes', null),"],
+  ['check/budgets.ts', "...(effect === 'write' ? of('writes', null) : []),", ''],
+  ['check/budgets.ts', "...of('calls', null),", ''],
+  ['check/budgets.ts', 'resource.apis.at(-1)', 'resource.apis[0]'],
+  ['check/budgets.ts', 'above < MAX_TASK_DEPTH ?', 'true ?'],
+  ['check/budgets.ts', '[issuer, id, registeredAtMs]', '[issuer, id]'],
+  ['check/budgets.ts', '[issuer, id, registeredAtMs]', '[id, registeredAtMs]'],
+  ['check/budgets.ts', '[issuer, id, registeredAtMs]', '[issuer, registeredAtMs]'],
+  ['check/budgets.ts', '`${name}:${kind}`', 'name'],
   ['check/revoked.ts', ' + backdatingSeconds(trustDomain)', ''],
   ['check/revoked.ts', ', ...(token === null ? [] : [ofToken]), ...ofTasks]', ', ...ofTasks]'],
   [

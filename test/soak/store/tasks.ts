@@ -24,7 +24,11 @@ const RESOURCES = 5;
 const LIVE = 8;
 const ENDED = 400;
 const TASK_MS = 600_000;
+/** Between two tasks that begin, at least. */
+const BEGIN_EVERY_MS = 20;
 const DEADLINE_MS = 1000;
+const LOOK_EVERY_MS = 20;
+const KNOWN_WAITS = 100;
 
 /** A task as its agents see it: what was permitted, and not given back. */
 interface Counted {
@@ -54,6 +58,7 @@ export class TaskLoad {
   #running = true;
   #workers: Promise<unknown> = Promise.resolve();
   #made = 0;
+  #begunAt = 0;
   readonly counts = new Map<Outcome, number>();
   readonly faults: string[] = [];
   calls = 0;
@@ -102,19 +107,27 @@ export class TaskLoad {
   async served(): Promise<boolean> {
     const task = await this.#begin();
     if (task === null) return false;
+    // The others know it a little later.
+    for (let waits = 0; waits < KNOWN_WAITS && !this.#knows(task); waits++) await pause(LOOK_EVERY_MS);
     for (const sidecar of this.#sidecars) if ((await this.#call(sidecar, task)) !== 'permitted') return false;
     return true;
   }
 
+  #knows({ id }: Counted): boolean {
+    return this.#sidecars.every(({ registry: { lookup } }) => lookup.find(issuer, id) !== null);
+  }
+
+  /** Agents begin another task when nothing is left of one, and not faster than a control process would let them. */
   async #agent(): Promise<void> {
-    const live = this.#tasks.slice(-LIVE);
-    if (live.length < LIVE || Math.random() < 0.05) await this.#begin();
-    const task = any(Math.random() < 0.9 ? live : this.#tasks);
-    if (task !== undefined) await this.#call(any(this.#sidecars)!, task);
+    const task = any(Math.random() < 0.9 ? this.#tasks.slice(-LIVE) : this.#tasks);
+    const outcome = task === undefined ? null : await this.#call(any(this.#sidecars)!, task);
+    if (outcome === 'permitted' || Date.now() - this.#begunAt < BEGIN_EVERY_MS) return;
+    this.#begunAt = Date.now();
+    await this.#begin();
   }
 
   async #begin(): Promise<Counted | null> {
-    const id = `${this.#name}-${this.#made++}`;
+    const id = `${this.#name.replaceAll(/[^\w-]/g, '-')}-${this.#made++}`;
     const order = registration({ id, budgets: BUDGETS, endsAtMs: Date.now() + TASK_MS });
     const { result } = await any(this.#sidecars)!.registry.register(order, KEPT_MS, Date.now());
     if (result !== 'stored') return null;
@@ -152,7 +165,7 @@ export class TaskLoad {
     add(1);
     if (Math.random() < 0.2 && first.giveBack !== null) {
       // With a retry that was permitted too, nothing is given back.
-      if (retried === null) add(-1);
+      if (retried?.outcome !== 'permitted') add(-1);
       first.giveBack();
     }
     return 'permitted';
@@ -188,7 +201,7 @@ export class TaskLoad {
         if (result === 'stored') this.#ended.push({ id: task.id, at: Date.now() });
       }
       this.#look();
-      await pause(20);
+      await pause(LOOK_EVERY_MS);
     }
   }
 
