@@ -7,8 +7,9 @@ import { withPath } from '../../source/explain.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { Refresher } from '../../source/refresher.ts';
 import { type RevocableNames, unknownName } from '../revocation-names.ts';
-import { REVOCATION_LINES, type RevocationFile, readRevocationFile } from './revocation-file.ts';
+import { type RevocationFile, readRevocationFile } from './revocation-file.ts';
 import { type RevocationChange, RevocationSet } from './revocation-set.ts';
+import { REVOCATION_LINES } from './revocation-yaml.ts';
 
 /** How often the file is read whatever the watcher reports. */
 const REFRESH_MS = 10_000;

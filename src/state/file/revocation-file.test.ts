@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, beforeEach, suite, test } from 'node:test';
 import { removeFolder, temporaryFolder } from '../../../test/support/folder.ts';
 import { Fault } from '../../base/fault.ts';
-import { type RevocationFile, readRevocationFile } from './revocation-file.ts';
+import { parseRevocations, type RevocationFile, readRevocationFile } from './revocation-file.ts';
 
 const folder = temporaryFolder();
 after(() => removeFolder(folder));
@@ -103,6 +103,47 @@ suite('a file of lines', () => {
     writeFileSync(yaml, JSON.stringify({ revocations: [], revocationsFile: '/etc/passwd' }));
     const found = await read();
     assert.match(found.problems[0]!, /:1:\d+: revocationsFile: write revocations\.jsonl/);
+  });
+});
+
+suite('a long list', () => {
+  const text = (more: string): string => {
+    const entries = Array.from({ length: 700 }, (_, n) => `  - ${JSON.stringify(entry(`long-${n}`))}\n`);
+    return `revocations:\n${entries.join('')}${more}`;
+  };
+
+  test('is read as a short one is, its faults and their places too', async () => {
+    writeFileSync(lines, written(entry('a'), entry('long-7')));
+    for (const more of ['', `  - { id: long-1, owner: x }\nunknown: 1\n`, 'revocationsFile: elsewhere\n']) {
+      writeFileSync(yaml, text(more));
+      const [found, parsed] = [await read(), parseRevocations(text(more), yaml)];
+      assert.ok(!(parsed instanceof Fault));
+      assert.deepEqual(
+        [ids(found), found.problems, found.names, found.lines],
+        [ids(parsed), parsed.problems, parsed.names, null],
+      );
+    }
+    writeFileSync(yaml, text('revocationsFile: revocations.jsonl\n'));
+    const both = await read();
+    assert.equal(ids(both).length, 702);
+    assert.match(both.problems[0]!, /revocations\.jsonl:2:\d+: id: is the id of revocations\[7\] too/);
+    for (const none of [`${text('')}: :`, text('').replace('revocations:', 'others:')]) {
+      writeFileSync(yaml, none);
+      const fault = await readRevocationFile(yaml, new AbortController().signal, both);
+      assert.deepEqual(fault, parseRevocations(none, yaml));
+    }
+  });
+
+  test('takes little time of the thread that serves', async () => {
+    writeFileSync(yaml, text(''));
+    await read();
+    const cpuMs = (): number => process.threadCpuUsage().user / 1000;
+    const began = cpuMs();
+    await read();
+    const apart = cpuMs() - began;
+    parseRevocations(text(''), yaml);
+    const atOnce = cpuMs() - began - apart;
+    assert.ok(apart < atOnce / 2, `${apart} ms beside ${atOnce} ms`);
   });
 });
 

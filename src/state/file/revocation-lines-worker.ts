@@ -4,31 +4,44 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Fault, messageOf } from '../../base/fault.ts';
 import { atOnce } from '../../base/slices.ts';
 import { entryOf, LineSplitter, type TextLine, yamlLine } from '../../source/json-lines.ts';
-import { MAX_PROBLEMS } from '../../source/problem.ts';
+import { MAX_PROBLEMS, problemAtStart } from '../../source/problem.ts';
 import { stampOf } from '../../source/stamp.ts';
 import { ColumnsBuilder } from './revocation-columns.ts';
-import { RevocationEntries } from './revocation-entries.ts';
+import { type PlacedName, RevocationEntries } from './revocation-entries.ts';
 import {
-  type LinesAnswer,
-  type LinesOrder,
   type LinesRead,
   MAX_BYTES,
   MAX_ENTRIES,
+  type ReadAnswer,
+  type ReadOrder,
   unreadable,
 } from './revocation-lines.ts';
+import { readYamlRevocations } from './revocation-yaml.ts';
 
 const CHUNK = 1024 * 1024;
 const LF = 0x0a;
 
-parentPort?.postMessage(answer(workerData as LinesOrder));
+/** Each name once, where it stands first. */
+const each = (names: readonly PlacedName[]): readonly PlacedName[] =>
+  [...new Map(names.toReversed().map((name) => [`${name.kind} ${name.name}`, name])).values()].toReversed();
 
-function answer({ path, first, places }: LinesOrder): LinesAnswer {
+parentPort?.postMessage(answer(workerData as ReadOrder));
+
+function answer({ text, file, linesPath }: ReadOrder): ReadAnswer {
+  const yaml = readYamlRevocations(text, file);
+  if (yaml instanceof Fault) return { unreadable: yaml.detail };
+  const { revocations, places, namesLines } = yaml;
   const rows = new ColumnsBuilder();
-  for (const revocation of first) rows.add(revocation);
+  for (const revocation of revocations) rows.add(revocation);
   const entries = new RevocationEntries((revocation) => void rows.add(revocation), places);
-  const read = readFile(path, entries, rows);
-  const { problems, names } = entries;
-  return { ...read, table: atOnce(rows.table()), problems, names };
+  const lines = namesLines ? readFile(linesPath, entries, rows) : null;
+  const unread = lines === null || lines.fault === null ? [] : [problemAtStart(linesPath, lines.fault)];
+  return {
+    lines,
+    table: atOnce(rows.table()),
+    problems: [...yaml.problems, ...unread, ...entries.problems],
+    names: each([...yaml.names, ...entries.names]),
+  };
 }
 
 function readFile(path: string, entries: RevocationEntries, rows: ColumnsBuilder): LinesRead {

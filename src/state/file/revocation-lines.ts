@@ -4,7 +4,6 @@ import { Worker } from 'node:worker_threads';
 import { Fault, messageOf } from '../../base/fault.ts';
 import type { Problem } from '../../source/problem.ts';
 import { stampOf } from '../../source/stamp.ts';
-import type { Revocation } from '../revocation.ts';
 import type { RevocationColumns } from './revocation-columns.ts';
 import type { PlacedName } from './revocation-entries.ts';
 
@@ -17,12 +16,12 @@ const WORKER = new URL(
   import.meta.url,
 );
 
-/** What the worker is to read. */
-export interface LinesOrder {
-  readonly path: string;
-  /** Revocations that come before those of the file, and where each id stands. */
-  readonly first: readonly Revocation[];
-  readonly places: ReadonlyMap<string, number>;
+/** What the worker is to read: YAML, and the file of lines where that names it. */
+export interface ReadOrder {
+  readonly text: string;
+  /** Where the text stands. */
+  readonly file: string;
+  readonly linesPath: string;
 }
 
 /** Which content was read. */
@@ -35,12 +34,17 @@ export interface LinesRead {
   readonly fault: string | null;
 }
 
-/** What the worker answers: all good revocations, and what is wrong with the others. */
-export interface LinesAnswer extends LinesRead {
+/** What the worker found: all good revocations, and what is wrong with the others. */
+export interface RevocationsRead {
+  /** Null where no file of lines is named. */
+  readonly lines: LinesRead | null;
   readonly table: RevocationColumns;
   readonly problems: readonly Problem[];
   readonly names: readonly PlacedName[];
 }
+
+/** What the worker answers; `unreadable`: why the text holds no list. */
+export type ReadAnswer = RevocationsRead | { readonly unreadable: string };
 
 /** The stamp that the file has now, as in `LinesRead`. Never rejects. */
 export async function stampOfLines(path: string): Promise<string> {
@@ -57,16 +61,16 @@ export const unreadable = (stats: BigIntStats): string =>
   stats.isFile() ? `longer than ${MAX_BYTES} bytes` : 'is no file';
 
 /**
- * Reads a file of revocations, one entry a line, in a thread of its own: it takes a second or more, and its memory goes with
- * the thread. A Fault where that ends early. Never rejects.
+ * Reads revocations in a thread of its own: a hundred thousand take a second or more, and the memory goes with the thread. A
+ * Fault where that ends early, or where the text holds no list. Never rejects.
  */
-export async function readRevocationLines(order: LinesOrder, signal: AbortSignal): Promise<LinesAnswer | Fault> {
+export async function readRevocations(order: ReadOrder, signal: AbortSignal): Promise<RevocationsRead | Fault> {
   const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
   const worker = new Worker(WORKER, { workerData: order, resourceLimits });
-  const { promise, resolve } = Promise.withResolvers<LinesAnswer | Fault>();
+  const { promise, resolve } = Promise.withResolvers<RevocationsRead | Fault>();
   const given = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   given.addEventListener('abort', () => resolve(new Fault(`not read within ${PATIENCE_MS} ms`)));
-  worker.on('message', resolve);
+  worker.on('message', (answer: ReadAnswer) => resolve('unreadable' in answer ? new Fault(answer.unreadable) : answer));
   worker.on('error', (error) => resolve(new Fault(messageOf(error))));
   worker.on('exit', () => resolve(new Fault('the thread that reads it ended')));
   try {
