@@ -49,6 +49,8 @@ export interface RedisRegistryParts {
   readonly keys: () => LiftKeys;
   readonly primary: () => Endpoint | null;
   readonly onUnknownHistory: () => void;
+  /** Since when the store forgot no count, in milliseconds since the epoch. */
+  readonly sinceMs: () => number;
   readonly onEvent: (event: RegistryEvent) => void;
 }
 
@@ -147,6 +149,8 @@ export class RedisTaskRegistry implements TaskRegistry {
     if (judged.result === 'new') {
       const { signing } = this.#parts.keys();
       if (signing === null) return UNSIGNED;
+      const waitMs = isBudgeted(asked) ? this.#parts.sinceMs() - nowMs : 0;
+      if (waitMs > 0) return unavailable(`the store began a new history; ask again in ${Math.ceil(waitMs / 1000)} s`);
       const release = this.#begins.reserve(judged.order.workloads);
       const begun = await this.#begin(judged.order, { keptMs, atMs: nowMs }, signing);
       release();
@@ -272,6 +276,9 @@ export class RedisTaskRegistry implements TaskRegistry {
     return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
   }
 }
+
+/** What it used before a history began would not be known. */
+const isBudgeted = ({ budgets }: Registration): boolean => Object.values(budgets).some((budget) => budget !== null);
 
 const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
 
