@@ -15,7 +15,7 @@ test('every list of mutations is looked at', () => {
   assert.deepEqual(lists.toSorted(), LISTS);
 });
 
-const LISTS = 'activity decider files once policy readings recall reuse state task token tools x509'
+const LISTS = 'activity decider files once policy readings recall reuse state task tasks token tools x509'
   .split(' ')
   .map((name) => `${name}.ts`);
 

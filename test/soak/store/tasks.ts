@@ -114,7 +114,7 @@ export class TaskLoad {
   }
 
   async #begin(): Promise<Counted | null> {
-    const id = `${this.#name}-${this.#made++}`;
+    const id = `${this.#name.replaceAll(/[^\w-]/g, '-')}-${this.#made++}`;
     const order = registration({ id, budgets: BUDGETS, endsAtMs: Date.now() + TASK_MS });
     const { result } = await any(this.#sidecars)!.registry.register(order, KEPT_MS, Date.now());
     if (result !== 'stored') return null;
