@@ -232,6 +232,17 @@ export function registrySuite({ name, covers, skip = false, make }: RegistrySuit
   );
 
   check(
+    'the tasks of long texts are fewer',
+    async (first) => {
+      const long = order('t-1', { reason: 'x'.repeat(10_000) });
+      await begun(first, long);
+      assert.equal((await first.register({ ...long, id: 't-2' }, KEPT_MS, Date.now())).result, 'full');
+      await begun(first, order('t-3'));
+    },
+    { perWorkload: 8, all: 8 },
+  );
+
+  check(
     'there are so many tasks in all, until some are forgotten',
     async (first) => {
       const now = Date.now();

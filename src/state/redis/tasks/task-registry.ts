@@ -3,14 +3,15 @@ import type { Clock } from '../../../base/clock.ts';
 import type { LiftKeys } from '../../lift-keys.ts';
 import { MAX_RECORD_BYTES } from '../../store-mirror.ts';
 import { isEarly, judgeOrder, leaseFrom } from '../../tasks/orders.ts';
-import type {
-  RegisteredTask,
-  Registration,
-  TaskKey,
-  TaskLimits,
-  TaskLookup,
-  TaskRegistry,
-  TaskResult,
+import {
+  type RegisteredTask,
+  type Registration,
+  TASK_BYTES,
+  type TaskKey,
+  type TaskLimits,
+  type TaskLookup,
+  type TaskRegistry,
+  type TaskResult,
 } from '../../tasks/registry.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
@@ -24,8 +25,6 @@ import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
 import { Beginnings } from './beginnings.ts';
 import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
-/** What one task may take in a store, with its lease or its end: measured, and rounded up. */
-export const TASK_BYTES = 2048;
 /** Those of a store that holds more than this many times its limit are not followed. */
 const MOST_TIMES = 2;
 
