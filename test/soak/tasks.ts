@@ -1,9 +1,9 @@
-import { signs } from '../support/redis-books.ts';
-import { openRegistry } from '../support/redis-registries.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { RedisState } from '../../src/state/redis/store.ts';
+import { ProcessRegistry } from '../../src/state/tasks/process-registry.ts';
 import { until } from '../support/until.ts';
 import type { SoakResult } from './run.ts';
 import { type StateFault, stateFaults } from './store/faults.ts';
-import { LeaseLoad } from './store/leases.ts';
 import { TaskLoad, type TaskSidecar } from './store/tasks.ts';
 
 const SIDECARS = 4;
@@ -25,7 +25,7 @@ interface Played {
 
 /**
  * `npm run soak -- tasks [short] [FAULT]`: a store is put through every fault while agents call within tasks with budgets on the
- * states of four sidecars: no task is permitted more than its budgets, and none that was ended, or lapsed, lives.
+ * states of four sidecars: no task is permitted more than its budgets, and none that was ended lives.
  */
 export async function run(args: readonly string[]): Promise<SoakResult> {
   const short = args.includes('short');
@@ -47,21 +47,19 @@ export async function run(args: readonly string[]): Promise<SoakResult> {
 
 async function play({ name, busy = false, stage }: StateFault): Promise<Played> {
   const { options, fault, stop } = await stage();
-  const limits = { perWorkload: 100_000, all: 100_000 };
-  const sidecars: (TaskSidecar & { readonly stop: () => Promise<void> })[] = [];
+  const sidecars: TaskSidecar[] = [];
+  const registry = new ProcessRegistry({ perWorkload: 100_000, all: 100_000 });
   for (let n = 0; n < SIDECARS; n++) {
-    const { state, registry, stop } = await openRegistry(options, { keys: signs, limits });
-    sidecars.push({ state, registry, unknown: (nowMs) => registry.unknown(nowMs), stop });
+    const state = await RedisState.start({ options, clock: systemClock, onEvent: () => {} });
+    sidecars.push({ state, registry, unknown: () => null });
   }
   try {
     const load = new TaskLoad(name, sidecars, options.maxStaleMs);
-    const leases = new LeaseLoad(name, sidecars, options.maxStaleMs);
-    const served = async () => (await load.served()) && (await leases.served());
+    const served = () => load.served();
     await until('service', async () => ((await served()) ? true : null), RECOVERY_MS).catch(() => {
       load.faults.push(`${name}: not served before the fault: ${sidecars[0]!.state.status().fault}`);
     });
     load.start(busy ? BUSY : 8, busy ? 0 : 5);
-    leases.start();
     await systemPause(BEFORE_MS);
     await fault();
     const ended = performance.now();
@@ -69,16 +67,14 @@ async function play({ name, busy = false, stage }: StateFault): Promise<Played> 
     const recoveryMs = performance.now() - ended;
     if (recoveryMs > RECOVERY_MS) load.faults.push(`${name}: served again after ${Math.round(recoveryMs)} ms`);
     await systemPause(AFTER_MS);
-    await leases.stop();
     await load.stop();
     if (load.slowestMs > options.timeoutMs + SLACK_MS)
       load.faults.push(`${name}: an answer took ${Math.round(load.slowestMs)} ms`);
     const told = [...load.counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ');
-    const line = `${told}; slowest answer ${Math.round(load.slowestMs)} ms, recovery ${Math.round(recoveryMs)} ms; ${leases.over} tasks over`;
-    const faults = [...load.faults, ...leases.faults];
-    return { line, faults, calls: load.calls, over: load.over, revived: load.revived + leases.revived };
+    const line = `${told}; slowest answer ${Math.round(load.slowestMs)} ms, recovery ${Math.round(recoveryMs)} ms`;
+    return { line, faults: load.faults, calls: load.calls, over: load.over, revived: load.revived };
   } finally {
-    for (const sidecar of sidecars) await sidecar.stop();
+    for (const { state } of sidecars) await state.stop();
     await stop();
   }
 }
