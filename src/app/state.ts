@@ -6,7 +6,7 @@ import { MAX_COUNTS, type State } from '../state/model.ts';
 import type { StoreOptions } from '../state/redis/options.ts';
 import type { StoreEvent, StoreStatus } from '../state/redis/status.ts';
 import { RedisState } from '../state/redis/store.ts';
-import { TASK_BYTES } from '../state/redis/tasks/task-registry.ts';
+import { TASK_BYTES } from '../state/tasks/registry.ts';
 import { type Part, timeText } from './part.ts';
 
 /** What outlives a request, running. */

@@ -11,13 +11,13 @@ export const control = (folder: string) =>
     key: s
       .optional(s.path(folder))
       .describe(
-        'PEM file of the Ed25519 private key (PKCS#8) that signs lifts for the store; only where lifts are ordered. Watched',
+        'PEM file of the Ed25519 private key (PKCS#8) that signs what opens in the store: lifts, beginnings of tasks and leases; only where they are ordered. Watched',
       ),
     trustedKeys: s
       .list(s.path(folder), 16, s.self)
       .prefault([])
       .describe(
-        'PEM files of Ed25519 public keys (SPKI): a lift in the store holds if one of them signed it. Watched; without any, and without key, no lift holds',
+        'PEM files of Ed25519 public keys (SPKI): a lift, a beginning or a lease in the store holds if one of them signed it. Watched; without any, and without key, none holds',
       ),
   });
 

@@ -141,7 +141,10 @@ const tasks = () =>
         .count(1, 100_000)
         .prefault(1000)
         .describe('Registered tasks of one workload, those that are over and still remembered among them'),
-      all: s.count(1, 1_000_000).prefault(100_000).describe('The same of all workloads together, 1 KiB each'),
+      all: s
+        .count(1, 1_000_000)
+        .prefault(100_000)
+        .describe('The same of all workloads together, 2 KiB each in a store'),
     })
     .check((ctx) => {
       if (ctx.value.perWorkload > ctx.value.all) contradiction(ctx, ['perWorkload'], 'is more than state.tasks.all');
@@ -186,7 +189,7 @@ export const state = (folder: string) =>
         .duration('500ms', '1m')
         .prefault('2s')
         .describe(
-          'How old what is known of the revocations in the store may be; beyond, checks are refused (`state_unavailable`)',
+          'How old what is known of the revocations and tasks in the store may be; beyond, checks are refused (`state_unavailable`)',
         ),
       unsafeMaxStale: s
         .optional(s.duration('1m', '1d'))

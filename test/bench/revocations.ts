@@ -12,7 +12,7 @@ import { storeOptions } from '../support/redis-states.ts';
 import { revocables } from '../support/revocables.ts';
 import { at, HOUR_MS } from '../support/revoking.ts';
 import { Sidecar } from '../support/sidecar.ts';
-import { type Ask, encode } from '../support/world.ts';
+import { type Ask, encode, type MeshConfig } from '../support/world.ts';
 import { askerOf, ledgerReads } from '../support/world-asks.ts';
 import { makeWorldKeys, type WorldKeys, writeMesh } from '../support/world-keys.ts';
 import { micros, quantile, spread } from './figures.ts';
@@ -24,10 +24,36 @@ const STARTS = 5;
 
 const print = (text: string): boolean => process.stdout.write(`bench ${text}\n`);
 
-/** A sidecar with the store of this server, and who trusts the lifts of this bench. */
-function startSidecar(dir: string, keys: WorldKeys, redis: Redis): Promise<Sidecar> {
+/** The reasons that a sidecar gives. */
+export function asking({ check }: Sidecar) {
+  const client = new CheckClient(check);
+  const reasonOf = async (ask: Ask): Promise<string> => {
+    const { denied } = decodeResponse(await client.call(encode(ask), 5000));
+    return denied === null ? 'permitted' : (JSON.parse(denied.body) as { reason: string }).reason;
+  };
+  const becomes = async (ask: () => Ask, wanted: string): Promise<void> => {
+    while ((await reasonOf(ask())) !== wanted);
+  };
+  return { reasonOf, becomes, close: () => client.close() };
+}
+
+/** Says how long something took, in milliseconds. */
+export function printTimes(what: string, times: readonly number[]): void {
+  const sorted = times.toSorted((a, b) => a - b);
+  const [p50, p99, most] = [quantile(sorted, 0.5), quantile(sorted, 0.99), sorted.at(-1)!].map((ms) => ms.toFixed(1));
+  print(`${what}, ${times.length} trials: p50 ${p50} ms, p99 ${p99} ms, most ${most} ms`);
+}
+
+/** A sidecar with the store of this server, which believes the orders of this bench. */
+export function startSidecar(
+  dir: string,
+  keys: WorldKeys,
+  redis: Redis,
+  edit: (config: MeshConfig) => void = () => {},
+): Promise<Sidecar> {
   writeMesh(dir, keys);
   const { listen: _, audit: __, ...config } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8'));
+  edit(config);
   const trusted = signs.trusted[0]!.export({ type: 'spki', format: 'pem' }).toString();
   writeFileSync(join(dir, 'lifts.pem'), trusted);
   return Sidecar.start({
@@ -75,17 +101,10 @@ export async function revocationFigures({ rounds, checks }: { rounds: number; ch
   }
 }
 
-async function latencies({ check }: Sidecar, keys: WorldKeys, redis: Redis): Promise<void> {
+async function latencies(sidecar: Sidecar, keys: WorldKeys, redis: Redis): Promise<void> {
   const options = storeOptions(redis, { namespace: 'default' });
   const other = await openBook(options, signs);
-  const client = new CheckClient(check);
-  const reasonOf = async (ask: Ask): Promise<string> => {
-    const { denied } = decodeResponse(await client.call(encode(ask), 5000));
-    return denied === null ? 'permitted' : (JSON.parse(denied.body) as { reason: string }).reason;
-  };
-  const becomes = async (ask: () => Ask, wanted: string): Promise<void> => {
-    while ((await reasonOf(ask())) !== wanted);
-  };
+  const { becomes, close } = asking(sidecar);
   const times: number[] = [];
   const kinds = Object.entries(revocables);
   const asker = askerOf(keys);
@@ -103,14 +122,10 @@ async function latencies({ check }: Sidecar, keys: WorldKeys, redis: Redis): Pro
       await other.book.lift({ id: order.id, reason: 'r', by: 'b', atMs: Date.now() });
     }
   } finally {
-    client.close();
+    close();
     await other.stop();
   }
-  const sorted = times.toSorted((a, b) => a - b);
-  const [p50, p99, most] = [quantile(sorted, 0.5), quantile(sorted, 0.99), sorted.at(-1)!].map((ms) => ms.toFixed(1));
-  print(
-    `from an order to the first refusal of another sidecar, ${TRIALS} trials: p50 ${p50} ms, p99 ${p99} ms, most ${most} ms`,
-  );
+  printTimes('from an order to the first refusal of another sidecar', times);
 }
 
 /** As many as the store takes. */

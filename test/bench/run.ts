@@ -14,6 +14,7 @@ import { build, root, type Tree, takeLoadCore } from './servers/servers.ts';
 import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
 import { budgetFigures, stateFigures } from './state.ts';
+import { taskFigures } from './tasks.ts';
 
 const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
   what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
@@ -25,6 +26,8 @@ npm run bench -- starts [N]
   what a start takes, and the first checks after it
 npm run bench -- state [proofs|budgets|revocations] [--rounds N] [--checks N]
   what a proof costs with the memory and with a shared store, what a budget costs, and how soon and at what cost revocations of a store hold
+npm run bench -- tasks
+  how soon a sidecar knows that a task of its store began, ended, lapsed or was revoked
 npm run bench -- against COMMIT [--rounds N] [--checks N]
   what a check costs here and at that commit
 --record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
@@ -81,6 +84,9 @@ async function dispatch(): Promise<number> {
         if (argument === undefined || argument === name) good = (await figures()) && good;
       return good ? 0 : 1;
     }
+    case 'tasks':
+      await taskFigures();
+      return 0;
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
       return (await against(argument ?? 'HEAD', options)) ? 0 : 1;

@@ -142,6 +142,13 @@ export function registrySuite({ name, covers, skip = false, make }: RegistrySuit
     assert.ok(soon.result === 'unchanged' && soon.task.leaseUntilMs === now + 90_000, JSON.stringify(soon));
   });
 
+  check('a task without a lease needs no heartbeat, and gets none', async (first) => {
+    await begun(first, order('t-1'));
+    const beat = await first.heartbeat(keyOf('t-1'), MANAGER, Date.now());
+    assert.ok(beat.result === 'unchanged' && beat.task.leaseUntilMs === null, JSON.stringify(beat));
+    assert.equal(stateIn(first, 't-1'), 'active');
+  });
+
   check('what is unknown cannot be ended or kept alive', async (first) => {
     assert.deepEqual(await first.heartbeat(keyOf('t-1'), MANAGER, Date.now()), { result: 'unknown' });
     assert.deepEqual(await first.end(keyOf('t-1'), MANAGER, 'x', Date.now()), { result: 'unknown' });
@@ -159,6 +166,9 @@ export function registrySuite({ name, covers, skip = false, make }: RegistrySuit
     await begun(first, order('t-4'));
     await everywhere(all, 't-3', 'active');
     await everywhere(all, 't-4', 'active');
+    await other.end(keyOf('t-3'), MANAGER, 'done', Date.now());
+    await everywhere(all, 't-3', 'ended');
+    await everywhere(all, 't-2', 'active');
     for (const { lookup } of all) assert.equal(lookup.find(parent.issuer, 't-2')?.endsAtMs, parent.endsAtMs);
     await other.end(keyOf('t-1'), MANAGER, 'done', Date.now());
     for (const id of ['t-1', 't-2', 't-3']) await everywhere(all, id, 'ended');
@@ -216,10 +226,13 @@ export function registrySuite({ name, covers, skip = false, make }: RegistrySuit
   check(
     'a workload has so many tasks, with those that are over, and the others are not kept from theirs',
     async (first, _, all) => {
+      const early = Date.now() - MINUTE_MS / 2;
+      await begun(first, order('t-0', { leaseMs: MINUTE_MS }), early);
+      assert.equal((await first.heartbeat(keyOf('t-0'), MANAGER, Date.now())).result, 'stored');
       const flood = await Promise.all(
-        Array.from({ length: 20 }, (__, at) => first.register(order(`t-${at}`), KEPT_MS, Date.now())),
+        Array.from({ length: 19 }, (__, at) => first.register(order(`t-${at + 1}`), KEPT_MS, Date.now())),
       );
-      assert.equal(flood.filter(({ result }) => result === 'stored').length, 5);
+      assert.equal(flood.filter(({ result }) => result === 'stored').length, 4);
       assert.equal(flood.filter(({ result }) => result === 'full').length, 15);
       await everywhere(all, 't-0', 'active');
       await first.end(keyOf('t-0'), MANAGER, 'x', Date.now());
@@ -229,6 +242,17 @@ export function registrySuite({ name, covers, skip = false, make }: RegistrySuit
       await begun(first, order('t-22', { workloads: both.slice(0, 1) }));
     },
     { perWorkload: 5, all: 1000 },
+  );
+
+  check(
+    'the tasks of long texts are fewer',
+    async (first) => {
+      const long = order('t-1', { reason: 'x'.repeat(10_000) });
+      await begun(first, long);
+      assert.equal((await first.register({ ...long, id: 't-2' }, KEPT_MS, Date.now())).result, 'full');
+      await begun(first, order('t-3'));
+    },
+    { perWorkload: 8, all: 8 },
   );
 
   check(

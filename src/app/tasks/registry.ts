@@ -4,9 +4,9 @@ import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { LiftKeys } from '../../state/lift-keys.ts';
 import type { RedisState } from '../../state/redis/store.ts';
-import { RedisTaskRegistry, type RegistryEvent, TASK_BYTES } from '../../state/redis/tasks/task-registry.ts';
+import { RedisTaskRegistry, type RegistryEvent } from '../../state/redis/tasks/task-registry.ts';
 import { ProcessRegistry } from '../../state/tasks/process-registry.ts';
-import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
+import { TASK_BYTES, type TaskLookup, type TaskRegistry } from '../../state/tasks/registry.ts';
 import type { Task } from '../../task/model.ts';
 
 const MAX_SHOWN = 16;

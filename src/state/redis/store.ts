@@ -69,10 +69,13 @@ export class RedisState implements State {
   }
 
   /** What follows other records of the same store. */
-  get followed(): Pick<RedisBookParts, 'options' | 'clock' | 'primary' | 'onUnknownHistory'> {
+  get followed(): Pick<RedisBookParts, 'options' | 'clock' | 'primary' | 'onUnknownHistory'> & {
+    readonly sinceMs: () => number;
+  } {
     return {
       options: this.#options,
       clock: this.#clock,
+      sinceMs: () => this.history().sinceMs,
       primary: () => this.#keeper.primary,
       onUnknownHistory: () => this.#keeper.lookSoon(),
     };

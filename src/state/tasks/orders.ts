@@ -2,10 +2,11 @@ import {
   MAX_TASK_DEPTH,
   type RegisteredTask,
   type Registration,
+  TASK_BYTES,
   type TaskLimits,
   type TaskResult,
 } from './registry.ts';
-import type { TaskTable } from './task-table.ts';
+import { type TaskTable, taskBytes } from './task-table.ts';
 
 /** What there is already of a task that is to begin, or why it cannot; else the order as it is taken. */
 export type JudgedOrder =
@@ -47,12 +48,14 @@ export function judgeOrder(
 /** Why there is no room for one more; null: there is. */
 function crowded(
   table: TaskTable,
-  { workloads }: Registration,
+  order: Registration,
   { perWorkload, all }: TaskLimits,
   begins: { readonly size: number; countOf(workload: string): number },
 ): string | null {
   if (table.size + begins.size >= all) return `there are ${all} tasks, with those that are over and still remembered`;
-  const full = workloads.find((workload) => table.countOf(workload) + begins.countOf(workload) >= perWorkload);
+  if (table.bytes + taskBytes(order) > all * TASK_BYTES)
+    return `the tasks that are remembered take ${table.bytes} bytes`;
+  const full = order.workloads.find((workload) => table.countOf(workload) + begins.countOf(workload) >= perWorkload);
   return full === undefined ? null : `${full} has ${perWorkload} tasks, with those that are over and still remembered`;
 }
 

@@ -104,5 +104,7 @@ export interface TaskLimits {
   readonly all: number;
 }
 
+/** What one task may take on average, in a store or in a process: measured, and rounded up. */
+export const TASK_BYTES = 2048;
 /** Tasks above one. */
 export const MAX_TASK_DEPTH = 8;

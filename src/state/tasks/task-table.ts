@@ -1,12 +1,25 @@
-import { MAX_TASK_DEPTH, type RegisteredTask, type TaskKey, type TaskLookup, type TaskState } from './registry.ts';
+import {
+  MAX_TASK_DEPTH,
+  type RegisteredTask,
+  type Registration,
+  type TaskKey,
+  type TaskLookup,
+  type TaskState,
+} from './registry.ts';
 
 /** The tasks that are remembered, with how many each workload has. */
 export class TaskTable implements TaskLookup {
   readonly #tasks = new Map<string, RegisteredTask>();
   readonly #ofWorkload = new Map<string, number>();
+  #bytes = 0;
 
   get size(): number {
     return this.#tasks.size;
+  }
+
+  /** What the texts of all of them take. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   find(issuer: string, id: string): RegisteredTask | null {
@@ -47,6 +60,7 @@ export class TaskTable implements TaskLookup {
   set(task: RegisteredTask): void {
     this.remove(task);
     this.#tasks.set(textOf(task.issuer, task.id), task);
+    this.#bytes += taskBytes(task);
     for (const workload of task.workloads) this.#ofWorkload.set(workload, this.countOf(workload) + 1);
   }
 
@@ -55,6 +69,7 @@ export class TaskTable implements TaskLookup {
     const task = this.#tasks.get(text);
     if (task === undefined) return;
     this.#tasks.delete(text);
+    this.#bytes -= taskBytes(task);
     for (const workload of task.workloads) {
       const left = this.countOf(workload) - 1;
       if (left > 0) this.#ofWorkload.set(workload, left);
@@ -72,6 +87,13 @@ export class TaskTable implements TaskLookup {
 function ownState({ ended, endsAtMs, leaseUntilMs }: RegisteredTask, nowMs: number): TaskState {
   if (ended !== null || nowMs >= endsAtMs) return 'ended';
   return leaseUntilMs !== null && nowMs >= leaseUntilMs ? 'lapsed' : 'active';
+}
+
+/** What the texts of a task take, whatever is done to it meanwhile. */
+export function taskBytes({ issuer, id, purpose, owner, workloads, parent, by, reason }: Registration): number {
+  const above = parent === null ? 0 : parent.issuer.length + parent.id.length;
+  const own = issuer.length + id.length + purpose.length + (owner ?? '').length + by.length + reason.length;
+  return own + above + workloads.reduce((sum, workload) => sum + workload.length, 0);
 }
 
 /** No id has a space in it. */

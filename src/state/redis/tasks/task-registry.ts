@@ -3,14 +3,15 @@ import type { Clock } from '../../../base/clock.ts';
 import type { LiftKeys } from '../../lift-keys.ts';
 import { MAX_RECORD_BYTES } from '../../store-mirror.ts';
 import { isEarly, judgeOrder, leaseFrom } from '../../tasks/orders.ts';
-import type {
-  RegisteredTask,
-  Registration,
-  TaskKey,
-  TaskLimits,
-  TaskLookup,
-  TaskRegistry,
-  TaskResult,
+import {
+  type RegisteredTask,
+  type Registration,
+  TASK_BYTES,
+  type TaskKey,
+  type TaskLimits,
+  type TaskLookup,
+  type TaskRegistry,
+  type TaskResult,
 } from '../../tasks/registry.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
@@ -24,8 +25,6 @@ import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
 import { Beginnings } from './beginnings.ts';
 import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
-/** What one task may take in a store, with its lease or its end: measured, and rounded up. */
-export const TASK_BYTES = 2048;
 /** Those of a store that holds more than this many times its limit are not followed. */
 const MOST_TIMES = 2;
 
@@ -49,6 +48,8 @@ export interface RedisRegistryParts {
   readonly keys: () => LiftKeys;
   readonly primary: () => Endpoint | null;
   readonly onUnknownHistory: () => void;
+  /** Since when the store forgot no count, in milliseconds since the epoch. */
+  readonly sinceMs: () => number;
   readonly onEvent: (event: RegistryEvent) => void;
 }
 
@@ -147,6 +148,8 @@ export class RedisTaskRegistry implements TaskRegistry {
     if (judged.result === 'new') {
       const { signing } = this.#parts.keys();
       if (signing === null) return UNSIGNED;
+      const waitMs = isBudgeted(asked) ? this.#parts.sinceMs() - nowMs : 0;
+      if (waitMs > 0) return unavailable(`the store began a new history; ask again in ${Math.ceil(waitMs / 1000)} s`);
       const release = this.#begins.reserve(judged.order.workloads);
       const begun = await this.#begin(judged.order, { keptMs, atMs: nowMs }, signing);
       release();
@@ -272,6 +275,9 @@ export class RedisTaskRegistry implements TaskRegistry {
     return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
   }
 }
+
+/** What it used before a history began would not be known. */
+const isBudgeted = ({ budgets }: Registration): boolean => Object.values(budgets).some((budget) => budget !== null);
 
 const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
 

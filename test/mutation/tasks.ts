@@ -1,0 +1,83 @@
+import { globSync } from 'node:fs';
+import { type Condition, weakenedGuards } from './mutants.ts';
+import { root, runMutation } from './run.ts';
+
+/**
+ * Does each rule of registered tasks have a test? One guard after another is deleted, and one condition after another is
+ * weakened, those of the scripts too; the tests, with a real Redis, must notice.
+ */
+
+const sources = [
+  ...globSync('src/state/{tasks,redis/tasks}/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts')),
+  'src/check/registered.ts',
+  'src/state/signature.ts',
+];
+const tests = [
+  ...globSync('src/state/{tasks,redis/tasks}/*.test.ts', { cwd: root }),
+  'src/check/registered.test.ts',
+  'src/state/lift.test.ts',
+  'test/cases/registered.test.ts',
+];
+
+const conditions: readonly Condition[] = [
+  ['task-table.ts', 'parent === null || ', ''],
+  ['task-table.ts', ' || parent.registeredAtMs > below.registeredAtMs', ''],
+  ['task-table.ts', "state === 'active' && below.parent", 'below.parent'],
+  ['task-table.ts', '    this.remove(task);\n    this.#tasks.set', '    this.#tasks.set'],
+  ['task-table.ts', 'ended !== null || ', ''],
+  ['task-table.ts', ' || nowMs >= endsAtMs', ''],
+  ['task-table.ts', 'leaseUntilMs !== null && nowMs >= leaseUntilMs', 'false'],
+  ['orders.ts', 'Math.min(asked.endsAtMs, parent.endsAtMs)', 'asked.endsAtMs'],
+  ['orders.ts', 'before !== null && before.keptUntilMs > nowMs', 'before !== null'],
+  ['orders.ts', 'before !== null && before.keptUntilMs > nowMs', 'false'],
+  ['orders.ts', 'contentOf(task) === contentOf(order)', 'true'],
+  ['orders.ts', 'table.size + begins.size >= all', 'table.size + begins.size > all'],
+  ['orders.ts', 'table.countOf(workload) + begins.countOf(workload) >= perWorkload', 'false'],
+  ['orders.ts', ' + begins.countOf(workload)', ''],
+  ['orders.ts', 'Math.min(nowMs + leaseMs, endsAtMs)', 'nowMs + leaseMs'],
+  ['task-mark.ts', "mark.kind === 'lease' && !(isOurs && isInTime(record, mark))", "mark.kind === 'lease' && !isOurs"],
+  ['task-mark.ts', '!(isOurs && isInTime(record, mark))', '!isInTime(record, mark)'],
+  ['task-mark.ts', 'atMs < beforeMs && ', ''],
+  ['task-mark.ts', ' && untilMs <= Math.min(atMs + task.leaseMs, task.endsAtMs)', ''],
+  ['task-mark.ts', 'isOurs ? Math.min(mark.openMs, task.endsAtMs) : task.endsAtMs', 'mark.openMs'],
+  [
+    'task-mark.ts',
+    'JSON.stringify([namespace, digestOfTask(record), ...partsOf(mark)])',
+    'JSON.stringify(partsOf(mark))',
+  ],
+  ['task-mirror.ts', ' && !(await isBelieved(namespace, record, trustedKeys()))', ' && false'],
+  ['task-mirror.ts', 'task.registeredAtMs < first || ', 'true || '],
+  ['task-mirror.ts', 'task.registeredAtMs < first || ', ''],
+  ['task-mirror.ts', 'known === null || known.keptUntilMs <= this.#parts.now()', 'known === null'],
+  ['task-mirror.ts', "if (task.ended !== null) return said.kind === 'end';", ''],
+  ['task-mirror.ts', 'if (said.untilMs <= task.leaseUntilMs!) return said.untilMs === task.leaseUntilMs;', ''],
+  ['task-mirror.ts', 'task.keptUntilMs > nowMs && this', 'this'],
+  ['scripts.ts', "if endOf(before, beforeMark) > now then return {'held', before, beforeMark or ''} end", ''],
+  ['scripts.ts', "if held and isEnd(held) then return {'over', held} end", ''],
+  ['scripts.ts', "if tonumber(ARGV[5]) <= now then return {'lapsed'} end", ''],
+  ['scripts.ts', "if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end", ''],
+  ['scripts.ts', '  if isEnd(held) then return false end\n', ''],
+  ['scripts.ts', ' or tonumber(untilMs) > tonumber(heldMs)', ' or true'],
+  ['scripts.ts', ' and #text <= ', ' and 0 <= '],
+  ['scripts.ts', "    field = field .. ' ' .. ARGV[i + 1]\n", ''],
+  ['task-registry.ts', 'const release = this.#begins.reserve(judged.order.workloads);', 'const release = () => {};'],
+  ['registered.ts', 'task.purpose !== known.purpose && !widerPurposes', '!widerPurposes'],
+  ['registered.ts', ' && !widerPurposes(task.purpose).includes(known.purpose)', ''],
+];
+
+process.exitCode = await runMutation({
+  name: 'tasks',
+  mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
+  conditions,
+  tests,
+  near: (file) => {
+    if (file.includes('check/')) return tests.filter((test) => test.includes('registered'));
+    return tests.filter((test) =>
+      (/redis|mark|mirror|record|signature/.test(file) ? /redis|lift/ : /process/).test(test),
+    );
+  },
+  explained: {
+    'state/tasks/process-registry.ts: if (nowMs - this.#sweptAtMs < SWEEP_MS && this.#table.size < this.#limits.all) return;':
+      'saves looking at all tasks each time that one begins',
+  },
+});
