@@ -10,7 +10,7 @@ import { readConfig } from './cli/config.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
 import { explainOverControl, stateCommand } from './cli/control/state.ts';
-import { task, tasks } from './cli/control/tasks.ts';
+import { taskCommands, tasks } from './cli/control/tasks.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -60,7 +60,7 @@ const commands: Commands = {
   state: stateCommand,
   explain: explainOverControl,
   tasks,
-  task,
+  task: taskCommands,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

@@ -4,7 +4,7 @@ import { decisions, revocations, workloads } from '../../src/cli/control/lists.t
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import { explainOverControl, stateCommand } from '../../src/cli/control/state.ts';
 
-import { task, tasks } from '../../src/cli/control/tasks.ts';
+import { taskCommands, tasks } from '../../src/cli/control/tasks.ts';
 import type { Finished } from './run.ts';
 
 const commands: Commands = {
@@ -16,7 +16,7 @@ const commands: Commands = {
   state: stateCommand,
   explain: explainOverControl,
   tasks,
-  task,
+  task: taskCommands,
   find: auditFind,
 };
 

@@ -151,9 +151,9 @@ export const shown = (value: unknown): string =>
 /** Who has an order, and since when. */
 export function whereText({ at, replicas, covers }: Members): string {
   const since = typeof at === 'string' ? `, taken at ${at}` : '';
-  const copies = typeof replicas === 'number' ? ` and by ${count(replicas, 'replica')}` : '';
+  const copies = typeof replicas === 'number' ? ` and by ${counted(replicas, 'replica')}` : '';
   return `${since}${copies}${typeof covers === 'string' ? `; covers ${covers}` : ''}`;
 }
 
 /** `2 workloads`. */
-export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
+export const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;

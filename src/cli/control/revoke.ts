@@ -3,7 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { command } from '../commands.ts';
 import { momentBy } from '../moment.ts';
 import { plainOutput } from '../printable.ts';
-import { count, type Members, ORDER_OPTIONS, ORDER_USAGE, sendOrder, shown, whereText } from './asking.ts';
+import { counted, type Members, ORDER_OPTIONS, ORDER_USAGE, sendOrder, shown, whereText } from './asking.ts';
 import { subjectText } from './lists.ts';
 
 const REVOKE_USAGE = `revoke KIND SUBJECT --reason TEXT --until TIME --control URL …
@@ -118,7 +118,7 @@ function takenText(answer: Members): string {
 function hitsText(answer: Members): string {
   const { workloads, tasks, known } = (answer.hits ?? {}) as Members;
   if (workloads === null) return '\nhow many workloads and live tasks it hits is not known';
-  const live = typeof tasks === 'number' ? `, ${count(tasks, 'live task')}` : '';
-  const hits = typeof workloads === 'number' ? `\nit hits ${count(workloads, 'workload')}${live}` : '';
+  const live = typeof tasks === 'number' ? `, ${counted(tasks, 'live task')}` : '';
+  const hits = typeof workloads === 'number' ? `\nit hits ${counted(workloads, 'workload')}${live}` : '';
   return known === false ? `${hits}\nnote: what it names is not known here` : hits;
 }

@@ -8,7 +8,7 @@ import { plainOutput } from '../printable.ts';
 import { table } from '../table.ts';
 import {
   askList,
-  count,
+  counted,
   LIST_OPTIONS,
   LIST_USAGE,
   type Members,
@@ -148,7 +148,7 @@ const end = command(END_USAGE, END_OPTIONS, async (line, io) => {
 });
 
 /** `task`: 0 when the control API took the order, 1 with its sentence when it refuses, 2 when it did not answer. */
-export const task = group('task', {
+export const taskCommands = group('task', {
   start: plainOutput(start),
   heartbeat: plainOutput(heartbeat),
   end: plainOutput(end),
@@ -178,7 +178,7 @@ function leaseText(answer: Members): string {
 
 function endText(answer: Members, dry: boolean): string {
   const { children } = (answer.hits ?? {}) as Members;
-  const more = typeof children === 'number' && children > 0 ? ` and ${count(children, 'task')} within it` : '';
+  const more = typeof children === 'number' && children > 0 ? ` and ${counted(children, 'task')} within it` : '';
   return dry
     ? `nothing ended; the order ends it${more}`
     : `ended ${shown(taskIn(answer).id)}${more}${whereText(answer)}`;
