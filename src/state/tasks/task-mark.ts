@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { jsonOf } from '../../base/json.ts';
 import { isSigned, signText } from '../signature.ts';
 import { MAX_RECORD_BYTES } from '../store-mirror.ts';
-import { recordDigest, type TaskRecord } from './task-record.ts';
+import { digestOfTask, type TaskRecord } from './task-record.ts';
 
 const DOMAIN = 'cedar-ext-authz task mark 1';
 
@@ -91,4 +91,4 @@ function textOf(record: TaskRecord, mark: TaskMark, signature: string): string {
 }
 
 const signedOf = (namespace: string, record: TaskRecord, mark: TaskMark): string =>
-  JSON.stringify([namespace, recordDigest(record), ...partsOf(mark)]);
+  JSON.stringify([namespace, digestOfTask(record), ...partsOf(mark)]);

@@ -1,7 +1,7 @@
 import { hash, type KeyObject } from 'node:crypto';
 import type { Held, LearnedIds, StoreMirror } from '../store-mirror.ts';
 import { readMark, type TaskMark } from './task-mark.ts';
-import { fieldOf, isBelieved, readRecord, recordDigest, type TaskRecord } from './task-record.ts';
+import { fieldOf, isBelieved, readRecord, digestOfTask, type TaskRecord } from './task-record.ts';
 import { TaskTable } from './task-table.ts';
 
 /** What a store lacks: a task that began, with the mark of it, or none. */
@@ -183,7 +183,7 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
   /** A task that is known here, as a store is to have it. */
   asStored(field: string): LostTask {
     const { record, mark } = this.#known.get(field)!;
-    return { field, digest: recordDigest({ text: record }), record, mark };
+    return { field, digest: digestOfTask({ text: record }), record, mark };
   }
 
   #isNewlyRejected(text: string): boolean {

@@ -59,7 +59,7 @@ export const isBelieved = (namespace: string, { task, signature }: TaskRecord, k
   isSigned(DOMAIN, signedOf(namespace, task), keys, signature);
 
 /** By which a lease and an end name the very beginning that they belong to. */
-export const recordDigest = ({ text }: Pick<TaskRecord, 'text'>): string => hash('sha256', text, 'base64url');
+export const digestOfTask = ({ text }: Pick<TaskRecord, 'text'>): string => hash('sha256', text, 'base64url');
 
 /** The field of a task in a store: of one length, whatever its names. */
 export const fieldOf = ({ issuer, id }: TaskKey): string => hash('sha256', JSON.stringify([issuer, id]), 'base64url');
