@@ -135,6 +135,7 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
     'subject_unknown',
     /is not registered/,
   ],
+  ['itself as parent', () => ofParent({ parent: { issuer: TTS, id: 'bad' } }), 'subject_unknown', /is not registered/],
   [
     'a parent of another issuer',
     () => ofParent({ parent: { issuer: AS, id: 'parent' } }),
