@@ -7,7 +7,9 @@ import { orderOf } from '../../../test/support/orders.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
 import { signs } from '../../../test/support/redis-books.ts';
+import { registryOf } from '../../../test/support/redis-registries.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
+import { begun } from '../../../test/support/registering.ts';
 import { until } from '../../../test/support/until.ts';
 import { Fault } from '../../base/fault.ts';
 import type { RedisState } from './store.ts';
@@ -92,4 +94,19 @@ test('the rules of docs/state.md are enough for the user, and none of them is to
   }
   const elsewhere = documented.map((rule) => rule.replace('{test}', '{other}'));
   assert.match(await outcome(t, redis, elsewhere), /NOPERM|No permissions/i);
+});
+
+test('the rules are enough for registered tasks too', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.admin('ACL', 'SETUSER', 'authz', 'reset', ...documented);
+  const passwordFile = join(redis.dir, 'password');
+  writeFileSync(passwordFile, 'secret');
+  const user = { username: 'authz', passwordFile };
+  await redis.age('test');
+  const { registry } = await registryOf(t, storeOptions(redis, { user }), { keys: signs });
+  const past = Date.now() - 30_000;
+  const { issuer, id } = await begun(registry, { leaseMs: 60_000 }, past);
+  assert.equal((await registry.heartbeat({ issuer, id }, 'b', Date.now())).result, 'stored');
+  assert.equal((await registry.end({ issuer, id }, 'b', 'r', Date.now())).result, 'stored');
+  assert.equal(registry.unknown(Date.now()), null);
 });

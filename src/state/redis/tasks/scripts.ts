@@ -18,8 +18,7 @@ local function mark(record, text) put(marks, redis.sha1hex(record), text) end
 `;
 
 /**
- * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name, empty where they are too long;
- * 'full' or 'history'. ARGV:
+ * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'full' or 'history'. ARGV:
  * 1 history, 2 field, 3 record, 4 most records, 5 most bytes.
  */
 export const REGISTER = script(`${TASKS}
