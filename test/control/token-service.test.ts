@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CONTROL } from '../support/control-world.ts';
+import { CONTROL, startControlWorld } from '../support/control-world.ts';
 import { claimsIn, exchangeForm, formText, startForm, startTokenWorld, TYPES } from '../support/token-world.ts';
 import { jwtSvid } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
@@ -99,6 +99,65 @@ test('the end of a task is never passed, and what was budgeted is registered', a
     [budgets, workloads, by],
     [{ calls: 3, writes: null, resources: null }, [workload(AGENT)], workload(AGENT)],
   );
+});
+
+test('a token of a task that is revoked is not exchanged', async () => {
+  const token = await world.granted(AGENT, startForm(AGENT));
+  const { iss: issuer, txn: id } = claimsIn(token);
+  const order = { task: { issuer, id }, reason: 'a test', until: new Date(Date.now() + 600_000).toISOString() };
+  const revoked = await world.ask({ method: 'POST', path: '/revocations', svid: world.svid(TOOLS), body: order });
+  assert.equal(revoked.status, 201, JSON.stringify(revoked.json));
+  assert.equal((await use(AGENT, token)).reason, 'revoked_task');
+  const { status, json } = await world.requestToken(world.svid(AGENT), exchangeForm(token));
+  assert.deepEqual([status, json.code], [400, 'task_over']);
+  await world.granted(AGENT, startForm(AGENT));
+});
+
+test('who may hand on and not begin, begins nothing for another either', async () => {
+  const form = startForm(TOOLS, {}, { actor: workload(AGENT) });
+  const { json, line } = await world.requestToken(world.svid(TOOLS), form);
+  assert.deepEqual([json.error, line?.action], ['unauthorized_client', 'start']);
+});
+
+test('a token in place of a certificate is none: nobody begins a task by what somebody else may hold', async () => {
+  const bearer = { authorization: `Bearer ${world.token(AGENT)}` };
+  const { status, json } = await world.requestToken(null, startForm(AGENT), bearer);
+  assert.deepEqual([status, json.error, json.code], [401, 'invalid_client', 'certificate_missing']);
+});
+
+test('a process without a token service has neither tokens nor keys', async () => {
+  const none = await startControlWorld({ over: 'tls' });
+  try {
+    assert.equal((await none.ask({ path: '/keys' })).status, 404);
+    const asking = { 'content-type': 'application/x-www-form-urlencoded' };
+    const ask = {
+      method: 'POST',
+      path: '/token',
+      svid: none.svid(AGENT),
+      body: formText(startForm(AGENT)),
+      headers: asking,
+    };
+    const { status, json } = await none.ask(ask);
+    assert.deepEqual([status, json.code], [404, 'not_found']);
+  } finally {
+    await none.stop();
+  }
+});
+
+test('where no task has room, none begins, and no token goes out', async () => {
+  const small = await startTokenWorld({
+    edit: (config) => {
+      config.state = { ...config.state, tasks: { perWorkload: 1 } };
+    },
+  });
+  try {
+    await small.granted(AGENT, startForm(AGENT));
+    const { status, json, line } = await small.requestToken(small.svid(AGENT), startForm(AGENT));
+    assert.deepEqual([status, json.error, json.code], [507, 'temporarily_unavailable', 'full']);
+    assert.equal(line?.result, 'allow');
+  } finally {
+    await small.stop();
+  }
 });
 
 type Mutation = readonly [
