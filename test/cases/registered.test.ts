@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { begun, endOf, registeringWorld } from '../support/registering.ts';
 import { type World, workload } from '../support/world.ts';
-import { AGENT, AS, agentByAccess, agentByTxn, LEDGER, ledgerReads, TTS } from '../support/world-asks.ts';
+import { AGENT, AS, agentByAccess, agentByTxn, LEDGER, ledgerReads, ORCHESTRATOR, TTS } from '../support/world-asks.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -62,6 +62,13 @@ test('a registered task is good for its workloads and its purpose, and for a pur
   const other = await (await task({ purpose: 'customer-care' })).ask();
   assert.equal(other.reason, 'task_unregistered');
   assert.match(detailOf(other), /is registered for customer-care, not for reconcile-invoices$/);
+});
+
+test('of an issuer that did not register it itself, an earlier hop of the chain is not enough', async () => {
+  const [agent, orchestrator] = [workload(AGENT), workload(ORCHESTRATOR)];
+  const chain = { act: { sub: agent, act: { sub: orchestrator } } };
+  assert.equal((await (await task({ workloads: [agent] })).ask(chain)).reason, 'permitted');
+  assert.equal((await (await task({ workloads: [orchestrator] })).ask(chain)).reason, 'task_unregistered');
 });
 
 test('where registration is optional, a task that nobody began is permitted, and one that was ended is not', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CONTROL } from '../support/control-world.ts';
+import { CONTROL, startControlWorld } from '../support/control-world.ts';
 import { claimsIn, exchangeForm, formText, startForm, startTokenWorld, TYPES } from '../support/token-world.ts';
-import { jwtSvid } from '../support/tokens.ts';
+import { jwtSvid, mint } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { workload } from '../support/world.ts';
 import { AGENT, agentTxn, INVOICE, ORCHESTRATOR, READER, TOOLS } from '../support/world-asks.ts';
@@ -99,6 +99,87 @@ test('the end of a task is never passed, and what was budgeted is registered', a
     [budgets, workloads, by],
     [{ calls: 3, writes: null, resources: null }, [workload(AGENT)], workload(AGENT)],
   );
+});
+
+test('a token of a task that is revoked is not exchanged', async () => {
+  const token = await world.granted(AGENT, startForm(AGENT));
+  const { iss: issuer, txn: id } = claimsIn(token);
+  const order = { task: { issuer, id }, reason: 'a test', until: new Date(Date.now() + 600_000).toISOString() };
+  const revoked = await world.ask({ method: 'POST', path: '/revocations', svid: world.svid(TOOLS), body: order });
+  assert.equal(revoked.status, 201, JSON.stringify(revoked.json));
+  assert.equal((await use(AGENT, token)).reason, 'revoked_task');
+  const { status, json } = await world.requestToken(world.svid(AGENT), exchangeForm(token));
+  assert.deepEqual([status, json.code], [400, 'task_over']);
+  await world.granted(AGENT, startForm(AGENT));
+});
+
+test('a thief of the signing key hands a live task on, and neither begins nor revives one, nor changes its purpose', async () => {
+  const token = await world.granted(AGENT, startForm(AGENT));
+  const claims = claimsIn(token);
+  const self = workload(TRIAGE);
+  const act = { sub: self, act: { sub: workload(AGENT) } };
+  const kid = (await world.ask({ path: '/keys' })).json.keys as { kid: string }[];
+  const forged = (over: object) =>
+    use(
+      TRIAGE,
+      mint(world.signing[0]!, { typ: 'txntoken+jwt', kid: kid[0]?.kid }, { ...claims, req_wl: self, act, ...over }),
+    );
+  const reasonOf = async (over: object) => (await forged(over)).reason;
+  // Of an external agent the guardrails ask for more proof than any token alone: what comes before them is what is looked at here.
+  assert.match(await reasonOf({}), /^(permitted|policy_)/);
+  assert.equal(await reasonOf({ txn: 'f'.repeat(32) }), 'task_unregistered');
+  assert.equal(await reasonOf({ task: { purpose: 'customer-care', end: Number(claims.exp) } }), 'task_unregistered');
+  assert.equal(await reasonOf({ sub: self, act: { sub: self } }), 'task_unregistered');
+  assert.equal(await reasonOf({ exp: Number(claims.iat) + 3601 }), 'task_txn_lifetime');
+  await world.tasks.end({ issuer: ISSUER, id: String(claims.txn) }, 'a test', 'done', Date.now());
+  assert.equal(await reasonOf({}), 'task_ended');
+});
+
+test('who may hand on and not begin, begins nothing for another either', async () => {
+  const form = startForm(TOOLS, {}, { actor: workload(AGENT) });
+  const { json, line } = await world.requestToken(world.svid(TOOLS), form);
+  assert.deepEqual([json.error, line?.action], ['unauthorized_client', 'start']);
+});
+
+test('a token in place of a certificate is none: nobody begins a task by what somebody else may hold', async () => {
+  const bearer = { authorization: `Bearer ${world.token(AGENT)}` };
+  const { status, json } = await world.requestToken(null, startForm(AGENT), bearer);
+  assert.deepEqual([status, json.error, json.code], [401, 'invalid_client', 'certificate_missing']);
+});
+
+test('a process without a token service has neither tokens nor keys', async () => {
+  const none = await startControlWorld({ over: 'tls' });
+  try {
+    assert.equal((await none.ask({ path: '/keys' })).status, 404);
+    const asking = { 'content-type': 'application/x-www-form-urlencoded' };
+    const ask = {
+      method: 'POST',
+      path: '/token',
+      svid: none.svid(AGENT),
+      body: formText(startForm(AGENT)),
+      headers: asking,
+    };
+    const { status, json } = await none.ask(ask);
+    assert.deepEqual([status, json.code], [404, 'not_found']);
+  } finally {
+    await none.stop();
+  }
+});
+
+test('where no task has room, none begins, and no token goes out', async () => {
+  const small = await startTokenWorld({
+    edit: (config) => {
+      config.state = { ...config.state, tasks: { perWorkload: 1 } };
+    },
+  });
+  try {
+    await small.granted(AGENT, startForm(AGENT));
+    const { status, json, line } = await small.requestToken(small.svid(AGENT), startForm(AGENT));
+    assert.deepEqual([status, json.error, json.code], [507, 'temporarily_unavailable', 'full']);
+    assert.equal(line?.result, 'allow');
+  } finally {
+    await small.stop();
+  }
 });
 
 type Mutation = readonly [

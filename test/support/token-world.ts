@@ -4,7 +4,7 @@ import type { Shown } from './client.ts';
 import { type ControlAnswer, type ControlWorldOptions, startControlWorld } from './control-world.ts';
 import { makeKey, type SigningKey } from './tokens.ts';
 import { workload } from './world.ts';
-import { AGENT, ORCHESTRATOR } from './world-asks.ts';
+import { AGENT, ORCHESTRATOR, TOOLS } from './world-asks.ts';
 
 /** Who may begin tasks here, hand them on, and extend them. */
 const TASK_POLICIES = `
@@ -21,6 +21,16 @@ permit (
 )
 when { (resource == principal || resource in Control::Group::"finance-agents") &&
   context.purpose in Control::Purpose::"finance" };
+
+@id("tools-hand-on-what-they-may-not-begin")
+permit (
+  principal == Control::Workload::"${workload(TOOLS)}",
+  action == Control::Action::"handOn",
+  resource in Control::Group::"finance-agents"
+);
+
+@id("tools-revoke")
+permit (principal == Control::Workload::"${workload(TOOLS)}", action == Control::Action::"revoke", resource);
 
 @id("extended-by-those-in-them")
 permit (principal is Control::Workload, action in [Control::Action::"extend", Control::Action::"end"], resource is Control::Task)

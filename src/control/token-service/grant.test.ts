@@ -123,6 +123,18 @@ test('the chain has its bound, and a task its end, however often it is refreshed
 });
 
 test('a task needs a purpose of the inventory, and a lifetime within the limit', () => {
-  for (const details of [{ purpose: undefined }, { purpose: 'party' }, { lifetime: 7201 }])
-    assert.ok(start(details) instanceof ApiProblem);
+  for (const [details, why] of [
+    [{ purpose: undefined }, /states no purpose/],
+    [{ purpose: 'party' }, /no such purpose/],
+    [{ lifetime: 7201 }, /longer than 7200 s/],
+  ] as const) {
+    const outcome = start(details);
+    assert.match(outcome instanceof ApiProblem ? (outcome.detail ?? '') : '', why);
+  }
+});
+
+test('a scope that is not asked for is not given, by no exchange either', () => {
+  assert.deepEqual(granted(start({})).scopes, []);
+  assert.deepEqual(granted(exchangeGrant(asked({}), first, A, rules, NOW)).scopes, []);
+  assert.deepEqual(granted(exchangeGrant(asked({}, { scope: 'write' }), first, A, rules, NOW)).scopes, ['write']);
 });

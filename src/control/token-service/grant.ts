@@ -86,7 +86,6 @@ export function exchangeGrant(
   const endsAt = lifetimeSeconds === null ? before.endsAt : Math.min(before.endsAt, now + lifetimeSeconds);
   const latest = actor === null ? endsAt : Math.min(endsAt, before.expiresAt);
   const expiresAt = Math.min(latest, now + rules.maxTokenSeconds);
-  if (expiresAt <= now) return ApiProblem.of('task_over', 'the task has come to its end');
   return { ...before, chain, purpose, scopes: request.scopes, endsAt, expiresAt };
 }
 

@@ -75,6 +75,8 @@ const mutations: readonly (readonly [
   ['request_details', '{"lifetime":0}', 'token_request_invalid'],
   ['request_details', '{"lifetime":1.5}', 'token_request_invalid'],
   ['request_details', `{"resources":${JSON.stringify(list(17).map(() => ({ api: 'h/x' })))}}`, 'token_request_invalid'],
+  ['subject_token', undefined, 'token_request_invalid'],
+  ['subject_token', '{"sub":5}', 'token_request_invalid'],
   ['scope', list(65).join(' '), 'scope_exceeded'],
   ['scope', 'a"b', 'scope_exceeded'],
   ['scope', 'x'.repeat(257), 'scope_exceeded'],
