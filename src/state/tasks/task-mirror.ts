@@ -1,7 +1,7 @@
 import { hash, type KeyObject } from 'node:crypto';
 import type { Held, LearnedIds, StoreMirror } from '../store-mirror.ts';
 import { readMark, type TaskMark } from './task-mark.ts';
-import { fieldOf, isBelieved, readRecord, digestOfTask, type TaskRecord } from './task-record.ts';
+import { digestOfTask, fieldOf, isBelieved, readRecord, type TaskRecord } from './task-record.ts';
 import { TaskTable } from './task-table.ts';
 
 /** What a store lacks: a task that began, with the mark of it, or none. */
