@@ -50,7 +50,7 @@ export function agentTasks(reach: Reach) {
 export const ofTask = { who: 'billing-agent (agent)', task: `${PURPOSE} (registered)` };
 export const asking = `GET ${PATH}`;
 
-/** A token opens nothing before its task begins, nor a second after that ends; and a lease lapses by itself. */
+/** A token opens nothing before its task begins, nor a second after that ends; a lease lapses by itself, and a budget runs out. */
 export function taskRows(reach: (estate: DemoEstate) => Reach): readonly Row[] {
   const after =
     (id: string, order: (tasks: ReturnType<typeof agentTasks>) => Promise<unknown> = async () => {}) =>
@@ -87,5 +87,12 @@ export function taskRows(reach: (estate: DemoEstate) => Reach): readonly Row[] {
       expected: denied('task_lapsed'),
       play: after('t-43', (tasks) => tasks.lapse('t-43')),
     },
+    {
+      ...ofTask,
+      request: `${asking}, another, for one call`,
+      expected: allowed,
+      play: after('t-44', (tasks) => tasks.begin('t-44', '--calls', '1')),
+    },
+    { ...ofTask, request: `${asking}, its second call`, expected: denied('task_budget_spent'), play: after('t-44') },
   ];
 }
