@@ -26,8 +26,8 @@ import { runTests } from './cases.ts';
 import { questionsFor } from './scenario.ts';
 
 /**
- * Runs validated sources as they would be served: the folder's own tests must pass, and every condition is evaluated often
- * enough to be compiled (some policies overflow the stack only then). Nothing here outlives the call.
+ * Runs validated sources as they would be served: the folder's own tests must pass, and every condition is evaluated,
+ * since some policies overflow the stack only then. Nothing here outlives the call.
  */
 export function dryRun(
   sources: Sources,
