@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CONTROL, startControlWorld } from '../support/control-world.ts';
 import { claimsIn, exchangeForm, formText, startForm, startTokenWorld, TYPES } from '../support/token-world.ts';
-import { jwtSvid } from '../support/tokens.ts';
+import { jwtSvid, mint } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { workload } from '../support/world.ts';
 import { AGENT, agentTxn, INVOICE, ORCHESTRATOR, READER, TOOLS } from '../support/world-asks.ts';
@@ -111,6 +111,28 @@ test('a token of a task that is revoked is not exchanged', async () => {
   const { status, json } = await world.requestToken(world.svid(AGENT), exchangeForm(token));
   assert.deepEqual([status, json.code], [400, 'task_over']);
   await world.granted(AGENT, startForm(AGENT));
+});
+
+test('a thief of the signing key hands a live task on, and neither begins nor revives one, nor changes its purpose', async () => {
+  const token = await world.granted(AGENT, startForm(AGENT));
+  const claims = claimsIn(token);
+  const self = workload(TRIAGE);
+  const act = { sub: self, act: { sub: workload(AGENT) } };
+  const kid = (await world.ask({ path: '/keys' })).json.keys as { kid: string }[];
+  const forged = (over: object) =>
+    use(
+      TRIAGE,
+      mint(world.signing[0]!, { typ: 'txntoken+jwt', kid: kid[0]?.kid }, { ...claims, req_wl: self, act, ...over }),
+    );
+  const reasonOf = async (over: object) => (await forged(over)).reason;
+  // Of an external agent the guardrails ask for more proof than any token alone: what comes before them is what is looked at here.
+  assert.match(await reasonOf({}), /^(permitted|policy_)/);
+  assert.equal(await reasonOf({ txn: 'f'.repeat(32) }), 'task_unregistered');
+  assert.equal(await reasonOf({ task: { purpose: 'customer-care', end: Number(claims.exp) } }), 'task_unregistered');
+  assert.equal(await reasonOf({ sub: self, act: { sub: self } }), 'task_unregistered');
+  assert.equal(await reasonOf({ exp: Number(claims.iat) + 3601 }), 'task_txn_lifetime');
+  await world.tasks.end({ issuer: ISSUER, id: String(claims.txn) }, 'a test', 'done', Date.now());
+  assert.equal(await reasonOf({}), 'task_ended');
 });
 
 test('who may hand on and not begin, begins nothing for another either', async () => {
