@@ -11,7 +11,10 @@ const sources = globSync(
   ['src/control/token-service/*.ts', 'src/http/form.ts', 'src/token/signing-keys.ts', 'src/check/registered.ts'],
   { cwd: root },
 ).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
-const quick = globSync(['src/control/token-service/*.test.ts', 'src/token/signing-keys.test.ts'], { cwd: root });
+const quick = globSync(
+  ['src/control/token-service/*.test.ts', 'src/token/signing-keys.test.ts', 'src/check/registered.test.ts'],
+  { cwd: root },
+);
 const slow = ['test/control/token-service.test.ts', 'test/cases/registered.test.ts'];
 
 const conditions: readonly Condition[] = [
