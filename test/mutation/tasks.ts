@@ -42,7 +42,7 @@ const conditions: readonly Condition[] = [
   ['task-mark.ts', 'isOurs ? Math.min(mark.openMs, task.endsAtMs) : task.endsAtMs', 'mark.openMs'],
   [
     'task-mark.ts',
-    'JSON.stringify([namespace, recordDigest(record), ...partsOf(mark)])',
+    'JSON.stringify([namespace, digestOfTask(record), ...partsOf(mark)])',
     'JSON.stringify(partsOf(mark))',
   ],
   ['task-mirror.ts', ' && !(await isBelieved(namespace, record, trustedKeys()))', ' && false'],
