@@ -9,6 +9,8 @@ import { begun, KEPT_MS, MANAGER, registration } from '../../../../test/support/
 import { until } from '../../../../test/support/until.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { fieldOf, readRecord, signedRecord } from '../../tasks/task-record.ts';
+import { Link } from '../link.ts';
+import { RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
 const skip = noRedis;
 const MINUTE_MS = 60_000;
@@ -258,4 +260,40 @@ test('records, marks and notes of any length are read by nobody, and refuse noth
     (await one.registry.end(keyOf('t-1'), MANAGER, 'x', Date.now())).result === 'unavailable' ? null : true,
   );
   await become('t-1', 'ended');
+});
+
+test('the store refuses a heartbeat of a task that has ended, or whose lease ran out by its own clock, whatever a sidecar knows', {
+  skip,
+}, async (t) => {
+  const { redis, one, recordOf } = await victims(t);
+  const now = Date.now();
+  const beat = (id: string) => one.registry.heartbeat(keyOf(id), MANAGER, now - MINUTE_MS / 2);
+  for (const [id, until] of [
+    ['t-1', now - 1000],
+    ['t-2', now + MINUTE_MS / 2 - 1000],
+    ['t-3', now + MINUTE_MS / 2 - 1000],
+  ] as const)
+    await begun(one.registry, { id, leaseMs: 2 * MINUTE_MS }, until - 2 * MINUTE_MS);
+  assert.deepEqual(await beat('t-1'), { result: 'over', state: 'lapsed' });
+  assert.equal((await beat('t-2')).result, 'stored');
+  const text = await recordOf('t-3');
+  const record = readRecord(text)!;
+  const end = writeMark('test', record, { kind: 'end', atMs: now, openMs: now, by: 'b', reason: 'r' }, key);
+  const script = "return redis.call('HSET', KEYS[1], redis.sha1hex(ARGV[1]), ARGV[2])";
+  await redis.admin('EVAL', script, '1', MARKS, text, end);
+  // No lease takes the place of an end, whoever writes it back.
+  const { endpoint, database, tls } = storeOptions(redis);
+  const link = await Link.open({ endpoint: endpoint!, database, tls, user: null, timeoutMs: 5000 });
+  assert.ok(link instanceof Link);
+  t.after(() => link.close());
+  const beforeMs = record.task.leaseUntilMs!;
+  const lease = { kind: 'lease', atMs: now, beforeMs, untilMs: now + MINUTE_MS, by: 'b' } as const;
+  const history = await redis.admin('GET', 'authz:{test}:history');
+  const limits = ['1000', '1000000'];
+  const args = [history, ...limits, fieldFor('t-3'), 'digest', text, writeMark('test', record, lease, key)];
+  const keys = TASK_KEYS.map((name) => `authz:{test}:${name}`);
+  assert.deepEqual(await link.run(RESTORE_TASKS, keys, args, 5000), ['done']);
+  assert.ok((await redis.admin('HVALS', MARKS)).includes(end));
+  assert.deepEqual(await beat('t-3'), { result: 'over', state: 'ended' });
+  assert.ok(one.registry.lookup.find(issuer, 't-3')?.ended);
 });
