@@ -4,7 +4,7 @@ import { OPERATOR } from '../../support/control-world.ts';
 import { type ShownTask, startTaskWorld, taskOrder } from '../../support/task-calls.ts';
 import { until } from '../../support/until.ts';
 import { workload } from '../../support/world.ts';
-import { AGENT, agentByTxn, ORCHESTRATOR, READER, TTS } from '../../support/world-asks.ts';
+import { AGENT, AS, agentByTxn, ORCHESTRATOR, READER, TTS } from '../../support/world-asks.ts';
 
 let world: Awaited<ReturnType<typeof startTaskWorld>>;
 
@@ -92,6 +92,11 @@ test('a task ends with the one that it is a part of, and the order says how many
   assert.deepEqual(child.parent, { issuer: TTS, id: 'parent' });
   const grandchild = await started('grandchild', { parent: { issuer: TTS, id: 'child' }, until: ends });
   assert.equal((await check('grandchild')).reason, 'permitted');
+  // What is over does not end with it, nor does what has its id at another issuer end what is below it.
+  const gone = await started('gone', { parent: { issuer: TTS, id: 'parent' }, until: ends });
+  assert.equal((await world.end(AGENT, gone.key)).status, 200);
+  const namesake = await world.start(OPERATOR, taskOrder({ id: 'parent', issuer: AS }));
+  assert.deepEqual((await world.end(OPERATOR, shown(namesake).key)).json.hits, { children: 0 });
   const dry = await world.end(ORCHESTRATOR, parent.key, { path: `/tasks/${parent.key}/end?dryRun=true` });
   assert.deepEqual([dry.status, dry.json], [200, { hits: { children: 2 } }]);
   assert.equal((await check('grandchild')).reason, 'permitted');
@@ -121,6 +126,9 @@ test('what is revoked is shown so, and is extended by nobody', async () => {
   const lift = { method: 'POST', path: '/revocations/r-stolen/lift', body: { reason: 'found' } } as const;
   assert.equal((await world.by(OPERATOR, lift)).status, 200);
   assert.equal((await world.task(task.key)).state, 'active');
+  assert.equal((await world.end(AGENT, task.key)).status, 200);
+  assert.equal((await world.by(OPERATOR, { ...order, body: { ...revocation, id: 'r-again' } })).status, 201);
+  assert.equal((await world.task(task.key)).state, 'ended');
 });
 
 test('the same order is one task, whoever waits for its answer; another one of its name is none', async () => {
