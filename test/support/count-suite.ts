@@ -120,16 +120,23 @@ export function countSuite({ name, skip = false, make }: StateSuite): void {
     },
   );
 
-  rule('what nobody claimed is not given back', async (claims, { states: [first] }) => {
-    const calls = [claims.count('calls', 2)];
-    await claims.on(calls, claims.another(1));
-    first.giveBack(calls, claims.another(2));
-    first.giveBack([claims.count('never', 1), claims.count('apis', 1, 'a')], { ...claims.use, requestId: '' });
-    assert.equal(await claims.result(calls, claims.another(3)), 'fresh');
-    assert.equal(await claims.result(calls, claims.another(4)), 'spent');
-    assert.equal(await claims.result([claims.count('never', 1)], claims.another(5)), 'fresh');
-    assert.equal(await claims.result([claims.count('never', 1)], claims.another(6)), 'spent');
-  });
+  rule(
+    'what nobody claimed is not given back, and leaves no room',
+    async (claims, { states: [first] }) => {
+      const calls = [claims.count('calls', 2)];
+      await claims.on(calls, claims.another(1));
+      first.giveBack(calls, claims.another(2));
+      first.giveBack([claims.count('never', 1), claims.count('apis', 1, 'a')], { ...claims.use, requestId: '' });
+      assert.equal(await claims.result(calls, claims.another(3)), 'fresh');
+      assert.equal(await claims.result(calls, claims.another(4)), 'spent');
+      assert.equal(await claims.result([claims.count('never', 1)], claims.another(5)), 'fresh');
+      assert.equal(await claims.result([claims.count('never', 1)], claims.another(6)), 'spent');
+      const more: string[] = [];
+      for (let n = 7; n < 10; n++) more.push(await claims.result([claims.count(`more-${n}`, 1)], claims.another(n)));
+      assert.deepEqual(more, ['fresh', 'fresh', 'unavailable']);
+    },
+    8,
+  );
 
   rule(
     'no caller fills the store with counts alone; what is counted already goes on, and proofs have a share of their own',

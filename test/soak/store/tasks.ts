@@ -79,8 +79,9 @@ export class TaskLoad {
   start(workers: number, pauseMs: number): void {
     const worker = async (): Promise<void> => {
       while (this.#running) {
-        await this.#agent();
-        if (pauseMs > 0) await pause(pauseMs);
+        const permitted = await this.#agent();
+        // What is refused without the store costs no time: nobody else would have any.
+        if (pauseMs > 0 || !permitted) await pause(Math.max(pauseMs, 1));
         else await new Promise(setImmediate);
       }
     };
@@ -118,12 +119,13 @@ export class TaskLoad {
   }
 
   /** Agents begin another task when nothing is left of one, and not faster than a control process would let them. */
-  async #agent(): Promise<void> {
+  async #agent(): Promise<boolean> {
     const task = any(Math.random() < 0.9 ? this.#tasks.slice(-LIVE) : this.#tasks);
-    const outcome = task === undefined ? null : await this.#call(any(this.#sidecars)!, task);
-    if (outcome === 'permitted' || Date.now() - this.#begunAt < BEGIN_EVERY_MS) return;
+    const permitted = task !== undefined && (await this.#call(any(this.#sidecars)!, task)) === 'permitted';
+    if (permitted || Date.now() - this.#begunAt < BEGIN_EVERY_MS) return permitted;
     this.#begunAt = Date.now();
     await this.#begin();
+    return permitted;
   }
 
   async #begin(): Promise<Counted | null> {
