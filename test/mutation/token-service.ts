@@ -39,6 +39,18 @@ const conditions: readonly Condition[] = [
 const explained: Readonly<Record<string, string>> = {
   'control/token-service/details.ts: if (json instanceof Fault) return json;':
     'what is no JSON has none of the members either',
+  "control/token-service/claims.ts: if (originator === undefined) return new Fault('it names nobody');":
+    'for the types: a chain has its caller at least',
+  "control/token-service/issue.ts: if (keys === null) return ApiProblem.of('state_unavailable', 'the token service has no key');":
+    'keys that were read once are kept, and without any nothing is asked of a process that is not ready',
+  'control/token-service/issue.ts: if (problem !== null) return problem;':
+    'of a heartbeat: that the task is over was seen before, but for the moment between',
+  "control/token-service/plan.ts: if (task === null) return ApiProblem.of('task_over', 'the task is not known any more');":
+    'for the types: that it is registered was seen before',
+  "control/token-service/plan.ts: if (reason === 'state_unavailable') return ApiProblem.of('state_unavailable', detail);":
+    'only with a store: test/control/token-fleet.test.ts',
+  "control/token-service/token.ts: if (inventory === undefined) return ApiProblem.of('policy_unavailable');":
+    'for the types: a call without a snapshot was refused before',
 };
 
 process.exitCode = await runMutation({
