@@ -36,7 +36,13 @@ const TIMEOUT_MS = 500;
 const HELD_MS = 1500;
 
 const common = (redis: Redis, more: Partial<StoreOptions> = {}): StoreOptions =>
-  storeOptions(redis, { namespace: NAMESPACE, timeoutMs: TIMEOUT_MS, maxEntries: 100_000, maxCounts: 100_000, ...more });
+  storeOptions(redis, {
+    namespace: NAMESPACE,
+    timeoutMs: TIMEOUT_MS,
+    maxEntries: 100_000,
+    maxCounts: 100_000,
+    ...more,
+  });
 
 /** A fault of one server. */
 const one = (
