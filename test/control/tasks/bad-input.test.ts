@@ -98,6 +98,7 @@ const bad: readonly (readonly [name: string, order: () => object, code: string, 
     'body_invalid',
     /8192 characters together/,
   ],
+  ['a workload of more than 2 KiB', () => ({ workloads: long(1, 2049) }), 'body_invalid', /\/workloads\/0/],
   ['a workload twice', () => ({ workloads: [workload(AGENT), workload(AGENT)] }), 'body_invalid', /twice/],
   [
     'a workload that is no SPIFFE ID',

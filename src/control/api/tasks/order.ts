@@ -41,6 +41,8 @@ const workload = text.transform((written, ctx): SpiffeId => {
   ctx.addIssue({ code: 'custom', message: `is no SPIFFE ID of a workload: ${why}` });
   return z.NEVER;
 });
+/** An entry that is too long is not made a SPIFFE ID, and keeps its text. */
+const isRead = ({ issues }: z.core.ParsePayload): boolean => issues.length === 0;
 const budget = z.int().min(0).max(1_000_000_000).nullable().default(null);
 
 /** The body of `POST /tasks`. */
@@ -53,11 +55,14 @@ export const taskOrderSchema = z
       .array(workload)
       .min(1, 'names nobody who may carry it')
       .max(MAX_WORKLOADS)
-      .refine((ids) => new Set(ids.map((one) => one.text)).size === ids.length, 'names a workload twice')
-      .refine(
-        (ids) => ids.reduce((sum, one) => sum + one.text.length, 0) <= MAX_WORKLOAD_CHARS,
-        `names workloads of more than ${MAX_WORKLOAD_CHARS} characters together`,
-      )
+      .refine((ids) => new Set(ids.map((one) => one.text)).size === ids.length, {
+        error: 'names a workload twice',
+        when: isRead,
+      })
+      .refine((ids) => ids.reduce((sum, one) => sum + one.text.length, 0) <= MAX_WORKLOAD_CHARS, {
+        error: `names workloads of more than ${MAX_WORKLOAD_CHARS} characters together`,
+        when: isRead,
+      })
       .describe('The SPIFFE IDs of those that may carry it.'),
     owner: text.optional().describe('A team that owns one of the workloads; left out: that of the first.'),
     parent: z
