@@ -12,7 +12,7 @@ export interface Call<P = unknown, B = unknown> {
   readonly body: B;
   readonly caller: Caller;
   readonly principal: ControlPrincipal;
-  /** Milliseconds since the epoch. */
+  /** When it was read whole, in milliseconds since the epoch. */
   readonly nowMs: number;
   readonly idempotencyKey: string | null;
   /** Whether the caller may; by the policies of this call. */
@@ -44,8 +44,8 @@ export interface Prepared {
   /** What that verdict is about, where the route alone does not say so. */
   readonly action?: ControlAction;
   readonly resource?: ControlResource;
-  /** Carries it out, once the audit has its line. */
-  readonly run: () => Promise<ApiReply | ApiProblem>;
+  /** Carries it out, once the audit has its line, at `nowMs`: what came to its end meanwhile is over. */
+  readonly run: (nowMs: number) => Promise<ApiReply | ApiProblem>;
 }
 
 /** One row of the table of routes. The OpenAPI document is made of it, and so is the way of a call. */

@@ -12,7 +12,7 @@ const KEPT_MS = 3_600_000 + 10_000;
 
 /**
  * Registers the task, or extends it, and mints the token: in this order, so that no token is without its task. The line of
- * the audit is there before.
+ * the audit is there before. `nowMs`: now, which may be later than when the plan was made.
  */
 export async function issue(
   plan: Plan,
@@ -22,7 +22,7 @@ export async function issue(
   const keys = service.keys();
   if (keys === null) return ApiProblem.of('state_unavailable', 'the token service has no key');
   const { issuer, registry } = service;
-  const { kind, grant, request, task, jti } = plan;
+  const { kind, grant, request, task, jti, now } = plan;
   const key = { issuer: issuer.issuer, id: grant.id };
   const by = caller.workload.id.text;
   if (task === null) {
@@ -44,7 +44,6 @@ export async function issue(
     const problem = problemOf(await registry.heartbeat(key, by, nowMs));
     if (problem !== null) return problem;
   }
-  const now = Math.floor(nowMs / 1000);
   const claims = claimsOf(grant, { issuer: issuer.issuer, audience: issuer.audience, jti, now });
   const token = await keys.sign('txntoken+jwt', claims);
   service.issued(kind);

@@ -23,6 +23,8 @@ export interface Plan {
   /** The task as it is registered; null: it is to begin. */
   readonly task: RegisteredTask | null;
   readonly jti: string;
+  /** When it is issued, in seconds since the epoch. */
+  readonly now: number;
 }
 
 const ID_BYTES = 16;
@@ -61,7 +63,7 @@ export async function planOf(
     const grant = exchangeGrant(request, held.grant, self, rules, now);
     if (grant instanceof ApiProblem) return grant;
     const kind = actor === null ? 'refresh' : 'hand-on';
-    return { kind, request, grant, starting: [], next: actor, task, jti: randomId() };
+    return { kind, request, grant, starting: [], next: actor, task, jti: randomId(), now };
   }
   const originator = await originatorOf(subject, caller, service, inventory, nowMs);
   if (originator instanceof ApiProblem) return originator;
@@ -70,7 +72,7 @@ export async function planOf(
   const [first, ...then] = starting.map(({ text }) => text);
   const grant = startGrant(request, { id: randomId(), starting: [first!, ...then] }, rules, now);
   if (grant instanceof ApiProblem) return grant;
-  return { kind: 'start', request, grant, starting, next: actor, task: null, jti: randomId() };
+  return { kind: 'start', request, grant, starting, next: actor, task: null, jti: randomId(), now };
 }
 
 /** On whose behalf a task begins: the caller, or the workload that an identity token names. */

@@ -83,7 +83,7 @@ export const tokenRoute = route({
       action,
       resource,
       verdict,
-      run: () => issue(plan, call, tokenService),
+      run: (nowMs) => issue(plan, { caller: call.caller, nowMs }, tokenService),
     };
   },
 });

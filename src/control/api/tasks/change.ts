@@ -73,7 +73,7 @@ export const heartbeatRoute = route({
     const by = caller.workload.id.text;
     return {
       about: {},
-      run: async () => taken(await registry.heartbeat(task, by, nowMs), parts, nowMs, { status: 200 }),
+      run: async (at) => taken(await registry.heartbeat(task, by, at), parts, at, { status: 200 }),
     };
   },
 });
@@ -112,8 +112,8 @@ export const endRoute = route({
     const about = { dryRun: isDry, reason, hits };
     if (isDry) return { about, run: async () => ({ status: 200, body: { hits } }) };
     const by = caller.workload.id.text;
-    const run = async () =>
-      taken(await registry.end(task, by, reason, nowMs), parts, nowMs, { status: 200, more: { hits } });
+    const run = async (at: number) =>
+      taken(await registry.end(task, by, reason, at), parts, at, { status: 200, more: { hits } });
     return { about, run };
   },
 });

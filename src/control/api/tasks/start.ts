@@ -51,7 +51,8 @@ export const startRoute = route({
     const about = { dryRun: isDry, task: stated(registration) };
     if (isDry) return { about, run: async () => ({ status: 200, body: { summary: DRY } }) };
     const { keptMs } = issuers.get(order.issuer)!;
-    const run = async () => taken(await registry.register(registration, keptMs, nowMs), parts, nowMs, { status: 201 });
+    const run = async (at: number) =>
+      taken(await registry.register(registration, keptMs, at), parts, at, { status: 201 });
     return { about, run };
   },
 });
