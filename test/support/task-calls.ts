@@ -67,6 +67,7 @@ export async function startTaskWorld(options: ControlWorldOptions = {}) {
   return {
     ...world,
     by,
+    registry: world.tasks,
     start: (path: string, body: unknown = taskOrder(), more: Partial<ControlAsk> = {}) =>
       by(path, { method: 'POST', path: '/tasks', body, ...more }),
     heartbeat: (path: string, key: string, more: Partial<ControlAsk> = {}) =>

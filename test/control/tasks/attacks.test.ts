@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type ControlAnswer, OPERATOR } from '../../support/control-world.ts';
+import { registration } from '../../support/registering.ts';
 import { inAnHour, type ShownTask, startTaskWorld, taskOrder } from '../../support/task-calls.ts';
 import { workload } from '../../support/world.ts';
 import { AGENT, AS, agentByTxn, ORCHESTRATOR, READER, TTS } from '../../support/world-asks.ts';
@@ -145,4 +146,24 @@ test('a caller that is revoked begins and extends nothing', async () => {
   const lift = { method: 'POST', path: '/revocations/r-orchestrator/lift', body: { reason: 'over' } };
   assert.equal((await world.by(OPERATOR, lift)).status, 200);
   assert.equal((await world.heartbeat(ORCHESTRATOR, key)).status, 200);
+});
+
+test('no page, and no cursor of one, names a task that may not be viewed', async () => {
+  for (let n = 0; n < 1100; n++) {
+    const hidden = registration({ id: `hidden-${n}`, workloads: [workload(n % 2 ? READER : STRANGER)], by: 'nobody' });
+    assert.equal((await world.registry.register(hidden, 1000, Date.now())).result, 'stored');
+  }
+  await began('seen');
+  const found: unknown[] = [];
+  let next: string | null = '';
+  for (let pages = 0; next !== null; pages++) {
+    assert.ok(pages < 10);
+    const { json } = await world.by(AGENT, { path: `/tasks?limit=200${next === '' ? '' : `&cursor=${next}`}` });
+    found.push(...(json.items as ShownTask[]).map(({ id }) => id));
+    next = json.next as string | null;
+    const read = (text: string) => Buffer.from(text, 'base64url').toString();
+    const said = next === null ? [] : (JSON.parse(read(next)) as string[]);
+    for (const text of said) assert.doesNotMatch(`${text} ${read(text)}`, /hidden/);
+  }
+  assert.ok(found.includes('seen') && !found.some((id) => String(id).startsWith('hidden')));
 });

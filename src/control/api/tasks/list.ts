@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { controlTask } from '../../../policy/control/registered.ts';
-import { shownKey } from '../../../state/tasks/key.ts';
 import type { RegisteredTask } from '../../../state/tasks/registry.ts';
+import { fieldOf } from '../../../state/tasks/task-record.ts';
 import { cursorOf, firstBehind, listParameters, pageSchema, readCursor, visible } from '../../http/page.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { route } from '../../http/route.ts';
@@ -13,7 +13,7 @@ import { shownTask, stateOf, states, taskView } from './view.ts';
 const CANDIDATES = 1000;
 const text = z.string().min(1).max(2048);
 
-/** `GET /tasks`: those that are remembered, in the order of their keys. */
+/** `GET /tasks`: those that are remembered, in the order of digests, so that no cursor names a task that may not be viewed. */
 export const tasksRoute = route({
   name: 'tasks',
   method: 'GET',
@@ -44,13 +44,13 @@ export const tasksRoute = route({
       (workload === undefined || task.workloads.includes(workload)) &&
       (purpose === undefined || task.purpose === purpose) &&
       (state === undefined || stateNow(task) === state);
-    const first = await firstBehind(registry.all(), shownKey, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
+    const first = await firstBehind(registry.all(), fieldOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
     const seeing = seenBy(call);
     const maySee = ({ issuer, id }: RegisteredTask) => seeing.maySee(controlTask(tasks, issuer, id));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
-    const next = last === null ? null : cursorOf('tasks', shownKey(last));
+    const next = last === null ? null : cursorOf('tasks', fieldOf(last));
     const items = seen.items.map((task) => shownTask(task, stateNow(task)));
     const body = { items, next, covers: parts.activity.covers };
     return { about: {}, verdict: seeing.verdict(items.length), run: async () => ({ status: 200, body }) };
