@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { claimsIn, exchangeForm, formText, startForm, startTokenWorld } from '../support/token-world.ts';
 import { until } from '../support/until.ts';
 import { workload } from '../support/world.ts';
-import { AGENT, TOOLS } from '../support/world-asks.ts';
+import { AGENT, READER, TOOLS } from '../support/world-asks.ts';
 
 const ISSUER = 'urn:cedar-ext-authz:token-service:prod.example';
 
@@ -16,9 +16,9 @@ before(async () => {
 after(() => world?.stop());
 
 /** Sends the head of a `POST`, and its body once that is due. */
-async function slowly(path: string, type: string, body: string, due: () => Promise<unknown>) {
+async function slowly(by: string, path: string, type: string, body: string, due: () => Promise<unknown>) {
   const { hostname: host, port } = new URL(world.control ?? '');
-  const { pem: cert, pkcs8Pem: key } = world.svid(AGENT);
+  const { pem: cert, pkcs8Pem: key } = world.svid(by);
   const headers = { 'content-type': type, 'content-length': Buffer.byteLength(body) };
   const sending = request({
     host,
@@ -48,7 +48,7 @@ test('a refresh that comes whole after the lease revives nothing, whenever its h
   const first = leaseUntil();
   const nearTheEnd = () => until('the last second of the lease', async () => Date.now() > first - 1000 || null);
   await nearTheEnd();
-  const late = await slowly('/token', form, formText(exchangeForm(token)), () =>
+  const late = await slowly(AGENT, '/token', form, formText(exchangeForm(token)), () =>
     until('the end of the lease', async () => Date.now() > first || null),
   );
   assert.deepEqual([late.code, late.access_token, leaseUntil()], ['task_over', undefined, first]);
@@ -63,7 +63,7 @@ test('who is revoked while its call comes slowly is refused as if it came at onc
   const due = async () => {
     const order = {
       id: 'slow',
-      workload: workload(AGENT),
+      workload: workload(READER),
       reason: 'a test',
       until: new Date(Date.now() + 60_000).toISOString(),
     };
@@ -72,6 +72,12 @@ test('who is revoked while its call comes slowly is refused as if it came at onc
     const since = Date.now();
     await until('a while', async () => Date.now() > since + 800 || null);
   };
-  const answer = await slowly('/revocations', 'application/json', body, due);
+  const answer = await slowly(READER, '/revocations', 'application/json', body, due);
   assert.equal(answer.code, 'revoked_workload');
+});
+
+test('no lifetime is longer than policies permit, not by a part of a second', async () => {
+  await world.granted(AGENT, startForm(AGENT, { lifetime: 3600 }));
+  const { json } = await world.requestToken(world.svid(AGENT), startForm(AGENT, { lifetime: 3601 }));
+  assert.equal(json.error, 'unauthorized_client');
 });

@@ -15,8 +15,8 @@ export interface Permission {
  * Whether control policies permit a plan: to begin it for each workload that acts first (`start`), to hand it on to the
  * next one (`handOn`), to extend it (`extend`). Each question must be permitted; the first that is not decides.
  */
-export function permitted(plan: Plan, call: Pick<Call, 'may' | 'caller'>, issuer: string): Permission {
-  const answers = questionsOf(plan, call.caller.workload.id.text, issuer).map(
+export function permitted(plan: Plan, call: Pick<Call, 'may' | 'caller' | 'nowMs'>, issuer: string): Permission {
+  const answers = questionsOf(plan, call, issuer).map(
     ({ action, resource, order }): Permission => ({ action, resource, verdict: call.may(action, resource, order) }),
   );
   return answers.find(({ verdict }) => !verdict.allowed) ?? answers.at(-1)!;
@@ -29,14 +29,20 @@ interface Question {
 }
 
 /** At least one. */
-function questionsOf({ grant, task, starting, next }: Plan, caller: string, issuer: string): readonly Question[] {
+function questionsOf(
+  { grant, task, starting, next, now }: Plan,
+  { caller, nowMs }: Pick<Call, 'caller' | 'nowMs'>,
+  issuer: string,
+): readonly Question[] {
   const { chain, purpose, scopes, endsAt, id } = grant;
   if (starting.length === 0 && next === null) {
     // That the caller may carry it, its token says.
-    const carried = task === null ? null : { ...task, workloads: [...new Set([...task.workloads, caller])] };
+    const carried =
+      task === null ? null : { ...task, workloads: [...new Set([...task.workloads, caller.workload.id.text])] };
     return [{ action: 'extend', resource: controlTask({ find: () => carried }, issuer, id) }];
   }
-  const terms = { issuer, purpose, scopes, untilMs: endsAt * 1000 };
+  // Whole seconds from now, as they were asked for: what is left of this one is not given beyond what is permitted.
+  const terms = { issuer, purpose, scopes, untilMs: nowMs + (endsAt - now) * 1000 };
   const questions: Question[] = starting.map((first) => ({
     action: 'start',
     resource: { kind: 'workload', id: first },
