@@ -1,6 +1,8 @@
 import { Fault } from '../../base/fault.ts';
 import { isJsonObject, type JsonObject } from '../../base/strict-json.ts';
 import type { BoundTask } from '../../task/binding.ts';
+import { MAX_TOKEN_CHARS, parseTokenJson } from '../../token/jws-compact.ts';
+import { TokenFault } from '../../token/jws-fault.ts';
 import { resourcesSchema } from './details.ts';
 import type { Grant } from './grant.ts';
 
@@ -37,6 +39,16 @@ export function claimsOf(grant: Grant, { issuer, audience, jti, now }: Issue): J
     task: { purpose, end: endsAt },
     ...(resources === null ? {} : { tctx: { resources: resources.map((each) => ({ ...each })) } }),
   };
+}
+
+/** Characters that header and signature take at most, with dots: those of an RSA key of 8192 bits, and a long `kid`. */
+const REST_CHARS = 2048;
+
+/** Whether readers take a token with these claims: none that is longer, or nested deeper, is any good. */
+export function isReadable(claims: JsonObject): boolean {
+  const payload = Buffer.from(JSON.stringify(claims));
+  const chars = Math.ceil((payload.length * 4) / 3) + REST_CHARS;
+  return chars <= MAX_TOKEN_CHARS && !(parseTokenJson(payload, 'the payload') instanceof TokenFault);
 }
 
 /** What a token of this service grants: read by the reader of every sidecar, and then for what that one does not need. */

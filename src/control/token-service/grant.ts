@@ -33,7 +33,10 @@ export interface GrantRules {
 
 const invalid = (detail: string): ApiProblem => ApiProblem.of('token_request_invalid', detail);
 
-/** What the first token of a task grants: within the limits of the issuer. Whether policies permit it is asked afterwards. */
+/**
+ * What the first token of a task grants: within the limits of the issuer. Whether policies permit it is asked afterwards,
+ * and whether there is such a purpose then.
+ */
 export function startGrant(
   request: TokenRequest,
   { id, starting }: { readonly id: string; readonly starting: Grant['chain'] },
@@ -44,7 +47,6 @@ export function startGrant(
   if (elsewhere !== null) return elsewhere;
   const { purpose, lifetimeSeconds, scopes, resources } = request;
   if (purpose === null) return invalid('request_details states no purpose');
-  if (rules.widerPurposes(purpose) === null) return invalid('the inventory has no such purpose');
   if (lifetimeSeconds !== null && lifetimeSeconds > rules.maxTaskSeconds)
     return invalid(`the lifetime is longer than ${rules.maxTaskSeconds} s`);
   const chain = chainOf(starting, request, rules);

@@ -51,8 +51,8 @@ export async function planOf(
     widerPurposes: (purpose) => inventory.widerPurposes(purpose),
   };
   const { subject, actor } = request;
-  if (actor !== null && (actor.trustDomain !== issuer.audience || inventory.workload(actor) instanceof Refusal))
-    return ApiProblem.of('token_request_invalid', 'the inventory has no such actor in this trust domain');
+  if (actor !== null && actor.trustDomain !== issuer.audience)
+    return ApiProblem.of('token_request_invalid', 'the actor is of another trust domain');
   if (subject.kind === 'txn-token') {
     const held = await heldToken(subject.token, service, caller, inventory, nowMs);
     if (held instanceof ApiProblem) return held;
@@ -75,6 +75,15 @@ export async function planOf(
   return { kind: 'start', request, grant, starting, next: actor, task: null, jti: randomId(), now };
 }
 
+/** What the plan names and the inventory does not have: for whoever policies permit it, and for nobody else. */
+export function unknownIn(inventory: Inventory, { grant, next }: Plan): ApiProblem | null {
+  if (next !== null && inventory.workload(next) instanceof Refusal)
+    return ApiProblem.of('token_request_invalid', 'the inventory has no such actor');
+  if (inventory.widerPurposes(grant.purpose) === null)
+    return ApiProblem.of('token_request_invalid', 'the inventory has no such purpose');
+  return null;
+}
+
 /** On whose behalf a task begins: the caller, or the workload that an identity token names. */
 async function originatorOf(
   subject: Exclude<SubjectToken, { kind: 'txn-token' }>,
@@ -83,6 +92,8 @@ async function originatorOf(
   inventory: Inventory,
   nowMs: number,
 ): Promise<SpiffeId | ApiProblem> {
+  if (self.trustDomain !== issuer.audience)
+    return ApiProblem.of('token_request_invalid', 'the certificate is of another trust domain, for which no token is');
   if (subject.kind === 'named') {
     if (subject.subject === self.text) return self;
     return ApiProblem.of('token_request_invalid', 'subject_token: sub is not the SPIFFE ID of the certificate');

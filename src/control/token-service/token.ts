@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { ApiProblem } from '../http/problem.ts';
 import { route } from '../http/route.ts';
+import { claimsOf, isReadable } from './claims.ts';
 import { issue } from './issue.ts';
 import { permitted } from './permitted.ts';
-import { planOf } from './plan.ts';
+import { planOf, unknownIn } from './plan.ts';
 import { readTokenRequest, TOKEN_EXCHANGE, tokenType } from './request.ts';
 
 const text = (description: string) => z.string().optional().describe(description);
@@ -74,12 +75,17 @@ export const tokenRoute = route({
     if (request instanceof ApiProblem) return request;
     const plan = await planOf(request, call, inventory, tokenService);
     if (plan instanceof ApiProblem) return plan;
+    const { kind, grant, jti, now } = plan;
+    if (!isReadable(claimsOf(grant, { ...tokenService.issuer, jti, now })))
+      return ApiProblem.of('token_request_invalid', 'the token would be longer than any reader takes; name less in it');
     const { action, resource, verdict } = permitted(plan, call, tokenService.issuer.issuer);
-    const { kind, grant, jti } = plan;
-    const { id, chain, purpose, scopes, endsAt, expiresAt } = grant;
+    const unknown = verdict.allowed ? unknownIn(inventory, plan) : null;
+    if (unknown !== null) return unknown;
+    const { id, chain, purpose, scopes, resources, endsAt, expiresAt } = grant;
+    const { leaseSeconds, budgets } = request;
     const times = { ends: new Date(endsAt * 1000), expires: new Date(expiresAt * 1000) };
     return {
-      about: { grant: kind, task: id, chain, purpose, scopes, ...times, jti },
+      about: { grant: kind, task: id, chain, purpose, scopes, resources, leaseSeconds, budgets, ...times, jti },
       action,
       resource,
       verdict,
