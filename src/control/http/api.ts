@@ -131,7 +131,7 @@ export class ControlApi {
     });
     if (caller instanceof Refusal) return ApiProblem.ofCaller(caller, this.#options.takesTokens);
     exchange.caller = caller;
-    const leave = this.#inflight.enter(caller.workload.id.text);
+    const leave = this.#inflight.enter(caller.workload.id.text, exchange.oauth);
     if (leave === null) return ApiProblem.of('too_many_requests', 'too many calls at once', RETRY);
     exchange.leave = leave;
     const input = await readInput(request, route, { ...target.query, ...found.parameters });
