@@ -1,6 +1,6 @@
 import { type PeerDomains, strayPeers } from './peers.ts';
 import type { ParsedConfig } from './schema.ts';
-import { tokenServiceDomain } from './task.ts';
+import { TOKEN_SERVICES, tokenServiceDomain } from './task.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
 export type Readable = { readonly [K in keyof ParsedConfig]?: ParsedConfig[K] };
@@ -177,6 +177,12 @@ function* tokenServiceFaults({
     if (issuer.jwks !== null && tokenService != null)
       yield at([...here, 'jwks'], 'is for a token service in another process, and this one has tokenService; drop one');
   }
+  for (const [index, issuer] of (task?.issuers ?? []).entries())
+    if ('issuer' in issuer && issuer.issuer.startsWith(TOKEN_SERVICES))
+      yield at(
+        ['task', 'issuers', index, 'issuer'],
+        'is the name of a token service, whose tasks begin there alone; write an entry of the kind built-in',
+      );
   if (tokenService == null) return;
   if (identity !== undefined) {
     const domain = tokenServiceDomain(tokenService.trustDomain, { identity });

@@ -184,8 +184,10 @@ export const task = (folder: string) =>
 
 type BuiltIn = z.output<ReturnType<typeof builtInIssuer>>;
 
+/** What the `iss` of every token service begins with. */
+export const TOKEN_SERVICES = 'urn:cedar-ext-authz:token-service:';
 /** The `iss` of the one token service of a trust domain. */
-const tokenServiceName = (trustDomain: string): string => `urn:cedar-ext-authz:token-service:${trustDomain}`;
+const tokenServiceName = (trustDomain: string): string => `${TOKEN_SERVICES}${trustDomain}`;
 
 interface Domains {
   readonly identity: { readonly trustDomains: Readonly<Record<string, { readonly local: boolean }>> };

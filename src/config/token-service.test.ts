@@ -39,6 +39,18 @@ test('a built-in issuer is one of Transaction Tokens for the local trust domain,
   );
 });
 
+const external = {
+  kind: 'access-token',
+  issuer: 'https://as.example',
+  jwks: { url: 'https://as.example/jwks' },
+  idClaim: '/task/id',
+  purposeClaim: '/task/purpose',
+  trustDomains: ['prod.example'],
+  purposes: ['finance'],
+};
+test('another issuer beside a token service is none', () =>
+  assert.equal(faults({ task: { issuers: [external] } }), ''));
+
 const two = { trustDomains: { 'prod.example': domain, 'other.example': domain } };
 const contradictory: readonly (readonly [name: string, change: object, fault: RegExp])[] = [
   ['no service and no keys', { tokenService: 'off' }, /issuers\[0\].jwks.*no tokenService/],
@@ -70,6 +82,11 @@ const contradictory: readonly (readonly [name: string, change: object, fault: Re
     'keys without TLS',
     { tokenService: 'off', task: { issuers: [{ kind: 'built-in', jwks: { ...jwks, url: 'http://127.0.0.1/keys' } }] } },
     /not an https URL/,
+  ],
+  [
+    'another issuer by its name',
+    { task: { issuers: [{ ...external, issuer: 'urn:cedar-ext-authz:token-service:prod.example' }] } },
+    /issuers\[0\].issuer.*is the name of a token service/s,
   ],
   ['one service twice', { task: { issuers: [{ kind: 'built-in' }, { kind: 'built-in' }] } }, /stands twice/],
 ];
