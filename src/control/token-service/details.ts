@@ -38,7 +38,9 @@ const count = z.int().min(0).max(MAX_COUNT);
 const text = z.string().min(1).max(MAX_TEXT);
 
 const parameters = z
-  .record(text, z.string().max(MAX_TEXT))
+  // A record passes over this name without a word, and what limits a task must not get lost.
+  .custom<object>((given) => !Object.hasOwn(Object(given), '__proto__'), 'no parameter is __proto__')
+  .pipe(z.record(text, z.string().max(MAX_TEXT)))
   .refine((given) => Object.keys(given).length <= MAX_PARAMETERS, `more than ${MAX_PARAMETERS} parameters`);
 
 export const resourcesSchema = z

@@ -73,6 +73,7 @@ const mutations: readonly (readonly [
   ['request_details', '{"purpose":"finance","purpose":"all"}', 'token_request_invalid'],
   ['request_details', '{"limits":1}', 'token_request_invalid'],
   ['request_details', '{"lifetime":0}', 'token_request_invalid'],
+  ['request_details', '{"resources":[{"api":"h/x","parameters":{"id":"1","__proto__":"2"}}]}', 'token_request_invalid'],
   ['request_details', '{"lifetime":1.5}', 'token_request_invalid'],
   ['request_details', `{"resources":${JSON.stringify(list(17).map(() => ({ api: 'h/x' })))}}`, 'token_request_invalid'],
   ['subject_token', undefined, 'token_request_invalid'],
