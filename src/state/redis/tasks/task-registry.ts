@@ -18,7 +18,7 @@ import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-m
 import { fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
 import { RecordFeed } from '../feed.ts';
 import type { Link } from '../link.ts';
-import type { Endpoint, StoreOptions } from '../options.ts';
+import { type Endpoint, MAX_SKEW_MS, type StoreOptions } from '../options.ts';
 import type { Head } from '../record-queries.ts';
 import { StoreUpkeep } from '../upkeep.ts';
 import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
@@ -199,7 +199,7 @@ export class RedisTaskRegistry implements TaskRegistry {
       return unknown === null ? { result: 'unknown' } : unavailable(unknown);
     }
     if (task.ended !== null) return unchanged(task, task.ended.atMs);
-    const openMs = task.leaseUntilMs ?? task.endsAtMs;
+    const openMs = latestLease(task, nowMs);
     const end = this.#mark(record, { kind: 'end', atMs: nowMs, openMs, by, reason }, this.#parts.keys().signing);
     const limits = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String);
     const ended = { ...this.#mirror.asStored(fieldOf(key)), mark: end };
@@ -278,6 +278,10 @@ export class RedisTaskRegistry implements TaskRegistry {
 
 /** What it used before a history began would not be known. */
 const isBudgeted = ({ budgets }: Registration): boolean => Object.values(budgets).some((budget) => budget !== null);
+
+/** Until when a lease could last that somebody else gives at this moment, by another clock. */
+const latestLease = ({ leaseMs, leaseUntilMs, endsAtMs }: RegisteredTask, nowMs: number): number =>
+  leaseMs === null ? endsAtMs : Math.max(leaseUntilMs!, Math.min(nowMs + leaseMs + MAX_SKEW_MS, endsAtMs));
 
 const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
 
