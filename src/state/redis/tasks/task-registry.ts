@@ -15,7 +15,7 @@ import {
 } from '../../tasks/registry.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
-import { fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
+import { digestOfTask, fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
 import { RecordFeed } from '../feed.ts';
 import type { Link } from '../link.ts';
 import { type Endpoint, MAX_SKEW_MS, type StoreOptions } from '../options.ts';
@@ -283,7 +283,12 @@ const isBudgeted = ({ budgets }: Registration): boolean => Object.values(budgets
 const latestLease = ({ leaseMs, leaseUntilMs, endsAtMs }: RegisteredTask, nowMs: number): number =>
   leaseMs === null ? endsAtMs : Math.max(leaseUntilMs!, Math.min(nowMs + leaseMs + MAX_SKEW_MS, endsAtMs));
 
-const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
+const argsOf = ({ field, record, mark }: LostTask): readonly string[] => [
+  field,
+  digestOfTask({ text: record }),
+  record,
+  mark,
+];
 
 const unchanged = (task: RegisteredTask, atMs: number): TaskResult => ({
   result: 'unchanged',
