@@ -18,10 +18,12 @@ local function mark(record, text) put(marks, redis.sha1hex(record), text) end
 `;
 
 /**
- * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'full' or 'history'. ARGV:
- * 1 history, 2 field, 3 record, 4 most records, 5 most bytes.
+ * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'skew' where it would have begun
+ * in the future: then its budgets would look newer than a history that forgot them; 'full' or 'history'. ARGV: 1 history, 2 field,
+ * 3 record, 4 most records, 5 most bytes, 6 when it begins, 7 max skew ms.
  */
 export const REGISTER = script(`${TASKS}
+if tonumber(ARGV[6]) > now + tonumber(ARGV[7]) then return {'skew'} end
 local before = short(redis.call('HGET', records, ARGV[2]))
 if before then
   local beforeMark = short(markOf(before))

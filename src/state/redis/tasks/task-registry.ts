@@ -232,8 +232,8 @@ export class RedisTaskRegistry implements TaskRegistry {
     const { options, limits } = this.#parts;
     const record = signedRecord(options.namespace, order, kept, signing);
     if (record.length > MAX_RECORD_BYTES) return { result: 'full', detail: `it is longer than ${MAX_RECORD_BYTES}` };
-    const most = [limits.all, limits.all * TASK_BYTES].map(String);
-    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...most]);
+    const bounds = [limits.all, limits.all * TASK_BYTES, kept.atMs, MAX_SKEW_MS].map(String);
+    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...bounds]);
     if ('result' in written) return written;
     const [word, held, mark] = written.words;
     if (word === 'held') {
@@ -272,6 +272,7 @@ export class RedisTaskRegistry implements TaskRegistry {
     const { all } = this.#parts.limits;
     if (word === 'full')
       return { result: 'full', detail: `the store holds ${all} tasks, or ${all * TASK_BYTES} bytes of them` };
+    if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
     return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
   }
 }
