@@ -102,7 +102,7 @@ export const taskMetricRows = {
     help: 'Registered tasks that are active',
     labels: {},
     unit: 'tasks',
-    use: 'With the row below, compare with `authz_tasks_limit`',
+    use: 'With the row below, compare with `authz_tasks_limit`; of thousands, as they were at the scrape before',
   },
   authz_tasks_over: {
     type: 'gauge',

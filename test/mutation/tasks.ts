@@ -23,7 +23,7 @@ const conditions: readonly Condition[] = [
   ['task-table.ts', 'parent === null || ', ''],
   ['task-table.ts', ' || parent.registeredAtMs > below.registeredAtMs', ''],
   ['task-table.ts', "state === 'active' && below.parent", 'below.parent'],
-  ['task-table.ts', '    this.remove(task);\n    this.#tasks.set', '    this.#tasks.set'],
+  ['task-table.ts', '    this.#uncount(this.#tasks.get(text));\n    this.#tasks.set', '    this.#tasks.set'],
   ['task-table.ts', 'ended !== null || ', ''],
   ['task-table.ts', ' || nowMs >= endsAtMs', ''],
   ['task-table.ts', 'leaseUntilMs !== null && nowMs >= leaseUntilMs', 'false'],
@@ -47,12 +47,13 @@ const conditions: readonly Condition[] = [
   ['task-mirror.ts', 'known === null || known.keptUntilMs <= this.#parts.now()', 'known === null'],
   ['task-mirror.ts', "if (task.ended !== null) return said.kind === 'end';", ''],
   ['task-mirror.ts', 'if (said.untilMs <= task.leaseUntilMs!) return said.untilMs === task.leaseUntilMs;', ''],
-  ['task-mirror.ts', 'task.keptUntilMs > nowMs && this', 'this'],
+  ['task-mirror.ts', ' || this.table.find(key.issuer, key.id)!.keptUntilMs <= nowMs', ''],
   ['scripts.ts', "if endOf(before, beforeMark) > now then return {'held', before, beforeMark or ''} end", ''],
   ['scripts.ts', "if held and isEnd(held) then return {'over', held} end", ''],
   ['scripts.ts', "if tonumber(ARGV[5]) <= now then return {'lapsed'} end", ''],
   ['scripts.ts', "if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end", ''],
-  ['scripts.ts', '  if isEnd(held) then return false end\n', ''],
+  ['scripts.ts', '  if isEnd(mark) or isEnd(held) then return isEnd(mark) end\n', ''],
+  ['scripts.ts', 'isEnd(held) then return isEnd(mark) end', 'isEnd(held) then return not isEnd(held) end'],
   ['scripts.ts', ' or tonumber(untilMs) > tonumber(heldMs)', ' or true'],
   ['scripts.ts', ' and #text <= ', ' and 0 <= '],
   ['scripts.ts', "    field = field .. ' ' .. ARGV[i + 1]\n", ''],
@@ -73,7 +74,7 @@ process.exitCode = await runMutation({
     );
   },
   explained: {
-    'state/tasks/process-registry.ts: if (nowMs - this.#sweptAtMs < SWEEP_MS && this.#table.size < this.#limits.all) return;':
+    'state/tasks/process-registry.ts: if (Math.abs(nowMs - this.#sweptAtMs) < everyMs) return;':
       'saves looking at all tasks each time that one begins',
   },
 });

@@ -131,7 +131,8 @@ function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, Ta
       rules.set(name, {
         trustDomains: [...(other?.trustDomains ?? []), ...issuer.trustDomains],
         purposes: [...(other?.purposes ?? []), ...issuer.purposes],
-        keptMs: Math.max(other?.keptMs ?? 0, issuer.maxLifetimeMs + LEEWAY_SECONDS * 1000),
+        // The leeway twice: a token may come from a clock that is ahead, and is accepted beyond its expiry.
+        keptMs: Math.max(other?.keptMs ?? 0, issuer.maxLifetimeMs + 2 * LEEWAY_SECONDS * 1000),
       });
     }
   }

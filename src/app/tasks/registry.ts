@@ -8,8 +8,10 @@ import { RedisTaskRegistry, type RegistryEvent } from '../../state/redis/tasks/t
 import { ProcessRegistry } from '../../state/tasks/process-registry.ts';
 import { TASK_BYTES, type TaskLookup, type TaskRegistry } from '../../state/tasks/registry.ts';
 import type { Task } from '../../task/model.ts';
+import { TaskCounter } from './task-counter.ts';
 
 const MAX_SHOWN = 16;
+const UNCOUNTED = { live: null, over: null };
 
 /** The tasks that began, running: a part of the app. */
 export interface RegistryPart {
@@ -49,6 +51,7 @@ export async function startRegistry(
       : await RedisTaskRegistry.start({ ...shared.followed, limits, keys: keys.current, onEvent });
   if (stored !== null) keys.onChange(() => stored.keysChanged());
   const registry = stored ?? new ProcessRegistry(limits);
+  const counter = new TaskCounter(registry);
   return {
     registry,
     current: (nowMs) => {
@@ -58,23 +61,17 @@ export async function startRegistry(
     required: tasksOf(task.issuers.filter(({ registration }) => registration !== 'optional')),
     handedOn: tasksOf(task.issuers.filter(({ registration }) => registration === 'issued')),
     gauges: (nowMs) => {
-      const { live, over } = counted(registry, nowMs);
+      const { live, over } = counter.at(nowMs) ?? UNCOUNTED;
       const own = { authz_tasks: live, authz_tasks_over: over, authz_tasks_limit: limits.all };
       return stored === null ? own : { ...own, ...storeGauges(stored, limits.all, nowMs) };
     },
     // Once they were read, checks that cannot know more are refused with a reason.
     missing: (nowMs) => (stored !== null && stored.stalenessMs(nowMs) === null ? [stored.unknown(nowMs)!] : []),
-    status: (nowMs) => ({ tasks: { ...counted(registry, nowMs), ...(stored !== null && shown(stored, nowMs)) } }),
+    status: (nowMs) => ({
+      tasks: { ...(counter.at(nowMs) ?? UNCOUNTED), ...(stored !== null && shown(stored, nowMs)) },
+    }),
     stop: () => stored?.stop(),
   };
-}
-
-/** How many live, and how many are over and still remembered. */
-function counted(registry: TaskRegistry, nowMs: number) {
-  const { lookup } = registry;
-  let live = 0;
-  for (const task of registry.all()) if (lookup.stateOf(task, nowMs) === 'active') live++;
-  return { live, over: lookup.size - live };
 }
 
 function shown(stored: RedisTaskRegistry, nowMs: number) {

@@ -65,8 +65,8 @@ export async function changedFields(
   const reply = await link.call(args, blockMs + timeoutMs);
   if (reply instanceof Fault) return reply;
   if (reply === null) return [];
-  const [stream] = reply as readonly Reply[];
-  const entries = (stream as readonly Reply[] | undefined)?.[1];
+  const [stream] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+  const entries = Array.isArray(stream) ? (stream as readonly Reply[])[1] : null;
   if (!Array.isArray(entries)) return OTHER;
   const fields: string[] = [];
   for (const entry of entries as readonly Reply[]) {

@@ -12,6 +12,8 @@ import { TaskTable } from './task-table.ts';
 
 /** How often what nobody has to remember is forgotten. */
 const SWEEP_MS = 60_000;
+/** The same while there is no room: who asks again and again shall not make it go through all of them each time. */
+const SWEEP_FULL_MS = 1000;
 const NONE = { size: 0, countOf: () => 0 };
 
 /** The tasks of one process, which are lost with it. When it is full, nothing begins. */
@@ -69,7 +71,8 @@ export class ProcessRegistry implements TaskRegistry {
   }
 
   #sweep(nowMs: number): void {
-    if (nowMs - this.#sweptAtMs < SWEEP_MS && this.#table.size < this.#limits.all) return;
+    const everyMs = this.#table.size < this.#limits.all ? SWEEP_MS : SWEEP_FULL_MS;
+    if (Math.abs(nowMs - this.#sweptAtMs) < everyMs) return;
     this.#sweptAtMs = nowMs;
     this.#table.dropOver(nowMs);
   }

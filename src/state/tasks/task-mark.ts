@@ -1,10 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import { jsonOf } from '../../base/json.ts';
 import { isSigned, signText } from '../signature.ts';
-import { MAX_RECORD_BYTES } from '../store-mirror.ts';
 import { digestOfTask, type TaskRecord } from './task-record.ts';
 
 const DOMAIN = 'cedar-ext-authz task mark 1';
+/** Anybody who can write can write an end: it takes no more than the longest of those that are ordered, however it is escaped. */
+const MAX_MARK_CHARS = 16 * 1024;
+const MAX_NAMED_CHARS = 2048;
+/** Of 15 digits, as the scripts read them, and within what a Date can say. */
+const LATEST_MS = 999_999_999_999_999;
 
 /** Times are milliseconds since the epoch. */
 interface Lease {
@@ -45,7 +49,7 @@ export async function readMark(
   keys: readonly KeyObject[],
 ): Promise<{ readonly mark: TaskMark; readonly keptUntilMs: number } | null> {
   const [, json] = /^\d{1,15} \d{1,15} (\[.*\])$/s.exec(text) ?? [];
-  const parts = json === undefined || text.length > MAX_RECORD_BYTES ? null : jsonOf(json);
+  const parts = json === undefined || text.length > MAX_MARK_CHARS ? null : jsonOf(json);
   if (!Array.isArray(parts)) return null;
   const signature = parts.at(-1) as unknown;
   const mark = markOf(parts.slice(0, -1));
@@ -64,14 +68,18 @@ function isInTime({ task }: TaskRecord, { atMs, beforeMs, untilMs }: Lease): boo
 
 function markOf(parts: readonly unknown[]): TaskMark | null {
   const [kind, atMs, number, ...rest] = parts;
-  if (![atMs, number].every((one) => Number.isSafeInteger(one) && (one as number) >= 0)) return null;
+  if (![atMs, number].every(isTime)) return null;
   const [first, second, ...more] = rest;
-  if (kind === 'lease' && Number.isSafeInteger(first) && typeof second === 'string' && more.length === 0)
-    return { kind, atMs: atMs as number, beforeMs: number as number, untilMs: first as number, by: second };
-  if (kind === 'end' && typeof first === 'string' && typeof second === 'string' && more.length === 0)
+  if (kind === 'lease' && isTime(first) && isNamed(second) && more.length === 0)
+    return { kind, atMs: atMs as number, beforeMs: number as number, untilMs: first, by: second };
+  if (kind === 'end' && isNamed(first) && isNamed(second) && more.length === 0)
     return { kind, atMs: atMs as number, openMs: number as number, by: first, reason: second };
   return null;
 }
+
+const isTime = (one: unknown): one is number =>
+  Number.isSafeInteger(one) && (one as number) >= 0 && (one as number) <= LATEST_MS;
+const isNamed = (one: unknown): one is string => typeof one === 'string' && one.length <= MAX_NAMED_CHARS;
 
 function keptUntil({ task }: TaskRecord, mark: TaskMark, isOurs: boolean): number {
   if (mark.kind === 'lease') return mark.untilMs + task.keptMs;

@@ -1,13 +1,13 @@
 import { hash, type KeyObject } from 'node:crypto';
 import type { Held, LearnedIds, StoreMirror } from '../store-mirror.ts';
+import type { TaskKey } from './registry.ts';
 import { readMark, type TaskMark } from './task-mark.ts';
-import { digestOfTask, fieldOf, isBelieved, readRecord, type TaskRecord } from './task-record.ts';
+import { fieldOf, isBelieved, readRecord, type TaskRecord } from './task-record.ts';
 import { TaskTable } from './task-table.ts';
 
 /** What a store lacks: a task that began, with the mark of it, or none. */
 export interface LostTask {
   readonly field: string;
-  readonly digest: string;
   readonly record: string;
   readonly mark: string;
 }
@@ -24,8 +24,9 @@ interface TaskMirrorParts {
   readonly now: () => number;
 }
 
-/** What is known of one task beside the table: the texts that a store had, and the full read that had it last. */
+/** What is known of one task beside the table: its name, the texts that a store had, and the full read that had it last. */
 interface Known {
+  readonly key: TaskKey;
   readonly record: string;
   readonly mark: string;
   readonly seenIn: number;
@@ -89,9 +90,10 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
   endPass(nowMs: number): readonly LostTask[] {
     this.#overflowed = this.#overflowing;
     const lost: LostTask[] = [];
-    for (const task of this.table.values()) {
-      const field = fieldOf(task);
-      if (task.keptUntilMs > nowMs && this.#known.get(field)?.seenIn !== this.#pass) lost.push(this.asStored(field));
+    // At once, however many there are: no digest is made here.
+    for (const [field, { key, record, mark, seenIn }] of this.#known) {
+      if (seenIn === this.#pass || this.table.find(key.issuer, key.id)!.keptUntilMs <= nowMs) continue;
+      lost.push({ field, record, mark });
     }
     return lost;
   }
@@ -143,7 +145,8 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
         return;
       }
       this.table.set(task);
-      this.#known.set(field, { record: record.text, mark: '', seenIn: this.#pass });
+      const key = { issuer: task.issuer, id: task.id };
+      this.#known.set(field, { key, record: record.text, mark: '', seenIn: this.#pass });
       learned.begun.push(task.id);
     } else if (before.record !== record.text) return;
     const known = this.#known.get(field)!;
@@ -183,7 +186,7 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
   /** A task that is known here, as a store is to have it. */
   asStored(field: string): LostTask {
     const { record, mark } = this.#known.get(field)!;
-    return { field, digest: digestOfTask({ text: record }), record, mark };
+    return { field, record, mark };
   }
 
   #isNewlyRejected(text: string): boolean {

@@ -56,30 +56,34 @@ export class TaskTable implements TaskLookup {
     return this.#tasks.values();
   }
 
-  /** Takes one, in the place of what was there by its key. */
+  /** Takes one, in the place of what was there by its key: who goes through all of them meets it once. */
   set(task: RegisteredTask): void {
-    this.remove(task);
-    this.#tasks.set(textOf(task.issuer, task.id), task);
+    const text = textOf(task.issuer, task.id);
+    this.#uncount(this.#tasks.get(text));
+    this.#tasks.set(text, task);
     this.#bytes += taskBytes(task);
     for (const workload of task.workloads) this.#ofWorkload.set(workload, this.countOf(workload) + 1);
   }
 
   remove({ issuer, id }: TaskKey): void {
     const text = textOf(issuer, id);
-    const task = this.#tasks.get(text);
-    if (task === undefined) return;
+    this.#uncount(this.#tasks.get(text));
     this.#tasks.delete(text);
+  }
+
+  /** Forgets those that nobody has to remember after `nowMs`. */
+  dropOver(nowMs: number): void {
+    for (const task of this.#tasks.values()) if (task.keptUntilMs <= nowMs) this.remove(task);
+  }
+
+  #uncount(task: RegisteredTask | undefined): void {
+    if (task === undefined) return;
     this.#bytes -= taskBytes(task);
     for (const workload of task.workloads) {
       const left = this.countOf(workload) - 1;
       if (left > 0) this.#ofWorkload.set(workload, left);
       else this.#ofWorkload.delete(workload);
     }
-  }
-
-  /** Forgets those that nobody has to remember after `nowMs`. */
-  dropOver(nowMs: number): void {
-    for (const task of this.#tasks.values()) if (task.keptUntilMs <= nowMs) this.remove(task);
   }
 }
 

@@ -10,18 +10,20 @@ const TASKS = `${CHANGES}
 local function short(text) return text and #text <= ${MAX_RECORD_BYTES} and text or nil end
 local function isEnd(mark) return string.find(mark, '^%d+ 0 ') ~= nil end
 local function isLater(mark, held)
-  if isEnd(held) then return false end
+  if isEnd(mark) or isEnd(held) then return isEnd(mark) end
   local untilMs, heldMs = string.match(mark, '^%d+ (%d+) '), string.match(held, '^%d+ (%d+) ')
-  return isEnd(mark) or heldMs == nil or tonumber(untilMs) > tonumber(heldMs)
+  return heldMs == nil or tonumber(untilMs) > tonumber(heldMs)
 end
 local function mark(record, text) put(marks, redis.sha1hex(record), text) end
 `;
 
 /**
- * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'full' or 'history'. ARGV:
- * 1 history, 2 field, 3 record, 4 most records, 5 most bytes.
+ * Begins a task. Gives 'stored'; 'held' with record and mark of what is remembered by its name; 'skew' where it would have begun
+ * in the future: then its budgets would look newer than a history that forgot them; 'full' or 'history'. ARGV: 1 history, 2 field,
+ * 3 record, 4 most records, 5 most bytes, 6 when it begins, 7 max skew ms.
  */
 export const REGISTER = script(`${TASKS}
+if tonumber(ARGV[6]) > now + tonumber(ARGV[7]) then return {'skew'} end
 local before = short(redis.call('HGET', records, ARGV[2]))
 if before then
   local beforeMark = short(markOf(before))
@@ -52,8 +54,8 @@ return {'stored'}
 
 /**
  * Writes what somebody knows and the store lost, or has in another form, and ends. A name that has another task is left as it
- * is: both are read, and the first one counts. No end is replaced, and no lease by an earlier one. Gives 'done', 'full' or
- * 'history'. ARGV: 1 history, 2 most records, 3 most bytes, then for each: field, digest, record, mark or ''.
+ * is: both are read, and the first one counts. No lease is replaced by an earlier one, and no end by a lease; by another end, since
+ * what only looks like one must not keep it out. Gives 'done', 'full' or 'history'. ARGV: 1 history, 2 most records, 3 most bytes, then for each: field, digest, record, mark or ''.
  */
 export const RESTORE_TASKS = script(`${TASKS}
 for i = 4, #ARGV, 4 do

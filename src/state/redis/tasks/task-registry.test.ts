@@ -6,6 +6,7 @@ import { registryOf } from '../../../../test/support/redis-registries.ts';
 import { storeOptions } from '../../../../test/support/redis-states.ts';
 import { begun, KEPT_MS, registration } from '../../../../test/support/registering.ts';
 import { registrySuite } from '../../../../test/support/registry-suite.ts';
+import { MAX_SKEW_MS } from '../options.ts';
 
 registrySuite({
   name: 'redis',
@@ -32,4 +33,16 @@ test('in a history that has just begun no task with a budget begins, which would
   assert.match(early.detail, /ask again in 1 s$/);
   await begun(registry, { id: 't-2' }, sinceMs - 1);
   await begun(registry, { id: 't-1', budgets }, sinceMs);
+});
+
+test('no task begins by a clock that is ahead of the store, whose budgets would outlive what a new history forgot', {
+  skip: noRedis,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { registry } = await registryOf(t, storeOptions(redis), { keys: signs });
+  const ahead = await registry.register(registration({ id: 't-1' }), KEPT_MS, Date.now() + MAX_SKEW_MS + 5000);
+  assert.ok(ahead.result === 'unavailable', JSON.stringify(ahead));
+  assert.match(ahead.detail, /clock/);
+  await begun(registry, { id: 't-1' }, Date.now() + MAX_SKEW_MS - 1000);
 });

@@ -15,10 +15,10 @@ import {
 } from '../../tasks/registry.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
-import { fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
+import { digestOfTask, fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
 import { RecordFeed } from '../feed.ts';
 import type { Link } from '../link.ts';
-import type { Endpoint, StoreOptions } from '../options.ts';
+import { type Endpoint, MAX_SKEW_MS, type StoreOptions } from '../options.ts';
 import type { Head } from '../record-queries.ts';
 import { StoreUpkeep } from '../upkeep.ts';
 import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
@@ -199,7 +199,7 @@ export class RedisTaskRegistry implements TaskRegistry {
       return unknown === null ? { result: 'unknown' } : unavailable(unknown);
     }
     if (task.ended !== null) return unchanged(task, task.ended.atMs);
-    const openMs = task.leaseUntilMs ?? task.endsAtMs;
+    const openMs = latestLease(task, nowMs);
     const end = this.#mark(record, { kind: 'end', atMs: nowMs, openMs, by, reason }, this.#parts.keys().signing);
     const limits = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String);
     const ended = { ...this.#mirror.asStored(fieldOf(key)), mark: end };
@@ -232,8 +232,8 @@ export class RedisTaskRegistry implements TaskRegistry {
     const { options, limits } = this.#parts;
     const record = signedRecord(options.namespace, order, kept, signing);
     if (record.length > MAX_RECORD_BYTES) return { result: 'full', detail: `it is longer than ${MAX_RECORD_BYTES}` };
-    const most = [limits.all, limits.all * TASK_BYTES].map(String);
-    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...most]);
+    const bounds = [limits.all, limits.all * TASK_BYTES, kept.atMs, MAX_SKEW_MS].map(String);
+    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...bounds]);
     if ('result' in written) return written;
     const [word, held, mark] = written.words;
     if (word === 'held') {
@@ -272,6 +272,7 @@ export class RedisTaskRegistry implements TaskRegistry {
     const { all } = this.#parts.limits;
     if (word === 'full')
       return { result: 'full', detail: `the store holds ${all} tasks, or ${all * TASK_BYTES} bytes of them` };
+    if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
     return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
   }
 }
@@ -279,7 +280,16 @@ export class RedisTaskRegistry implements TaskRegistry {
 /** What it used before a history began would not be known. */
 const isBudgeted = ({ budgets }: Registration): boolean => Object.values(budgets).some((budget) => budget !== null);
 
-const argsOf = ({ field, digest, record, mark }: LostTask): readonly string[] => [field, digest, record, mark];
+/** Until when a lease could last that somebody else gives at this moment, by another clock. */
+const latestLease = ({ leaseMs, leaseUntilMs, endsAtMs }: RegisteredTask, nowMs: number): number =>
+  leaseMs === null ? endsAtMs : Math.max(leaseUntilMs!, Math.min(nowMs + leaseMs + MAX_SKEW_MS, endsAtMs));
+
+const argsOf = ({ field, record, mark }: LostTask): readonly string[] => [
+  field,
+  digestOfTask({ text: record }),
+  record,
+  mark,
+];
 
 const unchanged = (task: RegisteredTask, atMs: number): TaskResult => ({
   result: 'unchanged',

@@ -1,70 +1,24 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
-import { noRedis, Redis } from '../../../../test/support/redis.ts';
-import { signs, trusts } from '../../../../test/support/redis-books.ts';
-import { registryOf } from '../../../../test/support/redis-registries.ts';
+import { test } from 'node:test';
+import { noRedis } from '../../../../test/support/redis.ts';
+import { signs } from '../../../../test/support/redis-books.ts';
+import type { registryOf } from '../../../../test/support/redis-registries.ts';
 import { storeOptions } from '../../../../test/support/redis-states.ts';
 import { begun, KEPT_MS, MANAGER, registration } from '../../../../test/support/registering.ts';
+import { fieldFor, LOG, MARKS, META, TASKS, victims } from '../../../../test/support/thief-of-tasks.ts';
 import { until } from '../../../../test/support/until.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
-import { fieldOf, readRecord, signedRecord } from '../../tasks/task-record.ts';
+import { readRecord, signedRecord } from '../../tasks/task-record.ts';
 import { Link } from '../link.ts';
 import { RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
 
 const skip = noRedis;
 const MINUTE_MS = 60_000;
-const TASKS = 'authz:{test}:tasks';
-const MARKS = 'authz:{test}:tasks:marks';
-const META = 'authz:{test}:tasks:meta';
-const LOG = 'authz:{test}:tasks:log';
 const stranger = generateKeyPairSync('ed25519').privateKey;
 const key = signs.signing!;
 const { issuer } = registration();
 const keyOf = (id: string) => ({ issuer, id });
-const fieldFor = (id: string) => fieldOf(keyOf(id));
-
-/** A sidecar that takes orders, one that believes them, and a thief who can write anything into their store. */
-async function victims(t: TestContext) {
-  const redis = await Redis.of(t);
-  await redis.age('test');
-  const one = await registryOf(t, storeOptions(redis), { keys: signs });
-  const other = await registryOf(t, storeOptions(redis), { keys: trusts });
-  const note = async (field: string): Promise<void> => {
-    const seq = await redis.admin('HINCRBY', META, 'seq', '1');
-    await redis.admin('XADD', LOG, `${seq}-0`, 'f', field);
-  };
-  const write = async (field: string, record: string): Promise<void> => {
-    await redis.admin('HSET', TASKS, field, record);
-    await note(field);
-  };
-  const mark = async (field: string, record: string, text: string | null): Promise<void> => {
-    const script =
-      text === null
-        ? "return redis.call('HDEL', KEYS[1], redis.sha1hex(ARGV[1]))"
-        : "return redis.call('HSET', KEYS[1], redis.sha1hex(ARGV[1]), ARGV[2])";
-    await redis.admin('EVAL', script, '1', MARKS, record, ...(text === null ? [] : [text]));
-    await note(field);
-  };
-  const recordOf = (id: string) => redis.admin('HGET', TASKS, fieldFor(id));
-  /** Waits until both have read everything that was written before. */
-  const read = async (): Promise<void> => {
-    const after = Date.now();
-    for (const { registry } of [one, other])
-      await until('what was written', () =>
-        Date.now() - (registry.stalenessMs(Date.now()) ?? Date.now()) > after ? true : null,
-      );
-  };
-  const states = (id: string) =>
-    [one, other].map(({ registry: { lookup } }) => {
-      const task = lookup.find(issuer, id);
-      return task === null ? null : lookup.stateOf(task, Date.now());
-    });
-  const become = (id: string, state: string | null) =>
-    until(`${id} is ${state}`, () => (states(id).every((one) => one === state) ? true : null));
-  const late = async () => (await registryOf(t, storeOptions(redis), { keys: trusts })).registry;
-  return { redis, one, other, note, write, mark, recordOf, read, states, become, late };
-}
 
 const rejected = ({ events }: Awaited<ReturnType<typeof registryOf>>): number =>
   events.reduce((sum, event) => sum + (event.kind === 'learned' ? event.rejected.length : 0), 0);
