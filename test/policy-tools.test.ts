@@ -67,6 +67,12 @@ suite('policy check', () => {
         'forbid (principal, action, resource in Mesh::Team::"support") when { principal.relay }',
       ),
       'policies/tests/crm.yaml': oneCase(`caller: ${AGENT}`, `request: ${INVOICE}`, 'expect: deny'),
+      // Of control policies, only those that permit nothing to agents.
+      'policies/control/tasks.cedar': policy(
+        'operator-ends-tasks',
+        'permit (principal == Control::Workload::"spiffe://prod.example/ns/platform/sa/operator", action == Control::Action::"end", resource)',
+      ),
+      'policies/control/tests/tasks.yaml': `given: { caller: ${AGENT} }\ncases:\n  - name: an agent begins none\n    control: start workload ${AGENT}\n    purpose: reconcile-invoices\n    expect: deny\n    by: []\n`,
     });
     const { stdout, stderr } = await policyCli('check', policies);
     assert.equal(stderr, '');
@@ -160,7 +166,7 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
     assert.match(unknown.stderr, /header\.cedar:2:\d+: the config lets no text header 'x-data-class' through/);
     const { code, stdout } = await policyCli('check', '--config', join(root, 'config.yaml'));
     assert.equal(code, 0);
-    assert.match(stdout, / 15 guardrails, /);
+    assert.match(stdout, / 16 guardrails, /);
   });
 
   test('the option --ours is refused with the one that took its place', async () => {
