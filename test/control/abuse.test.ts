@@ -61,6 +61,31 @@ test('what is no HTTP gets a document, and no answer leads to another request', 
   }
 });
 
+test('who still sends headers that are too long gets the answer all the same', async () => {
+  // A client that reads once it has sent all: most do.
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let failed: unknown = null;
+  socket.on('error', (error) => {
+    failed = error;
+  });
+  const closed = once(socket, 'close');
+  socket.pause();
+  socket.once('end', () => socket.end());
+  socket.write(head('GET /state'));
+  for (let part = 0; part < 40; part++) {
+    await new Promise((resolve) => socket.write(`x-${part}: ${'y'.repeat(4000)}\r\n`, resolve));
+    await new Promise(setImmediate);
+  }
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.resume();
+  await closed;
+  assert.equal(failed, null);
+  assert.deepEqual([statusOf(text), codeOf(text)], [431, 'headers_too_large']);
+});
+
 test('a connection that was answered before gets a document for what is no request, too', async () => {
   const socket = connect(port, '127.0.0.1');
   socket.write(head('GET /state', '\r\n'));

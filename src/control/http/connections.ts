@@ -5,7 +5,7 @@ import { Visitors } from '../visitors.ts';
 import type { ControlApi } from './api.ts';
 import type { DoorRules } from './door.ts';
 import { ApiProblem } from './problem.ts';
-import { answerText, writeAnswer } from './written.ts';
+import { answerText, writeAnswer, writeLast } from './written.ts';
 
 /** Over HTTP/1.1, with TLS or without. */
 export type HttpServer = Server | TlsServer;
@@ -32,6 +32,8 @@ export class Connections {
   readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
   /** Each with the response that it waits for; null: none. */
   readonly #open = new Map<Socket, ServerResponse | null>();
+  /** Those that get a last answer: the parser reports each further part of what it could not read. */
+  readonly #parting = new WeakSet<Socket>();
   readonly #api: ControlApi;
   readonly #door: DoorRules;
 
@@ -75,14 +77,15 @@ export class Connections {
         await writeAnswer(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
     );
     server.on('connect', async (_: IncomingMessage, socket: Socket) =>
-      socket.end(answerText(await this.#unread(socket, ApiProblem.of('malformed', 'CONNECT opens no tunnel here')))),
+      this.#part(socket, ApiProblem.of('malformed', 'CONNECT opens no tunnel here')),
     );
     server.on('clientError', async (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (this.#parting.has(socket)) return;
       const waiting = this.#open.get(socket);
       if (waiting?.req.complete === true && !waiting.writableFinished) waiting.once('finish', () => socket.destroy());
       // In a handshake, and in the middle of an answer, there is nothing to write to.
       else if (waiting === undefined || !socket.writable || waiting?.headersSent === true) socket.destroy();
-      else socket.end(answerText(await this.#unread(socket, unreadable(error))), () => socket.destroy());
+      else await this.#part(socket, unreadable(error));
     });
     return server;
   }
@@ -90,6 +93,11 @@ export class Connections {
   /** Ends what is still open. */
   end(): void {
     for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  async #part(socket: Socket, problem: ApiProblem): Promise<void> {
+    this.#parting.add(socket);
+    writeLast(socket, answerText(await this.#unread(socket, problem)));
   }
 
   #unread(socket: Socket, problem: ApiProblem) {

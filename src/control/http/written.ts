@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { within } from '../../base/within.ts';
 import type { Answered } from './api.ts';
 import { oauthError } from './oauth-error.ts';
@@ -68,4 +69,15 @@ export function answerText(answered: Answered): string {
   const { status, headers, body } = written(answered);
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/**
+ * Writes a last answer, and drops what the client still sends until it ends, within a bound: a connection that ends with
+ * something unread is reset, and the client may lose the answer.
+ */
+export function writeLast(socket: Socket, answer: string): void {
+  const timer = setTimeout(() => socket.destroy(), DROPPED_MS);
+  socket.once('close', () => clearTimeout(timer));
+  socket.end(answer);
+  socket.resume();
 }
