@@ -66,6 +66,27 @@ const contradictory: readonly (readonly [name: string, change: object, fault: Re
     { listen: { control: { address: '127.0.0.1:9443' } }, control: { audience: 'c' } },
     /needs listen.control.tls/,
   ],
+  [
+    'the audience of the control API',
+    { control: { audience: 'c' }, tokenService: { keys: './tts.pem', audience: 'c' } },
+    /tokenService.audience.*is control.audience too/,
+  ],
+  [
+    'the standard audience at the control API',
+    { control: { audience: 'urn:cedar-ext-authz:token-service:prod.example' } },
+    /tokenService.audience.*is control.audience too/,
+  ],
+  [
+    'the audience of an issuer of workload tokens',
+    {
+      identity: {
+        ...good.identity,
+        oidc: [{ issuer: 'https://ci.example', jwks: { url: 'https://ci.example/jwks' }, audience: 'ci' }],
+      },
+      tokenService: { keys: './tts.pem', audience: 'ci' },
+    },
+    /tokenService.audience.*under identity.oidc/,
+  ],
   ['no control port', { listen: {} }, /needs listen.control.tls/],
   [
     'a store and no key that signs for it',
