@@ -298,6 +298,38 @@ for (const [name, change, error, by = AGENT, headers = {}] of ofStart) {
   });
 }
 
+const challenged: readonly (readonly [
+  name: string,
+  by: string | null,
+  authorization: () => string,
+  challenge: RegExp,
+])[] = [
+  [
+    'a bearer token in the place of a certificate',
+    null,
+    () => `Bearer ${world.token(AGENT)}`,
+    /^Bearer realm="control"$/,
+  ],
+  ['a bearer token of nobody', AGENT, () => 'Bearer x', /^Bearer realm="control", error="invalid_token"$/],
+  ['a password', AGENT, () => 'basic YTpi', /^Basic realm="control"$/],
+  ['a DPoP-bound token', AGENT, () => `DPoP ${world.token(AGENT)}`, /^DPoP realm="control"$/],
+  ['a scheme of its own', AGENT, () => 'Magic x', /^Bearer realm="control"/],
+];
+for (const [name, by, authorization, challenge] of challenged) {
+  test(`a client that tries to prove itself by ${name} is challenged by the scheme that it used`, async () => {
+    const headers = { authorization: authorization() };
+    const answer = await world.requestToken(by === null ? null : world.svid(by), startForm(AGENT), headers);
+    expectError(answer, 'invalid_client');
+    assert.match(String(answer.headers['www-authenticate']), challenge);
+  });
+}
+
+test('a client that shows nothing at all is told what the port takes', async () => {
+  const answer = await world.requestToken(null, startForm(AGENT));
+  expectError(answer, 'invalid_client');
+  assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="control"$/);
+});
+
 function expectError({ status, headers, json }: Awaited<ReturnType<typeof world.requestToken>>, error: string): void {
   assert.equal(json.error, error, JSON.stringify(json));
   assert.match(String(json.error_description), /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/);
