@@ -171,10 +171,14 @@ function* tokenServiceFaults({
   const builtIn = (task?.issuers ?? []).flatMap((issuer, index) =>
     issuer.kind === 'built-in' ? [{ issuer, index }] : [],
   );
+  const taken = new Set<string>();
   for (const { issuer, index } of builtIn) {
     const here = ['task', 'issuers', index];
-    if (identity !== undefined && tokenServiceDomain(issuer.trustDomain, { identity }) === null)
-      yield at([...here, 'trustDomain'], SEVERAL);
+    const domain = identity === undefined ? issuer.trustDomain : tokenServiceDomain(issuer.trustDomain, { identity });
+    if (identity !== undefined && domain === null) yield at([...here, 'trustDomain'], SEVERAL);
+    if (domain !== null && taken.has(domain))
+      yield at(here, `stands twice: another entry is for the token service of ${domain} too; drop one`);
+    if (domain !== null) taken.add(domain);
     if (issuer.jwks === null && tokenService === null)
       yield at([...here, 'jwks'], 'is missing, and this process has no tokenService; say where its public keys are');
     if (issuer.jwks !== null && tokenService != null)

@@ -109,6 +109,11 @@ const contradictory: readonly (readonly [name: string, change: object, fault: Re
     { task: { issuers: [{ ...external, issuer: 'urn:cedar-ext-authz:token-service:prod.example' }] } },
     /issuers\[0\].issuer.*is the name of a token service/s,
   ],
+  [
+    'one service twice, once by its name',
+    { task: { issuers: [{ kind: 'built-in' }, { kind: 'built-in', trustDomain: 'prod.example' }] } },
+    /issuers\[1\].*another entry is for the token service of prod.example too/,
+  ],
   ['one service twice', { task: { issuers: [{ kind: 'built-in' }, { kind: 'built-in' }] } }, /stands twice/],
 ];
 for (const [name, change, fault] of contradictory) {
