@@ -103,6 +103,17 @@ test('an audience of the control API that a host has too is a problem', () => {
   );
 });
 
+test('an audience of the token service that a host has too is a problem', () => {
+  const resources = [{ host: 'payments.internal', audience: 'spiffe://prod.example/payments' }];
+  const listen = { control: { address: '127.0.0.1:1', tls: { files: { certificate: 'a', key: 'b' } } } };
+  const audience = (text: string) => ({ listen, tokenService: { keys: './tts.pem', audience: text } });
+  assert.deepEqual(find(audience('spiffe://prod.example/tasks'), { resources }), NOTHING);
+  assert.match(
+    only('problems', audience('spiffe://prod.example/payments'), { resources }),
+    /^tokenService\.audience: the host 'payments\.internal' has this audience too/,
+  );
+});
+
 test('a servedBy of a trust domain that is not configured is a note', () => {
   const resources = [{ host: 'payments.internal', servedBy: ['spiffe://prod.exmaple/envoy'] }];
   assert.match(

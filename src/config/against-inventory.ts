@@ -4,6 +4,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { RevocableNames } from '../state/revocation-names.ts';
 import type { PeerEntry } from './peers.ts';
 import type { Config } from './schema.ts';
+import { subjectAudience } from './task.ts';
 
 /** What a look at a configuration found, one line each. */
 export interface InventoryFindings {
@@ -17,7 +18,7 @@ const DAY_MS = 86_400_000;
 /** A guardrail that is disabled for longer is disabled for ever. */
 const LONGEST_DISABLED_MS = 731 * DAY_MS;
 
-type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy' | 'control'>;
+type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy' | 'control' | 'tokenService'>;
 
 /**
  * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
@@ -86,11 +87,17 @@ function withoutAudience({ identity, task }: Read, { hosts }: Inventory): string
   return keys.map((key) => `${key}: ${message}`);
 }
 
-/** A host could use the tokens that it gets at the control API, if their audience were the same. */
-function sharedAudience({ control }: Read, { hosts }: Inventory): string[] {
-  const sharing = [...hosts].filter(([, { host }]) => host.audience !== null && host.audience === control.audience);
-  const message = 'has this audience too, and could use the tokens that it gets at the control API; choose another one';
-  return sharing.map(([name]) => `control.audience: the host '${name}' ${message}`);
+/** A host could use the tokens that it gets at the control port, if their audience were the same. */
+function sharedAudience(config: Read, { hosts }: Inventory): string[] {
+  const own = [
+    ['control.audience', config.control.audience, 'the control API'],
+    ['tokenService.audience', subjectAudience(config), 'the token service'],
+  ] as const;
+  return own.flatMap(([key, audience, where]) => {
+    const sharing = [...hosts].filter(([, { host }]) => host.audience !== null && host.audience === audience);
+    const message = `has this audience too, and could use the tokens that it gets at ${where}; choose another one`;
+    return sharing.map(([name]) => `${key}: the host '${name}' ${message}`);
+  });
 }
 
 const disabledAt = (at: number): string => `policy.guardrails.disable[${at}].until:`;

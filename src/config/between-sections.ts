@@ -1,6 +1,6 @@
 import { type PeerDomains, strayPeers } from './peers.ts';
 import type { ParsedConfig } from './schema.ts';
-import { TOKEN_SERVICES, tokenServiceDomain } from './task.ts';
+import { subjectAudience, TOKEN_SERVICES, tokenServiceDomain } from './task.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
 export type Readable = { readonly [K in keyof ParsedConfig]?: ParsedConfig[K] };
@@ -146,12 +146,15 @@ function* controlFaults({ listen, identity, control, state }: Readable): Generat
       'is missing: without listen.control.tls only a token proves a caller, and none is accepted without an audience';
     yield { path: ['control', 'audience'], message };
   }
-  if (control?.audience != null && identity?.oidc.some(({ audience }) => audience === control.audience)) {
-    const message =
-      'is that of an issuer under identity.oidc: whoever takes its tokens could use them here; choose another one';
-    yield { path: ['control', 'audience'], message };
-  }
+  if (isOfOidc(control?.audience ?? null, identity)) yield { path: ['control', 'audience'], message: OF_OIDC };
 }
+
+const OF_OIDC =
+  'is that of an issuer under identity.oidc: whoever takes its tokens could use them here; choose another one';
+
+/** Whether an issuer of workload tokens has this audience, whatever its tokens are for. */
+const isOfOidc = (audience: string | null, identity: Readable['identity']): boolean =>
+  audience !== null && identity?.oidc.some((issuer) => issuer.audience === audience) === true;
 
 /** What a token service, and those who believe it, need of the rest. */
 function* tokenServiceFaults({
@@ -168,10 +171,14 @@ function* tokenServiceFaults({
   const builtIn = (task?.issuers ?? []).flatMap((issuer, index) =>
     issuer.kind === 'built-in' ? [{ issuer, index }] : [],
   );
+  const taken = new Set<string>();
   for (const { issuer, index } of builtIn) {
     const here = ['task', 'issuers', index];
-    if (identity !== undefined && tokenServiceDomain(issuer.trustDomain, { identity }) === null)
-      yield at([...here, 'trustDomain'], SEVERAL);
+    const domain = identity === undefined ? issuer.trustDomain : tokenServiceDomain(issuer.trustDomain, { identity });
+    if (identity !== undefined && domain === null) yield at([...here, 'trustDomain'], SEVERAL);
+    if (domain !== null && taken.has(domain))
+      yield at(here, `stands twice: another entry is for the token service of ${domain} too; drop one`);
+    if (domain !== null) taken.add(domain);
     if (issuer.jwks === null && tokenService === null)
       yield at([...here, 'jwks'], 'is missing, and this process has no tokenService; say where its public keys are');
     if (issuer.jwks !== null && tokenService != null)
@@ -191,6 +198,13 @@ function* tokenServiceFaults({
       yield at(
         ['tokenService', 'trustDomain'],
         'is not under identity.trustDomains, so none of its workloads could ask',
+      );
+    const audience = subjectAudience({ tokenService, identity });
+    if (isOfOidc(audience, identity)) yield at(['tokenService', 'audience'], OF_OIDC);
+    if (audience !== null && audience === control?.audience)
+      yield at(
+        ['tokenService', 'audience'],
+        'is control.audience too: whoever is handed a token to begin a task with could give orders by it; choose another one',
       );
   }
   if (listen !== undefined && (listen.control === null || listen.control.tls === null))

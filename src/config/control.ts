@@ -36,6 +36,11 @@ export const tokenService = (folder: string) =>
       trustDomain: s
         .optional(s.trustDomain())
         .describe('The trust domain that its tokens are for; left out: the local one'),
+      audience: s
+        .optional(s.text())
+        .describe(
+          'The audience of the tokens (JWT-SVIDs, workload tokens) that prove there on whose behalf a task begins, and of no others; left out: the `iss` of its own tokens',
+        ),
       tokenLifetime: s
         .duration('10s', MOST_TOKEN)
         .prefault('5m')

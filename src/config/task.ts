@@ -199,6 +199,17 @@ export function tokenServiceDomain(named: string | null, { identity }: Domains):
   return named ?? (local.length === 1 ? local[0]! : null);
 }
 
+interface TokenServiceConfig extends Domains {
+  readonly tokenService: { readonly trustDomain: string | null; readonly audience: string | null } | null;
+}
+
+/** The audience of the tokens that prove on whose behalf a task begins; null: without a token service, or of no known domain. */
+export function subjectAudience({ tokenService, identity }: TokenServiceConfig): string | null {
+  if (tokenService === null) return null;
+  const domain = tokenServiceDomain(tokenService.trustDomain, { identity });
+  return tokenService.audience ?? (domain === null ? null : tokenServiceName(domain));
+}
+
 /** How tokens of the service of a trust domain are read, wherever that is. */
 export function builtIn(trustDomain: string) {
   return {

@@ -66,6 +66,27 @@ const contradictory: readonly (readonly [name: string, change: object, fault: Re
     { listen: { control: { address: '127.0.0.1:9443' } }, control: { audience: 'c' } },
     /needs listen.control.tls/,
   ],
+  [
+    'the audience of the control API',
+    { control: { audience: 'c' }, tokenService: { keys: './tts.pem', audience: 'c' } },
+    /tokenService.audience.*is control.audience too/,
+  ],
+  [
+    'the standard audience at the control API',
+    { control: { audience: 'urn:cedar-ext-authz:token-service:prod.example' } },
+    /tokenService.audience.*is control.audience too/,
+  ],
+  [
+    'the audience of an issuer of workload tokens',
+    {
+      identity: {
+        ...good.identity,
+        oidc: [{ issuer: 'https://ci.example', jwks: { url: 'https://ci.example/jwks' }, audience: 'ci' }],
+      },
+      tokenService: { keys: './tts.pem', audience: 'ci' },
+    },
+    /tokenService.audience.*under identity.oidc/,
+  ],
   ['no control port', { listen: {} }, /needs listen.control.tls/],
   [
     'a store and no key that signs for it',
@@ -87,6 +108,11 @@ const contradictory: readonly (readonly [name: string, change: object, fault: Re
     'another issuer by its name',
     { task: { issuers: [{ ...external, issuer: 'urn:cedar-ext-authz:token-service:prod.example' }] } },
     /issuers\[0\].issuer.*is the name of a token service/s,
+  ],
+  [
+    'one service twice, once by its name',
+    { task: { issuers: [{ kind: 'built-in' }, { kind: 'built-in', trustDomain: 'prod.example' }] } },
+    /issuers\[1\].*another entry is for the token service of prod.example too/,
   ],
   ['one service twice', { task: { issuers: [{ kind: 'built-in' }, { kind: 'built-in' }] } }, /stands twice/],
 ];

@@ -62,11 +62,45 @@ test('a task is handed on by its last actor, ends for all at once, and is useles
 test('a task begins for the next actor at once, and on behalf of the workload of a JWT-SVID', async () => {
   const forAgent = await world.granted(ORCHESTRATOR, startForm(ORCHESTRATOR, {}, { actor: workload(AGENT) }));
   assert.equal((await use(AGENT, forAgent)).reason, 'permitted');
-  const subject = jwtSvid({ key: world.keys.domain, sub: workload(TRIAGE), aud: CONTROL });
+  const subject = jwtSvid({ key: world.keys.domain, sub: workload(TRIAGE), aud: ISSUER });
   const form = startForm(ORCHESTRATOR, {}, { subject_token: subject, subject_token_type: TYPES.jwt });
   const behalf = await world.granted(ORCHESTRATOR, form);
   const { sub, act } = claimsIn(behalf);
   assert.deepEqual([sub, act], [workload(TRIAGE), { sub: workload(ORCHESTRATOR), act: { sub: workload(TRIAGE) } }]);
+});
+
+test('a token for the control API begins no task, and one for the token service gives no orders', async () => {
+  const tokenFor = (aud: string, path: string) => jwtSvid({ key: world.keys.domain, sub: workload(path), aud });
+  const begin = (aud: string) =>
+    world.requestToken(
+      world.svid(ORCHESTRATOR),
+      startForm(ORCHESTRATOR, {}, { subject_token: tokenFor(aud, TRIAGE), subject_token_type: TYPES.jwt }),
+    );
+  assert.equal((await begin(ISSUER)).status, 200);
+  const { status, json } = await begin(CONTROL);
+  assert.deepEqual([status, json.error], [400, 'invalid_request']);
+  assert.match(String(json.error_description), /audience/);
+  const body = {
+    task: { issuer: ISSUER, id: 'gone' },
+    reason: 'a test',
+    until: new Date(Date.now() + 60_000).toISOString(),
+  };
+  const order = (aud: string) => world.ask({ method: 'POST', path: '/revocations', body, token: tokenFor(aud, TOOLS) });
+  assert.equal((await order(CONTROL)).status, 201);
+  assert.deepEqual([(await order(ISSUER)).status, (await order(ISSUER)).json.code], [401, 'identity_token_audience']);
+});
+
+test('the token service takes another audience, where the configuration names one', async (t) => {
+  const named = 'https://tasks.prod.example';
+  const other = await startTokenWorld({ edit: (config) => Object.assign(config.tokenService!, { audience: named }) });
+  t.after(() => other.stop());
+  const begin = (aud: string) => {
+    const subject = jwtSvid({ key: other.keys.domain, sub: workload(TRIAGE), aud });
+    const form = startForm(ORCHESTRATOR, {}, { subject_token: subject, subject_token_type: TYPES.jwt });
+    return other.requestToken(other.svid(ORCHESTRATOR), form);
+  };
+  assert.equal((await begin(named)).status, 200);
+  assert.equal((await begin(ISSUER)).json.error, 'invalid_request');
 });
 
 test('a lease is kept by refreshing, and a task that lapsed is not refreshed', async () => {
@@ -263,6 +297,38 @@ for (const [name, change, error, by = AGENT, headers = {}] of ofStart) {
     expectError(answer, error);
   });
 }
+
+const challenged: readonly (readonly [
+  name: string,
+  by: string | null,
+  authorization: () => string,
+  challenge: RegExp,
+])[] = [
+  [
+    'a bearer token in the place of a certificate',
+    null,
+    () => `Bearer ${world.token(AGENT)}`,
+    /^Bearer realm="control"$/,
+  ],
+  ['a bearer token of nobody', AGENT, () => 'Bearer x', /^Bearer realm="control", error="invalid_token"$/],
+  ['a password', AGENT, () => 'basic YTpi', /^Basic realm="control"$/],
+  ['a DPoP-bound token', AGENT, () => `DPoP ${world.token(AGENT)}`, /^DPoP realm="control"$/],
+  ['a scheme of its own', AGENT, () => 'Magic x', /^Bearer realm="control"/],
+];
+for (const [name, by, authorization, challenge] of challenged) {
+  test(`a client that tries to prove itself by ${name} is challenged by the scheme that it used`, async () => {
+    const headers = { authorization: authorization() };
+    const answer = await world.requestToken(by === null ? null : world.svid(by), startForm(AGENT), headers);
+    expectError(answer, 'invalid_client');
+    assert.match(String(answer.headers['www-authenticate']), challenge);
+  });
+}
+
+test('a client that shows nothing at all is told what the port takes', async () => {
+  const answer = await world.requestToken(null, startForm(AGENT));
+  expectError(answer, 'invalid_client');
+  assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="control"$/);
+});
 
 function expectError({ status, headers, json }: Awaited<ReturnType<typeof world.requestToken>>, error: string): void {
   assert.equal(json.error, error, JSON.stringify(json));

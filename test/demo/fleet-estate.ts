@@ -1,13 +1,11 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { cpSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pemBundle } from '../support/ca.ts';
 import { startControlProcess } from '../support/control-process.ts';
-import { startEnvoy } from '../support/envoy.ts';
-import { Estate, PAYMENTS, workload } from '../support/estate.ts';
-import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { Estate, workload } from '../support/estate.ts';
 import { Redis } from '../support/redis.ts';
-import { Sidecar } from '../support/sidecar.ts';
+import { secondSidecar } from '../support/second-sidecar.ts';
 import { ending } from '../support/started.ts';
 import type { DemoEstate } from './rows.ts';
 import { believeBegunTasks, type Reach } from './tasks.ts';
@@ -15,9 +13,6 @@ import { believeBegunTasks, type Reach } from './tasks.ts';
 /** Two sidecars, each with an Envoy in front of the same service, the Redis that they share, and a control process. */
 export const Fleet = { start };
 export type Fleet = Awaited<ReturnType<typeof start>>;
-
-/** What a process leaves in its folder, and another one makes for itself. */
-const OWN = /\.(sock|jsonl|log)$|\/envoy/;
 
 async function start() {
   await using started = new AsyncDisposableStack();
@@ -44,20 +39,7 @@ async function start() {
     }),
   );
   const { base, ca, svid, upstream } = first;
-  const dir = started.adopt(temporaryFolder(), removeFolder);
-  cpSync(base.dir, dir, { recursive: true, filter: (path) => !OWN.test(path.slice(base.dir.length)) });
-  const sidecar = ending(started, await Sidecar.start({ dir, config: base.config }));
-  const envoy = ending(
-    started,
-    await startEnvoy({
-      config: 'uds',
-      dir,
-      svid: svid('/ns/payments/sa/envoy', { dns: [PAYMENTS] }),
-      bundlePem: pemBundle(ca),
-      check: sidecar.check,
-      upstream: upstream.port,
-    }),
-  );
+  const { sidecar, envoy } = await secondSidecar(started, base, upstream, 'uds');
   const second: DemoEstate = { envoy, sidecar, upstream, ca, svid };
   const control = ending(started, await startControl(base));
   const running = started.move();

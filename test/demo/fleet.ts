@@ -4,6 +4,7 @@ import { askedForNonce, dpopAgent, dpopTask } from './dpop.ts';
 import type { Fleet } from './fleet-estate.ts';
 import { cedarExtAuthz } from './ordering.ts';
 import { heading, type Played, play } from './play.ts';
+import { printMatrix, sayReuse } from './reuse-print.ts';
 import { allowed, denied, LEDGER, type Row, type Stage, send } from './rows.ts';
 import { table } from './table.ts';
 import { agentTasks, asking, ofTask } from './tasks.ts';
@@ -13,6 +14,15 @@ import { agentTasks, asking, ofTask } from './tasks.ts';
  * other refuses, and an order holds in both. Whether every answer was right.
  */
 export async function playFleet(say: (text: string) => void): Promise<boolean> {
+  const isRight = await playRows(say);
+  say('\nWhat was stolen at one sidecar, and is used at the other:\n');
+  const reuse = await (await import('./reuse-fleet.ts')).playReuseInFleet();
+  say(`${printMatrix(reuse)}\n`);
+  const isReuseRight = sayReuse(reuse, say);
+  return isRight && isReuseRight;
+}
+
+async function playRows(say: (text: string) => void): Promise<boolean> {
   // What it needs is on PATH only now.
   const fleet = await (await import('./fleet-estate.ts')).Fleet.start();
   try {

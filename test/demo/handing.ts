@@ -1,8 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { dirname, join } from 'node:path';
-import { json } from 'node:stream/consumers';
-import { connect } from 'node:tls';
+import { askSocket } from '../support/control-socket.ts';
 import { type Prepare, workload } from '../support/estate.ts';
 import { claimsIn, exchangeForm, formText, pemOf, startForm } from '../support/token-world.ts';
 import { makeKey } from '../support/tokens.ts';
@@ -22,22 +20,10 @@ export const issueTasks: Prepare = (dir, ca) => {
 
 /** A token of the service, over its Unix socket, by the orchestrator's certificate. */
 async function tokenFor({ sidecar, ca }: DemoEstate, form: Parameters<typeof formText>[0]): Promise<string> {
-  const { pem: cert, pkcs8Pem: key } = ca.svid(workload(ORCHESTRATOR));
-  const path = join(dirname(sidecar.auditFile), 'control.sock');
-  // Its SPIFFE ID, and no name, is what the certificate of the socket says.
-  const asking = request('https://localhost/token', {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    createConnection: () => connect({ path, cert, key, rejectUnauthorized: false }),
-  });
-  const answer = await new Promise<unknown>((done, failed) => {
-    asking.once('error', failed);
-    asking.once('response', (response) => json(response).then(done, failed));
-    asking.end(formText(form));
-  });
-  const { access_token: token } = answer as { access_token?: string };
-  if (token === undefined) throw new Error(JSON.stringify(answer));
-  return token;
+  const call = { method: 'POST', path: '/token', type: 'application/x-www-form-urlencoded', body: formText(form) };
+  const { json } = await askSocket(dirname(sidecar.auditFile), ca.svid(workload(ORCHESTRATOR)), call);
+  if (json.access_token === undefined) throw new Error(JSON.stringify(json));
+  return String(json.access_token);
 }
 
 /** The orchestrator begins a task at the token service, and hands it on: the agent's token ends with it. */

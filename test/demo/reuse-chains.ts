@@ -1,8 +1,9 @@
 import { actClaim } from '../support/task-issuer.ts';
 import { ids, places } from '../support/thief-estate.ts';
-import { altered } from '../support/thief-tokens.ts';
+import { altered, ISSUERS } from '../support/thief-tokens.ts';
 import { leaseCells, PROOF, type TokenKind, txn, txnReasons, use } from './reuse-lease.ts';
 import { type Row, refused } from './reuse-matrix.ts';
+import { heldToken, taskCells } from './reuse-tasks.ts';
 import {
   atCrm,
   lease,
@@ -33,6 +34,7 @@ const chainRow: Row = {
   control: { how: 'billing-agent, for the orchestrator, reads a confidential resource', play: use(chainToken) },
   cells: {
     ...leaseCells(chainToken),
+    ...taskCells([ISSUERS.tts], heldToken(chainToken)),
     'another workload': refused('by the thief', use(chainToken, {}, { as: thief }), 'task_of_another'),
     'other purpose': refused(
       'for a purpose that its issuer may not state',
@@ -88,6 +90,7 @@ const forwardedRow: Row = {
   control: { how: 'the tool server, for billing-agent, reads an internal resource', play: use(forwardedToken) },
   cells: {
     ...leaseCells(forwardedToken),
+    ...taskCells([ISSUERS.forwarding], heldToken(forwardedToken)),
     'another workload': worksBelowConfidential(forwardedToken, 'by the thief, who then stands in the chain', thief),
     'other method': postWithoutProof(forwardedToken),
     'other host': refused('at the other host', atCrm(use(forwardedToken)), 'policy_no_permit'),

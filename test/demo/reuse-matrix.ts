@@ -1,5 +1,7 @@
 import type { Reason } from '../../src/base/outcome.ts';
+import type { Sidecar } from '../support/sidecar.ts';
 import type { ThiefEstate } from '../support/thief-estate.ts';
+import type { RegisteredEstate } from '../support/thief-registry.ts';
 import type { Answer, Attempt, Way } from '../support/thief-way.ts';
 
 /** Where, when and how a stolen credential is used. */
@@ -19,11 +21,23 @@ export const columns = [
   'forged header beside',
   'thief’s own proof',
   'proof left out',
+  'task ended',
+  'lease lapsed',
+  'budget spent',
 ] as const;
 export type Column = (typeof columns)[number];
 
 /** What makes one request of the estate's people and tokens. */
 export type Play = (estate: ThiefEstate) => Attempt;
+
+/** A use that comes before the reuse: its outcome. */
+export type Use = (attempt: Attempt) => Promise<string>;
+
+/**
+ * What happened to a credential before it is used again: it was used, or its task came to an end. Resolves with what makes the
+ * request of the reuse; rejects where what came before did not go as it must.
+ */
+export type Past = (estate: RegisteredEstate, use: Use) => Promise<() => Attempt>;
 
 /** A denial that has to come: its reason, and for `policy_forbidden` the guardrail among those that forbid. */
 export interface Denial {
@@ -35,10 +49,10 @@ export interface Denial {
 export interface Cell {
   /** What is done, in a few words. */
   readonly how: string;
-  /** A request that comes before, and is permitted: the use that is repeated. */
-  readonly first?: (estate: ThiefEstate, attempt: Attempt) => Attempt;
-  readonly play: Play;
+  readonly play: Play | { readonly past: Past };
   readonly expected: Denial | Works;
+  /** The reason where the past is of a sidecar that was restarted meanwhile, and remembered in its process alone. */
+  readonly restarted?: Reason;
   /** Envoy or TLS decide: nothing to ask the sidecar alone. */
   readonly needsEnvoy?: true;
 }
@@ -72,9 +86,14 @@ export function refused(how: string, play: Play, reason: Denial['reason'], by?: 
   return { how, play, expected: by === undefined ? { reason } : { reason, by } };
 }
 
-/** Used as it must be, and then once more. */
-export function refusedAfter(how: string, first: NonNullable<Cell['first']>, play: Play, reason: Reason): Cell {
-  return { how, first, play, expected: { reason } };
+/** The outcome of a use that has to be permitted before. */
+export function permitted(outcome: string): void {
+  if (outcome !== 'permitted') throw new Error(`the use before: ${outcome}`);
+}
+
+/** Something happened before: refused for one reason, and after a restart for another. */
+export function refusedAfter(how: string, past: Past, reason: Reason, restarted: Reason): Cell {
+  return { how, play: { past }, expected: { reason }, restarted };
 }
 
 export function works(how: string, play: Play, kept: Works['kept']): Cell {
@@ -85,19 +104,50 @@ interface Sent extends Answer {
   readonly forbids: readonly string[];
 }
 
+/** A sidecar, and how requests reach it. */
+export interface Door {
+  readonly way: Way;
+  readonly sidecar: Pick<Sidecar, 'auditOf'>;
+}
+
+/** How a matrix is played. */
+export interface Course {
+  /** Where credentials are used before, and where they are used again: one sidecar, or two that share a store. */
+  readonly before: Door;
+  readonly reuse: Door;
+  /** Restarts the sidecar between what came before and the reuse. */
+  readonly restart?: () => Promise<void>;
+  /** There is no Envoy. */
+  readonly direct?: true;
+}
+
 /** Plays every cell, each beside its row's control, and compares what came with what was expected. */
-export async function playMatrix(rows: readonly Row[], estate: ThiefEstate, way: Way, direct: boolean) {
-  const played: PlayedCell[] = [];
+export async function playMatrix(
+  rows: readonly Row[],
+  estate: RegisteredEstate,
+  { before, reuse, restart, direct }: Course,
+): Promise<readonly PlayedCell[]> {
+  const use: Use = async (attempt) => (await before.way.send(attempt)).outcome;
   const send = async (attempt: Attempt): Promise<Sent> => {
-    const answer = await way.send(attempt);
-    return { ...answer, forbids: answer.outcome === 'policy_forbidden' ? forbidsOf(estate, answer) : [] };
+    const answer = await reuse.way.send(attempt);
+    return { ...answer, forbids: answer.outcome === 'policy_forbidden' ? forbidsOf(reuse, answer) : [] };
   };
+  const cells = rows.flatMap(({ cells: own }) => Object.values(own)).filter((cell) => !(direct && cell.needsEnvoy));
+  // Together, since some wait for a lease to lapse.
+  const attempts = new Map(
+    await Promise.all(cells.map(async (cell) => [cell, await stolen(cell, estate, use)] as const)),
+  );
+  await restart?.();
+  const played: PlayedCell[] = [];
   for (const row of rows) {
     const control = await send(row.control.play(estate));
     for (const column of columns) {
       const cell = row.cells[column];
-      if (cell === undefined || (direct && cell.needsEnvoy)) continue;
-      const { got, wrong } = await playCell(cell, estate, send);
+      const attempt = cell && attempts.get(cell);
+      if (cell === undefined || attempt === undefined) continue;
+      const expected = restart && cell.restarted ? { reason: cell.restarted } : cell.expected;
+      const { got, wrong } =
+        typeof attempt === 'string' ? { got: '?', wrong: attempt } : await playCell(attempt(), expected, estate, send);
       const uncontrolled = control.outcome === 'permitted' ? null : `the rightful use: ${control.outcome}`;
       played.push({ row, column, cell, got, wrong: uncontrolled ?? wrong });
     }
@@ -105,16 +155,22 @@ export async function playMatrix(rows: readonly Row[], estate: ThiefEstate, way:
   return played;
 }
 
+/** What makes the request of the reuse, once there is a credential to steal; or why there is none. */
+async function stolen({ play }: Cell, estate: RegisteredEstate, use: Use): Promise<(() => Attempt) | string> {
+  if (typeof play === 'function') return () => play(estate);
+  try {
+    return await play.past(estate, use);
+  } catch (error) {
+    return String(error);
+  }
+}
+
 async function playCell(
-  { first, play, expected }: Cell,
-  estate: ThiefEstate,
+  attempt: Attempt,
+  expected: Cell['expected'],
+  estate: RegisteredEstate,
   send: (attempt: Attempt) => Promise<Sent>,
 ): Promise<{ got: string; wrong: string | null }> {
-  const attempt = play(estate);
-  if (first !== undefined) {
-    const { outcome } = await send(first(estate, attempt));
-    if (outcome !== 'permitted') return { got: outcome, wrong: `the first use: ${outcome}` };
-  }
   const got = await send(attempt);
   if ('reason' in expected) return { got: got.outcome, wrong: difference(got, expected) };
   if (got.outcome !== 'permitted') return { got: got.outcome, wrong: `permitted was expected, got ${got.outcome}` };
@@ -129,7 +185,7 @@ function difference({ outcome, forbids }: Sent, { reason, by }: Denial): string 
 }
 
 /** The policies that forbade, as the audit has them. */
-function forbidsOf({ base }: ThiefEstate, { decision }: Answer): readonly string[] {
-  const hops = base.sidecar.auditOf(decision).hops as readonly { readonly forbids: readonly string[] }[];
+function forbidsOf({ sidecar }: Door, { decision }: Answer): readonly string[] {
+  const hops = sidecar.auditOf(decision).hops as readonly { readonly forbids: readonly string[] }[];
   return [...new Set(hops.flatMap(({ forbids }) => forbids))];
 }

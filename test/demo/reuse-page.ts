@@ -20,8 +20,9 @@ export function reusePage(played: readonly PlayedCell[]): string {
   return ['```text', printMatrix(played), '```', '', `## Cell by cell`, '', sections.join('\n\n'), ''].join('\n');
 }
 
-function answer({ expected }: Cell, got: string): string {
-  if ('reason' in expected) return denial({ reason: got, by: expected.by });
+function answer({ expected, restarted }: Cell, got: string): string {
+  const later = restarted === undefined ? '' : `; after a restart ${denial({ reason: restarted })}`;
+  if ('reason' in expected) return denial({ reason: got, by: expected.by }) + later;
   return `${got}; ${expected.kept.how}: ${denial(expected.kept)}`;
 }
 

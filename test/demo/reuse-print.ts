@@ -16,6 +16,9 @@ const heads: Readonly<Record<Column, readonly [string, string]>> = {
   'forged header beside': ['forged', 'header'],
   'thief’s own proof': ['thief’s', 'proof'],
   'proof left out': ['without', 'proof'],
+  'task ended': ['task', 'ended'],
+  'lease lapsed': ['lease', 'lapsed'],
+  'budget spent': ['budget', 'spent'],
 };
 
 /** What stands in a cell, eight characters at most. First what it is about: at access token, tt Transaction Token, … */
@@ -58,6 +61,9 @@ const tags: Readonly<Record<string, string>> = {
   task_wpt_expired: 'wp end',
   task_wpt_token: 'wp token',
   task_wpt_replayed: 'wp used',
+  task_ended: 'ended',
+  task_lapsed: 'lapsed',
+  task_budget_spent: 'spent',
   policy_no_permit: 'nopermit',
   policy_forbidden: 'forbid',
   handshake: 'TLS',
@@ -78,7 +84,18 @@ const LEGEND_WIDTH = 39;
 /** The rows that were played, in their order. */
 export const rowsOf = (played: readonly PlayedCell[]): readonly Row[] => [...new Set(played.map(({ row }) => row))];
 
-/** Rows × columns, 160 characters wide, with a legend; below it, every cell that is not right. */
+/** How many of these cells are right; whether all are. */
+export function sayReuse(played: readonly PlayedCell[], say: (text: string) => void): boolean {
+  const right = played.filter(({ wrong }) => wrong === null).length;
+  say(`reuse: ${right} of ${played.length} cells right`);
+  return right === played.length;
+}
+
+/** Every cell that is not right, and why. */
+export const wrongCells = (played: readonly PlayedCell[]): readonly string[] =>
+  played.flatMap(({ row, column, wrong }) => (wrong === null ? [] : [`✗ ${row.name}, ${column}: ${wrong}`]));
+
+/** Rows × columns with a legend; below it, every cell that is not right. */
 export function printMatrix(played: readonly PlayedCell[]): string {
   const line = (label: string, cells: readonly string[]): string =>
     [label.padEnd(LABEL), ...cells.map((cell) => cell.padEnd(WIDTH))].join(' ').trimEnd();
@@ -90,7 +107,6 @@ export function printMatrix(played: readonly PlayedCell[]): string {
     });
     return line(row.name, cells);
   });
-  const wrong = played.filter((cell) => cell.wrong !== null);
   return [
     line('what a thief holds', head(0)),
     line('', head(1)),
@@ -101,7 +117,7 @@ export function printMatrix(played: readonly PlayedCell[]): string {
     ...body,
     '',
     ...legend(played),
-    ...wrong.map(({ row, column, wrong: why }) => `✗ ${row.name}, ${column}: ${why}`),
+    ...wrongCells(played),
   ].join('\n');
 }
 

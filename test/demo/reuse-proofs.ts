@@ -1,9 +1,10 @@
 import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { AUDIENCES, type Headers } from '../support/thief-tokens.ts';
+import { AUDIENCES, type Headers, ISSUERS } from '../support/thief-tokens.ts';
 import type { Attempt } from '../support/thief-way.ts';
 import { otherSignature, thumbprint } from '../support/tokens.ts';
 import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
-import { type Play, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
+import { type Cell, type Past, type Play, permitted, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
+import { taskCells } from './reuse-tasks.ts';
 
 /** billing-agent at a restricted resource, with these headers. */
 export const withHeaders =
@@ -14,16 +15,25 @@ export const by =
   (person: 'thief' | 'tools', play: Play): Play =>
   (estate) => ({ ...play(estate), as: estate.svids[person] });
 
-/** The use that is repeated. */
-export const sameFirst = (_: ThiefEstate, attempt: Attempt): Attempt => attempt;
+/** The very request was made before, in the form that `first` gives it. */
+export const used =
+  (play: Play, first: (attempt: Attempt) => Attempt = (attempt) => attempt): Past =>
+  async (estate, use) => {
+    const attempt = play(estate);
+    permitted(await use(first(attempt)));
+    return () => attempt;
+  };
 
-/** Headers in which the other valid form of the ECDSA signature stands for that of the proof. */
+/** The other valid form of the ECDSA signature of a proof stands in the place of the one that was used. */
 export const flipped =
   (name: string) =>
-  (_: ThiefEstate, attempt: Attempt): Attempt => {
+  (attempt: Attempt): Attempt => {
     const headers = { ...attempt.headers, [name]: otherSignature(String(attempt.headers?.[name])) };
     return { ...attempt, headers };
   };
+
+/** A proof that was used before. After a restart nobody knows that, and none from before it is taken. */
+const usedDpop = (how: string, past: Past): Cell => refusedAfter(how, past, 'task_proof_replayed', 'task_proof_nonce');
 
 type DpopChange = Parameters<ThiefEstate['tokens']['withDpop']>[2];
 const dpop =
@@ -36,6 +46,10 @@ const dpopRow: Row = {
   what: 'An access token with `cnf.jkt` that names billing-agent, and a captured DPoP proof.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(dpop()) },
   cells: {
+    ...taskCells([ISSUERS.as], (estate, id) => {
+      const token = estate.tokens.keyBound(ids.agent, { id });
+      return () => withHeaders(({ tokens }) => tokens.withDpop(token, places.payout))(estate);
+    }),
     'another workload': refused(
       'by the thief, before it was used',
       by('thief', withHeaders(dpop())),
@@ -70,12 +84,10 @@ const dpopRow: Row = {
       }),
       'task_token_audience',
     ),
-    'replayed as it was': refusedAfter('after it was used', sameFirst, withHeaders(dpop()), 'task_proof_replayed'),
-    'respelled signature': refusedAfter(
+    'replayed as it was': usedDpop('after it was used', used(withHeaders(dpop()))),
+    'respelled signature': usedDpop(
       'the proof, used already, with s for n − s',
-      flipped('dpop'),
-      withHeaders(dpop()),
-      'task_proof_replayed',
+      used(withHeaders(dpop()), flipped('dpop')),
     ),
     'one hop further': refused('by the tool server', by('tools', withHeaders(dpop())), 'task_of_another'),
     'invented chain': refused(
@@ -110,6 +122,11 @@ const keyRow: Row = {
   what: 'The same token without a name: a key alone binds nobody, since whoever captures a request holds the proof too.',
   control: { how: 'billing-agent reads an internal resource', play: keyAlone('agent', places.exports) },
   cells: {
+    ...taskCells([ISSUERS.as], (estate, id) => {
+      const token = tokenOfKey(estate, id);
+      return () =>
+        withHeaders(({ tokens }) => tokens.withDpop(token, places.exports), { path: places.exports })(estate);
+    }),
     'another workload': works(
       'by the thief, before it was used',
       keyAlone('thief', places.exports),
@@ -130,12 +147,7 @@ const keyRow: Row = {
       (estate) => ({ ...keyAlone('agent', places.exports)(estate), path: places.claims }),
       'task_proof_target',
     ),
-    'replayed as it was': refusedAfter(
-      'after it was used',
-      sameFirst,
-      keyAlone('agent', places.exports),
-      'task_proof_replayed',
-    ),
+    'replayed as it was': usedDpop('after it was used', used(keyAlone('agent', places.exports))),
     'one hop further': works(
       'by the tool server',
       keyAlone('tools', places.exports),
@@ -157,8 +169,8 @@ const keyRow: Row = {
   },
 };
 
-function tokenOfKey({ tokens }: ThiefEstate): string {
-  return tokens.access('console', { claims: { cnf: { jkt: thumbprint(tokens.holder) } } });
+function tokenOfKey({ tokens }: ThiefEstate, id = 't-42'): string {
+  return tokens.access('console', { id, claims: { cnf: { jkt: thumbprint(tokens.holder) } } });
 }
 
 function keyAlone(person: 'agent' | 'thief' | 'tools', path: string, change: DpopChange = {}): Play {

@@ -1,6 +1,8 @@
 import { ids, places } from '../support/thief-estate.ts';
+import { ISSUERS } from '../support/thief-tokens.ts';
 import { accessReasons, bearer, leaseCells, svidReasons, type TokenKind, txn, txnReasons, use } from './reuse-lease.ts';
 import { type Row, refused } from './reuse-matrix.ts';
+import { heldToken, taskCells } from './reuse-tasks.ts';
 import {
   atCrm,
   lease,
@@ -29,6 +31,7 @@ const bearerRow: Row = {
   control: { how: 'billing-agent reads an internal resource', play: use(bearerToken) },
   cells: {
     ...leaseCells(bearerToken),
+    ...taskCells([ISSUERS.loose], heldToken(bearerToken)),
     'another workload': worksBelowConfidential(bearerToken, 'by the thief', thief),
     'other method': postWithoutProof(bearerToken),
     'other host': refused('at the other host', atCrm(use(bearerToken)), 'task_token_audience'),
@@ -49,6 +52,7 @@ const unboundRow: Row = {
   what: 'The same of an issuer that is not marked: one that names its holder is permitted, one that names nobody is not.',
   control: { how: 'billing-agent with a token that names it', play: use(namedToken) },
   cells: {
+    ...taskCells([ISSUERS.as], heldToken(namedToken)),
     'another workload': refused('by the thief', use(unboundToken, {}, { as: thief }), 'task_unbound'),
     'after expiry': refused('the token ended', use(unboundToken, { ended: true }), 'task_token_expired'),
     'other purpose': refused(
@@ -92,6 +96,7 @@ const certificateRow: Row = {
   control: { how: 'billing-agent reads a confidential resource', play: use(certificateToken) },
   cells: {
     ...leaseCells(certificateToken),
+    ...taskCells([ISSUERS.as], heldToken(certificateToken)),
     'another workload': refused('by the thief', use(certificateToken, {}, { as: thief }), 'task_token_binding'),
     'other method': write(certificateToken),
     'other host': refused('at the other host', atCrm(use(certificateToken)), 'task_token_audience'),
@@ -120,6 +125,7 @@ const nameRow: Row = {
   control: { how: 'billing-agent reads a confidential resource', play: use(nameToken) },
   cells: {
     ...leaseCells(nameToken),
+    ...taskCells([ISSUERS.tts], heldToken(nameToken)),
     'another workload': refused('by the thief', use(nameToken, {}, { as: thief }), 'task_of_another'),
     'other method': write(nameToken),
     'other host': refused('at the other host', atCrm(use(nameToken)), 'policy_no_permit'),
@@ -152,6 +158,7 @@ const taskSvidRow: Row = {
   control: { how: 'billing-agent, with its certificate, reads a confidential resource', play: use(taskSvid) },
   cells: {
     ...leaseCells(taskSvid),
+    ...taskCells([ISSUERS.domain], heldToken(taskSvid)),
     'another workload': refused('by the thief', use(taskSvid, {}, { as: thief }), 'identity_conflict'),
     'other method': write(taskSvid),
     'other host': refused('at the other host', atCrm(use(taskSvid)), 'identity_token_audience'),

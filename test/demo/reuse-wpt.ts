@@ -1,9 +1,10 @@
 import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { type Headers, uriOf } from '../support/thief-tokens.ts';
+import { type Headers, ISSUERS, uriOf } from '../support/thief-tokens.ts';
 import { otherSignature } from '../support/tokens.ts';
 import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
-import { type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
-import { by, flipped, sameFirst, withHeaders } from './reuse-proofs.ts';
+import { type Cell, type Past, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
+import { by, flipped, used, withHeaders } from './reuse-proofs.ts';
+import { taskCells } from './reuse-tasks.ts';
 
 type WptChange = Parameters<ThiefEstate['tokens']['withWpt']>[3];
 const wpt =
@@ -11,11 +12,19 @@ const wpt =
   ({ tokens }: ThiefEstate): Headers =>
     tokens.withWpt(ids.agent, { txnToken: tokens.txn(ids.agent) }, path, change);
 
+/** As `usedDpop`; WIMSE has no nonces. */
+const usedWpt = (how: string, past: Past): Cell =>
+  refusedAfter(how, past, 'task_wpt_replayed', 'task_wpt_before_start');
+
 const wptRow: Row = {
   name: 'WPT-protected',
   what: 'A Transaction Token of billing-agent with its WIT and a captured WPT.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(wpt()) },
   cells: {
+    ...taskCells([ISSUERS.tts], (estate, id) => {
+      const txnToken = estate.tokens.txn(ids.agent, { id });
+      return () => withHeaders(({ tokens }) => tokens.withWpt(ids.agent, { txnToken }, places.payout))(estate);
+    }),
     'another workload': refused(
       'by the thief, before it was used',
       by('thief', withHeaders(wpt())),
@@ -47,12 +56,10 @@ const wptRow: Row = {
       withHeaders(wpt({ uri: uriOf(places.payout, CRM) })),
       'task_wpt_target',
     ),
-    'replayed as it was': refusedAfter('after it was used', sameFirst, withHeaders(wpt()), 'task_wpt_replayed'),
-    'respelled signature': refusedAfter(
+    'replayed as it was': usedWpt('after it was used', used(withHeaders(wpt()))),
+    'respelled signature': usedWpt(
       'the proof, used already, with s for n − s',
-      flipped('workload-proof-token'),
-      withHeaders(wpt()),
-      'task_wpt_replayed',
+      used(withHeaders(wpt()), flipped('workload-proof-token')),
     ),
     'one hop further': refused('by the tool server', by('tools', withHeaders(wpt())), 'task_wit_of_another'),
     'invented chain': refused(
@@ -89,23 +96,34 @@ const wptRow: Row = {
 
 const WIT = 'workload-identity-token';
 
+/** The tokens of a task, and what makes the headers of a request with them and new proofs. */
+function allOf(
+  { tokens }: ThiefEstate,
+  { ended = false, id = 't-42' }: { readonly ended?: boolean; readonly id?: string },
+): () => Headers {
+  const accessToken = tokens.keyBound(ids.agent, { ended, id });
+  const txnToken = tokens.txn(ids.agent, { ended, id });
+  return () => ({
+    ...said(id),
+    ...tokens.withDpop(accessToken, places.payout, { ended }),
+    ...tokens.withWpt(ids.agent, { txnToken, accessToken }, places.payout, { ended }),
+  });
+}
+
 const captured =
   (ended = false) =>
-  ({ tokens }: ThiefEstate): Headers => {
-    const accessToken = tokens.keyBound(ids.agent, { ended });
-    const txnToken = tokens.txn(ids.agent, { ended });
-    return {
-      ...said(),
-      ...tokens.withDpop(accessToken, places.payout, { ended }),
-      ...tokens.withWpt(ids.agent, { txnToken, accessToken }, places.payout, { ended }),
-    };
-  };
+  (estate: ThiefEstate): Headers =>
+    allOf(estate, { ended })();
 
 const capturedRow: Row = {
   name: 'all captured headers',
   what: 'Everything that billing-agent sent: declared task, Transaction Token, DPoP-bound token, both proofs, WIT.',
   control: { how: 'billing-agent reads a restricted resource', play: withHeaders(captured()) },
   cells: {
+    ...taskCells([ISSUERS.tts, ISSUERS.as], (estate, id) => {
+      const headers = allOf(estate, { id });
+      return () => withHeaders(headers)(estate);
+    }),
     'another workload': refused(
       'by the thief, before it arrived',
       by('thief', withHeaders(captured())),
@@ -128,7 +146,12 @@ const capturedRow: Row = {
       withHeaders(captured(), { host: CRM, path: places.payout }),
       'task_token_audience',
     ),
-    'replayed as it was': refusedAfter('after it arrived', sameFirst, withHeaders(captured()), 'task_proof_replayed'),
+    'replayed as it was': refusedAfter(
+      'after it arrived',
+      used(withHeaders(captured())),
+      'task_proof_replayed',
+      'task_proof_nonce',
+    ),
     'respelled signature': refused(
       'the WIT with s for n − s, which the proof does not cover',
       withHeaders((estate) => {

@@ -209,6 +209,31 @@ test('control mode serves the control API alone, under the names of its Service,
   assert.equal(admittedTo(manifests, 'cedar-status'), undefined);
 });
 
+test('control mode is the token service too, with keys that it alone mounts', async () => {
+  const manifests = await render(CONTROL);
+  const file = '/etc/cedar-ext-authz/token-service/tts.pem';
+  const { tokenService } = configOf(manifests);
+  assert.deepEqual([tokenService?.keys, tokenService?.audience], [file, null]);
+  assert.deepEqual(podOf(manifests).volumes.find(({ name }) => name === 'cedar-token-service')?.secret, {
+    secretName: 'token-keys',
+    defaultMode: 0o440,
+    items: [{ key: 'tts.pem', path: 'tts.pem' }],
+  });
+  assert.ok(sidecarOf(manifests).volumeMounts.some(({ name, readOnly }) => name === 'cedar-token-service' && readOnly));
+  const named = await render(CONTROL, set('tokenService.audience=tasks,config.tokenService.tokenLifetime=1m'));
+  const { audience, tokenLifetimeMs } = configOf(named).tokenService!;
+  assert.deepEqual([audience, tokenLifetimeMs], ['tasks', 60_000]);
+  const [central, sidecar] = [await render(CENTRAL), await render(SIDECAR)];
+  for (const other of [central, sidecar]) assert.equal(configOf(other).tokenService, null);
+});
+
+test('the keys of the token service are refused where every sidecar would have them, and where no beginning is signed', async () => {
+  const keys = set('tokenService.key.secret=token-keys,tokenService.key.key=tts.pem');
+  assert.match((await template(SIDECAR, keys)).stderr, /each sidecar would have it.*sidecar\.singleReplica to true/);
+  assert.equal((await template(SIDECAR, [...keys, ...set('sidecar.singleReplica=true')])).code, 0);
+  assert.match((await template(CONTROL, set('control.key=null'))).stderr, /tokenService\.key needs control\.key/);
+});
+
 test('sidecars believe the lifts of the public keys that they mount', async () => {
   const store = ['--set-json', 'config.state={"store":"redis","url":"unix:///run/redis.sock"}'];
   for (const scenario of [SIDECAR, CENTRAL]) {
@@ -331,6 +356,7 @@ const REFUSED: readonly (readonly [why: string, scenario: string, ...set: string
   ['injection in control mode', CONTROL, 'injection.enabled=true'],
   ['control mode in plaintext', CONTROL, 'unsafePlaintext=true'],
   ['a private key without its Secret', CONTROL, 'control.key.secret=null'],
+  ['a key of the token service without its Secret', CONTROL, 'tokenService.key.secret=null'],
   ['a listen address that is a name', CENTRAL, 'listenAddress=localhost'],
   ['an unknown value', SIDECAR, 'sidecar.envoyContaner=proxy'],
   ['an unknown value of a group', CENTRAL, 'central.autoscaling.enable=true'],

@@ -76,7 +76,7 @@ test('the pod that is admitted denies as the page shows, and lets the ledger in'
   );
 });
 
-test('the keys of lifts are made and stored as the page says, in the form that the chart mounts', async () => {
+test('the keys of lifts and of the token service are made and stored as the page says, in the form that the chart mounts', async () => {
   const env = await api.environment();
   for (const command of of('sh keys')) {
     const { code, stdout, stderr } = await finish('sh', ['-c', command], { cwd: reader, env });
@@ -84,6 +84,7 @@ test('the keys of lifts are made and stored as the page says, in the form that t
   }
   const objects = await clusterObjects();
   assert.match(objects.get('control-key')?.['control.key'] ?? '', /^-----BEGIN PRIVATE KEY-----/);
+  assert.match(objects.get('token-keys')?.['tts.pem'] ?? '', /^-----BEGIN PRIVATE KEY-----/);
   assert.match(objects.get('control-keys')?.['control.pub'] ?? '', /^-----BEGIN PUBLIC KEY-----/);
 });
 

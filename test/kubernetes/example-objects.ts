@@ -21,6 +21,7 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
   const partner = TestCa.root('partner.example');
   const peer = { id: `spiffe://${trustDomain}/ns/*/sa/envoy`, hosts: ['payments.internal'] };
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const { privateKey: signing } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return new Map<string, Readonly<Record<string, string>>>([
     ['payments-policies', { ...policies, 'crm.cedar': crm['crm.cedar'] }],
     ['platform-policies', policies],
@@ -39,6 +40,7 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
     ['web-authorities', { 'ca.pem': pem }],
     ['control-policies', { 'incidents.cedar': read('policies/control/incidents.cedar') }],
     ['control-key', { 'control.key': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }],
+    ['token-keys', { 'tts.pem': signing.export({ type: 'pkcs8', format: 'pem' }).toString() }],
     ['control-keys', { 'control.pub': publicKey.export({ type: 'spki', format: 'pem' }).toString() }],
     ['authz-state', { password: 'secret', 'ca.pem': pem, nonces: Buffer.alloc(32, 7).toString('base64') }],
   ]);

@@ -54,6 +54,14 @@ export const patches: readonly Patch[] = [
     "if (scheme !== 'bearer') return",
     'if (false) return',
   ),
+  patch(
+    'task: one that was ended',
+    'src/state/tasks/task-table.ts',
+    'if (ended !== null || nowMs >= endsAtMs)',
+    'if (nowMs >= endsAtMs)',
+  ),
+  patch('task: lease', 'src/state/tasks/task-table.ts', 'leaseUntilMs !== null && nowMs >= leaseUntilMs', 'false'),
+  patch('task: budget of calls', 'src/check/budgets.ts', "...of('calls', null),", ''),
   patch('token: audience', 'src/token/jws-claims.ts', 'values.includes(audience) ? null', 'true ? null'),
   patch('token: end', 'src/token/jws-claims.ts', 'if (seconds >= exp + LEEWAY_SECONDS)', 'if (false)'),
   patch(

@@ -1,6 +1,6 @@
 import { playMatrix } from '../demo/reuse-matrix.ts';
 import { rows } from '../demo/reuse-rows.ts';
-import { ThiefEstate } from '../support/thief-estate.ts';
+import { RegisteredEstate } from '../support/thief-registry.ts';
 import { toCheckPort } from '../support/thief-way.ts';
 
 /**
@@ -8,10 +8,11 @@ import { toCheckPort } from '../support/thief-way.ts';
  * played and which were wrong. For reuse.ts, which calls it in copies of the project.
  */
 
-const estate = await ThiefEstate.start();
+const estate = await RegisteredEstate.start();
 const way = toCheckPort(estate.base.sidecar.check);
 try {
-  const played = await playMatrix(rows, estate, way, true);
+  const door = { way, sidecar: estate.base.sidecar };
+  const played = await playMatrix(rows, estate, { before: door, reuse: door, direct: true });
   const wrong = played.filter((cell) => cell.wrong !== null);
   const cells = wrong.map((cell) => `${cell.row.name}, ${cell.column}: ${cell.wrong}`);
   process.stdout.write(`${JSON.stringify({ played: played.length, wrong: cells })}\n`);

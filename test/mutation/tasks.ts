@@ -28,8 +28,11 @@ const conditions: readonly Condition[] = [
   ['task-table.ts', ' || nowMs >= endsAtMs', ''],
   ['task-table.ts', 'leaseUntilMs !== null && nowMs >= leaseUntilMs', 'false'],
   ['orders.ts', 'Math.min(asked.endsAtMs, parent.endsAtMs)', 'asked.endsAtMs'],
-  ['orders.ts', 'before !== null && before.keptUntilMs > nowMs', 'before !== null'],
-  ['orders.ts', 'before !== null && before.keptUntilMs > nowMs', 'false'],
+  ['orders.ts', 'before !== null && before.keptUntilMs > pastMs', 'before !== null'],
+  ['orders.ts', 'before.keptUntilMs > pastMs', 'before.keptUntilMs > nowMs'],
+  ['process-registry.ts', '    this.#past(nowMs);\n', ''],
+  ['process-registry.ts', 'Math.min(this.#leastAheadMs, nowMs - elapsed)', 'nowMs - elapsed'],
+  ['orders.ts', 'before !== null && before.keptUntilMs > pastMs', 'false'],
   ['orders.ts', 'contentOf(task) === contentOf(order)', 'true'],
   ['orders.ts', 'table.size + begins.size >= all', 'table.size + begins.size > all'],
   ['orders.ts', 'table.countOf(workload) + begins.countOf(workload) >= perWorkload', 'false'],
@@ -74,7 +77,7 @@ process.exitCode = await runMutation({
     );
   },
   explained: {
-    'state/tasks/process-registry.ts: if (Math.abs(nowMs - this.#sweptAtMs) < everyMs) return;':
+    'state/tasks/process-registry.ts: if (Math.abs(pastMs - this.#sweptAtMs) < everyMs) return;':
       'saves looking at all tasks each time that one begins',
   },
 });

@@ -1,4 +1,4 @@
-type Ending = { stop(): Promise<unknown> } | { close(): Promise<unknown> };
+type Ending = { stop(): Promise<unknown> } | { close(): unknown };
 
 /** Has the stack end what was started, by its `stop` or `close`. */
 export function ending<T extends Ending>(stack: AsyncDisposableStack, one: T): T {

@@ -3,8 +3,17 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { bundleDocument, type Issued, TestCa } from './ca.ts';
 import { connectionManager, type EnvoyTree } from './envoy.ts';
-import { type ConfigOverrides, exampleIdentity, PAYMENTS, SidecarEstate, TRUST_DOMAIN, workload } from './estate.ts';
+import {
+  type ConfigOverrides,
+  exampleIdentity,
+  PAYMENTS,
+  type Prepare,
+  SidecarEstate,
+  TRUST_DOMAIN,
+  workload,
+} from './estate.ts';
 import { secondAfterStart } from './proof-time.ts';
+import type { IssuerSettings } from './task-issuer.ts';
 import { ThiefTokens } from './thief-tokens.ts';
 
 export const CRM = 'crm.internal';
@@ -125,8 +134,18 @@ export function routeTwoHosts(tree: EnvoyTree): void {
 export const ThiefEstate = { start };
 export type ThiefEstate = Awaited<ReturnType<typeof start>>;
 
-/** `task` is merged into the section that believes the estate's tokens; all else overrides as `config` does. */
-async function start({ task, ...config }: ConfigOverrides & { readonly task?: object } = {}) {
+/** All else than this overrides as `config` does. */
+interface ThiefOptions extends ConfigOverrides {
+  /** Merged into the section that believes the estate's tokens. */
+  readonly task?: object;
+  /** More of every issuer there. */
+  readonly issuers?: IssuerSettings;
+  readonly listen?: ConfigOverrides;
+  /** Changes more files; what it returns overrides as `config` does. */
+  readonly prepare?: Prepare;
+}
+
+async function start({ task, issuers, listen = {}, prepare: more, ...config }: ThiefOptions = {}) {
   const tokens = new ThiefTokens(TRUST_DOMAIN);
   const partnerCa = TestCa.root('partner.example');
   const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
@@ -143,10 +162,11 @@ async function start({ task, ...config }: ConfigOverrides & { readonly task?: ob
     return {
       hosts: [],
       identity: { ...identity, trustDomains: domains },
-      task: { ...tokens.configure(dir), ...task },
+      task: { ...tokens.configure(dir, issuers), ...task },
+      ...more?.(dir, ca),
     };
   };
-  const base = await SidecarEstate.start({ prepare, config });
+  const base = await SidecarEstate.start({ prepare, config, listen });
   await secondAfterStart();
   /** A certificate with its key for each of `ids`. */
   const svids = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, base.ca.svid(id)])) as Readonly<

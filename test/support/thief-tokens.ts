@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { workload } from './estate.ts';
+import { TRUST_DOMAIN, workload } from './estate.ts';
 import { proofTime } from './proof-time.ts';
-import { TaskIssuer } from './task-issuer.ts';
+import { AS, type IssuerSettings, TaskIssuer, TTS } from './task-issuer.ts';
 import {
   dpopProof,
   jwk,
@@ -23,14 +23,23 @@ export const AUDIENCES = {
 /** An issuer of access tokens that names nobody, marked unsafeBearer; and one whose Transaction Tokens travel on. */
 const LOOSE = 'https://console.prod.example';
 const FORWARDING = 'https://edge-tts.prod.example';
+/** Every issuer of task tokens here. That of JWT-SVIDs is their trust domain. */
+export const ISSUERS = {
+  tts: TTS,
+  as: AS,
+  loose: LOOSE,
+  forwarding: FORWARDING,
+  domain: `spiffe://${TRUST_DOMAIN}`,
+} as const;
 /** Longer than any token here lives. */
 const LONG_AGO_MS = 600_000;
 
 type Claims = Readonly<Record<string, unknown>>;
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
-/** What may differ in a token: claims, and whether it was issued so long ago that it ended. */
+/** What may differ in a token: claims, its task, and whether it was issued so long ago that it ended. */
 export interface Change {
+  readonly id?: string;
   readonly claims?: Claims;
   readonly ended?: boolean;
   readonly purpose?: string;
@@ -49,9 +58,9 @@ export class ThiefTokens {
     this.issuer = new TaskIssuer(trustDomain);
   }
 
-  /** Writes the keys of all issuers, and returns the `task` section that believes them. */
-  configure(dir: string): Record<string, unknown> {
-    const scope = { trustDomains: [this.issuer.trustDomain, 'partner.example'] };
+  /** Writes the keys of all issuers, and returns the `task` section that believes them. `settings` are more of each. */
+  configure(dir: string, settings: IssuerSettings = {}): Record<string, unknown> {
+    const scope = { trustDomains: [this.issuer.trustDomain, 'partner.example'], ...settings };
     const task = this.issuer.configure(dir, scope) as { issuers: { kind: string }[] };
     for (const [name, key] of [
       ['loose', this.#loose],
@@ -147,10 +156,15 @@ export const uriOf = (path: string, host = 'payments.internal'): string => `http
 
 const clock = (ended: boolean): number => Date.now() - (ended ? LONG_AGO_MS : 0);
 
-function shapeOf({ claims = {}, ended = false, purpose }: Change, iss?: string, key?: SigningKey) {
+function shapeOf({ claims = {}, ended = false, purpose, id }: Change, iss?: string, key?: SigningKey) {
   const mutation: Mutation =
     iss === undefined || key === undefined
       ? { claims }
       : { header: { kid: key.kid }, claims: { iss, ...claims }, signWith: key };
-  return { mutation, now: clock(ended), ...(purpose === undefined ? {} : { purpose }) };
+  return {
+    mutation,
+    now: clock(ended),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(id === undefined ? {} : { id }),
+  };
 }

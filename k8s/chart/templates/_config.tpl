@@ -109,6 +109,12 @@ DPoP may bind them.
 {{- if and (eq .Values.mode "control") (eq (int .Values.control.port) (int .Values.status.port)) -}}
 {{- fail "control.port and status.port are the same." -}}
 {{- end -}}
+{{- if and .Values.tokenService.key (not (or .Values.control.key (dig "control" "key" "" .Values.config))) (eq .Values.mode "control") -}}
+{{- fail "tokenService.key needs control.key: in the store that the sidecars share, the beginning of a task is signed." -}}
+{{- end -}}
+{{- if and .Values.tokenService.key (eq .Values.mode "sidecar") (not .Values.sidecar.singleReplica) -}}
+{{- fail "tokenService.key signs task tokens, and each sidecar would have it: run the token service in mode: control, or set sidecar.singleReplica to true where there is one pod." -}}
+{{- end -}}
 {{- if and (include "cedar.certificate" .) (dig "listen" "tls" "svid" "" .Values.config) -}}
 {{- fail "config.listen.tls.svid asks the SPIFFE agent for what central.certificate has: drop one." -}}
 {{- end -}}
@@ -229,5 +235,9 @@ DPoP may bind them.
 {{- end -}}
 {{- with .Values.control.audience }}{{ $_ := set $control "audience" . }}{{ end -}}
 {{- with $control }}{{ $_ := set $base "control" . }}{{ end -}}
+{{- $tokens := dict -}}
+{{- with .Values.tokenService.key }}{{ $_ := set $tokens "keys" (printf "/etc/cedar-ext-authz/token-service/%s" .key) }}{{ end -}}
+{{- with .Values.tokenService.audience }}{{ $_ := set $tokens "audience" . }}{{ end -}}
+{{- with $tokens }}{{ $_ := set $base "tokenService" . }}{{ end -}}
 {{- mergeOverwrite $base (deepCopy .Values.config) | toYaml -}}
 {{- end }}

@@ -94,6 +94,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- if .Values.control.key }}
 - { name: cedar-control, mountPath: /etc/cedar-ext-authz/control, readOnly: true }
 {{- end }}
+{{- if .Values.tokenService.key }}
+- { name: cedar-token-service, mountPath: /etc/cedar-ext-authz/token-service, readOnly: true }
+{{- end }}
 {{- if .Values.control.trustedKeys }}
 - { name: cedar-control-keys, mountPath: /etc/cedar-ext-authz/control-keys, readOnly: true }
 {{- end }}
@@ -164,6 +167,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- with .Values.control.key }}
 # 0440: readable by the group, which is fsGroup.
 - { name: cedar-control, secret: { secretName: {{ .secret | quote }}, defaultMode: 288, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }
+{{- end }}
+{{- with .Values.tokenService.key }}
+- { name: cedar-token-service, secret: { secretName: {{ .secret | quote }}, defaultMode: 288, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }
 {{- end }}
 {{- with .Values.control.trustedKeys }}
 - name: cedar-control-keys

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { type Revocation, subjectParts } from '../../state/revocation.ts';
 import type { KnownRevocation } from '../../state/revocation-book.ts';
@@ -9,7 +10,7 @@ import { seenBy } from '../http/seen-by.ts';
 import { revocationView, shownRevocation } from './revocation-view.ts';
 import { resourceOf } from './subject.ts';
 
-/** `GET /revocations`: those that apply or will apply, in the order of their ids. */
+/** `GET /revocations`: those that apply or will apply, in the order of digests, so that no cursor names what may not be viewed. */
 export const revocationsRoute = route({
   name: 'revocations',
   method: 'GET',
@@ -37,18 +38,19 @@ export const revocationsRoute = route({
     if (at instanceof ApiProblem) return at;
     const wanted = ({ revocation }: KnownRevocation) =>
       call.nowMs < revocation.untilMs && matches(revocation, kind, subject);
-    const idOf = ({ revocation }: KnownRevocation) => revocation.id;
-    const first = await firstBehind(book.all(), idOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
+    const first = await firstBehind(book.all(), placeOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
     const seeing = seenBy(call);
     const maySee = ({ revocation }: KnownRevocation) => seeing.maySee(resourceOf(revocation, tasks.registry.lookup));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
-    const next = last === null ? null : cursorOf('revocations', idOf(last));
+    const next = last === null ? null : cursorOf('revocations', placeOf(last));
     const body = { items: seen.items.map(shownRevocation), next, covers: activity.covers };
     return { about: {}, verdict: seeing.verdict(seen.items.length), run: async () => ({ status: 200, body }) };
   },
 });
+
+const placeOf = ({ revocation }: KnownRevocation): string => hash('sha256', revocation.id, 'base64url');
 
 /** Revocations that one call looks at. */
 const CANDIDATES = 1000;

@@ -11,21 +11,35 @@ const ERRORS: Readonly<Record<string, string>> = {
 /** Statuses that say more than 400 does. */
 const KEPT: ReadonlySet<number> = new Set([401, 404, 408, 413, 429]);
 
+/** How a client may try to prove itself by `Authorization`, as challenges write it. */
+const SCHEMES = ['Basic', 'DPoP', 'Bearer'] as const;
+
 /** An answer of a token endpoint to a request that gets no token. */
 export interface OAuthError {
   readonly status: number;
+  /** Of a 401 to a client that tried to prove itself by `Authorization`: a challenge of the scheme that it used. */
+  readonly challenge: string | null;
   readonly document: Readonly<Record<string, unknown>>;
 }
 
 /**
  * A problem as a token endpoint tells it (RFC 6749 section 5.2). Beside the members of the standard, `code` is that of the
- * problem and `decision` names the line of the audit.
+ * problem and `decision` names the line of the audit. `authorization`: the header of the request, where it had one.
  */
-export function oauthError(problem: ApiProblem, decision: string): OAuthError {
+export function oauthError(problem: ApiProblem, decision: string, authorization: string | undefined): OAuthError {
   const { code, title, detail } = problem;
   const error = errorOf(problem);
   const status = error === 'invalid_client' ? 401 : statusOf(problem);
-  return { status, document: { error, error_description: described(detail ?? title), code, decision } };
+  const challenge = status === 401 && authorization !== undefined ? challengeTo(problem, authorization) : null;
+  return { status, challenge, document: { error, error_description: described(detail ?? title), code, decision } };
+}
+
+/** What a scheme that nobody knows is answered with is that of tokens. */
+function challengeTo({ headers }: ApiProblem, authorization: string): string {
+  const used = authorization.slice(0, 16).split(' ', 1)[0]!.toLowerCase();
+  const scheme = SCHEMES.find((name) => name.toLowerCase() === used) ?? 'Bearer';
+  const own = headers.find(([name]) => name === 'www-authenticate')?.[1];
+  return own?.startsWith(`${scheme} `) ? own : `${scheme} realm="control"`;
 }
 
 function errorOf({ code, status }: ApiProblem): string {

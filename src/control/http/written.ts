@@ -12,9 +12,9 @@ const ALWAYS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
-function written({ decision, result, oauth }: Answered) {
+function written({ decision, result, oauth }: Answered, authorization?: string) {
   const isProblem = result instanceof ApiProblem;
-  const error = isProblem && oauth ? oauthError(result, decision) : null;
+  const error = isProblem && oauth ? oauthError(result, decision, authorization) : null;
   const document = isProblem ? (error?.document ?? result.document(decision)) : result.body;
   const body = `${JSON.stringify(document)}\n`;
   const headers: Record<string, string> = {
@@ -25,6 +25,7 @@ function written({ decision, result, oauth }: Answered) {
     'content-length': String(Buffer.byteLength(body)),
     'x-authz-decision': decision,
     ...(isProblem ? Object.fromEntries(result.headers) : {}),
+    ...(error?.challenge == null ? {} : { 'www-authenticate': error.challenge }),
   };
   return { status: error?.status ?? result.status, headers, body };
 }
@@ -42,7 +43,7 @@ export async function writeAnswer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, headers, body } = written(answered);
+  const { status, headers, body } = written(answered, request.headers.authorization);
   const whole = request.complete || (await dropped(request));
   if (response.destroyed) return;
   response.writeHead(status, whole ? headers : { ...headers, connection: 'close' });

@@ -35,7 +35,10 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
   };
 }
 
-/** What an order adds to the context, and the entities that it names there. */
+/**
+ * What an order adds to the context, and the entities that it names there. Seconds are whole ones: under a limit, an order may last
+ * for less than a second more.
+ */
 function orderTerms(order: ControlOrder, nowMs: number, inventory: Inventory) {
   const context: Record<string, CedarValue> = { seconds: Math.floor((order.untilMs - nowMs) / 1000) };
   if (order.action !== 'handOn') context.dryRun = order.dryRun;

@@ -16,7 +16,7 @@ export type JudgedOrder =
 
 /**
  * Judges what is to begin by what is known. A child ends with its parent at the latest. `begins`: what is under way for each
- * workload, beside what the table counts.
+ * workload, beside what the table counts. `pastMs`: a time that has surely come, by which it is judged what may be forgotten.
  */
 export function judgeOrder(
   table: TaskTable,
@@ -24,11 +24,12 @@ export function judgeOrder(
   { perWorkload, all }: TaskLimits,
   begins: { readonly size: number; countOf(workload: string): number },
   nowMs: number,
+  pastMs = nowMs,
 ): JudgedOrder {
   const parent = asked.parent === null ? null : table.find(asked.parent.issuer, asked.parent.id);
   const order = parent === null ? asked : { ...asked, endsAtMs: Math.min(asked.endsAtMs, parent.endsAtMs) };
   const before = table.find(asked.issuer, asked.id);
-  if (before !== null && before.keptUntilMs > nowMs) {
+  if (before !== null && before.keptUntilMs > pastMs) {
     const state = table.stateOf(before, nowMs);
     if (state !== 'active') return { result: 'over', state };
     if (isSame(before, order)) return { result: 'known', task: before };

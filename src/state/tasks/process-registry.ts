@@ -16,14 +16,22 @@ const SWEEP_MS = 60_000;
 const SWEEP_FULL_MS = 1000;
 const NONE = { size: 0, countOf: () => 0 };
 
-/** The tasks of one process, which are lost with it. When it is full, nothing begins. */
+/**
+ * The tasks of one process, which are lost with it. When it is full, nothing begins. What is over is forgotten, and its id free, only
+ * once so much time has passed by a clock that nobody sets: a wall clock that goes ahead and back brings no ended task back.
+ */
 export class ProcessRegistry implements TaskRegistry {
   readonly #limits: TaskLimits;
   readonly #table = new TaskTable();
+  readonly #elapsedMs: () => number;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
+  /** How far the wall clock was before the other one, when it was the least. */
+  #leastAheadMs = Number.POSITIVE_INFINITY;
 
-  constructor(limits: TaskLimits) {
+  /** `elapsedMs`: milliseconds of a clock that only goes on. */
+  constructor(limits: TaskLimits, elapsedMs: () => number = () => performance.now()) {
     this.#limits = limits;
+    this.#elapsedMs = elapsedMs;
   }
 
   get lookup(): TaskLookup {
@@ -35,8 +43,9 @@ export class ProcessRegistry implements TaskRegistry {
   }
 
   async register(asked: Registration, keptMs: number, nowMs: number): Promise<TaskResult> {
-    this.#sweep(nowMs);
-    const judged = judgeOrder(this.#table, asked, this.#limits, NONE, nowMs);
+    const pastMs = this.#past(nowMs);
+    this.#sweep(pastMs);
+    const judged = judgeOrder(this.#table, asked, this.#limits, NONE, nowMs, pastMs);
     if (judged.result === 'known') return done('unchanged', judged.task, judged.task.registeredAtMs);
     if (judged.result !== 'new') return judged;
     const { order } = judged;
@@ -61,6 +70,8 @@ export class ProcessRegistry implements TaskRegistry {
     const task = this.#table.find(issuer, id);
     if (task === null) return { result: 'unknown' };
     if (task.ended !== null) return done('unchanged', task, task.ended.atMs);
+    // It is kept by what this clock says, which may be behind.
+    this.#past(nowMs);
     const keptUntilMs = Math.min(task.keptUntilMs, nowMs + task.keptMs);
     return this.#set({ ...task, ended: { atMs: nowMs, by, reason }, keptUntilMs }, nowMs);
   }
@@ -70,11 +81,18 @@ export class ProcessRegistry implements TaskRegistry {
     return done('stored', task, nowMs);
   }
 
-  #sweep(nowMs: number): void {
+  /** A time that has surely come, in milliseconds since the epoch: never later than `nowMs`. */
+  #past(nowMs: number): number {
+    const elapsed = this.#elapsedMs();
+    this.#leastAheadMs = Math.min(this.#leastAheadMs, nowMs - elapsed);
+    return elapsed + this.#leastAheadMs;
+  }
+
+  #sweep(pastMs: number): void {
     const everyMs = this.#table.size < this.#limits.all ? SWEEP_MS : SWEEP_FULL_MS;
-    if (Math.abs(nowMs - this.#sweptAtMs) < everyMs) return;
-    this.#sweptAtMs = nowMs;
-    this.#table.dropOver(nowMs);
+    if (Math.abs(pastMs - this.#sweptAtMs) < everyMs) return;
+    this.#sweptAtMs = pastMs;
+    this.#table.dropOver(pastMs);
   }
 }
 
