@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /** One answer, as a browser got it. */
@@ -65,6 +66,7 @@ export class Browser {
     const asking = (protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method,
       agent: false,
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
       ...(protocol === 'https:' ? { ca: this.#ca } : {}),
       headers: {
         ...(cookie === '' ? {} : { cookie }),

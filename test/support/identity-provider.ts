@@ -120,8 +120,10 @@ async function start({ redirectUris, logoutUri, accounts }: IdentityProviderOpti
     { method, headers, body }: { method: string; headers: Record<string, string>; body: URLSearchParams },
   ) =>
     new Promise<Response>((resolve, reject) => {
-      const asking = httpsRequest(to, { method, headers, agent: false, ca: consoleCa }, async (answer) =>
-        resolve(new Response(await text(answer), { status: answer.statusCode ?? 500 })),
+      const asking = httpsRequest(
+        to,
+        { method, headers: Object.fromEntries(new Headers(headers)), agent: false, ca: consoleCa },
+        async (answer) => resolve(new Response(await text(answer), { status: answer.statusCode ?? 500 })),
       );
       asking.once('error', reject);
       asking.end(body.toString());

@@ -75,7 +75,7 @@ export async function startConsole(
   const authenticate = sessionAuthenticator(sessions, url.origin, stands.revocations);
   const api = new ControlApi({ ...stands.api, authenticate });
   try {
-    const server = await serveConsole(listener.listen, stands.tls, url, api, pages);
+    const server = await serveConsole(listener.listen, stands.tls, url, api, [pages]);
     return {
       target: server.target,
       inflight: () => api.inflight,

@@ -40,9 +40,9 @@ export class Connections {
   readonly #open = new Map<Socket, ServerResponse | null>();
   readonly #api: ControlApi;
   readonly #door: DoorRules;
-  readonly #pages: Pages | null;
+  readonly #pages: readonly Pages[];
 
-  constructor(api: ControlApi, door: DoorRules, pages: Pages | null = null) {
+  constructor(api: ControlApi, door: DoorRules, pages: readonly Pages[] = []) {
     this.#api = api;
     this.#door = door;
     this.#pages = pages;
@@ -67,7 +67,7 @@ export class Connections {
     const { socket } = request;
     this.#open.set(socket, response);
     const mayAsk = this.#visitors.asks(socket.remoteAddress ?? '');
-    const page = mayAsk ? (this.#pages?.answer(request, this.#door) ?? null) : null;
+    const page = mayAsk ? this.#page(request) : null;
     if (page !== null) await writeReply(await page, request, response);
     else await writeAnswer(await this.#answered(request, mayAsk), request, response);
     if (this.#open.get(socket) === response) this.#open.set(socket, null);
@@ -98,6 +98,14 @@ export class Connections {
   /** Ends what is still open. */
   end(): void {
     for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  #page(request: IncomingMessage): Promise<WrittenReply> | null {
+    for (const pages of this.#pages) {
+      const reply = pages.answer(request, this.#door);
+      if (reply !== null) return reply;
+    }
+    return null;
   }
 
   #answered(request: IncomingMessage, mayAsk: boolean): Promise<Answered> {

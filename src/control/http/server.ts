@@ -77,7 +77,7 @@ export async function serveConsole(
   tls: TlsServing,
   url: URL,
   api: ControlApi,
-  pages: Pages,
+  pages: readonly Pages[],
 ): Promise<ControlServer> {
   const named = canonicalHost(url.host, 'https');
   const hosts = new Set(named instanceof Refusal ? [] : [named]);

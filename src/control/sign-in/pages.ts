@@ -23,7 +23,7 @@ import { crossSite } from './cross-site.ts';
 import { heldSession } from './held-session.ts';
 import { type CommandLineLogin, loginTarget, openLogin, sealLogin } from './login.ts';
 import { type LogoutRules, readLogoutToken } from './logout-token.ts';
-import { type Provider, type SignedIn, SignInFault } from './provider.ts';
+import { NoAnswer, type Provider, type SignedIn, SignInFault } from './provider.ts';
 import { jsonReply, problemReply, redirectReply } from './replies.ts';
 import { SessionAudit, type SessionAuditOptions } from './session-audit.ts';
 import type { Sessions } from './sessions.ts';
@@ -248,6 +248,6 @@ const RETRY = { headers: [['retry-after', '1'] as const] };
 
 /** What is not known of a session: the store gives no answer, or the provider none. */
 export const unknown = (fault: Fault): ApiProblem =>
-  fault instanceof SignInFault
+  fault instanceof NoAnswer
     ? ApiProblem.of('provider_unavailable', null, { privateDetail: fault.detail })
     : ApiProblem.of('state_unavailable', fault.detail);

@@ -42,16 +42,11 @@ export interface SignedIn {
   readonly refreshToken: string | null;
 }
 
-/** Why nobody is signed in. */
-export class SignInFault extends Fault {
-  /** `unreachable`: the provider gave no answer; `refused`: it says no, or what it says does not hold. */
-  readonly kind: 'unreachable' | 'refused';
+/** Why nobody is signed in: the provider says no, or what it says does not hold. */
+export class SignInFault extends Fault {}
 
-  constructor(kind: SignInFault['kind'], detail: string) {
-    super(detail);
-    this.kind = kind;
-  }
-}
+/** The provider gave no answer, so nothing is known. */
+export class NoAnswer extends SignInFault {}
 
 /** How long metadata of the provider is used, and how long a failure to read it is. */
 const METADATA_MS = 3_600_000;
@@ -137,12 +132,11 @@ export class Provider {
       const { person, sid } = before;
       // OpenID Connect Core section 12.2: an ID token is optional there, and auth_time is that of the sign-in.
       const claims = tokens.claims();
-      if (claims === undefined)
-        return new SignInFault('refused', 'the provider gave no ID token with the refresh token');
+      if (claims === undefined) return new SignInFault('the provider gave no ID token with the refresh token');
       const now = this.#person({ auth_time: Math.floor(person.signedInMs / 1000), ...claims });
       if (now instanceof SignInFault) return now;
       if (now.issuer !== person.issuer || now.subject !== person.subject)
-        return new SignInFault('refused', 'the refresh token is of somebody else');
+        return new SignInFault('the refresh token is of somebody else');
       const kept = { acr: now.acr ?? person.acr, amr: now.amr.length > 0 ? now.amr : person.amr };
       const signedInMs = Math.min(now.signedInMs, person.signedInMs);
       return { person: { ...now, ...kept, signedInMs }, sid, refreshToken: tokens.refresh_token ?? refreshToken };
@@ -153,12 +147,12 @@ export class Provider {
 
   #signedIn(tokens: openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers): SignedIn | SignInFault {
     const claims = tokens.claims();
-    if (claims === undefined) return new SignInFault('refused', 'the provider gave no ID token');
+    if (claims === undefined) return new SignInFault('the provider gave no ID token');
     const person = this.#person(claims);
     if (person instanceof SignInFault) return person;
     const { sid } = claims;
     if (sid !== undefined && (typeof sid !== 'string' || sid === '' || sid.length > 255))
-      return new SignInFault('refused', 'the ID token: sid is no text of 1 to 255 characters');
+      return new SignInFault('the ID token: sid is no text of 1 to 255 characters');
     const { refresh_token: refreshToken = null } = tokens;
     const isKept = refreshToken !== null && refreshToken.length <= MAX_REFRESH_TOKEN;
     return { person, sid: sid ?? null, refreshToken: isKept ? refreshToken : null };
@@ -166,7 +160,7 @@ export class Provider {
 
   #person(claims: Readonly<Record<string, unknown>>): PersonFacts | SignInFault {
     const person = personOf(claims, this.#options.groupsAt, this.#options.now());
-    return person instanceof Fault ? new SignInFault('refused', `the ID token: ${person.detail}`) : person;
+    return person instanceof Fault ? new SignInFault(`the ID token: ${person.detail}`) : person;
   }
 
   async #provider(): Promise<Found | SignInFault> {
@@ -196,11 +190,11 @@ export class Provider {
       );
       // The library compares URLs; `iss` is compared as a text (OpenID Connect Core section 3.1.3.7).
       const { issuer: named } = configuration.serverMetadata();
-      if (named !== issuer) return this.#fail(new SignInFault('unreachable', `the metadata is of the issuer ${named}`));
+      if (named !== issuer) return this.#fail(new NoAnswer(`the metadata is of the issuer ${named}`));
       this.#found = { untilMs: now() + METADATA_MS, openid: library, configuration };
       return this.#found;
     } catch (error) {
-      return this.#fail(new SignInFault('unreachable', faultOf(error).detail));
+      return this.#fail(new NoAnswer(faultOf(error).detail));
     }
   }
 
@@ -223,13 +217,13 @@ function authentication(library: OpenId, secret: string): openid.ClientAuth {
 function faultOf(error: unknown): SignInFault {
   const words: string[] = [];
   for (let at: unknown = error; at instanceof Error && words.length < 4; at = at.cause) {
-    if (at instanceof ProviderUnreachable) return new SignInFault('unreachable', at.message.slice(0, MAX_DETAIL));
+    if (at instanceof ProviderUnreachable) return new NoAnswer(at.message.slice(0, MAX_DETAIL));
     words.push(messageOf(at));
     const { error: code, error_description: said } = at as { error?: unknown; error_description?: unknown };
     for (const more of [code, said]) if (typeof more === 'string') words.push(more);
   }
-  if (causeOf(error) >= 500) return new SignInFault('unreachable', `the provider answered ${causeOf(error)}`);
-  return new SignInFault('refused', (words.join(': ') || String(error)).slice(0, MAX_DETAIL));
+  if (causeOf(error) >= 500) return new NoAnswer(`the provider answered ${causeOf(error)}`);
+  return new SignInFault((words.join(': ') || String(error)).slice(0, MAX_DETAIL));
 }
 
 /** The status of an answer that the library could not use; 0 for all else. */

@@ -5,7 +5,7 @@ import type { AuditBody } from '../../observe/record.ts';
 import { ApiProblem } from '../http/problem.ts';
 import { droppedBody } from '../http/record.ts';
 import { RefusedLines } from '../http/refused-lines.ts';
-import type { SignedIn, SignInFault } from './provider.ts';
+import { NoAnswer, type SignedIn, type SignInFault } from './provider.ts';
 import { type SessionEvent, sessionBody } from './record.ts';
 import type { SessionKind } from './sessions.ts';
 
@@ -73,9 +73,9 @@ export class SessionAudit {
   }
 
   /** Tells of somebody whom the provider did not vouch for. */
-  notIn(request: IncomingMessage, { kind, detail }: SignInFault): Promise<ApiProblem> {
-    const code = kind === 'unreachable' ? 'provider_unavailable' : 'sign_in_refused';
-    return this.refuse(request, ApiProblem.of(code, null, { privateDetail: detail }));
+  notIn(request: IncomingMessage, fault: SignInFault): Promise<ApiProblem> {
+    const code = fault instanceof NoAnswer ? 'provider_unavailable' : 'sign_in_refused';
+    return this.refuse(request, ApiProblem.of(code, null, { privateDetail: fault.detail }));
   }
 
   /** Tells of what was refused: of strangers, so many a second get a line. Gives the problem. */

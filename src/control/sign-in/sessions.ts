@@ -4,8 +4,7 @@ import { Fault } from '../../base/fault.ts';
 import { jsonOf } from '../../base/json.ts';
 import { type Person, personText, provenPerson } from '../../identity/person.ts';
 import type { SessionStore } from '../../state/sessions/model.ts';
-import type { SignedIn } from './provider.ts';
-import { SignInFault } from './provider.ts';
+import { NoAnswer, type SignedIn, SignInFault } from './provider.ts';
 
 const ID_BYTES = 32;
 /** An id is 256 bits of chance in base64url. */
@@ -175,17 +174,17 @@ export class Sessions {
     const { refreshToken } = found;
     const read =
       refreshToken === null
-        ? new SignInFault('refused', 'the provider gave no refresh token')
+        ? new SignInFault('the provider gave no refresh token')
         : await this.#rules.reread(refreshToken, found);
     if (read instanceof SignInFault) {
-      if (read.kind === 'unreachable') return read;
+      if (read instanceof NoAnswer) return read;
       await this.#rules.store.end(key);
       return null;
     }
     const next = { ...found, person: { ...read.person, groups: [...read.person.groups], amr: [...read.person.amr] } };
     const written = { ...next, refreshToken: read.refreshToken, readMs: nowMs };
     const fault = await this.#write(key, written, nowMs);
-    return fault === null ? written : new SignInFault('unreachable', fault.detail);
+    return fault === null ? written : new NoAnswer(fault.detail);
   }
 
   async #add(session: SessionRecord, lifetimeMs: number, nowMs: number): Promise<string | Fault> {
