@@ -9,6 +9,7 @@ import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
+import { signInCommand, signOutCommand } from './cli/control/sign-in.ts';
 import { explainOverControl, stateCommand } from './cli/control/state.ts';
 import { taskCommands, tasks } from './cli/control/tasks.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
@@ -30,6 +31,8 @@ state                   what the process of a control API knows of itself
 explain FILE            which policies decide a request there
 tasks                   the tasks that began, by a control API
 task VERB               begin, extend and end a task by a control API: start, heartbeat, end
+sign-in                 sign a person in at a console with the browser, for the commands above
+sign-out                end that session
 help [COMMAND [VERB]]   the same as COMMAND VERB --help
 version                 the version of this program and of Node (also --version, -v)
 
@@ -61,6 +64,8 @@ const commands: Commands = {
   explain: explainOverControl,
   tasks,
   task: taskCommands,
+  'sign-in': signInCommand,
+  'sign-out': signOutCommand,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

@@ -127,9 +127,14 @@ function strangeWorkloads({ identity }: Read, { known }: Inventory): string[] {
 }
 
 /** What revocations can name, by this configuration and inventory. */
-export function revocableNames(config: Pick<Config, 'identity' | 'task'>, { known }: Inventory): RevocableNames {
+export function revocableNames(
+  config: Pick<Config, 'identity' | 'task' | 'control'>,
+  { known }: Inventory,
+): RevocableNames {
   const trustDomains = new Set(Object.keys(config.identity.trustDomains));
-  return { teams: known.teams, issuers: issuersOf(config), trustDomains };
+  // People are subjects of their provider.
+  const ofPeople = config.control.signIn === null ? [] : [config.control.signIn.issuer];
+  return { teams: known.teams, issuers: new Set([...issuersOf(config), ...ofPeople]), trustDomains };
 }
 
 /** By their `iss`: those of JWT-SVIDs have none. */

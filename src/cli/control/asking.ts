@@ -11,7 +11,7 @@ type Misuse = CommandLine<typeof CONNECTION_OPTIONS>['misuse'];
 
 /** The connection of a command line, or the exit code after what is wrong with it was printed. */
 async function connected(values: Values, misuse: Misuse, io: Io): Promise<ControlConnection | number> {
-  const connection = await connectionBy(values);
+  const connection = await connectionBy(values, io.env);
   if (!('fault' in connection)) return connection;
   if (connection.misused) return misuse(connection.fault);
   io.err(`${connection.fault}\n`);

@@ -5,6 +5,8 @@ import { duration, workloadEndpoint } from '../../config/scalars.ts';
 import { readBounded } from '../../source/bounded.ts';
 import type { WorkloadEndpoint } from '../../trust/workload-api.ts';
 import type { CommandLine } from '../commands.ts';
+import type { Io } from '../io.ts';
+import { readSession, sessionFile } from './session-file.ts';
 import { type TlsSettings, tlsSettings } from './tls.ts';
 
 /** How a control API is reached, and how the caller and the server prove themselves. */
@@ -14,6 +16,7 @@ export const CONNECTION_OPTIONS = {
   key: { type: 'string' },
   'workload-api': { type: 'string' },
   'token-file': { type: 'string' },
+  'session-file': { type: 'string' },
   ca: { type: 'string' },
   'server-id': { type: 'string' },
   timeout: { type: 'string' },
@@ -26,6 +29,9 @@ export const CONNECTION_USAGE = `  --control URL      where the control API list
   --workload-api SOCKET
                      prove the caller by its SVID, and the server by its trust bundle, both from the SPIFFE agent
   --token-file FILE  prove the caller by the bearer token in this file
+  --session-file FILE
+                     the session of sign-in, which proves a person where nothing above is named;
+                     ~/.config/cedar-ext-authz/session.json by default
   --ca FILE          the authorities of the server: PEM or a SPIFFE bundle; default: those of the machine
   --server-id ID     the server must have this SPIFFE ID; without it, a certificate for the host of the URL, or on a Unix
                      socket for localhost. There, TLS is spoken where one of these five is named
@@ -57,7 +63,20 @@ type Values = CommandLine<typeof CONNECTION_OPTIONS>['values'];
 const MAX_TOKEN = 64 * 1024;
 
 /** The connection that the options name. Reads files and asks the SPIFFE agent, but not the control API. Never rejects. */
-export async function connectionBy(values: Values): Promise<ControlConnection | Unconnectable> {
+export async function connectionBy(values: Values, env: Io['env']): Promise<ControlConnection | Unconnectable> {
+  const connection = await serverBy(values);
+  if ('fault' in connection) return connection;
+  const { token, tls, url } = connection;
+  if (token !== null || (tls !== null && tls.certificate !== null)) return connection;
+  const session = await readSession(sessionFile(values['session-file'], env));
+  if (session instanceof Fault) return { fault: session.detail, misused: false };
+  if (session === null || session.url !== URL.parse(url)?.origin)
+    return misused('prove who calls: --cert and --key, --workload-api, --token-file, or sign in there by sign-in');
+  return { ...connection, token: session.token };
+}
+
+/** The same without a proof of who calls, unless one is named. */
+export async function serverBy(values: Values): Promise<ControlConnection | Unconnectable> {
   const url = values.control;
   if (url === undefined) return misused('name the control API: --control unix:///PATH or https://HOST:PORT');
   const timeout = duration('100ms', '10m').safeParse(values.timeout ?? '10s');
@@ -82,8 +101,6 @@ export async function connectionBy(values: Values): Promise<ControlConnection | 
   }
   const token = values['token-file'] === undefined ? null : await readToken(values['token-file']);
   if (token instanceof Fault) return { fault: token.detail, misused: false };
-  const proven = token !== null || (tls !== null && tls.certificate !== null);
-  if (!proven) return misused('prove who calls: --cert and --key, --workload-api, or --token-file');
   return { url, at: target.at, host: target.host, tls, token, timeoutMs: timeout.data };
 }
 
