@@ -22,6 +22,7 @@ const order = [
   'state/redis',
   'state/redis/tasks',
   'state/activity',
+  'state/sessions',
   'identity',
   'task',
   'policy/text',
@@ -36,6 +37,7 @@ const order = [
   'envoy',
   'control',
   'control/http',
+  'control/sign-in',
   'control/api/tasks',
   'control/token-service',
   'control/api',
@@ -54,6 +56,8 @@ const apart: readonly (readonly [from: string, to: string])[] = [
   ['control', 'envoy'],
   ['control/http', 'config'],
   ['control/http', 'envoy'],
+  ['control/sign-in', 'config'],
+  ['control/sign-in', 'envoy'],
   ['control/api/tasks', 'config'],
   ['control/api/tasks', 'envoy'],
   ['control/token-service', 'config'],
@@ -82,11 +86,14 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   '@grpc/proto-loader': ['envoy/messages.ts', 'trust/workload-api'],
   'prom-client': ['observe/'],
   '@redis/client': ['state/redis/link.ts'],
+  'openid-client': ['control/sign-in/'],
 };
 
 /** Makers of proofs, each with the only files that may write it. */
 const makers: Readonly<Record<string, readonly string[]>> = {
   'provenCaller(': ['identity/identify.ts'],
+  'provenPerson(': ['control/sign-in/sessions.ts'],
+  'as Person;': ['identity/person.ts'],
   'permitFrom(': ['policy/decide/permit.ts', 'check/judge.ts'],
   'as Permit;': ['policy/decide/permit.ts'],
   'as VerifiedSvid;': ['trust/x509-svid.ts'],

@@ -151,7 +151,7 @@ suite('policy check of control policies', () => {
     assert.match(stderr, new RegExp(`^${join(policies, 'control/more.cedar')}:2:\\d+: no team is called 'paiments'`));
   });
 
-  test('notes what everyone may, what a prefix covers, and what waits for persons', async () => {
+  test('notes what everyone may, what every person may, and what a prefix covers', async () => {
     const job = 'spiffe://prod.example/ns/batch/sa/nightly';
     const { policies } = estateCopy({
       'policies/control/more.cedar':
@@ -171,10 +171,10 @@ suite('policy check of control policies', () => {
     const notes = stdout.split('\n').filter((line) => line.includes('control/more.cedar'));
     const file = join(policies, 'control/more.cedar');
     assert.deepEqual(notes, [
-      `${file}:1:1: note: open permits this to every workload of the inventory, foreign ones included`,
-      `${file}:3:1: note: proven permits this to every workload of the inventory, foreign ones included`,
+      `${file}:1:1: note: open permits this to every workload of the inventory, foreign ones included, and to every person who signs in`,
+      `${file}:3:1: note: proven permits this to every workload of the inventory, foreign ones included, and to every person who signs in`,
       `${file}:10:22: note: ${job} has no entry of its own: that of all below spiffe://prod.example/ns/batch holds for it, however it is spelt`,
-      `${file}:11:1: note: people never applies: no person signs in yet`,
+      `${file}:11:1: note: people permits this to every person who signs in`,
     ]);
   });
 });

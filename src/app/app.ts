@@ -92,6 +92,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { control: controlPort } = config.listen;
   const controlTls = await startPortTls(config, 'listen.control.tls', controlPort?.tls ?? null, trust, onCheckTls);
   if (controlTls !== null) begin(controlTls);
+  const { console: people } = config.control;
+  const peoplesPair = people === null ? null : { svid: null, files: { ...people.tls, ca: null } };
+  const consoleTls = await startPortTls(config, 'control.console.tls', peoplesPair, trust, onCheckTls);
+  if (consoleTls !== null) begin(consoleTls);
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
   const { state } = stored;
@@ -144,6 +148,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       ...(stopping ? ['shutting down'] : []),
       ...missingIn(parts, clock()),
       ...(controlTls?.missing(clock()) ?? []),
+      ...(consoleTls?.missing(clock()) ?? []),
     ];
     server?.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
@@ -188,6 +193,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     tokenKeys,
     revocable: policy.revocable,
     tls: controlTls?.rules ?? null,
+    consoleTls: consoleTls?.rules ?? null,
+    sessions: null,
+    onKeys: onKeys,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
     refused: atMostOnceASecond((address, why, cause) =>
       log.warn('connection to the control port refused', { address, cause, why }),
@@ -262,6 +270,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       await server?.drain(config.limits.drainDelayMs, config.limits.drainMs);
       await control?.stop();
       await controlTls?.stop();
+      await consoleTls?.stop();
       await stopAll(parts);
       await status?.close();
       log.info('stopped');

@@ -28,7 +28,7 @@ export interface CheckTlsEvents {
 }
 
 /** A port that proves itself by TLS. */
-type TlsPort = 'listen.tls' | 'listen.control.tls';
+type TlsPort = 'listen.tls' | 'listen.control.tls' | 'control.console.tls';
 type PortTlsConfig = NonNullable<Config['listen']['tls']>;
 
 /** How one port proves itself and its clients, running. */

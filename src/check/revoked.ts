@@ -3,6 +3,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { CheckPeer } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
+import type { PersonFacts } from '../identity/person.ts';
 import { type Evidence, evidenceOfWorkload, revocable, subjectKey } from '../state/revocation.ts';
 import type { RevocationLookup } from '../state/revocations.ts';
 import { tokenChallenge } from '../task/challenge.ts';
@@ -52,6 +53,20 @@ export function revoked(
 /** The same for a caller that asks at a port of our own, without a task. */
 export const revokedClient = (source: RevocationSource, caller: Caller, nowMs: number): Refusal | null =>
   revoked(source, caller, { chain: [caller.workload], backing: [], keys: [], challenge: null }, null, nowMs);
+
+/** The same for a person, who is a subject of the identity provider; the sign-in counts as the issue of the session. */
+export function revokedPerson(source: RevocationSource, person: PersonFacts, nowMs: number): Refusal | null {
+  const revocations = source.current(nowMs);
+  if (revocations instanceof Fault) return new Refusal('state_unavailable', revocations.detail);
+  const { issuer, subject, signedInMs } = person;
+  const evidence = {
+    kind: 'subject',
+    subject: subjectKey('subject', issuer, subject),
+    issuedAt: signedInMs / 1000,
+  } as const;
+  const hit = revocations.empty ? null : revocations.find([evidence], nowMs);
+  return hit === null ? null : new Refusal(revocable[hit.kind], `by the revocation ${hit.id}`);
+}
 
 /** Everything that this request rests on, with the time of issue of what shows it. */
 function evidenceOf(

@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
+import { personText } from '../identity/person.ts';
 import { sensitivities } from '../inventory/schema.ts';
 import { controlCall } from '../policy/control/call.ts';
 import { controlPolicies, whyDenied } from '../policy/control/decide.ts';
@@ -191,7 +192,7 @@ function showControl(control: string, question: ControlQuestion, opened: Opened,
   const said = accountsOf.filter((account) => all === true || isTelling(account));
   const result = decision.allowed ? 'allow' : 'deny';
   const detail = decision.allowed ? null : whyDenied(decision);
-  const caller = principal.id.text;
+  const caller = principal.kind === 'person' ? personText(principal.person) : principal.id.text;
   const { proof } = principal;
   if (json === true) {
     const told = said.map((account) => accountJson(account, opened.path));

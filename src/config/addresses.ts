@@ -33,6 +33,9 @@ function readTcp(value: string): TcpAddress | Fault {
   return { kind: 'tcp', host, port, loopback: host === '::1' || host.startsWith('127.') };
 }
 
+/** `IP:port`. */
+export const tcpAddress = () => leaf('IP:port', readTcp);
+
 /** `IP:port`, port 0 takes a free one; `off` gives null. */
 export const tcpAddressOrOff = () => leaf('IP:port or off', (value) => (value === 'off' ? null : readTcp(value)));
 

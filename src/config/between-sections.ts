@@ -24,6 +24,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...unsharedNonces(config),
     ...unsharedLifts(config),
     ...controlFaults(config),
+    ...consoleFaults(config),
     ...tokenServiceFaults(config),
   ];
 }
@@ -151,6 +152,26 @@ function* controlFaults({ listen, identity, control, state }: Readable): Generat
       'is that of an issuer under identity.oidc: whoever takes its tokens could use them here; choose another one';
     yield { path: ['control', 'audience'], message };
   }
+}
+
+/** A console that nobody could sign in to, or that has nothing to serve. */
+function* consoleFaults({ listen, control }: Readable): Generator<KeyProblem> {
+  if (control === undefined) return;
+  const { console, signIn } = control;
+  const at = (key: string, message: string): KeyProblem => ({ path: ['control', key], message });
+  if (console !== null && signIn === null)
+    yield at('signIn', 'is off, so nobody could sign in at control.console; name an OpenID Connect provider');
+  if (console === null && signIn !== null)
+    yield at('console', 'is off, and people sign in there; set it, or drop control.signIn');
+  if (console === null || listen === undefined) return;
+  if (listen.control === null)
+    yield at('console', 'needs listen.control: it serves the control API of this process to people');
+  const { check, status, control: api } = listen;
+  const taken = [check, status, api?.address].some(
+    (other) => other != null && 'port' in other && other.port === console.listen.port,
+  );
+  if (taken && console.listen.port !== 0)
+    yield at('console', 'takes the port of another listener; choose another one for control.console.listen');
 }
 
 /** What a token service, and those who believe it, need of the rest. */

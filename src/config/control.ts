@@ -1,4 +1,77 @@
+import { Fault } from '../base/fault.ts';
+import { Refusal } from '../base/outcome.ts';
+import { canonicalHost } from '../http/host.ts';
+import { leaf } from './leaf.ts';
 import * as s from './scalars.ts';
+
+/** The origin of a page: what a browser shows in its address bar, without a path. */
+const origin = () =>
+  leaf('https://HOST or https://HOST:PORT', (value): URL | Fault => {
+    const url = URL.parse(value);
+    if (url === null || url.protocol !== 'https:' || url.username + url.password + url.search + url.hash !== '')
+      return new Fault('is no origin; write https://console.example or https://console.example:8443');
+    if (url.pathname !== '/') return new Fault('has a path; write scheme, host and port alone');
+    return canonicalHost(url.host, 'https') instanceof Refusal ? new Fault('names no host') : url;
+  });
+
+/** The key `control.console`: the listener that people use. */
+const consoleListener = (folder: string) =>
+  s.section({
+    listen: s.tcpAddress().describe('Where it listens, with TLS: it asks for no client certificate'),
+    url: origin().describe(
+      'How browsers reach it, proxies in between included: the one name by which it may be asked, and where the identity provider sends people back to',
+    ),
+    tls: s
+      .section({
+        certificate: s.path(folder).describe('PEM file of the certificate and the intermediates above it'),
+        key: s.path(folder).describe('PEM file of its private key, not encrypted'),
+      })
+      .describe('The certificate to serve with; watched'),
+  });
+
+/** The key `control.signIn`: how people sign in. */
+const signIn = (folder: string) =>
+  s
+    .section({
+      issuer: s
+        .fetchUrl()
+        .describe(
+          'The OpenID Connect provider: its exact `iss`, below which its metadata is. With `sub` it is the person',
+        ),
+      clientId: s.text().describe('The client that it registered for us, with URL/sign-in/callback as redirect URI'),
+      clientSecretFile: s
+        .path(folder)
+        .describe(
+          'File with the client’s secret in its first line, 32 characters or more; it also seals what browsers and the store keep',
+        ),
+      ca: s
+        .optional(s.path(folder))
+        .describe('PEM file of the authorities that verify the provider, instead of the system’s'),
+      scopes: s
+        .list(s.text(), 16, s.self)
+        .prefault([])
+        .describe('Scopes to ask for beside `openid`, such as those that put groups into the ID token'),
+      groupsClaim: s
+        .claim()
+        .prefault('/groups')
+        .describe(
+          'Where the ID token has the person’s groups, a list of texts; policies see them as `Control::PersonGroup`',
+        ),
+      idle: s.duration('1m', '8h').prefault('30m').describe('A session ends after so long without a request'),
+      lifetime: s.duration('1m', '24h').prefault('8h').describe('A session ends after so long in any case'),
+      reread: s
+        .duration('1m', '1h')
+        .prefault('1h')
+        .describe(
+          'How long groups are believed: then they are read again by the refresh token, and where the provider gives none, the session is over',
+        ),
+    })
+    .transform(({ idle, lifetime, reread, ...rest }) => ({
+      ...rest,
+      idleMs: idle,
+      lifetimeMs: lifetime,
+      rereadMs: reread,
+    }));
 
 /** The section `control`: who may ask the control API, and whose lifts are believed. */
 export const control = (folder: string) =>
@@ -19,6 +92,11 @@ export const control = (folder: string) =>
       .describe(
         'PEM files of Ed25519 public keys (SPKI): a lift, a beginning or a lease in the store holds if one of them signed it. Watched; without any, and without key, none holds',
       ),
+    console: s
+      .orOff(consoleListener(folder))
+      .prefault('off')
+      .describe('The control API for people, who sign in: a listener of its own beside listen.control'),
+    signIn: s.orOff(signIn(folder)).prefault('off').describe('How people sign in, by OpenID Connect'),
   });
 
 /** No token of the service may live longer: sidecars refuse it, and the ids of tasks are kept for so long. */

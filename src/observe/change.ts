@@ -43,8 +43,11 @@ export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
   'revocations-refused',
 ]);
 
-/** The events that tell of calls of the control API: one that was made, one that then failed, and refused ones without a line. */
-export const controlEvents = ['control', 'control-failed', 'control-dropped'] as const;
+/**
+ * The events that tell of calls of the control API: one that was made, one that then failed, and refused ones without a line;
+ * and of the sessions of people.
+ */
+export const controlEvents = ['control', 'control-failed', 'control-dropped', 'sign-in', 'sign-out'] as const;
 
 /** Of what an operator writes: enough to recognise it, whatever its length. */
 const MAX_TEXT = 512;

@@ -215,6 +215,15 @@ export const metricRows = {
     unit: 'connections',
     use: 'A client without TLS, or a stranger; the log has one line a second with address and cause',
   },
+  authz_control_sign_ins_total: {
+    type: 'counter',
+    help: 'What became of sign-ins and sessions of people; absent while nobody can sign in',
+    labels: {
+      result: '`signed-in`; `refused`; `signed-out`: by the person; `ended-by-provider`: by a logout token',
+    },
+    unit: 'sign-ins',
+    use: '`refused`: the audit has `sign-in` lines with the reason, such as a provider that cannot be asked',
+  },
   authz_ready: {
     type: 'gauge',
     help: 'Whether the sidecar is ready, as /readyz reports',

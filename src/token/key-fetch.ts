@@ -48,7 +48,8 @@ export async function fetchDocument(url: string, ca: string | null, signal: Abor
   }
 }
 
-async function readAuthorities(file: string): Promise<string | Fault> {
+/** The PEM text of authorities that a server is proven by. Never rejects. */
+export async function readAuthorities(file: string): Promise<string | Fault> {
   try {
     const pem = await readFile(file, 'utf8');
     return pem.includes('-----BEGIN ') ? pem : new Fault(`${file} holds no PEM certificate`);
@@ -86,7 +87,7 @@ function describeStatus(url: string, { statusCode = 0, headers }: IncomingMessag
 }
 
 /** The words for an error of a connection or a file, with its code. */
-function meaningOf(error: unknown): string {
+export function meaningOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Several addresses were tried, and each failed in its own way.
   if (error instanceof AggregateError && error.errors.length > 0) return meaningOf(error.errors[0]);

@@ -45,16 +45,13 @@ export function noteworthyControl(
     .filter(({ guardrail }) => !guardrail)
     .flatMap((policy) => {
       const { principal, conditions, effect } = policy.json;
-      const isAnyWorkload =
-        principal.op === 'is' && principal.entity_type === 'Control::Workload' && !('in' in principal);
-      const isOpen =
-        (principal.op === 'All' || isAnyWorkload) && !conditions.some(({ body }) => mentions(body, ['principal']));
-      const isForPersons = principal.op === 'is' && principal.entity_type === 'Control::Person';
+      const ofType = principal.op === 'is' && !('in' in principal) ? principal.entity_type : null;
+      const whom = principal.op === 'All' ? `${EVERY_WORKLOAD}, and to ${EVERY_PERSON}` : EVERYONE.get(ofType ?? '');
+      const isOpen = whom !== undefined && !conditions.some(({ body }) => mentions(body, ['principal']));
       return [
         ...literalNotes(policy, inventory),
         ...[...expressions(policy.json)].flatMap((node) => issuerNotes(policy, node, 'context.issuer', settings)),
-        ...(effect === 'permit' && isOpen ? [policy.remark(`${policy.id} permits this to ${EVERY_WORKLOAD}`)] : []),
-        ...(isForPersons ? [policy.remark(`${policy.id} never applies: no person signs in yet`)] : []),
+        ...(effect === 'permit' && isOpen ? [policy.remark(`${policy.id} permits this to ${whom}`)] : []),
       ];
     });
 }
@@ -159,6 +156,12 @@ const WRITTEN: ReadonlyMap<string, string> = new Map(
 );
 
 const EVERY_WORKLOAD = 'every workload of the inventory, foreign ones included';
+const EVERY_PERSON = 'every person who signs in';
+/** Whom a control policy is for that names nothing but their type. */
+const EVERYONE: ReadonlyMap<string, string> = new Map([
+  ['Control::Workload', EVERY_WORKLOAD],
+  ['Control::Person', EVERY_PERSON],
+]);
 
 function permitNotes(policy: ReadPolicy): Problem[] {
   const { id, json, remark } = policy;

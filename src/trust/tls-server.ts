@@ -29,6 +29,8 @@ export interface TlsConnections {
   readonly protocol: 'h2' | 'http/1.1';
   /** Makes the server, where it is one that speaks more than TLS; it listens for `secureConnection` itself, then. */
   readonly create?: (options: TlsOptions) => Server;
+  /** Whether a client is asked for its certificate; default: it is. */
+  readonly requestCert?: boolean;
   readonly most: number;
   /** Whether a connection may go on to its handshake; default: each may. */
   readonly mayConnect?: (socket: Socket) => boolean;
@@ -37,19 +39,19 @@ export interface TlsConnections {
 }
 
 /**
- * Listens over TLS, and asks each peer for a certificate that OpenSSL does not judge: it is given no roots, since roots in
+ * Listens over TLS, and asks each peer, unless none is asked, for a certificate that OpenSSL does not judge: it is given no roots, since roots in
  * one store would vouch for one another's trust domains. A new certificate of our own holds for new connections and
  * touches none that is open.
  */
 export async function listenOverTls(
   place: TlsPlace,
   { ownSvid, clock, onRefused }: TlsServing,
-  { protocol, create = createServer, most, mayConnect = () => true, opened }: TlsConnections,
+  { protocol, create = createServer, requestCert = true, most, mayConnect = () => true, opened }: TlsConnections,
 ): Promise<TlsServer> {
   const handshakes = new Handshakes(clock, (address, why) => onRefused(address, why, 'timeout'));
   const server = create({
     ...contextOptions(null),
-    requestCert: true,
+    requestCert,
     rejectUnauthorized: false,
     ALPNProtocols: [protocol],
   });

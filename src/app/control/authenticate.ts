@@ -3,7 +3,9 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Refusal } from '../../base/outcome.ts';
 import { type RevocationSource, revokedClient } from '../../check/revoked.ts';
+import { workloadAsks } from '../../control/asker.ts';
 import type { ApiOptions } from '../../control/http/api.ts';
+import { ApiProblem } from '../../control/http/problem.ts';
 import type { Headers } from '../../http/input.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import { type IdentityRules, identifyClient } from '../../identity/identify.ts';
@@ -40,12 +42,14 @@ export function authenticator(options: AuthenticateOptions): ApiOptions['authent
     return verifyX509Svid(presented, bundles(), nowMs, { maxLifetimeSeconds, usage: 'client' });
   };
   return async (request, inventory, nowMs, onVerified) => {
+    const refused = (refusal: Refusal) => ApiProblem.ofCaller(refusal, audience !== null);
     const svid = certificateOf(request.socket, nowMs);
-    if (svid instanceof Refusal) return svid;
+    if (svid instanceof Refusal) return refused(svid);
     const { authorization } = readCredentials(authorizationOf(request), { authorization: 'ours' });
     const caller = await identifyClient({ svid, authorization }, audience, inventory, rules, nowMs, onVerified);
-    if (caller instanceof Refusal) return caller;
-    return revokedClient(revocations, caller, nowMs) ?? caller;
+    if (caller instanceof Refusal) return refused(caller);
+    const over = revokedClient(revocations, caller, nowMs);
+    return over === null ? workloadAsks(caller) : refused(over);
   };
 }
 

@@ -4,7 +4,7 @@ import type { RevocationSource } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
 import { WorkerApart } from '../../control/api/apart.ts';
 import { routes } from '../../control/api/routes.ts';
-import { ControlApi } from '../../control/http/api.ts';
+import { type ApiOptions, ControlApi } from '../../control/http/api.ts';
 import type {
   Apart,
   ControlParts,
@@ -19,6 +19,7 @@ import type { IdentityRules } from '../../identity/identify.ts';
 import type { Audit } from '../../observe/audit.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
+import type { AuditBody } from '../../observe/record.ts';
 import { controlPolicies } from '../../policy/control/decide.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { Activity } from '../../state/activity/model.ts';
@@ -28,6 +29,7 @@ import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
+import { type ConsoleServer, type ConsoleStands, startConsole } from './console.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { tokenServiceOf } from './token-service.ts';
 
@@ -50,6 +52,11 @@ export interface ControlStands {
   readonly revocable: () => RevocableNames | null;
   /** Null without `listen.control.tls`. */
   readonly tls: { readonly ownSvid: TlsServing['ownSvid']; readonly bundles: () => BundleSnapshot } | null;
+  /** Null without `control.console`. */
+  readonly consoleTls: Pick<TlsServing, 'ownSvid'> | null;
+  /** As in `ConsoleStands`. */
+  readonly sessions: ConsoleStands['store'];
+  readonly onKeys: ConsoleStands['onKeys'];
   readonly state: () => StateShown;
   /** Told of each connection that TLS refused: strangers cause it. */
   readonly refused: TlsServing['onRefused'];
@@ -72,24 +79,25 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const { log, metrics, withAudit, identity, tls } = stands;
   const { audience } = config.control;
   const apart = new WorkerApart(() => stands.policy.sources());
-  const api = new ControlApi({
+  const common = {
     parts: partsOf(config, stands, apart),
     routes,
-    takesTokens: audience !== null,
-    authenticate: authenticator({
-      ...identity,
-      bundles: tls?.bundles ?? identity.rules.bundles,
-      maxLifetimeSeconds: config.identity.maxLifetime.x509Ms / 1000,
-      audience,
-      revocations: stands.revocations,
-    }),
-    audit: (body, orWithdraw) => withAudit(async (audit) => (await audit.append(body, AUDIT_MS, orWithdraw)) !== null),
-    answered: (route, status) =>
+    audit: (body: AuditBody, orWithdraw: boolean) =>
+      withAudit(async (audit) => (await audit.append(body, AUDIT_MS, orWithdraw)) !== null),
+    answered: (route: string | null, status: number) =>
       metrics.control('authz_control_requests_total', { call: route ?? NONE, status: `${Math.floor(status / 100)}xx` }),
-    dropped: (calls) => metrics.control('authz_control_lines_dropped_total', {}, calls),
-    onBug: (error, decision) => log.error('bug: control call failed', { decision, error }),
+    dropped: (calls: number) => metrics.control('authz_control_lines_dropped_total', {}, calls),
+    onBug: (error: unknown, decision: string) => log.error('bug: control call failed', { decision, error }),
     clock: systemClock.now,
+  };
+  const authenticate = authenticator({
+    ...identity,
+    bundles: tls?.bundles ?? identity.rules.bundles,
+    maxLifetimeSeconds: config.identity.maxLifetime.x509Ms / 1000,
+    audience,
+    revocations: stands.revocations,
   });
+  const api = new ControlApi({ ...common, authenticate });
   const onRefused: TlsServing['onRefused'] = (address, why, cause) => {
     metrics.control('authz_control_tls_refused_total', { cause });
     stands.refused(address, why, cause);
@@ -97,15 +105,52 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const serving = tls === null ? null : { ownSvid: tls.ownSvid, clock: systemClock, onRefused };
   beginSeries(metrics);
   const server = await serveControl(port.address, serving, port.hosts, api);
+  let people: ConsoleServer | null = null;
+  const stop = async (): Promise<void> => {
+    await Promise.all([server.close(config.limits.drainMs), people?.close(config.limits.drainMs)]);
+    await apart.stop();
+    api.close();
+  };
+  try {
+    people = await startPeople(config, stands, common, onRefused);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     target: server.target,
-    status: () => ({ control: { listens: server.target, inflight: api.inflight } }),
-    stop: async () => {
-      await server.close(config.limits.drainMs);
-      await apart.stop();
-      api.close();
-    },
+    status: () => ({
+      control: {
+        listens: server.target,
+        inflight: api.inflight,
+        console: people === null ? null : { url: people.target, inflight: people.inflight() },
+      },
+    }),
+    stop,
   };
+}
+
+/** The listener for people; null where they cannot sign in. */
+async function startPeople(
+  config: Config,
+  { consoleTls, revocations, metrics, log, sessions, onKeys }: ControlStands,
+  api: Omit<ApiOptions, 'authenticate'>,
+  onRefused: TlsServing['onRefused'],
+): Promise<ConsoleServer | null> {
+  if (consoleTls === null) return null;
+  for (const result of ['signed-in', 'refused', 'signed-out', 'ended-by-provider'])
+    metrics.control('authz_control_sign_ins_total', { result }, 0);
+  return startConsole(config, {
+    api,
+    revocations,
+    tls: { ownSvid: consoleTls.ownSvid, clock: systemClock, onRefused },
+    store: sessions,
+    onKeys,
+    audit: api.audit,
+    counted: (result) => metrics.control('authz_control_sign_ins_total', { result }),
+    dropped: api.dropped,
+    onBug: (error) => log.error('bug: control call failed', { decision: '', error }),
+  });
 }
 
 /** Of requests that named no call. */

@@ -76,9 +76,8 @@ export const revokeRoute = route({
  * The revocation of an order. An id that has to be made is made of the caller and the idempotency key, where there is one:
  * the same order is the same revocation then, whichever process it is given to.
  */
-function revocationBy({ caller, idempotencyKey }: Pick<Call, 'caller' | 'idempotencyKey'>, order: Order): Revocation {
+function revocationBy({ by, idempotencyKey }: Pick<Call, 'by' | 'idempotencyKey'>, order: Order): Revocation {
   const { kind, subject, issuedUpToMs, untilMs, reason } = order;
-  const by = caller.workload.id.text;
   const made = idempotencyKey === null ? randomBytes(15).toString('base64url') : digestOf(by, idempotencyKey);
   const id = order.id ?? `r-${made.slice(0, 20)}`;
   return { id, kind, subject, issuedUpToMs, untilMs, reason, by };
@@ -132,12 +131,12 @@ export const liftRoute = route({
       resource: known === null ? { kind: 'everything' } : resourceOf(known.revocation, parts.tasks.registry.lookup),
     };
   },
-  prepare: async ({ parameters: { id }, body: { reason }, caller, nowMs }, parts) => {
+  prepare: async ({ parameters: { id }, body: { reason }, by, nowMs }, parts) => {
     const known = parts.book.get(id);
     if (known === null) return ApiProblem.of('not_found', 'no revocation has this id');
     const about = { revocation: stated(known.revocation), reason };
     const run = async (): Promise<ApiReply | ApiProblem> => {
-      const result = await parts.book.lift({ id, reason, by: caller.workload.id.text, atMs: nowMs });
+      const result = await parts.book.lift({ id, reason, by, atMs: nowMs });
       if (!('covers' in result)) return notTaken(result);
       const { atMs, replicas, covers } = result;
       return { status: 200, body: { id, at: new Date(atMs).toISOString(), replicas, covers } };

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../../base/outcome.ts';
-import type { Caller, OnVerified } from '../../identity/caller.ts';
+import type { OnVerified } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { AuditBody } from '../../observe/record.ts';
+import type { Asker } from '../asker.ts';
 import { atDoor, type DoorRules } from './door.ts';
-import { begun, type Exchange, principalOf, readInput, unreadFrom } from './exchange.ts';
+import { begun, type Exchange, readInput, staleSignIn, unreadFrom } from './exchange.ts';
 import { findRoute } from './find-route.ts';
 import { digestOf, Idempotency } from './idempotency.ts';
 import { Inflight } from './inflight.ts';
@@ -24,9 +24,7 @@ export interface ApiOptions {
     inventory: Inventory,
     nowMs: number,
     onVerified: OnVerified,
-  ) => Promise<Caller | Refusal>;
-  /** Whether a token can prove a caller. */
-  readonly takesTokens: boolean;
+  ) => Promise<Asker | ApiProblem>;
   /** Writes a line of the audit: false where it is not in every sink in time. */
   readonly audit: (body: AuditBody, orWithdraw: boolean) => Promise<boolean>;
   /** One call was answered: its route, or null. */
@@ -126,30 +124,31 @@ export class ControlApi {
     if (snapshot === null) return ApiProblem.of('policy_unavailable');
     const { policies, inventory } = snapshot;
     exchange.revision = policies.revision;
-    const caller = await this.#options.authenticate(request, inventory, exchange.time, (verified) => {
+    const asker = await this.#options.authenticate(request, inventory, exchange.time, (verified) => {
       exchange.verified = verified;
     });
-    if (caller instanceof Refusal) return ApiProblem.ofCaller(caller, this.#options.takesTokens);
-    exchange.caller = caller;
-    const leave = this.#inflight.enter(caller.workload.id.text, exchange.oauth);
+    if (asker instanceof ApiProblem) return asker;
+    exchange.asker = asker;
+    const leave = this.#inflight.enter(asker.by, exchange.oauth);
     if (leave === null) return ApiProblem.of('too_many_requests', 'too many calls at once', RETRY);
     exchange.leave = leave;
     const input = await readInput(request, route, { ...target.query, ...found.parameters });
     if (input instanceof ApiProblem) return input;
-    const principal = principalOf(caller);
     // A body comes as slowly as its sender likes: what is judged by the time of its head is judged too early.
     const nowMs = this.#options.clock();
     if (nowMs - exchange.time > ONCE_MS) {
       const still = await this.#options.authenticate(request, inventory, nowMs, () => {});
-      if (still instanceof Refusal) return ApiProblem.ofCaller(still, this.#options.takesTokens);
+      if (still instanceof ApiProblem) return still;
     }
+    const stale = route.freshSignIn === true ? staleSignIn(asker, nowMs) : null;
+    if (stale !== null) return stale;
     const call: Call = {
       ...input,
-      caller,
-      principal,
+      ...asker,
       nowMs,
       slices: new Slices(CALL_MS),
-      may: (action, resource, order) => policies.decide(principal, action, resource, { nowMs, order: order ?? null }),
+      may: (action, resource, order) =>
+        policies.decide(asker.principal, action, resource, { nowMs, order: order ?? null }),
     };
     return this.#permitted(route, call, exchange);
   }
@@ -165,7 +164,7 @@ export class ControlApi {
       if (!exchange.verdict.allowed) return ApiProblem.of('not_permitted');
     }
     const key = call.idempotencyKey;
-    const scope = key === null ? null : digestOf(call.caller.workload.id.text, route.name, key);
+    const scope = key === null ? null : digestOf(call.by, route.name, key);
     const digest = digestOf(call.parameters, call.body);
     if (scope !== null) exchange.about = { ...exchange.about, idempotencyKey: scope };
     if (scope !== null && this.#idempotency.isOther(scope, digest, call.nowMs)) return ApiProblem.of('key_reused');
@@ -196,7 +195,7 @@ export class ControlApi {
   }
 
   async #refuse(exchange: Exchange, problem: ApiProblem): Promise<ApiProblem> {
-    if (this.#refused.take(exchange.caller === null ? 'stranger' : 'caller'))
+    if (this.#refused.take(exchange.asker === null ? 'stranger' : 'caller'))
       await this.#options.audit(callBody(exchange, problem), false);
     return problem;
   }

@@ -2,10 +2,14 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { Visitors } from '../visitors.ts';
-import type { ControlApi } from './api.ts';
+import type { Answered, ControlApi } from './api.ts';
 import type { DoorRules } from './door.ts';
 import { ApiProblem } from './problem.ts';
+<<<<<<< HEAD
 import { answerText, writeAnswer, writeLast } from './written.ts';
+=======
+import { answerText, type WrittenReply, writeAnswer, writeReply } from './written.ts';
+>>>>>>> w-e
 
 /** Over HTTP/1.1, with TLS or without. */
 export type HttpServer = Server | TlsServer;
@@ -27,6 +31,12 @@ export const HTTP_OPTIONS: ServerOptions = {
   requireHostHeader: false,
 };
 
+/** What a port has beside the control API. */
+export interface Pages {
+  /** Null: it is none of its paths. Never rejects. */
+  answer(request: IncomingMessage, door: DoorRules): Promise<WrittenReply> | null;
+}
+
 /** The connections of the control port, and what comes through them. */
 export class Connections {
   readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
@@ -36,10 +46,12 @@ export class Connections {
   readonly #parting = new WeakSet<Socket>();
   readonly #api: ControlApi;
   readonly #door: DoorRules;
+  readonly #pages: Pages | null;
 
-  constructor(api: ControlApi, door: DoorRules) {
+  constructor(api: ControlApi, door: DoorRules, pages: Pages | null = null) {
     this.#api = api;
     this.#door = door;
+    this.#pages = pages;
   }
 
   /** Whether this address may have one connection more. */
@@ -60,10 +72,10 @@ export class Connections {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     this.#open.set(socket, response);
-    const answered = this.#visitors.asks(socket.remoteAddress ?? '')
-      ? this.#api.answer(request, this.#door)
-      : this.#unread(socket, ApiProblem.of('too_many_requests', null, { headers: [['retry-after', '1']] }));
-    await writeAnswer(await answered, request, response);
+    const mayAsk = this.#visitors.asks(socket.remoteAddress ?? '');
+    const page = mayAsk ? (this.#pages?.answer(request, this.#door) ?? null) : null;
+    if (page !== null) await writeReply(await page, request, response);
+    else await writeAnswer(await this.#answered(request, mayAsk), request, response);
     if (this.#open.get(socket) === response) this.#open.set(socket, null);
   }
 
@@ -95,9 +107,16 @@ export class Connections {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
+<<<<<<< HEAD
   async #part(socket: Socket, problem: ApiProblem): Promise<void> {
     this.#parting.add(socket);
     writeLast(socket, answerText(await this.#unread(socket, problem)));
+=======
+  #answered(request: IncomingMessage, mayAsk: boolean): Promise<Answered> {
+    if (mayAsk) return this.#api.answer(request, this.#door);
+    const problem = ApiProblem.of('too_many_requests', null, { headers: [['retry-after', '1']] });
+    return this.#unread(request.socket, problem);
+>>>>>>> w-e
   }
 
   #unread(socket: Socket, problem: ApiProblem) {

@@ -27,21 +27,29 @@ const FETCH_SITES = new Set(['same-origin', 'none']);
  * here is refused), comes from no other site, and takes JSON. Nobody is believed for it.
  */
 export function atDoor(request: IncomingMessage, rules: DoorRules): ApiTarget | ApiProblem {
-  const repeated = SINGLE.find((name) => countOf(request, name) > 1);
-  if (repeated !== undefined) return ApiProblem.of('malformed', `the header ${repeated} is repeated`);
-  const { host, origin, accept } = request.headers;
+  const canonical = askedName(request, rules);
+  if (canonical instanceof ApiProblem) return canonical;
+  const { origin, accept } = request.headers;
   const site = request.headers['sec-fetch-site'];
-  const canonical = host === undefined ? null : canonicalHost(host, rules.scheme);
-  if (canonical === null || canonical instanceof Refusal)
-    return ApiProblem.of('malformed', 'the header host is missing or no name');
-  if (!rules.hosts.has(canonical) && !rules.hosts.has(canonical.replace(/:\d+$/, '')))
-    return ApiProblem.of('host_unknown', 'ask by a name of listen.control.hosts');
   if (origin !== undefined && origin !== `${rules.scheme}://${canonical}`)
     return ApiProblem.of('cross_site', 'the header origin names another site');
   if (site !== undefined && !FETCH_SITES.has(String(site)))
     return ApiProblem.of('cross_site', 'a page of another site asks (sec-fetch-site)');
   if (accept !== undefined && !acceptsJson(accept)) return ApiProblem.of('not_acceptable', 'accept application/json');
   return targetOf(request.url ?? '');
+}
+
+/** By which of its names this port is asked; a header that is repeated is refused, too. */
+export function askedName(request: IncomingMessage, rules: DoorRules): string | ApiProblem {
+  const repeated = SINGLE.find((name) => countOf(request, name) > 1);
+  if (repeated !== undefined) return ApiProblem.of('malformed', `the header ${repeated} is repeated`);
+  const { host } = request.headers;
+  const canonical = host === undefined ? null : canonicalHost(host, rules.scheme);
+  if (canonical === null || canonical instanceof Refusal)
+    return ApiProblem.of('malformed', 'the header host is missing or no name');
+  if (!rules.hosts.has(canonical) && !rules.hosts.has(canonical.replace(/:\d+$/, '')))
+    return ApiProblem.of('host_unknown', 'ask by a name of the configuration');
+  return canonical;
 }
 
 function countOf({ rawHeaders }: IncomingMessage, name: string): number {

@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Caller } from '../../identity/caller.ts';
-import type { ControlPrincipal } from '../../policy/control/question.ts';
+import { type Asker, FRESH_MS } from '../asker.ts';
 import { bringsBody, readBody } from './body.ts';
 import { parseFields } from './fields.ts';
 import { ApiProblem } from './problem.ts';
@@ -24,7 +23,7 @@ function exchange(time: number, request: CallRecord['request']): Exchange {
     decision: randomUUIDv7(),
     request,
     route: null,
-    caller: null,
+    asker: null,
     verified: null,
     action: null,
     resource: null,
@@ -47,13 +46,6 @@ export function begun(request: IncomingMessage, time: number): Exchange {
 export const unreadFrom = (from: string | null, time: number): Exchange =>
   exchange(time, { method: '', path: '', host: null, from });
 
-/** Who asks, in the words of control policies. */
-export const principalOf = ({ workload, possession }: Caller): ControlPrincipal => ({
-  kind: 'workload',
-  id: workload.id,
-  proof: possession ? 'svid' : 'bearer',
-});
-
 /** What a call brings beside its caller: parameters and body by the schemas of its route. Nothing is read before. */
 export async function readInput(
   request: IncomingMessage,
@@ -74,4 +66,10 @@ export async function readInput(
   if (brought instanceof ApiProblem) return brought;
   const body = parseFields(route.body, brought, 'body_invalid');
   return body instanceof ApiProblem ? body : { parameters, body, idempotencyKey };
+}
+
+/** Of a person whose sign-in is too old for what needs a fresh one. `nowMs`: milliseconds since the epoch. */
+export function staleSignIn({ person }: Asker, nowMs: number): ApiProblem | null {
+  if (person === null || nowMs - person.signedInMs <= FRESH_MS) return null;
+  return ApiProblem.of('sign_in_too_old', 'sign in again: this takes a sign-in of the last 15 minutes');
 }

@@ -18,9 +18,13 @@ export const problems = {
   scope_exceeded: row(400, 'A scope is asked for that the token before does not have'),
   target_invalid: row(400, 'No token is issued for this audience'),
   task_over: row(400, 'The task has ended, has lapsed or is revoked'),
+  login_unknown: row(400, 'This browser began no such sign-in, or too long ago'),
   cursor_invalid: row(400, 'The cursor does not belong to this list'),
+  session_missing: row(401, 'Nobody is signed in, or the session is over'),
   certificate_missing: row(401, 'This needs a certificate on the connection'),
   not_permitted: row(403, 'No control policy permits this'),
+  sign_in_refused: row(403, 'The sign-in was refused'),
+  sign_in_too_old: row(403, 'The sign-in is too old for this'),
   cross_site: row(403, 'Another site asks'),
   not_found: row(404, 'There is no such thing here'),
   method_not_allowed: row(405, 'This path has no such method'),
@@ -47,6 +51,7 @@ export const problems = {
   too_many_requests: row(429, 'Too many requests'),
   headers_too_large: row(431, 'The headers are too large'),
   internal: row(500, 'The request could not be handled'),
+  provider_unavailable: row(503, 'The identity provider cannot be asked'),
   policy_unavailable: row(503, 'There are no policies to decide by'),
   audit_unavailable: row(503, 'The call could not be recorded, so nothing was done'),
   state_unavailable: row(503, 'The store cannot answer'),
@@ -92,7 +97,7 @@ export class ApiProblem {
   static of(
     code: ProblemCode,
     detail: string | null = null,
-    parts: { wrong?: readonly Wrong[]; headers?: readonly ResponseHeader[] } = {},
+    parts: { wrong?: readonly Wrong[]; headers?: readonly ResponseHeader[]; privateDetail?: string } = {},
   ): ApiProblem {
     return new ApiProblem(code, problems[code], { ...parts, detail });
   }

@@ -1,7 +1,8 @@
-import type { Caller, VerifiedCredential } from '../../identity/caller.ts';
+import type { VerifiedCredential } from '../../identity/caller.ts';
 import { type AuditBody, boundedJson } from '../../observe/record.ts';
 import type { ControlDecision } from '../../policy/control/decide.ts';
 import type { ControlResource } from '../../policy/control/question.ts';
+import type { Asker } from '../asker.ts';
 import type { ApiProblem } from './problem.ts';
 
 /** What is known of one call so far, for its line of the audit. */
@@ -19,7 +20,7 @@ export interface CallRecord {
     readonly from: string | null;
   };
   route: string | null;
-  caller: Caller | null;
+  asker: Asker | null;
   /** What was verified of a caller that was refused. */
   verified: VerifiedCredential | null;
   action: string | null;
@@ -47,6 +48,7 @@ export function callBody(record: CallRecord, problem: ApiProblem | null): AuditB
     detail: problem?.privateDetail ?? problem?.detail ?? null,
     wrong: problem?.wrong ?? [],
     caller: callerOf(record),
+    person: personOf(record),
     call: route,
     action,
     resource: resource === null ? null : plainResource(resource),
@@ -72,7 +74,8 @@ export function droppedBody(calls: number, time: number): AuditBody {
   return { time, decision: '', json: boundedJson(line, line) };
 }
 
-function callerOf({ caller, verified }: CallRecord) {
+function callerOf({ asker, verified }: CallRecord) {
+  const caller = asker?.caller ?? null;
   if (caller === null && verified === null) return null;
   const fingerprint = caller?.thumbprint ?? verified?.thumbprint ?? null;
   return {
@@ -82,6 +85,12 @@ function callerOf({ caller, verified }: CallRecord) {
     credential: caller?.credential ?? verified?.credential ?? null,
     fingerprint: fingerprint === null ? null : `sha256:${Buffer.from(fingerprint, 'base64url').toString('hex')}`,
   };
+}
+
+function personOf({ asker }: CallRecord) {
+  if (asker?.person == null) return null;
+  const { issuer, subject, acr, amr, signedInMs } = asker.person;
+  return { issuer, subject, acr, amr, signedIn: new Date(signedInMs).toISOString() };
 }
 
 /** Plain data of a resource: SPIFFE IDs as texts. */

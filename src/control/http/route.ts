@@ -1,17 +1,15 @@
 import type * as z from 'zod';
-import type { Caller } from '../../identity/caller.ts';
 import type { ControlDecision } from '../../policy/control/decide.ts';
-import type { ControlAction, ControlOrder, ControlPrincipal, ControlResource } from '../../policy/control/question.ts';
+import type { ControlAction, ControlOrder, ControlResource } from '../../policy/control/question.ts';
+import type { Asker } from '../asker.ts';
 import type { ControlParts } from './parts.ts';
 import type { ApiProblem, ProblemCode } from './problem.ts';
 import type { Slices } from './slices.ts';
 
 /** One call of a proven caller, read and checked for its form. */
-export interface Call<P = unknown, B = unknown> {
+export interface Call<P = unknown, B = unknown> extends Asker {
   readonly parameters: P;
   readonly body: B;
-  readonly caller: Caller;
-  readonly principal: ControlPrincipal;
   /** When it was read whole, in milliseconds since the epoch. */
   readonly nowMs: number;
   readonly idempotencyKey: string | null;
@@ -68,6 +66,8 @@ export interface Route<P extends z.ZodType = z.ZodType, B extends z.ZodType | nu
   readonly problems: readonly ProblemCode[];
   /** Whether it takes an `Idempotency-Key`. */
   readonly idempotent: boolean;
+  /** Of a person, it takes a sign-in that is not older than 15 minutes. */
+  readonly freshSignIn?: true;
   /** A token endpoint: it takes a form, and tells problems as RFC 6749 section 5.2 has it. */
   readonly oauth?: boolean;
   /** What is public, and given to everybody without a line in the audit. Then nothing else is asked. */

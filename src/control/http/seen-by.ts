@@ -15,7 +15,7 @@ export interface SeenBy {
 }
 
 /** Judges the items of one call. */
-export function seenBy({ may, caller }: Call): SeenBy {
+export function seenBy({ may, caller }: Pick<Call, 'may' | 'caller'>): SeenBy {
   const known = new Map<string, ControlDecision>();
   let allowed: ControlDecision | null = null;
   const ask = (resource: ControlResource): ControlDecision => {
@@ -29,8 +29,11 @@ export function seenBy({ may, caller }: Call): SeenBy {
     maySee: (resource) => ask(resource).allowed,
     verdict: (seen) => {
       if (seen > 0 && allowed !== null) return allowed;
-      const { id, owner } = caller.workload;
-      const own = [{ kind: 'everything' }, { kind: 'team', name: owner }, { kind: 'workload', id }] as const;
+      const own: ControlResource[] = [{ kind: 'everything' }];
+      if (caller !== null) {
+        const { id, owner } = caller.workload;
+        own.push({ kind: 'team', name: owner }, { kind: 'workload', id });
+      }
       const decisions = own.map(ask);
       return decisions.find((decision) => decision.allowed) ?? decisions[0]!;
     },

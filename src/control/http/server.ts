@@ -7,7 +7,7 @@ import { canonicalHost } from '../../http/host.ts';
 import { takeSocketPlace } from '../../source/socket-place.ts';
 import { listenOverTls, type TlsPlace, type TlsServing } from '../../trust/tls-server.ts';
 import type { ControlApi } from './api.ts';
-import { Connections, HTTP_OPTIONS, type HttpServer, MAX_CONNECTIONS } from './connections.ts';
+import { Connections, HTTP_OPTIONS, type HttpServer, MAX_CONNECTIONS, type Pages } from './connections.ts';
 
 /** Where the control port listens. */
 export type ControlAddress =
@@ -68,18 +68,42 @@ export async function serveControl(
   };
 }
 
+/**
+ * Serves people over TLS: the control API and `pages`, by the one name of `url`, which is how browsers reach it. No client is
+ * asked for a certificate. Rejects when the address cannot be taken.
+ */
+export async function serveConsole(
+  { host, port }: { readonly host: string; readonly port: number },
+  tls: TlsServing,
+  url: URL,
+  api: ControlApi,
+  pages: Pages,
+): Promise<ControlServer> {
+  const named = canonicalHost(url.host, 'https');
+  const hosts = new Set(named instanceof Refusal ? [] : [named]);
+  const connections = new Connections(api, { scheme: 'https', hosts }, pages);
+  const listener = await listening({ host, port }, tls, connections, false);
+  return { target: url.origin, close: (graceMs) => closed(listener, connections, graceMs) };
+}
+
 interface Listener {
   readonly server: HttpServer;
   /** Takes no more connections. */
   readonly stop: () => void;
 }
 
-async function listening(place: TlsPlace, tls: TlsServing | null, connections: Connections): Promise<Listener> {
+async function listening(
+  place: TlsPlace,
+  tls: TlsServing | null,
+  connections: Connections,
+  requestCert = true,
+): Promise<Listener> {
   const answer = (request: IncomingMessage, response: ServerResponse) => void connections.answer(request, response);
   if (tls !== null) {
     const listener = await listenOverTls(place, tls, {
       create: (options) => connections.serve(https.createServer({ ...HTTP_OPTIONS, ...options }, answer)),
       protocol: 'http/1.1',
+      requestCert,
       most: MAX_CONNECTIONS,
       mayConnect: (socket) => connections.mayConnect(socket),
       opened: (socket) => connections.opened(socket),

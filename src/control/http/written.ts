@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { within } from '../../base/within.ts';
 import type { Answered } from './api.ts';
@@ -6,11 +6,18 @@ import { oauthError } from './oauth-error.ts';
 import { ApiProblem } from './problem.ts';
 
 /** Nothing here is for a browser to keep, to guess at, or to show. */
-const ALWAYS = {
+export const ALWAYS = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
+
+/** An answer as it is written. A header may have several lines. */
+export interface WrittenReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
+}
 
 function written({ decision, result, oauth }: Answered) {
   const isProblem = result instanceof ApiProblem;
@@ -37,15 +44,18 @@ const DROPPED_MS = 500;
  * Writes an answer. A body that was not read is dropped first, within bounds: where some of it waits when the connection
  * ends, the client may lose the answer. What is longer ends the connection, since it is in the way of the next request.
  */
-export async function writeAnswer(
-  answered: Answered,
+export const writeAnswer = (answered: Answered, request: IncomingMessage, response: ServerResponse): Promise<void> =>
+  writeReply(written(answered), request, response);
+
+/** The same for an answer that is written already. */
+export async function writeReply(
+  { status, headers, body }: WrittenReply,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, headers, body } = written(answered);
   const whole = request.complete || (await dropped(request));
   if (response.destroyed) return;
-  response.writeHead(status, whole ? headers : { ...headers, connection: 'close' });
+  response.writeHead(status, { ...headers, ...(whole ? {} : { connection: 'close' }) } as OutgoingHttpHeaders);
   response.end(body);
 }
 

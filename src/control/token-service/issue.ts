@@ -2,9 +2,9 @@ import { shownKey } from '../../state/tasks/key.ts';
 import type { TaskResult } from '../../state/tasks/registry.ts';
 import type { TokenServiceParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
-import type { ApiReply, Call } from '../http/route.ts';
+import type { ApiReply } from '../http/route.ts';
 import { claimsOf } from './claims.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, WorkloadCall } from './plan.ts';
 import { tokenType } from './request.ts';
 
 /** How long after its end a token of a task could be accepted: no token lives longer than an hour, and clocks differ. */
@@ -16,7 +16,7 @@ const KEPT_MS = 3_600_000 + 10_000;
  */
 export async function issue(
   plan: Plan,
-  { caller, nowMs }: Pick<Call, 'caller' | 'nowMs'>,
+  { caller, nowMs }: Pick<WorkloadCall, 'caller' | 'nowMs'>,
   service: TokenServiceParts,
 ): Promise<ApiReply | ApiProblem> {
   const keys = service.keys();

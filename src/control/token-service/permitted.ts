@@ -1,8 +1,7 @@
 import type { ControlDecision } from '../../policy/control/decide.ts';
 import type { ControlAction, ControlOrder, ControlResource } from '../../policy/control/question.ts';
 import { controlTask } from '../../policy/control/registered.ts';
-import type { Call } from '../http/route.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, WorkloadCall } from './plan.ts';
 
 /** What control policies were asked about a plan, and what they said. */
 export interface Permission {
@@ -15,7 +14,11 @@ export interface Permission {
  * Whether control policies permit a plan: to begin it for each workload that acts first (`start`), to hand it on to the
  * next one (`handOn`), to extend it (`extend`). Each question must be permitted; the first that is not decides.
  */
-export function permitted(plan: Plan, call: Pick<Call, 'may' | 'caller' | 'nowMs'>, issuer: string): Permission {
+export function permitted(
+  plan: Plan,
+  call: Pick<WorkloadCall, 'may' | 'caller' | 'nowMs'>,
+  issuer: string,
+): Permission {
   const answers = questionsOf(plan, call, issuer).map(
     ({ action, resource, order }): Permission => ({ action, resource, verdict: call.may(action, resource, order) }),
   );
@@ -31,7 +34,7 @@ interface Question {
 /** At least one. */
 function questionsOf(
   { grant, task, starting, next, now }: Plan,
-  { caller, nowMs }: Pick<Call, 'caller' | 'nowMs'>,
+  { caller, nowMs }: Pick<WorkloadCall, 'caller' | 'nowMs'>,
   issuer: string,
 ): readonly Question[] {
   const { chain, purpose, scopes, endsAt, id } = grant;

@@ -11,6 +11,9 @@ import { exchangeGrant, type Grant, type GrantRules, startGrant } from './grant.
 import { heldToken } from './held-token.ts';
 import type { SubjectToken, TokenRequest } from './request.ts';
 
+/** A call of a workload that proved itself by its certificate. */
+export type WorkloadCall = Call & { readonly caller: Caller };
+
 /** What a request comes to, before it is known whether policies permit it. */
 export interface Plan {
   readonly kind: TokenGrant;
@@ -36,7 +39,7 @@ const randomId = (): string => randomBytes(ID_BYTES).toString('hex');
  */
 export async function planOf(
   request: TokenRequest,
-  { caller, nowMs }: Pick<Call, 'caller' | 'nowMs'>,
+  { caller, nowMs }: Pick<WorkloadCall, 'caller' | 'nowMs'>,
   inventory: Inventory,
   service: TokenServiceParts,
 ): Promise<Plan | ApiProblem> {

@@ -67,18 +67,20 @@ export const tokenRoute = route({
     const inventory = snapshot()?.inventory;
     if (tokenService === null) return ApiProblem.of('not_found', 'this process has no token service');
     if (inventory === undefined) return ApiProblem.of('policy_unavailable');
-    if (!call.caller.possession) return ApiProblem.of('certificate_missing');
+    const { caller } = call;
+    if (caller === null || !caller.possession) return ApiProblem.of('certificate_missing');
+    const asked = { ...call, caller };
     const { client_id: client } = call.body;
-    if (client !== undefined && client !== call.caller.workload.id.text)
+    if (client !== undefined && client !== caller.workload.id.text)
       return ApiProblem.of('certificate_missing', 'client_id is not the SPIFFE ID of the certificate');
     const request = readTokenRequest(call.body as Readonly<Record<string, string>>);
     if (request instanceof ApiProblem) return request;
-    const plan = await planOf(request, call, inventory, tokenService);
+    const plan = await planOf(request, asked, inventory, tokenService);
     if (plan instanceof ApiProblem) return plan;
     const { kind, grant, jti, now } = plan;
     if (!isReadable(claimsOf(grant, { ...tokenService.issuer, jti, now })))
       return ApiProblem.of('token_request_invalid', 'the token would be longer than any reader takes; name less in it');
-    const { action, resource, verdict } = permitted(plan, call, tokenService.issuer.issuer);
+    const { action, resource, verdict } = permitted(plan, asked, tokenService.issuer.issuer);
     const unknown = verdict.allowed ? unknownIn(inventory, plan) : null;
     if (unknown !== null) return unknown;
     const { id, chain, purpose, scopes, resources, endsAt, expiresAt } = grant;
@@ -89,7 +91,7 @@ export const tokenRoute = route({
       action,
       resource,
       verdict,
-      run: (nowMs) => issue(plan, { caller: call.caller, nowMs }, tokenService),
+      run: (nowMs) => issue(plan, { caller, nowMs }, tokenService),
     };
   },
 });

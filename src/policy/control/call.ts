@@ -1,5 +1,6 @@
 import { Refusal } from '../../base/outcome.ts';
 import type { SpiffeId } from '../../base/spiffe-id.ts';
+import { type Person, personText } from '../../identity/person.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Workload } from '../../inventory/model.ts';
 import { spiffePrefixes } from '../../inventory/prefixes.ts';
@@ -18,7 +19,9 @@ const EVERYTHING = uid('Everything', 'everything');
  */
 export function controlCall(question: ControlQuestion, named: NamedEntities, inventory: Inventory): AuthorizationCall {
   const { action, resource, nowMs, order } = question;
-  const principal = workloadEntity(question.principal.id, named, inventory);
+  const { principal: asking } = question;
+  const principal =
+    asking.kind === 'person' ? personEntity(asking.person, named) : workloadEntity(asking.id, named, inventory);
   const [about, ...more] = resourceEntities(resource, named, inventory);
   const terms = order === null ? null : orderTerms(order, nowMs, inventory);
   return {
@@ -27,7 +30,7 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
     resource: about.uid,
     context: {
       now: instant(nowMs),
-      proof: ref('Proof', question.principal.proof),
+      proof: ref('Proof', asking.proof),
       ...terms?.context,
     },
     // What is asked about twice, as where somebody asks about itself, is stated twice in the same words, which Cedar takes.
@@ -90,7 +93,8 @@ function taskEntities(task: ControlTask, inventory: Inventory): readonly [Entity
     ...(owner === null ? {} : { owner: ref('Team', owner) }),
     ...(purpose === null ? {} : { purpose: ref('Purpose', purpose) }),
     ...(workloads === null ? {} : { workloads: workloads.map((workload) => ref('Workload', workload)) }),
-    ...(startedBy === null ? {} : { startedBy: ref('Workload', startedBy) }),
+    // That of a person is none of a workload.
+    ...(startedBy?.startsWith('spiffe://') ? { startedBy: ref('Workload', startedBy) } : {}),
   };
   return [entity(taskUid(task), attrs), ...(purpose === null ? [] : [purposeEntity(purpose, inventory)])];
 }
@@ -107,6 +111,20 @@ const entity = (
   attrs: Readonly<Record<string, CedarValue>> = {},
   parents: readonly EntityUid[] = [],
 ): Entity => ({ uid: of, attrs, parents: [...parents, EVERYTHING] });
+
+/** Of its groups only those that a policy names, as for workloads. */
+function personEntity(person: Person, named: NamedEntities): Entity {
+  const { issuer, subject, groups, acr, amr, signedInMs } = person;
+  const attrs = {
+    issuer,
+    subject,
+    ...(acr === null ? {} : { acr }),
+    amr: [...amr],
+    signedIn: instant(signedInMs),
+  };
+  const above = groups.filter((group) => ids(named, 'PersonGroup').has(group));
+  return { uid: uid('Person', personText(person)), attrs, parents: above.map((group) => uid('PersonGroup', group)) };
+}
 
 function workloadEntity(id: SpiffeId, named: NamedEntities, inventory: Inventory): Entity {
   const found = inventory.workload(id);

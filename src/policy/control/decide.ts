@@ -39,8 +39,8 @@ export function controlPolicies(snapshot: Snapshot<Inventory>): ControlPolicies 
     revision,
     decide: (principal, action, resource, context) => {
       if (control === null) return NOBODY_MAY;
-      const unknown = inventory.workload(principal.id);
-      if (unknown instanceof Refusal) return failed([`the inventory knows no ${principal.id.text}`]);
+      if (principal.kind === 'workload' && inventory.workload(principal.id) instanceof Refusal)
+        return failed([`the inventory knows no ${principal.id.text}`]);
       const question = { principal, action, resource, ...context };
       const answer = snapshot.askControl(controlCall(question, control.named, inventory));
       if (answer?.kind !== 'answered') return failed([answer?.message ?? '']);

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../../base/spiffe-id.ts';
+import type { Person } from '../../identity/person.ts';
 
 /** What a caller of the control API asks to do, as actions of cedar/control.cedarschema. */
 export const controlActions = ['view', 'explain', 'revoke', 'lift', 'start', 'handOn', 'extend', 'end'] as const;
@@ -9,11 +10,10 @@ export const controlProofs = ['svid', 'bearer'] as const;
 export type ControlProof = (typeof controlProofs)[number];
 
 /** Who asks. */
-export interface ControlPrincipal {
-  readonly kind: 'workload';
-  readonly id: SpiffeId;
-  readonly proof: ControlProof;
-}
+export type ControlPrincipal =
+  | { readonly kind: 'workload'; readonly id: SpiffeId; readonly proof: ControlProof }
+  /** By the session that began when it signed in. */
+  | { readonly kind: 'person'; readonly person: Person; readonly proof: 'session' };
 
 /** What is asked about. Owner and groups of a workload are those of the inventory, which need not know it. */
 export type ControlResource =
@@ -48,7 +48,7 @@ export interface TaskFacts {
   readonly purpose: string | null;
   /** SPIFFE IDs of those that may carry it. */
   readonly workloads: readonly string[] | null;
-  /** The SPIFFE ID of whoever began it. */
+  /** Whoever began it: a SPIFFE ID, or a person (`personText`). */
   readonly startedBy: string | null;
 }
 

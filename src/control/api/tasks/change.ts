@@ -64,13 +64,12 @@ export const heartbeatRoute = route({
   problems: ['over', 'task_unsigned', 'conflict', 'full', 'state_unavailable'],
   idempotent: false,
   subject: ({ parameters, nowMs }, parts) => subjectOf(parameters.key, nowMs, parts),
-  prepare: async ({ parameters, nowMs, caller }, parts) => {
+  prepare: async ({ parameters, nowMs, by }, parts) => {
     const task = taskOf(parameters.key, parts);
     if (task === null) return unknown();
     const { registry } = parts.tasks;
     const state = stateOf(task, registry.lookup, parts.book.lookup, nowMs);
     if (state !== 'active') return over(state);
-    const by = caller.workload.id.text;
     return {
       about: {},
       run: async (at) => taken(await registry.heartbeat(task, by, at), parts, at, { status: 200 }),
@@ -101,7 +100,7 @@ export const endRoute = route({
   problems: ['key_reused', 'conflict', 'task_unsigned', 'full'],
   idempotent: true,
   subject: ({ parameters, nowMs }, parts) => subjectOf(parameters.key, nowMs, parts),
-  prepare: async ({ parameters, body: { reason }, nowMs, caller, slices }, parts) => {
+  prepare: async ({ parameters, body: { reason }, nowMs, by, slices }, parts) => {
     const task = taskOf(parameters.key, parts);
     if (task === null) return unknown();
     const { registry } = parts.tasks;
@@ -111,7 +110,6 @@ export const endRoute = route({
     const isDry = parameters.dryRun === 'true';
     const about = { dryRun: isDry, reason, hits };
     if (isDry) return { about, run: async () => ({ status: 200, body: { hits } }) };
-    const by = caller.workload.id.text;
     const run = async (at: number) =>
       taken(await registry.end(task, by, reason, at), parts, at, { status: 200, more: { hits } });
     return { about, run };

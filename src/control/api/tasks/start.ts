@@ -91,11 +91,10 @@ function withinParent(order: TaskOrder, parts: ControlParts, nowMs: number): Api
  * the same order is the same task then, whichever process it is given to.
  */
 function registrationOf(
-  { caller, idempotencyKey }: Pick<Call, 'caller' | 'idempotencyKey'>,
+  { by, idempotencyKey }: Pick<Call, 'by' | 'idempotencyKey'>,
   order: TaskOrder,
   ownerOfFirst: string | null,
 ): Registration {
-  const by = caller.workload.id.text;
   const { issuer, purpose, workloads, owner, parent, untilMs, leaseMs, budgets, reason } = order;
   const id =
     order.id ??

@@ -1,0 +1,53 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { PersonFacts } from '../../identity/person.ts';
+import { type AuditBody, boundedJson } from '../../observe/record.ts';
+import type { ApiProblem } from '../http/problem.ts';
+import type { SessionKind } from './sessions.ts';
+
+/** What became of a session, for its line of the audit. */
+export interface SessionEvent {
+  readonly event: 'sign-in' | 'sign-out';
+  /** Null: it was done. */
+  readonly problem: ApiProblem | null;
+  readonly person: PersonFacts | null;
+  readonly kind: SessionKind | null;
+  /** Who ended it: the person, or the provider; null for a sign-in. */
+  readonly endedBy: 'person' | 'provider' | null;
+  /** How many sessions ended. */
+  readonly sessions: number | null;
+  /** IP address of the peer. */
+  readonly from: string | null;
+}
+
+/** Of what a provider or a browser said went wrong. */
+const MAX_DETAIL = 512;
+
+/** The line, and the id by which it is found. `time`: milliseconds since the epoch. Neither ids of sessions nor tokens. */
+export function sessionBody(told: SessionEvent, time: number): AuditBody {
+  const { event, problem, person, kind, endedBy, sessions, from } = told;
+  const decision = randomUUIDv7();
+  const head = {
+    event,
+    decision,
+    result: problem === null ? 'allow' : 'deny',
+    reason: problem?.code ?? 'permitted',
+  };
+  const whole = {
+    ...head,
+    detail: (problem?.privateDetail ?? problem?.detail ?? null)?.slice(0, MAX_DETAIL) ?? null,
+    person: person === null ? null : shownPerson(person),
+    session: kind,
+    ...(event === 'sign-out' ? { endedBy, sessions } : {}),
+    from,
+  };
+  return { time, decision, json: boundedJson(whole, head) };
+}
+
+const shownPerson = ({ issuer, subject, groups, acr, amr, signedInMs }: PersonFacts) => ({
+  issuer,
+  subject,
+  groups,
+  acr,
+  amr,
+  signedIn: new Date(signedInMs).toISOString(),
+});

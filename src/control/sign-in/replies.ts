@@ -1,0 +1,60 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { ApiProblem } from '../http/problem.ts';
+import { ALWAYS, type WrittenReply } from '../http/written.ts';
+
+/** A year: whoever reached the console once over TLS never comes without it. */
+const OF_BROWSERS = {
+  ...ALWAYS,
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+function reply(
+  status: number,
+  type: string,
+  body: string,
+  more: Readonly<Record<string, string | readonly string[]>> = {},
+): WrittenReply {
+  const headers = { ...OF_BROWSERS, 'content-type': type, 'content-length': String(Buffer.byteLength(body)), ...more };
+  return { status, headers, body };
+}
+
+const withCookies = (cookies: readonly string[]) => (cookies.length === 0 ? {} : { 'set-cookie': cookies });
+
+export const jsonReply = (status: number, body: unknown, cookies: readonly string[] = []): WrittenReply =>
+  reply(status, 'application/json', `${JSON.stringify(body)}\n`, withCookies(cookies));
+
+/** Sends a browser on; 303 where it comes from a step that is done. */
+export const redirectReply = (status: 302 | 303, location: string, cookies: readonly string[]): WrittenReply =>
+  reply(status, 'text/plain; charset=utf-8', '', { location, ...withCookies(cookies) });
+
+/** A problem as whoever asks can read it: a person in a browser, or a program. */
+export function problemReply(problem: ApiProblem, { headers: { accept = '' } }: IncomingMessage): WrittenReply {
+  const more = Object.fromEntries(problem.headers);
+  if (accept.includes('text/html')) return reply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
+  const document = `${JSON.stringify(problem.document(randomUUIDv7()))}\n`;
+  return reply(problem.status, 'application/problem+json', document, more);
+}
+
+const pageOf = ({ title, detail, code }: ApiProblem): string => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${escaped(title)}</title>
+<h1>${escaped(title)}</h1>
+${detail === null ? '' : `<p>${escaped(detail)}</p>\n`}<p><a href="/sign-in">Sign in again</a></p>
+<p><small>${escaped(code)}</small></p>
+</html>
+`;
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => ESCAPES[one] ?? '');
