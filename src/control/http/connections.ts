@@ -5,11 +5,7 @@ import { Visitors } from '../visitors.ts';
 import type { Answered, ControlApi } from './api.ts';
 import type { DoorRules } from './door.ts';
 import { ApiProblem } from './problem.ts';
-<<<<<<< HEAD
-import { answerText, writeAnswer, writeLast } from './written.ts';
-=======
-import { answerText, type WrittenReply, writeAnswer, writeReply } from './written.ts';
->>>>>>> w-e
+import { answerText, type WrittenReply, writeAnswer, writeLast, writeReply } from './written.ts';
 
 /** Over HTTP/1.1, with TLS or without. */
 export type HttpServer = Server | TlsServer;
@@ -107,16 +103,15 @@ export class Connections {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
-<<<<<<< HEAD
   async #part(socket: Socket, problem: ApiProblem): Promise<void> {
     this.#parting.add(socket);
     writeLast(socket, answerText(await this.#unread(socket, problem)));
-=======
+  }
+
   #answered(request: IncomingMessage, mayAsk: boolean): Promise<Answered> {
     if (mayAsk) return this.#api.answer(request, this.#door);
     const problem = ApiProblem.of('too_many_requests', null, { headers: [['retry-after', '1']] });
     return this.#unread(request.socket, problem);
->>>>>>> w-e
   }
 
   #unread(socket: Socket, problem: ApiProblem) {
