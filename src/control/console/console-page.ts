@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { extname, join } from 'node:path';
 import type { Pages } from '../http/connections.ts';
-import { type DoorRules, askedName } from '../http/door.ts';
+import { askedName, type DoorRules } from '../http/door.ts';
 import { ApiProblem } from '../http/problem.ts';
 import type { WrittenReply } from '../http/written.ts';
 import { browserReply, problemReply } from '../sign-in/replies.ts';
@@ -45,7 +45,9 @@ export class ConsolePage implements Pages {
   /** Rejects where the package lacks its files. */
   static async open(): Promise<ConsolePage> {
     const names = (await readdir(FOLDER)).toSorted();
-    const texts = await Promise.all(names.map(async (name) => [name, await readFile(join(FOLDER, name), 'utf8')] as const));
+    const texts = await Promise.all(
+      names.map(async (name) => [name, await readFile(join(FOLDER, name), 'utf8')] as const),
+    );
     const digest = createHash('sha256');
     for (const [name, text] of texts) digest.update(`${name} ${text.length}\n${text}`);
     const hash = digest.digest('hex').slice(0, 16);

@@ -35,7 +35,8 @@ export const redirectReply = (status: 302 | 303, location: string, cookies: read
 /** A problem as whoever asks can read it: a person in a browser, or a program. */
 export function problemReply(problem: ApiProblem, { headers: { accept = '' } }: IncomingMessage): WrittenReply {
   const more = Object.fromEntries(problem.headers);
-  if (accept.includes('text/html')) return browserReply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
+  if (accept.includes('text/html'))
+    return browserReply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
   const document = `${JSON.stringify(problem.document(randomUUIDv7()))}\n`;
   return browserReply(problem.status, 'application/problem+json', document, more);
 }

@@ -1,10 +1,16 @@
-import { get, post } from './api.js';
+import { get } from './api.js';
 import { facts, from, h, lines, mono, quiet, state, time } from './dom.js';
-import { field, order } from './order.js';
+import { order } from './order.js';
 import { empty } from './table.js';
 
 const EVERY_MS = 3000;
-const STATES = { pending: ['warn', 'waits'], granted: ['good', 'granted'], refused: ['bad', 'refused'], withdrawn: ['off', 'withdrawn'], expired: ['off', 'expired'] };
+const STATES = {
+  pending: ['warn', 'waits'],
+  granted: ['good', 'granted'],
+  refused: ['bad', 'refused'],
+  withdrawn: ['off', 'withdrawn'],
+  expired: ['off', 'expired'],
+};
 
 /** What waits for a person, the oldest first, and what was decided lately. */
 export function approvals(shell) {
@@ -22,9 +28,17 @@ export function approvals(shell) {
     const decided = items.filter((item) => item.state !== 'pending');
     element.replaceChildren(
       ...(waiting.length === 0
-        ? [h('div', { class: 'sheet' }, empty('Nobody waits for you', 'When a policy asks for a person, the request comes here within seconds.'))]
+        ? [
+            h(
+              'div',
+              { class: 'sheet' },
+              empty('Nobody waits for you', 'When a policy asks for a person, the request comes here within seconds.'),
+            ),
+          ]
         : waiting.map((item) => card(item, shell, refresh))),
-      ...(decided.length === 0 ? [] : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
+      ...(decided.length === 0
+        ? []
+        : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
     );
   }
   return {
@@ -48,8 +62,17 @@ function card(item, shell, done) {
   const { body, task, chain = [] } = item;
   const isPending = item.state === 'pending';
   const acts = [];
-  if (isPending) acts.push(h('button', { type: 'button', onclick: () => refuse(item, done) }, 'Refuse…'), h('button', { type: 'button', class: 'main', onclick: () => grant(item, shell, done) }, 'Allow this one request…'));
-  if (item.state === 'granted') acts.push(h('button', { type: 'button', onclick: () => withdraw(item, done) }, 'Withdraw…'));
+  if (isPending)
+    acts.push(
+      h('button', { type: 'button', onclick: () => refuse(item, done) }, 'Refuse…'),
+      h(
+        'button',
+        { type: 'button', class: 'main', onclick: () => grant(item, shell, done) },
+        'Allow this one request…',
+      ),
+    );
+  if (item.state === 'granted')
+    acts.push(h('button', { type: 'button', onclick: () => withdraw(item, done) }, 'Withdraw…'));
   return h(
     'article',
     { class: 'card', 'aria-label': `${item.method ?? ''} ${item.host}: ${word}` },
@@ -63,11 +86,33 @@ function card(item, shell, done) {
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
-      ['Decided', item.decided === undefined || item.decided === null ? null : [time(item.decided.at), ' by ', mono(item.decided.by), item.decided.reason === undefined ? null : `: ${item.decided.reason}`]],
+      [
+        'Decided',
+        item.decided === undefined || item.decided === null
+          ? null
+          : [
+              time(item.decided.at),
+              ' by ',
+              mono(item.decided.by),
+              item.decided.reason === undefined ? null : `: ${item.decided.reason}`,
+            ],
+      ],
     ),
     h('div', {}, quiet('The request, as it was sent')),
-    h('pre', { tabindex: '0', 'aria-label': 'The request' }, lines(`${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`)),
-    body === null ? null : h('pre', { tabindex: '0', 'aria-label': 'The body' }, body.shown === null ? `${body.bytes} bytes, SHA-256 ${body.sha256}` : lines(body.shown)),
+    h(
+      'pre',
+      { tabindex: '0', 'aria-label': 'The request' },
+      lines(
+        `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`,
+      ),
+    ),
+    body === null
+      ? null
+      : h(
+          'pre',
+          { tabindex: '0', 'aria-label': 'The body' },
+          body.shown === null ? `${body.bytes} bytes, SHA-256 ${body.sha256}` : lines(body.shown),
+        ),
     acts.length === 0 ? null : h('footer', {}, acts),
   );
 }

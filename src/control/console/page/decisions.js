@@ -14,7 +14,10 @@ const columns = [
     ({ caller }) =>
       caller === null ? quiet('nobody proven') : [mono(caller.id), h('span', { class: 'sub' }, caller.owner ?? '')],
   ],
-  ['Action', ({ action, host }) => [action === null ? quiet('–') : mono(action), h('span', { class: 'sub' }, host ?? '')]],
+  [
+    'Action',
+    ({ action, host }) => [action === null ? quiet('–') : mono(action), h('span', { class: 'sub' }, host ?? '')],
+  ],
   ['Resource', ({ resource }) => (resource === null ? quiet('–') : mono(resource.id))],
   ['Task', ({ task }) => (task === null ? quiet('–') : [task.purpose, h('span', { class: 'sub mono' }, task.id)])],
 ];
@@ -52,9 +55,32 @@ export function decisions() {
     title: 'Decisions',
     about: 'What sidecars answered lately, and why.',
     tools: [
-      h('label', {}, 'Result', h('select', { onchange: change('result') }, [['', 'all'], ['deny', 'denied'], ['allow', 'allowed']].map(([value, text]) => h('option', { value }, text)))),
-      h('label', {}, 'Caller', h('input', { placeholder: 'spiffe://…', spellcheck: 'false', onchange: change('workload') })),
-      h('label', {}, 'Reason', h('input', { placeholder: 'policy_denied', spellcheck: 'false', onchange: change('reason') })),
+      h(
+        'label',
+        {},
+        'Result',
+        h(
+          'select',
+          { onchange: change('result') },
+          [
+            ['', 'all'],
+            ['deny', 'denied'],
+            ['allow', 'allowed'],
+          ].map(([value, text]) => h('option', { value }, text)),
+        ),
+      ),
+      h(
+        'label',
+        {},
+        'Caller',
+        h('input', { placeholder: 'spiffe://…', spellcheck: 'false', onchange: change('workload') }),
+      ),
+      h(
+        'label',
+        {},
+        'Reason',
+        h('input', { placeholder: 'policy_denied', spellcheck: 'false', onchange: change('reason') }),
+      ),
       pause,
     ],
     element: table.element,

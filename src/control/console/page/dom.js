@@ -52,7 +52,8 @@ export function time(iso, none = '–') {
 export function from(iso) {
   const seconds = Math.round((Date.parse(iso) - Date.now()) / 1000);
   const size = Math.abs(seconds);
-  const [amount, unit] = size < 90 ? [size, 's'] : size < 5400 ? [Math.round(size / 60), 'min'] : [Math.round(size / 3600), 'h'];
+  const [amount, unit] =
+    size < 90 ? [size, 's'] : size < 5400 ? [Math.round(size / 60), 'min'] : [Math.round(size / 3600), 'h'];
   return seconds < 0 ? `${amount} ${unit} ago` : `in ${amount} ${unit}`;
 }
 
@@ -61,7 +62,9 @@ export const facts = (...rows) =>
   h(
     'dl',
     {},
-    rows.filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
+    rows
+      .filter(([, value]) => value !== null && value !== undefined && value !== '')
+      .map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
   );
 
 let status = null;

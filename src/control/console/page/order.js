@@ -41,7 +41,9 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
 
   function tell(problem) {
     if (typeof problem === 'string') fault.textContent = problem;
-    else fault.textContent = problem instanceof Problem ? problem.message : 'This page failed: look whether it was ordered.';
+    else
+      fault.textContent =
+        problem instanceof Problem ? problem.message : 'This page failed: look whether it was ordered.';
   }
 
   function invalid() {
@@ -49,7 +51,11 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
       const isWrong = !field.checkValidity();
       field.setAttribute('aria-invalid', String(isWrong));
       if (!isWrong) continue;
-      tell(field === reason ? 'Say why: it stands in the audit.' : `${field.dataset.name ?? field.name}: ${field.validationMessage}`);
+      tell(
+        field === reason
+          ? 'Say why: it stands in the audit.'
+          : `${field.dataset.name ?? field.name}: ${field.validationMessage}`,
+      );
       field.focus();
       return true;
     }
@@ -63,7 +69,11 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
     look.disabled = true;
     try {
       const lines = await preview(reason.value);
-      const confirm = h('button', { class: grave ? 'grave' : 'main', type: 'button', onclick: () => carryOut(confirm) }, verb());
+      const confirm = h(
+        'button',
+        { class: grave ? 'grave' : 'main', type: 'button', onclick: () => carryOut(confirm) },
+        verb(),
+      );
       step.replaceChildren(
         h('h2', {}, 'What it does'),
         ...lines.map((line) => h('p', {}, line)),
@@ -84,10 +94,19 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
     tell('');
     try {
       const answer = await post(path(), body(reason.value), key);
-      const replicas = typeof answer.replicas === 'number' ? `, on ${answer.replicas} ${answer.replicas === 1 ? 'replica' : 'replicas'}` : '';
+      const replicas =
+        typeof answer.replicas === 'number'
+          ? `, on ${answer.replicas} ${answer.replicas === 1 ? 'replica' : 'replicas'}`
+          : '';
       step.replaceChildren(
         h('h2', {}, 'Done'),
-        h('p', {}, 'In force from ', time(answer.at ?? new Date().toISOString()), ` for ${answer.covers ?? 'all'}${replicas}.`),
+        h(
+          'p',
+          {},
+          'In force from ',
+          time(answer.at ?? new Date().toISOString()),
+          ` for ${answer.covers ?? 'all'}${replicas}.`,
+        ),
         ...(answer.id === undefined ? [] : [h('p', { class: 'quiet' }, 'Its id: ', mono(answer.id))]),
       );
       cancel.textContent = 'Close';
@@ -101,8 +120,14 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
   }
 }
 
-export const field = (name, label, attributes = {}) =>
-  h('label', {}, label, h('input', { name, 'data-name': label, autocomplete: 'off', spellcheck: 'false', ...attributes }));
-
 export const choice = (name, label, options) =>
-  h('label', {}, label, h('select', { name, 'data-name': label }, options.map(([value, text]) => h('option', { value }, text))));
+  h(
+    'label',
+    {},
+    label,
+    h(
+      'select',
+      { name, 'data-name': label },
+      options.map(([value, text]) => h('option', { value }, text)),
+    ),
+  );

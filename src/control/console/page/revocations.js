@@ -9,19 +9,33 @@ const OTHER = new Set(['id', 'issuedUpTo', 'until', 'reason', 'by', 'origin', 'o
 
 /** What a revocation is of, as one text. */
 function subjectOf(item) {
-  const [kind, value] = Object.entries(item).find(([name, given]) => !OTHER.has(name) && given !== undefined && given !== null) ?? ['?', ''];
+  const [kind, value] = Object.entries(item).find(
+    ([name, given]) => !OTHER.has(name) && given !== undefined && given !== null,
+  ) ?? ['?', ''];
   return [kind, typeof value === 'string' ? value : Object.values(value).join(' ')];
 }
 
 /** What is refused before any policy is asked. */
 export function revocations() {
   const table = new Table([
-    ['What', (item) => { const [kind, value] = subjectOf(item); return [mono(value), h('span', { class: 'sub' }, kind)]; }],
+    [
+      'What',
+      (item) => {
+        const [kind, value] = subjectOf(item);
+        return [mono(value), h('span', { class: 'sub' }, kind)];
+      },
+    ],
     ['Reason', ({ reason }) => reason],
     ['By', ({ by, origin }) => [mono(by), h('span', { class: 'sub' }, origin)]],
     ['Ordered', ({ orderedAt }) => time(orderedAt)],
     ['Ends', ({ until }) => [time(until), h('span', { class: 'sub' }, from(until))]],
-    ['', (item) => (item.origin === 'file' ? null : h('button', { type: 'button', onclick: () => lift(item, () => listing.refresh()) }, 'Lift…'))],
+    [
+      '',
+      (item) =>
+        item.origin === 'file'
+          ? null
+          : h('button', { type: 'button', onclick: () => lift(item, () => listing.refresh()) }, 'Lift…'),
+    ],
   ]);
   const listing = new Listing(
     (cursor) => get('/revocations', { limit: SHOWN, cursor }),
@@ -32,7 +46,13 @@ export function revocations() {
         more,
       }),
   );
-  return { title: 'Revocations', about: 'What is refused, whatever policies say.', tools: [], element: table.element, refresh: () => listing.refresh() };
+  return {
+    title: 'Revocations',
+    about: 'What is refused, whatever policies say.',
+    tools: [],
+    element: table.element,
+    refresh: () => listing.refresh(),
+  };
 }
 
 function lift(item, done) {
@@ -44,7 +64,10 @@ function lift(item, done) {
     verb: () => 'Lift it',
     path: () => `/revocations/${encodeURIComponent(item.id)}/lift`,
     body: (reason) => ({ reason }),
-    preview: async () => ['It ends before its time, at every sidecar that hears of it. The order is signed.', `It was ordered for: ${item.reason}`],
+    preview: async () => [
+      'It ends before its time, at every sidecar that hears of it. The order is signed.',
+      `It was ordered for: ${item.reason}`,
+    ],
     done,
   });
 }

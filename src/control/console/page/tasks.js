@@ -7,7 +7,11 @@ const SHOWN = 50;
 const STATES = { active: 'good', ended: 'off', lapsed: 'warn', revoked: 'bad' };
 
 const budget = ({ calls, writes, resources }) =>
-  [['calls', calls], ['writes', writes], ['resources', resources]]
+  [
+    ['calls', calls],
+    ['writes', writes],
+    ['resources', resources],
+  ]
     .filter(([, limit]) => limit !== null)
     .map(([name, limit]) => `${limit} ${name}`)
     .join(', ');
@@ -22,9 +26,21 @@ export function tasks() {
       ['Workloads', ({ workloads }) => workloads.map((id) => h('div', {}, mono(id)))],
       ['Owner', ({ owner }) => owner ?? quiet('–')],
       ['Began', ({ started, startedBy }) => [time(started), h('span', { class: 'sub mono' }, startedBy)]],
-      ['Ends', ({ until, leaseUntil, ended }) => ended !== null ? [time(ended.at), h('span', { class: 'sub' }, ended.reason)] : [time(until), leaseUntil === null ? null : h('span', { class: 'sub' }, `lapses ${from(leaseUntil)}`)]],
+      [
+        'Ends',
+        ({ until, leaseUntil, ended }) =>
+          ended !== null
+            ? [time(ended.at), h('span', { class: 'sub' }, ended.reason)]
+            : [time(until), leaseUntil === null ? null : h('span', { class: 'sub' }, `lapses ${from(leaseUntil)}`)],
+      ],
       ['Budget', ({ budgets }) => budget(budgets) || quiet('–')],
-      ['', (item) => item.state === 'active' ? h('button', { type: 'button', onclick: () => end(item, () => listing.refresh()) }, 'End…') : null],
+      [
+        '',
+        (item) =>
+          item.state === 'active'
+            ? h('button', { type: 'button', onclick: () => end(item, () => listing.refresh()) }, 'End…')
+            : null,
+      ],
     ],
     { key: ({ key }) => key },
   );
@@ -33,14 +49,33 @@ export function tasks() {
     (items, covers, more) =>
       table.show(items, {
         caption: `${items.length} tasks, of ${covers}`,
-        empty: empty(only === 'active' ? 'No task is active' : 'No such task', 'Tasks begin at the token service, or by the command line.'),
+        empty: empty(
+          only === 'active' ? 'No task is active' : 'No such task',
+          'Tasks begin at the token service, or by the command line.',
+        ),
         more,
       }),
   );
   return {
     title: 'Tasks',
     about: 'Why machines call: a credential is useless outside its task.',
-    tools: [h('label', {}, 'State', h('select', { onchange: (event) => { only = event.target.value; listing.refresh(); } }, ['active', 'ended', 'lapsed', 'revoked', ''].map((value) => h('option', { value }, value || 'all'))))],
+    tools: [
+      h(
+        'label',
+        {},
+        'State',
+        h(
+          'select',
+          {
+            onchange: (event) => {
+              only = event.target.value;
+              listing.refresh();
+            },
+          },
+          ['active', 'ended', 'lapsed', 'revoked', ''].map((value) => h('option', { value }, value || 'all')),
+        ),
+      ),
+    ],
     element: table.element,
     refresh: () => listing.refresh(),
   };
@@ -56,7 +91,10 @@ function end(item, done) {
     body: (reason) => ({ reason }),
     preview: async (reason) => {
       const { hits } = await post(`${path}?dryRun=true`, { reason });
-      return [hits.children === 0 ? 'Ends this task alone.' : `Ends this task, and ${hits.children} that are a part of it.`, 'Nothing makes it go on again.'];
+      return [
+        hits.children === 0 ? 'Ends this task alone.' : `Ends this task, and ${hits.children} that are a part of it.`,
+        'Nothing makes it go on again.',
+      ];
     },
     done,
   });

@@ -15,7 +15,7 @@ export function workloads() {
     ['Last use', ({ lastUse }) => time(lastUse, 'not seen')],
     ['Credentials', ({ credentials }) => (credentials.length === 0 ? quiet('–') : credentials.join(', '))],
     ['Live tasks', ({ tasks }) => (tasks.length === 0 ? quiet('none') : String(tasks.length))],
-    ['Reviewed', ({ reviewed }) => reviewed === null ? quiet('never') : word(reviewed)],
+    ['Reviewed', ({ reviewed }) => (reviewed === null ? quiet('never') : word(reviewed))],
     ['', (item) => h('button', { type: 'button', onclick: () => revoke(item, screen.refresh) }, 'Revoke…')],
   ]);
   let owner = '';
@@ -31,14 +31,32 @@ export function workloads() {
   const screen = {
     title: 'Workloads',
     about: 'Every machine that may call, and the team that answers for it.',
-    tools: [h('label', {}, 'Owner', h('input', { spellcheck: 'false', onchange: (event) => { owner = event.target.value.trim(); listing.refresh(); } }))],
+    tools: [
+      h(
+        'label',
+        {},
+        'Owner',
+        h('input', {
+          spellcheck: 'false',
+          onchange: (event) => {
+            owner = event.target.value.trim();
+            listing.refresh();
+          },
+        }),
+      ),
+    ],
     element: table.element,
     refresh: () => listing.refresh(),
   };
   return screen;
 }
 
-const SPANS = [['3600', 'for an hour'], ['86400', 'for a day'], ['604800', 'for a week'], ['2592000', 'for 30 days']];
+const SPANS = [
+  ['3600', 'for an hour'],
+  ['86400', 'for a day'],
+  ['604800', 'for a week'],
+  ['2592000', 'for 30 days'],
+];
 
 /** Revokes a workload, or all below a path. */
 function revoke({ id, scope }, done) {
@@ -57,7 +75,9 @@ function revoke({ id, scope }, done) {
     body,
     preview: async (reason) => {
       const { hits, summary } = await post('/revocations?dryRun=true', body(reason));
-      return [summary, hits.known ? null : 'It is not known here; it is revoked all the same.'].filter((line) => line !== null);
+      return [summary, hits.known ? null : 'It is not known here; it is revoked all the same.'].filter(
+        (line) => line !== null,
+      );
     },
     done,
   });
