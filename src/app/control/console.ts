@@ -3,6 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { Seal } from '../../base/seal.ts';
 import type { RevocationSource } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
+import { ConsolePage } from '../../control/console/console-page.ts';
 import { type ApiOptions, ControlApi } from '../../control/http/api.ts';
 import { type ControlServer, serveConsole } from '../../control/http/server.ts';
 import { CALLBACK, type SignInOptions, SignInPages } from '../../control/sign-in/pages.ts';
@@ -74,8 +75,9 @@ export async function startConsole(
   });
   const authenticate = sessionAuthenticator(sessions, url.origin, stands.revocations);
   const api = new ControlApi({ ...stands.api, authenticate });
+  const page = await ConsolePage.open();
   try {
-    const server = await serveConsole(listener.listen, stands.tls, url, api, [pages]);
+    const server = await serveConsole(listener.listen, stands.tls, url, api, [page, pages]);
     return {
       target: server.target,
       inflight: () => api.inflight,

@@ -12,7 +12,8 @@ const OF_BROWSERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-function reply(
+/** An answer that a browser may show. */
+export function browserReply(
   status: number,
   type: string,
   body: string,
@@ -25,18 +26,19 @@ function reply(
 const withCookies = (cookies: readonly string[]) => (cookies.length === 0 ? {} : { 'set-cookie': cookies });
 
 export const jsonReply = (status: number, body: unknown, cookies: readonly string[] = []): WrittenReply =>
-  reply(status, 'application/json', `${JSON.stringify(body)}\n`, withCookies(cookies));
+  browserReply(status, 'application/json', `${JSON.stringify(body)}\n`, withCookies(cookies));
 
 /** Sends a browser on; 303 where it comes from a step that is done. */
 export const redirectReply = (status: 302 | 303, location: string, cookies: readonly string[]): WrittenReply =>
-  reply(status, 'text/plain; charset=utf-8', '', { location, ...withCookies(cookies) });
+  browserReply(status, 'text/plain; charset=utf-8', '', { location, ...withCookies(cookies) });
 
 /** A problem as whoever asks can read it: a person in a browser, or a program. */
 export function problemReply(problem: ApiProblem, { headers: { accept = '' } }: IncomingMessage): WrittenReply {
   const more = Object.fromEntries(problem.headers);
-  if (accept.includes('text/html')) return reply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
+  if (accept.includes('text/html'))
+    return browserReply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
   const document = `${JSON.stringify(problem.document(randomUUIDv7()))}\n`;
-  return reply(problem.status, 'application/problem+json', document, more);
+  return browserReply(problem.status, 'application/problem+json', document, more);
 }
 
 const pageOf = ({ title, detail, code }: ApiProblem): string => `<!doctype html>

@@ -1,0 +1,159 @@
+import { get } from './api.js';
+import { facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { order } from './order.js';
+import { empty } from './table.js';
+
+const EVERY_MS = 3000;
+const STATES = {
+  pending: ['warn', 'waits'],
+  granted: ['good', 'granted'],
+  refused: ['bad', 'refused'],
+  withdrawn: ['off', 'withdrawn'],
+  expired: ['off', 'expired'],
+};
+
+/** What waits for a person, the oldest first, and what was decided lately. */
+export function approvals(shell) {
+  const element = h('div', { class: 'cards' });
+  let timer = null;
+  let last = '';
+  async function refresh() {
+    const { items } = await get('/approvals', { limit: 100 });
+    const waiting = items.filter((item) => item.state === 'pending');
+    shell.count(waiting.length);
+    // What is being read stays where it is while nothing changed.
+    const text = JSON.stringify(items);
+    if (text === last) return;
+    last = text;
+    const decided = items.filter((item) => item.state !== 'pending');
+    element.replaceChildren(
+      ...(waiting.length === 0
+        ? [
+            h(
+              'div',
+              { class: 'sheet' },
+              empty('Nobody waits for you', 'When a policy asks for a person, the request comes here within seconds.'),
+            ),
+          ]
+        : waiting.map((item) => card(item, shell, refresh))),
+      ...(decided.length === 0
+        ? []
+        : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
+    );
+  }
+  return {
+    title: 'Approvals',
+    about: 'Requests that a policy lets through only with a person’s consent.',
+    tools: [],
+    element,
+    refresh,
+    begin() {
+      timer = setInterval(() => {
+        if (!document.hidden && !document.querySelector('dialog')) refresh().catch(() => {});
+      }, EVERY_MS);
+    },
+    end: () => clearInterval(timer),
+  };
+}
+
+/** Facts that were verified, in fixed places; what the caller wrote comes last, as it is. */
+function card(item, shell, done) {
+  const [kind, word] = STATES[item.state] ?? ['off', item.state];
+  const { body, task, chain = [] } = item;
+  const isPending = item.state === 'pending';
+  const acts = [];
+  if (isPending)
+    acts.push(
+      h('button', { type: 'button', onclick: () => refuse(item, done) }, 'Refuse…'),
+      h(
+        'button',
+        { type: 'button', class: 'main', onclick: () => grant(item, shell, done) },
+        'Allow this one request…',
+      ),
+    );
+  if (item.state === 'granted')
+    acts.push(h('button', { type: 'button', onclick: () => withdraw(item, done) }, 'Withdraw…'));
+  return h(
+    'article',
+    { class: 'card', 'aria-label': `${item.method ?? ''} ${item.host}: ${word}` },
+    h('header', {}, h('h2', {}, `${item.action} on ${item.host}`), state(kind, word)),
+    facts(
+      ['Asks for', item.approvals.join(', ')],
+      ['Caller', mono(item.caller)],
+      ['Through', chain.length > 1 ? chain.map((id) => h('div', {}, mono(id))) : null],
+      ['Owner', item.owner],
+      ['Task', task === null ? quiet('none') : [task.purpose ?? '', ' ', mono(task.id)]],
+      ['Sensitivity', item.sensitivity],
+      ['Asked', time(item.askedAt)],
+      ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
+      [
+        'Decided',
+        item.decided === undefined || item.decided === null
+          ? null
+          : [
+              time(item.decided.at),
+              ' by ',
+              mono(item.decided.by),
+              item.decided.reason === undefined ? null : `: ${item.decided.reason}`,
+            ],
+      ],
+    ),
+    h('div', {}, quiet('The request, as it was sent')),
+    h(
+      'pre',
+      { tabindex: '0', 'aria-label': 'The request' },
+      lines(
+        `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`,
+      ),
+    ),
+    body === null
+      ? null
+      : h(
+          'pre',
+          { tabindex: '0', 'aria-label': 'The body' },
+          body.shown === null ? `${body.bytes} bytes, SHA-256 ${body.sha256}` : lines(body.shown),
+        ),
+    acts.length === 0 ? null : h('footer', {}, acts),
+  );
+}
+
+const at = (item, what) => () => `/approvals/${encodeURIComponent(item.id)}/${what}`;
+const what = (item) => h('p', {}, `${item.method} ${item.host}${item.path}`, ' by ', mono(item.caller));
+
+function grant(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
+  order({
+    title: 'Allow this one request',
+    about: what(item),
+    grave: false,
+    verb: () => 'Allow this one request',
+    path: at(item, 'grant'),
+    body: (reason) => ({ reason, digest: item.digest }),
+    preview: async () => ['The same request, byte for byte, is judged again and may pass. Any other is refused.'],
+    done,
+  });
+}
+
+function refuse(item, done) {
+  order({
+    title: 'Refuse a request',
+    about: what(item),
+    verb: () => 'Refuse it',
+    path: at(item, 'refuse'),
+    body: (reason) => ({ reason }),
+    preview: async () => ['It stays denied, and the same request cannot ask again for ten minutes.'],
+    done,
+  });
+}
+
+function withdraw(item, done) {
+  order({
+    title: 'Withdraw a grant',
+    about: what(item),
+    verb: () => 'Withdraw it',
+    path: at(item, 'withdraw'),
+    body: (reason) => ({ reason }),
+    preview: async () => ['What was not used yet is refused from then on.'],
+    done,
+  });
+}

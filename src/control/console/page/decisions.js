@@ -1,0 +1,95 @@
+import { get } from './api.js';
+import { h, mono, quiet, say, state, time, word } from './dom.js';
+import { empty, Table } from './table.js';
+
+const EVERY_MS = 2000;
+const SHOWN = 100;
+
+const columns = [
+  ['Time', ({ time: at }) => time(at)],
+  ['Result', ({ result }) => (result === 'allow' ? state('good', 'allowed') : state('bad', 'denied'))],
+  ['Reason', ({ reason }) => word(reason)],
+  [
+    'Caller',
+    ({ caller }) =>
+      caller === null ? quiet('nobody proven') : [mono(caller.id), h('span', { class: 'sub' }, caller.owner ?? '')],
+  ],
+  [
+    'Action',
+    ({ action, host }) => [action === null ? quiet('–') : mono(action), h('span', { class: 'sub' }, host ?? '')],
+  ],
+  ['Resource', ({ resource }) => (resource === null ? quiet('–') : mono(resource.id))],
+  ['Task', ({ task }) => (task === null ? quiet('–') : [task.purpose, h('span', { class: 'sub mono' }, task.id)])],
+];
+
+/** What was decided lately, as it happens, until somebody pauses it. */
+export function decisions() {
+  const table = new Table(columns, { key: ({ decision }) => decision });
+  const filter = { result: '', workload: '', reason: '' };
+  let timer = null;
+  let isPaused = false;
+
+  async function refresh() {
+    const { items, covers } = await get('/decisions', { limit: SHOWN, ...filter });
+    const omitted = items.reduce((sum, item) => sum + item.omitted, 0);
+    table.show(items, {
+      caption: `The last ${items.length} that are kept, of ${covers}: each denial, one in some allows${omitted > 0 ? `; ${omitted} denials more were not kept` : ''}`,
+      empty: empty('Nothing was decided yet', 'Each denial comes here within two seconds, and one in some allows.'),
+    });
+  }
+
+  const pause = h('button', { type: 'button', 'aria-pressed': 'false', onclick: toggle }, 'Pause');
+  function toggle() {
+    isPaused = !isPaused;
+    pause.textContent = isPaused ? 'Go on' : 'Pause';
+    pause.setAttribute('aria-pressed', String(isPaused));
+    say(isPaused ? 'The list stands still' : 'The list goes on');
+  }
+
+  const change = (name) => (event) => {
+    filter[name] = event.target.value.trim();
+    refresh().catch(() => {});
+  };
+
+  return {
+    title: 'Decisions',
+    about: 'What sidecars answered lately, and why.',
+    tools: [
+      h(
+        'label',
+        {},
+        'Result',
+        h(
+          'select',
+          { onchange: change('result') },
+          [
+            ['', 'all'],
+            ['deny', 'denied'],
+            ['allow', 'allowed'],
+          ].map(([value, text]) => h('option', { value }, text)),
+        ),
+      ),
+      h(
+        'label',
+        {},
+        'Caller',
+        h('input', { placeholder: 'spiffe://…', spellcheck: 'false', onchange: change('workload') }),
+      ),
+      h(
+        'label',
+        {},
+        'Reason',
+        h('input', { placeholder: 'policy_denied', spellcheck: 'false', onchange: change('reason') }),
+      ),
+      pause,
+    ],
+    element: table.element,
+    refresh,
+    begin() {
+      timer = setInterval(() => {
+        if (!isPaused && !document.hidden && !document.querySelector('dialog')) refresh().catch(() => {});
+      }, EVERY_MS);
+    },
+    end: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,77 @@
+import { add, h, say } from './dom.js';
+
+/**
+ * A table with a caption. Columns: `[name, cell of an item]`; the last may have an empty name, for what can be done.
+ * `key` names an item, so that those that are new can be told from the rest.
+ */
+export class Table {
+  #body = h('tbody');
+  #caption = h('caption');
+  #foot = h('div', { class: 'more' });
+  #columns;
+  #key;
+  #known = null;
+
+  constructor(columns, { key = (item) => item.id } = {}) {
+    this.#columns = columns;
+    this.#key = key;
+    const heads = columns.map(([name]) =>
+      h('th', { scope: 'col' }, name === '' ? h('span', { class: 'unseen' }, 'Actions') : name),
+    );
+    this.table = h('table', {}, this.#caption, h('thead', {}, h('tr', {}, heads)), this.#body);
+    this.element = h('div', { class: 'sheet' });
+  }
+
+  /** Shows these items. `more`: asks for the next ones; null: there are none. */
+  show(items, { caption, empty, more = null }) {
+    this.#caption.textContent = caption;
+    const known = this.#known;
+    this.#known = new Set(items.map(this.#key));
+    if (items.length === 0) {
+      this.element.replaceChildren(empty);
+      return;
+    }
+    this.#body.replaceChildren(
+      ...items.map((item) => {
+        const row = h('tr', known !== null && !known.has(this.#key(item)) ? { class: 'new' } : {});
+        for (const [name, cell] of this.#columns)
+          add(row, h('td', name === '' ? { class: 'acts' } : { 'data-label': name }, cell(item)));
+        return row;
+      }),
+    );
+    this.#foot.replaceChildren();
+    if (more !== null) add(this.#foot, h('button', { type: 'button', onclick: more }, 'Show more'));
+    this.element.replaceChildren(this.table, ...(more === null ? [] : [this.#foot]));
+  }
+}
+
+export const empty = (title, text) => h('div', { class: 'empty' }, h('h2', {}, title), h('p', {}, text));
+
+/** A list that is read page by page. */
+export class Listing {
+  #items = [];
+  #next = null;
+
+  constructor(read, show) {
+    Object.assign(this, { read, show });
+  }
+
+  async refresh() {
+    const { items, next, covers } = await this.read(null);
+    this.#items = items;
+    this.#next = next;
+    this.#render(covers);
+  }
+
+  async #more() {
+    const { items, next, covers } = await this.read(this.#next);
+    this.#items = [...this.#items, ...items];
+    this.#next = next;
+    say(`${items.length} more`);
+    this.#render(covers);
+  }
+
+  #render(covers) {
+    this.show(this.#items, covers, this.#next === null ? null : () => this.#more());
+  }
+}

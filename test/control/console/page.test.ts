@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import axe from 'axe-core';
+import type { BrowserContext, Browser as Chromium, Page } from 'playwright-core';
+import { noChromium as skip, startChromium } from '../../support/chromium.ts';
+import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+
+const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
+/** What a caller may write wherever a text of its choice is shown. */
+const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u202e';
+
+let world: ConsoleWorld;
+let chromium: Chromium;
+before(async () => {
+  if (skip !== false) return;
+  world = await startConsoleWorld();
+  chromium = await startChromium();
+});
+after(async () => {
+  await chromium?.close();
+  await world?.stop();
+});
+
+interface Visit {
+  readonly page: Page;
+  /** What the browser complained of: scripts that failed, and what its policies kept from the page. */
+  readonly complaints: readonly string[];
+}
+
+/** The console, as Anna sees it once she has signed in. The private authorities of the test are not in the browser. */
+async function signedIn(options: Parameters<Chromium['newContext']>[0] = {}): Promise<Visit> {
+  const context: BrowserContext = await chromium.newContext({ ignoreHTTPSErrors: true, ...options });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+  });
+  await page.goto(world.url);
+  await page.getByRole('link', { name: 'Sign in' }).click();
+  await page.waitForURL(/\/interaction\//);
+  await page.goto(`${page.url()}?as=anna`);
+  await page.getByRole('navigation', { name: 'Screens' }).waitFor();
+  return { page, complaints };
+}
+
+async function show(page: Page, screen: (typeof SCREENS)[number]): Promise<void> {
+  await page.goto(`${world.url}/#/${screen}`);
+  const name = `${screen[0]?.toUpperCase()}${screen.slice(1)}`;
+  await page.getByRole('heading', { level: 1, name }).waitFor();
+}
+
+test('who signed in sees each screen, by light and dark, and at the width of a telephone; axe finds nothing serious', {
+  skip,
+}, async () => {
+  for (const [colorScheme, width] of [
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 320],
+  ] as const) {
+    const { page, complaints } = await signedIn({ colorScheme, viewport: { width, height: 800 } });
+    const devtools = await page.context().newCDPSession(page);
+    for (const screen of SCREENS) {
+      await show(page, screen);
+      await page.locator('table, .empty, .card').first().waitFor();
+      assert.ok(
+        ((await page.evaluate('document.documentElement.scrollWidth')) as number) <= width,
+        `${screen} at ${width}`,
+      );
+      await devtools.send('Runtime.evaluate', { expression: axe.source });
+      const { result } = await devtools.send('Runtime.evaluate', {
+        expression: `axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
+          violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id).join())`,
+        awaitPromise: true,
+      });
+      assert.equal(result.value, '', `${screen}, ${colorScheme}, ${width}`);
+    }
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+  }
+});
+
+test('a revocation is ordered and lifted by keyboard alone: preview, reason, confirmation, result', {
+  skip,
+}, async () => {
+  const { page } = await signedIn();
+  const press = (...keys: readonly string[]) =>
+    keys.reduce((done, key) => done.then(() => page.keyboard.press(key)), Promise.resolve());
+  const focused = () => page.evaluate('document.activeElement.textContent') as Promise<string>;
+  const tabTo = async (text: string) => {
+    for (let count = 0; count < 60; count++) {
+      if ((await focused()) === text) return;
+      await press('Tab');
+    }
+    assert.fail(`no way to ${text} by keyboard`);
+  };
+  await show(page, 'workloads');
+  await page.locator('td button').first().waitFor();
+  const id = await page.locator('td .mono').first().textContent();
+  await tabTo('Revoke…');
+  await press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
+  // Without a reason nothing is previewed, and the field is named.
+  await tabTo('Preview the effect');
+  await press('Enter');
+  assert.match((await dialog.getByRole('alert').textContent()) ?? '', /Say why/);
+  await page.keyboard.type('leaked in a ticket');
+  await tabTo('Preview the effect');
+  await press('Enter');
+  await dialog.getByRole('heading', { name: 'What it does' }).waitFor();
+  assert.equal(await focused(), 'Revoke it');
+  assert.equal((await revocations(page)).length, 0);
+  await press('Enter');
+  await dialog.getByRole('heading', { name: 'Done' }).waitFor();
+  const [revoked] = await revocations(page);
+  assert.deepEqual([revoked?.workload ?? revoked?.under, revoked?.reason], [id, 'leaked in a ticket']);
+  assert.equal(await focused(), 'Close');
+  await press('Enter');
+  await dialog.waitFor({ state: 'detached' });
+  await show(page, 'revocations');
+  await page.getByText('leaked in a ticket').waitFor();
+  await tabTo('Lift…');
+  await press('Enter');
+  await page.keyboard.type('found again');
+  await tabTo('Preview the effect');
+  await press('Enter');
+  await dialog.getByRole('heading', { name: 'What it does' }).waitFor();
+  await press('Enter');
+  await dialog.getByRole('heading', { name: 'Done' }).waitFor();
+  assert.equal((await revocations(page)).length, 0);
+  await page.context().close();
+});
+
+async function revocations(page: Page): Promise<readonly Readonly<Record<string, string>>[]> {
+  const { items } = (await page.evaluate(`fetch('/revocations').then((answer) => answer.json())`)) as {
+    items: readonly Readonly<Record<string, string>>[];
+  };
+  return items;
+}
+
+test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {
+  const { page, complaints } = await signedIn();
+  await page.evaluate(
+    async ([reason, until]) => {
+      await fetch('/revocations', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ key: 'A'.repeat(43), until, reason }),
+      });
+    },
+    [HOSTILE, new Date(Date.now() + 3_600_000).toISOString()] as const,
+  );
+  await world
+    .send({
+      svid: world.svid('/ns/agents/sa/invoice-agent'),
+      host: 'x',
+      path: `/${encodeURIComponent(HOSTILE)}`,
+    } as never)
+    .catch(() => {});
+  await show(page, 'revocations');
+  await page.getByText('window.forged=1').first().waitFor();
+  assert.match((await page.locator('tbody').textContent()) ?? '', /\\u\{202e\}/);
+  await show(page, 'decisions');
+  await page.locator('table, .empty').first().waitFor();
+  assert.equal(await page.evaluate('window.forged'), undefined);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test('who signs out sees nothing more, and the page says when the session is over', { skip }, async () => {
+  const { page } = await signedIn();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Signed out' }).waitFor();
+  assert.equal(await page.locator('.shell').count(), 0);
+  await page.goto(world.url);
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.context().close();
+});
+
+test('the page weighs little, names its files by their digest, and lets nothing else in', async () => {
+  if (skip !== false) return;
+  const browser = world.browser();
+  const index = await browser.load(`${world.url}/`, {});
+  assert.equal(index.headers['cache-control'], 'no-store');
+  const policy = String(index.headers['content-security-policy']);
+  for (const part of [
+    "default-src 'none'",
+    "script-src 'self'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ])
+    assert.ok(policy.includes(part), policy);
+  const [, folder = ''] = /(\/page\/[0-9a-f]{16}\/)main\.js/.exec(index.text) ?? [];
+  const waiting = ['main.js', 'console.css', 'icon.svg'];
+  const sizes = new Map<string, number>();
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const file = await browser.load(`${world.url}${folder}${name}`, {});
+    assert.equal(file.status, 200, name);
+    assert.match(String(file.headers['cache-control']), /immutable/);
+    sizes.set(name, Buffer.byteLength(file.text));
+    for (const [, next = ''] of file.text.matchAll(/from '\.\/(\w+\.js)'/g)) if (!sizes.has(next)) waiting.push(next);
+  }
+  const sum = [...sizes.values()].reduce((total, size) => total + size, Buffer.byteLength(index.text));
+  assert.ok(sum < 80_000, `${sum} bytes`);
+  for (const [path, method, status] of [
+    [`${folder}other.js`, 'GET', 404],
+    ['/page/0000000000000000/main.js', 'GET', 404],
+    [`${folder}..%2f..%2fpackage.json`, 'GET', 404],
+    ['/', 'POST', 405],
+  ] as const)
+    assert.equal((await browser.load(`${world.url}${path}`, { method })).status, status, path);
+});
