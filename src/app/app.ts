@@ -30,6 +30,7 @@ import { revocationReports, startRevocations, watchRevokedNames } from './revoca
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
+import { touchedAccounts } from './tasks/touched.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
 import { startTrust } from './trust.ts';
 
@@ -216,6 +217,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       registered(registrations, task, nowMs) ??
       recall(caller, task, input, headers, nowMs),
     budgets: (task, target, nowMs) => budgetsOf(registrations, task, target, nowMs),
+    touched: touchedAccounts(config, state, registry, ports.startedAtMs),
     redeem: redeemer(state, clock, revocations.revision),
   };
   const { label } = config.policy;

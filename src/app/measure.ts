@@ -40,6 +40,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
     metrics.cache('tokens', identity.tokens.load);
     if (state.load !== null) metrics.cache('proofs', state.load);
     if (state.countLoad !== null) metrics.cache('counts', state.countLoad);
+    if (state.touchedLoad !== null) metrics.cache('touched', state.touchedLoad);
     const verdicts = policy.current()?.load;
     if (verdicts !== undefined) metrics.cache('verdicts', verdicts);
     const { loadedAt, problems } = policy.status();

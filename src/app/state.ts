@@ -25,15 +25,17 @@ export async function startState(
   onEvent: (event: StoreEvent) => void,
 ): Promise<StatePart> {
   if (state.store === 'memory') {
-    const memory = new MemoryState({ maxEntries: limits.rememberedProofs, startedAtMs });
+    const { accounts: maxAccounts } = state.touched;
+    const memory = new MemoryState({ maxEntries: limits.rememberedProofs, maxAccounts, startedAtMs });
     const status = () => ({ state: { store: 'memory' } });
     return { state: memory, store: () => null, shared: null, missing: () => [], status, stop: () => {} };
   }
-  const { activity, tasks, ...server } = state;
+  const { activity, tasks, touched, ...server } = state;
   const options: StoreOptions = {
     ...server,
     maxEntries: limits.rememberedProofs,
     maxCounts: MAX_COUNTS,
+    maxAccounts: touched.accounts,
     activityBytes: activityBytes(activity),
     // Where no tasks can be stated, none are registered.
     taskBytes: task.issuers.length === 0 ? 0 : tasks.all * TASK_BYTES,

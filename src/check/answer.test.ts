@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { loaded, workload } from '../../test/support/policy.ts';
 import { headersOf } from '../../test/support/task-world.ts';
+import { untouching } from '../../test/support/untouching.ts';
 import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readCredentialTexts } from '../http/credentials.ts';
@@ -93,6 +94,7 @@ function stagesOver(state: MemoryState): Stages {
     }),
     recall,
     budgets: () => [],
+    touched: untouching(),
     redeem: redeemer(state, Date.now),
   };
 }

@@ -5,8 +5,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { CheckContext, Decision } from './decision.ts';
 import { headerMutations } from './header-mutations.ts';
-import { conclude, judge } from './judge.ts';
-import { useOf } from './redeem.ts';
+import { settle } from './settle.ts';
 import type { Stages } from './stages.ts';
 import { Trail } from './trail.ts';
 
@@ -35,20 +34,10 @@ export function check(
       const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
       if (facts instanceof Refusal) return refuse(facts);
 
-      const hops = judge(snapshot, input, target, caller, taskContext, facts, nowMs);
-      const verdict = conclude(hops, target, taskContext, stages.enforcement);
-      trail.keep('hops', hops);
-      if (verdict instanceof Refusal) return refuse(verdict);
-
-      if (context.gaveUp()) return refuse(new Refusal('overloaded', 'Envoy gave up before it was decided'));
-      const counted = stages.budgets(taskContext, target, nowMs);
-      if (counted instanceof Refusal) return refuse(counted);
-      const { redemptions } = taskContext;
-      const use = useOf(input, caller, snapshot.revision, context);
-      const used = counted.length === 0 ? redemptions : [...redemptions, ...counted];
-      return after(stages.redeem(used, use, nowMs), (giveBack) => {
-        trail.lap('commit');
-        if (giveBack instanceof Refusal) return refuse(giveBack);
+      const request = { input, snapshot, target, caller, taskContext, facts, context, nowMs };
+      return after(settle(request, stages, trail), (settled) => {
+        if (settled instanceof Refusal) return refuse(settled);
+        const { permit, giveBack } = settled;
         const mutations = headerMutations(
           input.headers,
           target,
@@ -57,7 +46,7 @@ export function check(
           stages.taskHeaders,
           context.decision,
         );
-        return { outcome: verdict, mutations, giveBack, trail };
+        return { outcome: permit, mutations, giveBack, trail };
       });
     });
   });

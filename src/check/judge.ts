@@ -6,6 +6,7 @@ import { factsOfEarlierHop } from '../policy/decide/facts.ts';
 import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
+import type { TouchedFacts } from '../policy/decide/touched.ts';
 import type { TaskContext } from '../task/model.ts';
 import { askForScope } from '../task/scopes.ts';
 import type { Facts } from './recall.ts';
@@ -19,7 +20,8 @@ export interface JudgedHop {
 
 /**
  * Asks Cedar about every hop by itself, with the whole chain in the context of each, so that no hop gains from another.
- * A fact of the caller's own connection (address, age of its credential) is known of the caller alone.
+ * A fact of the caller's own connection (address, age of its credential) is known of the caller alone. `touched`: null where it was
+ * not read.
  */
 export function judge(
   snapshot: { decide(question: Question): HopVerdict },
@@ -28,6 +30,7 @@ export function judge(
   caller: Caller,
   taskContext: TaskContext,
   facts: Facts,
+  touched: TouchedFacts | null,
   now: number,
 ): readonly JudgedHop[] {
   const last = taskContext.chain.length - 1;
@@ -46,6 +49,7 @@ export function judge(
       task: taskContext.task,
       declared: taskContext.declared,
       query: input.query,
+      touched,
     });
     return { workload: hop, role, verdict };
   });

@@ -3,26 +3,32 @@ import type { Soon } from '../base/soon.ts';
 import type { CheckInput, Connection } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { State, Use } from '../state/model.ts';
-import { type GiveBack, type Redemption, redeem } from '../state/redemption.ts';
+import { type GiveBack, type Redemption, redeem, type Touching } from '../state/redemption.ts';
 import type { CheckContext } from './decision.ts';
 
 /**
- * Uses up, after the permit, what may be used once; a GiveBack when the allow stands. Refusals: those of `redeem` of state/, and
- * `overloaded` where nobody waits for the allow any more.
+ * Uses up, after the permit, what may be used once, and records what is opened; a GiveBack when the allow stands, `grown` when the
+ * request has to be judged again. Refusals: those of `redeem` of state/, and `overloaded` where nobody waits for the allow any more.
  */
-export type Redeem = (redemptions: readonly Redemption[], use: Use, nowMs: number) => Soon<Refusal | GiveBack>;
+export type Redeem = (
+  redemptions: readonly Redemption[],
+  use: Use,
+  nowMs: number,
+  touching?: Touching,
+) => Soon<Refusal | GiveBack | 'grown'>;
 
 /**
  * The stage that uses up what `state` remembers. `clock` gives milliseconds since the epoch; `revoked` names the
  * revocations that are known: a retry of a check that was judged by others is a second use.
  */
 export function redeemer(state: State, clock: () => number, revoked: () => string = () => ''): Redeem {
-  return (redemptions, use, nowMs) => {
+  return (redemptions, use, nowMs, touching) => {
     if (clock() >= use.deadline) return new Refusal('overloaded', 'decided too late');
-    if (redemptions.length === 0) return redeem(state, redemptions, use, nowMs);
+    // What is only touched may be touched twice: nobody needs to know a retry.
+    if (redemptions.length === 0) return redeem(state, redemptions, withoutRetry(use), nowMs, touching);
     // The digest is made when it is asked for, and so is no member that could be spread.
     const judged = { ...use, digest: use.digest, judgedBy: `${use.judgedBy} ${revoked()}` };
-    return redeem(state, redemptions, judged, nowMs);
+    return redeem(state, redemptions, judged, nowMs, touching);
   };
 }
 
@@ -58,3 +64,12 @@ class UseOfCheck implements Use {
     return this.#connection.digest;
   }
 }
+
+const withoutRetry = ({ caller }: Use): Use => ({
+  requestId: '',
+  caller,
+  checkPeer: null,
+  digest: '',
+  deadline: Number.POSITIVE_INFINITY,
+  judgedBy: '',
+});

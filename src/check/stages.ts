@@ -11,6 +11,7 @@ import type { TaskContext } from '../task/model.ts';
 import type { ReadTask } from '../task/read-task.ts';
 import type { Recall } from './recall.ts';
 import type { Redeem } from './redeem.ts';
+import type { TouchedAccounts } from './touched.ts';
 
 /** The stages, built by app/. Each takes what the one before proved, and the clock in milliseconds since the epoch. */
 export interface Stages {
@@ -30,5 +31,7 @@ export interface Stages {
   readonly recall: Recall;
   /** What a permitted request uses of the budgets of its tasks. */
   readonly budgets: (task: TaskContext, target: Target, nowMs: number) => readonly Redemption[] | Refusal;
+  /** What was opened before, and what a permitted request opens. */
+  readonly touched: Pick<TouchedAccounts, 'read' | 'touching'>;
   readonly redeem: Redeem;
 }

@@ -6,6 +6,7 @@ import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { TaskContext, VerifiedTask } from '../task/model.ts';
 import type { JudgedHop } from './judge.ts';
 import type { Facts } from './recall.ts';
+import type { ReadTouched } from './touched.ts';
 
 /** The stages of one check that are timed. */
 export type TimedStage = 'identity' | 'task' | 'facts' | 'policy' | 'commit' | 'audit';
@@ -23,6 +24,8 @@ export interface Findings {
   caller: Caller;
   taskContext: TaskContext;
   facts: Facts;
+  /** Where it decides. */
+  touched: ReadTouched;
   hops: readonly JudgedHop[];
 }
 
@@ -32,6 +35,7 @@ const stageOf = {
   caller: 'identity',
   taskContext: 'task',
   facts: 'facts',
+  touched: 'facts',
   hops: 'policy',
 } as const satisfies Record<keyof Findings, TimedStage | null>;
 
@@ -81,7 +85,7 @@ export class Trail {
   /** Microseconds by stage, of the stages that ran. */
   get micros(): Partial<Record<TimedStage, number>> {
     const byStage: Partial<Record<TimedStage, number>> = {};
-    for (const { stage, micros } of this.spans) byStage[stage] = micros;
+    for (const { stage, micros } of this.spans) byStage[stage] = (byStage[stage] ?? 0) + micros;
     return byStage;
   }
 }

@@ -18,7 +18,14 @@ const DAY_MS = 86_400_000;
 /** A guardrail that is disabled for longer is disabled for ever. */
 const LONGEST_DISABLED_MS = 731 * DAY_MS;
 
-type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy' | 'control' | 'tokenService'>;
+/** How far `state.touched.nothingBefore` may lie ahead of the start. */
+const MAX_AHEAD_MS = 3_600_000;
+
+type Read = Pick<Config, 'hosts' | 'identity' | 'task' | 'policy' | 'control' | 'tokenService' | 'state'>;
+
+/** Whether an instant lies so far ahead of a start that it would let a later loss pass. Both in milliseconds since the epoch. */
+export const aheadOfStart = (instantMs: number | null, startedAtMs: number): boolean =>
+  instantMs !== null && instantMs > startedAtMs + MAX_AHEAD_MS;
 
 /**
  * Holds a configuration against the inventory and the time (milliseconds): names of the one that the other does not have.
@@ -31,6 +38,11 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
     ...withoutAudience(config, inventory),
     ...sharedAudience(config, inventory),
     ...endlessGuardrails(config, nowMs),
+    ...(aheadOfStart(config.state.touched.nothingBeforeMs, nowMs)
+      ? [
+          'state.touched.nothingBefore lies more than an hour ahead, so it is as good as left out; write when nothing was opened',
+        ]
+      : []),
   ];
   const notes = [...pastGuardrails(config, nowMs), ...strangeIssuers(config, inventory), ...inventory.notes];
   const strangers = strangeWorkloads(config, inventory);

@@ -52,6 +52,13 @@ function amount(what: string, units: ReadonlyMap<string, number>, how: string, l
 export const duration = (least = '1ms', most = '366d') =>
   amount('duration', MILLISECONDS, 'ms, s, m, h or d, such as 10m', least, most);
 
+/** An instant such as `2026-11-30T12:00:00Z`; the value is in milliseconds since the epoch. */
+export const instant = () =>
+  leaf('instant in UTC', (value) => {
+    const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value) ? Date.parse(value) : Number.NaN;
+    return Number.isNaN(ms) ? new Fault('is not an instant; write it in UTC, such as 2026-11-30T12:00:00Z') : ms;
+  });
+
 /** A size such as `512B`, `64KiB`, `1MiB` within bounds; the value is in bytes. */
 export const size = (least: string, most: string) => amount('size', BYTES, 'B, KiB or MiB, such as 64KiB', least, most);
 

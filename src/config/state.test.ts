@@ -20,7 +20,15 @@ test('without a section the state is the memory of the process', () => {
   assert.ok(isConfig(config));
   const activity = { denials: 10_000, allows: 1000, oneAllowIn: 100, workloads: 10_000 };
   const tasks = { perWorkload: 1000, all: 100_000 };
-  assert.deepEqual(config.state, { store: 'memory', activity, tasks, unsafePlaintext: false, unsafeMaxStale: false });
+  const touched = { windowMs: 86_400_000, accounts: 32_768, nothingBeforeMs: null };
+  assert.deepEqual(config.state, {
+    store: 'memory',
+    activity,
+    tasks,
+    touched,
+    unsafePlaintext: false,
+    unsafeMaxStale: false,
+  });
 });
 
 test('a store by its URL: host, port, database, TLS, socket', () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
+import { MAX_ACCOUNTS } from '../state/touched/model.ts';
 import { contradiction } from './contradiction.ts';
 import { leaf } from './leaf.ts';
 import * as s from './scalars.ts';
@@ -150,6 +151,33 @@ const tasks = () =>
       if (ctx.value.perWorkload > ctx.value.all) contradiction(ctx, ['perWorkload'], 'is more than state.tasks.all');
     });
 
+const touched = () =>
+  s
+    .section({
+      window: s
+        .duration('1m', '7d')
+        .prefault('24h')
+        .describe(
+          'How long it counts, at least, what a workload opened; a registered task has it counted until its end',
+        ),
+      accounts: s
+        .count(100, 1_000_000)
+        .prefault(MAX_ACCOUNTS)
+        .describe(
+          'Workloads and tasks of which it is remembered, 4 KiB each at most; beyond, checks are refused (`state_unavailable`)',
+        ),
+      nothingBefore: s
+        .optional(s.instant())
+        .describe(
+          'Nothing that was opened before this instant counts, also where it is not known: for a first start, and after the loss of a store that was looked into. No more than an hour ahead of the start',
+        ),
+    })
+    .transform(({ window, accounts, nothingBefore }) => ({
+      windowMs: window,
+      accounts,
+      nothingBeforeMs: nothingBefore,
+    }));
+
 /** The section `state`: what outlives a request. */
 export const state = (folder: string) =>
   s
@@ -198,6 +226,11 @@ export const state = (folder: string) =>
         .prefault({})
         .describe('What the lists of the control API are made of; the same in all sidecars with one store'),
       tasks: tasks().prefault({}).describe('How many registered tasks there may be; beyond, none begins'),
+      touched: touched()
+        .prefault({})
+        .describe(
+          'What workloads and tasks opened, for policies that read `touched`; the same in all sidecars with one store',
+        ),
       unsafePlaintext: s
         .flag()
         .prefault(false)
@@ -232,8 +265,21 @@ export const state = (folder: string) =>
         contradiction(ctx, ['sentinel'], `lies off the loopback address without state.tls: ${advice}`);
     })
     .transform((value) => {
-      const { store, url, sentinel, tls: given, timeout, durability, replicas, activity, tasks, ...rest } = value;
-      if (store === 'memory') return { store, activity, tasks, unsafePlaintext: false, unsafeMaxStale: false } as const;
+      const {
+        store,
+        url,
+        sentinel,
+        tls: given,
+        timeout,
+        durability,
+        replicas,
+        activity,
+        tasks,
+        touched,
+        ...rest
+      } = value;
+      if (store === 'memory')
+        return { store, activity, tasks, touched, unsafePlaintext: false, unsafeMaxStale: false } as const;
       const overTls = url?.kind === 'tcp' && url.tls;
       return {
         store,
@@ -249,6 +295,7 @@ export const state = (folder: string) =>
         unsafeMaxStale: rest.unsafeMaxStale !== null,
         activity,
         tasks,
+        touched,
         unsafePlaintext: rest.unsafePlaintext,
       } as const;
     });

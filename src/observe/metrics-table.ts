@@ -6,7 +6,7 @@ import { storeMetricRows } from './store-metrics-table.ts';
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
 const cache =
-  '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`; of `state.activity`: `denials`, `allows`, `workloads`';
+  '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`, `touched`; of `state.activity`: `denials`, `allows`, `workloads`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -97,7 +97,7 @@ export const metricRows = {
     help: 'Entries in the cache',
     labels: { cache },
     unit: 'entries',
-    use: '`proofs` at its limit: proofs are refused with `state_unavailable`; raise `limits.rememberedProofs`; `counts` at its limit: what has a budget is refused with it',
+    use: '`proofs` at its limit: proofs are refused with `state_unavailable`; raise `limits.rememberedProofs`; `counts` at its limit: what has a budget is refused with it; `touched` at its limit: what opens more is, raise `state.touched.accounts`',
   },
   authz_cache_limit: {
     type: 'gauge',

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { countSuite } from '../../test/support/count-suite.ts';
 import { type StateSuite, stateSuite } from '../../test/support/state-suite.ts';
+import { touchedSuite } from '../../test/support/touched-suite.ts';
 import { Refusal } from '../base/outcome.ts';
 import { MemoryState } from './memory.ts';
 import type { Claim, State, Use } from './model.ts';
@@ -21,14 +22,15 @@ const history = { id: '', sinceMs: NOW };
 const claim = (key: string, until = NOW + 60_000) => ({ key, until, history });
 const another = (n: number): Use => ({ ...use, requestId: `other-${n}` });
 const by = (caller: string): Use => ({ ...use, caller });
-const memory = (maxEntries = 1000, maxCounts = 1000) => new MemoryState({ maxEntries, maxCounts, startedAtMs: NOW });
+const memory = (maxEntries = 1000, maxCounts = 1000, maxAccounts = 1000) =>
+  new MemoryState({ maxEntries, maxCounts, maxAccounts, startedAtMs: NOW });
 
 const stores: StateSuite = {
   name: 'memory',
-  make: (_, maxEntries, maxCounts) => {
+  make: (_, maxEntries, maxCounts, maxAccounts) => {
     let passed = 0;
     return {
-      states: [memory(maxEntries, maxCounts)],
+      states: [memory(maxEntries, maxCounts, maxAccounts)],
       now: () => Date.now() + passed,
       pass: (milliseconds) => {
         passed += milliseconds;
@@ -38,6 +40,7 @@ const stores: StateSuite = {
 };
 stateSuite(stores);
 countSuite(stores);
+touchedSuite(stores);
 
 test('B36: a key is remembered for its whole window, to the last millisecond', async () => {
   const state = memory();
@@ -230,7 +233,14 @@ test('whatever is claimed, retried and given back, no more checks live by a coun
 // commit
 
 const giveBack = (): void => {};
-const rest = { history: () => history, load: null, countLoad: null, giveBack };
+const rest = {
+  history: () => history,
+  load: null,
+  countLoad: null,
+  touchedLoad: null,
+  touched: () => [],
+  giveBack,
+};
 
 async function reasonOf(committing: ReturnType<typeof redeem>): Promise<string | null> {
   const committed = await committing;

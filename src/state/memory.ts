@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import { Entries } from './entries.ts';
 import {
   type Claim,
@@ -12,6 +13,8 @@ import {
   type StateLoad,
   type Use,
 } from './model.ts';
+import { MAX_ACCOUNTS, misfitOf, type Touch, type TouchedRecord } from './touched/model.ts';
+import { TouchedTable } from './touched/touched-table.ts';
 
 const SECOND = 1000;
 /** Counts end with their task, which may live for days. */
@@ -52,19 +55,23 @@ export class MemoryState implements State {
   readonly #counts = new Map<string, Uses>();
   /** How many members each count has. */
   readonly #members = new Map<string, number>();
+  readonly #touched: TouchedTable;
 
   /** `startedAtMs`: when the process started, in milliseconds since the epoch; nobody remembers what was used before. */
   constructor({
     maxEntries,
     maxCounts = MAX_COUNTS,
+    maxAccounts = MAX_ACCOUNTS,
     startedAtMs,
   }: {
     readonly maxEntries: number;
     readonly maxCounts?: number;
+    readonly maxAccounts?: number;
     readonly startedAtMs: number;
   }) {
     this.#used = new Entries(maxEntries, SECOND);
     this.#counted = new Entries(maxCounts, COUNT_SLOT_MS);
+    this.#touched = new TouchedTable(maxAccounts);
     this.#history = { id: '', sinceMs: startedAtMs };
   }
 
@@ -80,6 +87,16 @@ export class MemoryState implements State {
     return this.#counted.load;
   }
 
+  get touchedLoad(): StateLoad {
+    return this.#touched.load;
+  }
+
+  touched(keys: readonly string[], now: number): readonly TouchedRecord[] | Fault {
+    this.#touched.forget(now);
+    const fault = this.#touched.fault([], '', now);
+    return fault === null ? keys.map((key) => this.#touched.read(key, now)) : new Fault(fault);
+  }
+
   giveBack(claims: readonly Claim[], use: Use): void {
     const mark = markOf(claims, use);
     const counted = mark === null || (this.#used.has(mark) && !this.#shared.has(mark));
@@ -92,9 +109,9 @@ export class MemoryState implements State {
   }
 
   /** Nothing is awaited in here: that is what makes it atomic. */
-  claim(claims: readonly Claim[], use: Use, now: number): ClaimResult {
+  claim(claims: readonly Claim[], use: Use, now: number, touches: readonly Touch[] = []): ClaimResult {
     this.#forget(now);
-    const unfit = misfit(claims);
+    const unfit = misfit(claims) ?? misfitOf(touches);
     if (unfit !== null) return unavailable(unfit);
     const mark = markOf(claims, use);
     const [once, counts] = [onceOf(claims, mark, use), countsOf(claims)];
@@ -110,11 +127,16 @@ export class MemoryState implements State {
     const spent = counts.find((claim) => this.#isSpent(claim));
     if (spent !== undefined) return { result: 'spent', key: spent.key };
     const more = counts.filter((claim) => !this.#counted.has(entryOf(claim)));
-    const full = this.#used.fault(use.caller, once.length) ?? this.#counted.fault(use.caller, more.length);
+    const full =
+      this.#used.fault(use.caller, once.length) ??
+      this.#counted.fault(use.caller, more.length) ??
+      (touches.length === 0 ? null : this.#touched.fault(touches, use.caller, now));
     if (full !== null) return unavailable(full);
+    if (this.#touched.grown(touches, now)) return { result: 'grown' };
     for (const { key, until } of once) this.#remember(key, until, use);
     for (const claim of counts) this.#countUp(claim, use.caller);
-    return { result: 'fresh' };
+    if (touches.length === 0) return { result: 'fresh' };
+    return { result: 'fresh', touchedUntil: this.#touched.record(touches, use.caller, now) };
   }
 
   /** Envoy's own retry of one Check is the same use, within the time in which Envoy still waits for the first answer. */
@@ -164,6 +186,7 @@ export class MemoryState implements State {
   #forget(now: number): void {
     for (const key of this.#used.forget(now, MAX_DROPS)) this.#dropped(key);
     for (const entry of this.#counted.forget(now, MAX_DROPS)) this.#dropCount(entry);
+    this.#touched.forget(now);
     let left = MAX_DROPS;
     for (const [key, { deadline }] of this.#uses) {
       if (now <= deadline || --left < 0) return;

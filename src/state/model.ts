@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
+import type { Fault } from '../base/fault.ts';
 import type { Soon } from '../base/soon.ts';
+import type { Touch, TouchedRecord } from './touched/model.ts';
 
 /**
  * A time over which a store forgot nothing: from `sinceMs` (milliseconds since the epoch) on it knows every use. A store that
@@ -47,10 +49,13 @@ export interface Use {
 /**
  * What became of a claim of several keys at once. `fresh`: all are claimed now. `same`: this very Check claimed all of
  * them before, and may have the same answer again: nothing is counted twice. `replayed`: `key` was used before; `spent`: it
- * was used as often as it may be; nothing was claimed. `unavailable`: the state cannot answer, and nothing was claimed.
+ * was used as often as it may be; nothing was claimed. `grown`: more was opened than the request was judged by; nothing was
+ * claimed. `unavailable`: the state cannot answer, and nothing was claimed.
  */
 export type ClaimResult =
-  | { readonly result: 'fresh' | 'same' }
+  /** `touchedUntil`: until when what each touch records is remembered, in milliseconds since the epoch; 0: it records nothing. */
+  | { readonly result: 'fresh'; readonly touchedUntil?: readonly number[] }
+  | { readonly result: 'same' | 'grown' }
   | { readonly result: 'replayed' | 'spent'; readonly key: string }
   | { readonly result: 'unavailable'; readonly detail: string };
 
@@ -87,10 +92,17 @@ export interface State {
   readonly load: StateLoad | null;
   /** The same of counts and their members. */
   readonly countLoad: StateLoad | null;
-  /** Claims all keys or none, atomically over everybody who shares the state. `now` is in milliseconds since the epoch. */
-  claim(claims: readonly Claim[], use: Use, now: number): Soon<ClaimResult>;
+  /** The same of accounts on which something was opened. */
+  readonly touchedLoad: StateLoad | null;
+  /** What was opened on each of these accounts, in the history of now. `now` is in milliseconds since the epoch. */
+  touched(keys: readonly string[], now: number): Soon<readonly TouchedRecord[] | Fault>;
   /**
-   * Gives back what a `fresh` claim took, when its allow was never answered; for whoever made that claim, and once. What a
+   * Claims all keys and records all that is touched, or nothing of it, atomically over everybody who shares the state. `now` is
+   * in milliseconds since the epoch.
+   */
+  claim(claims: readonly Claim[], use: Use, now: number, touches?: readonly Touch[]): Soon<ClaimResult>;
+  /**
+   * Gives back what a `fresh` claim took, but nothing that it touched, when its allow was never answered; for whoever made that claim, and once. What a
    * retry of the Check was told meanwhile (`same`) stays used: its allow may have been answered.
    */
   giveBack(claims: readonly Claim[], use: Use): void;

@@ -4,6 +4,7 @@ import type { Workload } from '../../src/inventory/model.ts';
 import { newInstance } from '../../src/policy/decide/engine.ts';
 import type { Question } from '../../src/policy/decide/question.ts';
 import { factsThatOpenByAbsence } from '../../src/policy/lint/presence.ts';
+import type { Touched } from '../../src/state/touched/model.ts';
 import type { Chain } from '../../src/task/model.ts';
 import { target, task, workload } from './policy.ts';
 
@@ -167,11 +168,32 @@ export const clauses: readonly string[] = [
   'principal in (if context.chain.external then principal.owner else context.chain.originator.owner)',
 ];
 
+/** Clauses that read what was opened before, in every way in which it can be read. */
+export const touchedClauses: readonly string[] = [
+  'context.touched.sensitivity >= 2',
+  'context.touched.sensitivity == resource.sensitivity',
+  'context has touched && context.touched.sensitivity > 0',
+  'context has touched',
+  'context.touched has apis && context.touched.apis.isEmpty()',
+  'context.touched.apis.contains(Mesh::Api::"one.internal/a")',
+  'context.touched.apis.containsAny([Mesh::Api::"one.internal/a", Mesh::Api::"one.internal/b"])',
+  'context.touched.apis.containsAll([Mesh::Api::"one.internal/a"])',
+  'resource in context.touched.apis',
+  'resource.external && context.touched.sensitivity >= 1',
+  'context has task && context.task.touched.sensitivity < 2',
+  'context has task && context.task has touched && context.task.touched.apis.contains(Mesh::Api::"one.internal/b")',
+  'context has task && context.task.touched == context.touched',
+  '(if principal.relay then context.touched else context.touched).sensitivity == 3',
+  '{ a: context.touched }.a.sensitivity == 1',
+  'context.touched == { sensitivity: 0, apis: [Mesh::Api::"one.internal/a"] }',
+];
+
 /** Fails to evaluate for a large amount. */
 const failing = 'context.numbers.hasTag("x-amount") && context.numbers.getTag("x-amount") * 9007199254740991 > 0';
 
 const clause = fc.oneof(
-  { weight: 9, arbitrary: fc.constantFrom(...clauses) },
+  { weight: 8, arbitrary: fc.constantFrom(...clauses) },
+  { weight: 2, arbitrary: fc.constantFrom(...touchedClauses) },
   { weight: 1, arbitrary: fc.constant(failing) },
 );
 const condition = fc.oneof(
@@ -215,6 +237,14 @@ export const policyFile: fc.Arbitrary<string> = fc.array(policy, { minLength: 1,
     .join('\n'),
 );
 
+const touched: fc.Arbitrary<Touched> = fc.record({
+  sensitivity: fc.nat(3),
+  apis: fc.oneof(
+    fc.subarray(['one.internal/a', 'one.internal/b', 'gone/x']).map((names) => new Set(names)),
+    fc.constant('all' as const),
+  ),
+});
+
 /** Any question that the estate admits. */
 export function questions(inventory: Inventory): fc.Arbitrary<Question> {
   const anyWorkload = fc.constantFrom(...workloads.map((id) => workload(inventory, id)));
@@ -251,6 +281,7 @@ export function questions(inventory: Inventory): fc.Arbitrary<Question> {
       approvals: fc.subarray(['resource-owner']).map((list) => new Set(list)),
       risk: fc.option(fc.nat(100)),
       signals: fc.subarray(['burst']).map((list) => new Set(list)),
+      touched: fc.record({ chain: touched, task: touched }),
     })
     .map(({ chain: links, at, task: stated, ...rest }): Question => {
       const chain = links as unknown as Chain;

@@ -1,6 +1,7 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import { type Cedar, newInstance } from '../../src/policy/decide/engine.ts';
 import type { Question } from '../../src/policy/decide/question.ts';
+import type { Touched } from '../../src/state/touched/model.ts';
 
 type Uid = { type: string; id: string };
 type Call = Parameters<Cedar['isAuthorized']>[0];
@@ -60,6 +61,8 @@ function contextOf(q: Question): Call['context'] {
     approvals: [...q.approvals],
     signals: [...q.signals],
   };
+  if (q.touched === null) throw new Error('what was opened before was not read');
+  context.touched = touchedOf(q, q.touched.chain);
   if (q.client !== null) context.client = { __extn: { fn: 'ip', arg: addressOf(q.client) } };
   if (q.query !== null) context.query = q.query;
   if (q.declared !== null) context.declared = { ...q.declared };
@@ -69,10 +72,17 @@ function contextOf(q: Question): Call['context'] {
   if (q.task !== null) {
     const { id, purpose, assurance, scopes, issuer, subject, expiresAt } = q.task;
     const secondsLeft = Math.floor((expiresAt * 1000 - q.now) / 1000);
-    const task = { id, purpose: ref('Purpose', purpose), assurance, scopes: [...scopes], issuer, secondsLeft };
+    const touched = touchedOf(q, q.touched.task);
+    const task = { id, purpose: ref('Purpose', purpose), assurance, scopes: [...scopes], issuer, secondsLeft, touched };
     context.task = subject === null ? task : { ...task, subject };
   }
   return context;
+}
+
+/** All apis: those of the request, those that clauses name, and one more. */
+function touchedOf({ target }: Question, { sensitivity, apis }: Touched) {
+  const all = ['*', 'one.internal/a', 'one.internal/b', ...target.resource.apis];
+  return { sensitivity, apis: (apis === 'all' ? all : [...apis]).map((api) => ref('Api', api)) };
 }
 
 function addressOf(text: string): string {

@@ -18,6 +18,7 @@ export const storeOptions = (redis: Redis, more: Partial<StoreOptions> = {}): St
   replicas: 0,
   maxEntries: 1000,
   maxCounts: 1000,
+  maxAccounts: 1000,
   maxStaleMs: 2000,
   activityBytes: 0,
   taskBytes: 0,

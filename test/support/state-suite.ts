@@ -14,7 +14,12 @@ export interface Stores {
 export interface StateSuite {
   readonly name: string;
   readonly skip?: string | false;
-  readonly make: (t: TestContext, maxEntries: number, maxCounts: number) => Promise<Stores> | Stores;
+  readonly make: (
+    t: TestContext,
+    maxEntries: number,
+    maxCounts: number,
+    maxAccounts?: number,
+  ) => Promise<Stores> | Stores;
 }
 
 /** What a test of one store needs. */

@@ -6,6 +6,7 @@ import type { Task } from '../../task/model.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityRef, EntityUid } from './call.ts';
 import { contextOf } from './facts.ts';
 import type { Question } from './question.ts';
+import { touchedRecord } from './touched.ts';
 
 /** Where the hierarchy of purposes comes from: the inventory. */
 export interface PurposeHierarchy {
@@ -39,7 +40,7 @@ export function authorizationCall(
   const domains = new Set([...workloads.values()].map((workload) => workload.id.trustDomain));
   const entities: Entity[] = [
     ...[...workloads.values()].map((workload) => workloadEntity(workload, named)),
-    endpointEntity(target.resource, named),
+    endpointEntity(target.resource, apisOf(question, named), named),
     { uid: uid('Headers', 'request'), attrs: {}, parents: [], tags: Object.fromEntries(question.headers) },
     { uid: uid('Numbers', 'request'), attrs: {}, parents: [], tags: Object.fromEntries(question.numbers) },
     ...[...domains].map((domain) => ({ uid: uid('TrustDomain', domain), attrs: {}, parents: [] })),
@@ -49,13 +50,21 @@ export function authorizationCall(
     principal: uid('Workload', hop.id.text),
     action: uid('Action', target.action),
     resource: uid('Endpoint', target.resource.id),
-    context: context(question),
+    context: context(question, named),
     entities,
   };
 }
 
-function context(question: Question): { readonly [name: string]: CedarValue } {
-  const { chain, task, declared } = question;
+/** The apis of the resource that a policy names, or that can stand on the right of `in` since somebody opened them. */
+function apisOf({ target, touched }: Question, named: NamedEntities): readonly string[] {
+  const asked = ids(named, 'Api');
+  const opened = touched === null ? [] : [touched.chain.apis, touched.task.apis];
+  return target.resource.apis.filter((api) => asked.has(api) || opened.some((apis) => apis === 'all' || apis.has(api)));
+}
+
+function context(question: Question, named: NamedEntities): { readonly [name: string]: CedarValue } {
+  const { chain, task, declared, touched } = question;
+  const own = question.target.resource.apis;
   return {
     now: instant(question.now),
     credential: ref('Credential', question.credential),
@@ -72,12 +81,15 @@ function context(question: Question): { readonly [name: string]: CedarValue } {
     ...(question.client === null ? {} : { client: unmapped(question.client) }),
     ...(question.query === null ? {} : { query: question.query }),
     ...(declared === null ? {} : { declared: { id: declared.id, purpose: declared.purpose } }),
-    ...(task === null ? {} : { task: taskRecord(task, question.now) }),
+    ...(task === null
+      ? {}
+      : { task: { ...taskRecord(task, question.now), touched: touchedRecord(touched?.task ?? null, own, named) } }),
+    touched: touchedRecord(touched?.chain ?? null, own, named),
     ...contextOf(question),
   };
 }
 
-function taskRecord(task: Task, now: number): CedarValue {
+function taskRecord(task: Task, now: number): { readonly [name: string]: CedarValue } {
   return {
     id: task.id,
     purpose: ref('Purpose', task.purpose),
@@ -110,7 +122,7 @@ function workloadEntity(workload: Workload, named: NamedEntities): Entity {
   };
 }
 
-function endpointEntity(resource: Resource, named: NamedEntities): Entity {
+function endpointEntity(resource: Resource, apis: readonly string[], named: NamedEntities): Entity {
   const { host, path, owner } = resource;
   const params = [...resource.params].map(([name, value]) => [`param.${name}`, value] as const);
   return {
@@ -126,7 +138,7 @@ function endpointEntity(resource: Resource, named: NamedEntities): Entity {
     parents: [
       ...(owner === null ? [] : [uid('Team', owner)]),
       ...only(named, 'Host', [host.name]),
-      ...only(named, 'Api', resource.apis),
+      ...apis.map((api) => uid('Api', api)),
       ...pathPrefixes(host.name, path, ids(named, 'Path')).map((prefix) => uid('Path', prefix)),
     ],
     tags: Object.fromEntries([...resource.labels, ...params]),

@@ -75,7 +75,7 @@ class Both {
   }
 
   /** Cedar's answer, which both ways give. */
-  ask(asked: Question): ReturnType<Engine['ask']> {
+  ask(asked: Question): ReturnType<Decider['ask']> {
     const call = this.callOf(asked);
     const answer = this.decider.ask(call);
     const whole = plain.ask(this.#program, call);

@@ -4,6 +4,7 @@ import { type AuthorizationCall, type EntityUid, unrepresentable } from './call.
 import type { Engine, EngineAnswer, PolicyJson, Program } from './engine.ts';
 import { type Footprint, keyOf, union } from './need.ts';
 import { type ActionGroups, type Projector, project, projector } from './project.ts';
+import { isUnread } from './touched.ts';
 import { unboundedPlaces } from './unbounded.ts';
 
 /** Policies that hold together, with what a decider needs to know of each. Plain data: it comes from a worker. */
@@ -46,6 +47,11 @@ export function scopeOf(policy: PolicyJson): PolicyFootprint['scope'] {
 function holdsExtensions({ context: { now, client } }: AuthorizationCall): boolean {
   if (typeof now !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(now)) return false;
   return client === undefined || (typeof client === 'string' && isIP(client) > 0 && !client.includes('%'));
+}
+
+/** There is no answer without what was opened before. */
+export interface Unread {
+  readonly kind: 'unread';
 }
 
 type Answered = Extract<EngineAnswer, { kind: 'answered' }>;
@@ -93,12 +99,15 @@ export class Decider {
     }
   }
 
-  /** One decision. `invalid` when the call cannot be represented or does not fit the schema. */
-  ask(call: AuthorizationCall): EngineAnswer {
+  /**
+   * One decision. `invalid` when the call cannot be represented or does not fit the schema; `unread` when it holds nothing of what
+   * was opened before, and some policy may need that.
+   */
+  ask(call: AuthorizationCall): EngineAnswer | Unread {
     const fault = unrepresentable(call);
     if (fault !== null) return { kind: 'invalid', message: fault };
     const slices = [...this.#common, ...this.#ownSlices(call)];
-    return this.#judged(slices, call) ?? this.#whole(slices, call);
+    return this.#judged(slices, call) ?? (isUnread(call.context) ? { kind: 'unread' } : this.#whole(slices, call));
   }
 
   /** The answer by what is remembered, or asked for, of the parts; null where the whole call has to be asked. */

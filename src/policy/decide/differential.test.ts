@@ -6,7 +6,7 @@ import { differentialEstate, policyFile, questions } from '../../../test/support
 import { type Plain, plainly } from '../../../test/support/policy-reference.ts';
 import { statements } from '../text/split-policies.ts';
 import { Engine } from './engine.ts';
-import type { HopVerdict, Question } from './question.ts';
+import { type HopVerdict, type Question, TOUCHED_DECIDES } from './question.ts';
 import { type ShadowFinding, shadowFindings } from './shadow.ts';
 
 /** Requests that are compared; `DIFFERENTIAL_REQUESTS` asks for more. */
@@ -54,7 +54,7 @@ function turned(
 
 test('our way of asking says what the plainest way says', () => {
   const engine = new Engine();
-  const seen = { allow: 0, deny: 0, errors: 0, shadow: 0 };
+  const seen = { allow: 0, deny: 0, errors: 0, shadow: 0, unread: 0, untouched: 0 };
   const property = fc.property(policyFile, fc.infiniteStream(fc.noShrink(fc.nat())), (text, seeds) => {
     const { snapshot } = loaded({ 'a.cedar': text }, parts, engine);
     const enforced = byId(text, false);
@@ -66,6 +66,15 @@ test('our way of asking says what the plainest way says', () => {
       assert.deepEqual(asPlain(verdict), plain);
       assert.equal(verdict.failure, null);
       assert.equal(verdict.result, plain.errors.length > 0 ? 'error' : plain.decision);
+      if (snapshot.touched.read !== 'always') {
+        // Without what was opened before there is the same verdict, or none.
+        const unread = snapshot.decide({ ...question, touched: null });
+        if (unread === TOUCHED_DECIDES) seen.unread++;
+        else {
+          assert.deepEqual(unread, verdict);
+          if (snapshot.touched.read === 'lazily') seen.untouched++;
+        }
+      }
       seen[plain.decision]++;
       if (plain.errors.length > 0) seen.errors++;
       if (Object.keys(shadowed).length === 0) continue;
@@ -79,7 +88,8 @@ test('our way of asking says what the plainest way says', () => {
     }
   });
   fc.assert(property, { numRuns: Math.ceil(REQUESTS / PER_SNAPSHOT), endOnFailure: true });
-  const { allow, deny, errors, shadow } = seen;
+  const { allow, deny, errors, shadow, unread, untouched } = seen;
+  assert.ok(Math.min(unread, untouched) > REQUESTS / 50, JSON.stringify(seen));
   assert.ok(allow + deny >= REQUESTS);
   // A generator whose policies are almost all dead would find nothing.
   assert.ok(Math.min(allow, deny, shadow) > REQUESTS / 20 && errors > REQUESTS / 200, JSON.stringify(seen));

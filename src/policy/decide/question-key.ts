@@ -1,11 +1,13 @@
 import { isIP } from 'node:net';
 import type { Workload } from '../../inventory/model.ts';
 import { pathPrefixes } from '../../inventory/prefixes.ts';
+import type { Touched } from '../../state/touched/model.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import { type FactName, facts } from './facts.ts';
 import type { Footprint, Need } from './need.ts';
 import { inOrder, representative } from './project.ts';
 import type { Question } from './question.ts';
+import { touchedKey } from './touched.ts';
 
 /** The last instant that a call can state (cedar-request.ts). */
 const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -18,10 +20,10 @@ const factNames = Object.keys(facts) as FactName[];
 /** What is known here of the parts of a call. A policy that reads another one is asked each time. */
 const KNOWN = {
   context: new Set<string>([
-    ...['now', 'credential', 'role', 'chain', 'headers', 'numbers', 'client', 'query', 'declared', 'task'],
+    ...['now', 'credential', 'role', 'chain', 'headers', 'numbers', 'client', 'query', 'declared', 'task', 'touched'],
     ...factNames,
   ]),
-  task: new Set(['id', 'purpose', 'assurance', 'scopes', 'issuer', 'subject', 'secondsLeft']),
+  task: new Set(['id', 'purpose', 'assurance', 'scopes', 'issuer', 'subject', 'secondsLeft', 'touched']),
   resource: new Set(['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']),
 } as const;
 
@@ -50,6 +52,8 @@ export class QuestionKeys {
   readonly #readsNumbers: boolean;
   readonly #now: NumberPart;
   readonly #secondsLeft: NumberPart;
+  readonly #touched: ReturnType<typeof touchedKey>;
+  readonly #taskTouched: ReturnType<typeof touchedKey>;
   /** The facts that policies read. */
   readonly #facts: readonly (readonly [FactName, NumberPart])[];
 
@@ -66,6 +70,8 @@ export class QuestionKeys {
     this.#readsNumbers = fields.has('numbers') || named.has('Mesh::Numbers');
     this.#now = numberPart(fields.get('now'));
     this.#secondsLeft = numberPart(task.get('secondsLeft'));
+    this.#touched = touchedKey(fields.get('touched'), numberPart);
+    this.#taskTouched = touchedKey(task.get('touched'), numberPart);
     this.#facts = factNames
       .filter((name) => fields.has(name))
       .map((name) => [name, numberPart(fields.get(name))] as const);
@@ -93,7 +99,8 @@ export class QuestionKeys {
     let key = `${this.#number(question.hop)} ${question.role} ${question.credential} ${target.action} ${chain.length} `;
     for (const link of chain) key += `${this.#number(link)} `;
     key += this.#keyOf(target.resource);
-    key += task === null ? '-' : this.#taskKey(task, question.now);
+    key += task === null ? '-' : this.#taskKey(task, question.now) + this.#taskTouched(question.touched?.task ?? null);
+    key += this.#touched(question.touched?.chain ?? null);
     const reads = this.#context;
     if (reads.has('declared')) key += declared === null ? '-' : text(declared.id) + text(declared.purpose);
     if (reads.has('client')) key += text(question.client);
@@ -194,8 +201,10 @@ function isPlain(question: Question): boolean {
   if (task !== null && !isPlainTask(task, now)) return false;
   if (!arePlain(params) || !arePlain(labels) || !arePlain(headers) || !arePlain(numbers)) return false;
   for (const name of factNames) if (!isPlainFact(question[name])) return false;
-  return true;
+  return question.touched === null || (isPlainTouched(question.touched.chain) && isPlainTouched(question.touched.task));
 }
+
+const isPlainTouched = ({ apis }: Touched): boolean => apis === 'all' || (apis.size <= MAX_VALUES && areTexts(apis));
 
 function isPlainFact(value: Question[FactName]): boolean {
   if (value === null || typeof value === 'boolean') return true;

@@ -1,8 +1,9 @@
-import type { Refusal } from '../../base/outcome.ts';
+import { Refusal } from '../../base/outcome.ts';
 import type { Credential } from '../../identity/caller.ts';
 import type { Target, Workload } from '../../inventory/model.ts';
 import type { Chain, Declared, Task } from '../../task/model.ts';
 import { type FactValues, unknownFacts } from './facts.ts';
+import { NOTHING_TOUCHED, type TouchedFacts } from './touched.ts';
 
 export type Role = 'originator' | 'intermediary' | 'caller';
 
@@ -28,9 +29,11 @@ export interface Question extends FactValues {
   readonly headers: ReadonlyMap<string, string>;
   /** Those that the config declares as numbers. */
   readonly numbers: ReadonlyMap<string, number>;
+  /** What was opened before; null: it was not read, and whoever needs it has to ask again with it. */
+  readonly touched: TouchedFacts | null;
 }
 
-/** A question of a caller by its X.509-SVID, of which no optional fact is known; `now` is 0. */
+/** A question of a caller by its X.509-SVID that opened nothing before, of which no optional fact is known; `now` is 0. */
 export function bareQuestion(hop: Workload, target: Target): Question {
   return {
     now: 0,
@@ -45,6 +48,7 @@ export function bareQuestion(hop: Workload, target: Target): Question {
     query: null,
     headers: new Map(),
     numbers: new Map(),
+    touched: NOTHING_TOUCHED,
     ...unknownFacts,
   };
 }
@@ -73,3 +77,14 @@ export interface HopVerdict {
   /** Why Cedar could not be asked, when `result` is `error` and no policy is to blame. */
   readonly failure: Refusal | null;
 }
+
+/** The verdict about a question that was asked without what was opened before, where that decides: read it, and ask again. */
+export const TOUCHED_DECIDES: HopVerdict = Object.freeze({
+  result: 'error',
+  permits: [],
+  forbids: [],
+  errors: [],
+  shadow: [],
+  approvals: [],
+  failure: new Refusal('internal', 'what was opened before was not read'),
+});

@@ -6,8 +6,9 @@ import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider } from './decider.ts';
 import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
-import type { HopVerdict, Question, ShadowMatch } from './question.ts';
+import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
+import { type TouchedNeed, touchedNeed } from './touched.ts';
 import type { PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
@@ -35,6 +36,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   readonly policies: readonly PolicyFacts[];
   /** The control policies; null where there are none. */
   readonly control: ValidatedControl | null;
+  /** What policies can learn of what was opened before. */
+  readonly touched: TouchedNeed;
   readonly #parts: SnapshotParts<I>;
   readonly #enforced: Decider;
   /** Null when no policy is shadowed. */
@@ -63,6 +66,7 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     this.#effects = new Map(parts.validated.policies.map(({ id, effect }) => [id, effect]));
     const ids = [...Object.keys(enforced), ...Object.keys(shadowed)];
     const read = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
+    this.touched = touchedNeed(read);
     this.#keys = QuestionKeys.of(read, parts.validated.named);
     Object.freeze(this);
   }
@@ -95,7 +99,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
 
   /**
    * Cedar's answer for one hop. `allow` only when Cedar allowed and no policy failed to evaluate: Cedar skips a policy
-   * that fails, a forbid too, and would allow. Never throws.
+   * that fails, a forbid too, and would allow. `TOUCHED_DECIDES` where the question was asked without what was opened before, and
+   * the answer needs that. Never throws.
    */
   decide(question: Question): HopVerdict {
     const key = this.#keys?.of(question) ?? null;
@@ -110,11 +115,13 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   #judge(question: Question): { readonly verdict: HopVerdict; readonly lasting: boolean } {
     const call = this.#call(question);
     const answer = this.#enforced.ask(call);
+    if (answer.kind === 'unread') return NEEDS_TOUCHED;
     if (answer.kind !== 'answered') return { verdict: unjudged(answer), lasting: false };
     const { reasons, errors } = answer;
     const result = errors.length > 0 ? 'error' : answer.decision;
     const lifted = result === 'deny' ? this.#missingApprovals(question, reasons) : [];
     const shadow = this.#shadowed === null ? null : this.#shadowed.ask(call);
+    if (lifted === 'unread' || shadow?.kind === 'unread') return NEEDS_TOUCHED;
     const verdict = Object.freeze({
       result,
       permits: answer.decision === 'allow' ? reasons : [],
@@ -138,12 +145,13 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers. Null where
    * that could not be told.
    */
-  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] | null {
+  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] | 'unread' | null {
     const wanted = forbids.map((id) => this.#approvals.get(id));
     if (wanted.length === 0 || wanted.includes(undefined)) return [];
     const missing = [...new Set(wanted as string[])].toSorted();
     const approvals = new Set([...question.approvals, ...missing]);
     const lifted = this.#enforced.ask(this.#call({ ...question, approvals }));
+    if (lifted.kind === 'unread') return 'unread';
     if (!isSound(lifted)) return null;
     return lifted.decision === 'allow' ? missing : [];
   }
@@ -157,6 +165,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     ];
   }
 }
+
+const NEEDS_TOUCHED = { verdict: TOUCHED_DECIDES, lasting: true };
 
 const isSound = (answer: EngineAnswer): answer is Extract<EngineAnswer, { kind: 'answered' }> =>
   answer.kind === 'answered' && answer.errors.length === 0;

@@ -43,6 +43,8 @@ export interface StoreOptions {
   readonly maxEntries: number;
   /** How many counts and members of counts are kept at most, over all sidecars. */
   readonly maxCounts: number;
+  /** How many accounts on which something was opened are kept at most, over all sidecars. */
+  readonly maxAccounts: number;
   /** How old what is known of revocations may be before checks are refused, in milliseconds. */
   readonly maxStaleMs: number;
   /** What is kept for lists may take so many bytes. */

@@ -14,6 +14,8 @@ export interface Looked {
   readonly entries: number;
   /** Counts and their members, in the same way. */
   readonly counts: number;
+  /** Accounts on which something was opened, in the same way. */
+  readonly accounts: number;
 }
 
 /** What ADOPT gives: a history, or none where the clocks differ. */
@@ -29,9 +31,10 @@ const OTHER = new Fault('the store answered with something else than it was aske
 export async function look(link: Link, keys: readonly string[], timeoutMs: number): Promise<Looked | Fault> {
   const reply = await link.run(LOOK, keys, [], timeoutMs);
   if (reply instanceof Fault) return reply;
-  const [known, id, serverMs, entries, counts] = listOf(reply);
+  const [known, id, serverMs, entries, counts, accounts] = listOf(reply);
   if (typeof known !== 'string' || typeof id !== 'string' || !isCount(serverMs)) return OTHER;
-  return isCount(entries) && isCount(counts) ? { known, id, serverMs, entries, counts } : OTHER;
+  if (!isCount(entries) || !isCount(counts) || !isCount(accounts)) return OTHER;
+  return { known, id, serverMs, entries, counts, accounts };
 }
 
 /**

@@ -3,6 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
 import { type History, stateLoad } from '../model.ts';
 import { MAX_ORDERED_BYTES } from '../revocation-book.ts';
+import { touchedLoad } from '../touched/model.ts';
 import { judgeServer, readInfo, type ServerFacts } from './inspect.ts';
 import { Link, type Reply } from './link.ts';
 import { type Endpoint, MAX_SKEW_MS, type StoreOptions, textOf } from './options.ts';
@@ -32,7 +33,7 @@ interface KeeperParts {
   readonly options: StoreOptions;
   readonly clock: Clock;
   readonly onEvent: (event: StoreEvent) => void;
-  /** Of the history first, then of the counts of used proofs and of what is counted. */
+  /** Of the history first, then of the counts of used proofs, of what is counted, and of accounts. */
   readonly keys: readonly string[];
   /** Tries whether claims can be made in a session; a Fault when they cannot. */
   readonly probe: (session: Session) => Promise<Fault | null>;
@@ -62,6 +63,7 @@ export class SessionKeeper {
     skewMs: null,
     entries: null,
     counts: null,
+    accounts: null,
     waiting: 0,
     changes: 0,
     connects: 0,
@@ -197,8 +199,8 @@ export class SessionKeeper {
     const sentAt = clock.now();
     const looked = await look(link, keys, DEAD_MS);
     if (looked instanceof Fault) return looked.detail;
-    const { known, id, serverMs, entries, counts } = looked;
-    this.#answered(sentAt, serverMs, { entries, counts });
+    const { known, id, serverMs, entries, counts, accounts } = looked;
+    this.#answered(sentAt, serverMs, { entries, counts, accounts });
     if (this.#outOfStep(sentAt, serverMs)) {
       this.#session = null;
       this.#inDoubt = known;
@@ -246,6 +248,7 @@ export class SessionKeeper {
     const { errors, warnings } = judgeServer(
       facts,
       stateLoad(0, options.maxEntries + options.maxCounts).byteLimit +
+        touchedLoad(0, options.maxAccounts).byteLimit +
         options.activityBytes +
         options.taskBytes +
         MAX_ORDERED_BYTES,

@@ -22,6 +22,8 @@ export interface StoreStatus {
   readonly entries: number | null;
   /** Counts that are kept, and their members. */
   readonly counts: number | null;
+  /** Accounts on which something was opened. */
+  readonly accounts: number | null;
   /** Calls that wait for an answer. */
   readonly waiting: number;
   /** How often a history began since the first one. */

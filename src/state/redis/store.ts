@@ -12,12 +12,23 @@ import {
   stateLoad,
   type Use,
 } from '../model.ts';
+import { type Touch, type TouchedRecord, touchedLoad } from '../touched/model.ts';
 import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
-import { claimCall, giveBackCall, type NameKey, readClaim, SHARES, unclaimable, unclaimed } from './claims.ts';
+import {
+  claimCall,
+  giveBackCall,
+  type NameKey,
+  readClaim,
+  readTouched,
+  SHARES,
+  touchedCall,
+  unclaimable,
+  unclaimed,
+} from './claims.ts';
 import type { Link } from './link.ts';
 import type { StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
-import { CLAIM, GIVE_BACK } from './scripts.ts';
+import { CLAIM, GIVE_BACK, TOUCHED } from './scripts.ts';
 import { type Session, SessionKeeper } from './session.ts';
 import type { StoreEvent, StoreStatus } from './status.ts';
 
@@ -107,15 +118,30 @@ export class RedisState implements State {
     return this.#keeper.session?.link ?? null;
   }
 
-  claim(claims: readonly Claim[], use: Use): Soon<ClaimResult> {
+  get touchedLoad(): StateLoad | null {
+    const { accounts } = this.#keeper.status();
+    return accounts === null ? null : touchedLoad(accounts, this.#options.maxAccounts);
+  }
+
+  async touched(keys: readonly string[]): Promise<readonly TouchedRecord[] | Fault> {
     const { session } = this.#keeper;
-    if (session === null) return unclaimed(`the store is not reached: ${this.#keeper.status().fault ?? 'not yet'}`);
-    const unfit = unclaimable(claims);
+    if (session === null) return new Fault(this.#unreached());
+    const call = touchedCall(keys, session.history, this.#clock.now(), this.#name);
+    const reply = await session.link.run(TOUCHED, call.keys, call.args, this.#options.timeoutMs);
+    if (reply instanceof Fault) return reply;
+    const { records, moved } = readTouched(reply, keys.length);
+    if (moved) this.#keeper.lookSoon();
+    return records;
+  }
+
+  claim(claims: readonly Claim[], use: Use, _now?: number, touches: readonly Touch[] = []): Soon<ClaimResult> {
+    const { session } = this.#keeper;
+    if (session === null) return unclaimed(this.#unreached());
+    const unfit = unclaimable(claims, touches);
     if (unfit !== null) return unclaimed(unfit);
-    const judgedBy = claims[0]?.history.id;
-    if (claims.some(({ history }) => history.id !== judgedBy) || judgedBy !== session.history.id)
+    if ([...claims, ...touches].some(({ history }) => history.id !== session.history.id))
       return unclaimed('the store began a new history while this was decided');
-    return this.#claim(session, claims, use);
+    return this.#claim(session, claims, use, touches);
   }
 
   giveBack(claims: readonly Claim[], use: Use): void {
@@ -129,9 +155,13 @@ export class RedisState implements State {
     return this.#keeper.stop();
   }
 
-  async #claim(session: Session, claims: readonly Claim[], use: Use): Promise<ClaimResult> {
+  #unreached(): string {
+    return `the store is not reached: ${this.#keeper.status().fault ?? 'not yet'}`;
+  }
+
+  async #claim(session: Session, claims: readonly Claim[], use: Use, touches: readonly Touch[]): Promise<ClaimResult> {
     const { timeoutMs, replicas } = this.#options;
-    const reply = await this.#send(session, claims, use, timeoutMs);
+    const reply = await this.#send(session, claims, use, timeoutMs, touches);
     if (reply instanceof Fault) return unclaimed(reply.detail);
     const { result, moved } = readClaim(reply, claims);
     if (moved) this.#keeper.lookSoon();
@@ -140,8 +170,14 @@ export class RedisState implements State {
     return missing === null ? result : unclaimed(missing);
   }
 
-  #send({ link, history }: Session, claims: readonly Claim[], use: Use, timeoutMs: number) {
-    const call = claimCall(claims, use, history, this.#clock.now(), this.#options, this.#name);
+  #send(
+    { link, history }: Session,
+    claims: readonly Claim[],
+    use: Use,
+    timeoutMs: number,
+    touches: readonly Touch[] = [],
+  ) {
+    const call = claimCall(claims, use, history, this.#clock.now(), this.#options, this.#name, touches);
     return link.run(CLAIM, call.keys, call.args, timeoutMs);
   }
 

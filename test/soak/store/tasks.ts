@@ -185,7 +185,7 @@ export class TaskLoad {
       const counted = budgetsOf(source, { backing: [{ issuer, id } as Task] }, target, now);
       const given = counted instanceof Refusal ? counted : await redeem(state, counted, use, now);
       if (given instanceof Refusal) return { outcome: given.reason as Outcome, giveBack: null };
-      return { outcome: 'permitted', giveBack: given };
+      return { outcome: 'permitted', giveBack: given === 'grown' ? null : given };
     };
     const decided = await decide();
     this.slowestMs = Math.max(this.slowestMs, performance.now() - began);

@@ -18,6 +18,7 @@ import { TokenVerifier } from '../../../src/token/verifier.ts';
 import { received, requestOptions } from '../check-request.ts';
 import { idOf } from '../inventory.ts';
 import { task } from '../policy.ts';
+import { untouching } from '../untouching.ts';
 import { hostNames, PARTNER, purposes, workloadIds } from './estates.ts';
 import type { Random } from './random.ts';
 
@@ -197,6 +198,7 @@ function stagesFor(ask: Ask): Stages {
     },
     recall,
     budgets: () => [],
+    touched: untouching(),
     redeem: async () => () => {},
   };
 }

@@ -1,0 +1,92 @@
+import { Refusal } from '../base/outcome.ts';
+import { after, type Soon } from '../base/soon.ts';
+import type { CheckInput } from '../http/input.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Permit } from '../policy/decide/permit.ts';
+import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
+import type { Snapshot } from '../policy/decide/snapshot.ts';
+import { NOTHING_TOUCHED } from '../policy/decide/touched.ts';
+import type { GiveBack } from '../state/redemption.ts';
+import type { CheckContext } from './decision.ts';
+import { conclude, judge } from './judge.ts';
+import { useOf } from './redeem.ts';
+import type { Stages } from './stages.ts';
+import type { ReadTouched } from './touched.ts';
+import type { Findings, Trail } from './trail.ts';
+
+/** How often a request is judged again, because more was opened on one of its accounts meanwhile. */
+const MAX_ATTEMPTS = 4;
+
+/** A request of which everything was found that policies judge it by. */
+export interface Judgeable extends Pick<Findings, 'target' | 'caller' | 'taskContext' | 'facts'> {
+  readonly input: CheckInput;
+  readonly snapshot: Snapshot<Inventory>;
+  readonly context: CheckContext;
+  readonly nowMs: number;
+}
+
+/** A permit that stands: all that it lives by is used up, and what it opens is recorded. */
+export interface Settled {
+  readonly permit: Permit;
+  readonly giveBack: GiveBack;
+}
+
+/**
+ * Asks policies, and uses up what a permit lives by. What was opened before is read only where it decides; where more was opened
+ * until the permit is to stand, the request is judged again. Refusals: those of policies, budgets and `redeem`, `overloaded`,
+ * and `state_unavailable` where it grew again and again.
+ */
+export function settle(request: Judgeable, stages: Stages, trail: Trail): Soon<Settled | Refusal> {
+  const { snapshot } = request;
+  switch (snapshot.touched.read) {
+    case 'never':
+    case 'lazily':
+      return attempt(request, stages, trail, null, 1);
+    case 'always':
+      return attemptWithTouched(request, stages, trail, 1);
+  }
+}
+
+function attemptWithTouched(request: Judgeable, stages: Stages, trail: Trail, number: number): Soon<Settled | Refusal> {
+  if (number > MAX_ATTEMPTS) return new Refusal('state_unavailable', 'more and more was opened while this was judged');
+  const { taskContext, snapshot, nowMs } = request;
+  return after(stages.touched.read(taskContext, snapshot.inventory, nowMs), (read) => {
+    const touched = trail.keep('touched', read);
+    return touched instanceof Refusal ? touched : attempt(request, stages, trail, touched, number);
+  });
+}
+
+function attempt(
+  request: Judgeable,
+  stages: Stages,
+  trail: Trail,
+  touched: ReadTouched | null,
+  number: number,
+): Soon<Settled | Refusal> {
+  const { input, snapshot, target, caller, taskContext, facts, context, nowMs } = request;
+  const unread = snapshot.touched.read === 'never' ? NOTHING_TOUCHED : null;
+  const hops = judge(snapshot, input, target, caller, taskContext, facts, touched?.facts ?? unread, nowMs);
+  if (touched === null && hops.some(({ verdict }) => verdict === TOUCHED_DECIDES)) {
+    trail.lap('policy');
+    return attemptWithTouched(request, stages, trail, number);
+  }
+  const verdict = conclude(hops, target, taskContext, stages.enforcement);
+  trail.keep('hops', hops);
+  if (verdict instanceof Refusal) return verdict;
+
+  if (context.gaveUp()) return new Refusal('overloaded', 'Envoy gave up before it was decided');
+  const counted = stages.budgets(taskContext, target, nowMs);
+  if (counted instanceof Refusal) return counted;
+  const touching = stages.touched.touching(taskContext, target, snapshot.inventory, snapshot.touched, touched, nowMs);
+  if (touching instanceof Refusal) return touching;
+  const { redemptions } = taskContext;
+  const use = useOf(input, caller, snapshot.revision, context);
+  const used = counted.length === 0 ? redemptions : [...redemptions, ...counted];
+  return after(stages.redeem(used, use, nowMs, touching), (giveBack) => {
+    trail.lap('commit');
+    if (giveBack instanceof Refusal) return giveBack;
+    return giveBack === 'grown'
+      ? attemptWithTouched(request, stages, trail, number + 1)
+      : { permit: verdict, giveBack };
+  });
+}
