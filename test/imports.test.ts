@@ -16,6 +16,7 @@ const order = [
   'trust',
   'inventory/table',
   'inventory',
+  'state/bounded',
   'state',
   'state/tasks',
   'state/file',

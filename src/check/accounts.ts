@@ -3,7 +3,7 @@ import { MAX_TASK_DEPTH, type TaskLookup } from '../state/tasks/registry.ts';
 import type { Task, TaskContext } from '../task/model.ts';
 
 /** On whose account it counts what a request opens. Times are milliseconds since the epoch. */
-export interface Account {
+export interface TouchedAccount {
   readonly of: 'workload' | 'task';
   /** Tells it from all others. */
   readonly name: string;
@@ -20,8 +20,8 @@ export interface Account {
 export function accountsOf(
   { chain, backing }: Pick<TaskContext, 'chain' | 'backing'>,
   tasks: TaskLookup | null,
-): Account[] {
-  const accounts = new Map<string, Account>();
+): TouchedAccount[] {
+  const accounts = new Map<string, TouchedAccount>();
   for (const { id } of chain) accounts.set(id.text, { of: 'workload', name: id.text, begunAtMs: null, endsAtMs: null });
   for (const task of backing) {
     const root = rootOf(task, tasks);
@@ -31,9 +31,10 @@ export function accountsOf(
 }
 
 /** The key of an account in a state. */
-export const keyOfAccount = ({ of, name }: Account): string => hash('sha256', JSON.stringify([of, name]), 'base64url');
+export const keyOfAccount = ({ of, name }: Pick<TouchedAccount, 'of' | 'name'>): string =>
+  hash('sha256', JSON.stringify([of, name]), 'base64url');
 
-function rootOf(task: Task, tasks: TaskLookup | null): Account {
+function rootOf(task: Task, tasks: TaskLookup | null): TouchedAccount {
   let root = tasks === null || tasks.size === 0 ? null : tasks.find(task.issuer, task.id);
   if (tasks === null || root === null) return taskAccount(task, null, null);
   for (let above = 0; root.parent !== null && above < MAX_TASK_DEPTH; above++) {
@@ -49,4 +50,4 @@ const taskAccount = (
   { issuer, id }: Pick<Task, 'issuer' | 'id'>,
   begunAtMs: number | null,
   endsAtMs: number | null,
-): Account => ({ of: 'task', name: JSON.stringify([issuer, id]), begunAtMs, endsAtMs });
+): TouchedAccount => ({ of: 'task', name: JSON.stringify([issuer, id]), begunAtMs, endsAtMs });

@@ -2,6 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
 import type { CheckInput } from '../http/input.ts';
 import { recordedFacts } from '../policy/decide/facts.ts';
+import { recordedTouched } from '../policy/decide/recorded-touched.ts';
 import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
 
@@ -27,7 +28,7 @@ export function toRecord(
 ) {
   const { outcome, trail } = decided;
   const { verified, snapshot } = trail;
-  const { target, caller, taskContext, facts, hops } = trail.found;
+  const { target, caller, taskContext, facts, touched, hops } = trail.found;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'mutations' in decided ? decided.outcome.observed : null;
   const task = taskContext?.task ?? null;
@@ -95,6 +96,7 @@ export function toRecord(
       declared: taskContext?.declared ?? null,
       secondsLeft: task === null ? null : Math.floor(task.expiresAt - time / 1000),
       ...recordedFacts(facts),
+      touched: touched === undefined ? null : recordedTouched(touched.facts),
       headers: Object.fromEntries(facts?.headers ?? []),
       numbers: Object.fromEntries(facts?.numbers ?? []),
     },

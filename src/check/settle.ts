@@ -5,7 +5,6 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Permit } from '../policy/decide/permit.ts';
 import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import { NOTHING_TOUCHED } from '../policy/decide/touched.ts';
 import type { GiveBack } from '../state/redemption.ts';
 import type { CheckContext } from './decision.ts';
 import { conclude, judge } from './judge.ts';
@@ -36,16 +35,8 @@ export interface Settled {
  * until the permit is to stand, the request is judged again. Refusals: those of policies, budgets and `redeem`, `overloaded`,
  * and `state_unavailable` where it grew again and again.
  */
-export function settle(request: Judgeable, stages: Stages, trail: Trail): Soon<Settled | Refusal> {
-  const { snapshot } = request;
-  switch (snapshot.touched.read) {
-    case 'never':
-    case 'lazily':
-      return attempt(request, stages, trail, null, 1);
-    case 'always':
-      return attemptWithTouched(request, stages, trail, 1);
-  }
-}
+export const settle = (request: Judgeable, stages: Stages, trail: Trail): Soon<Settled | Refusal> =>
+  attempt(request, stages, trail, null, 1);
 
 function attemptWithTouched(request: Judgeable, stages: Stages, trail: Trail, number: number): Soon<Settled | Refusal> {
   if (number > MAX_ATTEMPTS) return new Refusal('state_unavailable', 'more and more was opened while this was judged');
@@ -64,8 +55,7 @@ function attempt(
   number: number,
 ): Soon<Settled | Refusal> {
   const { input, snapshot, target, caller, taskContext, facts, context, nowMs } = request;
-  const unread = snapshot.touched.read === 'never' ? NOTHING_TOUCHED : null;
-  const hops = judge(snapshot, input, target, caller, taskContext, facts, touched?.facts ?? unread, nowMs);
+  const hops = judge(snapshot, input, target, caller, taskContext, facts, touched?.facts ?? null, nowMs);
   if (touched === null && hops.some(({ verdict }) => verdict === TOUCHED_DECIDES)) {
     trail.lap('policy');
     return attemptWithTouched(request, stages, trail, number);

@@ -5,9 +5,6 @@ import { after, type Soon } from '../base/soon.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { TouchedFacts, TouchedNeed } from '../policy/decide/touched.ts';
-import type { History, State } from '../state/model.ts';
-import { type Touching, UNTOUCHING } from '../state/redemption.ts';
-import type { TaskLookup } from '../state/tasks/registry.ts';
 import {
   apiDigest,
   EVERYTHING,
@@ -16,9 +13,12 @@ import {
   type Touched,
   type TouchedRecord,
   together,
-} from '../state/touched/model.ts';
+} from '../state/bounded/touched.ts';
+import type { History, State } from '../state/model.ts';
+import { type Touching, UNTOUCHING } from '../state/redemption.ts';
+import type { TaskLookup } from '../state/tasks/registry.ts';
 import type { TaskContext } from '../task/model.ts';
-import { type Account, accountsOf, keyOfAccount } from './accounts.ts';
+import { accountsOf, keyOfAccount, type TouchedAccount } from './accounts.ts';
 
 /** Where it is remembered what was opened, and how long. */
 export interface TouchedSource {
@@ -128,7 +128,12 @@ export class TouchedAccounts {
   }
 
   /** Whether something was opened on the account of which nobody knows any more. */
-  #isUnknown({ of, begunAtMs }: Account, { backing }: TaskContext, { sinceMs }: History, nowMs: number): boolean {
+  #isUnknown(
+    { of, begunAtMs }: TouchedAccount,
+    { backing }: TaskContext,
+    { sinceMs }: History,
+    nowMs: number,
+  ): boolean {
     const { windowMs, nothingBeforeMs } = this.#source;
     if (nothingBeforeMs !== null && sinceMs <= nothingBeforeMs) return false;
     if (begunAtMs !== null) return begunAtMs < sinceMs;
@@ -137,7 +142,7 @@ export class TouchedAccounts {
   }
 
   /** A registered task is remembered to its end, all else for a window from now, and a task while its token is good. */
-  #timesOf({ of, endsAtMs }: Account, { backing }: TaskContext, nowMs: number) {
+  #timesOf({ of, endsAtMs }: TouchedAccount, { backing }: TaskContext, nowMs: number) {
     if (endsAtMs !== null) return { neededUntilMs: Math.ceil(endsAtMs), untilMs: Math.ceil(endsAtMs) };
     const { windowMs } = this.#source;
     const tokens = of === 'task' ? Math.max(...backing.map(({ expiresAt }) => expiresAt * 1000)) : 0;
@@ -146,7 +151,7 @@ export class TouchedAccounts {
   }
 
   #isRecorded(
-    { name }: Account,
+    { name }: TouchedAccount,
     { id }: History,
     { neededUntilMs }: Pick<Touch, 'neededUntilMs'>,
     sensitivity: number,
@@ -173,7 +178,7 @@ export class TouchedAccounts {
     }
   }
 
-  #accounts(task: TaskContext, nowMs: number): readonly Account[] | Refusal {
+  #accounts(task: TaskContext, nowMs: number): readonly TouchedAccount[] | Refusal {
     const tasks = task.backing.length === 0 ? null : this.#source.tasks(nowMs);
     return tasks instanceof Fault ? new Refusal('state_unavailable', tasks.detail) : accountsOf(task, tasks);
   }

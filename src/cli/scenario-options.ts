@@ -20,6 +20,9 @@ export const STATED_OPTIONS = {
   approval: { type: 'string', multiple: true },
   risk: { type: 'string' },
   signal: { type: 'string', multiple: true },
+  touched: { type: 'string' },
+  'touched-api': { type: 'string', multiple: true },
+  'task-touched': { type: 'string' },
   at: { type: 'string' },
 } as const;
 
@@ -44,6 +47,7 @@ export const STATED_USAGE = `  --through ID …     the earlier hops of the chai
   --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …
   --declared PURPOSE the purpose of a declared task, without proof
   --header NAME=VALUE …, --client ADDRESS, --credential-age SECONDS, --approval NAME …, --risk 0..100, --signal NAME …
+  --touched SENSITIVITY, --touched-api HOST/NAME …, --task-touched SENSITIVITY  what was opened before; default nothing
   --at TIME          when, as 2026-11-25T10:00:00Z; default: now
 `;
 
@@ -55,8 +59,9 @@ export function statedBy(
   now: number,
 ): Scenario | string {
   const { task, declared } = values;
-  if (task === undefined && (values.assurance !== undefined || values.scope !== undefined)) {
-    return '--assurance and --scope describe a --task';
+  const { assurance, scope, 'task-touched': taskTouched, touched, 'touched-api': touchedApis } = values;
+  if (task === undefined && [assurance, scope, taskTouched].some((value) => value !== undefined)) {
+    return '--assurance, --scope and --task-touched describe a --task';
   }
   const stated = headersBy(values.header, headers);
   if (typeof stated === 'string') return stated;
@@ -65,7 +70,16 @@ export function statedBy(
     through: values.through,
     credential: values.credential,
     task:
-      task === undefined ? undefined : { purpose: task, assurance: numeral(values.assurance), scopes: values.scope },
+      task === undefined
+        ? undefined
+        : {
+            purpose: task,
+            assurance: numeral(assurance),
+            scopes: scope,
+            touched: taskTouched === undefined ? undefined : { sensitivity: taskTouched },
+          },
+    touched:
+      touched === undefined && touchedApis === undefined ? undefined : { sensitivity: touched, apis: touchedApis },
     declared: declared === undefined ? undefined : { id: 'declared', purpose: declared },
     headers: stated,
     client: values.client,
@@ -105,6 +119,8 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   scopes: 'scope',
   'task.assurance': 'assurance',
   'task.scopes': 'scope',
+  'task.touched': 'task-touched',
+  'touched.apis': 'touched-api',
 };
 
 /** The number that a text writes in plain digits; any other text stays one, which the schema refuses. */

@@ -38,7 +38,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
     ...withoutAudience(config, inventory),
     ...sharedAudience(config, inventory),
     ...endlessGuardrails(config, nowMs),
-    ...(aheadOfStart(config.state.touched.nothingBeforeMs, nowMs)
+    ...(aheadOfStart(config.state.touched.nothingBefore, nowMs)
       ? [
           'state.touched.nothingBefore lies more than an hour ahead, so it is as good as left out; write when nothing was opened',
         ]

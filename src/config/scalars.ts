@@ -53,7 +53,7 @@ export const duration = (least = '1ms', most = '366d') =>
   amount('duration', MILLISECONDS, 'ms, s, m, h or d, such as 10m', least, most);
 
 /** An instant such as `2026-11-30T12:00:00Z`; the value is in milliseconds since the epoch. */
-export const instant = () =>
+export const utcInstant = () =>
   leaf('instant in UTC', (value) => {
     const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value) ? Date.parse(value) : Number.NaN;
     return Number.isNaN(ms) ? new Fault('is not an instant; write it in UTC, such as 2026-11-30T12:00:00Z') : ms;

@@ -20,7 +20,7 @@ test('without a section the state is the memory of the process', () => {
   assert.ok(isConfig(config));
   const activity = { denials: 10_000, allows: 1000, oneAllowIn: 100, workloads: 10_000 };
   const tasks = { perWorkload: 1000, all: 100_000 };
-  const touched = { windowMs: 86_400_000, accounts: 32_768, nothingBeforeMs: null };
+  const touched = { window: 86_400_000, accounts: 32_768, nothingBefore: null };
   assert.deepEqual(config.state, {
     store: 'memory',
     activity,

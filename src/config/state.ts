@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
-import { MAX_ACCOUNTS } from '../state/touched/model.ts';
+import { MAX_ACCOUNTS } from '../state/bounded/touched.ts';
 import { contradiction } from './contradiction.ts';
 import { leaf } from './leaf.ts';
 import * as s from './scalars.ts';
@@ -152,31 +152,21 @@ const tasks = () =>
     });
 
 const touched = () =>
-  s
-    .section({
-      window: s
-        .duration('1m', '7d')
-        .prefault('24h')
-        .describe(
-          'How long it counts, at least, what a workload opened; a registered task has it counted until its end',
-        ),
-      accounts: s
-        .count(100, 1_000_000)
-        .prefault(MAX_ACCOUNTS)
-        .describe(
-          'Workloads and tasks of which it is remembered, 4 KiB each at most; beyond, checks are refused (`state_unavailable`)',
-        ),
-      nothingBefore: s
-        .optional(s.instant())
-        .describe(
-          'Nothing that was opened before this instant counts, also where it is not known: for a first start, and after the loss of a store that was looked into. No more than an hour ahead of the start',
-        ),
-    })
-    .transform(({ window, accounts, nothingBefore }) => ({
-      windowMs: window,
-      accounts,
-      nothingBeforeMs: nothingBefore,
-    }));
+  s.section({
+    window: s
+      .duration('1m', '7d')
+      .prefault('24h')
+      .describe('How long what a workload opened counts, at least; of a registered task it counts until its end'),
+    accounts: s
+      .count(100, 1_000_000)
+      .prefault(MAX_ACCOUNTS)
+      .describe('Workloads and tasks of which it is remembered, 4 KiB each at most; beyond, what opens is refused'),
+    nothingBefore: s
+      .optional(s.utcInstant())
+      .describe(
+        'Nothing that was opened before this instant counts, also where it is not known: for a first start, and after the loss of a store that was looked into. No more than an hour ahead of the start',
+      ),
+  });
 
 /** The section `state`: what outlives a request. */
 export const state = (folder: string) =>

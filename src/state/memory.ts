@@ -1,5 +1,8 @@
 import { Fault } from '../base/fault.ts';
-import { Entries } from './entries.ts';
+import { Entries } from './bounded/entries.ts';
+import type { StateLoad } from './bounded/load.ts';
+import { MAX_ACCOUNTS, misfitOf, type Touch, type TouchedRecord } from './bounded/touched.ts';
+import { TouchedTable } from './bounded/touched-table.ts';
 import {
   type Claim,
   type ClaimResult,
@@ -10,11 +13,8 @@ import {
   markOf,
   misfit,
   type State,
-  type StateLoad,
   type Use,
 } from './model.ts';
-import { MAX_ACCOUNTS, misfitOf, type Touch, type TouchedRecord } from './touched/model.ts';
-import { TouchedTable } from './touched/touched-table.ts';
 
 const SECOND = 1000;
 /** Counts end with their task, which may live for days. */

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Fault } from '../base/fault.ts';
 import type { Soon } from '../base/soon.ts';
-import type { Touch, TouchedRecord } from './touched/model.ts';
+import type { StateLoad } from './bounded/load.ts';
+import type { Touch, TouchedRecord } from './bounded/touched.ts';
 
 /**
  * A time over which a store forgot nothing: from `sinceMs` (milliseconds since the epoch) on it knows every use. A store that
@@ -61,28 +62,6 @@ export type ClaimResult =
 
 /** The most counts, and members of counts, that a state keeps at once. */
 export const MAX_COUNTS = 131_072;
-
-/** How many entries are remembered and how many may be, and the bytes that they count as. */
-export interface StateLoad {
-  readonly entries: number;
-  readonly limit: number;
-  readonly bytes: number;
-  readonly byteLimit: number;
-}
-
-/** What one entry may take, with its share in the tables: measured, and rounded up. */
-const ENTRY_BYTES = 512;
-
-/** The load of so many entries, of which so many may be there. */
-export const stateLoad = (entries: number, limit: number): StateLoad => ({
-  entries,
-  limit,
-  bytes: entries * ENTRY_BYTES,
-  byteLimit: limit * ENTRY_BYTES,
-});
-
-/** The most that a caller may take beside so many entries of others: half of what they leave. Nobody fills the state alone. */
-export const shareOf = (limit: number, others: number): number => Math.ceil((limit - others) / 2);
 
 /** What outlives a request and is used up. Never throws and never rejects. */
 export interface State {

@@ -1,7 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import { after, type Soon } from '../base/soon.ts';
+import type { Touch } from './bounded/touched.ts';
 import type { Claim, ClaimResult, State, Use } from './model.ts';
-import type { Touch } from './touched/model.ts';
 
 /** A claim together with the answer to whoever comes too late. */
 export interface Redemption extends Claim {

@@ -14,6 +14,7 @@ import { authorizationCall, type NamedEntities } from '../policy/decide/cedar-re
 import type { Question } from '../policy/decide/question.ts';
 import { questionsFor } from '../policy/load/scenario.ts';
 import { formatProblem } from '../source/problem.ts';
+import { together } from '../state/bounded/touched.ts';
 import { readAudited } from './audited.ts';
 
 const inventory = loadInventory(differentialEstate, 'inventory.yaml', { ownTrustDomains: new Set(['prod.example']) });
@@ -66,6 +67,7 @@ function lineOf(question: Question): string {
           caller: { workload: question.hop, credential: question.credential, thumbprint: null, proxy: null },
           taskContext: { task, declared, chain },
           facts: question,
+          touched: { facts: question.touched },
           hops: chain.map((workload) => ({ workload, role: 'caller', verdict })),
         },
       },
@@ -84,6 +86,7 @@ const ofCallers = questions(inventory).map((question): Question => {
     credential: 'x509-svid',
     // The inventory tells it from the client's address, and lists no networks here.
     inNetworks: null,
+    touched: { ...question.touched!, chain: together([question.touched!.chain, question.touched!.task]) },
     ...(question.chain.length > 1 ? { risk: null, signals: new Set<string>() } : {}),
   };
 });

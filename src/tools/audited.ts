@@ -3,6 +3,7 @@ import { jsonOf } from '../base/json.ts';
 import { holdsDigest, holdsTokenDigest } from '../base/redact.ts';
 import { credentials } from '../identity/caller.ts';
 import { recordedShape, restated } from '../policy/decide/facts.ts';
+import { recordedTouchedShape } from '../policy/decide/recorded-touched.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { Scenario } from '../policy/load/scenario.ts';
 import type { EarlyRefusal } from './reopened.ts';
@@ -42,6 +43,7 @@ const lineSchema = z.looseObject({
       headers: z.record(text, text),
       numbers: z.record(text, z.int()),
       ...recordedShape,
+      touched: recordedTouchedShape,
     })
     .nullish(),
   request: z.looseObject({ method: text.nullable(), host: text.nullable(), path: text.nullable() }).optional(),
@@ -114,6 +116,7 @@ export function readAudited(line: string, { headers, readsQuery }: ReadByPolicie
   }
   const verdict = verdictOf(hops, reason, policy);
   if (verdict === null) return unjudged('before policy', reason, told);
+  const { task: openedInTask, ...opened } = facts.touched ?? {};
   const declared = new Map(headers.map((header) => [header.name, header.type]));
   return {
     decision,
@@ -133,12 +136,14 @@ export function readAudited(line: string, { headers, readsQuery }: ReadByPolicie
       client: facts.client ?? undefined,
       at: time,
       ...restated(facts),
+      ...(facts.touched === null ? { unread: true } : { touched: opened }),
       task: task
         ? {
             ...task,
             assurance: task.assurance ?? 1,
             subject: task.subject ?? undefined,
             secondsLeft: facts.secondsLeft ?? 0,
+            touched: openedInTask,
           }
         : null,
     },

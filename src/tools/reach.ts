@@ -110,15 +110,17 @@ const orderOf = ({ api, named, effect, when }: Reached): string => `${api} ${nam
 
 /** Paths of the context that the facts leave open. */
 function unstated(stated: Scenario): readonly string[] {
-  const { client, credential, declared, task, through } = stated;
+  const { client, credential, declared, task, through, touched } = stated;
   // Whoever states some approvals leaves it open whether others are there.
   const open = ['query', 'headers', 'numbers', 'approvals', 'now', ...unstatedFacts(stated)];
   if (client === undefined) open.push('client', 'inNetworks');
+  if (touched === undefined) open.push('touched');
   if (declared === undefined) open.push('declared');
   if (credential === undefined) open.push('credential');
   if (through === undefined) open.push('chain');
   if (task === null) return open;
   if (task === undefined) return [...open, 'task'];
   open.push('task.id', 'task.issuer', 'task.subject', 'task.secondsLeft');
+  if (task.touched === undefined) open.push('task.touched');
   return task.scopes === undefined ? [...open, 'task.scopes'] : open;
 }

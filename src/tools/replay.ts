@@ -1,6 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import type { HopVerdict } from '../policy/decide/question.ts';
+import { type HopVerdict, TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import { runCase } from '../policy/load/cases.ts';
@@ -113,10 +113,15 @@ export class Replayer {
       if (audited.why === 'unreadable') this.#counted.unreadable ??= { line: this.#lines, reason: audited.reason };
       return;
     }
-    this.#counted.judged++;
     const same = audited.revision === this.#snapshot.revision;
+    const judged = this.#judge(audited);
+    if (judged === null) {
+      this.#counted.left['not exact']++;
+      return;
+    }
+    const { verdict: now, action, what } = judged;
+    this.#counted.judged++;
     if (same) this.#counted.sameRevision++;
-    const { verdict: now, action, what } = this.#judge(audited);
     const { result, reason } = audited.verdict;
     if (result === now.result && (reason === now.reason || reason === null)) return;
     if (same) this.#counted.inexact++;
@@ -140,7 +145,8 @@ export class Replayer {
       this.#opened.add(`${reason} ${detail}`, { reason, detail, count: 0, decision: decision ?? '' });
   }
 
-  #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } {
+  /** Null where it depends on what was opened before, which the line does not tell: it did not decide then. */
+  #judge({ stated }: Audited): { readonly verdict: Verdict; readonly action: string; readonly what: string } | null {
     const { inventory, headers } = this.#snapshot;
     const questions = questionsFor(stated, inventory, headers);
     const line = typeof stated.request === 'object' ? stated.request : null;
@@ -153,6 +159,7 @@ export class Replayer {
       verdicts.push(verdict);
       return verdict;
     });
+    if (verdicts.includes(TOUCHED_DECIDES)) return null;
     for (const { policy, would } of shadowFindings(verdicts)) {
       this.#shadow.add(`${policy} ${would}`, { policy, would, count: 0 });
     }

@@ -4,7 +4,7 @@ import type { Workload } from '../../src/inventory/model.ts';
 import { newInstance } from '../../src/policy/decide/engine.ts';
 import type { Question } from '../../src/policy/decide/question.ts';
 import { factsThatOpenByAbsence } from '../../src/policy/lint/presence.ts';
-import type { Touched } from '../../src/state/touched/model.ts';
+import type { Touched } from '../../src/state/bounded/touched.ts';
 import type { Chain } from '../../src/task/model.ts';
 import { target, task, workload } from './policy.ts';
 

@@ -1,7 +1,7 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import { type Cedar, newInstance } from '../../src/policy/decide/engine.ts';
 import type { Question } from '../../src/policy/decide/question.ts';
-import type { Touched } from '../../src/state/touched/model.ts';
+import type { Touched } from '../../src/state/bounded/touched.ts';
 
 type Uid = { type: string; id: string };
 type Call = Parameters<Cedar['isAuthorized']>[0];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fault } from '../../src/base/fault.ts';
+import { apiDigest, MAX_TOUCHED_APIS, type Touch, type TouchedRecord } from '../../src/state/bounded/touched.ts';
 import type { ClaimResult } from '../../src/state/model.ts';
-import { apiDigest, MAX_TOUCHED_APIS, type Touch, type TouchedRecord } from '../../src/state/touched/model.ts';
 import { Claims, type StateSuite, type Stores } from './state-suite.ts';
 
 const HOUR = 3_600_000;

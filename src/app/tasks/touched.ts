@@ -11,8 +11,8 @@ export function touchedAccounts(
   { current }: Pick<RegistryPart, 'current'>,
   startedAtMs: number,
 ): TouchedAccounts {
-  const { windowMs, nothingBeforeMs } = touched;
+  const { window: windowMs, nothingBefore } = touched;
   // An instant that lies far ahead would let every later loss pass: it is reported, and is as good as none.
-  const believed = aheadOfStart(nothingBeforeMs, startedAtMs) ? null : nothingBeforeMs;
+  const believed = aheadOfStart(nothingBefore, startedAtMs) ? null : nothingBefore;
   return new TouchedAccounts({ state, tasks: current, windowMs, nothingBeforeMs: believed });
 }

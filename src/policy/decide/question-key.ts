@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Workload } from '../../inventory/model.ts';
 import { pathPrefixes } from '../../inventory/prefixes.ts';
-import type { Touched } from '../../state/touched/model.ts';
+import type { Touched } from '../../state/bounded/touched.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import { type FactName, facts } from './facts.ts';
 import type { Footprint, Need } from './need.ts';

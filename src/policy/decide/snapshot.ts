@@ -8,7 +8,7 @@ import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
 import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
-import { type TouchedNeed, touchedNeed } from './touched.ts';
+import { NOTHING_TOUCHED, type TouchedNeed, touchedNeed } from './touched.ts';
 import type { PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
@@ -112,7 +112,11 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   }
 
   /** `lasting`: Cedar answered whatever it was asked, and no policy failed to evaluate. */
-  #judge(question: Question): { readonly verdict: HopVerdict; readonly lasting: boolean } {
+  #judge(asked: Question): { readonly verdict: HopVerdict; readonly lasting: boolean } {
+    const unread = asked.touched === null;
+    if (unread && this.touched.read === 'always') return NEEDS_TOUCHED;
+    // Nobody can tell: any value will do.
+    const question = unread && this.touched.read === 'never' ? { ...asked, touched: NOTHING_TOUCHED } : asked;
     const call = this.#call(question);
     const answer = this.#enforced.ask(call);
     if (answer.kind === 'unread') return NEEDS_TOUCHED;

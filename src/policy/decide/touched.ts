@@ -1,6 +1,5 @@
-import { type Touched, UNTOUCHED } from '../../state/touched/model.ts';
+import { type Touched, UNTOUCHED } from '../../state/bounded/touched.ts';
 import type { CedarValue, EntityUid } from './call.ts';
-import type { NamedEntities } from './cedar-request.ts';
 import { type Footprint, keyOf, type Need } from './need.ts';
 
 /** What was opened before a request, with apis by name. */
@@ -46,10 +45,14 @@ export const isUnread = (context: { readonly [name: string]: CedarValue }): bool
  * The value of `touched`. Of somebody who may have opened everything, every api that a policy names is in it, those of this request,
  * and one that has no name, so that the set is not empty.
  */
-export function touchedRecord(touched: Touched | null, own: readonly string[], named: NamedEntities): CedarValue {
+export function touchedRecord(
+  touched: Touched | null,
+  own: readonly string[],
+  named: ReadonlyMap<string, ReadonlySet<string>>,
+): CedarValue {
   if (touched === null) return UNREAD;
   const apis = touched.apis === 'all' ? new Set(['*', ...own, ...(named.get('Mesh::Api') ?? [])]) : touched.apis;
-  return { sensitivity: touched.sensitivity, apis: [...apis].map((id) => ({ __entity: apiUid(id) })) };
+  return { sensitivity: touched.sensitivity, apis: [...apis].sort().map((id) => ({ __entity: apiUid(id) })) };
 }
 
 const apiUid = (id: string): EntityUid => ({ type: 'Mesh::Api', id });

@@ -6,14 +6,27 @@ import { credentials } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Workload } from '../../inventory/model.ts';
 import { inNetworks } from '../../inventory/networks.ts';
+import { sensitivities } from '../../inventory/schema.ts';
+import { type Touched, together } from '../../state/bounded/touched.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
 import { unmapped } from '../decide/cedar-request.ts';
 import { factsOf, factsOfEarlierHop, statedShape } from '../decide/facts.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
+import type { TouchedFacts } from '../decide/touched.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 
 const text = z.string().min(1);
 const ids = z.array(text);
+
+/** What was opened before, as a person writes it. */
+const touched = z.strictObject({
+  sensitivity: z.enum(sensitivities).optional().describe('Default: public.'),
+  apis: z
+    .union([ids, z.literal('all')])
+    .optional()
+    .describe('Names of apis as `host/name`, or `all`; default none.'),
+});
+type StatedTouched = z.output<typeof touched>;
 
 /** The facts of one request as a person writes them: of a policy test, or of a question on the command line. */
 export const scenarioSchema = z.strictObject({
@@ -34,6 +47,7 @@ export const scenarioSchema = z.strictObject({
       issuer: text.optional(),
       subject: text.optional(),
       secondsLeft: z.int().min(1).optional().describe('Default: 300.'),
+      touched: touched.optional().describe('What was opened in it before; default nothing.'),
     })
     .nullable()
     .optional()
@@ -50,6 +64,9 @@ export const scenarioSchema = z.strictObject({
   upgrade: z.boolean().optional().describe('The request asks for a WebSocket or another tunnel.'),
   grpc: z.boolean().optional(),
   at: z.iso.datetime().optional().describe('When; default 2026-11-25T10:00:00Z.'),
+  touched: touched
+    .optional()
+    .describe('What the workloads of the chain opened before, beside what was opened in the task; default nothing.'),
   ...statedShape,
 });
 
@@ -64,6 +81,8 @@ export interface RequestLine {
 /** The facts of one request. What is left out is not known, or has the default that the schema tells. */
 export type Scenario = Omit<z.output<typeof scenarioSchema>, 'request'> & {
   readonly request?: string | RequestLine | undefined;
+  /** Nobody knows what was opened before. */
+  readonly unread?: true | undefined;
 };
 
 /** When a request is judged that states no time. */
@@ -101,6 +120,7 @@ export function questionsFor(
   if (new Set(chain.map(({ id }) => id.text)).size < chain.length) {
     return new Refusal('chain_cycle', 'a workload stands in the chain twice');
   }
+  const touchedBefore = stated.unread ? null : touchedOf(stated);
   const client = stated.client === undefined ? null : unmapped(stated.client);
   return chain.map((hop, index) => {
     const isCaller = index === chain.length - 1;
@@ -116,6 +136,7 @@ export function questionsFor(
       client,
       query,
       ...headers,
+      touched: touchedBefore,
       // What is known of the caller's own connection is known of the caller alone.
       ...(isCaller ? facts : factsOfEarlierHop(facts)),
     };
@@ -126,12 +147,17 @@ export function questionsFor(
  * What a person misspelt among the approvals and signals, in words for them; null when all are known. Policies name none
  * but those of the inventory, so another would stand there for nothing. An audit line may tell of some that are gone.
  */
-export function misspelt({ approvals, signals }: Scenario, { known }: Inventory): string | null {
+export function misspelt({ approvals, signals, touched, task }: Scenario, { known }: Inventory): string | null {
   const fault = (kind: string, list: ReadonlySet<string>, names: readonly string[] = []): string | null => {
     const unknown = names.find((name) => !list.has(name));
     return unknown === undefined ? null : `no ${kind} is called '${unknown}'; list it in the inventory, or correct it`;
   };
-  return fault('approval', known.approvals, approvals) ?? fault('signal', known.signals, signals);
+  const opened = [touched?.apis, task?.touched?.apis].flatMap((apis) => (apis === 'all' ? [] : (apis ?? [])));
+  return (
+    fault('approval', known.approvals, approvals) ??
+    fault('signal', known.signals, signals) ??
+    fault('api', known.apis, opened)
+  );
 }
 
 /**
@@ -178,6 +204,15 @@ function taskOf({ task: stated }: Scenario, inventory: Inventory, now: number): 
     token: 'sha256:',
     jti: null,
   };
+}
+
+function touchedOf({ touched: byChain, task }: Scenario): TouchedFacts {
+  const read = ({ sensitivity = 'public', apis = [] }: StatedTouched = {}): Touched => ({
+    sensitivity: sensitivities.indexOf(sensitivity),
+    apis: apis === 'all' ? apis : new Set(apis),
+  });
+  const byTask = read(task?.touched);
+  return { chain: together([read(byChain), byTask]), task: byTask };
 }
 
 function headersOf(

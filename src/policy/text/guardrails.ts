@@ -6,6 +6,7 @@ export const RELEASE_GUARDRAILS: readonly string[] = [
   'agents-write-only-in-a-task',
   'bearers-stay-below-confidential',
   'chains-stay-in-the-trust-domain',
+  'confidential-data-stays-inside',
   'external-one-step-higher',
   'legacy-calls-from-its-networks',
   'legacy-credentials-are-rotated',

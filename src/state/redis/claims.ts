@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { Fault } from '../../base/fault.ts';
+import { misfitOf, type Touch, type TouchedRecord } from '../bounded/touched.ts';
 import { type Claim, type ClaimResult, checkOf, type History, markOf, misfit, type Use } from '../model.ts';
-import { misfitOf, type Touch, type TouchedRecord } from '../touched/model.ts';
 import type { Reply } from './link.ts';
 import { MAX_SKEW_MS, type StoreOptions } from './options.ts';
 

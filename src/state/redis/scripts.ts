@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { MAX_TOUCHED_APIS } from '../touched/model.ts';
+import { MAX_TOUCHED_APIS } from '../bounded/touched.ts';
 
 /** A script of the server: it runs whole or not at all, and nothing runs beside it. */
 export interface Script {

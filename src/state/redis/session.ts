@@ -1,9 +1,10 @@
 import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
-import { type History, stateLoad } from '../model.ts';
+import { stateLoad } from '../bounded/load.ts';
+import { touchedLoad } from '../bounded/touched.ts';
+import type { History } from '../model.ts';
 import { MAX_ORDERED_BYTES } from '../revocation-book.ts';
-import { touchedLoad } from '../touched/model.ts';
 import { judgeServer, readInfo, type ServerFacts } from './inspect.ts';
 import { Link, type Reply } from './link.ts';
 import { type Endpoint, MAX_SKEW_MS, type StoreOptions, textOf } from './options.ts';

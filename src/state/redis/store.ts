@@ -2,17 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Soon } from '../../base/soon.ts';
+import { type StateLoad, stateLoad } from '../bounded/load.ts';
+import { type Touch, type TouchedRecord, touchedLoad } from '../bounded/touched.ts';
 import type { LiftKeys } from '../lift-keys.ts';
-import {
-  type Claim,
-  type ClaimResult,
-  type History,
-  type State,
-  type StateLoad,
-  stateLoad,
-  type Use,
-} from '../model.ts';
-import { type Touch, type TouchedRecord, touchedLoad } from '../touched/model.ts';
+import type { Claim, ClaimResult, History, State, Use } from '../model.ts';
 import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
 import {
   claimCall,

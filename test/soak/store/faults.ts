@@ -41,6 +41,7 @@ const common = (redis: Redis, more: Partial<StoreOptions> = {}): StoreOptions =>
     timeoutMs: TIMEOUT_MS,
     maxEntries: 100_000,
     maxCounts: 100_000,
+    maxAccounts: 100_000,
     ...more,
   });
 

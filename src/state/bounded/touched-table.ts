@@ -1,6 +1,6 @@
-import { Entries } from '../entries.ts';
-import type { StateLoad } from '../model.ts';
-import { MAX_TOUCHED_APIS, type Touch, type TouchedRecord, touchedLoad } from './model.ts';
+import { Entries } from './entries.ts';
+import type { StateLoad } from './load.ts';
+import { MAX_TOUCHED_APIS, type Touch, type TouchedRecord, touchedLoad } from './touched.ts';
 
 /** Accounts live for hours: they are dropped up to so much later than they end. */
 const SLOT_MS = 600_000;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { History, StateLoad } from '../model.ts';
+import type { StateLoad } from './load.ts';
 
 /** What was opened on an account. The names of apis, or of what stands for them; `all`: nobody knows of any that it was not. */
 export interface Touched {
@@ -22,7 +22,7 @@ export interface Touch {
   /** The account, as a digest. */
   readonly key: string;
   /** In which what was read holds, and what is recorded. */
-  readonly history: History;
+  readonly history: { readonly id: string };
   /** What is remembered until then at least is not written again; what is written is remembered until `untilMs`. */
   readonly neededUntilMs: number;
   readonly untilMs: number;

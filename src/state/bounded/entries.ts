@@ -1,4 +1,4 @@
-import { type StateLoad, shareOf, stateLoad } from './model.ts';
+import { type StateLoad, shareOf, stateLoad } from './load.ts';
 
 interface Entry {
   readonly owner: string;
