@@ -4,8 +4,9 @@ import type { AuthorizationCall } from '../policy/decide/call.ts';
 import { authorizationCall } from '../policy/decide/cedar-request.ts';
 import type { Cedar, Engine, PolicyJson } from '../policy/decide/engine.ts';
 import { refusalOf } from '../policy/decide/permit.ts';
-import type { HopVerdict, Question } from '../policy/decide/question.ts';
+import { type HopVerdict, type Question, TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
+import { NOTHING_TOUCHED } from '../policy/decide/touched.ts';
 import { conjuncts } from '../policy/lint/ast.ts';
 import { type AskOptions, askCalls, type Said } from './ask.ts';
 import type { Expression } from './bound.ts';
@@ -91,9 +92,12 @@ export function explainRequest(
   asking: Omit<AskOptions, 'purposes'> & { readonly cedar: Cedar },
   all: boolean,
 ): Explanation | string {
-  const accounts = explain(policies, questions, { ...asking, purposes: snapshot.inventory });
-  if (typeof accounts === 'string') return accounts;
   const verdicts = questions.map((question) => snapshot.decide(question));
+  if (verdicts.includes(TOUCHED_DECIDES)) return 'it depends on what was opened before, which the line does not tell';
+  // Where that decides nothing, any value will do.
+  const answered = questions.map((question) => ({ ...question, touched: question.touched ?? NOTHING_TOUCHED }));
+  const accounts = explain(policies, answered, { ...asking, purposes: snapshot.inventory });
+  if (typeof accounts === 'string') return accounts;
   const hops = questions.map((question, index): ExplainedHop => {
     const accountsOf = accounts[index] ?? [];
     const said = accountsOf.filter((account) => all || isTelling(account));
