@@ -37,7 +37,7 @@ suite('policy explain', () => {
     const { policies } = estateCopy();
     const { stdout } = await policyCli('explain', policies, '--caller', ERP, '--request', INVOICE, '--all', '--json');
     const { result, reason, hops } = JSON.parse(stdout);
-    assert.deepEqual([result, reason, hops.length, hops[0].policies.length], ['deny', 'policy_forbidden', 1, 29]);
+    assert.deepEqual([result, reason, hops.length, hops[0].policies.length], ['deny', 'policy_forbidden', 1, 30]);
     const of = (id: string) => hops[0].policies.find((one: { id: string }) => one.id === id);
     assert.deepEqual([of('ledger-keeps-payments').result, of('ledger-keeps-payments').scope], ['scope', 'principal']);
     assert.deepEqual([of('erp-reads-exports').result, of('erp-reads-exports').scope], ['scope', 'resource']);

@@ -7,7 +7,7 @@ import { noRedis, Redis } from '../support/redis.ts';
 import type { Mutation } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { type Answer, type MeshConfig, World } from '../support/world.ts';
-import { agentByDpop, agentByWimse, ledgerReads } from '../support/world-asks.ts';
+import { agentByDpop, agentByWimse, ledgerReads, readerByToken } from '../support/world-asks.ts';
 
 const skip = noRedis;
 
@@ -69,17 +69,19 @@ test('a proof that one sidecar accepted is refused by the other; Envoy’s retry
   }
 });
 
-test('without the store a proof is refused in time, and what claims nothing is permitted; both stay ready', {
+test('without the store a proof is refused in time, and what opens what it opened before is permitted; both stay ready', {
   skip,
 }, async (t) => {
   const { redis, worlds } = await fleet(t);
   const [world] = worlds;
+  assert.equal((await world.send(ledgerReads()(world))).reason, 'permitted');
   await redis.kill();
   await until('the loss', async () => (/^authz_store_up 0$/m.test(await world.status('/metrics')) ? true : null));
   const refused = await world.send(agentByDpop()(world));
   assert.equal(refused.reason, 'state_unavailable');
   assert.equal(refused.wire.denied?.http, 503);
   assert.equal((await world.send(ledgerReads()(world))).reason, 'permitted');
+  assert.equal((await world.send(readerByToken()(world))).reason, 'state_unavailable');
   assert.match(await world.status('/readyz'), /"ready": ?true/);
   const { state } = JSON.parse(await world.status('/status')) as { state: { store: string; fault: string } };
   assert.equal(state.store, 'redis');
