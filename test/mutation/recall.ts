@@ -14,7 +14,7 @@ const sources = globSync(
   [
     'src/state/file/*.ts',
     'src/state/{revocation,revocations,revocation-entry,revocation-names,redemption}.ts',
-    'src/check/{revoked,recall,redeem,budgets}.ts',
+    'src/check/{revoked,recall,redeem,budgets,accounts,touched,settle}.ts',
   ],
   { cwd: root },
 ).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
@@ -22,7 +22,7 @@ const quick = globSync(
   [
     'src/state/file/*.test.ts',
     'src/state/{revocation-names,process-book,memory}.test.ts',
-    'src/check/{recall,redeem,revoked,budgets}.test.ts',
+    'src/check/{recall,redeem,revoked,budgets,touched}.test.ts',
   ],
   { cwd: root },
 );
@@ -34,6 +34,17 @@ const slow = [
 
 const conditions: readonly Condition[] = [
   ['check/budgets.ts', 'registeredAtMs < history.sinceMs', 'false'],
+  ['check/accounts.ts', '[issuer, id])', '[id])'],
+  ['check/accounts.ts', 'for (const { id } of chain)', 'for (const { id } of chain.slice(-1))'],
+  ['check/accounts.ts', '    root = parent;\n', '    break;\n'],
+  ['check/touched.ts', 'if (begunAtMs !== null) return begunAtMs < sinceMs', 'if (begunAtMs !== null) return false'],
+  ['check/touched.ts', 'if (nowMs < sinceMs + windowMs) return true;', ''],
+  ['check/touched.ts', 'nothingBeforeMs !== null && sinceMs <= nothingBeforeMs', 'nothingBeforeMs !== null'],
+  ['check/touched.ts', 'known.history !== id || ', ''],
+  ['check/touched.ts', ' || known.untilMs < neededUntilMs', ''],
+  ['check/touched.ts', 'known.sensitivity >= sensitivity && ', ''],
+  ['check/touched.ts', 'need.apis ? record.version : null', 'null'],
+  ['check/settle.ts', 'number > MAX_ATTEMPTS', 'number > 100'],
   ['check/budgets.ts', "...(effect === 'write' ? of('writes', null) : []),", "...of('writes', null),"],
   ['check/budgets.ts', "...(effect === 'write' ? of('writes', null) : []),", ''],
   ['check/budgets.ts', "...of('calls', null),", ''],

@@ -176,7 +176,12 @@ export const patches: readonly Patch[] = [
     'if (replayed !== undefined) return',
     'if (false) return',
   ),
-  patch('once: what is permitted is claimed', 'src/check/check.ts', 'stages.redeem(used, use, nowMs)', 'null'),
+  patch(
+    'once: what is permitted is claimed',
+    'src/check/settle.ts',
+    'stages.redeem(used, use, nowMs, touching)',
+    'null',
+  ),
   // Through whom, and what.
   patch(
     'chain: every hop is judged',

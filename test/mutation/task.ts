@@ -7,7 +7,7 @@ import { root, runMutation } from './run.ts';
  * after another is deleted, and one condition after another is weakened; the tests must notice.
  */
 
-const sources = globSync(['src/{task,state}/*.ts', 'src/http/target-uri.ts'], { cwd: root }).filter(
+const sources = globSync(['src/{task,state,state/bounded}/*.ts', 'src/http/target-uri.ts'], { cwd: root }).filter(
   (file) => !file.endsWith('.test.ts'),
 );
 const tests = globSync(['src/{task,state}/*.test.ts', 'src/http/target-uri.test.ts'], { cwd: root });
@@ -82,7 +82,16 @@ const conditions: readonly Condition[] = [
   ['state/memory.ts', ' || !counts.every((each) => this.#isKnown(each))', ''],
   ['state/memory.ts', '    if (member === null) return (counted?.uses ?? 0) >= limit;\n', ''],
   ['state/memory.ts', 'counted === undefined && (this', '(this'],
-  ['state/memory.ts', ' ?? this.#counted.fault(use.caller, more.length)', ''],
+  ['state/memory.ts', '      this.#counted.fault(use.caller, more.length) ??\n', ''],
+  ['state/memory.ts', '(touches.length === 0 ? null : this.#touched.fault(touches, use.caller, now))', 'null'],
+  ['state/memory.ts', ' ?? misfitOf(touches)', ''],
+  ['touched-table.ts', 'if (untilMs > nowMs) live.add(api)', 'live.add(api)'],
+  ['touched-table.ts', 'if (untilMs > nowMs) highest', 'highest'],
+  ['touched-table.ts', "allUntilMs > nowMs ? 'all' : live", 'live'],
+  ['touched-table.ts', ' > sensitivity || (version !== null && version !== account.version)', ' > sensitivity'],
+  ['touched-table.ts', 'sensitivityOf(account, nowMs) > sensitivity || ', ''],
+  ['touched-table.ts', 'sensitivity > 0 && !this.#entries.has(key)', '!this.#entries.has(key)'],
+  ['touched-table.ts', 'if (known <= nowMs) account.version', 'account.version'],
   ['state/memory.ts', ' || --counted.uses > 0', ' || --counted.uses < 0'],
   [
     'state/model.ts',

@@ -70,6 +70,10 @@ end
 return {'known', known, now}
 `);
 
+/** Whoever judged by another history than that of the data is told so. */
+const SAME_HISTORY = `if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
+`;
+
 /** What is claimed: KEYS and ARGV after the first ones, but for the last keys of accounts; three of ARGV for each key. */
 const asked = (keys: number, args: number, accounts: string) => `
 local wanted = #KEYS - ${keys} - ${accounts}
@@ -151,8 +155,7 @@ local function touched(n, part)
   if part == 0 then return KEYS[7 + wanted + n] end
   return ARGV[10 + 3 * wanted + 6 * (n - 1) + part]
 end
-if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
-if math.abs(now - ARGV[4]) > tonumber(ARGV[5]) then return {'skew', now} end
+${SAME_HISTORY}if math.abs(now - ARGV[4]) > tonumber(ARGV[5]) then return {'skew', now} end
 local once, same, first, values = {}, 0, nil, {}
 for n = 1, wanted do
   if not counts(n) then
@@ -239,8 +242,7 @@ return {'fresh', unpack(untils)}
  * above. KEYS: history, accounts. ARGV: history, the caller's ms, max skew ms.
  */
 export const TOUCHED = script(`${PREAMBLE}${ACCOUNT}
-if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
-if math.abs(now - ARGV[2]) > tonumber(ARGV[3]) then return {'skew', now} end
+${SAME_HISTORY}if math.abs(now - ARGV[2]) > tonumber(ARGV[3]) then return {'skew', now} end
 local found = {'touched'}
 for n = 2, #KEYS do
   local record = {sensitivity(KEYS[n]), string.sub(redis.call('HGET', KEYS[n], 'version') or '-', 1, 32)}
