@@ -36,18 +36,20 @@ export class ApprovalTable implements GrantLookup {
   /** Takes one, in the place of what was there by its digest. */
   set(request: ApprovalRequest): void {
     const { digest } = request.order;
-    const before = this.#byDigest.get(digest);
-    if (before !== undefined) this.#byId.delete(before.id);
+    this.remove(digest);
     this.#byDigest.set(digest, request);
     this.#byId.set(request.id, request);
   }
 
+  remove(digest: string): void {
+    const before = this.#byDigest.get(digest);
+    if (before === undefined) return;
+    this.#byDigest.delete(digest);
+    this.#byId.delete(before.id);
+  }
+
   /** Forgets what nobody has to remember after `nowMs`. */
   dropOver(nowMs: number): void {
-    for (const [digest, request] of this.#byDigest) {
-      if (keptUntil(request) > nowMs) continue;
-      this.#byDigest.delete(digest);
-      this.#byId.delete(request.id);
-    }
+    for (const [digest, request] of this.#byDigest) if (keptUntil(request) <= nowMs) this.remove(digest);
   }
 }

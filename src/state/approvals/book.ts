@@ -120,6 +120,9 @@ export const MAX_PENDING = 50;
 export const MAX_APPROVALS = 1000;
 /** So long a person can answer. */
 export const ASK_MS = 30 * 60_000;
+/** So long a grant can be good for. */
+export const MAX_USE_MS = 8 * 60 * 60_000;
+export const MAX_USES = 20;
 /** So long what was refused or withdrawn is not asked again. */
 export const REST_MS = 10 * 60_000;
 /** So long it is shown what became of a request. */

@@ -58,7 +58,7 @@ function crowded(table: ApprovalTable, caller: string, replaces: boolean, nowMs:
 }
 
 /** A request that is asked for now. */
-export const asked = (id: string, order: ApprovalRequest['order'], nowMs: number): ApprovalRequest => ({
+export const requestAskedFor = (id: string, order: ApprovalRequest['order'], nowMs: number): ApprovalRequest => ({
   id,
   order,
   askedAtMs: nowMs,

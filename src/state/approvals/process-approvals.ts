@@ -9,11 +9,11 @@ import type {
   DecideResult,
   GrantOrder,
 } from './book.ts';
-import { asked, closed, consented, judgeAsk } from './decisions.ts';
+import { closed, consented, judgeAsk, requestAskedFor } from './decisions.ts';
 import { type ApprovalOrder, isTrueToDigest } from './order.ts';
 
 /** How a request is named: by 128 random bits. */
-const newApprovalId = (): string => randomBytes(16).toString('base64url');
+export const newApprovalId = (): string => randomBytes(16).toString('base64url');
 
 /** The approvals of one process, which are lost with it. When it is full, nothing is asked. */
 export class ProcessApprovals implements ApprovalBook {
@@ -24,7 +24,7 @@ export class ProcessApprovals implements ApprovalBook {
     this.#table.dropOver(nowMs);
     const judged = judgeAsk(this.#table, order, nowMs, spent);
     if (judged.result !== 'new') return judged;
-    const request = asked(newApprovalId(), order, nowMs);
+    const request = requestAskedFor(newApprovalId(), order, nowMs);
     this.#table.set(request);
     return { result: 'pending', id: request.id, expiresAtMs: request.askUntilMs };
   }

@@ -12,13 +12,14 @@ import {
   stateLoad,
   type Use,
 } from '../model.ts';
-import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
+import { type BookEvent, RedisBook } from './book.ts';
 import { claimCall, giveBackCall, type NameKey, readClaim, SHARES, unclaimable, unclaimed } from './claims.ts';
 import type { Link } from './link.ts';
 import type { StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { CLAIM, GIVE_BACK } from './scripts.ts';
 import { type Session, SessionKeeper } from './session.ts';
+import type { FollowedStore } from './shared-records.ts';
 import type { StoreEvent, StoreStatus } from './status.ts';
 
 /** How long the server may take for the first claim on a connection, in milliseconds. */
@@ -69,9 +70,7 @@ export class RedisState implements State {
   }
 
   /** What follows other records of the same store. */
-  get followed(): Pick<RedisBookParts, 'options' | 'clock' | 'primary' | 'onUnknownHistory'> & {
-    readonly sinceMs: () => number;
-  } {
+  get followed(): FollowedStore & { readonly sinceMs: () => number } {
     return {
       options: this.#options,
       clock: this.#clock,
