@@ -15,6 +15,7 @@ import { identify } from '../identity/identify.ts';
 import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
+import { approvalReports, startApprovals } from './approvals/approvals.ts';
 import { identityEvents, secretsEvent, storeEvents, tokenKeysEvent, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
@@ -125,6 +126,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
+  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
@@ -140,7 +142,20 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, tasks, revocations, registry, telemetry];
+  const parts = [
+    policy,
+    trust,
+    checkTls,
+    identity,
+    stored,
+    activity,
+    ...own,
+    tasks,
+    revocations,
+    registry,
+    approvals,
+    telemetry,
+  ];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -188,6 +203,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     book: revocations.book,
     activity: activity.activity,
     tasks: registry,
+    approvals: approvals.book,
     policy: policy.holder,
     registrations,
     tokenKeys,
@@ -247,6 +263,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(() => metrics.gauges(registry.gauges(clock())));
+  metrics.beforeScrape(() => metrics.gauges(approvals.gauges(clock())));
   const more = { state, store, revocations, audit, inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
   measureAtScrape(metrics, measured, config, clock);

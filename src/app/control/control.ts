@@ -23,6 +23,7 @@ import type { AuditBody } from '../../observe/record.ts';
 import { controlPolicies } from '../../policy/control/decide.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { Activity } from '../../state/activity/model.ts';
+import type { ApprovalBook } from '../../state/approvals/book.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
 import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
@@ -44,6 +45,8 @@ export interface ControlStands {
   readonly book: RevocationBook;
   readonly activity: Activity;
   readonly tasks: Omit<ControlTasks, 'issuers'>;
+  /** Null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   readonly policy: SnapshotHolder;
   readonly registrations: RegistrationSource;
   /** Null without `tokenService`. */
@@ -187,12 +190,13 @@ function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, Ta
 const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
 
 function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlParts {
-  const { policy, revocable, state, book, activity, tasks, tokenKeys: keys, metrics } = stands;
+  const { policy, revocable, state, book, activity, tasks, approvals, tokenKeys: keys, metrics } = stands;
   const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {
     tokenService: tokenServiceOf(config, keys === null ? null : { ...stands, registry: tasks.registry, keys, issued }),
     tasks: { ...tasks, issuers: issuerRules(config.task.issuers) },
     book,
+    approvals,
     activity,
     apart,
     known: revocable,

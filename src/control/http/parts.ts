@@ -5,6 +5,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { ControlPolicies } from '../../policy/control/decide.ts';
 import type { Scenario } from '../../policy/load/scenario.ts';
 import type { Activity } from '../../state/activity/model.ts';
+import type { ApprovalBook } from '../../state/approvals/book.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
 import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
@@ -43,6 +44,8 @@ export interface ControlParts {
   /** Inventory and control policies of one snapshot; null while none could be loaded. */
   readonly snapshot: () => { readonly inventory: Inventory; readonly policies: ControlPolicies } | null;
   readonly book: RevocationBook;
+  /** Null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   readonly activity: Activity;
   readonly apart: Apart;
   readonly tasks: ControlTasks;

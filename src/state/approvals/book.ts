@@ -116,8 +116,9 @@ export interface ApprovalBook extends GrantLookup {
 /** How many requests wait for a person at one time: of each caller, and in all. */
 export const MAX_PENDING_OF_CALLER = 5;
 export const MAX_PENDING = 50;
-/** Requests that are remembered, decided and expired ones among them. */
+/** Requests that are remembered, decided and expired ones among them, and what they may take in a store. */
 export const MAX_APPROVALS = 1000;
+export const MAX_APPROVAL_BYTES = 16 * 2 ** 20;
 /** So long a person can answer. */
 export const ASK_MS = 30 * 60_000;
 /** So long a grant can be good for. */

@@ -1,6 +1,7 @@
 import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
+import { MAX_APPROVAL_BYTES } from '../approvals/book.ts';
 import { type History, stateLoad } from '../model.ts';
 import { MAX_ORDERED_BYTES } from '../revocation-book.ts';
 import { judgeServer, readInfo, type ServerFacts } from './inspect.ts';
@@ -248,7 +249,8 @@ export class SessionKeeper {
       stateLoad(0, options.maxEntries + options.maxCounts).byteLimit +
         options.activityBytes +
         options.taskBytes +
-        MAX_ORDERED_BYTES,
+        MAX_ORDERED_BYTES +
+        MAX_APPROVAL_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

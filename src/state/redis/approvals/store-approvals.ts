@@ -15,6 +15,7 @@ import {
   type CloseOrder,
   type DecideResult,
   type GrantOrder,
+  MAX_APPROVAL_BYTES,
   MAX_APPROVALS,
   MAX_PENDING,
   MAX_PENDING_OF_CALLER,
@@ -31,9 +32,7 @@ import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-r
 import { type Unwritten, unavailable } from '../writer.ts';
 import { APPROVAL_KEYS, APPROVAL_LOG, ASK, DECIDE } from './scripts.ts';
 
-/** All requests together, in the store. */
-const MAX_BYTES = 16 * 2 ** 20;
-const BOUNDS = [String(MAX_APPROVALS), String(MAX_BYTES)] as const;
+const BOUNDS = [String(MAX_APPROVALS), String(MAX_APPROVAL_BYTES)] as const;
 /** The longest request: a person could not read more. */
 const MAX_REQUEST_BYTES = 32 * 1024;
 /** Checks that ask at one time, at each sidecar. */
@@ -98,11 +97,18 @@ export class RedisApprovals implements ApprovalBook {
     return { head: this.#shared.feed.head, unreadable: this.#mirror.unreadable };
   }
 
-  /** None while it is not known whether one was withdrawn. */
+  /** Why nobody knows which are granted at `nowMs`; null: it is known. */
+  unknown(nowMs: number): string | null {
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unread;
+    const staleMs = this.#shared.feed.stalenessMs(nowMs)!;
+    if (staleMs <= this.#parts.options.maxStaleMs) return null;
+    return `the approvals of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
+  }
+
+  /** None while nobody knows whether one was withdrawn. */
   grantsOf(digest: string, nowMs: number): readonly ApprovalGrant[] {
-    const staleMs = this.#shared.feed.stalenessMs(nowMs);
-    if (staleMs === null || staleMs > this.#parts.options.maxStaleMs) return [];
-    return this.#mirror.table.grantsOf(digest, nowMs);
+    return this.unknown(nowMs) === null ? this.#mirror.table.grantsOf(digest, nowMs) : [];
   }
 
   all(): Iterable<ApprovalRequest> {
@@ -239,7 +245,10 @@ const UNSIGNED: DecideResult = {
 /** What the store answered instead of taking an order. */
 function refusedBy(word: string | undefined): Unwritten {
   if (word === 'full')
-    return { result: 'full', detail: `the store holds ${MAX_APPROVALS} requests, or ${MAX_BYTES} bytes of them` };
+    return {
+      result: 'full',
+      detail: `the store holds ${MAX_APPROVALS} requests, or ${MAX_APPROVAL_BYTES} bytes of them`,
+    };
   if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
   if (word === 'history') return unavailable('the store began a new history; order it again');
   return unavailable('the store answered with something else');
