@@ -2,7 +2,19 @@ import type { SpiffeId } from '../../base/spiffe-id.ts';
 import type { Person } from '../../identity/person.ts';
 
 /** What a caller of the control API asks to do, as actions of cedar/control.cedarschema. */
-export const controlActions = ['view', 'explain', 'revoke', 'lift', 'start', 'handOn', 'extend', 'end'] as const;
+export const controlActions = [
+  'view',
+  'explain',
+  'revoke',
+  'lift',
+  'start',
+  'handOn',
+  'extend',
+  'end',
+  'grant',
+  'refuse',
+  'withdraw',
+] as const;
 export type ControlAction = (typeof controlActions)[number];
 
 /** How a workload proved who it is: by a certificate on this connection, or by a token that works for whoever holds it. */
@@ -24,6 +36,7 @@ export type ControlResource =
   | { readonly kind: 'path'; readonly id: SpiffeId }
   | { readonly kind: 'workload'; readonly id: SpiffeId }
   | ControlTask
+  | ControlApproval
   | {
       readonly kind: 'credential';
       readonly of: 'token' | 'key' | 'certificate' | 'subject';
@@ -40,6 +53,21 @@ export interface ControlTask {
   readonly registered: TaskFacts | null;
 }
 
+/** One name of those that a denied call asked an approval for, and the request that would pass. */
+export interface ControlApproval {
+  readonly kind: 'approval';
+  /** Of the approval request. */
+  readonly id: string;
+  readonly name: string;
+  readonly caller: SpiffeId;
+  readonly action: string;
+  readonly host: string;
+  readonly method: string;
+  readonly path: string;
+  readonly sensitivity: string | null;
+  readonly task: ControlTask | null;
+}
+
 /** What is registered of a task. A field that is null is not known. */
 export interface TaskFacts {
   /** A team. */
@@ -53,7 +81,14 @@ export interface TaskFacts {
 }
 
 /** What is known of an order beside its subject. Times are milliseconds since the epoch. */
-export type ControlOrder = RevokeOrder | StartOrder | HandOnOrder;
+export type ControlOrder = RevokeOrder | StartOrder | HandOnOrder | GrantTerms;
+
+/** What a person would let pass, until then. */
+interface GrantTerms {
+  readonly action: 'grant';
+  readonly uses: number;
+  readonly untilMs: number;
+}
 
 interface RevokeOrder {
   readonly action: 'revoke';
@@ -87,7 +122,7 @@ interface HandOnOrder extends TaskTerms {
 /** What policies judge. */
 export interface ControlContext {
   readonly nowMs: number;
-  /** That of `revoke`, `start` or `handOn`; null for the other actions. */
+  /** That of `revoke`, `start`, `handOn` or `grant`; null for the other actions. */
   readonly order: ControlOrder | null;
 }
 
