@@ -118,11 +118,11 @@ function setProblems({ settings, schemas }: Sources, set: ParsedSet, control: Pa
   ];
 }
 
-/** Approvals that a policy of the estate asks for, and that no control policy lets anybody grant: then it always denies. */
+/** Approvals that a policy of the estate asks for, and that none of its control policies lets anybody grant: then it always denies. */
 function ungrantable(policies: readonly ParsedPolicy[], control: ParsedSet | null): Problem[] {
   return policies.flatMap((policy) => {
     const approval = policy.guardrail ? null : (policy.json.annotations?.approval ?? null);
-    if (approval === null || control?.parsed.some((one) => mayLetGrant(one, approval))) return [];
+    if (approval === null || control === null || control.parsed.some((one) => mayLetGrant(one, approval))) return [];
     const message = `no policy in control/ lets a person grant '${approval}'; permit Control::Action::"grant" on it there`;
     return [problemAtString(policy, approval, message)];
   });
