@@ -12,6 +12,7 @@ import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
+import type { ApprovalBook } from '../state/approvals/book.ts';
 import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
@@ -49,6 +50,8 @@ export interface App {
   readonly statusPort: number | null;
   /** The tasks that began. */
   readonly tasks: TaskRegistry;
+  /** The approvals that were asked for; null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   /** Looks at policies and inventory again now, and opens audit files anew that were moved away. */
   reload(): Promise<void>;
   /** Stops taking checks, answers those in flight, writes what waits, and closes everything. */
@@ -276,6 +279,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     ...addresses,
     statusPort: status?.port ?? null,
     tasks: registry.registry,
+    approvals: approvals.book,
     reload: async () => {
       audit.reopen();
       await policy.holder.refresh();

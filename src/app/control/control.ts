@@ -44,7 +44,7 @@ export interface ControlStands {
   readonly revocations: RevocationSource;
   readonly book: RevocationBook;
   readonly activity: Activity;
-  readonly tasks: Omit<ControlTasks, 'issuers'>;
+  readonly tasks: Omit<ControlTasks, 'issuers' | 'subjectIssuers'>;
   /** Null where nothing could be granted. */
   readonly approvals: ApprovalBook | null;
   readonly policy: SnapshotHolder;
@@ -187,6 +187,19 @@ function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, Ta
   return rules;
 }
 
+/** Whose people the subjects of tasks are. Where several entries have one name, all of them must say the same. */
+function subjectIssuersOf(issuers: Config['task']['issuers']): ReadonlyMap<string, string> {
+  const found = new Map<string, Set<string | null>>();
+  for (const issuer of issuers) {
+    const names = issuer.kind === 'jwt-svid' ? issuer.trustDomains.map((name) => `spiffe://${name}`) : [issuer.issuer];
+    for (const name of names) found.set(name, (found.get(name) ?? new Set()).add(issuer.subjectIssuer));
+  }
+  const known = [...found].flatMap(([name, [one, ...others]]) =>
+    one != null && others.length === 0 ? [[name, one]] : [],
+  );
+  return new Map(known as [string, string][]);
+}
+
 const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
 
 function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlParts {
@@ -194,7 +207,11 @@ function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlPa
   const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {
     tokenService: tokenServiceOf(config, keys === null ? null : { ...stands, registry: tasks.registry, keys, issued }),
-    tasks: { ...tasks, issuers: issuerRules(config.task.issuers) },
+    tasks: {
+      ...tasks,
+      issuers: issuerRules(config.task.issuers),
+      subjectIssuers: subjectIssuersOf(config.task.issuers),
+    },
     book,
     approvals,
     activity,
@@ -202,7 +219,9 @@ function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlPa
     known: revocable,
     snapshot: () => {
       const snapshot = policy.current();
-      return snapshot === null ? null : { inventory: snapshot.inventory, policies: controlPolicies(snapshot) };
+      if (snapshot === null) return null;
+      const { inventory } = snapshot;
+      return { inventory, policies: controlPolicies(snapshot), approvalTerms: (name) => snapshot.approvalTerms(name) };
     },
     state,
   };

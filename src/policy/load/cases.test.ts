@@ -185,6 +185,7 @@ when { context.dryRun || context.seconds <= 3600 };
 when { context.now.toTime() >= duration("10h") };
 @id("responder-starts") permit (principal == Control::Workload::"${RESPONDER}", action in [Control::Action::"start", Control::Action::"handOn"], resource)
 when { context.purpose in Control::Purpose::"finance" && context.seconds <= 3600 && ["a", "b"].containsAll(context.scopes) };
+@id("approvers") permit (principal is Control::Person, action == Control::Action::"grant", resource);
 @id("carriers") permit (principal is Control::Workload, action in [Control::Action::"extend", Control::Action::"end"], resource)
 when { resource has workloads && resource.workloads.contains(principal) };
 `,
