@@ -1,6 +1,6 @@
 import { Refusal } from '../../base/outcome.ts';
 import type { SpiffeId } from '../../base/spiffe-id.ts';
-import { type Person, personText } from '../../identity/person.ts';
+import { type PersonFacts, personText } from '../../identity/person.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Workload } from '../../inventory/model.ts';
 import { spiffePrefixes } from '../../inventory/prefixes.ts';
@@ -135,7 +135,7 @@ const entity = (
 ): Entity => ({ uid: of, attrs, parents: [...parents, EVERYTHING] });
 
 /** Of its groups only those that a policy names, as for workloads. */
-function personEntity(person: Person, named: NamedEntities): Entity {
+function personEntity(person: PersonFacts, named: NamedEntities): Entity {
   const { issuer, subject, groups, acr, amr, signedInMs } = person;
   const attrs = {
     issuer,

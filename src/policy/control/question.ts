@@ -1,5 +1,5 @@
 import type { SpiffeId } from '../../base/spiffe-id.ts';
-import type { Person } from '../../identity/person.ts';
+import type { PersonFacts } from '../../identity/person.ts';
 
 /** What a caller of the control API asks to do, as actions of cedar/control.cedarschema. */
 export const controlActions = [
@@ -25,7 +25,7 @@ export type ControlProof = (typeof controlProofs)[number];
 export type ControlPrincipal =
   | { readonly kind: 'workload'; readonly id: SpiffeId; readonly proof: ControlProof }
   /** By the session that began when it signed in. */
-  | { readonly kind: 'person'; readonly person: Person; readonly proof: 'session' };
+  | { readonly kind: 'person'; readonly person: PersonFacts; readonly proof: 'session' };
 
 /** What is asked about. Owner and groups of a workload are those of the inventory, which need not know it. */
 export type ControlResource =
