@@ -7,6 +7,7 @@ import { misuse, readArguments } from './cli/arguments.ts';
 import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
+import { approvals, approve, refuse } from './cli/control/approvals.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
 import { signInCommand, signOutCommand } from './cli/control/sign-in.ts';
@@ -30,6 +31,9 @@ workloads               who calls, and by which credentials, by a control API
 state                   what the process of a control API knows of itself
 explain FILE            which policies decide a request there
 tasks                   the tasks that began, by a control API
+approvals [ID]          what denied calls ask a person for, by a control API
+approve ID              let one such request pass
+refuse ID               refuse it, or withdraw what was granted
 task VERB               begin, extend and end a task by a control API: start, heartbeat, end
 sign-in                 sign a person in at a console with the browser, for the commands above
 sign-out                end that session
@@ -64,6 +68,9 @@ const commands: Commands = {
   explain: explainOverControl,
   tasks,
   task: taskCommands,
+  approvals,
+  approve,
+  refuse,
   'sign-in': signInCommand,
   'sign-out': signOutCommand,
   help: { usage: HELP_USAGE, run: help },

@@ -12,9 +12,11 @@ import type { Stages } from '../check/stages.ts';
 import type { Config } from '../config/schema.ts';
 import { serveStatus } from '../control/status.ts';
 import { identify } from '../identity/identify.ts';
+import type { ApprovalBook } from '../state/approvals/book.ts';
 import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
+import { approvalReports, startApprovals } from './approvals/approvals.ts';
 import { identityEvents, secretsEvent, storeEvents, tokenKeysEvent, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
@@ -49,6 +51,8 @@ export interface App {
   readonly statusPort: number | null;
   /** The tasks that began. */
   readonly tasks: TaskRegistry;
+  /** The approvals that were asked for; null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   /** Looks at policies and inventory again now, and opens audit files anew that were moved away. */
   reload(): Promise<void>;
   /** Stops taking checks, answers those in flight, writes what waits, and closes everything. */
@@ -126,6 +130,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
+  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
@@ -141,7 +146,20 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, tasks, revocations, registry, telemetry];
+  const parts = [
+    policy,
+    trust,
+    checkTls,
+    identity,
+    stored,
+    activity,
+    ...own,
+    tasks,
+    revocations,
+    registry,
+    approvals,
+    telemetry,
+  ];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -189,6 +207,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     book: revocations.book,
     activity: activity.activity,
     tasks: registry,
+    approvals: approvals.book,
     policy: policy.holder,
     registrations,
     tokenKeys,
@@ -249,6 +268,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(() => metrics.gauges(registry.gauges(clock())));
+  metrics.beforeScrape(() => metrics.gauges(approvals.gauges(clock())));
   const more = { state, store, revocations, audit, inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
   measureAtScrape(metrics, measured, config, clock);
@@ -261,6 +281,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     ...addresses,
     statusPort: status?.port ?? null,
     tasks: registry.registry,
+    approvals: approvals.book,
     reload: async () => {
       audit.reopen();
       await policy.holder.refresh();

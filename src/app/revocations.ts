@@ -192,7 +192,7 @@ export function revocationReports({ log, metrics, audit }: Reporters): Revocatio
         case 'resync':
           return metrics.counted('authz_revocation_resyncs_total');
         case 'restored':
-          return log.warn('revocations written back to the store', { revocations: event.revocations });
+          return log.warn('revocations written back to the store', { revocations: event.records });
         case 'not restored':
           return log.error('revocations could not be written back to the store', { detail: event.detail });
       }

@@ -32,6 +32,11 @@ const issuerScope = {
     .describe(
       'required: its tasks must be registered, see [tasks.md](tasks.md#registered-tasks); optional: they may be',
     ),
+  subjectIssuer: s
+    .optional(s.text())
+    .describe(
+      'The issuer of the ID tokens whose `sub` the subject of its tasks is, so that nobody grants what their own task asks for; left out: two people must grant what such a task asks for',
+    ),
   unsafeBearer: s.flag().describe('Accepts unbound tokens (assurance 1): a thief can use them'),
 };
 
@@ -225,6 +230,7 @@ export function builtIn(trustDomain: string) {
     maxAssurance: 3 as const,
     propagation: 'exchanged' as const,
     registration: 'issued' as const,
+    subjectIssuer: null,
     unsafeBearer: false,
   };
 }

@@ -51,6 +51,7 @@ export interface InventoryParts {
   readonly hosts: ReadonlyMap<string, HostRoutes>;
   readonly purposes: Purposes;
   readonly known: KnownNames;
+  readonly dualControl: ReadonlyMap<string, readonly string[]>;
   readonly content: InventoryContent;
   readonly notes: readonly string[];
 }
@@ -61,6 +62,8 @@ export interface InventoryParts {
  */
 export class Inventory {
   readonly known: KnownNames;
+  /** Teams whose members grant nothing to workloads of the team, and the provider's groups whose members are in it. */
+  readonly dualControl: ReadonlyMap<string, readonly string[]>;
   readonly content: InventoryContent;
   readonly hosts: ReadonlyMap<string, HostRoutes>;
   /** What works and is wider than anybody is likely to mean, one line each. */
@@ -73,6 +76,7 @@ export class Inventory {
 
   private constructor(parts: InventoryParts) {
     this.known = parts.known;
+    this.dualControl = parts.dualControl;
     this.content = parts.content;
     this.hosts = parts.hosts;
     this.notes = parts.notes;

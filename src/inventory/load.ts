@@ -48,6 +48,9 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   if (!shape.success) problems.push(...shapeProblems(shape.error, yaml));
   const estate = shape.success ? wholeEstate(shape.data) : readableEstate(yaml.value);
   if (shape.success) reportLines(shape.data, lines, report);
+  for (const team of shape.success ? Object.keys(shape.data.dualControl ?? {}) : [])
+    if (!shape.data!.teams.includes(team))
+      report(['dualControl', team], `no team is called '${team}'; list it under teams, or correct it`);
   const read = lines === undefined ? null : readEntryLines(lines);
   const inFile: EntryReport = (index, path, message) => report(['workloads', index, ...path], message);
   const stated = new EntryTableBuilder();
@@ -123,6 +126,7 @@ function inventoryOf(
     ...parts,
     workloads,
     known: knownNames(content.file, parts.hosts, tables),
+    dualControl: new Map(Object.entries(content.file.dualControl ?? {})),
     content: { text, tables, digest: digest ?? digestOf(text, tables) },
     notes: Object.freeze(content.notes),
   });

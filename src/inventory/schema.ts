@@ -127,6 +127,12 @@ export const inventorySchema = z
   .strictObject({
     teams: z.array(name).describe('All teams that may own something.'),
     approvals: z.array(name).optional().describe('Names of approvals that a policy may ask for.'),
+    dualControl: z
+      .record(name, z.array(text).min(1, "names nobody; list the provider's groups whose members are in the team"))
+      .optional()
+      .describe(
+        'Teams whose members may not grant what workloads of the team ask an approval for, and the groups of the identity provider whose members are in the team.',
+      ),
     signals: z.array(name).optional().describe('Names of behaviour signals that a policy may read.'),
     purposes: z
       .record(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLog, type LogFields } from './log.ts';
-import type { LogLevel } from './messages.ts';
+import type { LogLevel } from './messages/message-row.ts';
 
 function logged(level: LogLevel, use: (log: ReturnType<typeof createLog>) => void): string[] {
   const lines: string[] = [];

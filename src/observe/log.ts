@@ -1,4 +1,5 @@
-import { type LogLevel, levels, type MessageOf } from './messages.ts';
+import { type LogLevel, levels } from './messages/message-row.ts';
+import type { MessageOf } from './messages.ts';
 import { plainJson } from './text.ts';
 
 /** Facts beside the message: never a token, never a key, never the body of a request. */

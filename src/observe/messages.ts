@@ -1,15 +1,5 @@
-/** From the least to the most urgent. */
-export const levels = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof levels)[number];
-
-/** One message of the log as docs/messages.md shows it. */
-export interface MessageRow {
-  readonly level: LogLevel;
-  /** The members beside `time`, `level` and `message`. */
-  readonly fields: readonly string[];
-  /** What happened, and what to do about it. */
-  readonly use: string;
-}
+import type { LogLevel, MessageRow } from './messages/message-row.ts';
+import { recordMessages } from './messages/record-messages.ts';
 
 /**
  * The only table of log messages; the key is the text of `message`. docs/messages.md is generated from it. A message that
@@ -186,21 +176,7 @@ export const messages = {
     fields: ['detail'],
     use: 'This sidecar goes on with them, others do not know them: see `detail`. It is tried again with the next full read',
   },
-  'task records rejected': {
-    level: 'error',
-    fields: ['tasks', 'count'],
-    use: 'The store holds beginnings or leases of these tasks that no key of `control.trustedKeys` signed: a key that is missing here, or somebody who writes to the store without one. They open nothing',
-  },
-  'tasks written back to the store': {
-    level: 'warn',
-    fields: ['tasks'],
-    use: 'The store had lost so many registered tasks, or their leases or ends: a failover, a restart without its file, or somebody who deletes them',
-  },
-  'tasks could not be written back to the store': {
-    level: 'error',
-    fields: ['detail'],
-    use: 'This sidecar goes on with them, others do not know them: see `detail`. It is tried again with the next full read',
-  },
+  ...recordMessages,
   'keys of lifts read': {
     level: 'info',
     fields: ['trusted', 'signs'],

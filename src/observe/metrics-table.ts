@@ -1,6 +1,6 @@
 import type { MetricRow } from './metric-row.ts';
 import { policyMetricRows } from './policy-metrics-table.ts';
-import { revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
+import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
@@ -43,6 +43,7 @@ export const metricRows = {
   ...policyMetricRows,
   ...revocationMetricRows,
   ...taskMetricRows,
+  ...approvalMetricRows,
   authz_trust_bundle_age_seconds: {
     type: 'gauge',
     help: 'Time since the trust bundle was last read successfully; absent before the first time',
@@ -248,5 +249,10 @@ export const metricRows = {
 } as const satisfies Readonly<Record<`authz_${string}`, MetricRow>>;
 
 export type MetricName = keyof typeof metricRows;
+/** Counters that have no labels. */
+export type PlainCounter = Extract<
+  MetricName,
+  `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+>;
 /** Counters of the control port, which are there where it is. */
 export type ControlCounter = Extract<MetricName, `authz_control_${string}_total`>;

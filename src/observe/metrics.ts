@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import type { MetricRow } from './metric-row.ts';
-import { type ControlCounter, type MetricName, metricRows } from './metrics-table.ts';
+import { type ControlCounter, type MetricName, metricRows, type PlainCounter } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
 import { TimeHistogram } from './time-histogram.ts';
 
@@ -151,7 +151,7 @@ export class Metrics {
   }
 
   /** Counts what has no labels. */
-  counted(name: NamesOf<'counter'> & `authz_${'activity' | 'engine' | 'revocation' | 'task'}_${string}`, by = 1): void {
+  counted(name: PlainCounter, by = 1): void {
     this.#count(name, {}, by);
   }
 

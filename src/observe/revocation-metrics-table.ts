@@ -168,3 +168,56 @@ export const taskMetricRows = {
     use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they open nothing',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
+
+/** The metrics of approvals: absent where none can be granted. Those of the store are absent, or 0, with the memory store. */
+export const approvalMetricRows = {
+  authz_approvals_pending: {
+    type: 'gauge',
+    help: 'Requests that wait for a person',
+    labels: {},
+    unit: 'requests',
+    use: 'At most 50: alert at half of it, since further ones are denied without being asked for',
+  },
+  authz_approvals_granted: {
+    type: 'gauge',
+    help: 'Grants that let something pass, used ones among them',
+    labels: {},
+    unit: 'grants',
+    use: 'Each has an end, within 8 hours',
+  },
+  authz_approvals_remembered: {
+    type: 'gauge',
+    help: 'Requests that are remembered, decided and expired ones among them',
+    labels: {},
+    unit: 'requests',
+    use: 'At most 1,000, and beyond it nothing is asked for',
+  },
+  authz_approvals_staleness_seconds: {
+    type: 'gauge',
+    help: 'Time since the approvals of the store were known to be complete; absent before the first time',
+    labels: {},
+    unit: 'seconds',
+    use: 'Beyond `state.maxStale` no grant lets anything pass: alert at half of it',
+  },
+  authz_store_approvals_unreadable: {
+    type: 'gauge',
+    help: 'Requests for approvals in the store that could not be read',
+    labels: {},
+    unit: 'requests',
+    use: 'Alert on any: nobody is asked for them. Written by a newer version, or by somebody who may not',
+  },
+  authz_approval_resyncs_total: {
+    type: 'counter',
+    help: 'Times that all approvals of the store were read',
+    labels: {},
+    unit: 'reads',
+    use: 'One at the start and about one a minute; more: connections are lost, or changes were missed',
+  },
+  authz_approval_grants_rejected_total: {
+    type: 'counter',
+    help: 'Grants in the store that no trusted key signed',
+    labels: {},
+    unit: 'grants',
+    use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they let nothing pass',
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;

@@ -1,5 +1,6 @@
 import { auditFind } from '../../src/cli/audit-find.ts';
 import { type Commands, dispatch } from '../../src/cli/commands.ts';
+import { approvals, approve, refuse } from '../../src/cli/control/approvals.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import { signInCommand, signOutCommand } from '../../src/cli/control/sign-in.ts';
@@ -17,6 +18,9 @@ const commands: Commands = {
   explain: explainOverControl,
   tasks,
   task: taskCommands,
+  approvals,
+  approve,
+  refuse,
   'sign-in': signInCommand,
   'sign-out': signOutCommand,
   find: auditFind,

@@ -3,11 +3,13 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { LiftKeys } from '../../src/state/lift-keys.ts';
 import type { StoreOptions } from '../../src/state/redis/options.ts';
 import { RedisState } from '../../src/state/redis/store.ts';
-import { RedisTaskRegistry, type RegistryEvent } from '../../src/state/redis/tasks/task-registry.ts';
+import { type RedisRegistryParts, RedisTaskRegistry } from '../../src/state/redis/tasks/task-registry.ts';
 import type { TaskLimits } from '../../src/state/tasks/registry.ts';
 import { trusts } from './redis-books.ts';
 
 export const LIMITS: TaskLimits = { perWorkload: 1000, all: 10_000 };
+
+type Event = Parameters<RedisRegistryParts['onEvent']>[0];
 
 interface RegistryOf {
   readonly keys?: LiftKeys;
@@ -21,7 +23,7 @@ export async function openRegistry(
   { keys = trusts, limits = LIMITS, clock = systemClock }: RegistryOf = {},
 ) {
   const state = await RedisState.start({ options, clock, onEvent: () => {} });
-  const events: RegistryEvent[] = [];
+  const events: Event[] = [];
   const registry = await RedisTaskRegistry.start({
     ...state.followed,
     limits,
@@ -31,7 +33,7 @@ export async function openRegistry(
   return {
     state,
     registry,
-    events: events as readonly RegistryEvent[],
+    events: events as readonly Event[],
     stop: async () => {
       await registry.stop();
       await state.stop();

@@ -126,6 +126,8 @@ async function startWorld(options: WorldOptions = {}) {
     control: app.control,
     /** The registry of the sidecar. */
     tasks: app.tasks,
+    /** The approvals that were asked for. */
+    approvals: app.approvals,
     /** Another client of the same port, over mutual TLS with this certificate. */
     as: (shown: Shown): CheckPort => checkPort(app.check ?? '', auditFile, shown),
     folder,

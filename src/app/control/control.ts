@@ -23,6 +23,7 @@ import type { AuditBody } from '../../observe/record.ts';
 import { controlPolicies } from '../../policy/control/decide.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { Activity } from '../../state/activity/model.ts';
+import type { ApprovalBook } from '../../state/approvals/book.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
 import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
@@ -43,7 +44,9 @@ export interface ControlStands {
   readonly revocations: RevocationSource;
   readonly book: RevocationBook;
   readonly activity: Activity;
-  readonly tasks: Omit<ControlTasks, 'issuers'>;
+  readonly tasks: Omit<ControlTasks, 'issuers' | 'subjectIssuers'>;
+  /** Null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   readonly policy: SnapshotHolder;
   readonly registrations: RegistrationSource;
   /** Null without `tokenService`. */
@@ -184,21 +187,41 @@ function issuerRules(issuers: Config['task']['issuers']): ReadonlyMap<string, Ta
   return rules;
 }
 
+/** Whose people the subjects of tasks are. Where several entries have one name, all of them must say the same. */
+function subjectIssuersOf(issuers: Config['task']['issuers']): ReadonlyMap<string, string> {
+  const found = new Map<string, Set<string | null>>();
+  for (const issuer of issuers) {
+    const names = issuer.kind === 'jwt-svid' ? issuer.trustDomains.map((name) => `spiffe://${name}`) : [issuer.issuer];
+    for (const name of names) found.set(name, (found.get(name) ?? new Set()).add(issuer.subjectIssuer));
+  }
+  const known = [...found].flatMap(([name, [one, ...others]]) =>
+    one != null && others.length === 0 ? [[name, one]] : [],
+  );
+  return new Map(known as [string, string][]);
+}
+
 const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
 
 function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlParts {
-  const { policy, revocable, state, book, activity, tasks, tokenKeys: keys, metrics } = stands;
+  const { policy, revocable, state, book, activity, tasks, approvals, tokenKeys: keys, metrics } = stands;
   const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {
     tokenService: tokenServiceOf(config, keys === null ? null : { ...stands, registry: tasks.registry, keys, issued }),
-    tasks: { ...tasks, issuers: issuerRules(config.task.issuers) },
+    tasks: {
+      ...tasks,
+      issuers: issuerRules(config.task.issuers),
+      subjectIssuers: subjectIssuersOf(config.task.issuers),
+    },
     book,
+    approvals,
     activity,
     apart,
     known: revocable,
     snapshot: () => {
       const snapshot = policy.current();
-      return snapshot === null ? null : { inventory: snapshot.inventory, policies: controlPolicies(snapshot) };
+      if (snapshot === null) return null;
+      const { inventory } = snapshot;
+      return { inventory, policies: controlPolicies(snapshot), approvalTerms: (name) => snapshot.approvalTerms(name) };
     },
     state,
   };

@@ -4,7 +4,7 @@ import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { LiftKeys } from '../../state/lift-keys.ts';
 import type { RedisState } from '../../state/redis/store.ts';
-import { RedisTaskRegistry, type RegistryEvent } from '../../state/redis/tasks/task-registry.ts';
+import { type RedisRegistryParts, RedisTaskRegistry } from '../../state/redis/tasks/task-registry.ts';
 import { ProcessRegistry } from '../../state/tasks/process-registry.ts';
 import { TASK_BYTES, type TaskLookup, type TaskRegistry } from '../../state/tasks/registry.ts';
 import type { Task } from '../../task/model.ts';
@@ -42,7 +42,7 @@ export async function startRegistry(
   { task, tokenService, state }: Config,
   shared: RedisState | null,
   keys: Keys,
-  onEvent: (event: RegistryEvent) => void,
+  onEvent: RedisRegistryParts['onEvent'],
 ): Promise<RegistryPart> {
   const limits = state.tasks;
   const stored =
@@ -111,7 +111,7 @@ function tasksOf(issuers: Config['task']['issuers']): RegistryPart['required'] {
 }
 
 /** Reports what happens to the tasks of the store to log and metrics: each order is a line of the audit where it is given. */
-export function registryReports(log: Log, metrics: Metrics): (event: RegistryEvent) => void {
+export function registryReports(log: Log, metrics: Metrics): RedisRegistryParts['onEvent'] {
   return (event) => {
     switch (event.kind) {
       case 'learned': {
@@ -123,7 +123,7 @@ export function registryReports(log: Log, metrics: Metrics): (event: RegistryEve
       case 'resync':
         return metrics.counted('authz_task_resyncs_total');
       case 'restored':
-        return log.warn('tasks written back to the store', { tasks: event.tasks });
+        return log.warn('tasks written back to the store', { tasks: event.records });
       case 'not restored':
         return log.error('tasks could not be written back to the store', { detail: event.detail });
     }

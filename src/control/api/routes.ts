@@ -1,5 +1,7 @@
 import type { Route } from '../http/route.ts';
 import { keysRoute, tokenRoute } from '../token-service/token.ts';
+import { grantRoute, refuseRoute, withdrawRoute } from './approvals/decide.ts';
+import { approvalRoute, approvalsRoute } from './approvals/read.ts';
 import { decisionsRoute } from './decisions.ts';
 import { explainRoute } from './explain.ts';
 import { openApiRoute } from './openapi.ts';
@@ -22,6 +24,11 @@ const described: readonly Route[] = [
   taskRoute,
   heartbeatRoute,
   endRoute,
+  approvalsRoute,
+  approvalRoute,
+  grantRoute,
+  refuseRoute,
+  withdrawRoute,
   decisionsRoute,
   workloadsRoute,
   explainRoute,

@@ -3,8 +3,10 @@ import type { Refusal } from '../../base/outcome.ts';
 import type { Caller } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { ControlPolicies } from '../../policy/control/decide.ts';
+import type { ApprovalTerms } from '../../policy/decide/validated.ts';
 import type { Scenario } from '../../policy/load/scenario.ts';
 import type { Activity } from '../../state/activity/model.ts';
+import type { ApprovalBook } from '../../state/approvals/book.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
 import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
@@ -26,6 +28,8 @@ export interface ControlTasks {
   readonly current: (nowMs: number) => TaskLookup | Fault;
   /** By their `iss`; of JWT-SVIDs the SPIFFE ID of the trust domain. */
   readonly issuers: ReadonlyMap<string, TaskIssuerRules>;
+  /** By the same names: the issuer of the people whom their tasks name as subjects, where it is known. */
+  readonly subjectIssuers: ReadonlyMap<string, string>;
 }
 
 /** What tokens of an issuer may say of a task. */
@@ -38,11 +42,21 @@ export interface TaskIssuerRules {
   readonly keptMs: number;
 }
 
+/** Inventory and control policies of one snapshot. */
+export interface ControlSnapshot {
+  readonly inventory: Inventory;
+  readonly policies: ControlPolicies;
+  /** What a grant of this approval is good for; null where no policy asks for it. */
+  readonly approvalTerms: (name: string) => ApprovalTerms | null;
+}
+
 /** What the control API stands on. */
 export interface ControlParts {
-  /** Inventory and control policies of one snapshot; null while none could be loaded. */
-  readonly snapshot: () => { readonly inventory: Inventory; readonly policies: ControlPolicies } | null;
+  /** Null while none could be loaded. */
+  readonly snapshot: () => ControlSnapshot | null;
   readonly book: RevocationBook;
+  /** Null where nothing could be granted. */
+  readonly approvals: ApprovalBook | null;
   readonly activity: Activity;
   readonly apart: Apart;
   readonly tasks: ControlTasks;

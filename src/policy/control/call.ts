@@ -1,12 +1,12 @@
 import { Refusal } from '../../base/outcome.ts';
 import type { SpiffeId } from '../../base/spiffe-id.ts';
-import { type Person, personText } from '../../identity/person.ts';
+import { type PersonFacts, personText } from '../../identity/person.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Workload } from '../../inventory/model.ts';
 import { spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityUid } from '../decide/call.ts';
 import { instant, type NamedEntities } from '../decide/cedar-request.ts';
-import type { ControlOrder, ControlQuestion, ControlResource, ControlTask } from './question.ts';
+import type { ControlApproval, ControlOrder, ControlQuestion, ControlResource, ControlTask } from './question.ts';
 
 const uid = (type: string, id: string): EntityUid => ({ type: `Control::${type}`, id });
 const ref = (type: string, id: string) => ({ __entity: uid(type, id) });
@@ -44,6 +44,7 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
  */
 function orderTerms(order: ControlOrder, nowMs: number, inventory: Inventory) {
   const context: Record<string, CedarValue> = { seconds: Math.floor((order.untilMs - nowMs) / 1000) };
+  if (order.action === 'grant') return { context: { ...context, uses: order.uses }, entities: [] };
   if (order.action !== 'handOn') context.dryRun = order.dryRun;
   else context.depth = order.depth;
   if (order.action === 'revoke') return { context, entities: [] };
@@ -77,6 +78,8 @@ function resourceEntities(
       return [workloadEntity(resource.id, named, inventory)];
     case 'task':
       return taskEntities(resource, inventory);
+    case 'approval':
+      return approvalEntities(resource, named, inventory);
     case 'credential': {
       const { of, id, issuer } = resource;
       const attrs = { kind: ref('CredentialKind', of), ...(issuer === null ? {} : { issuer }) };
@@ -102,6 +105,22 @@ function taskEntities(task: ControlTask, inventory: Inventory): readonly [Entity
   return [entity(taskUid(task), attrs), ...(purpose === null ? [] : [purposeEntity(purpose, inventory)])];
 }
 
+function approvalEntities(
+  { id, name, caller, action, host, method, path, sensitivity, task }: ControlApproval,
+  named: NamedEntities,
+  inventory: Inventory,
+): readonly [Entity, ...Entity[]] {
+  const workload = workloadEntity(caller, named, inventory);
+  const attrs = {
+    ...{ name, caller: { __entity: workload.uid }, action, host, method, path },
+    ...('owner' in workload.attrs ? { owner: workload.attrs.owner! } : {}),
+    ...(sensitivity === null ? {} : { sensitivity }),
+    ...(task === null ? {} : { task: { __entity: taskUid(task) } }),
+  };
+  const approval = entity(uid('Approval', JSON.stringify([id, name])), attrs);
+  return [approval, workload, ...(task === null ? [] : taskEntities(task, inventory))];
+}
+
 const purposeEntity = (purpose: string, inventory: Inventory): Entity =>
   entity(
     uid('Purpose', purpose),
@@ -116,7 +135,7 @@ const entity = (
 ): Entity => ({ uid: of, attrs, parents: [...parents, EVERYTHING] });
 
 /** Of its groups only those that a policy names, as for workloads. */
-function personEntity(person: Person, named: NamedEntities): Entity {
+function personEntity(person: PersonFacts, named: NamedEntities): Entity {
   const { issuer, subject, groups, acr, amr, signedInMs } = person;
   const attrs = {
     issuer,

@@ -3,9 +3,11 @@ import { suite, test } from 'node:test';
 import { controlSources } from '../../../test/support/control-policies.ts';
 import { loaded } from '../../../test/support/policy.ts';
 import { SpiffeId } from '../../base/spiffe-id.ts';
+import { type Person, type PersonFacts, provenPerson } from '../../identity/person.ts';
 import { type ControlDecision, controlPolicies } from './decide.ts';
 import {
   type ControlAction,
+  type ControlApproval,
   type ControlOrder,
   type ControlProof,
   type ControlResource,
@@ -24,6 +26,7 @@ function id(text: string): SpiffeId {
 
 interface Asked {
   readonly caller?: string;
+  readonly person?: Person;
   readonly proof?: ControlProof;
   readonly action?: ControlAction;
   readonly about?: ControlResource;
@@ -49,6 +52,7 @@ function orderOf({
   const terms = { issuer: ISSUER, purpose, scopes, untilMs };
   if (action === 'revoke') return { action, dryRun, untilMs };
   if (action === 'start') return { action, ...terms, dryRun, parent: parent === undefined ? null : taskWith(parent) };
+  if (action === 'grant') return { action, uses: 1, untilMs };
   return action === 'handOn' ? { action, ...terms, depth } : null;
 }
 
@@ -60,7 +64,11 @@ function deciding(text: string | null) {
   assert.equal(policies.revision, snapshot.revision);
   return (asked: Asked): ControlDecision => {
     const { caller = AGENT, proof = 'svid', action = 'revoke', about } = asked;
-    const principal = { kind: 'workload', id: id(caller), proof } as const;
+    const { person } = asked;
+    const principal =
+      person === undefined
+        ? ({ kind: 'workload', id: id(caller), proof } as const)
+        : ({ kind: 'person', person, proof: 'session' } as const);
     const resource = about ?? (OF_TASKS.has(action) ? taskWith(null) : { kind: 'workload', id: id(AGENT) });
     return policies.decide(principal, action, resource, { nowMs: NOW, order: orderOf(asked) });
   };
@@ -69,8 +77,13 @@ function deciding(text: string | null) {
 const OF_WORKLOADS: ReadonlySet<ControlAction> = new Set(['start', 'handOn']);
 const OF_TASKS: ReadonlySet<ControlAction> = new Set(['extend', 'end']);
 /** Whether an action may be about such a thing. */
-const isAbout = (action: ControlAction, { kind }: ControlResource): boolean =>
-  OF_WORKLOADS.has(action) ? kind === 'workload' : OF_TASKS.has(action) ? kind === 'task' : true;
+function isAbout(action: ControlAction, { kind }: ControlResource): boolean {
+  if (OF_PERSONS.has(action)) return false;
+  if (kind === 'approval') return action === 'view' || action === 'explain';
+  return OF_WORKLOADS.has(action) ? kind === 'workload' : OF_TASKS.has(action) ? kind === 'task' : true;
+}
+/** Persons alone, of approvals. */
+const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw']);
 
 const allowed = (...permits: string[]): ControlDecision => ({ allowed: true, permits, forbids: [], errors: [] });
 const denied = (...forbids: string[]): ControlDecision => ({ allowed: false, permits: [], forbids, errors: [] });
@@ -86,7 +99,22 @@ const things: readonly ControlResource[] = [
   taskWith(null),
   { kind: 'credential', of: 'token', id: '4711', issuer: 'https://idp.example' },
   { kind: 'credential', of: 'key', id: 'x'.repeat(43), issuer: null },
+  approval(),
 ];
+
+/** What a call of the agent asks of a person. */
+function approval(over: Partial<ControlApproval> = {}): ControlApproval {
+  const request = { action: 'POST', host: 'payments.internal', method: 'POST', path: '/refunds', sensitivity: null };
+  return {
+    kind: 'approval',
+    id: 'A'.repeat(22),
+    name: 'resource-owner',
+    caller: id(AGENT),
+    ...request,
+    task: null,
+    ...over,
+  };
+}
 
 test('without a policy nobody may do anything', () => {
   for (const text of [
@@ -284,5 +312,56 @@ unless { context has parent && context.parent has purpose && context.parent.purp
     assert.deepEqual(within(facts({ workloads: [ORCHESTRATOR], startedBy: ORCHESTRATOR })), denied(guardrail));
     assert.deepEqual(within(facts()), denied(guardrail));
     assert.deepEqual(within(facts({ startedBy: AGENT, purpose: 'support' })), denied());
+  });
+});
+
+suite('approvals', () => {
+  const ann = (over: Partial<PersonFacts> = {}): Person =>
+    provenPerson({
+      ...{ issuer: 'https://idp.example', subject: 'ann', groups: ['finance-approvers'], acr: 'mfa', amr: ['otp'] },
+      ...{ signedInMs: NOW - 60_000, name: null },
+      ...over,
+    });
+  const decisions = ['grant', 'refuse', 'withdraw'] as const;
+
+  test('are granted, refused and withdrawn by persons alone, whatever policies say', () => {
+    const decide = deciding('@id("p") permit (principal, action, resource);');
+    for (const action of decisions) {
+      assert.deepEqual(decide({ action, person: ann(), about: approval() }), allowed('p'));
+      const { allowed: may, errors } = decide({ action, about: approval() });
+      assert.ok(!may && errors.length === 1, action);
+      assert.equal(decide({ action, proof: 'bearer', about: approval() }).allowed, false);
+      for (const about of things.filter(({ kind }) => kind !== 'approval'))
+        assert.equal(decide({ action, person: ann(), about }).allowed, false);
+    }
+  });
+
+  test('are granted by whom a policy names, and for what it names', () => {
+    const decide = deciding(`
+@id("p") permit (principal in Control::PersonGroup::"finance-approvers", action == Control::Action::"grant", resource is Control::Approval)
+when {
+  resource.name == "resource-owner" && resource.host == "payments.internal" && resource.path like "/refunds*" &&
+  resource.caller in Control::Group::"finance-agents" && resource has owner && resource.owner == Control::Team::"payments" &&
+  context.uses <= 3 && context.seconds <= 3600 && principal has acr && principal.acr == "mfa" &&
+  (if resource has sensitivity then resource.sensitivity != "restricted" else true) &&
+  (if resource has task then resource.task.issuer == "${ISSUER}" else true)
+};`);
+    const grant = (about: ControlApproval = approval(), person = ann(), more: Partial<Asked> = {}) =>
+      decide({ action: 'grant', about, person, ...more });
+    assert.deepEqual(grant(), allowed('p'));
+    assert.deepEqual(grant(approval({ task: taskWith(null) })), allowed('p'));
+    for (const about of [
+      { name: 'other' },
+      { host: 'other.internal' },
+      { path: '/salaries' },
+      { caller: id('spiffe://prod.example/ns/agents/sa/orchestrator') },
+      { sensitivity: 'restricted' },
+      { task: { ...taskWith(null), issuer: 'https://other.example' } },
+    ])
+      assert.deepEqual(grant(approval(about)), denied(), JSON.stringify(about));
+    assert.deepEqual(grant(approval(), ann({ groups: ['finance'] })), denied());
+    assert.deepEqual(grant(approval(), ann({ acr: null })), denied());
+    assert.deepEqual(grant(approval(), ann(), { untilMs: NOW + 3_601_000 }), denied());
+    assert.deepEqual(decide({ action: 'refuse', about: approval(), person: ann() }), denied());
   });
 });

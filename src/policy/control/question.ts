@@ -1,8 +1,20 @@
 import type { SpiffeId } from '../../base/spiffe-id.ts';
-import type { Person } from '../../identity/person.ts';
+import type { PersonFacts } from '../../identity/person.ts';
 
 /** What a caller of the control API asks to do, as actions of cedar/control.cedarschema. */
-export const controlActions = ['view', 'explain', 'revoke', 'lift', 'start', 'handOn', 'extend', 'end'] as const;
+export const controlActions = [
+  'view',
+  'explain',
+  'revoke',
+  'lift',
+  'start',
+  'handOn',
+  'extend',
+  'end',
+  'grant',
+  'refuse',
+  'withdraw',
+] as const;
 export type ControlAction = (typeof controlActions)[number];
 
 /** How a workload proved who it is: by a certificate on this connection, or by a token that works for whoever holds it. */
@@ -13,7 +25,7 @@ export type ControlProof = (typeof controlProofs)[number];
 export type ControlPrincipal =
   | { readonly kind: 'workload'; readonly id: SpiffeId; readonly proof: ControlProof }
   /** By the session that began when it signed in. */
-  | { readonly kind: 'person'; readonly person: Person; readonly proof: 'session' };
+  | { readonly kind: 'person'; readonly person: PersonFacts; readonly proof: 'session' };
 
 /** What is asked about. Owner and groups of a workload are those of the inventory, which need not know it. */
 export type ControlResource =
@@ -24,6 +36,7 @@ export type ControlResource =
   | { readonly kind: 'path'; readonly id: SpiffeId }
   | { readonly kind: 'workload'; readonly id: SpiffeId }
   | ControlTask
+  | ControlApproval
   | {
       readonly kind: 'credential';
       readonly of: 'token' | 'key' | 'certificate' | 'subject';
@@ -40,6 +53,21 @@ export interface ControlTask {
   readonly registered: TaskFacts | null;
 }
 
+/** One name of those that a denied call asked an approval for, and the request that would pass. */
+export interface ControlApproval {
+  readonly kind: 'approval';
+  /** Of the approval request. */
+  readonly id: string;
+  readonly name: string;
+  readonly caller: SpiffeId;
+  readonly action: string;
+  readonly host: string;
+  readonly method: string;
+  readonly path: string;
+  readonly sensitivity: string | null;
+  readonly task: ControlTask | null;
+}
+
 /** What is registered of a task. A field that is null is not known. */
 export interface TaskFacts {
   /** A team. */
@@ -53,7 +81,14 @@ export interface TaskFacts {
 }
 
 /** What is known of an order beside its subject. Times are milliseconds since the epoch. */
-export type ControlOrder = RevokeOrder | StartOrder | HandOnOrder;
+export type ControlOrder = RevokeOrder | StartOrder | HandOnOrder | GrantTerms;
+
+/** What a person would let pass, until then. */
+interface GrantTerms {
+  readonly action: 'grant';
+  readonly uses: number;
+  readonly untilMs: number;
+}
 
 interface RevokeOrder {
   readonly action: 'revoke';
@@ -87,7 +122,7 @@ interface HandOnOrder extends TaskTerms {
 /** What policies judge. */
 export interface ControlContext {
   readonly nowMs: number;
-  /** That of `revoke`, `start` or `handOn`; null for the other actions. */
+  /** That of `revoke`, `start`, `handOn` or `grant`; null for the other actions. */
   readonly order: ControlOrder | null;
 }
 

@@ -9,7 +9,7 @@ import { union } from './need.ts';
 import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
 import { NOTHING_TOUCHED, type TouchedNeed, touchedNeed } from './touched.ts';
-import type { PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
+import type { ApprovalTerms, PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
 const REMEMBERED_BYTES = 8 * 2 ** 20;
@@ -88,6 +88,15 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   /** Cedar's answer of the control policies; null where there are none. Never throws. */
   askControl(call: AuthorizationCall): EngineAnswer | null {
     return this.control === null ? null : this.#parts.engine.ask(this.control, call);
+  }
+
+  /** What a grant of this approval is good for: the strictest of what policies say that ask for it; null where none does. */
+  approvalTerms(name: string): ApprovalTerms | null {
+    const all = this.policies.filter(({ approval, shadow }) => approval === name && !shadow).map(({ terms }) => terms);
+    if (all.length === 0) return null;
+    const quorum = all.some((terms) => terms.quorum === 2) ? 2 : 1;
+    const [uses, forMs] = [all.map((terms) => terms.uses), all.map((terms) => terms.forMs)];
+    return { quorum, uses: Math.min(...uses), forMs: Math.min(...forMs) };
   }
 
   /** Whether some policy may read `context.query`. The word anywhere in its text counts, so that none is missed. */

@@ -5,6 +5,13 @@ import type { PolicyFootprint } from './decider.ts';
 import type { Program } from './engine.ts';
 import type { ActionGroups } from './project.ts';
 
+/** What a grant is good for: how many different persons it takes, how many uses, and how long after it. */
+export interface ApprovalTerms {
+  readonly quorum: 1 | 2;
+  readonly uses: number;
+  readonly forMs: number;
+}
+
 /** What is known of one policy beside its text. */
 export interface PolicyFacts {
   readonly id: string;
@@ -14,6 +21,8 @@ export interface PolicyFacts {
   readonly shadow: boolean;
   /** The approval that its `@approval` asks for. */
   readonly approval: string | null;
+  /** What a grant of that is good for. */
+  readonly terms: ApprovalTerms;
   readonly guardrail: boolean;
 }
 

@@ -2,11 +2,14 @@ import type { Problem } from '../../source/problem.ts';
 import { problemAtWord, problemIn } from '../text/split-policies.ts';
 import { annotationOffset } from '../text/tokens.ts';
 import { MEANT } from './absence.ts';
+import { TERMS, termProblem } from './approval-terms.ts';
 import { attributesOf, expressions, nodeOf, operand, pathOf, stringsBeside } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
 
 /** What the annotations that we act on, or show, are for. */
-const KNOWN: readonly string[] = ['id', 'mode', 'approval', 'trusts_issuer_chain', MEANT, 'control', 'description'];
+const KNOWN: readonly string[] = [
+  ...['id', 'mode', 'approval', ...TERMS, 'trusts_issuer_chain', MEANT, 'control', 'description'],
+];
 
 /** Of `context.chain`, what does not rest on the issuer's word about inner actors alone. */
 const PLAIN_CHAIN: ReadonlySet<string> = new Set(['depth', 'trustDomains', 'external']);
@@ -34,6 +37,10 @@ export function annotationProblems(policy: ParsedPolicy, known = KNOWN): Problem
     } else if (name === 'approval' && value && !approvalsAsked(policy).has(value)) {
       const asks = `context.approvals.contains(${JSON.stringify(value)})`;
       at(name, `@approval(${JSON.stringify(value)}) lifts nothing: no condition asks for it; write unless { ${asks} }`);
+    } else if (name.startsWith('approval_') && !('approval' in annotations)) {
+      at(name, `@${name} says what a grant is good for, and nothing asks for one; put @approval beside it`);
+    } else if (value && termProblem(name, value) !== null) {
+      at(name, `@${name} ${termProblem(name, value)}`);
     } else if (name === 'trusts_issuer_chain' && value !== null && value !== '') {
       at(name, '@trusts_issuer_chain takes no value; leave it out');
     } else if (name !== 'trusts_issuer_chain' && (value === null || value === '')) {

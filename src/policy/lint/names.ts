@@ -44,7 +44,7 @@ const LISTS: ReadonlyMap<string, ClosedList> = new Map<string, ClosedList>([
 ]);
 
 /** Types of control policies whose entities nothing lists. */
-const UNLISTED: ReadonlySet<string> = new Set(['Person', 'Task', 'Credential']);
+const UNLISTED: ReadonlySet<string> = new Set(['Person', 'Task', 'Credential', 'Approval']);
 
 /** What is wrong with an entity literal, and what to do; null when it names something. */
 function literalFault({ type, id }: Literal, { inventory, settings }: Names): string | null {

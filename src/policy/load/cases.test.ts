@@ -185,6 +185,7 @@ when { context.dryRun || context.seconds <= 3600 };
 when { context.now.toTime() >= duration("10h") };
 @id("responder-starts") permit (principal == Control::Workload::"${RESPONDER}", action in [Control::Action::"start", Control::Action::"handOn"], resource)
 when { context.purpose in Control::Purpose::"finance" && context.seconds <= 3600 && ["a", "b"].containsAll(context.scopes) };
+@id("approvers") permit (principal is Control::Person, action == Control::Action::"grant", resource);
 @id("carriers") permit (principal is Control::Workload, action in [Control::Action::"extend", Control::Action::"end"], resource)
 when { resource has workloads && resource.workloads.contains(principal) };
 `,
@@ -314,4 +315,54 @@ when { resource has workloads && resource.workloads.contains(principal) };
 test('where there are no control policies, a case sees that nobody may', () => {
   const text = `cases: [{ name: a case, caller: ${AGENT}, control: view everything, expect: allow }]`;
   assert.match(report(text).join(), /expected allow, got deny: no control policy permits it/);
+});
+
+suite('cases of persons', () => {
+  const control = controlSources({
+    'control/a.cedar': `
+@id("approvers") permit (principal in Control::PersonGroup::"approvers", action in [Control::Action::"grant", Control::Action::"refuse"], resource is Control::Approval)
+when {
+  resource.name == "resource-owner" && resource.host == "payments.internal" && resource.caller in Control::Group::"finance-agents" &&
+  principal has acr && principal.acr == "mfa" && (if context has uses then context.uses <= 2 && context.seconds <= 3600 else true)
+};
+`,
+  });
+  const said = (...cases: readonly string[]): string[] => {
+    const text = `given: { caller: ${AGENT} }\ncases:\n${cases.map((one) => `  - { name: a case, ${one} }\n`).join('')}`;
+    const verdict = validate(sourcesOf({ 'a.cedar': policies, 'control/tests/a.yaml': text }, { control }), cedar, 16);
+    return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
+  };
+  const ann = 'person: { groups: [approvers], acr: mfa }';
+  const asking = `asking: { caller: ${AGENT}, host: payments.internal }`;
+
+  test('state who signed in, what was asked for, and how much is granted', () => {
+    const grant = `control: grant approval resource-owner, ${asking}`;
+    assert.deepEqual(
+      said(
+        `${grant}, ${ann}, expect: allow, by: [approvers]`,
+        `${grant}, ${ann}, uses: 2, seconds: 3600, expect: allow`,
+        `${grant}, ${ann}, uses: 3, expect: deny, by: []`,
+        `${grant}, ${ann}, seconds: 3601, expect: deny`,
+        `${grant}, person: { groups: [approvers] }, expect: deny`,
+        `${grant}, person: { groups: [others], acr: mfa }, expect: deny`,
+        `${grant}, expect: deny`,
+        `control: refuse approval resource-owner, ${asking}, ${ann}, expect: allow`,
+        `control: withdraw approval resource-owner, ${asking}, ${ann}, expect: deny`,
+        `control: grant approval resource-owner, asking: { caller: ${AGENT} }, ${ann}, expect: deny`,
+      ),
+      [],
+    );
+  });
+
+  test('are refused where they say what means nothing', () => {
+    for (const [facts, told] of [
+      [`control: grant approval resource-owner, ${ann}`, /nobody asks for the approval/],
+      [`control: grant approval other, ${asking}, ${ann}`, /no approval is called 'other'/],
+      [`control: grant everything, ${ann}`, /what is asked of grant is an approval/],
+      [`control: refuse approval resource-owner, ${asking}, ${ann}, uses: 2`, /uses says nothing of refuse/],
+      [`control: view everything, ${asking}, ${ann}`, /nobody asks for an approval here/],
+      [`control: view everything, caller: ${AGENT}, ${ann}`, /leave out caller and proof/],
+    ] as const)
+      assert.match(said(`${facts}, expect: deny`).join('\n'), told);
+  });
 });

@@ -120,7 +120,8 @@ function askedBy(
   inventory: Inventory,
   headers: readonly DeclaredHeader[],
 ): Asked | string {
-  const facts = { ...given, ...stated };
+  const asPerson = stated.person === undefined ? {} : { caller: undefined, proof: undefined };
+  const facts = { ...given, ...asPerson, ...stated };
   const isControl = stated.control !== undefined || (given.control !== undefined && stated.request === undefined);
   const isVain = (key: string): boolean => (isControl ? !CONTROL_KEYS.has(key) : Object.hasOwn(controlShape, key));
   const vain = Object.keys(stated).find(isVain);

@@ -5,12 +5,14 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import {
   type ControlAction,
   type ControlOrder,
+  type ControlPrincipal,
   type ControlQuestion,
   type ControlResource,
   controlActions,
   controlProofs,
   type TaskFacts,
 } from '../control/question.ts';
+import { approvalOf, personOf, personShape } from './person-scenario.ts';
 import { knownWorkload, NOON, scenarioSchema } from './scenario.ts';
 
 const text = z.string().min(1);
@@ -28,9 +30,9 @@ export const controlShape = {
     .min(1)
     .optional()
     .describe(
-      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, start, handOn, extend or end; ' +
+      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, start, handOn, extend, end, grant, refuse or withdraw; ' +
         'then everything, trust-domain NAME, team NAME, path ID, workload ID, task ISSUER ID, token ISSUER JTI, ' +
-        'subject ISSUER NAME, key THUMBPRINT or certificate FINGERPRINT.',
+        'subject ISSUER NAME, key THUMBPRINT, certificate FINGERPRINT or approval NAME.',
     ),
   proof: z
     .enum(controlProofs)
@@ -51,6 +53,7 @@ export const controlShape = {
     .optional()
     .describe('What is started is a part of this task, of which this is registered.'),
   registered: z.strictObject(registered).optional().describe('What is registered of the task that is asked about.'),
+  ...personShape,
 };
 
 /** One call of the control API, and by whom. What is left out has the default that the schema tells. */
@@ -62,30 +65,45 @@ export type ControlScenario = z.output<typeof controlScenarioSchema>;
  * the trust domain must be known to the inventory: a misspelt one would prove nothing.
  */
 export function controlQuestionFor(stated: ControlScenario, inventory: Inventory): ControlQuestion | string {
-  if (stated.caller === undefined) return 'no caller; state the SPIFFE ID of the workload that calls';
-  const caller = knownWorkload(stated.caller, inventory);
-  if (typeof caller === 'string') return caller;
   const [verb = '', kind = '', ...names] = (stated.control ?? '').split(' ');
   const action = controlActions.find((known) => known === verb);
   if (action === undefined) return `'${verb}' is nothing that the control API does; write ${controlActions.join(', ')}`;
   const of = OF_ACTION[action];
   if (of !== undefined && of !== kind)
-    return `what is asked of ${action} is a ${of}; write ${action} ${of}${NAMES[of]}`;
+    return `what is asked of ${action} is ${of === 'approval' ? 'an' : 'a'} ${of}; write ${action} ${of}${NAMES[of]}`;
   const resource = resourceOf(kind, names, stated, inventory);
   if (typeof resource === 'string') return resource;
   const nowMs = Date.parse(stated.at ?? NOON);
+  const principal = principalOf(stated, nowMs, inventory);
+  if (typeof principal === 'string') return principal;
   const order = orderOf(stated, action, nowMs, inventory);
   if (typeof order === 'string') return order;
-  const principal = { kind: 'workload', id: caller.id, proof: stated.proof ?? 'svid' } as const;
   return { principal, action, resource, nowMs, order };
 }
 
+function principalOf(
+  { person, caller: text, proof }: ControlScenario,
+  nowMs: number,
+  inventory: Inventory,
+): ControlPrincipal | string {
+  if (person !== undefined) {
+    if (text !== undefined || proof !== undefined) return 'a person asks by its session; leave out caller and proof';
+    return { kind: 'person', person: personOf(person, nowMs), proof: 'session' };
+  }
+  if (text === undefined) return 'no caller; state the SPIFFE ID of the workload that calls';
+  const caller = knownWorkload(text, inventory);
+  return typeof caller === 'string' ? caller : { kind: 'workload', id: caller.id, proof: proof ?? 'svid' };
+}
+
 /** The one kind of thing that some actions are about. */
-const OF_ACTION: Partial<Readonly<Record<ControlAction, 'workload' | 'task'>>> = {
+const OF_ACTION: Partial<Readonly<Record<ControlAction, 'workload' | 'task' | 'approval'>>> = {
   start: 'workload',
   handOn: 'workload',
   extend: 'task',
   end: 'task',
+  grant: 'approval',
+  refuse: 'approval',
+  withdraw: 'approval',
 };
 
 /** Which facts say something of which order. */
@@ -93,8 +111,9 @@ const FACTS_OF: Partial<Readonly<Record<ControlAction, readonly string[]>>> = {
   revoke: ['dryRun', 'seconds'],
   start: ['dryRun', 'seconds', 'purpose', 'scopes', 'issuer', 'parent'],
   handOn: ['seconds', 'purpose', 'scopes', 'issuer', 'depth'],
+  grant: ['seconds', 'uses'],
 };
-const ORDER_FACTS = ['dryRun', 'seconds', 'purpose', 'scopes', 'issuer', 'depth', 'parent'] as const;
+const ORDER_FACTS = ['dryRun', 'seconds', 'purpose', 'scopes', 'issuer', 'depth', 'parent', 'uses'] as const;
 
 function orderOf(
   stated: ControlScenario,
@@ -107,6 +126,7 @@ function orderOf(
   const { dryRun = false, seconds = 3600, purpose, scopes = [], issuer = ISSUER, depth = 2, parent } = stated;
   const untilMs = nowMs + seconds * 1000;
   if (action === 'revoke') return { action, dryRun, untilMs };
+  if (action === 'grant') return { action, uses: stated.uses ?? 1, untilMs };
   if (action !== 'start' && action !== 'handOn') return null;
   if (purpose === undefined) return `no purpose; state what is to be done, as purpose`;
   const unknown = listed('purpose', purpose, inventory.known.purposes) ?? factsProblem(parent, inventory);
@@ -153,18 +173,20 @@ const NAMES: Readonly<Record<string, string>> = {
   subject: ' ISSUER NAME',
   key: ' THUMBPRINT',
   certificate: ' FINGERPRINT',
+  approval: ' NAME',
 };
 
 function resourceOf(
   kind: string,
   names: readonly string[],
-  { registered }: ControlScenario,
+  { registered, asking }: ControlScenario,
   inventory: Inventory,
 ): ControlResource | string {
   const wanted = Object.hasOwn(NAMES, kind) ? NAMES[kind] : undefined;
   if (wanted === undefined) return `'${kind}' is nothing to ask about; write ${Object.keys(NAMES).join(', ')}`;
   if (names.length !== wanted.split(' ').length - 1 || names.includes('')) return `write ${kind}${wanted}`;
   const [name = '', second = ''] = names;
+  if (asking !== undefined && kind !== 'approval') return 'nobody asks for an approval here; leave asking out';
   if (registered !== undefined && kind !== 'task') return 'only a task has what is registered of it; leave it out';
   switch (kind) {
     case 'everything':
@@ -188,6 +210,8 @@ function resourceOf(
           registered: registered === undefined ? null : facts(registered),
         }
       );
+    case 'approval':
+      return approvalOf(name, asking, inventory);
     case 'token':
     case 'subject':
       return { kind: 'credential', of: kind, id: second, issuer: name };

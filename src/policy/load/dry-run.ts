@@ -105,7 +105,7 @@ function someWorkload(inventory: Inventory): SpiffeId | null {
   );
 }
 
-/** Questions of control policies: the same workload, with either proof, about itself, a task of its own and everything. */
+/** Questions of control policies: the same workload, with either proof, about itself, a task of its own and everything; and a person, about an approval. */
 function controlProbes(inventory: Inventory, named: NamedEntities): AuthorizationCall[] {
   const id = someWorkload(inventory);
   if (id === null) return [];
@@ -126,7 +126,16 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
     extend: [task],
     end: [task],
   };
-  return controlActions.flatMap((action) =>
+  const asked = { action: 'POST', host: 'host', method: 'POST', path: '/', sensitivity: 'restricted', task } as const;
+  const approval = { kind: 'approval', id: 'id', name: 'name', caller: id, ...asked } as const;
+  const person = { issuer, subject: 'person', groups: [], acr: 'acr', amr: ['amr'], signedInMs: nowMs, name: null };
+  const byPerson = (['grant', 'refuse', 'withdraw', 'view'] as const).map((action) => {
+    const order = action === 'grant' ? ({ action, uses: 1, untilMs } as const) : null;
+    const principal = { kind: 'person', person, proof: 'session' } as const;
+    return controlCall({ principal, action, resource: approval, nowMs, order }, named, inventory);
+  });
+  const byWorkload = controlActions.filter((action) => !OF_PERSONS.has(action));
+  const calls = byWorkload.flatMap((action) =>
     controlProofs.flatMap((proof) =>
       (resources[action] ?? [workload, { kind: 'everything' }, task]).map((resource) => {
         const order = orders[action] ?? null;
@@ -138,7 +147,11 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
       }),
     ),
   );
+  return [...byPerson, ...calls];
 }
+
+/** What no workload may be asked about. */
+const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw']);
 
 /** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
 function probes(inventory: Inventory): Question[] {

@@ -2,6 +2,7 @@ import { type Problem, problemAtStart } from '../../source/problem.ts';
 import type { NamedEntities } from '../decide/cedar-request.ts';
 import type { Cedar, CedarFault } from '../decide/engine.ts';
 import type { PolicyFacts } from '../decide/validated.ts';
+import { termsOf } from '../lint/approval-terms.ts';
 import type { FindMistakes } from '../lint/find-mistakes.ts';
 import { limitProblems } from '../lint/limits.ts';
 import { entitiesOf } from '../lint/literals.ts';
@@ -114,6 +115,7 @@ export function policyFacts(policy: ParsedPolicy): PolicyFacts {
     effect: policy.json.effect,
     shadow: isShadow(policy),
     approval: policy.json.annotations?.approval ?? null,
+    terms: termsOf(policy),
     guardrail: policy.guardrail,
   };
 }

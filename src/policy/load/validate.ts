@@ -6,6 +6,7 @@ import { footprintOf } from '../decide/footprint.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
 import { absenceProblems } from '../lint/absence.ts';
 import { annotationProblems } from '../lint/annotations.ts';
+import { mayLetGrant } from '../lint/approval-terms.ts';
 import { mistakesIn, silentMistakes } from '../lint/find-mistakes.ts';
 import { literalProblems, readingProblems } from '../lint/literals.ts';
 import { nameProblems } from '../lint/names.ts';
@@ -15,7 +16,7 @@ import { joinSchemas } from '../lint/schemas.ts';
 import { teamProblems } from '../lint/teams.ts';
 import { CONTROL_GUARDRAILS } from '../text/guardrails.ts';
 import type { Sources } from '../text/sources.ts';
-import { problemIn } from '../text/split-policies.ts';
+import { problemAtString, problemIn } from '../text/split-policies.ts';
 import { effectToken } from '../text/tokens.ts';
 import { checkControl, readControl } from './control.ts';
 import { dryRun } from './dry-run.ts';
@@ -68,7 +69,7 @@ export function validate(sources: Sources, cedar: Cedar, warmRounds = WARM_ROUND
     problems.push(...nameProblems(policy, { inventory, settings }), ...pathProblems(policy));
   }
   const control = controlSet === null ? null : checkControl(controlSet, { inventory, settings }, cedar);
-  problems.push(...(control?.problems ?? []));
+  problems.push(...(control?.problems ?? []), ...ungrantable(parsed, controlSet));
   if (problems.length > 0)
     return sortProblems([...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()]);
   const validated: ValidatedPolicies = {
@@ -115,6 +116,16 @@ function setProblems({ settings, schemas }: Sources, set: ParsedSet, control: Pa
       ? []
       : missingGuardrails(control, required.intersection(ofControl), disabled, 'guardrails/control')),
   ];
+}
+
+/** Approvals that a policy of the estate asks for, and that none of its control policies lets anybody grant: then it always denies. */
+function ungrantable(policies: readonly ParsedPolicy[], control: ParsedSet | null): Problem[] {
+  return policies.flatMap((policy) => {
+    const approval = policy.guardrail ? null : (policy.json.annotations?.approval ?? null);
+    if (approval === null || control === null || control.parsed.some((one) => mayLetGrant(one, approval))) return [];
+    const message = `no policy in control/ lets a person grant '${approval}'; permit Control::Action::"grant" on it there`;
+    return [problemAtString(policy, approval, message)];
+  });
 }
 
 /** In shadow, a guardrail of this release would be switched off without a reason and an end. */

@@ -3,15 +3,18 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { denial, proven, storedActivity } from '../../../test/support/activity.ts';
+import { ANN, approvalOrder, askedFor, yes } from '../../../test/support/approvals.ts';
 import { orderOf } from '../../../test/support/orders.ts';
 import { noRedis, Redis } from '../../../test/support/redis.ts';
 import { documentedAcl } from '../../../test/support/redis-acl.ts';
+import { approvalsOf } from '../../../test/support/redis-approvals.ts';
 import { signs } from '../../../test/support/redis-books.ts';
 import { registryOf } from '../../../test/support/redis-registries.ts';
 import { claimOn as claim, sidecarState, storeOptions } from '../../../test/support/redis-states.ts';
 import { begun } from '../../../test/support/registering.ts';
 import { until } from '../../../test/support/until.ts';
 import { Fault } from '../../base/fault.ts';
+import { ASK_MS } from '../approvals/book.ts';
 import type { RedisState } from './store.ts';
 
 const skip = noRedis;
@@ -96,7 +99,7 @@ test('the rules of docs/state.md are enough for the user, and none of them is to
   assert.match(await outcome(t, redis, elsewhere), /NOPERM|No permissions/i);
 });
 
-test('the rules are enough for registered tasks too', { skip }, async (t) => {
+test('the rules are enough for registered tasks and approvals too', { skip }, async (t) => {
   const redis = await Redis.of(t);
   await redis.admin('ACL', 'SETUSER', 'authz', 'reset', ...documented);
   const passwordFile = join(redis.dir, 'password');
@@ -109,4 +112,12 @@ test('the rules are enough for registered tasks too', { skip }, async (t) => {
   assert.equal((await registry.heartbeat({ issuer, id }, 'b', Date.now())).result, 'stored');
   assert.equal((await registry.end({ issuer, id }, 'b', 'r', Date.now())).result, 'stored');
   assert.equal(registry.unknown(Date.now()), null);
+  const { book } = await approvalsOf(t, storeOptions(redis, { user }), signs);
+  const asked = await askedFor(book);
+  assert.equal((await book.grant(yes(asked), Date.now())).result, 'stored');
+  assert.equal((await book.close({ id: asked, kind: 'withdrawn', by: ANN, reason: 'r' }, Date.now())).result, 'stored');
+  const expired = approvalOrder({ path: '/expired' });
+  const { askUntilMs } = book.find(await askedFor(book, expired, Date.now() - ASK_MS + 100))!;
+  await until('its end', () => (Date.now() > askUntilMs ? true : null));
+  await askedFor(book, expired);
 });

@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import type { Clock } from '../../base/clock.ts';
 import { signLift } from '../lift.ts';
 import type { LiftKeys } from '../lift-keys.ts';
 import { OrderedRevocation } from '../ordered-revocation.ts';
@@ -15,26 +14,16 @@ import {
 } from '../revocation-book.ts';
 import { type Learned, type Lost, RevocationMirror } from '../revocation-mirror.ts';
 import type { RevocationLookup } from '../revocations.ts';
-import { RecordFeed } from './feed.ts';
-import type { Endpoint, StoreOptions } from './options.ts';
 import type { Head } from './record-queries.ts';
 import { RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
-import { StoreUpkeep } from './upkeep.ts';
-import { StoreWriter, type Unwritten, unavailable } from './writer.ts';
+import { type FollowedStore, type RecordEvent, SharedRecords } from './shared-records.ts';
+import { type Unwritten, unavailable } from './writer.ts';
 
 /** What happened to the revocations of the store. */
-export type BookEvent =
-  | ({ readonly kind: 'learned' } & Learned)
-  | { readonly kind: 'resync' }
-  | { readonly kind: 'restored'; readonly revocations: number }
-  | { readonly kind: 'not restored'; readonly detail: string };
+export type BookEvent = RecordEvent<keyof Learned>;
 
-export interface RedisBookParts {
-  readonly options: StoreOptions;
-  readonly clock: Clock;
+interface RedisBookParts extends FollowedStore {
   readonly liftKeys: () => LiftKeys;
-  readonly primary: () => Endpoint | null;
-  readonly onUnknownHistory: () => void;
   readonly onEvent: (event: BookEvent) => void;
 }
 
@@ -45,47 +34,28 @@ export interface RedisBookParts {
 export class RedisBook implements RevocationBook {
   readonly #parts: RedisBookParts;
   readonly #mirror: RevocationMirror;
-  readonly #feed: RecordFeed<Lost, keyof Learned>;
-  readonly #keys: readonly string[];
-  readonly #writer: StoreWriter;
-  readonly #upkeep: StoreUpkeep<Lost>;
+  readonly #shared: SharedRecords<Lost, keyof Learned>;
 
   private constructor(parts: RedisBookParts) {
     this.#parts = parts;
-    const { options, clock, liftKeys, primary, onUnknownHistory, onEvent } = parts;
-    const prefix = `authz:{${options.namespace}}:`;
-    this.#keys = REVOCATION_KEYS.map((name) => `${prefix}${name}`);
+    const { options, liftKeys, onEvent } = parts;
     this.#mirror = new RevocationMirror({ namespace: options.namespace, trustedKeys: () => liftKeys().trusted });
-    this.#feed = new RecordFeed({
-      options,
-      clock,
-      primary,
-      onUnknownHistory,
-      keys: this.#keys,
-      log: this.#keys.at(-1)!,
+    this.#shared = new SharedRecords(parts, {
+      names: REVOCATION_KEYS,
+      log: REVOCATION_KEYS.at(-1)!,
       mirror: this.#mirror,
-      onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
-      onResync: () => onEvent({ kind: 'resync' }),
-      onLost: (lost) => void this.#upkeep.restore(lost),
-    });
-    this.#writer = new StoreWriter({ options, primary, keys: this.#keys, feed: this.#feed });
-    this.#upkeep = new StoreUpkeep<Lost>({
-      clock,
-      writer: this.#writer,
       restore: RESTORE,
       limits: [MAX_ORDERED, MAX_ORDERED_BYTES].map(String),
       argsOf: (lost) => restoredBy([lost]),
       refused: (word) => refusedBy(word).detail,
-      onRestored: (revocations) => onEvent({ kind: 'restored', revocations }),
-      onNotRestored: (detail) => onEvent({ kind: 'not restored', detail }),
+      onEvent,
     });
   }
 
   /** Begins to follow the store; resolves after the first full read, or when that takes long. */
   static async start(parts: RedisBookParts): Promise<RedisBook> {
     const book = new RedisBook(parts);
-    await book.#feed.start();
-    book.#upkeep.start();
+    await book.#shared.start();
     return book;
   }
 
@@ -96,31 +66,31 @@ export class RedisBook implements RevocationBook {
   /** Why nobody knows what is revoked at `nowMs`; null: it is known. */
   unknown(nowMs: number): string | null {
     if (this.#mirror.overflowed) return 'the store holds more revocations than it may';
-    const staleMs = this.#feed.stalenessMs(nowMs);
-    if (staleMs === null) return `the revocations of the store were not read yet: ${this.#feed.fault}`;
+    const staleMs = this.#shared.feed.stalenessMs(nowMs);
+    if (staleMs === null) return `the revocations of the store were not read yet: ${this.#shared.feed.fault}`;
     if (staleMs <= this.#parts.options.maxStaleMs) return null;
-    return `the revocations of the store are ${Math.round(staleMs)} ms old: ${this.#feed.fault || 'it does not answer'}`;
+    return `the revocations of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
   }
 
   /** Milliseconds since they were up to date; null: never. */
   stalenessMs(nowMs: number): number | null {
-    return this.#feed.stalenessMs(nowMs);
+    return this.#shared.feed.stalenessMs(nowMs);
   }
 
   /** How far the store was read: the same on all sidecars that have read as far. */
   get revision(): string {
-    return this.#feed.revision;
+    return this.#shared.feed.revision;
   }
 
   /** Other keys are trusted now. */
   keysChanged(): void {
-    this.#feed.resyncSoon();
+    this.#shared.feed.resyncSoon();
   }
 
   /** What the store told of itself last, records of it that could not be read, and how old what is known may be. */
   status(): { readonly head: Head | null; readonly unreadable: number; readonly maxStaleMs: number } {
     const { maxStaleMs } = this.#parts.options;
-    return { head: this.#feed.head, unreadable: this.#mirror.unreadable, maxStaleMs };
+    return { head: this.#shared.feed.head, unreadable: this.#mirror.unreadable, maxStaleMs };
   }
 
   *all(): Iterable<KnownRevocation> {
@@ -142,7 +112,7 @@ export class RedisBook implements RevocationBook {
     const crowded = before === null ? this.#mirror.table.crowded(order.subject) : null;
     if (crowded !== null) return { result: 'full', detail: crowded };
     const args = [asked.id, String(asked.untilMs), asked.content, String(MAX_ORDERED), String(MAX_ORDERED_BYTES)];
-    const written = await this.#writer.write(REVOKE, args);
+    const written = await this.#shared.writer.write(REVOKE, args);
     if ('result' in written) return written;
     const [word, record] = written.words;
     switch (word) {
@@ -151,7 +121,7 @@ export class RedisBook implements RevocationBook {
         const taken = OrderedRevocation.read(record ?? '');
         if (taken === null) return unavailable('the store answered with something else');
         if (this.#mirror.add(taken)) this.#parts.onEvent(learnedOf({ added: [taken.id] }));
-        return this.#writer.confirmed(written.link, word, taken.atMs);
+        return this.#shared.writer.confirmed(written.link, word, taken.atMs);
       }
       case 'conflict':
         return { result: 'conflict', detail: `${order.id} is a revocation with other content` };
@@ -169,7 +139,7 @@ export class RedisBook implements RevocationBook {
     const key = this.#parts.liftKeys().signing;
     if (key === null) return { result: 'unsigned', detail: 'a lift must be signed, and there is no control.key here' };
     const lifts = revocations.map((revocation) => ({ revocation, lift: this.#sign(revocation, order, key) }));
-    const written = await this.#writer.write(RESTORE, [
+    const written = await this.#shared.writer.write(RESTORE, [
       ...[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String),
       ...restoredBy(lifts),
     ]);
@@ -178,13 +148,11 @@ export class RedisBook implements RevocationBook {
     if (word !== 'done') return refusedBy(word);
     for (const { revocation, lift } of lifts) this.#mirror.liftKnown(revocation, lift);
     this.#parts.onEvent(learnedOf({ lifted: [order.id] }));
-    return this.#writer.confirmed(written.link, 'stored', order.atMs);
+    return this.#shared.writer.confirmed(written.link, 'stored', order.atMs);
   }
 
-  async stop(): Promise<void> {
-    this.#upkeep.stop();
-    this.#writer.close();
-    await this.#feed.stop();
+  stop(): Promise<void> {
+    return this.#shared.stop();
   }
 
   #sign({ digest, untilMs }: OrderedRevocation, { id, reason, by, atMs }: LiftOrder, key: KeyObject): string {

@@ -14,8 +14,11 @@ export const recordKeys = (records: string, marks: string): readonly string[] =>
   records,
   marks,
   `${records}:meta`,
-  `${records}:log`,
+  logOf(records),
 ];
+
+/** The stream of their changes. */
+export const logOf = (records: string): string => `${records}:log`;
 
 /**
  * A record is a field of a hash, which is the truth; what marks it is a field of another one, named by the digest of the record;

@@ -1,6 +1,7 @@
 import { type Clock, pause } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { within } from '../../base/within.ts';
+import { MAX_APPROVAL_BYTES } from '../approvals/book.ts';
 import { stateLoad } from '../bounded/load.ts';
 import { touchedLoad } from '../bounded/touched.ts';
 import type { History } from '../model.ts';
@@ -252,7 +253,8 @@ export class SessionKeeper {
         touchedLoad(0, options.maxAccounts).byteLimit +
         options.activityBytes +
         options.taskBytes +
-        MAX_ORDERED_BYTES,
+        MAX_ORDERED_BYTES +
+        MAX_APPROVAL_BYTES,
       options.replicas,
     );
     for (const detail of warnings) if (!this.#status.warnings.includes(detail)) onEvent({ kind: 'warning', detail });

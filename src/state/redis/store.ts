@@ -6,7 +6,7 @@ import { type StateLoad, stateLoad } from '../bounded/load.ts';
 import { type Touch, type TouchedRecord, touchedLoad } from '../bounded/touched.ts';
 import type { LiftKeys } from '../lift-keys.ts';
 import type { Claim, ClaimResult, History, State, Use } from '../model.ts';
-import { type BookEvent, RedisBook, type RedisBookParts } from './book.ts';
+import { type BookEvent, RedisBook } from './book.ts';
 import {
   claimCall,
   giveBackCall,
@@ -23,6 +23,7 @@ import type { StoreOptions } from './options.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { CLAIM, GIVE_BACK, TOUCHED } from './scripts.ts';
 import { type Session, SessionKeeper } from './session.ts';
+import type { FollowedStore } from './shared-records.ts';
 import type { StoreEvent, StoreStatus } from './status.ts';
 
 /** How long the server may take for the first claim on a connection, in milliseconds. */
@@ -73,9 +74,7 @@ export class RedisState implements State {
   }
 
   /** What follows other records of the same store. */
-  get followed(): Pick<RedisBookParts, 'options' | 'clock' | 'primary' | 'onUnknownHistory'> & {
-    readonly sinceMs: () => number;
-  } {
+  get followed(): FollowedStore & { readonly sinceMs: () => number } {
     return {
       options: this.#options,
       clock: this.#clock,

@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import type { Clock } from '../../../base/clock.ts';
 import type { LiftKeys } from '../../lift-keys.ts';
 import { MAX_RECORD_BYTES } from '../../store-mirror.ts';
 import { isEarly, judgeOrder, leaseFrom } from '../../tasks/orders.ts';
@@ -16,14 +15,14 @@ import {
 import { writeMark } from '../../tasks/task-mark.ts';
 import { type LearnedTasks, type LostTask, TaskMirror } from '../../tasks/task-mirror.ts';
 import { digestOfTask, fieldOf, signedRecord, type TaskRecord } from '../../tasks/task-record.ts';
-import { RecordFeed } from '../feed.ts';
 import type { Link } from '../link.ts';
-import { type Endpoint, MAX_SKEW_MS, type StoreOptions } from '../options.ts';
+import { RESTORE_MARKED } from '../marked-scripts.ts';
+import { MAX_SKEW_MS } from '../options.ts';
 import type { Head } from '../record-queries.ts';
-import { StoreUpkeep } from '../upkeep.ts';
-import { StoreWriter, type Unwritten, unavailable } from '../writer.ts';
+import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-records.ts';
+import { type Unwritten, unavailable } from '../writer.ts';
 import { Beginnings } from './beginnings.ts';
-import { EXTEND, REGISTER, RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
+import { EXTEND, REGISTER, TASK_KEYS, TASK_LOG } from './scripts.ts';
 
 /** Those of a store that holds more than this many times its limit are not followed. */
 const MOST_TIMES = 2;
@@ -34,23 +33,12 @@ const UNSIGNED: TaskResult = {
 };
 const OTHER = 'the store answered with something else';
 
-/** What happened to the tasks of the store. */
-export type RegistryEvent =
-  | ({ readonly kind: 'learned' } & LearnedTasks)
-  | { readonly kind: 'resync' }
-  | { readonly kind: 'restored'; readonly tasks: number }
-  | { readonly kind: 'not restored'; readonly detail: string };
-
-export interface RedisRegistryParts {
-  readonly options: StoreOptions;
-  readonly clock: Clock;
+export interface RedisRegistryParts extends FollowedStore {
   readonly limits: TaskLimits;
   readonly keys: () => LiftKeys;
-  readonly primary: () => Endpoint | null;
-  readonly onUnknownHistory: () => void;
   /** Since when the store forgot no count, in milliseconds since the epoch. */
   readonly sinceMs: () => number;
-  readonly onEvent: (event: RegistryEvent) => void;
+  readonly onEvent: (event: RecordEvent<keyof LearnedTasks>) => void;
 }
 
 /**
@@ -60,51 +48,34 @@ export interface RedisRegistryParts {
 export class RedisTaskRegistry implements TaskRegistry {
   readonly #parts: RedisRegistryParts;
   readonly #mirror: TaskMirror;
-  readonly #feed: RecordFeed<LostTask, keyof LearnedTasks>;
-  readonly #writer: StoreWriter;
-  readonly #upkeep: StoreUpkeep<LostTask>;
+  readonly #shared: SharedRecords<LostTask, keyof LearnedTasks>;
   readonly #begins = new Beginnings();
 
   private constructor(parts: RedisRegistryParts) {
     this.#parts = parts;
-    const { options, clock, limits, keys: signing, primary, onUnknownHistory, onEvent } = parts;
-    const keys = TASK_KEYS.map((name) => `authz:{${options.namespace}}:${name}`);
+    const { options, clock, limits, keys, onEvent } = parts;
     this.#mirror = new TaskMirror({
       namespace: options.namespace,
-      trustedKeys: () => signing().trusted,
+      trustedKeys: () => keys().trusted,
       most: MOST_TIMES * limits.all,
       now: clock.now,
     });
-    this.#feed = new RecordFeed({
-      options,
-      clock,
-      primary,
-      onUnknownHistory,
-      keys,
-      log: keys.at(-1)!,
+    this.#shared = new SharedRecords(parts, {
+      names: TASK_KEYS,
+      log: TASK_LOG,
       mirror: this.#mirror,
-      onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
-      onResync: () => onEvent({ kind: 'resync' }),
-      onLost: (lost) => void this.#upkeep.restore(lost),
-    });
-    this.#writer = new StoreWriter({ options, primary, keys, feed: this.#feed });
-    this.#upkeep = new StoreUpkeep<LostTask>({
-      clock,
-      writer: this.#writer,
-      restore: RESTORE_TASKS,
+      restore: RESTORE_MARKED,
       limits: [String(limits.all), String(limits.all * TASK_BYTES)],
       argsOf,
       refused: (word) => this.#refusedBy(word).detail,
-      onRestored: (tasks) => onEvent({ kind: 'restored', tasks }),
-      onNotRestored: (detail) => onEvent({ kind: 'not restored', detail }),
+      onEvent,
     });
   }
 
   /** Begins to follow the store; resolves after the first full read, or when that takes long. */
   static async start(parts: RedisRegistryParts): Promise<RedisTaskRegistry> {
     const registry = new RedisTaskRegistry(parts);
-    await registry.#feed.start();
-    registry.#upkeep.start();
+    await registry.#shared.start();
     return registry;
   }
 
@@ -116,24 +87,24 @@ export class RedisTaskRegistry implements TaskRegistry {
   unknown(nowMs: number): string | null {
     const unread = this.#unread(nowMs);
     if (unread !== null) return unread;
-    const staleMs = this.#feed.stalenessMs(nowMs)!;
+    const staleMs = this.#shared.feed.stalenessMs(nowMs)!;
     if (staleMs <= this.#parts.options.maxStaleMs) return null;
-    return `the tasks of the store are ${Math.round(staleMs)} ms old: ${this.#feed.fault || 'it does not answer'}`;
+    return `the tasks of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
   }
 
   /** Milliseconds since they were up to date; null: never. */
   stalenessMs(nowMs: number): number | null {
-    return this.#feed.stalenessMs(nowMs);
+    return this.#shared.feed.stalenessMs(nowMs);
   }
 
   /** Other keys are trusted now. */
   keysChanged(): void {
-    this.#feed.resyncSoon();
+    this.#shared.feed.resyncSoon();
   }
 
   /** What the store told of itself last, and records of it that could not be read. */
   status(): { readonly head: Head | null; readonly unreadable: number } {
-    return { head: this.#feed.head, unreadable: this.#mirror.unreadable };
+    return { head: this.#shared.feed.head, unreadable: this.#mirror.unreadable };
   }
 
   all(): Iterable<RegisteredTask> {
@@ -173,7 +144,7 @@ export class RedisTaskRegistry implements TaskRegistry {
     if (signing === null) return UNSIGNED;
     const [beforeMs, untilMs] = [task.leaseUntilMs!, leaseFrom(task, nowMs)!];
     const lease = this.#mark(record, { kind: 'lease', atMs: nowMs, beforeMs, untilMs, by }, signing);
-    const written = await this.#writer.write(EXTEND, [fieldOf(key), record.text, lease, String(beforeMs)]);
+    const written = await this.#shared.writer.write(EXTEND, [fieldOf(key), record.text, lease, String(beforeMs)]);
     if ('result' in written) return written;
     const [word, end] = written.words;
     switch (word) {
@@ -203,24 +174,22 @@ export class RedisTaskRegistry implements TaskRegistry {
     const end = this.#mark(record, { kind: 'end', atMs: nowMs, openMs, by, reason }, this.#parts.keys().signing);
     const limits = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String);
     const ended = { ...this.#mirror.asStored(fieldOf(key)), mark: end };
-    const written = await this.#writer.write(RESTORE_TASKS, [...limits, ...argsOf(ended)]);
+    const written = await this.#shared.writer.write(RESTORE_MARKED, [...limits, ...argsOf(ended)]);
     if ('result' in written) return written;
     return written.words[0] === 'done'
       ? this.#taken(written.link, record, end, nowMs)
       : this.#refusedBy(written.words[0]);
   }
 
-  async stop(): Promise<void> {
-    this.#upkeep.stop();
-    this.#writer.close();
-    await this.#feed.stop();
+  stop(): Promise<void> {
+    return this.#shared.stop();
   }
 
   /** Why nothing can be ordered: what is a little old is enough, since the store judges by what it has. */
   #unread(nowMs: number): string | null {
     if (this.#mirror.overflowed) return 'the store holds more tasks than it may';
-    const isRead = this.#feed.stalenessMs(nowMs) !== null;
-    return isRead ? null : `the tasks of the store were not read yet: ${this.#feed.fault}`;
+    const isRead = this.#shared.feed.stalenessMs(nowMs) !== null;
+    return isRead ? null : `the tasks of the store were not read yet: ${this.#shared.feed.fault}`;
   }
 
   /** Writes a beginning; 'held' where the store has another one by its name, which is known then. */
@@ -233,7 +202,7 @@ export class RedisTaskRegistry implements TaskRegistry {
     const record = signedRecord(options.namespace, order, kept, signing);
     if (record.length > MAX_RECORD_BYTES) return { result: 'full', detail: `it is longer than ${MAX_RECORD_BYTES}` };
     const bounds = [limits.all, limits.all * TASK_BYTES, kept.atMs, MAX_SKEW_MS].map(String);
-    const written = await this.#writer.write(REGISTER, [fieldOf(order), record, ...bounds]);
+    const written = await this.#shared.writer.write(REGISTER, [fieldOf(order), record, ...bounds]);
     if ('result' in written) return written;
     const [word, held, mark] = written.words;
     if (word === 'held') {
@@ -263,7 +232,7 @@ export class RedisTaskRegistry implements TaskRegistry {
   async #confirmed(link: Link, { issuer, id }: TaskKey, atMs: number): Promise<TaskResult> {
     const task = this.lookup.find(issuer, id);
     if (task === null) return unavailable('no trusted key signed what was written');
-    const confirmed = await this.#writer.confirmed(link, 'stored', atMs);
+    const confirmed = await this.#shared.writer.confirmed(link, 'stored', atMs);
     return confirmed.result === 'unavailable' || confirmed.result === 'full' ? confirmed : { ...confirmed, task };
   }
 

@@ -11,7 +11,8 @@ import { until } from '../../../../test/support/until.ts';
 import { writeMark } from '../../tasks/task-mark.ts';
 import { readRecord, signedRecord } from '../../tasks/task-record.ts';
 import { Link } from '../link.ts';
-import { RESTORE_TASKS, TASK_KEYS } from './scripts.ts';
+import { RESTORE_MARKED } from '../marked-scripts.ts';
+import { TASK_KEYS } from './scripts.ts';
 
 const skip = noRedis;
 const MINUTE_MS = 60_000;
@@ -246,7 +247,7 @@ test('the store refuses a heartbeat of a task that has ended, or whose lease ran
   const limits = ['1000', '1000000'];
   const args = [history, ...limits, fieldFor('t-3'), 'digest', text, writeMark('test', record, lease, key)];
   const keys = TASK_KEYS.map((name) => `authz:{test}:${name}`);
-  assert.deepEqual(await link.run(RESTORE_TASKS, keys, args, 5000), ['done']);
+  assert.deepEqual(await link.run(RESTORE_MARKED, keys, args, 5000), ['done']);
   assert.ok((await redis.admin('HVALS', MARKS)).includes(end));
   assert.deepEqual(await beat('t-3'), { result: 'over', state: 'ended' });
   assert.ok(one.registry.lookup.find(issuer, 't-3')?.ended);

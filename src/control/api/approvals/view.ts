@@ -1,0 +1,99 @@
+import * as z from 'zod';
+import { Refusal } from '../../../base/outcome.ts';
+import { SpiffeId } from '../../../base/spiffe-id.ts';
+import type { ControlApproval } from '../../../policy/control/question.ts';
+import { controlTask } from '../../../policy/control/registered.ts';
+import type { ApprovalRequest } from '../../../state/approvals/book.ts';
+import { stateOfRequest } from '../../../state/approvals/request-state.ts';
+import type { TaskLookup } from '../../../state/tasks/registry.ts';
+
+export const approvalStates = ['pending', 'granted', 'refused', 'withdrawn', 'expired'] as const;
+
+const time = z.iso.datetime();
+const text = z.string();
+
+/** What became of a request, for whoever asked. */
+const statusShape = {
+  id: text,
+  state: z.enum(approvalStates).describe('Send the very same request again once it is `granted`.'),
+  approvals: z.array(text).describe('What is missing, by its names.'),
+  askedAt: time,
+  answerBy: time.describe('Nobody can grant it from then on.'),
+  grant: z
+    .object({ at: time, by: z.array(text), uses: z.int(), until: time })
+    .nullable()
+    .describe('So many of the very same request pass, until then.'),
+};
+
+/** A request for an approval as whoever decides about it sees it: what was verified, and what was sent. */
+export const approvalView = z.object({
+  ...statusShape,
+  digest: text.describe('Of all that is shown of the request; a grant names it.'),
+  caller: text,
+  chain: z.array(text).describe('Who acts through whom.'),
+  task: z
+    .object({ issuer: text, id: text, purpose: text.nullable(), subject: text.nullable() })
+    .nullable()
+    .describe('`subject`: for whom its issuer says that it was started.'),
+  action: text,
+  host: text,
+  method: text,
+  path: text,
+  query: text.nullable(),
+  contentType: text.nullable(),
+  body: z
+    .object({ sha256: text, bytes: z.int(), shown: text.nullable() })
+    .nullable()
+    .describe('`shown`: its text, where that is short.'),
+  owner: text.nullable().describe('The team of the caller.'),
+  sensitivity: text.nullable(),
+  consents: z.array(z.object({ by: text, at: time, reason: text })).describe('Who said yes.'),
+  decided: z
+    .object({ at: time, by: text, reason: text })
+    .nullable()
+    .describe('Who refused or withdrew it, or granted it last.'),
+});
+export const approvalStatus = z.object(statusShape);
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
+
+/** What the asking caller is told. `nowMs`: milliseconds since the epoch. */
+export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<typeof approvalStatus> {
+  const { id, order, askedAtMs, askUntilMs, grant } = request;
+  return {
+    id,
+    state: stateOfRequest(request, nowMs),
+    approvals: [...order.approvals],
+    askedAt: timeOf(askedAtMs),
+    answerBy: timeOf(askUntilMs),
+    grant:
+      grant === null
+        ? null
+        : { at: timeOf(grant.grantedAtMs), by: [...grant.by], uses: grant.uses, until: timeOf(grant.untilMs) },
+  };
+}
+
+/** The same with the whole request. */
+export function shownApproval(request: ApprovalRequest, nowMs: number): z.output<typeof approvalView> {
+  const { order, consents, closing } = request;
+  const { digest, caller, chain, task, action, host, method, path, query, contentType, body, owner, sensitivity } =
+    order;
+  const last = closing ?? consents.at(-1) ?? null;
+  return {
+    ...shownStatus(request, nowMs),
+    ...{ digest, caller, chain: [...chain], task, action, host, method, path, query, contentType, body },
+    ...{ owner, sensitivity },
+    consents: consents.map(({ by, atMs, reason }) => ({ by, at: timeOf(atMs), reason })),
+    decided: last === null ? null : { at: timeOf(last.atMs), by: last.by, reason: last.reason },
+  };
+}
+
+/** What control policies judge of a request: each name that it asks for is judged. Empty: nothing that they can judge. */
+export function controlApprovals({ id, order }: ApprovalRequest, tasks: Pick<TaskLookup, 'find'>): ControlApproval[] {
+  const caller = SpiffeId.parse(order.caller);
+  if (caller instanceof Refusal) return [];
+  const { action, host, method, path, sensitivity } = order;
+  const task = order.task === null ? null : controlTask(tasks, order.task.issuer, order.task.id);
+  const request = { caller, action, host, method, path, sensitivity, task };
+  return order.approvals.map((name) => ({ kind: 'approval', id, name, ...request }));
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { ApprovalTable } from './approval-table.ts';
+import type {
+  ApprovalBook,
+  ApprovalGrant,
+  ApprovalRequest,
+  AskResult,
+  CloseOrder,
+  DecideResult,
+  GrantOrder,
+} from './book.ts';
+import { closed, consented, judgeAsk, requestAskedFor } from './decisions.ts';
+import { type ApprovalOrder, isTrueToDigest } from './order.ts';
+
+/** How a request is named: by 128 random bits. */
+export const newApprovalId = (): string => randomBytes(16).toString('base64url');
+
+/** The approvals of one process, which are lost with it. When it is full, nothing is asked. */
+export class ProcessApprovals implements ApprovalBook {
+  readonly #table = new ApprovalTable();
+
+  async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
+    if (!isTrueToDigest(order)) return { result: 'unavailable', detail: 'the digest is not that of the request' };
+    this.#table.dropOver(nowMs);
+    const judged = judgeAsk(this.#table, order, nowMs, spent);
+    if (judged.result !== 'new') return judged;
+    const request = requestAskedFor(newApprovalId(), order, nowMs);
+    this.#table.set(request);
+    return { result: 'pending', id: request.id, expiresAtMs: request.askUntilMs };
+  }
+
+  grantsOf(digest: string, nowMs: number): readonly ApprovalGrant[] {
+    return this.#table.grantsOf(digest, nowMs);
+  }
+
+  all(): Iterable<ApprovalRequest> {
+    return this.#table.values();
+  }
+
+  find(id: string): ApprovalRequest | null {
+    return this.#table.find(id);
+  }
+
+  async grant(order: GrantOrder, nowMs: number): Promise<DecideResult> {
+    const before = this.#table.find(order.id);
+    return before === null ? { result: 'unknown' } : this.#taken(consented(before, order, nowMs), nowMs);
+  }
+
+  async close(order: CloseOrder, nowMs: number): Promise<DecideResult> {
+    const before = this.#table.find(order.id);
+    return before === null ? { result: 'unknown' } : this.#taken(closed(before, order, nowMs), nowMs);
+  }
+
+  #taken(decided: ReturnType<typeof consented>, nowMs: number): DecideResult {
+    if ('result' in decided) return decided;
+    this.#table.set(decided);
+    return { result: 'stored', request: decided, atMs: nowMs, replicas: null, covers: 'this process' };
+  }
+}

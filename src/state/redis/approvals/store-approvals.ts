@@ -1,0 +1,258 @@
+import { hash, type KeyObject } from 'node:crypto';
+import { within } from '../../../base/within.ts';
+import {
+  ApprovalMirror,
+  argsOfApproval,
+  type LearnedApprovals,
+  type LostApproval,
+} from '../../approvals/approval-mirror.ts';
+import { approvalRecord } from '../../approvals/approval-record.ts';
+import {
+  type ApprovalBook,
+  type ApprovalGrant,
+  type ApprovalRequest,
+  type AskResult,
+  type CloseOrder,
+  type DecideResult,
+  type GrantOrder,
+  MAX_APPROVAL_BYTES,
+  MAX_APPROVALS,
+  MAX_PENDING,
+  MAX_PENDING_OF_CALLER,
+} from '../../approvals/book.ts';
+import { closed, consented, judgeAsk, requestAskedFor } from '../../approvals/decisions.ts';
+import { type ApprovalOrder, isTrueToDigest } from '../../approvals/order.ts';
+import { newApprovalId } from '../../approvals/process-approvals.ts';
+import { stateOfRequest } from '../../approvals/request-state.ts';
+import type { LiftKeys } from '../../lift-keys.ts';
+import { RESTORE_MARKED } from '../marked-scripts.ts';
+import { MAX_SKEW_MS } from '../options.ts';
+import type { Head } from '../record-queries.ts';
+import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-records.ts';
+import { type Unwritten, unavailable } from '../writer.ts';
+import { APPROVAL_KEYS, APPROVAL_LOG, ASK, DECIDE } from './scripts.ts';
+
+const BOUNDS = [String(MAX_APPROVALS), String(MAX_APPROVAL_BYTES)] as const;
+/** The longest request: a person could not read more. */
+const MAX_REQUEST_BYTES = 32 * 1024;
+/** Checks that ask at one time, at each sidecar. */
+const MAX_ASKING = 16;
+
+export interface RedisApprovalsParts extends FollowedStore {
+  readonly keys: () => LiftKeys;
+  readonly onEvent: (event: RecordEvent<keyof LearnedApprovals>) => void;
+}
+
+/**
+ * The approvals that several sidecars share. What is asked and decided is written to the store on a connection of its own; all
+ * that is looked up is the mirror in the memory of this process, which a feed keeps up to date.
+ */
+export class RedisApprovals implements ApprovalBook {
+  readonly #parts: RedisApprovalsParts;
+  readonly #mirror: ApprovalMirror;
+  readonly #shared: SharedRecords<LostApproval, keyof LearnedApprovals>;
+  #asking = 0;
+
+  private constructor(parts: RedisApprovalsParts) {
+    this.#parts = parts;
+    const { options, clock, keys, onEvent } = parts;
+    this.#mirror = new ApprovalMirror({
+      namespace: options.namespace,
+      trustedKeys: () => keys().trusted,
+      most: 2 * MAX_APPROVALS,
+      skewMs: MAX_SKEW_MS,
+      now: clock.now,
+    });
+    this.#shared = new SharedRecords(parts, {
+      names: APPROVAL_KEYS,
+      log: APPROVAL_LOG,
+      mirror: this.#mirror,
+      restore: RESTORE_MARKED,
+      limits: BOUNDS,
+      argsOf: argsOfApproval,
+      refused: (word) => refusedBy(word).detail,
+      onEvent,
+    });
+  }
+
+  /** Begins to follow the store; resolves after the first full read, or when that takes long. */
+  static async start(parts: RedisApprovalsParts): Promise<RedisApprovals> {
+    const approvals = new RedisApprovals(parts);
+    await approvals.#shared.start();
+    return approvals;
+  }
+
+  /** Milliseconds since they were up to date; null: never. */
+  stalenessMs(nowMs: number): number | null {
+    return this.#shared.feed.stalenessMs(nowMs);
+  }
+
+  /** Other keys are trusted now. */
+  keysChanged(): void {
+    this.#shared.feed.resyncSoon();
+  }
+
+  /** What the store told of itself last, and records of it that could not be read. */
+  status(): { readonly head: Head | null; readonly unreadable: number } {
+    return { head: this.#shared.feed.head, unreadable: this.#mirror.unreadable };
+  }
+
+  /** Why nobody knows which are granted at `nowMs`; null: it is known. */
+  unknown(nowMs: number): string | null {
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unread;
+    const staleMs = this.#shared.feed.stalenessMs(nowMs)!;
+    if (staleMs <= this.#parts.options.maxStaleMs) return null;
+    return `the approvals of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
+  }
+
+  /** None while nobody knows whether one was withdrawn. */
+  grantsOf(digest: string, nowMs: number): readonly ApprovalGrant[] {
+    return this.unknown(nowMs) === null ? this.#mirror.table.grantsOf(digest, nowMs) : [];
+  }
+
+  all(): Iterable<ApprovalRequest> {
+    return this.#mirror.table.values();
+  }
+
+  find(id: string): ApprovalRequest | null {
+    return this.#mirror.table.find(id);
+  }
+
+  async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
+    if (!isTrueToDigest(order)) return unavailable('the digest is not that of the request');
+    const unread = this.#unread(nowMs);
+    if (unread !== null) return unavailable(unread);
+    const judged = judgeAsk(this.#mirror.table, order, nowMs, spent);
+    if (judged.result !== 'new') return judged;
+    if (this.#asking >= MAX_ASKING) return unavailable(`${MAX_ASKING} requests are being asked for`);
+    this.#asking++;
+    const { timeoutMs } = this.#parts.options;
+    const asked = await within(this.#ask(order, nowMs), timeoutMs, () =>
+      unavailable('the store does not answer in time'),
+    );
+    this.#asking--;
+    if (asked !== 'held') return asked;
+    const again = judgeAsk(this.#mirror.table, order, nowMs, spent);
+    return again.result === 'new' ? unavailable('the store holds something else for this request') : again;
+  }
+
+  async grant(order: GrantOrder, nowMs: number): Promise<DecideResult> {
+    const before = this.#mirror.table.find(order.id);
+    if (before === null) return this.#unknown(nowMs);
+    const decided = consented(before, order, nowMs);
+    if ('result' in decided) return decided;
+    const { signing } = this.#parts.keys();
+    if (signing === null) return UNSIGNED;
+    return this.#decide(before, decided, signing, nowMs);
+  }
+
+  async close(order: CloseOrder, nowMs: number): Promise<DecideResult> {
+    const before = this.#mirror.table.find(order.id);
+    if (before === null) return this.#unknown(nowMs);
+    const decided = closed(before, order, nowMs);
+    return 'result' in decided ? decided : this.#decide(before, decided, null, nowMs);
+  }
+
+  stop(): Promise<void> {
+    return this.#shared.stop();
+  }
+
+  #unread(nowMs: number): string | null {
+    const isRead = this.#shared.feed.stalenessMs(nowMs) !== null;
+    return isRead ? null : `the approvals of the store were not read yet: ${this.#shared.feed.fault}`;
+  }
+
+  #unknown(nowMs: number): DecideResult {
+    const unread = this.#unread(nowMs);
+    return unread === null ? { result: 'unknown' } : unavailable(unread);
+  }
+
+  /** Writes a request; 'held' where the store has another one for its digest, which is known then. */
+  async #ask(order: ApprovalOrder, nowMs: number): Promise<AskResult | 'held'> {
+    const before = this.#mirror.table.ofDigest(order.digest);
+    // A later one takes the place of an earlier one, whatever clocks say.
+    const askedAtMs = Math.max(nowMs, (before?.askedAtMs ?? 0) + 1);
+    const request = requestAskedFor(newApprovalId(), order, askedAtMs);
+    const record = approvalRecord(request);
+    if (Buffer.byteLength(record) > MAX_REQUEST_BYTES)
+      return unavailable('the request is too long to be shown to a person');
+    const place = this.#mirror.asStored(order.digest)?.record ?? '';
+    const times = [askedAtMs, MAX_SKEW_MS, request.askUntilMs].map(String);
+    const most = [MAX_PENDING_OF_CALLER, MAX_PENDING].map(String);
+    const args = [order.digest, record, place, ...BOUNDS, ...times, tagOf(order.caller), ...most];
+    const written = await this.#shared.writer.write(ASK, args);
+    if ('result' in written) return written;
+    const [word, held, mark] = written.words;
+    if (word === 'held') {
+      await this.#take(held ?? '', mark || null);
+      return 'held';
+    }
+    if (word === 'crowded') return { result: 'full', detail: 'the caller, or all together, wait for enough persons' };
+    if (word !== 'stored') return refusedBy(word);
+    await this.#take(record, null);
+    return { result: 'pending', id: request.id, expiresAtMs: request.askUntilMs };
+  }
+
+  /** Writes what became of a request that was judged as it is known here. */
+  async #decide(
+    before: ApprovalRequest,
+    decided: ApprovalRequest,
+    key: KeyObject | null,
+    nowMs: number,
+  ): Promise<DecideResult> {
+    const { digest, caller } = before.order;
+    const { record, mark: judgedBy } = this.#mirror.asStored(digest)!;
+    const mark = this.#mirror.markOf(decided, key);
+    const waits = stateOfRequest(decided, nowMs) === 'pending';
+    const args = [digest, record, mark, judgedBy, String(before.askUntilMs), waits ? '' : tagOf(caller)];
+    const written = await this.#shared.writer.write(DECIDE, args);
+    if ('result' in written) return written;
+    const [word, held] = written.words;
+    switch (word) {
+      case 'stored':
+        break;
+      case 'changed':
+        await this.#take(record, held || null);
+        return { result: 'conflict', detail: 'somebody else decided meanwhile' };
+      case 'late':
+        return { result: 'conflict', detail: 'it is expired' };
+      case 'other':
+        return unavailable('the store lost the request, or holds something else for it; ask again');
+      default:
+        return refusedBy(word);
+    }
+    await this.#take(record, mark);
+    const request = this.#mirror.table.find(before.id);
+    if (request === null || (key !== null && request.consents.length < decided.consents.length))
+      return unavailable('no trusted key signed what was written');
+    const confirmed = await this.#shared.writer.confirmed(written.link, 'stored', nowMs);
+    return confirmed.result === 'unavailable' || confirmed.result === 'full' ? confirmed : { ...confirmed, request };
+  }
+
+  /** Takes what the store holds now, as the feed would a little later. */
+  async #take(record: string, mark: string | null): Promise<void> {
+    const learned = await this.#mirror.take([{ record, mark }], []);
+    this.#parts.onEvent({ kind: 'learned', ...learned });
+  }
+}
+
+const UNSIGNED: DecideResult = {
+  result: 'unsigned',
+  detail: 'a grant must be signed, and there is no control.key here',
+};
+
+/** What the store answered instead of taking an order. */
+function refusedBy(word: string | undefined): Unwritten {
+  if (word === 'full')
+    return {
+      result: 'full',
+      detail: `the store holds ${MAX_APPROVALS} requests, or ${MAX_APPROVAL_BYTES} bytes of them`,
+    };
+  if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
+  if (word === 'history') return unavailable('the store began a new history; order it again');
+  return unavailable('the store answered with something else');
+}
+
+/** A caller among those that wait. */
+const tagOf = (caller: string): string => hash('sha256', caller, 'base64url');

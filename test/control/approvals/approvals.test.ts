@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { personText } from '../../../src/identity/person.ts';
+import type { ApprovalOrder } from '../../../src/state/approvals/order.ts';
+import { approvalOrder, askedFor } from '../../support/approvals.ts';
+import type { Browser } from '../../support/browser.ts';
+import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { CONTROL } from '../../support/control-world.ts';
+import { jwtSvid } from '../../support/tokens.ts';
+import { workload } from '../../support/world.ts';
+
+const APPROVERS = ['approvers'];
+const AGENT = workload('/ns/agents/sa/billing-agent');
+const OTHER = workload('/ns/agents/sa/orchestrator');
+const SUBJECTS = 'https://tts.prod.example';
+
+let world: ConsoleWorld;
+const people = new Map<string, Browser>();
+before(async () => {
+  world = await startConsoleWorld({
+    accounts: {
+      ann: { groups: APPROVERS, name: 'Ann' },
+      bob: { groups: APPROVERS },
+      carol: { groups: APPROVERS },
+      eve: { groups: ['others'] },
+      old: { groups: APPROVERS, age: 1200 },
+    },
+    policies: `
+@id("approvers-decide")
+permit (
+  principal in Control::PersonGroup::"approvers",
+  action in [Control::Action::"view", Control::Action::"grant", Control::Action::"refuse", Control::Action::"withdraw"],
+  resource is Control::Approval
+)
+when { resource.name == "resource-owner" && resource.host != "secret.internal" };
+@id("all") permit (principal is Control::Workload, action, resource) unless { resource is Control::Approval };
+`,
+    edit: (config) => {
+      const issuers = (config.task?.issuers ?? []) as Record<string, unknown>[];
+      for (const issuer of issuers)
+        if (issuer.issuer === SUBJECTS)
+          issuer.subjectIssuer = (config.control?.signIn as Record<string, unknown> | undefined)?.issuer;
+    },
+  });
+  for (const name of ['ann', 'bob', 'carol', 'eve', 'old']) {
+    const browser = world.browser();
+    await world.signInAs(browser, name);
+    people.set(name, browser);
+  }
+});
+after(() => world.stop());
+
+let asked = 0;
+/** Another request of the agent, which waits for a person: of no task, so that all may grant it. */
+function order(over: Partial<ApprovalOrder> = {}): ApprovalOrder {
+  return approvalOrder({ caller: AGENT, chain: [AGENT], task: null, path: `/refunds/${++asked}`, ...over });
+}
+async function waiting(of = order()) {
+  const id = await askedFor(world.approvals!, of);
+  return { id, order: of, digest: of.digest };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly json: Record<string, unknown>;
+}
+
+async function ask(name: string, path: string, body?: unknown): Promise<Answer> {
+  const loading = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+  const { status, text } = await world.fetchAs(people.get(name)!, path, loading);
+  return { status, json: JSON.parse(text) as Record<string, unknown> };
+}
+const decide = (name: string, id: string, what: string, body: Record<string, unknown> = {}) =>
+  ask(name, `/approvals/${id}/${what}`, { reason: 'it is in the contract', ...body });
+const by = (name: string) => personText({ issuer: world.provider.url, subject: name });
+const codeOf = ({ status, json }: Answer) => [status, json.code];
+/** Lets the others wait no more, so that the next test may ask. */
+const settle = (id: string) => decide('ann', id, 'refuse');
+
+test('a person grants what was shown; the same request passes then, and the audit says who, why and what', async () => {
+  const { id, digest, order: of } = await waiting();
+  const list = await ask('ann', '/approvals?state=pending');
+  const items = list.json.items as Record<string, unknown>[];
+  const shown = items.find((item) => item.id === id)!;
+  assert.deepEqual(
+    [shown.caller, shown.method, shown.host, shown.path, shown.digest, shown.body],
+    [of.caller, 'POST', of.host, of.path, digest, of.body],
+  );
+  const granted = await decide('ann', id, 'grant', { digest });
+  assert.equal(granted.status, 200, JSON.stringify(granted.json));
+  const { state, grant, decided } = granted.json.approval as Record<string, Record<string, unknown>>;
+  assert.deepEqual([state, grant!.by, grant!.uses], ['granted', [by('ann')], 1]);
+  assert.equal(decided!.reason, 'it is in the contract');
+  assert.deepEqual(
+    world.approvals!.grantsOf(digest, Date.now()).map((one) => one.id),
+    [id],
+  );
+  const line = world.auditLines().findLast(({ call }) => call === 'grantApproval')!;
+  const about = line.about as Record<string, unknown>;
+  assert.deepEqual([line.result, line.permits, about.digest], ['allow', ['approvers-decide'], digest]);
+  assert.deepEqual([about.asking, about.reason, about.quorum], [of.caller, 'it is in the contract', 1]);
+  assert.match(String(about.shown), /^[\w-]{43}$/);
+  assert.deepEqual(codeOf(await decide('bob', id, 'grant', { digest })), [409, 'conflict'], 'twice, in another tab');
+  assert.deepEqual(codeOf(await decide('bob', id, 'refuse')), [409, 'conflict']);
+  assert.equal((await decide('bob', id, 'withdraw')).status, 200);
+  assert.deepEqual(world.approvals!.grantsOf(digest, Date.now()), []);
+});
+
+test('a grant of another request than the stored one, of too much, without a reason, or by an old sign-in is refused', async () => {
+  const { id, digest } = await waiting();
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest: order().digest })), [409, 'conflict']);
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant')), [422, 'body_invalid']);
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest, reason: '' })), [422, 'body_invalid']);
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest, uses: 2 })), [422, 'grant_exceeded']);
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest, seconds: 601 })), [422, 'grant_exceeded']);
+  assert.deepEqual(codeOf(await decide('old', id, 'grant', { digest })), [403, 'sign_in_too_old']);
+  assert.deepEqual(codeOf(await decide('ann', 'A'.repeat(22), 'grant', { digest })), [404, 'not_found']);
+  assert.equal((await decide('ann', id, 'grant', { digest, uses: 1, seconds: 600 })).status, 200);
+});
+
+test('who has no role sees nothing and decides nothing, nor does a workload, whatever policies say', async () => {
+  const { id, digest } = await waiting();
+  assert.deepEqual(codeOf(await ask('eve', '/approvals')), [403, 'not_permitted']);
+  assert.deepEqual(codeOf(await ask('eve', `/approvals/${id}`)), [404, 'not_found']);
+  for (const what of ['grant', 'refuse', 'withdraw'])
+    assert.deepEqual(codeOf(await decide('eve', id, what, what === 'grant' ? { digest } : {})), [403, 'not_permitted']);
+  const secret = await waiting(order({ host: 'secret.internal' }));
+  assert.deepEqual(codeOf(await ask('ann', `/approvals/${secret.id}`)), [404, 'not_found']);
+  const unnamed = await waiting(order({ approvals: ['resource-owner', 'other'] }));
+  assert.deepEqual(codeOf(await decide('ann', unnamed.id, 'grant', { digest: unnamed.digest })), [
+    403,
+    'not_permitted',
+  ]);
+  for (const what of ['grant', 'refuse', 'withdraw']) {
+    const body = { reason: 'r', ...(what === 'grant' ? { digest } : {}) };
+    assert.deepEqual(codeOf(await asWorkload(AGENT, `/approvals/${id}/${what}`, body)), [403, 'not_permitted']);
+  }
+  assert.equal((await settle(id)).status, 200);
+});
+
+test('whoever asked sees what became of it, and no other workload does', async () => {
+  const { id } = await waiting();
+  const own = await asWorkload(AGENT, `/approvals/${id}`);
+  assert.deepEqual([own.status, own.json.state, own.json.caller], [200, 'pending', undefined]);
+  assert.deepEqual(codeOf(await asWorkload(OTHER, `/approvals/${id}`)), [404, 'not_found']);
+  assert.equal((await settle(id)).status, 200);
+  assert.equal((await asWorkload(AGENT, `/approvals/${id}`)).json.state, 'refused');
+});
+
+test('what was refused is not asked again for a while', async () => {
+  const { id, order: of } = await waiting();
+  assert.equal((await decide('ann', id, 'refuse')).status, 200);
+  assert.equal((await world.approvals!.ask(of, Date.now())).result, 'refused');
+});
+
+test('nobody grants what is asked for a task that it started; where nobody knows who did, it takes two', async () => {
+  const task = { issuer: SUBJECTS, id: 't-42', purpose: 'finance', subject: 'carol' };
+  const own = await waiting(order({ task }));
+  const refused = await decide('carol', own.id, 'grant', { digest: own.digest });
+  assert.deepEqual(codeOf(refused), [403, 'own_request']);
+  assert.match(String(refused.json.detail), /task that you started/);
+  assert.equal((await decide('ann', own.id, 'grant', { digest: own.digest })).status, 200);
+  const unknown = await waiting(order({ task: { ...task, issuer: 'https://silent.prod.example' } }));
+  const first = await decide('carol', unknown.id, 'grant', { digest: unknown.digest });
+  assert.equal((first.json.approval as Record<string, unknown>).state, 'pending');
+  assert.deepEqual(codeOf(await decide('carol', unknown.id, 'grant', { digest: unknown.digest })), [409, 'conflict']);
+  assert.deepEqual(world.approvals!.grantsOf(unknown.digest, Date.now()), []);
+  const second = await decide('bob', unknown.id, 'grant', { digest: unknown.digest });
+  assert.equal((second.json.approval as Record<string, unknown>).state, 'granted');
+  const [grant] = world.approvals!.grantsOf(unknown.digest, Date.now());
+  assert.deepEqual(grant!.by, [by('carol'), by('bob')]);
+});
+
+/** A workload at the control port, by a token. */
+async function asWorkload(id: string, path: string, body?: unknown): Promise<Answer> {
+  const token = jwtSvid({ key: world.keys.domain, sub: id, aud: CONTROL });
+  const response = await fetch(`${world.control}${path}`, {
+    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+  });
+  return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+}
