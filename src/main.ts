@@ -7,7 +7,7 @@ import { misuse, readArguments } from './cli/arguments.ts';
 import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
-import { approvals, approve, refuse } from './cli/control/approvals.ts';
+import { approvals, approve, refuseApproval } from './cli/control/approvals.ts';
 import { decisions, revocations, workloads } from './cli/control/lists.ts';
 import { lift, revoke } from './cli/control/revoke.ts';
 import { signInCommand, signOutCommand } from './cli/control/sign-in.ts';
@@ -70,7 +70,7 @@ const commands: Commands = {
   task: taskCommands,
   approvals,
   approve,
-  refuse,
+  refuse: refuseApproval,
   'sign-in': signInCommand,
   'sign-out': signOutCommand,
   help: { usage: HELP_USAGE, run: help },

@@ -20,7 +20,7 @@ import { approvalReports, startApprovals } from './approvals/approvals.ts';
 import { identityEvents, secretsEvent, storeEvents, tokenKeysEvent, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
-import { startCheckTls, startPortTls } from './check-tls.ts';
+import { startCheckTls, startControlTls } from './check-tls.ts';
 import { type Control, startControl } from './control/control.ts';
 import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, startIdentity } from './identity.ts';
@@ -94,13 +94,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   };
   const trust = begin(await startTrust(config, events.onBundle));
   const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
-  const { control: controlPort } = config.listen;
-  const controlTls = await startPortTls(config, 'listen.control.tls', controlPort?.tls ?? null, trust, onCheckTls);
-  if (controlTls !== null) begin(controlTls);
-  const { console: people } = config.control;
-  const peoplesPair = people === null ? null : { svid: null, files: { ...people.tls, ca: null } };
-  const consoleTls = await startPortTls(config, 'control.console.tls', peoplesPair, trust, onCheckTls);
-  if (consoleTls !== null) begin(consoleTls);
+  const controlTls = begin(await startControlTls(config, trust, onCheckTls));
   const identity = begin(await startIdentity(config, trust, tokens, events.onKeys));
   const stored = begin(await startState(config, ports.startedAtMs, storeEvents(telemetry)));
   const { state } = stored;
@@ -166,8 +160,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       ...(starting ? ['starting'] : []),
       ...(stopping ? ['shutting down'] : []),
       ...missingIn(parts, clock()),
-      ...(controlTls?.missing(clock()) ?? []),
-      ...(consoleTls?.missing(clock()) ?? []),
+      ...controlTls.missing(clock()),
     ];
     server?.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
@@ -212,8 +205,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     registrations,
     tokenKeys,
     revocable: policy.revocable,
-    tls: controlTls?.rules ?? null,
-    consoleTls: consoleTls?.rules ?? null,
+    tls: controlTls.workloads,
+    consoleTls: controlTls.people,
     sessions: null,
     onKeys: onKeys,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
@@ -292,8 +285,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       clearInterval(looking);
       await server?.drain(config.limits.drainDelayMs, config.limits.drainMs);
       await control?.stop();
-      await controlTls?.stop();
-      await consoleTls?.stop();
+      await controlTls.stop();
       await stopAll(parts);
       await status?.close();
       log.info('stopped');

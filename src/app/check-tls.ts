@@ -103,6 +103,24 @@ export async function startPortTls(
   };
 }
 
+/** The TLS of both ports of the control API, for workloads and for people; null where a port has none. */
+export async function startControlTls(config: Config, trust: Pick<Trust, 'bundles'>, events: CheckTlsEvents) {
+  const { control } = config.listen;
+  const { console: people } = config.control;
+  const forPeople = people === null ? null : { svid: null, files: { ...people.tls, ca: null } };
+  const ports = {
+    workloads: await startPortTls(config, 'listen.control.tls', control?.tls ?? null, trust, events),
+    people: await startPortTls(config, 'control.console.tls', forPeople, trust, events),
+  };
+  const both = Object.values(ports).filter((port) => port !== null);
+  return {
+    workloads: ports.workloads?.rules ?? null,
+    people: ports.people?.rules ?? null,
+    missing: (nowMs: number): readonly string[] => both.flatMap((port) => port.missing(nowMs)),
+    stop: async (): Promise<void> => void (await Promise.all(both.map((port) => port.stop()))),
+  };
+}
+
 function ownIdentity(
   { identity }: Config,
   port: TlsPort,

@@ -1,6 +1,6 @@
 import { auditFind } from '../../src/cli/audit-find.ts';
 import { type Commands, dispatch } from '../../src/cli/commands.ts';
-import { approvals, approve, refuse } from '../../src/cli/control/approvals.ts';
+import { approvals, approve, refuseApproval } from '../../src/cli/control/approvals.ts';
 import { decisions, revocations, workloads } from '../../src/cli/control/lists.ts';
 import { lift, revoke } from '../../src/cli/control/revoke.ts';
 import { signInCommand, signOutCommand } from '../../src/cli/control/sign-in.ts';
@@ -20,7 +20,7 @@ const commands: Commands = {
   task: taskCommands,
   approvals,
   approve,
-  refuse,
+  refuse: refuseApproval,
   'sign-in': signInCommand,
   'sign-out': signOutCommand,
   find: auditFind,

@@ -79,7 +79,7 @@ const REFUSE_USAGE = `refuse ID --reason TEXT --control URL …
 ${ORDER_USAGE}`;
 
 /** `refuse`: as `approve`. */
-export const refuse = plainOutput(
+export const refuseApproval = plainOutput(
   command(REFUSE_USAGE, { ...ORDER_OPTIONS, withdraw: { type: 'boolean' } }, async (line, io) => {
     const id = idBy(line.positionals);
     if (id === null) return line.misuse('name one request by its id');

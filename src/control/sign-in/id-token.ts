@@ -19,7 +19,7 @@ type Claims = Readonly<Record<string, unknown>>;
  * standard gives it is a Fault, since a group that was passed over might be one that a policy forbids something to.
  * `groupsAt`: the members that lead to the groups.
  */
-export function personOf(claims: Claims, groupsAt: readonly string[], nowMs: number): PersonFacts | Fault {
+export function signedInPerson(claims: Claims, groupsAt: readonly string[], nowMs: number): PersonFacts | Fault {
   const { iss, sub, auth_time: signedIn, acr, amr } = claims;
   if (!isWord(iss, 2048)) return new Fault('iss is no text');
   if (!isWord(sub, MAX_SUBJECT)) return new Fault(`sub is no text of 1 to ${MAX_SUBJECT} characters`);

@@ -1,7 +1,7 @@
 import type * as openid from 'openid-client';
 import { Fault, messageOf } from '../../base/fault.ts';
 import type { PersonFacts } from '../../identity/person.ts';
-import { personOf } from './id-token.ts';
+import { signedInPerson } from './id-token.ts';
 import { ProviderUnreachable, providerFetch } from './provider-fetch.ts';
 
 type OpenId = typeof openid;
@@ -159,7 +159,7 @@ export class Provider {
   }
 
   #person(claims: Readonly<Record<string, unknown>>): PersonFacts | SignInFault {
-    const person = personOf(claims, this.#options.groupsAt, this.#options.now());
+    const person = signedInPerson(claims, this.#options.groupsAt, this.#options.now());
     return person instanceof Fault ? new SignInFault(`the ID token: ${person.detail}`) : person;
   }
 
