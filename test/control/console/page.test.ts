@@ -34,7 +34,8 @@ async function signedIn(options: Parameters<Chromium['newContext']>[0] = {}): Pr
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+    if (message.type() === 'error' && message.location().url.startsWith(world.url) && !message.text().includes('401'))
+      complaints.push(`${message.text()} ${message.location().url}`);
   });
   await page.goto(world.url);
   await page.getByRole('link', { name: 'Sign in' }).click();
