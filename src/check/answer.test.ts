@@ -41,6 +41,7 @@ function request(method = 'GET', id = '1'): CheckInput {
     upgrade: false,
     grpc: false,
     headers: headersOf(),
+    body: new Uint8Array(),
     connection: {
       checkPeer: null,
       digest: '',
@@ -93,6 +94,7 @@ function stagesOver(state: MemoryState): Stages {
     }),
     recall,
     budgets: () => [],
+    approvals: null,
     redeem: redeemer(state, Date.now),
   };
 }

@@ -6,6 +6,7 @@ import { factsOfEarlierHop } from '../policy/decide/facts.ts';
 import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
+import type { Snapshot, Trials } from '../policy/decide/snapshot.ts';
 import type { TaskContext } from '../task/model.ts';
 import { askForScope } from '../task/scopes.ts';
 import type { Facts } from './recall.ts';
@@ -22,19 +23,20 @@ export interface JudgedHop {
  * A fact of the caller's own connection (address, age of its credential) is known of the caller alone.
  */
 export function judge(
-  snapshot: { decide(question: Question): HopVerdict },
+  snapshot: Pick<Snapshot, 'decide'>,
   input: CheckInput,
   target: Target,
   caller: Caller,
   taskContext: TaskContext,
   facts: Facts,
   now: number,
+  trials: Trials | null = null,
 ): readonly JudgedHop[] {
   const last = taskContext.chain.length - 1;
   return taskContext.chain.map((hop, index) => {
     const isCaller = index === last;
     const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
-    const verdict = snapshot.decide({
+    const question: Question = {
       ...facts,
       ...(isCaller ? null : factsOfEarlierHop(facts)),
       now,
@@ -46,8 +48,8 @@ export function judge(
       task: taskContext.task,
       declared: taskContext.declared,
       query: input.query,
-    });
-    return { workload: hop, role, verdict };
+    };
+    return { workload: hop, role, verdict: snapshot.decide(question, trials) };
   });
 }
 

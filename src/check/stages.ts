@@ -9,6 +9,7 @@ import type { Enforcement } from '../policy/decide/permit.ts';
 import type { Redemption } from '../state/redemption.ts';
 import type { TaskContext } from '../task/model.ts';
 import type { ReadTask } from '../task/read-task.ts';
+import type { Approvals } from './approvals.ts';
 import type { Recall } from './recall.ts';
 import type { Redeem } from './redeem.ts';
 
@@ -31,4 +32,6 @@ export interface Stages {
   /** What a permitted request uses of the budgets of its tasks. */
   readonly budgets: (task: TaskContext, target: Target, nowMs: number) => readonly Redemption[] | Refusal;
   readonly redeem: Redeem;
+  /** Null: nobody can be asked, and what needs an approval is refused. */
+  readonly approvals: Approvals | null;
 }

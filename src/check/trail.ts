@@ -4,6 +4,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { TaskContext, VerifiedTask } from '../task/model.ts';
+import type { Approvable } from './approvals.ts';
 import type { JudgedHop } from './judge.ts';
 import type { Facts } from './recall.ts';
 
@@ -24,6 +25,7 @@ export interface Findings {
   taskContext: TaskContext;
   facts: Facts;
   hops: readonly JudgedHop[];
+  approval: Approvable;
 }
 
 /** The stage that each finding ends; null: it is not timed. */
@@ -33,6 +35,7 @@ const stageOf = {
   taskContext: 'task',
   facts: 'facts',
   hops: 'policy',
+  approval: 'policy',
 } as const satisfies Record<keyof Findings, TimedStage | null>;
 
 /** What one check finds, and how long each stage takes: what records, metrics and traces are made from. */
@@ -81,7 +84,7 @@ export class Trail {
   /** Microseconds by stage, of the stages that ran. */
   get micros(): Partial<Record<TimedStage, number>> {
     const byStage: Partial<Record<TimedStage, number>> = {};
-    for (const { stage, micros } of this.spans) byStage[stage] = micros;
+    for (const { stage, micros } of this.spans) byStage[stage] = (byStage[stage] ?? 0) + micros;
     return byStage;
   }
 }

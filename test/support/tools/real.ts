@@ -198,5 +198,6 @@ function stagesFor(ask: Ask): Stages {
     recall,
     budgets: () => [],
     redeem: async () => () => {},
+    approvals: null,
   };
 }
