@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
 import { type Answerer, createAnswerer, refused } from '../check/answer.ts';
+import { approvalsOf } from '../check/approvals.ts';
 import { budgetsOf } from '../check/budgets.ts';
 import { check } from '../check/check.ts';
 import { recall } from '../check/recall.ts';
@@ -231,9 +232,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     budgets: (task, target, nowMs) => budgetsOf(registrations, task, target, nowMs),
     touched: touchedAccounts(config, state, registry, ports.startedAtMs),
     redeem: redeemer(state, clock, revocations.revision),
+    approvals: approvalsOf(approvals.book, () => state.history(), config.control.url),
   };
-  const { label } = config.policy;
-  const queryParameters = new Set(config.audit.queryParameters);
+  const said = { label: config.policy.label, unsafe, queryParameters: new Set(config.audit.queryParameters) };
   const answering = createAnswerer({
     decide: (input, context, nowMs) => {
       // The one snapshot that is current when the check begins.
@@ -242,7 +243,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         ? refused(new Refusal('policy_unavailable', 'no snapshot could be loaded'))
         : check(input, snapshot, stages, context, nowMs);
     },
-    record: (result, waitMs) => audit.record(toRecord(result, { label, unsafe, queryParameters }), waitMs),
+    record: (result, waitMs) => audit.record(toRecord(result, said), waitMs),
     listeners: [counter(metrics), activity.listener],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
     undelivered: (decision) => audit.undelivered(decision),
@@ -257,13 +258,12 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   answerer.set(answering);
   const { inflight } = answering;
   const ready = () => readiness().ready;
-  const holder = policy.holder;
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(() => metrics.gauges(registry.gauges(clock())));
   metrics.beforeScrape(() => metrics.gauges(approvals.gauges(clock())));
   const more = { state, store, revocations, audit, inflight, ready };
-  const measured = { trust, checkTls, identity, tasks, policy: holder, ...more };
+  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ...more };
   measureAtScrape(metrics, measured, config, clock);
   starting = false;
   readiness();

@@ -164,6 +164,8 @@ export const reasons = {
   policy_error: forbidden('A policy could not be evaluated'),
   policy_input_invalid: forbidden('The request cannot be expressed in policy'),
   approval_required: forbidden('A person must approve this first'),
+  approval_refused: forbidden('A person refused this'),
+  approval_body_unseen: forbidden('A person must approve this first, and its body was not seen whole'),
   audit_unavailable: unavailable('The decision could not be recorded'),
   revoked_workload: forbidden('A workload of the request is revoked'),
   revoked_owner: forbidden('The workloads of a team are revoked'),
@@ -185,19 +187,30 @@ export type AnsweredReason = Reason | 'permitted' | 'observed';
 /** An HTTP header of the denial, such as a challenge. */
 export type ResponseHeader = readonly [name: string, value: string];
 
+/** More of the problem document of a denial (RFC 9457 section 3.2), for the caller to read. */
+export type ProblemMembers = Readonly<Record<string, unknown>>;
+const NO_MEMBERS: ProblemMembers = Object.freeze({});
+
 /**
  * An expected denial, returned and never thrown. `detail` is private: it goes to the log and to the audit record, never
- * to the caller. `headers` are added to the denial (WWW-Authenticate, DPoP-Nonce).
+ * to the caller. `headers` are added to the denial (WWW-Authenticate, DPoP-Nonce), `members` to its problem document.
  */
 export class Refusal {
   readonly reason: Reason;
   readonly detail: string;
   readonly headers: readonly ResponseHeader[];
+  readonly members: ProblemMembers;
 
-  constructor(reason: Reason, detail: string, headers: readonly ResponseHeader[] = []) {
+  constructor(
+    reason: Reason,
+    detail: string,
+    headers: readonly ResponseHeader[] = [],
+    members: ProblemMembers = NO_MEMBERS,
+  ) {
     this.reason = reason;
     this.detail = detail;
     this.headers = headers;
+    this.members = members;
     Object.freeze(this);
   }
 }

@@ -42,6 +42,7 @@ function request(method = 'GET', id = '1'): CheckInput {
     upgrade: false,
     grpc: false,
     headers: headersOf(),
+    body: new Uint8Array(),
     connection: {
       checkPeer: null,
       digest: '',
@@ -95,6 +96,7 @@ function stagesOver(state: MemoryState): Stages {
     recall,
     budgets: () => [],
     touched: untouching(),
+    approvals: null,
     redeem: redeemer(state, Date.now),
   };
 }

@@ -6,6 +6,7 @@ import { factsOfEarlierHop } from '../policy/decide/facts.ts';
 import { type Enforcement, type Permit, permitFrom } from '../policy/decide/permit.ts';
 import type { HopVerdict, Question, Role } from '../policy/decide/question.ts';
 import { type ShadowFinding, shadowFindings } from '../policy/decide/shadow.ts';
+import type { Snapshot, Trials } from '../policy/decide/snapshot.ts';
 import type { TouchedFacts } from '../policy/decide/touched.ts';
 import type { TaskContext } from '../task/model.ts';
 import { askForScope } from '../task/scopes.ts';
@@ -24,7 +25,7 @@ export interface JudgedHop {
  * not read.
  */
 export function judge(
-  snapshot: { decide(question: Question): HopVerdict },
+  snapshot: Pick<Snapshot, 'decide'>,
   input: CheckInput,
   target: Target,
   caller: Caller,
@@ -32,12 +33,13 @@ export function judge(
   facts: Facts,
   touched: TouchedFacts | null,
   now: number,
+  trials: Trials | null = null,
 ): readonly JudgedHop[] {
   const last = taskContext.chain.length - 1;
   return taskContext.chain.map((hop, index) => {
     const isCaller = index === last;
     const role: Role = isCaller ? 'caller' : index === 0 ? 'originator' : 'intermediary';
-    const verdict = snapshot.decide({
+    const question: Question = {
       ...facts,
       ...(isCaller ? null : factsOfEarlierHop(facts)),
       now,
@@ -50,8 +52,8 @@ export function judge(
       declared: taskContext.declared,
       query: input.query,
       touched,
-    });
-    return { workload: hop, role, verdict };
+    };
+    return { workload: hop, role, verdict: snapshot.decide(question, trials) };
   });
 }
 

@@ -41,7 +41,7 @@ test('what nothing supplies yet is absent or empty in every request', () => {
     { approvals: [...approvals], risk, signals: [...signals] },
     { approvals: [], risk: null, signals: [] },
   );
-  assert.deepEqual(unsuppliedFacts.toSorted(), ['approvals', 'risk', 'signals']);
+  assert.deepEqual(unsuppliedFacts.toSorted(), ['risk', 'signals']);
 });
 
 test('the headers that policies read are bounded together', () => {

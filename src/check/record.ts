@@ -3,6 +3,7 @@ import { auditedQuery } from '../base/redact.ts';
 import type { CheckInput } from '../http/input.ts';
 import { recordedFacts } from '../policy/decide/facts.ts';
 import { recordedTouched } from '../policy/decide/recorded-touched.ts';
+import type { Approvable } from './approvals.ts';
 import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
 
@@ -28,7 +29,7 @@ export function toRecord(
 ) {
   const { outcome, trail } = decided;
   const { verified, snapshot } = trail;
-  const { target, caller, taskContext, facts, touched, hops } = trail.found;
+  const { target, caller, taskContext, facts, touched, hops, approval } = trail.found;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'mutations' in decided ? decided.outcome.observed : null;
   const task = taskContext?.task ?? null;
@@ -100,6 +101,8 @@ export function toRecord(
       headers: Object.fromEntries(facts?.headers ?? []),
       numbers: Object.fromEntries(facts?.numbers ?? []),
     },
+    // Left out of a line where no approval was missing.
+    approval: approval && recordedApproval(approval, refusal),
     request: {
       id: request?.id ?? null,
       peer: input?.connection.checkPeer?.id.text ?? null,
@@ -121,6 +124,18 @@ export function toRecord(
             observed: observed?.reason ?? null,
           },
     micros: { total: microseconds, ...trail.micros },
+  };
+}
+
+/** The request that a person is asked about, and who granted it where that let it pass. */
+function recordedApproval({ order, grant }: Approvable, refusal: Refusal | null) {
+  const used = refusal === null ? grant : null;
+  return {
+    digest: order.digest,
+    names: order.approvals,
+    body: order.body?.sha256 ?? null,
+    request: used?.id ?? null,
+    by: used?.by ?? [],
   };
 }
 

@@ -9,6 +9,7 @@ import type { Enforcement } from '../policy/decide/permit.ts';
 import type { Redemption } from '../state/redemption.ts';
 import type { TaskContext } from '../task/model.ts';
 import type { ReadTask } from '../task/read-task.ts';
+import type { Approvals } from './approvals.ts';
 import type { Recall } from './recall.ts';
 import type { Redeem } from './redeem.ts';
 import type { TouchedAccounts } from './touched.ts';
@@ -34,4 +35,6 @@ export interface Stages {
   /** What was opened before, and what a permitted request opens. */
   readonly touched: Pick<TouchedAccounts, 'read' | 'touching'>;
   readonly redeem: Redeem;
+  /** Null: nobody can be asked, and what needs an approval is refused. */
+  readonly approvals: Approvals | null;
 }

@@ -4,6 +4,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
 import type { TaskContext, VerifiedTask } from '../task/model.ts';
+import type { Approvable } from './approvals.ts';
 import type { JudgedHop } from './judge.ts';
 import type { Facts } from './recall.ts';
 import type { ReadTouched } from './touched.ts';
@@ -27,6 +28,7 @@ export interface Findings {
   /** Where it decides. */
   touched: ReadTouched;
   hops: readonly JudgedHop[];
+  approval: Approvable;
 }
 
 /** The stage that each finding ends; null: it is not timed. */
@@ -37,6 +39,7 @@ const stageOf = {
   facts: 'facts',
   touched: 'facts',
   hops: 'policy',
+  approval: 'policy',
 } as const satisfies Record<keyof Findings, TimedStage | null>;
 
 /** What one check finds, and how long each stage takes: what records, metrics and traces are made from. */

@@ -97,6 +97,11 @@ export const control = (folder: string) =>
       .prefault('off')
       .describe('The control API for people, who sign in: a listener of its own beside listen.control'),
     signIn: s.orOff(signIn(folder)).prefault('off').describe('How people sign in, by OpenID Connect'),
+    url: s
+      .optional(s.fetchUrl())
+      .describe(
+        'URL at which callers reach the control API, for the `status_url` of a denial that asks for an approval; left out: none is stated',
+      ),
   });
 
 /** No token of the service may live longer: sidecars refuse it, and the ids of tasks are kept for so long. */

@@ -39,7 +39,10 @@ export interface HttpRequestMessage {
   /** Bytes of the body received so far, decimal; -1 when unknown. */
   readonly size: string;
   readonly protocol: string;
+  /** Text of the body, in which bytes that are no UTF-8 are lost. */
   readonly body: string;
+  /** Instead of `body` under pack_as_bytes. */
+  readonly raw_body: Uint8Array;
 }
 
 /** A google.protobuf.Value as proto-loader reads and writes it: camelCase, since its own descriptor of it is. */

@@ -43,6 +43,7 @@ test('a plain request is read whole', () => {
     query: 'full=1',
     upgrade: false,
     grpc: false,
+    body: Buffer.alloc(0),
   });
   assert.deepEqual(peers, {
     checkPeer: null,

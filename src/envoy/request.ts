@@ -54,6 +54,7 @@ export function readRequest(message: ReceivedCheck, meta: RequestMeta, options: 
     upgrade: headers.all('upgrade').length > 0 || headers.all(':protocol').length > 0,
     grpc: headers.all('content-type').some((type) => GRPC.test(type)),
     headers,
+    body: http.body === '' ? http.raw_body : null,
     connection: new ReceivedConnection(
       message.bytes,
       meta.checkPeer,

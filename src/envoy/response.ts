@@ -73,6 +73,7 @@ function denyResponse(refusal: Refusal, reference: AuditReference): CheckRespons
     status: row.http,
     reason: refusal.reason,
     decision: reference.decision,
+    ...refusal.members,
   };
   return {
     status: { code: row.status, message: refusal.reason },

@@ -26,6 +26,13 @@ export class WireReader {
     return text;
   }
 
+  /** The bytes up to `last`, as a part of the message. */
+  protected rest(last: number): Buffer {
+    const bytes = this.bytes.subarray(this.at, last);
+    this.at = last;
+    return bytes;
+  }
+
   /** A length; gives the place where what is so long ends, which is not behind `end`. */
   protected length(end: number): number {
     // The place is that behind the length.

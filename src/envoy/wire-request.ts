@@ -171,6 +171,7 @@ class Reader extends WireReader {
       size: '0',
       protocol: '',
       body: '',
+      raw_body: EMPTY,
     };
     while (this.at < end) {
       const tag = this.varint(end);
@@ -179,6 +180,7 @@ class Reader extends WireReader {
       else if (tag === 0x1a) this.#entry(this.length(end), read.headers);
       else if (tag === 0x6a) read.header_map = once(read.header_map, this.#headerMap(this.length(end)));
       else if (tag === 0x48) read.size = String(this.varint(end));
+      else if (tag === 0x62 && read.raw_body === EMPTY) read.raw_body = this.rest(this.length(end));
       else throw ODD;
     }
     return read;
@@ -255,4 +257,5 @@ class Reader extends WireReader {
   }
 }
 
-const NO_BYTES: RawText = new RawBytes(Buffer.alloc(0), 0, 0);
+const EMPTY = Buffer.alloc(0);
+const NO_BYTES: RawText = new RawBytes(EMPTY, 0, 0);

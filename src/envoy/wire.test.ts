@@ -27,7 +27,7 @@ function told(request: CheckRequest | null): unknown {
     sni: attributes.tls_session?.sni ?? null,
     http: http && {
       texts: [http.id, http.method, http.path, http.host, http.scheme, http.query, http.fragment, http.size],
-      more: [http.protocol, http.body],
+      more: [http.protocol, http.body, Buffer.from(http.raw_body).toString('hex')],
       headers: Object.entries(http.headers),
       raw: http.header_map?.headers.map(({ key, value, raw_value: raw }) => [
         key,
@@ -139,7 +139,7 @@ const headerMap = message([1], repeated(part(1, headerValue)));
 const texts = [1, 2, 4, 5, 6, 7, 8, 10, 11];
 const http = message(
   [...texts, 3, 9, 12, 13],
-  ...texts.map((number) => part(number, content)),
+  ...[...texts, 12].map((number) => part(number, content)),
   repeated(part(3, entry)),
   numeric(9),
   part(13, headerMap),

@@ -69,6 +69,8 @@ export interface HttpRequest extends RequestTarget {
   /** The request is a gRPC call (content-type application/grpc). */
   readonly grpc: boolean;
   readonly headers: Headers;
+  /** What the door saw of the body, as bytes; empty where it saw none, null where it has a text that may lack some of them. */
+  readonly body: Uint8Array | null;
 }
 
 /** The client of the check port under mutual TLS, and what it may ask about. */

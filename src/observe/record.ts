@@ -73,6 +73,21 @@ export interface AuditRecord {
         readonly numbers: Readonly<Record<string, number>>;
       })
     | null;
+  /** Where approvals were missing: what a person is asked about. Absent everywhere else. */
+  readonly approval?:
+    | {
+        /** Of the request that is approved: the same in each attempt. */
+        readonly digest: string;
+        /** The approvals that were missing. */
+        readonly names: readonly string[];
+        /** base64url SHA-256 of the body; null: none. */
+        readonly body: string | null;
+        /** The id of the request for an approval that was granted and let this pass; null: it was refused. */
+        readonly request: string | null;
+        /** Who granted it. */
+        readonly by: readonly string[];
+      }
+    | undefined;
   /** The request as Envoy told it. Of method, host and path nothing is proven; where it could not be read, they stand here as they came. */
   readonly request: {
     readonly id: string | null;

@@ -157,12 +157,6 @@ const noted: [what: string, policy: string, at: string, note: RegExp][] = [
     /p permits more to a request without context\.task, which any caller can leave out/,
   ],
   [
-    'an approval, which nothing supplies',
-    'forbid (principal, action, resource) unless { context.approvals.contains("resource-owner") }',
-    'approvals',
-    /nothing supplies context\.approvals yet: it is always empty/,
-  ],
-  [
     'a signal, which nothing supplies',
     forbid('context.signals.contains("burst")'),
     'signals',

@@ -28,14 +28,17 @@ const cases: Readonly<Record<Reason, ReasonCase>> = {
 
 let mesh: World;
 let proxies: World;
+let asking: World;
 
 before(async () => {
   mesh = await World.start(worlds.mesh);
   proxies = await World.start(worlds.proxies);
+  asking = await World.start(worlds.asking);
 });
 after(async () => {
   await mesh?.stop();
   await proxies?.stop();
+  await asking?.stop();
 });
 
 suite('B01: every denial is explicit in the bytes that Envoy reads', () => {
@@ -51,7 +54,7 @@ suite('B01: every denial is explicit in the bytes that Envoy reads', () => {
 
 async function answers(each: ReasonCase): Promise<{ readonly good: Answer; readonly bad: Answer }> {
   if ('play' in each) return each.play();
-  const world = each.world === 'proxies' ? proxies : mesh;
+  const world = { mesh, proxies, asking }[each.world ?? 'mesh'];
   return { good: await world.send(each.good(world)), bad: await world.send(each.bad(world)) };
 }
 

@@ -110,7 +110,12 @@ test('a denial says why, and its id leads to its line of the audit', curl, async
   const denial = JSON.parse(stdout) as Record<string, unknown>;
   if (update) rewrite('denial', 'json', stdout);
   const shown = JSON.parse(marked(page('README.md').text, 'denial')) as Record<string, unknown>;
-  assert.deepEqual({ ...denial, decision: '' }, { ...shown, decision: '' });
+  const withoutIds = (one: Record<string, unknown>) => ({
+    ...one,
+    decision: '',
+    approval: Object.keys(one.approval ?? {}),
+  });
+  assert.deepEqual(withoutIds(denial), withoutIds(shown));
 
   const commands = shellLines(section(readme, 'Why was I denied?'));
   const [grep = '', verify = ''] = commands.map((line) =>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { parse } from 'yaml';
+import { blocks, page } from '../docs/markdown.ts';
 import { pemBundle, TestCa } from '../support/ca.ts';
 import { ask, websocketHeaders } from '../support/client.ts';
 import {
@@ -62,6 +64,24 @@ test('test-permissive.yaml differs from tcp.yaml in clients, in the host and in 
     delete host.typed_per_filter_config;
   }
   assert.deepEqual(permissive, tcp);
+});
+
+test('docs/approvals.md says what the configurations say of bodies', () => {
+  const { http_filters, route_config } = connectionManager(readEnvoyConfig('tcp'));
+  const { typed_per_filter_config: ofHost, routes } = route_config.virtual_hosts[0]!;
+  const settings = (of: unknown) =>
+    (of as Record<string, { check_settings: object }>)['envoy.filters.http.ext_authz']!.check_settings;
+  const places = {
+    filter: http_filters[0]!.typed_config,
+    'virtual-host': settings(ofHost),
+    route: settings(routes[0]!.typed_per_filter_config),
+  };
+  const shown = blocks(page('docs/approvals.md').text).filter(({ info }) => info.startsWith('yaml '));
+  assert.equal(shown.length, 3);
+  for (const { info, text } of shown) {
+    const place = places[info.slice('yaml '.length) as keyof typeof places];
+    assert.deepEqual({ ...place, ...(parse(text) as object) }, place, info);
+  }
 });
 
 test('with nobody at the check port every request is refused, and none reaches the service', async () => {

@@ -14,7 +14,8 @@ const sources = globSync(
   [
     'src/state/file/*.ts',
     'src/state/{revocation,revocations,revocation-entry,revocation-names,redemption}.ts',
-    'src/check/{revoked,recall,redeem,budgets,accounts,touched,settle}.ts',
+    'src/check/{revoked,recall,redeem,budgets,accounts,touched,settle,approvals,approval-order,caller-rate}.ts',
+    'src/http/body.ts',
   ],
   { cwd: root },
 ).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
@@ -22,17 +23,35 @@ const quick = globSync(
   [
     'src/state/file/*.test.ts',
     'src/state/{revocation-names,process-book,memory}.test.ts',
-    'src/check/{recall,redeem,revoked,budgets,touched}.test.ts',
+    'src/check/{recall,redeem,revoked,budgets,touched,caller-rate}.test.ts',
+    'src/http/body.test.ts',
   ],
   { cwd: root },
 );
 const slow = [
+  'test/cases/approvals.test.ts',
   'test/cases/budgets.test.ts',
   'test/cases/revocations.test.ts',
   'test/cases/revocations-carriers.test.ts',
 ];
 
 const conditions: readonly Condition[] = [
+  ['check/approvals.ts', 'holds(one) && ', ''],
+  ['check/approvals.ts', ' && one.grantedAtMs >= now.sinceMs', ''],
+  ['check/approvals.ts', 'approvals: new Set(missing)', 'approvals: lacking.facts.approvals'],
+  ['check/approvals.ts', '(grants[0]?.id ?? null)', 'null'],
+  ['check/approvals.ts', 'limit: uses', 'limit: uses + 1'],
+  ['check/approval-order.ts', 'path: input.rawPath', 'path: input.path'],
+  ['check/approval-order.ts', 'headers: [...headers].sort(), ', ''],
+  ['check/approval-order.ts', 'numbers: [...numbers].sort(), ', ''],
+  ['check/approval-order.ts', 'declared, coding }', 'coding }'],
+  ['check/approval-order.ts', 'declared, coding }', 'declared }'],
+  ['check/caller-rate.ts', 'age < 0 || ', ''],
+  ['http/body.ts', 'body.length >= Number(limit)', 'body.length > Number(limit)'],
+  ['http/body.ts', "flags.length > 1 || flags[0] !== 'false'", "flags[0] !== 'false'"],
+  ['http/body.ts', "flags.length > 1 || flags[0] !== 'false'", 'flags.length > 1'],
+  ['http/body.ts', 'encoded || body.length > 0 || ', 'body.length > 0 || '],
+  ['http/body.ts', 'encoded || body.length > 0 || ', 'encoded || '],
   ['check/budgets.ts', 'registeredAtMs < history.sinceMs', 'false'],
   ['check/accounts.ts', '[issuer, id])', '[id])'],
   ['check/accounts.ts', 'for (const { id } of chain)', 'for (const { id } of chain.slice(-1))'],

@@ -6,8 +6,8 @@ import type { StoreOptions } from '../../src/state/redis/options.ts';
 import { RedisState } from '../../src/state/redis/store.ts';
 import { trusts } from './redis-books.ts';
 
-/** The approvals of one process, for one test. */
-export async function approvalsOf(t: TestContext, options: StoreOptions, keys: LiftKeys = trusts) {
+/** The approvals of one process. */
+export async function openApprovals(options: StoreOptions, keys: LiftKeys = trusts) {
   const state = await RedisState.start({ options, clock: systemClock, onEvent: () => {} });
   const events: Parameters<RedisApprovalsParts['onEvent']>[0][] = [];
   const book = await RedisApprovals.start({
@@ -15,9 +15,20 @@ export async function approvalsOf(t: TestContext, options: StoreOptions, keys: L
     keys: () => keys,
     onEvent: (event) => events.push(event),
   });
-  t.after(async () => {
-    await book.stop();
-    await state.stop();
-  });
-  return { state, book, events };
+  return {
+    state,
+    book,
+    events,
+    stop: async () => {
+      await book.stop();
+      await state.stop();
+    },
+  };
+}
+
+/** The same for one test. */
+export async function approvalsOf(t: TestContext, options: StoreOptions, keys: LiftKeys = trusts) {
+  const opened = await openApprovals(options, keys);
+  t.after(() => opened.stop());
+  return opened;
 }

@@ -232,6 +232,7 @@ function inputOf({ host = 'payments.internal', method = 'GET', path = PATH, head
     upgrade: false,
     grpc: false,
     headers: headersOf(headers),
+    body: new Uint8Array(),
     connection: {
       checkPeer: null,
       digest: sha256(randomUUID()),

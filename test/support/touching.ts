@@ -92,6 +92,7 @@ export class TouchingSidecar {
       enforcement: 'enforce',
       budgets: () => [],
       touched: this.accounts,
+      approvals: null,
       redeem: redeemer(this.state, () => nowMs),
     } as unknown as Stages;
     const settled = await settle(request, stages, this.trail);

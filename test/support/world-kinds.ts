@@ -12,6 +12,13 @@ export const worlds = {
       identity.forwarded = { mode: 'append-forward', hop: 2, trustedProxies };
     },
   },
+  /** People can be asked. */
+  asking: {
+    edit: (config) => {
+      config.listen.control = { address: 'unix:./control.sock' };
+      config.control = { audience: workload('/control'), url: 'https://control.internal:9443/' };
+    },
+  },
   /** Nothing is refused by policy. */
   'observe-only': {
     edit: ({ policy }) => {

@@ -44,7 +44,7 @@ export const facts = {
   approvals: {
     type: names,
     of: 'request',
-    supplied: false,
+    supplied: true,
     stated: true,
     sample: [],
     about: 'What a person approved.',

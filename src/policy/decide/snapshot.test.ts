@@ -280,6 +280,20 @@ suite('approvals', () => {
     assert.deepEqual(ask(permitAll + forbid('f', 'resource-owner') + policy('never', other)).approvals, []);
   });
 
+  test('approvals are tried as often as the caller may, and a denial that was not tried is not remembered', () => {
+    const { snapshot } = loaded({ 'a.cedar': permitAll + forbid('f', 'resource-owner') }, {}, engine);
+    const asking = question(snapshot.inventory, AGENT, INVOICE, { now: 7 });
+    const asked: unknown[] = [];
+    const trials = (admitted: boolean) => ({ admits: (...of: unknown[]) => asked.push(of) > 0 && admitted });
+    assert.deepEqual(snapshot.decide(asking, trials(false)).approvals, []);
+    assert.deepEqual(snapshot.decide(asking, trials(true)).approvals, ['resource-owner']);
+    assert.deepEqual(snapshot.decide(asking, trials(false)).approvals, ['resource-owner']);
+    assert.deepEqual(asked, [
+      [AGENT, 7],
+      [AGENT, 7],
+    ]);
+  });
+
   test('a denial that another forbid would keep asks for no approval', () => {
     const verdict = ask(permitAll + forbid('f', 'resource-owner') + forbid('g', null));
     assert.deepEqual(verdict.approvals, []);

@@ -14,6 +14,11 @@ import type { ApprovalTerms, PolicyFacts, ValidatedControl, ValidatedPolicies } 
 /** Bytes of keys and verdicts that are remembered by the question. */
 const REMEMBERED_BYTES = 8 * 2 ** 20;
 
+/** Whether the approvals that a caller lacks may be tried, which is work beside that of the check. */
+export interface Trials {
+  admits(caller: string, nowMs: number): boolean;
+}
+
 /** What a snapshot is built from, once its sources were validated. */
 export interface SnapshotParts<I extends PurposeHierarchy> {
   readonly revision: string;
@@ -111,17 +116,17 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * that fails, a forbid too, and would allow. `TOUCHED_DECIDES` where the question was asked without what was opened before, and
    * the answer needs that. Never throws.
    */
-  decide(question: Question): HopVerdict {
+  decide(question: Question, trials: Trials | null = null): HopVerdict {
     const key = this.#keys?.of(question) ?? null;
     const known = key === null ? undefined : this.#verdicts.get(key);
     if (known !== undefined) return known;
-    const { verdict, lasting } = this.#judge(question);
+    const { verdict, lasting } = this.#judge(question, trials);
     if (key !== null && lasting) this.#verdicts.set(key, verdict);
     return verdict;
   }
 
   /** `lasting`: Cedar answered whatever it was asked, and no policy failed to evaluate. */
-  #judge(asked: Question): { readonly verdict: HopVerdict; readonly lasting: boolean } {
+  #judge(asked: Question, trials: Trials | null): { readonly verdict: HopVerdict; readonly lasting: boolean } {
     const unread = asked.touched === null;
     if (unread && this.touched.read === 'always') return NEEDS_TOUCHED;
     // Nobody can tell: any value will do.
@@ -132,7 +137,7 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     if (answer.kind !== 'answered') return { verdict: unjudged(answer), lasting: false };
     const { reasons, errors } = answer;
     const result = errors.length > 0 ? 'error' : answer.decision;
-    const lifted = result === 'deny' ? this.#missingApprovals(question, reasons) : [];
+    const lifted = result === 'deny' ? this.#missingApprovals(question, reasons, trials) : [];
     const shadow = this.#shadowed === null ? null : this.#shadowed.ask(call);
     if (lifted === 'unread' || shadow?.kind === 'unread') return NEEDS_TOUCHED;
     const verdict = Object.freeze({
@@ -156,12 +161,17 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   /**
    * The approvals with which the request would be allowed. None when some determining forbid asks for no approval; and
    * Cedar names no permits beside a forbid, so it is asked once more, with the approvals, whether a permit covers. Null where
-   * that could not be told.
+   * that could not be told, or was not tried.
    */
-  #missingApprovals(question: Question, forbids: readonly string[]): readonly string[] | 'unread' | null {
+  #missingApprovals(
+    question: Question,
+    forbids: readonly string[],
+    trials: Trials | null,
+  ): readonly string[] | 'unread' | null {
     const wanted = forbids.map((id) => this.#approvals.get(id));
     if (wanted.length === 0 || wanted.includes(undefined)) return [];
     const missing = [...new Set(wanted as string[])].toSorted();
+    if (trials?.admits(question.chain.at(-1)!.id.text, question.now) === false) return null;
     const approvals = new Set([...question.approvals, ...missing]);
     const lifted = this.#enforced.ask(this.#call({ ...question, approvals }));
     if (lifted.kind === 'unread') return 'unread';

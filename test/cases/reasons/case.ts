@@ -6,8 +6,8 @@ import type { AskOf } from '../../support/world-asks.ts';
 export interface Pair {
   readonly good: AskOf;
   readonly bad: AskOf;
-  /** Played in the world of two proxies instead of the mesh. */
-  readonly world?: 'proxies';
+  /** Played in this world instead of the mesh. */
+  readonly world?: 'proxies' | 'asking';
 }
 
 /** What needs a world of its own, or a certain state of it. */

@@ -19,6 +19,8 @@ interface Fleet {
   readonly ask: AskOf;
   /** What is done to the store before the sidecars start. */
   readonly before?: (redis: Redis) => Promise<void>;
+  /** What is done once all sidecars serve. `ask` gives the body of a denial. */
+  readonly ready?: (redis: Redis, sidecars: readonly Sidecar[], ask: () => Promise<string>) => Promise<void>;
   /** Changes the configuration and the files of each sidecar. */
   readonly edit?: (config: MeshConfig, folder: string) => void;
 }
@@ -31,7 +33,7 @@ export interface Answers {
 }
 
 /** Many checks of one request, at once over real sidecars with one store, each by an id of its own. */
-export async function answersOfFleet({ count, checks, ask, before, edit }: Fleet): Promise<Answers> {
+export async function answersOfFleet({ count, checks, ask, before, ready, edit }: Fleet): Promise<Answers> {
   const keys = makeWorldKeys();
   const redis = await Redis.start();
   await redis.age('default');
@@ -61,6 +63,9 @@ export async function answersOfFleet({ count, checks, ask, before, edit }: Fleet
       }
     };
     const clients = sidecars.map(({ check }) => new CheckClient(check));
+    const once = async () =>
+      decodeResponse(await clients[0]!.call(encode({ ...asked, id: 'first' }), 60_000)).denied?.body ?? '';
+    await ready?.(redis, sidecars, once);
     await Promise.all(clients.flatMap((client) => Array.from({ length: AT_ONCE }, () => worker(client))));
     for (const client of clients) client.close();
     const told = [...reasons].map(([reason, times]) => `${times} ${reason}`).join(', ');

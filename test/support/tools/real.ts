@@ -200,5 +200,6 @@ function stagesFor(ask: Ask): Stages {
     budgets: () => [],
     touched: untouching(),
     redeem: async () => () => {},
+    approvals: null,
   };
 }

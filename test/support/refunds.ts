@@ -1,0 +1,49 @@
+import type { ApprovalRequest, GrantOrder } from '../../src/state/approvals/book.ts';
+import type { Answer, Ask } from './world.ts';
+
+/** A person who approves. */
+export const ANN = '["https://idp.example","ann"]';
+
+/** A refund, with its body as Envoy sends it. */
+export interface Refund extends Partial<Ask> {
+  readonly body?: string | Uint8Array;
+}
+
+let made = 0;
+
+/** A request for a refund, or for what has another path, that nobody made before, unless its path is given. */
+export function refund({ body = '{"amount":120}', headers, ...over }: Refund = {}): Partial<Ask> {
+  return {
+    method: 'POST',
+    path: `/api/refunds?case=${++made}`,
+    headers: {
+      'content-type': 'application/json',
+      'content-length': String(body.length),
+      'x-envoy-auth-partial-body': 'false',
+      ...headers,
+    },
+    http: { raw_body: Buffer.from(body) },
+    route: { body: '8192' },
+    ...over,
+  };
+}
+
+/** The problem document of a denial. */
+export interface Problem {
+  readonly reason: string;
+  readonly approval?: { readonly id: string; readonly expires_at: string; readonly status_url?: string };
+}
+
+export const problem = ({ wire }: Answer): Problem => JSON.parse(wire.denied?.body ?? '{}') as Problem;
+
+/** One person's yes to this request, for one use within a minute. */
+export const consentTo = ({ id, order }: ApprovalRequest, over: Partial<GrantOrder> = {}): GrantOrder => ({
+  id,
+  digest: order.digest,
+  by: ANN,
+  reason: 'agreed',
+  quorum: 1,
+  uses: 1,
+  useForMs: 60_000,
+  ...over,
+});
