@@ -7,12 +7,7 @@ import { misuse, readArguments } from './cli/arguments.ts';
 import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
-import { approvals, approve, refuseApproval } from './cli/control/approvals.ts';
-import { decisions, revocations, workloads } from './cli/control/lists.ts';
-import { lift, revoke } from './cli/control/revoke.ts';
-import { signInCommand, signOutCommand } from './cli/control/sign-in.ts';
-import { explainOverControl, stateCommand } from './cli/control/state.ts';
-import { taskCommands, tasks } from './cli/control/tasks.ts';
+import { controlCommands } from './cli/control/commands.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
@@ -59,20 +54,7 @@ const commands: Commands = {
   'check-config': { usage: CHECK_CONFIG_USAGE, run: checkConfig },
   policy,
   audit,
-  revoke,
-  lift,
-  revocations,
-  decisions,
-  workloads,
-  state: stateCommand,
-  explain: explainOverControl,
-  tasks,
-  task: taskCommands,
-  approvals,
-  approve,
-  refuse: refuseApproval,
-  'sign-in': signInCommand,
-  'sign-out': signOutCommand,
+  ...controlCommands,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },
 };

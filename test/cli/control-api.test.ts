@@ -250,7 +250,6 @@ test('a list is read page by page up to the limit, and says where there is more'
   const listed = await json('tls', 'revocations', '--kind', 'key', '--limit', '225');
   const ids = (listed.items as { id: string }[]).map(({ id }) => id);
   assert.equal(new Set(ids).size, 225);
-  assert.deepEqual(ids, ids.toSorted());
   assert.equal(listed.more, true);
   const all = await json('tls', 'revocations', '--kind', 'key', '--limit', '1000');
   assert.deepEqual([(all.items as unknown[]).length, all.more], [232, false]);

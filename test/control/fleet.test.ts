@@ -1,45 +1,22 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { controlFleet } from '../support/control-fleet.ts';
 import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
-import { noRedis, Redis } from '../support/redis.ts';
+import { noRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { type MeshConfig, World, workload } from '../support/world.ts';
+import { workload } from '../support/world.ts';
 
 const LEDGER = '/ns/payments/sa/ledger';
 
 test('a process that serves the control port alone revokes and lifts for the sidecars of its store', {
   skip: noRedis,
 }, async (t) => {
-  const redis = await Redis.of(t);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const shared = (config: MeshConfig) => {
-    config.state = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeout: '5s' };
-    config.limits = { ...config.limits, drainDelay: '0s' };
-  };
-  const control = await startControlWorld({
-    over: 'tls',
-    policies: ALL_TO_OPERATOR,
-    prepare: (folder) =>
-      writeFileSync(join(folder, 'lift.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
-    edit: (config) => {
-      shared(config);
-      config.listen = { ...config.listen, check: 'off' };
-      config.control = { ...config.control, key: './lift.pem' };
-    },
-  });
+  const fleet = await controlFleet(t);
+  const control = await startControlWorld({ over: 'tls', policies: ALL_TO_OPERATOR, ...fleet.control() });
   t.after(() => control.stop());
-  const sidecar = await World.start({
-    prepare: (folder) =>
-      writeFileSync(join(folder, 'lift.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }).toString()),
-    edit: (config) => {
-      shared(config);
-      config.control = { trustedKeys: ['./lift.pub.pem'] };
-    },
-  });
-  t.after(() => sidecar.stop());
+  const sidecar = await fleet.sidecar();
   assert.equal(existsSync(join(control.folder, 'check.sock')), false);
   const svid = control.svid(OPERATOR);
   const check = () => sidecar.send({ svid: sidecar.svid(LEDGER), path: '/api/status' });
@@ -66,7 +43,7 @@ test('a process that serves the control port alone revokes and lifts for the sid
   assert.equal(lifted.status, 200, JSON.stringify(lifted.json));
   await becomes('permitted');
 
-  await redis.kill();
+  await fleet.redis.kill();
   const failed = await until('the loss of the store', async () => {
     const { status, json } = await control.ask({
       method: 'POST',

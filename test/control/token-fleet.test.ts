@@ -1,46 +1,27 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { noRedis, Redis } from '../support/redis.ts';
+import { controlFleet } from '../support/control-fleet.ts';
+import { noRedis } from '../support/redis.ts';
 import { AUTHZ } from '../support/tls-world.ts';
 import { claimsIn, exchangeForm, startForm, startTokenWorld } from '../support/token-world.ts';
 import { until } from '../support/until.ts';
-import { type MeshConfig, World, workload } from '../support/world.ts';
+import { workload } from '../support/world.ts';
 import { AGENT, INVOICE, ORCHESTRATOR } from '../support/world-asks.ts';
 
 test('a control process issues tokens for the sidecars of its store: each accepts them, and none once the task is over', {
   skip: noRedis,
 }, async (t) => {
-  const redis = await Redis.of(t);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const shared = (config: MeshConfig) => {
-    config.state = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeout: '5s' };
-    config.limits = { ...config.limits, drainDelay: '0s' };
-  };
-  const control = await startTokenWorld({
-    prepare: (folder) =>
-      writeFileSync(join(folder, 'control.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
-    edit: (config) => {
-      shared(config);
-      config.listen = { ...config.listen, check: 'off' };
-      config.control = { ...config.control, key: './control.pem' };
+  const fleet = await controlFleet(t);
+  const control = await startTokenWorld(
+    fleet.control('./control.pem', (config) => {
       // It reads no task tokens but its own.
       config.task = {};
-    },
-  });
+    }),
+  );
   t.after(() => control.stop());
-  const sidecar = await World.start({
-    prepare: (folder) =>
-      writeFileSync(join(folder, 'control.pub'), publicKey.export({ type: 'spki', format: 'pem' }).toString()),
-    edit: (config) => {
-      shared(config);
-      config.control = { trustedKeys: ['./control.pub'] };
-      config.task = { issuers: [{ kind: 'built-in', jwks: { url: `${control.control}/keys`, svid: AUTHZ } }] };
-    },
+  const sidecar = await fleet.sidecar((config) => {
+    config.task = { issuers: [{ kind: 'built-in', jwks: { url: `${control.control}/keys`, svid: AUTHZ } }] };
   });
-  t.after(() => sidecar.stop());
   const becomes = (token: string, reason: string) =>
     until(reason, async () => {
       const ask = { svid: sidecar.svid(AGENT), path: INVOICE, headers: { 'txn-token': token } };
@@ -62,7 +43,7 @@ test('a control process issues tokens for the sidecars of its store: each accept
   assert.equal(json.code, 'task_over');
 
   const another = await control.granted(AGENT, startForm(AGENT));
-  await redis.kill();
+  await fleet.redis.kill();
   const refused = await until('the loss of the store', async () => {
     const { status, json } = await control.requestToken(control.svid(AGENT), exchangeForm(another));
     return status === 200 ? null : [status, json.code];

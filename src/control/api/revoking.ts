@@ -10,6 +10,7 @@ import { type Hits, hitsInWords, hitsOf } from './hits.ts';
 import { type Order, orderProblem, orderSchema } from './order.ts';
 import { revocationView, shownRevocation } from './revocation-view.ts';
 import { resourceOf, statedSubject } from './subject.ts';
+import { notTaken } from './tasks/not-taken.ts';
 
 const hitsSchema = z.object({
   workloads: z
@@ -90,27 +91,14 @@ const stated = (revocation: Revocation) => {
 };
 
 function ordered(result: OrderResult, revocation: Revocation, hits: Hits): ApiReply | ApiProblem {
-  if (!('covers' in result)) return notTaken(result);
+  if (!('covers' in result)) return notTaken(result, words);
   const { atMs, replicas, covers } = result;
   const origin = covers === 'store' ? 'store' : 'memory';
   const shown = shownRevocation({ revocation, origin, orderedAtMs: atMs });
   return { status: 201, body: { revocation: shown, at: new Date(atMs).toISOString(), replicas, covers, hits } };
 }
 
-function notTaken(result: Exclude<OrderResult, { readonly result: 'stored' | 'unchanged' }>): ApiProblem {
-  switch (result.result) {
-    case 'conflict':
-      return ApiProblem.of('conflict', result.detail);
-    case 'unknown':
-      return ApiProblem.of('not_found', 'no revocation has this id');
-    case 'full':
-      return ApiProblem.of('full', result.detail);
-    case 'unsigned':
-      return ApiProblem.of('lift_unsigned', result.detail);
-    case 'unavailable':
-      return ApiProblem.of('state_unavailable', result.detail);
-  }
-}
+const words = { unknown: ['not_found', 'no revocation has this id'], unsigned: 'lift_unsigned' } as const;
 
 /** `POST /revocations/{id}/lift`: ends a revocation before its end. */
 export const liftRoute = route({
@@ -137,7 +125,7 @@ export const liftRoute = route({
     const about = { revocation: stated(known.revocation), reason };
     const run = async (): Promise<ApiReply | ApiProblem> => {
       const result = await parts.book.lift({ id, reason, by, atMs: nowMs });
-      if (!('covers' in result)) return notTaken(result);
+      if (!('covers' in result)) return notTaken(result, words);
       const { atMs, replicas, covers } = result;
       return { status: 200, body: { id, at: new Date(atMs).toISOString(), replicas, covers } };
     };

@@ -1,5 +1,5 @@
 import { shownKey } from '../../state/tasks/key.ts';
-import type { TaskResult } from '../../state/tasks/registry.ts';
+import { notTaken } from '../api/tasks/not-taken.ts';
 import type { TokenServiceParts } from '../http/parts.ts';
 import { ApiProblem } from '../http/problem.ts';
 import type { ApiReply } from '../http/route.ts';
@@ -38,11 +38,11 @@ export async function issue(
       by,
       reason: 'begun at the token service',
     };
-    const problem = problemOf(await registry.register(order, KEPT_MS, nowMs));
-    if (problem !== null) return problem;
+    const begun = await registry.register(order, KEPT_MS, nowMs);
+    if (!('task' in begun)) return notTaken(begun, words);
   } else if (kind === 'refresh' && task.leaseMs !== null) {
-    const problem = problemOf(await registry.heartbeat(key, by, nowMs));
-    if (problem !== null) return problem;
+    const extended = await registry.heartbeat(key, by, nowMs);
+    if (!('task' in extended)) return notTaken(extended, words);
   }
   const claims = claimsOf(grant, { issuer: issuer.issuer, audience: issuer.audience, jti, now });
   const token = await keys.sign('txntoken+jwt', claims);
@@ -59,21 +59,9 @@ export async function issue(
   return { status: 200, body };
 }
 
-/** Why an order was not taken; null: it was. */
-function problemOf(result: TaskResult): ApiProblem | null {
-  switch (result.result) {
-    case 'stored':
-    case 'unchanged':
-      return null;
-    case 'unknown':
-      return ApiProblem.of('task_over', 'the task is not known any more');
-    case 'over':
-      return ApiProblem.of('task_over', `the task has ${result.state}`);
-    case 'full':
-      return ApiProblem.of('full', result.detail);
-    case 'unsigned':
-    case 'unavailable':
-    case 'conflict':
-      return ApiProblem.of('state_unavailable', result.detail);
-  }
-}
+const words = {
+  unknown: ['task_over', 'the task is not known any more'],
+  over: 'task_over',
+  unsigned: 'state_unavailable',
+  conflict: 'state_unavailable',
+} as const;

@@ -12,4 +12,6 @@ test('a key names one task: what no id can be is none, as a text that another is
   ])
     assert.equal(readKey(shownKey(other)), null);
   assert.equal(readKey(`${shownKey(task)}=`), null);
+  for (const json of ['null', '{}', '["tts"]', '"tt"'])
+    assert.equal(readKey(Buffer.from(json).toString('base64url')), null, json);
 });

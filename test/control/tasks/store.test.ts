@@ -1,46 +1,19 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { noRedis, Redis } from '../../support/redis.ts';
+import { controlFleet } from '../../support/control-fleet.ts';
+import { noRedis } from '../../support/redis.ts';
 import { requireRegistration } from '../../support/registering.ts';
 import { type ShownTask, startTaskWorld, taskOrder } from '../../support/task-calls.ts';
 import { until } from '../../support/until.ts';
-import { type MeshConfig, World } from '../../support/world.ts';
 import { AGENT, agentByTxn } from '../../support/world-asks.ts';
 
 test('a control process extends tasks for the sidecars of its store, and says where it cannot sign, and where nobody knows', {
   skip: noRedis,
 }, async (t) => {
-  const redis = await Redis.of(t);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const shared = (config: MeshConfig) => {
-    config.state = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeout: '5s', maxStale: '5s' };
-    config.limits = { ...config.limits, drainDelay: '0s' };
-  };
-  const processWith = (control: Readonly<Record<string, unknown>>) =>
-    startTaskWorld({
-      prepare: (folder) =>
-        writeFileSync(join(folder, 'control.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
-      edit: (config) => {
-        shared(config);
-        config.listen = { ...config.listen, check: 'off' };
-        config.control = { ...config.control, ...control };
-      },
-    });
-  const control = await processWith({ key: './control.pem' });
+  const fleet = await controlFleet(t, { maxStale: '5s' });
+  const control = await startTaskWorld(fleet.control());
   t.after(() => control.stop());
-  const sidecar = await World.start({
-    prepare: (folder) =>
-      writeFileSync(join(folder, 'control.pub'), publicKey.export({ type: 'spki', format: 'pem' }).toString()),
-    edit: (config) => {
-      shared(config);
-      requireRegistration(config);
-      config.control = { trustedKeys: ['./control.pub'] };
-    },
-  });
-  t.after(() => sidecar.stop());
+  const sidecar = await fleet.sidecar(requireRegistration);
   const check = async (id: string) => (await sidecar.send(agentByTxn({ claims: { txn: id } })(sidecar))).reason;
   const becomes = (id: string, reason: string) =>
     until(reason, async () => ((await check(id)) === reason ? true : null));
@@ -57,7 +30,7 @@ test('a control process extends tasks for the sidecars of its store, and says wh
   assert.equal(lapsing.status, 201);
   await becomes('t-2', 'task_lapsed');
 
-  const unsigned = await processWith({});
+  const unsigned = await startTaskWorld(fleet.control(null));
   t.after(() => unsigned.stop());
   const refused = await until('a refusal', async () => {
     const answer = await unsigned.start(AGENT, taskOrder({ id: 't-3' }));
@@ -66,7 +39,7 @@ test('a control process extends tasks for the sidecars of its store, and says wh
   assert.deepEqual([refused.status, refused.json.code], [422, 'task_unsigned']);
   assert.equal(await check('t-3'), 'task_unregistered');
 
-  await redis.kill();
+  await fleet.redis.kill();
   await until('nobody to know any more', async () => {
     const listed = await control.by(AGENT, { path: '/tasks' });
     return listed.status === 503 && listed.json.code === 'state_unavailable' ? true : null;

@@ -6,7 +6,8 @@ import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { route, type Subject } from '../../http/route.ts';
 import type { Slices } from '../../http/slices.ts';
-import { knownTasks, over, taken, takenSchema } from './orders.ts';
+import { over } from './not-taken.ts';
+import { knownTasks, taken, takenSchema } from './orders.ts';
 import { shownTask, stateOf, taskView } from './view.ts';
 
 const key = z

@@ -4,6 +4,7 @@ import type { TaskLookup, TaskResult } from '../../../state/tasks/registry.ts';
 import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import type { ApiReply } from '../../http/route.ts';
+import { notTaken } from './not-taken.ts';
 import { shownTask, stateOf, taskView } from './view.ts';
 
 /** What the answer to an order says of a task, and whom the order reaches. */
@@ -27,29 +28,10 @@ export function taken(
   nowMs: number,
   { status, more = {} }: { readonly status: ApiReply['status']; readonly more?: Readonly<Record<string, unknown>> },
 ): ApiReply | ApiProblem {
-  if (!('task' in result)) return notTaken(result);
+  if (!('task' in result)) return notTaken(result, words);
   const { task, atMs, replicas, covers } = result;
   const shown = shownTask(task, stateOf(task, tasks.registry.lookup, book.lookup, nowMs));
   return { status, body: { task: shown, at: new Date(atMs).toISOString(), replicas, covers, ...more } };
 }
 
-function notTaken(result: Exclude<TaskResult, { readonly result: 'stored' | 'unchanged' }>): ApiProblem {
-  switch (result.result) {
-    case 'conflict':
-      return ApiProblem.of('conflict', result.detail);
-    case 'full':
-      return ApiProblem.of('full', result.detail);
-    case 'unsigned':
-      return ApiProblem.of('task_unsigned', result.detail);
-    case 'unavailable':
-      return ApiProblem.of('state_unavailable', result.detail);
-    case 'unknown':
-      return ApiProblem.of('not_found', 'no such task is registered');
-    case 'over':
-      return over(result.state);
-  }
-}
-
-/** What is over, and lives no more by any order. */
-export const over = (state: 'ended' | 'lapsed' | 'revoked'): ApiProblem =>
-  ApiProblem.of('over', state === 'revoked' ? 'it is revoked' : `it has ${state}; begin another one`);
+const words = { unknown: ['not_found', 'no such task is registered'], unsigned: 'task_unsigned' } as const;

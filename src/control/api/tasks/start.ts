@@ -6,8 +6,9 @@ import { digestOf } from '../../http/idempotency.ts';
 import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { type Call, route, type Subject } from '../../http/route.ts';
+import { over } from './not-taken.ts';
 import { parentProblem, type TaskOrder, taskOrderProblem, taskOrderSchema } from './order.ts';
-import { knownTasks, over, taken, takenSchema } from './orders.ts';
+import { knownTasks, taken, takenSchema } from './orders.ts';
 import { isRevoked } from './view.ts';
 
 /** `POST /tasks`: begins a task, or says whether it could begin. */

@@ -1,0 +1,25 @@
+import type { Commands } from '../commands.ts';
+import { approvals, approve, refuseApproval } from './approvals.ts';
+import { decisions, revocations, workloads } from './lists.ts';
+import { lift, revoke } from './revoke.ts';
+import { signInCommand, signOutCommand } from './sign-in.ts';
+import { explainOverControl, stateCommand } from './state.ts';
+import { taskCommands, tasks } from './tasks.ts';
+
+/** The commands that ask a control API. */
+export const controlCommands: Commands = {
+  revoke,
+  lift,
+  revocations,
+  decisions,
+  workloads,
+  state: stateCommand,
+  explain: explainOverControl,
+  tasks,
+  task: taskCommands,
+  approvals,
+  approve,
+  refuse: refuseApproval,
+  'sign-in': signInCommand,
+  'sign-out': signOutCommand,
+};
