@@ -141,20 +141,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const parts = [
-    policy,
-    trust,
-    checkTls,
-    identity,
-    stored,
-    activity,
-    ...own,
-    tasks,
-    revocations,
-    registry,
-    approvals,
-    telemetry,
-  ];
+  const remembering = [tasks, revocations, registry, approvals];
+  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [

@@ -12,7 +12,7 @@ import {
   controlProofs,
   type TaskFacts,
 } from '../control/question.ts';
-import { approvalOf, personOf, personShape } from './person-scenario.ts';
+import { approvalOf, personShape, statedPerson } from './person-scenario.ts';
 import { knownWorkload, NOON, scenarioSchema } from './scenario.ts';
 
 const text = z.string().min(1);
@@ -88,7 +88,7 @@ function principalOf(
 ): ControlPrincipal | string {
   if (person !== undefined) {
     if (text !== undefined || proof !== undefined) return 'a person asks by its session; leave out caller and proof';
-    return { kind: 'person', person: personOf(person, nowMs), proof: 'session' };
+    return { kind: 'person', person: statedPerson(person, nowMs), proof: 'session' };
   }
   if (text === undefined) return 'no caller; state the SPIFFE ID of the workload that calls';
   const caller = knownWorkload(text, inventory);

@@ -36,7 +36,7 @@ export const personShape = {
 type Stated = z.output<z.ZodObject<typeof personShape>>;
 
 /** The facts of a person that asks at `nowMs`, in milliseconds since the epoch. */
-export function personOf(
+export function statedPerson(
   { signedInSeconds, acr, ...person }: NonNullable<Stated['person']>,
   nowMs: number,
 ): PersonFacts {
