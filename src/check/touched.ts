@@ -42,6 +42,8 @@ export interface ReadTouched {
 const MAX_APIS = 2 * MAX_TOUCHED_APIS;
 /** What was recorded is recorded again only when it would not be remembered for a window any more: every quarter of it. */
 const SLACK = 0.25;
+/** By some clock a task, or its token, is good for so much longer. */
+const CLOCKS_MS = 10_000;
 const RECORDED_BYTES = 4 * 2 ** 20;
 
 /** The apis of an inventory, by name and by digest. */
@@ -103,7 +105,7 @@ export class TouchedAccounts {
     read: ReadTouched | null,
     nowMs: number,
   ): Touching | Refusal {
-    if (need.read === 'never') return UNTOUCHING;
+    if (need.read === 'never' || (read === null && resource.sensitivity === 0)) return UNTOUCHING;
     const accounts = this.#accounts(task, nowMs);
     if (accounts instanceof Refusal) return accounts;
     const history = read?.history ?? this.#source.state.history();
@@ -143,9 +145,10 @@ export class TouchedAccounts {
 
   /** A registered task is remembered to its end, all else for a window from now, and a task while its token is good. */
   #timesOf({ of, endsAtMs }: TouchedAccount, { backing }: TaskContext, nowMs: number) {
-    if (endsAtMs !== null) return { neededUntilMs: Math.ceil(endsAtMs), untilMs: Math.ceil(endsAtMs) };
     const { windowMs } = this.#source;
-    const tokens = of === 'task' ? Math.max(...backing.map(({ expiresAt }) => expiresAt * 1000)) : 0;
+    const endMs = endsAtMs === null ? null : Math.ceil(endsAtMs) + CLOCKS_MS;
+    if (endMs !== null) return { neededUntilMs: endMs, untilMs: endMs };
+    const tokens = of === 'task' ? Math.max(...backing.map(({ expiresAt }) => expiresAt * 1000)) + CLOCKS_MS : 0;
     const neededUntilMs = Math.ceil(Math.max(nowMs + windowMs, tokens));
     return { neededUntilMs, untilMs: neededUntilMs + Math.ceil(windowMs * SLACK) };
   }

@@ -141,3 +141,31 @@ test('networks that hold every address, and unlisted hosts that are public, are 
   assert.match(only('notes', {}, { unlisted: { sensitivity: 'public' } }), /^unlisted is public/);
   assert.deepEqual(find({}, { unlisted: { sensitivity: 'internal' } }), NOTHING);
 });
+
+test('an instant before which nothing was opened may lie an hour ahead, and no more', () => {
+  const touched = (ms: number) => ({
+    state: { touched: { nothingBefore: new Date(ms).toISOString().replace(/\.\d+/, '') } },
+  });
+  for (const ms of [NOW - 1e9, NOW + 3_600_000]) assert.deepEqual(find(touched(ms)), NOTHING);
+  assert.match(
+    only('problems', touched(NOW + 3_601_000)),
+    /^state\.touched\.nothingBefore lies more than an hour ahead/,
+  );
+});
+
+test('an instant is written in UTC, to the second', () => {
+  for (const text of [
+    '2026-11-30',
+    '2026-11-30T12:00:00+01:00',
+    '2026-11-30T12:00:00.5Z',
+    '2026-13-30T12:00:00Z',
+    'now',
+  ]) {
+    const loaded = loadConfig(
+      JSON.stringify({ ...config, state: { touched: { nothingBefore: text } } }),
+      'config.yaml',
+      {},
+    );
+    assert.ok(!isConfig(loaded) && /nothingBefore.* write it in UTC/.test(loaded.map(formatProblem).join()), text);
+  }
+});
