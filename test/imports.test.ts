@@ -100,6 +100,13 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['control/sign-in/'],
 };
 
+/** Packages, and sources of ours, that a process which does without them never loads: they are imported late. */
+const late: Readonly<Record<string, string>> = {
+  'openid-client': 'control/sign-in/provider.ts',
+  '@redis/client': 'state/redis/link.ts',
+  './console.ts': 'app/control/control.ts',
+};
+
 /** Makers of proofs, each with the only files that may write it. */
 const makers: Readonly<Record<string, readonly string[]>> = {
   'provenCaller(': ['identity/identify.ts'],
@@ -178,6 +185,20 @@ test('a package with one home is imported nowhere else', () => {
       .map(([specifier]) => `${path} imports ${specifier}`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test('what few processes need is loaded by those alone', () => {
+  for (const [specifier, path] of Object.entries(late)) {
+    const quoted = specifier.replaceAll('.', '\\.');
+    const early = new RegExp(
+      `(?:import|export)\\s+(?!type\\b)[^;]*?from\\s*['"]${quoted}['"]|import\\s*['"]${quoted}['"]`,
+    );
+    const here = (source: Source) => dirname(source.path) === dirname(path) || !specifier.startsWith('.');
+    const wrong = sources.filter((source) => here(source) && early.test(source.code)).map((source) => source.path);
+    assert.deepEqual(wrong, [], specifier);
+    const code = sources.find((source) => source.path === path)?.code ?? '';
+    assert.match(code, new RegExp(`await import\\(['"]${quoted}['"]\\)`), specifier);
+  }
 });
 
 test('only main.ts touches process', () => {

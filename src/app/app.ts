@@ -196,8 +196,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     revocable: policy.revocable,
     tls: controlTls.workloads,
     consoleTls: controlTls.people,
-    sessions: null,
-    onKeys: onKeys,
+    sessions: stored.shared,
+    onKeys,
     state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
     refused: atMostOnceASecond((address, why, cause) =>
       log.warn('connection to the control port refused', { address, cause, why }),

@@ -64,7 +64,7 @@ export async function startCheckTls(config: Config, { bundles }: Trust, events: 
  * Starts what the TLS of a port names; null where the port has none. Never plaintext where TLS was asked for: without a
  * source of a certificate it throws.
  */
-export async function startPortTls(
+async function startPortTls(
   config: Config,
   port: TlsPort,
   tls: PortTlsConfig | null,

@@ -1,9 +1,11 @@
 import { systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { InventoryFindings } from '../config/against-inventory.ts';
 import type { Config } from '../config/schema.ts';
 import { formatProblem } from '../source/problem.ts';
 import { TokenVerifier } from '../token/verifier.ts';
-import { startCheckTls, startPortTls } from './check-tls.ts';
+import { startCheckTls, startControlTls } from './check-tls.ts';
+import { readClientSecret } from './control/client-secret.ts';
 import { startTokenKeys } from './control/token-keys.ts';
 import { startIdentity } from './identity.ts';
 import { missingIn, stopAll } from './part.ts';
@@ -20,11 +22,11 @@ import { startTrust } from './trust.ts';
  */
 export async function examine(config: Config): Promise<InventoryFindings> {
   const trust = await startTrust(config, () => {});
-  const checkTls = await startCheckTls(config, trust, { onOwnSvid: () => {}, onCheckPort: () => {} });
-  const controlTls = await startPortTls(config, 'listen.control.tls', config.listen.control?.tls ?? null, trust, {
-    onOwnSvid: () => {},
-    onCheckPort: () => {},
-  });
+  const unheardTls = { onOwnSvid: () => {}, onCheckPort: () => {} };
+  const checkTls = await startCheckTls(config, trust, unheardTls);
+  const controlTls = await startControlTls(config, trust, unheardTls);
+  const { signIn } = config.control;
+  const secret = signIn === null ? '' : await readClientSecret(signIn.clientSecretFile);
   const tokens = new TokenVerifier({ byteLimit: config.limits.rememberedTokenBytes });
   const identity = await startIdentity(config, trust, tokens, () => {});
   const stored = await startState(config, systemClock.now(), () => {});
@@ -39,14 +41,15 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const found = [
     ...(await unusablePlaces(config)),
     ...missingIn([trust, checkTls, identity, stored, ...tokenKeys, tasks], systemClock.now()),
-    ...(controlTls?.missing(systemClock.now()) ?? []),
+    ...controlTls.missing(systemClock.now()),
+    ...(secret instanceof Fault ? [secret.detail] : []),
     ...(revocations.problems().length > 0 ? revocations.problems() : revocations.missing(systemClock.now())),
     ...revocations.unknownNames(),
     ...policy.holder.status().problems.map(formatProblem),
     ...problems,
     ...(inventory === undefined ? [] : checkTls.peers.findings(inventory)),
   ];
-  await controlTls?.stop();
+  await controlTls.stop();
   await stopAll([revocations, policy, identity, checkTls, trust, stored, ...tokenKeys, tasks]);
   return { problems: found, notes };
 }

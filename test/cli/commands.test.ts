@@ -37,6 +37,8 @@ const COMMANDS = [
   ['audit', 'find'],
   ...CONTROL,
   ...TASK,
+  ['sign-in'],
+  ['sign-out'],
   ['help'],
   ['version'],
 ];

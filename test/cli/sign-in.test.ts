@@ -3,10 +3,10 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser } from '../support/browser.ts';
+import { backFrom, cliSignIn } from '../support/cli-sign-in.ts';
 import { type ConsoleWorld, startConsoleWorld } from '../support/console-world.ts';
 import { controlCli } from '../support/control-cli.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import type { Finished } from '../support/run.ts';
 
 let world: ConsoleWorld;
 const folder = temporaryFolder();
@@ -22,27 +22,13 @@ after(async () => {
 
 const there = (): string[] => ['--control', world.url, '--ca', join(folder, 'ca.pem'), '--session-file', file];
 
-/** Runs `sign-in`, with what the person does at the page that it names. */
-async function signIn(atPage: (page: string, browser: Browser) => Promise<void>): Promise<Finished> {
-  const shown = Promise.withResolvers<string>();
-  const running = controlCli(['sign-in', '--no-open', ...there()], (text) => {
-    const [page] = /https:\S+/.exec(text) ?? [];
-    if (page !== undefined) shown.resolve(page);
-  });
-  await atPage(await shown.promise, world.browser());
-  return running;
-}
-
-/** Signs in as Anna, up to where the console sends the browser back to the command line. */
-async function backFrom(page: string, browser: Browser): Promise<URL> {
-  const asked = await browser.visit(page);
-  const last = await browser.visit(`${asked.url}?as=anna`, asked.url, (next) => next.protocol === 'http:');
-  return new URL(last.headers.location ?? '');
-}
+/** Signs in, with what the person does at the page of the command line. */
+const signIn = (atPage: (page: string, browser: Browser) => Promise<void>) =>
+  cliSignIn(there(), (page) => atPage(page, world.browser()));
 
 test('a person signs in with the browser, asks as itself, and signs out', async () => {
   const done = await signIn(async (page, browser) => {
-    const back = await backFrom(page, browser);
+    const back = await backFrom(page, browser, 'anna');
     assert.equal(browser.cookies('localhost').has('__Host-session'), false, 'the browser gets no session by this');
     assert.equal((await browser.load(back.href)).status, 200);
   });
@@ -66,7 +52,7 @@ test('a person signs in with the browser, asks as itself, and signs out', async 
 test('only the sign-in that was asked for counts, and a code is good once, with its verifier', async () => {
   let code = '';
   const done = await signIn(async (page, browser) => {
-    const back = await backFrom(page, browser);
+    const back = await backFrom(page, browser, 'anna');
     code = back.searchParams.get('code') ?? '';
     const changed = (change: (url: URL) => void): string => {
       const url = new URL(back);
@@ -93,7 +79,7 @@ test('only the sign-in that was asked for counts, and a code is good once, with 
 
 test('a wrong verifier gets nothing, and uses the code up', async () => {
   const done = await signIn(async (page, browser) => {
-    const back = await backFrom(page, browser);
+    const back = await backFrom(page, browser, 'anna');
     assert.equal((await exchange(back.searchParams.get('code') ?? '', 'v'.repeat(43))).status, 400);
     await browser.load(back.href);
   });

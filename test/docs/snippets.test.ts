@@ -36,6 +36,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/revocations.md', info: /^yaml revocations$/, by: 'test/cases/revocations.test.ts' },
+  { page: 'docs/sign-in.md', info: /^((yaml|sh) one|cedar policy)$/, by: 'test/docs/sign-in.test.ts' },
   { page: 'docs/spire.md', info: /^(sh|yaml) \w+$/, by: 'test/support/spire-docs.ts' },
   { page: 'docs/state.md', info: /^yaml state$/, by: 'src/config/state.test.ts' },
   { page: 'docs/state.md', info: /^text acl$/, by: 'test/support/redis-acl.ts' },

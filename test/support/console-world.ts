@@ -15,6 +15,8 @@ export interface ConsoleWorldOptions {
   /** Control policies, as text. */
   readonly policies?: string;
   readonly edit?: (config: MeshConfig) => void;
+  /** A console of the same fleet: its provider is this one's, too. */
+  readonly beside?: { readonly provider: IdentityProvider; readonly authorities: string };
   /** More of `control.signIn`. */
   readonly signIn?: Readonly<Record<string, unknown>>;
 }
@@ -36,18 +38,21 @@ export async function startConsoleWorld(options: ConsoleWorldOptions = {}) {
     policies = ALL_TO_OPERATORS,
     edit,
     signIn,
+    beside,
   } = options;
   await using started = new AsyncDisposableStack();
   const port = await freePort();
   const url = `https://localhost:${port}`;
-  const provider = ending(
-    started,
-    await IdentityProvider.start({
-      redirectUris: [`${url}/sign-in/callback`],
-      logoutUri: `${url}/sign-in/back-channel-logout`,
-      accounts,
-    }),
-  );
+  const provider =
+    beside?.provider ??
+    ending(
+      started,
+      await IdentityProvider.start({
+        redirectUris: [`${url}/sign-in/callback`],
+        logoutUri: `${url}/sign-in/back-channel-logout`,
+        accounts,
+      }),
+    );
   const ca = TestCa.root('console.example', { uris: [] });
   const own = ca.issue({ dns: ['localhost'], otherNames: [loopbackName], extendedKeyUsage: ['serverAuth'] });
   const world = ending(
@@ -78,7 +83,7 @@ export async function startConsoleWorld(options: ConsoleWorldOptions = {}) {
       },
     }),
   );
-  const authorities = [ca.certificate.pem, provider.ca.certificate.pem].join('');
+  const authorities = [ca.certificate.pem, provider.ca.certificate.pem, beside?.authorities ?? ''].join('');
   const auditFile = join(world.folder, 'audit.jsonl');
   const running = started.move();
 

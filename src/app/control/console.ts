@@ -9,17 +9,15 @@ import { type ControlServer, serveConsole } from '../../control/http/server.ts';
 import { CALLBACK, type SignInOptions, SignInPages } from '../../control/sign-in/pages.ts';
 import { Provider } from '../../control/sign-in/provider.ts';
 import { Sessions } from '../../control/sign-in/sessions.ts';
-import { readBounded } from '../../source/bounded.ts';
+import type { RedisState } from '../../state/redis/store.ts';
 import { MemorySessions } from '../../state/sessions/memory.ts';
-import type { SessionStore } from '../../state/sessions/model.ts';
+import { RedisSessions } from '../../state/sessions/redis-sessions.ts';
 import { JwksSource, type KeyEvent } from '../../token/jwks-source.ts';
 import { TokenVerifier } from '../../token/verifier.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
+import { readClientSecret } from './client-secret.ts';
 import { sessionAuthenticator } from './session-authenticate.ts';
 
-const MAX_SECRET = 4096;
-/** What is sealed with it has to withstand guesses. */
-const LEAST_SECRET = 32;
 /** Logout tokens are few and short. */
 const TOKEN_BYTES = 256 * 1024;
 /** Keys that could not be read for so long verify no logout. */
@@ -31,8 +29,8 @@ export interface ConsoleStands extends Pick<SignInOptions, 'audit' | 'counted' |
   readonly api: Omit<ApiOptions, 'authenticate'>;
   readonly revocations: RevocationSource;
   readonly tls: TlsServing;
-  /** The store that processes share, given what seals in it; null: sessions are in the memory of this process. */
-  readonly store: ((seal: Seal) => SessionStore) | null;
+  /** The store that processes share; null: sessions are in the memory of this process. */
+  readonly store: RedisState | null;
   readonly onKeys: (event: KeyEvent) => void;
 }
 
@@ -50,12 +48,14 @@ export async function startConsole(
   const { url } = listener;
   const { issuer, clientId, ca, idleMs, lifetimeMs, rereadMs } = signIn;
   const clock = systemClock.now;
-  const clientSecret = await secretIn(signIn.clientSecretFile);
+  const clientSecret = await readClientSecret(signIn.clientSecretFile);
+  if (clientSecret instanceof Fault) throw new Error(clientSecret.detail);
   const provider = new Provider({
     ...{ issuer, clientId, clientSecret, ca, scopes: signIn.scopes, groupsAt: signIn.groupsClaim, now: clock },
     redirectUri: `${url.origin}${CALLBACK}`,
   });
-  const store = stands.store?.(new Seal(clientSecret, 'sessions')) ?? new MemorySessions();
+  const store =
+    stands.store === null ? new MemorySessions() : new RedisSessions(stands.store, new Seal(clientSecret, 'sessions'));
   const sessions = new Sessions({
     ...{ store, idleMs, lifetimeMs, rereadMs },
     reread: (refreshToken, before) => provider.reread(refreshToken, before),
@@ -92,15 +92,4 @@ export async function startConsole(
     keys.close();
     throw error;
   }
-}
-
-/** The first line of the file of the client's secret. */
-async function secretIn(file: string): Promise<string> {
-  const bytes = await readBounded(file, MAX_SECRET, AbortSignal.timeout(5000));
-  if (bytes instanceof Fault) throw new Error(`control.signIn.clientSecretFile: ${file}: ${bytes.detail}`);
-  const [secret = ''] = Buffer.from(bytes).toString().split(/\r?\n/, 1);
-  if (secret.length >= LEAST_SECRET) return secret;
-  throw new Error(
-    `control.signIn.clientSecretFile: ${file} has no secret of ${LEAST_SECRET} characters in its first line`,
-  );
 }

@@ -30,7 +30,7 @@ import { LEEWAY_SECONDS } from '../../token/jws-claims.ts';
 import type { BundleSnapshot } from '../../trust/bundle.ts';
 import type { TlsServing } from '../../trust/tls-server.ts';
 import { authenticator } from './authenticate.ts';
-import { type ConsoleServer, type ConsoleStands, startConsole } from './console.ts';
+import type { ConsoleServer, ConsoleStands } from './console.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { tokenServiceOf } from './token-service.ts';
 
@@ -141,6 +141,8 @@ async function startPeople(
   onRefused: TlsServing['onRefused'],
 ): Promise<ConsoleServer | null> {
   if (consoleTls === null) return null;
+  // Most processes have no console, and need not know how one is made.
+  const { startConsole } = await import('./console.ts');
   for (const result of ['signed-in', 'refused', 'signed-out', 'ended-by-provider'])
     metrics.control('authz_control_sign_ins_total', { result }, 0);
   return startConsole(config, {

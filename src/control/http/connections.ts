@@ -33,6 +33,12 @@ export interface Pages {
   answer(request: IncomingMessage, door: DoorRules): Promise<WrittenReply> | null;
 }
 
+/** All of them, and the headers that each of their answers has beside its own. */
+export interface OwnPages {
+  readonly pages: readonly Pages[];
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** The connections of the control port, and what comes through them. */
 export class Connections {
   readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
@@ -42,12 +48,12 @@ export class Connections {
   readonly #parting = new WeakSet<Socket>();
   readonly #api: ControlApi;
   readonly #door: DoorRules;
-  readonly #pages: readonly Pages[];
+  readonly #own: OwnPages;
 
-  constructor(api: ControlApi, door: DoorRules, pages: readonly Pages[] = []) {
+  constructor(api: ControlApi, door: DoorRules, own: OwnPages = { pages: [], headers: {} }) {
     this.#api = api;
     this.#door = door;
-    this.#pages = pages;
+    this.#own = own;
   }
 
   /** Whether this address may have one connection more. */
@@ -70,8 +76,10 @@ export class Connections {
     this.#open.set(socket, response);
     const mayAsk = this.#visitors.asks(socket.remoteAddress ?? '');
     const page = mayAsk ? this.#page(request) : null;
-    if (page !== null) await writeReply(await page, request, response);
-    else await writeAnswer(await this.#answered(request, mayAsk), request, response);
+    if (page !== null) {
+      const reply = await page;
+      await writeReply({ ...reply, headers: { ...reply.headers, ...this.#own.headers } }, request, response);
+    } else await writeAnswer(await this.#answered(request, mayAsk), request, response);
     if (this.#open.get(socket) === response) this.#open.set(socket, null);
   }
 
@@ -109,7 +117,7 @@ export class Connections {
   }
 
   #page(request: IncomingMessage): Promise<WrittenReply> | null {
-    for (const pages of this.#pages) {
+    for (const pages of this.#own.pages) {
       const reply = pages.answer(request, this.#door);
       if (reply !== null) return reply;
     }

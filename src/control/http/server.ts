@@ -68,6 +68,9 @@ export async function serveControl(
   };
 }
 
+/** Whoever reached the console once over TLS never comes without it. */
+const A_YEAR = 'max-age=31536000';
+
 /**
  * Serves people over TLS: the control API and `pages`, by the one name of `url`, which is how browsers reach it. No client is
  * asked for a certificate. Rejects when the address cannot be taken.
@@ -81,7 +84,9 @@ export async function serveConsole(
 ): Promise<ControlServer> {
   const named = canonicalHost(url.host, 'https');
   const hosts = new Set(named instanceof Refusal ? [] : [named]);
-  const connections = new Connections(api, { scheme: 'https', hosts }, pages);
+  // A browser would keep it for whatever else runs on the person's own machine.
+  const headers: Record<string, string> = url.hostname === 'localhost' ? {} : { 'strict-transport-security': A_YEAR };
+  const connections = new Connections(api, { scheme: 'https', hosts }, { pages, headers });
   const listener = await listening({ host, port }, tls, connections, false);
   return { target: url.origin, close: (graceMs) => closed(listener, connections, graceMs) };
 }

@@ -127,7 +127,7 @@ export class SignInPages implements Pages {
       );
     // A command line is no browser that could show who is signed in: the person signs in for it, each time.
     const isFresh = query.get('fresh') === 'true' || target.commandLine !== null;
-    const begun = await provider.begin(isFresh ? FRESH_SECONDS : sessions.lifetimeSeconds);
+    const begun = await provider.begin(isFresh ? FRESH_SECONDS : sessions.lifetimeSeconds, isFresh);
     if (begun instanceof SignInFault) return this.#book.notIn(request, begun);
     const { url, checks } = begun;
     const sealed = sealLogin({ ...target, checks }, seal, clock());

@@ -80,8 +80,14 @@ export class Provider {
     return this.#options.issuer;
   }
 
-  /** Begins a sign-in: where to send the browser, and what to hold it to afterwards. */
-  async begin(maxAge: number): Promise<{ readonly url: string; readonly checks: LoginChecks } | SignInFault> {
+  /**
+   * Begins a sign-in: where to send the browser, and what to hold it to afterwards. `isAsked`: the provider asks the person
+   * in any case, however lately it did.
+   */
+  async begin(
+    maxAge: number,
+    isAsked: boolean,
+  ): Promise<{ readonly url: string; readonly checks: LoginChecks } | SignInFault> {
     const found = await this.#provider();
     if (found instanceof SignInFault) return found;
     const { openid: library, configuration } = found;
@@ -99,6 +105,7 @@ export class Provider {
       code_challenge: await library.calculatePKCECodeChallenge(checks.verifier),
       code_challenge_method: 'S256',
       max_age: String(maxAge),
+      ...(isAsked ? { prompt: 'login' } : {}),
     });
     return { url: url.href, checks };
   }

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { PersonFacts } from '../../identity/person.ts';
 import { type AuditBody, boundedJson } from '../../observe/record.ts';
 import type { ApiProblem } from '../http/problem.ts';
@@ -22,10 +23,17 @@ export interface SessionEvent {
 /** Of what a provider or a browser said went wrong. */
 const MAX_DETAIL = 512;
 
-/** The line, and the id by which it is found. `time`: milliseconds since the epoch. Neither ids of sessions nor tokens. */
-export function sessionBody(told: SessionEvent, time: number): AuditBody {
+/** The id of a request, which is in its line of the audit and in its answer. */
+export function decisionOf(request: IncomingMessage): string {
+  const decision = decisions.get(request) ?? randomUUIDv7();
+  decisions.set(request, decision);
+  return decision;
+}
+const decisions = new WeakMap<IncomingMessage, string>();
+
+/** The line. `time`: milliseconds since the epoch. It has neither ids of sessions nor tokens. */
+export function sessionBody(told: SessionEvent, decision: string, time: number): AuditBody {
   const { event, problem, person, kind, endedBy, sessions, from } = told;
-  const decision = randomUUIDv7();
   const head = {
     event,
     decision,

@@ -1,13 +1,11 @@
-import { randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { ApiProblem } from '../http/problem.ts';
 import { ALWAYS, type WrittenReply } from '../http/written.ts';
+import { decisionOf } from './record.ts';
 
-/** A year: whoever reached the console once over TLS never comes without it. */
 const OF_BROWSERS = {
   ...ALWAYS,
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
 } as const;
@@ -33,22 +31,23 @@ export const redirectReply = (status: 302 | 303, location: string, cookies: read
   browserReply(status, 'text/plain; charset=utf-8', '', { location, ...withCookies(cookies) });
 
 /** A problem as whoever asks can read it: a person in a browser, or a program. */
-export function problemReply(problem: ApiProblem, { headers: { accept = '' } }: IncomingMessage): WrittenReply {
-  const more = Object.fromEntries(problem.headers);
-  if (accept.includes('text/html'))
-    return browserReply(problem.status, 'text/html; charset=utf-8', pageOf(problem), more);
-  const document = `${JSON.stringify(problem.document(randomUUIDv7()))}\n`;
+export function problemReply(problem: ApiProblem, request: IncomingMessage): WrittenReply {
+  const decision = decisionOf(request);
+  const more = { ...Object.fromEntries(problem.headers), 'x-authz-decision': decision };
+  if (request.headers.accept?.includes('text/html') === true)
+    return browserReply(problem.status, 'text/html; charset=utf-8', pageOf(problem, decision), more);
+  const document = `${JSON.stringify(problem.document(decision))}\n`;
   return browserReply(problem.status, 'application/problem+json', document, more);
 }
 
-const pageOf = ({ title, detail, code }: ApiProblem): string => `<!doctype html>
+const pageOf = ({ title, detail, code }: ApiProblem, decision: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>${escaped(title)}</title>
 <h1>${escaped(title)}</h1>
 ${detail === null ? '' : `<p>${escaped(detail)}</p>\n`}<p><a href="/sign-in">Sign in again</a></p>
-<p><small>${escaped(code)}</small></p>
+<p><small>${escaped(code)}</small> <small>${decision}</small></p>
 </html>
 `;
 

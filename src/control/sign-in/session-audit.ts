@@ -6,7 +6,7 @@ import { ApiProblem } from '../http/problem.ts';
 import { droppedBody } from '../http/record.ts';
 import { RefusedLines } from '../http/refused-lines.ts';
 import { NoAnswer, type SignedIn, type SignInFault } from './provider.ts';
-import { type SessionEvent, sessionBody } from './record.ts';
+import { decisionOf, type SessionEvent, sessionBody } from './record.ts';
 import type { SessionKind } from './sessions.ts';
 
 /** What became of the sessions of people, for a metric. */
@@ -49,7 +49,7 @@ export class SessionAudit {
   ): Promise<string | ApiProblem> {
     const { audit, clock, counted } = this.#options;
     const event = { event: 'sign-in', problem: null, person, kind, endedBy: null, sessions: null } as const;
-    if (!(await audit(sessionBody({ ...event, from: fromOf(request) }, clock()), true)))
+    if (!(await audit(sessionBody({ ...event, from: fromOf(request) }, decisionOf(request), clock()), true)))
       return ApiProblem.of('audit_unavailable');
     const id = await begin();
     if (id instanceof Fault)
@@ -68,7 +68,7 @@ export class SessionAudit {
   ): Promise<void> {
     const { audit, clock, counted } = this.#options;
     const event = { event: 'sign-out', problem: null, person, kind, endedBy, sessions, from: fromOf(request) } as const;
-    await audit(sessionBody(event, clock()), false);
+    await audit(sessionBody(event, decisionOf(request), clock()), false);
     counted(endedBy === 'provider' ? 'ended-by-provider' : 'signed-out');
   }
 
@@ -88,7 +88,7 @@ export class SessionAudit {
     const { audit, clock, counted } = this.#options;
     counted('refused');
     const told = { event, problem, person, kind: null, endedBy: null, sessions: null, from: fromOf(request) };
-    if (this.#refused.take('stranger')) await audit(sessionBody(told, clock()), false);
+    if (this.#refused.take('stranger')) await audit(sessionBody(told, decisionOf(request), clock()), false);
     return problem;
   }
 }

@@ -2,7 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import { type KeptSession, MOST_OF_ONE_PERSON, type SessionStore } from './model.ts';
 
 /** Sessions in all; far more than people who sign in at one process. */
-const MOST = 10_000;
+const MOST = 2000;
 
 /** Sessions in the memory of this process: with it they are gone. */
 export class MemorySessions implements SessionStore {

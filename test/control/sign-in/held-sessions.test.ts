@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { personAsks } from '../../../src/control/asker.ts';
+import { staleSignIn } from '../../../src/control/http/exchange.ts';
+import { provenPerson } from '../../../src/identity/person.ts';
 import type { Browser, Loaded } from '../../support/browser.ts';
-import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { type ConsoleWorld, LANDING, startConsoleWorld } from '../../support/console-world.ts';
 import { CLIENT } from '../../support/identity-provider.ts';
 import { life, makeKey, mint } from '../../support/tokens.ts';
 import { workload } from '../../support/world.ts';
@@ -107,6 +110,10 @@ test('signing out ends the session, by POST from the console alone', async () =>
   assert.equal((await out('GET', { 'sec-fetch-site': 'same-origin' })).status, 405);
   assert.equal(codeOf(await out('POST', { ...json, 'sec-fetch-site': 'cross-site' })), 'cross_site');
   assert.equal(codeOf(await out('POST', json)), 'cross_site');
+  for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'application/jsonx'])
+    assert.equal(codeOf(await out('POST', { 'sec-fetch-site': 'same-origin', 'content-type': type })), 'media_type');
+  const nobody = await world.browser().load(`${world.url}/sign-out`, { method: 'POST' });
+  assert.equal(codeOf(nobody), 'session_missing');
   assert.equal(codeOf(await world.fetchAs(browser, '/state')), 'good', 'it goes on');
   const ended = await world.fetchAs(browser, '/sign-out', { method: 'POST', body: '{}' });
   assert.equal(ended.status, 200);
@@ -168,6 +175,7 @@ test('the provider ends sessions by a logout token of its own', async () => {
     'the nonce of an ID token': mint(provider.key, header, { ...claims(), nonce: 'n' }),
     'no event': mint(provider.key, header, { ...claims(), events: {} }),
     'no id': mint(provider.key, header, { ...claims(), jti: undefined }),
+    'no time': mint(provider.key, header, { ...claims(), iat: undefined }),
     'an end that is over': mint(provider.key, header, { ...claims(), iat: past, exp: past + 120 }),
     'a long life': mint(provider.key, header, { ...claims(), ...life(undefined, 3600) }),
     'a time before the sign-in': mint(provider.key, header, { ...claims(), iat: past + 3300, exp: past + 3700 }),
@@ -176,6 +184,11 @@ test('the provider ends sessions by a logout token of its own', async () => {
     nobody: mint(provider.key, header, { ...claims(), sub: undefined }),
   };
   for (const [what, token] of Object.entries(bad)) assert.equal(await goesOnAfter(browser, token), true, what);
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  for (const body of ['logout_token=no.token', 'logout_token=', 'other=1']) {
+    const sent = { method: 'POST', headers, body };
+    assert.equal((await world.browser().load(`${world.url}/sign-in/back-channel-logout`, sent)).status, 400, body);
+  }
   assert.equal(await goesOnAfter(browser, mint(provider.key, header, claims())), false, 'a good one');
   const line = world.auditLines().findLast(({ event, result }) => event === 'sign-out' && result === 'allow');
   assert.deepEqual([line?.endedBy, line?.sessions], ['provider', 1]);
@@ -207,4 +220,32 @@ test('a person whose subject is revoked is refused', async () => {
   const { revocation } = JSON.parse(ordered.text) as { revocation: { by: string } };
   assert.equal(revocation.by, JSON.stringify([world.provider.url, 'anna']));
   assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'revoked_subject');
+});
+
+test('what needs a fresh sign-in takes one of the last fifteen minutes', () => {
+  const now = Date.now();
+  const asks = (agoMs: number) => {
+    const person = { issuer: 'i', subject: 's', groups: [], acr: null, amr: [], signedInMs: now - agoMs, name: null };
+    return staleSignIn(personAsks(provenPerson(person)), now)?.code ?? null;
+  };
+  assert.deepEqual([asks(0), asks(900_000), asks(900_001)], [null, null, 'sign_in_too_old']);
+});
+
+test('a grant takes a fresh sign-in, and then is judged as such', async () => {
+  const browser = world.browser();
+  const { people } = world.provider;
+  people.set('anna', { groups: ['operators'], age: 1000 });
+  const grant = async () => {
+    const body = JSON.stringify({ digest: 'd', reason: 'seen' });
+    return codeOf(await world.fetchAs(browser, `/approvals/${'a'.repeat(22)}/grant`, { method: 'POST', body }));
+  };
+  try {
+    assert.equal((await world.signInAs(browser, 'anna')).status, 303);
+    assert.equal(await grant(), 'sign_in_too_old');
+    assert.equal(codeOf(await world.fetchAs(browser, '/state')), 'good', 'all else goes on');
+  } finally {
+    people.set('anna', { groups: ['operators'] });
+  }
+  assert.equal((await world.signInAs(browser, 'anna', `/sign-in?fresh=true&return=${LANDING}`)).status, 303);
+  assert.equal(await grant(), 'not_found');
 });

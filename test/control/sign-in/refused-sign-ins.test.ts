@@ -124,7 +124,12 @@ test('a fresh sign-in asks the person again, and takes no old proof', async () =
   } finally {
     world.provider.people.set('anna', { groups: ['operators'] });
   }
+  const asked = () => browser.visited.filter((url) => url.includes('/interaction/')).length;
+  const before = asked();
+  assert.equal(problemIn(await world.signInAs(browser, 'anna')), null);
+  assert.equal(asked(), before, 'the provider knows the person');
   assert.equal(problemIn(await world.signInAs(browser, 'anna', fresh)), null);
+  assert.ok(asked() > before, 'and asks again all the same');
 });
 
 test('a provider that gives no answer signs nobody in, and does again when it is back', async () => {
@@ -165,6 +170,8 @@ test('each sign-in, refused or not, has its line, without secrets', async () => 
   assert.deepEqual([result, reason, session], ['allow', 'permitted', 'browser']);
   assert.equal((person as Record<string, unknown>).subject, 'anna');
   const refused = lines.filter((line) => line.result === 'deny');
+  const unknown = await browser.load(`${world.url}/sign-in/callback?state=x`);
+  assert.ok(world.auditLines().some(({ decision }) => decision === unknown.headers['x-authz-decision']));
   assert.ok(refused.some((line) => line.reason === 'sign_in_refused' && /nonce/.test(String(line.detail))));
   const id = browser.cookies('localhost').get('__Host-session') ?? '';
   assert.ok(id.length === 43 && !JSON.stringify(world.auditLines()).includes(id));
