@@ -26,6 +26,9 @@ when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
 @approval("resource-owner")
 forbid (principal is Mesh::Workload in Mesh::Group::"finance-agents", action, resource in Mesh::Api::"payments.internal/releases")
 unless { context.approvals.contains("resource-owner") };
+@id("finance-tells-a-partner")
+permit (principal, action == Mesh::Action::"POST", resource in Mesh::Host::"rates.partner.example")
+when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
 `;
 const RELEASES = '/api/releases';
 
@@ -186,6 +189,17 @@ suite('what was granted', () => {
     const reasons: string[] = [];
     for (let use = 0; use < 4; use++) reasons.push((await asLedger(what)).reason);
     assert.deepEqual(reasons, ['permitted', 'permitted', 'permitted', 'approval_required']);
+  });
+
+  test('lets pass what is asked for because of what was opened before', async () => {
+    const host = 'rates.partner.example';
+    const what = refund({ path: '/v1/rates', host, route: { host, body: '8192' } });
+    const request = askedBy(await asAgent(what));
+    assert.equal(request.order.host, host);
+    await granted(request);
+    const passes = await asAgent(what);
+    assert.equal(passes.reason, 'permitted', String(passes.audit.detail));
+    assert.notEqual(askedBy(await asAgent(what)).id, request.id);
   });
 
   test('is for ten requests at once no more than for one', async () => {

@@ -10,7 +10,7 @@ import type { Issued } from '../support/ca.ts';
 import { type Ask, ask, websocketHeaders } from '../support/client.ts';
 import { connectionManager, type Envoy } from '../support/envoy.ts';
 import { envoyOf, supportedEnvoys } from '../support/envoy-binary.ts';
-import { PAYMENTS, SidecarEstate } from '../support/estate.ts';
+import { type ConfigOverrides, PAYMENTS, SidecarEstate, workload } from '../support/estate.ts';
 import { until } from '../support/until.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
@@ -20,11 +20,11 @@ const LIMIT = 8192;
 const REFUNDS = '/api/refunds';
 
 /** Refunds may be asked for over a WebSocket, too. */
-function admitUpgrades(dir: string): Record<string, never> {
+function admitUpgrades(dir: string): ConfigOverrides {
   const file = join(dir, 'inventory.yaml');
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, text.replace('[GET, POST]', '[GET, POST, CONNECT]'));
-  return {};
+  return { control: { audience: workload('/control') } };
 }
 
 let estate: SidecarEstate;
@@ -34,7 +34,9 @@ let envoy: Envoy;
 let binary: string;
 
 before(async () => {
-  estate = await SidecarEstate.start({ tcp: true, prepare: admitUpgrades });
+  // Where people can be asked, it is told whether their question would be about all of a body.
+  const listen = { control: { address: 'unix:./control.sock' } };
+  estate = await SidecarEstate.start({ tcp: true, listen, prepare: admitUpgrades });
   upstream = await startUpstream();
   ledger = estate.svid('/ns/payments/sa/ledger');
 });
