@@ -73,7 +73,7 @@ export function approvalsOf(
   controlUrl: string | null,
 ): Approvals | null {
   if (book === null) return null;
-  const statusUrl = controlUrl === null ? null : `${controlUrl.replace(/\/+$/, '')}/approvals/`;
+  const statusUrl = controlUrl === null ? null : `${controlUrl}${controlUrl.endsWith('/') ? '' : '/'}approvals/`;
   const trials = new CallerRate(TRIALS, WINDOW_MS);
   const asks = new CallerRate(ASKS, WINDOW_MS);
 
