@@ -192,6 +192,8 @@ test('a slow receiver holds four connections for 15 s, and up to 256 notices', a
   clock.advance(1);
   assert.equal((await events.next()).detail, 'no answer within 15 s');
   assert.equal(receiver.status().waiting, 256);
+  await receiver.stop();
+  assert.deepEqual([receiver.status().waiting, clock.nextIn], [0, null], 'the end waits for no answer');
 });
 
 test('a receiver is proven by the authorities of the configuration', async (t) => {
