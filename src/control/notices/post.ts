@@ -70,8 +70,7 @@ function resultOf({ statusCode: status = 0, headers }: IncomingMessage, nowMs: n
 }
 
 /** Seconds or a date (RFC 9110 section 10.2.3), in milliseconds from now. */
-function retryAfter(text: string | undefined, nowMs: number): number | null {
-  if (text === undefined) return null;
+function retryAfter(text = '', nowMs: number): number | null {
   const afterMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
   return afterMs >= 0 ? afterMs : null;
 }

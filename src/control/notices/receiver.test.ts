@@ -194,6 +194,7 @@ test('a slow receiver holds four connections for 15 s, and up to 256 notices', a
   assert.equal(receiver.status().waiting, 256);
   await receiver.stop();
   assert.deepEqual([receiver.status().waiting, clock.nextIn], [0, null], 'the end waits for no answer');
+  assert.ok(events.all.slice(-256).every((event) => event.result === 'given-up'));
 });
 
 test('a receiver is proven by the authorities of the configuration', async (t) => {
@@ -209,6 +210,16 @@ test('a receiver is proven by the authorities of the configuration', async (t) =
   const right = receiverFor(t, server.url, server.ca);
   right.receiver.offer(requested('r1', right.clock.now()));
   assert.equal((await right.events.next()).result, 'delivered');
+});
+
+test('a file that cannot be read is the detail of an attempt', async (t) => {
+  const { server, receiver, clock, events } = await world(t, () => 204, { ca: '/nowhere/ca.pem' });
+  receiver.offer(requested('r1', clock.now()));
+  assert.match((await events.next()).detail, /^\/nowhere\/ca.pem cannot be read/);
+  const other = await world(t, () => 204, { secretFiles: ['/nowhere/secret'] });
+  other.receiver.offer(requested('r1', clock.now()));
+  assert.match((await other.events.next()).detail, /^\/nowhere\/secret: ENOENT/);
+  assert.deepEqual([server.posted.all.length, other.server.posted.all.length], [0, 0]);
 });
 
 test('no detail says the URL', async (t) => {
