@@ -23,6 +23,7 @@ import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
 import { startCheckTls, startControlTls } from './check-tls.ts';
 import { type Control, startControl } from './control/control.ts';
+import { startNotices } from './control/notices.ts';
 import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
@@ -126,6 +127,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
   const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
+  const told = { log, metrics, state, approvals: approvals.book, policy: policy.holder, clock: systemClock };
+  const notices = begin(await startNotices(config, told));
 
   // A second instance must not write to the audit file of the first: the ports are taken before any sink is opened, and
   // checks that come meanwhile wait.
@@ -141,7 +144,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const remembering = [tasks, revocations, registry, approvals];
+  const remembering = [tasks, revocations, registry, approvals, notices];
   const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
@@ -248,8 +251,10 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const ready = () => readiness().ready;
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
-  metrics.beforeScrape(() => metrics.gauges(registry.gauges(clock())));
-  metrics.beforeScrape(() => metrics.gauges(approvals.gauges(clock())));
+  const gauges = [registry.gauges, approvals.gauges, notices.gauges];
+  metrics.beforeScrape(() => {
+    for (const gauge of gauges) metrics.gauges(gauge(clock()));
+  });
   const more = { state, store, revocations, audit, inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ...more };
   measureAtScrape(metrics, measured, config, clock);

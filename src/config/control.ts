@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { canonicalHost } from '../http/host.ts';
+import { contradiction } from './contradiction.ts';
 import { leaf } from './leaf.ts';
 import * as s from './scalars.ts';
 
@@ -73,6 +74,56 @@ const signIn = (folder: string) =>
       rereadMs: reread,
     }));
 
+/** Where a notice is posted to. The text may be a secret, so nothing shows it. */
+const receiverUrl = () =>
+  leaf('https URL', (value): URL | Fault => {
+    const url = URL.parse(value);
+    const isWhole = url?.protocol === 'https:' && url.username + url.password + url.hash === '';
+    return isWhole ? url : new Fault('is no https URL without user and fragment; write https://host/path');
+  });
+
+const receiverName = () =>
+  leaf('name', (value) =>
+    /^[a-z0-9][a-z0-9-]{0,62}$/.test(value)
+      ? value
+      : new Fault('is not a name; write lower case letters, digits and dashes'),
+  );
+
+/** What receivers are told of. */
+const noticeTypes = ['approval.requested', 'approval.granted', 'guardrail.expired'] as const;
+
+/** An item of the key `control.notices`: one receiver of webhooks. */
+const notice = (folder: string) =>
+  s
+    .section({
+      name: receiverName().describe('Its name in log, metrics and status'),
+      url: receiverUrl().describe(
+        'Where notices are posted to; nothing else is, and no redirect is followed. Log and status show its host alone',
+      ),
+      format: s
+        .word(['standard', 'slack'])
+        .prefault('standard')
+        .describe('standard: by Standard Webhooks, signed; slack: a line of text, for Slack and what takes the same'),
+      secretFiles: s
+        .list(s.path(folder), 2, s.self)
+        .prefault([])
+        .describe(
+          'Files with a secret in their first line, `whsec_` and base64 of 24 to 64 bytes; read for each attempt. Two: both sign, while the receiver goes from one to the other',
+        ),
+      events: s
+        .list(s.word(noticeTypes), noticeTypes.length, s.self)
+        .min(1, { error: 'is empty; name what it is told of, or leave the key out' })
+        .prefault([...noticeTypes])
+        .describe('What it is told of'),
+      ca: s
+        .optional(s.path(folder))
+        .describe('PEM file of the authorities that verify the receiver, instead of the system’s'),
+    })
+    .check((ctx) => {
+      if (ctx.value.format === 'standard' && ctx.value.secretFiles.length === 0)
+        contradiction(ctx, ['secretFiles'], 'is needed: the receiver could not tell who sent it; or set format: slack');
+    });
+
 /** The section `control`: who may ask the control API, and whose lifts are believed. */
 export const control = (folder: string) =>
   s.section({
@@ -102,6 +153,10 @@ export const control = (folder: string) =>
       .describe(
         'URL at which callers reach the control API, for the `status_url` of a denial that asks for an approval; left out: none is stated',
       ),
+    notices: s
+      .list(notice(folder), 16, ({ name }) => name)
+      .prefault([])
+      .describe('Receivers of webhooks: they are told of approvals, and of guardrails that bind again'),
   });
 
 /** No token of the service may live longer: sidecars refuse it, and the ids of tasks are kept for so long. */

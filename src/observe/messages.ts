@@ -1,4 +1,5 @@
 import type { LogLevel, MessageRow } from './messages/message-row.ts';
+import { noticeMessages } from './messages/notice-messages.ts';
 import { recordMessages } from './messages/record-messages.ts';
 
 /**
@@ -177,6 +178,7 @@ export const messages = {
     use: 'This sidecar goes on with them, others do not know them: see `detail`. It is tried again with the next full read',
   },
   ...recordMessages,
+  ...noticeMessages,
   'keys of lifts read': {
     level: 'info',
     fields: ['trusted', 'signs'],

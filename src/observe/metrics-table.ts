@@ -225,6 +225,24 @@ export const metricRows = {
     unit: 'sign-ins',
     use: '`refused`: the audit has `sign-in` lines with the reason, such as a provider that cannot be asked',
   },
+  authz_control_notices_total: {
+    type: 'counter',
+    help: 'What became of notices; absent without `control.notices`',
+    labels: {
+      receiver: 'each name of `control.notices`',
+      result:
+        '`delivered`; `failed`: an attempt; `given-up`: expired, or all attempts failed; `dropped`: too many wait, or the receiver answered 410; `suppressed`: people were told the same a moment ago',
+    },
+    unit: 'notices',
+    use: 'Alert on `given-up` and `dropped`: nobody was told, and the log says of what',
+  },
+  authz_control_notices_waiting: {
+    type: 'gauge',
+    help: 'Notices that wait for their receivers; absent without `control.notices`',
+    labels: {},
+    unit: 'notices',
+    use: 'A number that stays: the log has `notice not delivered` with the cause. Of each receiver 256 wait at the most',
+  },
   authz_ready: {
     type: 'gauge',
     help: 'Whether the sidecar is ready, as /readyz reports',

@@ -22,6 +22,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
     info: /^((yaml|sh) (one|fleet)|sh task|yaml sidecar|cedar policy)$/,
     by: 'test/docs/control.test.ts',
   },
+  { page: 'docs/control.md', info: /^(yaml notices|json notice)$/, by: 'test/control/notices.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
   {
     page: 'docs/kubernetes.md',
