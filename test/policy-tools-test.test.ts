@@ -179,6 +179,7 @@ suite('policy test with cases of the Cedar CLI', () => {
     },
     headers: ref('Headers', 'h'),
     numbers: ref('Numbers', 'n'),
+    touched: { sensitivity: 0, apis: [] },
     approvals: [],
     signals: [],
   };
