@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import axe from 'axe-core';
 import type { BrowserContext, Browser as Chromium, Page } from 'playwright-core';
+import { approvalOrder, askedFor } from '../../support/approvals.ts';
 import { noChromium as skip, startChromium } from '../../support/chromium.ts';
 import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { workload } from '../../support/world.ts';
 
 const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
 /** What a caller may write wherever a text of its choice is shown. */
@@ -139,6 +141,55 @@ async function revocations(page: Page): Promise<readonly Readonly<Record<string,
   };
   return items;
 }
+
+test('a person allows one request, and refuses another; what was decided elsewhere is told', { skip }, async () => {
+  const agent = workload('/ns/agents/sa/billing-agent');
+  const order = (path: string) =>
+    approvalOrder({ caller: agent, chain: [agent], task: null, path, query: HOSTILE, contentType: HOSTILE });
+  const [one, other, third] = ['/refunds/1', '/refunds/2', '/refunds/3'].map(order);
+  const ids = [];
+  for (const each of [one!, other!, third!]) ids.push(await askedFor(world.approvals!, each));
+  const { page, complaints } = await signedIn();
+  const card = (path: string) => page.getByRole('article').filter({ hasText: path });
+  const decide = async (path: string, button: string, confirm: string) => {
+    await card(path).getByRole('button', { name: button }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox').fill('as agreed');
+    await dialog.getByRole('button', { name: 'Preview the effect' }).click();
+    await dialog.getByRole('button', { name: confirm, exact: true }).click();
+    await dialog.getByRole('heading', { name: 'Done' }).waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+  };
+  await card('/refunds/1').waitFor();
+  assert.equal(await page.locator('nav .count').textContent(), '3');
+  await decide('/refunds/1', 'Allow this one request…', 'Allow this one request');
+  await card('/refunds/1').getByText('granted').waitFor();
+  await decide('/refunds/2', 'Refuse…', 'Refuse it');
+  await card('/refunds/2').getByText('refused').waitFor();
+  assert.deepEqual([world.approvals!.grantsOf(one!.digest, Date.now()).length], [1]);
+  assert.deepEqual([world.approvals!.grantsOf(other!.digest, Date.now()).length], [0]);
+  // Two tabs: what the other refused meanwhile cannot be allowed here.
+  await card('/refunds/3').getByRole('button', { name: 'Allow this one request…' }).click();
+  await page.evaluate(async (id) => {
+    await fetch(`/approvals/${id}/refuse`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ reason: 'in another tab' }),
+    });
+  }, ids[2] as string);
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox').fill('as agreed');
+  await dialog.getByRole('button', { name: 'Preview the effect' }).click();
+  await dialog.getByRole('button', { name: 'Allow this one request', exact: true }).click();
+  await dialog.getByRole('alert').filter({ hasText: /\w/ }).waitFor();
+  assert.equal(world.approvals!.grantsOf(third!.digest, Date.now()).length, 0);
+  assert.equal(await page.evaluate('window.forged'), undefined);
+  assert.deepEqual(
+    complaints.filter((text) => !text.includes('409')),
+    [],
+  );
+  await page.context().close();
+});
 
 test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {
   const { page, complaints } = await signedIn();
