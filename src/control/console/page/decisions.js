@@ -16,7 +16,10 @@ const columns = [
   ],
   [
     'Action',
-    ({ action, host }) => [action === null ? quiet('–') : mono(action), h('span', { class: 'sub' }, host ?? '')],
+    ({ action, host, resource }) => [
+      action === null ? quiet('–') : mono(action),
+      resource === null ? h('span', { class: 'sub' }, host ?? '') : null,
+    ],
   ],
   ['Resource', ({ resource }) => (resource === null ? quiet('–') : mono(resource.id))],
   ['Task', ({ task }) => (task === null ? quiet('–') : [task.purpose, h('span', { class: 'sub mono' }, task.id)])],
