@@ -12,7 +12,9 @@ export const noChromium: string | false = (() => {
   return message;
 })();
 
-const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`);
+const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync', 'dev-shm-usage'].map(
+  (name) => `--disable-${name}`,
+);
 
 /** A real Chromium without a window, which speaks to nobody but the page that it is sent to. */
 export const startChromium = () =>
