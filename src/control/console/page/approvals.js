@@ -2,6 +2,7 @@ import { get } from './api.js';
 import { facts, from, h, lines, mono, quiet, state, time } from './dom.js';
 import { order } from './order.js';
 import { empty } from './table.js';
+import { watch } from './watch.js';
 
 const EVERY_MS = 3000;
 const STATES = {
@@ -15,7 +16,7 @@ const STATES = {
 /** What waits for a person, the oldest first, and what was decided lately. */
 export function approvals(shell) {
   const element = h('div', { class: 'cards' });
-  let timer = null;
+  let end = () => {};
   let last = '';
   async function refresh() {
     const { items } = await get('/approvals', { limit: 100 });
@@ -48,11 +49,9 @@ export function approvals(shell) {
     element,
     refresh,
     begin() {
-      timer = setInterval(() => {
-        if (!document.hidden && !document.querySelector('dialog')) refresh().catch(() => {});
-      }, EVERY_MS);
+      end = watch(refresh, EVERY_MS);
     },
-    end: () => clearInterval(timer),
+    end: () => end(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { get } from './api.js';
 import { h, mono, quiet, say, state, time, word } from './dom.js';
 import { empty, Table } from './table.js';
+import { watch } from './watch.js';
 
 const EVERY_MS = 2000;
 const SHOWN = 100;
@@ -29,7 +30,7 @@ const columns = [
 export function decisions() {
   const table = new Table(columns, { key: ({ decision }) => decision });
   const filter = { result: '', workload: '', reason: '' };
-  let timer = null;
+  let end = () => {};
   let isPaused = false;
 
   async function refresh() {
@@ -89,10 +90,8 @@ export function decisions() {
     element: table.element,
     refresh,
     begin() {
-      timer = setInterval(() => {
-        if (!isPaused && !document.hidden && !document.querySelector('dialog')) refresh().catch(() => {});
-      }, EVERY_MS);
+      end = watch(refresh, EVERY_MS, () => isPaused);
     },
-    end: () => clearInterval(timer),
+    end: () => end(),
   };
 }
