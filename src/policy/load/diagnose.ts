@@ -54,7 +54,10 @@ export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   ['Endpoint', ['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']],
   [
     'context',
-    [...'now client credential role query declared task chain touched headers numbers'.split(' '), ...Object.keys(facts)],
+    [
+      ...'now client credential role query declared task chain touched headers numbers'.split(' '),
+      ...Object.keys(facts),
+    ],
   ],
 ]);
 
