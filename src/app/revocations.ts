@@ -5,7 +5,7 @@ import { MAX_IDS } from '../observe/change.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
 import { type RevocationFileListener, RevocationFileSource } from '../state/file/revocation-file-source.ts';
 import { JoinedBook } from '../state/joined-book.ts';
-import { LiftKeySource, type LiftKeys } from '../state/lift-keys.ts';
+import { LiftKeySource, type LiftKeys, type OrderKeys } from '../state/lift-keys.ts';
 import { ProcessBook } from '../state/process-book.ts';
 import type { BookEvent, RedisBook } from '../state/redis/book.ts';
 import type { RedisState } from '../state/redis/store.ts';
@@ -38,12 +38,6 @@ export interface RevocationsPart extends Part {
   readonly stored: RedisBook | null;
   /** The keys that sign what opens, and by which it is believed. */
   readonly keys: OrderKeys;
-}
-
-/** The keys of `control`, as they are now; `onChange` is told of others. */
-export interface OrderKeys {
-  readonly current: () => LiftKeys;
-  onChange(listener: () => void): void;
 }
 
 /** Who is told of changes. */

@@ -15,6 +15,12 @@ export interface LiftKeys {
   readonly trusted: readonly KeyObject[];
 }
 
+/** The keys of `control`, as they are now; `onChange` is told of others. */
+export interface OrderKeys {
+  readonly current: () => LiftKeys;
+  onChange(listener: () => void): void;
+}
+
 const NONE: LiftKeys = { signing: null, trusted: [] };
 
 /** The files of a configuration that hold the keys. */

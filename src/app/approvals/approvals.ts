@@ -4,7 +4,7 @@ import type { Metrics } from '../../observe/metrics.ts';
 import type { ApprovalBook } from '../../state/approvals/book.ts';
 import { ProcessApprovals } from '../../state/approvals/process-approvals.ts';
 import { stateOfRequest } from '../../state/approvals/request-state.ts';
-import type { LiftKeys } from '../../state/lift-keys.ts';
+import type { OrderKeys } from '../../state/lift-keys.ts';
 import { RedisApprovals, type RedisApprovalsParts } from '../../state/redis/approvals/store-approvals.ts';
 import type { RedisState } from '../../state/redis/store.ts';
 
@@ -23,17 +23,11 @@ export interface ApprovalsPart {
   stop(): void | Promise<void>;
 }
 
-/** The keys of `control`, as they are now; `onChange` is told of others. */
-interface Keys {
-  readonly current: () => LiftKeys;
-  onChange(listener: () => void): void;
-}
-
 /** The approvals of the configuration: in the store that is shared, else in this process. */
 export async function startApprovals(
   { control, listen }: Config,
   shared: RedisState | null,
-  keys: Keys,
+  keys: OrderKeys,
   onEvent: RedisApprovalsParts['onEvent'],
 ): Promise<ApprovalsPart> {
   const believes = control.key !== null || control.trustedKeys.length > 0;

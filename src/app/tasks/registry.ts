@@ -2,7 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
-import type { LiftKeys } from '../../state/lift-keys.ts';
+import type { OrderKeys } from '../../state/lift-keys.ts';
 import type { RedisState } from '../../state/redis/store.ts';
 import { type RedisRegistryParts, RedisTaskRegistry } from '../../state/redis/tasks/task-registry.ts';
 import { ProcessRegistry } from '../../state/tasks/process-registry.ts';
@@ -31,17 +31,11 @@ export interface RegistryPart {
   stop(): void | Promise<void>;
 }
 
-/** The keys of `control`, as they are now; `onChange` is told of others. */
-interface Keys {
-  readonly current: () => LiftKeys;
-  onChange(listener: () => void): void;
-}
-
 /** The registry of the configuration: in the store that is shared, where tasks can be stated, else in this process. */
 export async function startRegistry(
   { task, tokenService, state }: Config,
   shared: RedisState | null,
-  keys: Keys,
+  keys: OrderKeys,
   onEvent: RedisRegistryParts['onEvent'],
 ): Promise<RegistryPart> {
   const limits = state.tasks;

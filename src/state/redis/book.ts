@@ -17,7 +17,7 @@ import type { RevocationLookup } from '../revocations.ts';
 import type { Head } from './record-queries.ts';
 import { RESTORE, REVOCATION_KEYS, REVOKE } from './revocation-scripts.ts';
 import { type FollowedStore, type RecordEvent, SharedRecords } from './shared-records.ts';
-import { type Unwritten, unavailable } from './writer.ts';
+import { type Unwritten, unavailable, unwritten } from './writer.ts';
 
 /** What happened to the revocations of the store. */
 export type BookEvent = RecordEvent<keyof Learned>;
@@ -41,6 +41,7 @@ export class RedisBook implements RevocationBook {
     const { options, liftKeys, onEvent } = parts;
     this.#mirror = new RevocationMirror({ namespace: options.namespace, trustedKeys: () => liftKeys().trusted });
     this.#shared = new SharedRecords(parts, {
+      what: 'revocations',
       names: REVOCATION_KEYS,
       log: REVOCATION_KEYS.at(-1)!,
       mirror: this.#mirror,
@@ -66,15 +67,12 @@ export class RedisBook implements RevocationBook {
   /** Why nobody knows what is revoked at `nowMs`; null: it is known. */
   unknown(nowMs: number): string | null {
     if (this.#mirror.overflowed) return 'the store holds more revocations than it may';
-    const staleMs = this.#shared.feed.stalenessMs(nowMs);
-    if (staleMs === null) return `the revocations of the store were not read yet: ${this.#shared.feed.fault}`;
-    if (staleMs <= this.#parts.options.maxStaleMs) return null;
-    return `the revocations of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
+    return this.#shared.unknown(nowMs);
   }
 
   /** Milliseconds since they were up to date; null: never. */
   stalenessMs(nowMs: number): number | null {
-    return this.#shared.feed.stalenessMs(nowMs);
+    return this.#shared.stalenessMs(nowMs);
   }
 
   /** How far the store was read: the same on all sidecars that have read as far. */
@@ -172,12 +170,5 @@ const learnedOf = (some: Partial<Learned>): BookEvent => ({
 });
 
 /** What the store answered instead of taking an order. */
-function refusedBy(word: string | undefined): Unwritten {
-  if (word === 'full')
-    return {
-      result: 'full',
-      detail: `the store holds ${MAX_ORDERED} revocations, or ${MAX_ORDERED_BYTES} bytes of them`,
-    };
-  if (word === 'history') return unavailable('the store began a new history; order it again');
-  return unavailable('the store answered with something else');
-}
+const refusedBy = (word: string | undefined): Unwritten =>
+  unwritten(word, `${MAX_ORDERED} revocations, or ${MAX_ORDERED_BYTES} bytes of them`);

@@ -24,6 +24,8 @@ export type RecordEvent<Kind extends string> =
   | { readonly kind: 'not restored'; readonly detail: string };
 
 interface RecordParts<Lost, Kind extends string> {
+  /** What they are, in messages: `tasks`. */
+  readonly what: string;
   /** The keys of its scripts, by their names, and the stream of changes among them. */
   readonly names: readonly string[];
   readonly log: string;
@@ -45,11 +47,15 @@ export class SharedRecords<Lost, Kind extends string> {
   readonly feed: RecordFeed<Lost, Kind>;
   readonly writer: StoreWriter;
   readonly #upkeep: StoreUpkeep<Lost>;
+  readonly #what: string;
+  readonly #maxStaleMs: number;
 
-  constructor(store: FollowedStore, { names, log, mirror, onEvent, ...upkeep }: RecordParts<Lost, Kind>) {
+  constructor(store: FollowedStore, { what, names, log, mirror, onEvent, ...upkeep }: RecordParts<Lost, Kind>) {
     const { options, clock, primary, onUnknownHistory } = store;
     const key = (name: string) => `authz:{${options.namespace}}:${name}`;
     const keys = names.map(key);
+    this.#what = what;
+    this.#maxStaleMs = options.maxStaleMs;
     this.feed = new RecordFeed({
       ...{ options, clock, primary, onUnknownHistory, keys, log: key(log), mirror },
       onLearned: (learned) => onEvent({ kind: 'learned', ...learned }),
@@ -68,6 +74,25 @@ export class SharedRecords<Lost, Kind extends string> {
   async start(): Promise<void> {
     await this.feed.start();
     this.#upkeep.start();
+  }
+
+  /** Milliseconds since they were up to date; null: never. */
+  stalenessMs(nowMs: number): number | null {
+    return this.feed.stalenessMs(nowMs);
+  }
+
+  /** Why nobody knows any of them; null: they were read once. */
+  unread(nowMs: number): string | null {
+    const isRead = this.feed.stalenessMs(nowMs) !== null;
+    return isRead ? null : `the ${this.#what} of the store were not read yet: ${this.feed.fault}`;
+  }
+
+  /** Why nobody knows at `nowMs` what became of them; null: it is known. */
+  unknown(nowMs: number): string | null {
+    const staleMs = this.feed.stalenessMs(nowMs);
+    if (staleMs === null) return this.unread(nowMs);
+    if (staleMs <= this.#maxStaleMs) return null;
+    return `the ${this.#what} of the store are ${Math.round(staleMs)} ms old: ${this.feed.fault || 'it does not answer'}`;
   }
 
   async stop(): Promise<void> {

@@ -97,3 +97,11 @@ const wordsOf = (reply: Reply): readonly string[] =>
   Array.isArray(reply) ? (reply as readonly Reply[]).map(String) : [];
 
 export const unavailable = (detail: string): Unwritten => ({ result: 'unavailable', detail });
+
+/** What a script answered instead of taking an order. `full`: what there is no room beside. */
+export function unwritten(word: string | undefined, full: string): Unwritten {
+  if (word === 'full') return { result: 'full', detail: `the store holds ${full}` };
+  if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
+  if (word === 'history') return unavailable('the store began a new history; order it again');
+  return unavailable('the store answered with something else');
+}

@@ -29,7 +29,7 @@ import { RESTORE_MARKED } from '../marked-scripts.ts';
 import { MAX_SKEW_MS } from '../options.ts';
 import type { Head } from '../record-queries.ts';
 import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-records.ts';
-import { type Unwritten, unavailable } from '../writer.ts';
+import { type Unwritten, unavailable, unwritten } from '../writer.ts';
 import { APPROVAL_KEYS, APPROVAL_LOG, ASK, DECIDE } from './scripts.ts';
 
 const BOUNDS = [String(MAX_APPROVALS), String(MAX_APPROVAL_BYTES)] as const;
@@ -64,6 +64,7 @@ export class RedisApprovals implements ApprovalBook {
       now: clock.now,
     });
     this.#shared = new SharedRecords(parts, {
+      what: 'approvals',
       names: APPROVAL_KEYS,
       log: APPROVAL_LOG,
       mirror: this.#mirror,
@@ -84,7 +85,7 @@ export class RedisApprovals implements ApprovalBook {
 
   /** Milliseconds since they were up to date; null: never. */
   stalenessMs(nowMs: number): number | null {
-    return this.#shared.feed.stalenessMs(nowMs);
+    return this.#shared.stalenessMs(nowMs);
   }
 
   /** Other keys are trusted now. */
@@ -99,11 +100,7 @@ export class RedisApprovals implements ApprovalBook {
 
   /** Why nobody knows which are granted at `nowMs`; null: it is known. */
   unknown(nowMs: number): string | null {
-    const unread = this.#unread(nowMs);
-    if (unread !== null) return unread;
-    const staleMs = this.#shared.feed.stalenessMs(nowMs)!;
-    if (staleMs <= this.#parts.options.maxStaleMs) return null;
-    return `the approvals of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
+    return this.#shared.unknown(nowMs);
   }
 
   /** None while nobody knows whether one was withdrawn. */
@@ -121,7 +118,7 @@ export class RedisApprovals implements ApprovalBook {
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
     if (!isTrueToDigest(order)) return unavailable('the digest is not that of the request');
-    const unread = this.#unread(nowMs);
+    const unread = this.#shared.unread(nowMs);
     if (unread !== null) return unavailable(unread);
     const judged = judgeAsk(this.#mirror.table, order, nowMs, spent);
     if (judged.result !== 'new') return judged;
@@ -158,13 +155,8 @@ export class RedisApprovals implements ApprovalBook {
     return this.#shared.stop();
   }
 
-  #unread(nowMs: number): string | null {
-    const isRead = this.#shared.feed.stalenessMs(nowMs) !== null;
-    return isRead ? null : `the approvals of the store were not read yet: ${this.#shared.feed.fault}`;
-  }
-
   #unknown(nowMs: number): DecideResult {
-    const unread = this.#unread(nowMs);
+    const unread = this.#shared.unread(nowMs);
     return unread === null ? { result: 'unknown' } : unavailable(unread);
   }
 
@@ -243,16 +235,8 @@ const UNSIGNED: DecideResult = {
 };
 
 /** What the store answered instead of taking an order. */
-function refusedBy(word: string | undefined): Unwritten {
-  if (word === 'full')
-    return {
-      result: 'full',
-      detail: `the store holds ${MAX_APPROVALS} requests, or ${MAX_APPROVAL_BYTES} bytes of them`,
-    };
-  if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
-  if (word === 'history') return unavailable('the store began a new history; order it again');
-  return unavailable('the store answered with something else');
-}
+const refusedBy = (word: string | undefined): Unwritten =>
+  unwritten(word, `${MAX_APPROVALS} requests, or ${MAX_APPROVAL_BYTES} bytes of them`);
 
 /** A caller among those that wait. */
 const tagOf = (caller: string): string => hash('sha256', caller, 'base64url');

@@ -20,7 +20,7 @@ import { RESTORE_MARKED } from '../marked-scripts.ts';
 import { MAX_SKEW_MS } from '../options.ts';
 import type { Head } from '../record-queries.ts';
 import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-records.ts';
-import { type Unwritten, unavailable } from '../writer.ts';
+import { type Unwritten, unavailable, unwritten } from '../writer.ts';
 import { Beginnings } from './beginnings.ts';
 import { EXTEND, REGISTER, TASK_KEYS, TASK_LOG } from './scripts.ts';
 
@@ -31,7 +31,6 @@ const UNSIGNED: TaskResult = {
   result: 'unsigned',
   detail: 'what opens a task must be signed, and there is no control.key here',
 };
-const OTHER = 'the store answered with something else';
 
 export interface RedisRegistryParts extends FollowedStore {
   readonly limits: TaskLimits;
@@ -61,6 +60,7 @@ export class RedisTaskRegistry implements TaskRegistry {
       now: clock.now,
     });
     this.#shared = new SharedRecords(parts, {
+      what: 'tasks',
       names: TASK_KEYS,
       log: TASK_LOG,
       mirror: this.#mirror,
@@ -85,16 +85,12 @@ export class RedisTaskRegistry implements TaskRegistry {
 
   /** Why nobody knows which tasks are active at `nowMs`; null: it is known. */
   unknown(nowMs: number): string | null {
-    const unread = this.#unread(nowMs);
-    if (unread !== null) return unread;
-    const staleMs = this.#shared.feed.stalenessMs(nowMs)!;
-    if (staleMs <= this.#parts.options.maxStaleMs) return null;
-    return `the tasks of the store are ${Math.round(staleMs)} ms old: ${this.#shared.feed.fault || 'it does not answer'}`;
+    return this.#overflow() ?? this.#shared.unknown(nowMs);
   }
 
   /** Milliseconds since they were up to date; null: never. */
   stalenessMs(nowMs: number): number | null {
-    return this.#shared.feed.stalenessMs(nowMs);
+    return this.#shared.stalenessMs(nowMs);
   }
 
   /** Other keys are trusted now. */
@@ -187,9 +183,11 @@ export class RedisTaskRegistry implements TaskRegistry {
 
   /** Why nothing can be ordered: what is a little old is enough, since the store judges by what it has. */
   #unread(nowMs: number): string | null {
-    if (this.#mirror.overflowed) return 'the store holds more tasks than it may';
-    const isRead = this.#shared.feed.stalenessMs(nowMs) !== null;
-    return isRead ? null : `the tasks of the store were not read yet: ${this.#shared.feed.fault}`;
+    return this.#overflow() ?? this.#shared.unread(nowMs);
+  }
+
+  #overflow(): string | null {
+    return this.#mirror.overflowed ? 'the store holds more tasks than it may' : null;
   }
 
   /** Writes a beginning; 'held' where the store has another one by its name, which is known then. */
@@ -239,10 +237,7 @@ export class RedisTaskRegistry implements TaskRegistry {
   /** What the store answered instead of taking an order. */
   #refusedBy(word: string | undefined): Unwritten {
     const { all } = this.#parts.limits;
-    if (word === 'full')
-      return { result: 'full', detail: `the store holds ${all} tasks, or ${all * TASK_BYTES} bytes of them` };
-    if (word === 'skew') return unavailable('the clock here is ahead of that of the store; set both clocks');
-    return unavailable(word === 'history' ? 'the store began a new history; order it again' : OTHER);
+    return unwritten(word, `${all} tasks, or ${all * TASK_BYTES} bytes of them`);
   }
 }
 
