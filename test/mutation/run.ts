@@ -24,6 +24,8 @@ export interface Mutation {
 export const LIST_ONLY = process.env.MUTATION_LIST === '1';
 /** A mutant that runs longer has lost a bound, and so was noticed. */
 const PATIENCE_MS = 120_000;
+/** A run takes up to an hour: after so many mutants it says how many are to come. */
+const TOLD_EVERY = 10;
 
 /**
  * Runs the tests over each mutant, in copies of the project, and reports those that no test notices. The exit code: 1 when
@@ -48,7 +50,11 @@ export async function runMutation(mutation: Mutation): Promise<number> {
     const queue = [...mutants];
     const work = async (folder: string) => {
       for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-        if (!(await noticed(folder, mutant, mutation))) survivors.push(mutant);
+        if (!(await noticed(folder, mutant, mutation))) {
+          survivors.push(mutant);
+          if (!Object.hasOwn(mutation.explained, nameOf(mutant))) tell(mutant);
+        }
+        if (queue.length % TOLD_EVERY === 0) process.stderr.write(`  ${queue.length} of ${mutants.length} to go\n`);
       }
     };
     await Promise.all(folders.map(work));
@@ -96,11 +102,16 @@ function passes(folder: string, files: readonly string[]): Promise<boolean> {
   });
 }
 
+const nameOf = ({ file, what }: Mutant): string => `${file.replace('src/', '')}: ${what}`;
+
+function tell({ file, line, what }: Mutant): void {
+  process.stdout.write(`  unnoticed: ${file}:${line} ${what}\n`);
+}
+
 function report({ name, mutants, explained }: Mutation, survivors: readonly Mutant[], ms: number): number {
-  const named = survivors.map((mutant) => ({ ...mutant, name: `${mutant.file.replace('src/', '')}: ${mutant.what}` }));
+  const named = survivors.map((mutant) => ({ ...mutant, name: nameOf(mutant) }));
   const unexplained = named.filter((mutant) => !Object.hasOwn(explained, mutant.name));
   const idle = Object.keys(explained).filter((text) => !named.some((mutant) => mutant.name === text));
-  for (const { file, line, what } of unexplained) process.stdout.write(`  unnoticed: ${file}:${line} ${what}\n`);
   for (const text of idle) process.stdout.write(`  explained, but noticed or gone: ${text}\n`);
   const counts = `${mutants.length} mutants, ${unexplained.length} unnoticed, ${named.length - unexplained.length} explained`;
   process.stdout.write(`mutation ${name}: ${counts}, ${Math.round(ms / 1000)} s\n`);

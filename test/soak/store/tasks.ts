@@ -104,10 +104,16 @@ export class TaskLoad {
         );
   }
 
-  /** Whether a task that begins now is served on each of the sidecars. */
+  /** Whether a task that begins now is served on each of the sidecars. No agent has it yet: they would spend its budgets. */
   async served(): Promise<boolean> {
     const task = await this.#begin();
     if (task === null) return false;
+    const served = await this.#isServed(task);
+    this.#tasks.push(task);
+    return served;
+  }
+
+  async #isServed(task: Counted): Promise<boolean> {
     // The others know it a little later.
     for (let waits = 0; waits < KNOWN_WAITS && !this.#knows(task); waits++) await pause(LOOK_EVERY_MS);
     for (const sidecar of this.#sidecars) if ((await this.#call(sidecar, task)) !== 'permitted') return false;
@@ -124,7 +130,8 @@ export class TaskLoad {
     const permitted = task !== undefined && (await this.#call(any(this.#sidecars)!, task)) === 'permitted';
     if (permitted || Date.now() - this.#begunAt < BEGIN_EVERY_MS) return permitted;
     this.#begunAt = Date.now();
-    await this.#begin();
+    const begun = await this.#begin();
+    if (begun !== null) this.#tasks.push(begun);
     return permitted;
   }
 
@@ -133,9 +140,7 @@ export class TaskLoad {
     const order = registration({ id, budgets: BUDGETS, endsAtMs: Date.now() + TASK_MS });
     const { result } = await any(this.#sidecars)!.registry.register(order, KEPT_MS, Date.now());
     if (result !== 'stored') return null;
-    const task = { id, calls: 0, writes: 0, resources: new Map<string, number>() };
-    this.#tasks.push(task);
-    return task;
+    return { id, calls: 0, writes: 0, resources: new Map<string, number>() };
   }
 
   /** One call as the check makes it; Envoy may ask again elsewhere, and the allow may find nobody who waits. */

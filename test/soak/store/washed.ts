@@ -75,7 +75,10 @@ export class WashLoad {
       while (this.#running) {
         const agents = any(this.#agents.slice(-LIVE));
         if (agents !== undefined) await this.#ask(any(this.#sidecars)!, agents, Math.random() < READS);
-        if (Date.now() - this.#begunAt > BEGIN_EVERY_MS) await this.#begin();
+        if (Date.now() - this.#begunAt > BEGIN_EVERY_MS) {
+          const begun = await this.#begin();
+          if (begun !== null) this.#agents.push(begun);
+        }
         await pause(2);
       }
     };
@@ -92,10 +95,16 @@ export class WashLoad {
       this.faults.push(`${this.#name}: ${this.washed} writes were permitted after a confidential read`);
   }
 
-  /** Whether what opened nothing writes on each of the sidecars, within a task that begins now. */
+  /** Whether what opened nothing writes on each of the sidecars, within a task that begins now, and that nobody else has yet. */
   async served(): Promise<boolean> {
     const agents = await this.#begin();
     if (agents === null) return false;
+    const served = await this.#areServed(agents);
+    this.#agents.push(agents);
+    return served;
+  }
+
+  async #areServed(agents: Agents): Promise<boolean> {
     const knows = () =>
       this.#sidecars.every(({ of }) => agents.tasks.every((id) => of.registry.lookup.find(issuer, id)));
     for (let waits = 0; waits < KNOWN_WAITS && !knows(); waits++) await pause(LOOK_EVERY_MS);
@@ -122,9 +131,7 @@ export class WashLoad {
       // The next one may be given to a sidecar that does not know it yet.
       await pause(LOOK_EVERY_MS);
     }
-    const agents = { name, tasks, readAt: new Map<string, number>() };
-    this.#agents.push(agents);
-    return agents;
+    return { name, tasks, readAt: new Map<string, number>() };
   }
 
   async #ask(sidecar: Judging, { name, tasks, readAt }: Agents, reads: boolean): Promise<void> {
