@@ -4,10 +4,11 @@ import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { CheckPeer } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { PersonFacts } from '../identity/person.ts';
-import { type Evidence, evidenceOfWorkload, revocable, subjectKey } from '../state/revocation.ts';
+import { RevocableSubjects } from '../state/revocable-subjects.ts';
+import { type Evidence, type RevocableSubject, revocable, subjectOf } from '../state/revocation.ts';
 import type { RevocationLookup } from '../state/revocations.ts';
 import { tokenChallenge } from '../task/challenge.ts';
-import type { Task, TaskContext } from '../task/model.ts';
+import type { TaskContext } from '../task/model.ts';
 import type { TokenFacts } from '../token/verified-token.ts';
 
 /** Where revocations come from. */
@@ -59,14 +60,13 @@ export function revokedPerson(source: RevocationSource, person: PersonFacts, now
   const revocations = source.current(nowMs);
   if (revocations instanceof Fault) return new Refusal('state_unavailable', revocations.detail);
   const { issuer, subject, signedInMs } = person;
-  const evidence = {
-    kind: 'subject',
-    subject: subjectKey('subject', issuer, subject),
-    issuedAt: signedInMs / 1000,
-  } as const;
+  const evidence = { subjects: [subjectOf('subject', issuer, subject)], issuedAt: signedInMs / 1000 };
   const hit = revocations.empty ? null : revocations.find([evidence], nowMs);
   return hit === null ? null : new Refusal(revocable[hit.kind], `by the revocation ${hit.id}`);
 }
+
+/** Texts alone, which are the same for every process and source. */
+const known = new RevocableSubjects();
 
 /** Everything that this request rests on, with the time of issue of what shows it. */
 function evidenceOf(
@@ -84,50 +84,38 @@ function evidenceOf(
   // A JWT-SVID that states a task is the token that names the caller.
   const ofTasks = backing.map(({ source, issuedAt }) => (source === 'jwt-svid' ? ofToken : issuedAt));
   const ofCaller = [own, ...(token === null ? [] : [ofToken]), ...ofTasks];
-  const evidence: Evidence[] = chain.flatMap((hop, index) =>
-    evidenceOfWorkload(hop.id, hop.owner, earliest(index === chain.length - 1 ? ofCaller : ofTasks)),
-  );
+  const evidence: Evidence[] = [];
+  const add = (subjects: Evidence['subjects'], issuedAt: number | null): void => {
+    evidence.push({ subjects, issuedAt });
+  };
+  const addWorkload = (id: SpiffeId, owner: string | null, issuedAt: number | null): void => {
+    add(known.ofWorkload(id), issuedAt);
+    if (owner !== null) add(known.ofOwner(owner), issuedAt);
+  };
+  for (const [at, { id, owner }] of chain.entries())
+    addWorkload(id, owner, earliest(at === chain.length - 1 ? ofCaller : ofTasks));
   for (const { id, thumbprint: shown, notBefore } of checkPeer === null ? proxies : [...proxies, checkPeer]) {
     const issuedAt = issued(id, notBefore);
-    evidence.push(...evidenceOfWorkload(id, ownerOf(id), issuedAt), evidenceOfDigest('certificate', shown, issuedAt));
+    addWorkload(id, ownerOf(id), issuedAt);
+    add(known.ofDigest('certificate', shown), issuedAt);
   }
-  if (isCertificate && thumbprint !== null) evidence.push(evidenceOfDigest('certificate', thumbprint, own));
-  if (token !== null) evidence.push(...evidenceOfToken(token, workload.id));
-  for (const [at, one] of backing.entries()) evidence.push(...evidenceOfTask(one, ofTasks[at] ?? null));
-  for (const key of keys) evidence.push({ kind: 'key', subject: subjectKey('key', key), issuedAt: earliest(ofTasks) });
+  if (isCertificate && thumbprint !== null) add(known.ofDigest('certificate', thumbprint), own);
+  if (token !== null) add(subjectsOfToken(token, workload.id), ofToken);
+  for (const [at, one] of backing.entries()) add(known.ofTask(one), ofTasks[at] ?? null);
+  for (const key of keys) add([subjectOf('key', key)], earliest(ofTasks));
   return evidence;
-}
-
-/** `thumbprint`: base64url SHA-256, of which people write the hex digits. */
-function evidenceOfDigest(kind: 'certificate' | 'token', thumbprint: string, issuedAt: number | null): Evidence {
-  const fingerprint = `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
-  return { kind, subject: subjectKey(kind, fingerprint), issuedAt };
-}
-
-function evidenceOfTask({ issuer, id, token, jti, subject }: Task, issuedAt: number | null): Evidence[] {
-  return [
-    { kind: 'task', subject: subjectKey('task', issuer, id), issuedAt },
-    { kind: 'token', subject: subjectKey('token', token), issuedAt },
-    ...(jti === null ? [] : [{ kind: 'token' as const, subject: subjectKey('token', issuer, jti), issuedAt }]),
-    ...(subject === null
-      ? []
-      : [{ kind: 'subject' as const, subject: subjectKey('subject', issuer, subject), issuedAt }]),
-  ];
 }
 
 /** An identity token is found by its `iss`, and by the SPIFFE ID of its trust domain, which names the issuer of JWT-SVIDs. */
-function evidenceOfToken(token: TokenFacts, id: SpiffeId): Evidence[] {
-  const { iss, sub, jti } = token.claims;
-  const issuedAt = iatOf(token);
+function subjectsOfToken({ claims: { iss, sub, jti }, thumbprint }: TokenFacts, id: SpiffeId): RevocableSubject[] {
   const issuers = sub === id.text ? [iss, `spiffe://${id.trustDomain}`] : [iss];
-  const evidence = [evidenceOfDigest('token', token.thumbprint, issuedAt)];
+  const subjects = [...known.ofDigest('token', thumbprint)];
   for (const issuer of issuers) {
     if (typeof issuer !== 'string') continue;
-    if (typeof jti === 'string') evidence.push({ kind: 'token', subject: subjectKey('token', issuer, jti), issuedAt });
-    if (typeof sub === 'string')
-      evidence.push({ kind: 'subject', subject: subjectKey('subject', issuer, sub), issuedAt });
+    if (typeof jti === 'string') subjects.push(subjectOf('token', issuer, jti));
+    if (typeof sub === 'string') subjects.push(subjectOf('subject', issuer, sub));
   }
-  return evidence;
+  return subjects;
 }
 
 /** When a token says that it was issued: what is reckoned without `iat` may be later than it was. */

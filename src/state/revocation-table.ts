@@ -1,7 +1,7 @@
 import { bucketHash, HashChains } from './hash-chains.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
 import { RecordBlocks } from './record-blocks.ts';
-import type { Evidence, Revocation } from './revocation.ts';
+import type { Evidence, RevocableSubject, Revocation } from './revocation.ts';
 import { hits, type RevocationLookup } from './revocations.ts';
 
 /** More of one subject are not taken: each check of that subject looks at all of them. */
@@ -38,14 +38,11 @@ export class RevocationTable implements RevocationLookup {
   }
 
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
-    for (const { subject, issuedAt } of evidence) {
-      const hash = bucketHash(subject);
-      for (let entry = this.#bySubject.after(hash); entry >= 0; entry = this.#bySubject.after(hash, entry)) {
-        if (nowMs >= this.#ends[entry]!) continue;
-        const revocation = this.#read(entry);
-        if (revocation.subject === subject && hits(revocation, issuedAt, nowMs)) return revocation;
+    for (const { subjects, issuedAt } of evidence)
+      for (const subject of subjects) {
+        const found = this.#hit(subject, issuedAt, nowMs);
+        if (found !== null) return found;
       }
-    }
     return null;
   }
 
@@ -117,6 +114,15 @@ export class RevocationTable implements RevocationLookup {
       const ends = this.#ends[entry]!;
       if (ends !== 0 && ends < beforeMs) this.#drop(entry);
     }
+  }
+
+  #hit({ text, hash }: RevocableSubject, issuedAt: number | null, nowMs: number): Revocation | null {
+    for (let entry = this.#bySubject.after(hash); entry >= 0; entry = this.#bySubject.after(hash, entry)) {
+      if (nowMs >= this.#ends[entry]!) continue;
+      const revocation = this.#read(entry);
+      if (revocation.subject === text && hits(revocation, issuedAt, nowMs)) return revocation;
+    }
+    return null;
   }
 
   #drop(entry: number): void {

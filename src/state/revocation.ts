@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../base/spiffe-id.ts';
+import { bucketHash } from './hash-chains.ts';
 
 /** What a revocation can name, and the reason that it refuses with. */
 export const revocable = {
@@ -48,19 +49,32 @@ export function subjectParts(subject: string): readonly string[] {
   return several ? (JSON.parse(text) as string[]) : [text];
 }
 
-/** One thing that a request rests on, and when the credential that shows it was issued (seconds; null: not known). */
+/** A subject as `subjectKey` wrote it, with the hash that tables find it by. */
+export interface RevocableSubject {
+  readonly text: string;
+  readonly hash: number;
+}
+
+/** What a request rests on, and when the credential that shows it was issued (seconds; null: not known). */
 export interface Evidence {
-  readonly kind: RevocationKind;
-  readonly subject: string;
+  readonly subjects: readonly RevocableSubject[];
   readonly issuedAt: number | null;
 }
 
-/** A workload is revoked by its SPIFFE ID, by any prefix of whole segments, and by its owner. */
-export function evidenceOfWorkload(id: SpiffeId, owner: string | null, issuedAt: number | null): readonly Evidence[] {
-  const evidence: Evidence[] = [{ kind: 'workload', subject: subjectKey('workload', id.text), issuedAt }];
-  for (let end = id.text.length; end > 'spiffe://'.length; end = id.text.lastIndexOf('/', end - 1)) {
-    evidence.push({ kind: 'under', subject: subjectKey('under', id.text.slice(0, end)), issuedAt });
-  }
-  if (owner !== null) evidence.push({ kind: 'owner', subject: subjectKey('owner', owner), issuedAt });
-  return evidence;
+export function subjectOf(kind: RevocationKind, ...parts: readonly string[]): RevocableSubject {
+  const text = subjectKey(kind, ...parts);
+  return { text, hash: bucketHash(text) };
 }
+
+/** A workload is revoked by its SPIFFE ID, and by any prefix of whole segments. */
+export function subjectsOfWorkload(id: SpiffeId): readonly RevocableSubject[] {
+  const subjects = [subjectOf('workload', id.text)];
+  for (let end = id.text.length; end > 'spiffe://'.length; end = id.text.lastIndexOf('/', end - 1))
+    subjects.push(subjectOf('under', id.text.slice(0, end)));
+  return subjects;
+}
+
+/** `thumbprint`: base64url SHA-256, of which people write the hex digits. */
+export const subjectsOfDigest = (kind: 'certificate' | 'token', thumbprint: string): readonly RevocableSubject[] => [
+  subjectOf(kind, `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`),
+];

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { Fault } from '../../src/base/fault.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import { parseRevocations, readRevocationFile } from '../../src/state/file/revocation-file.ts';
-import { evidenceOfWorkload } from '../../src/state/revocation.ts';
+import { subjectsOfWorkload } from '../../src/state/revocation.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { at, type Entry, HOUR_MS, revocationFile, revokingWorld, rewrite } from '../support/revoking.ts';
 import { until } from '../support/until.ts';
@@ -268,7 +268,7 @@ test('the files of docs/revocations.md are good, and hits what it says', () => {
   assert.deepEqual(parsed.problems, []);
   const id = SpiffeId.parse(workload(AGENT));
   assert.ok(id instanceof SpiffeId);
-  const evidence = evidenceOfWorkload(id, 'finance', null);
+  const evidence = [{ subjects: subjectsOfWorkload(id), issuedAt: null }];
   assert.equal(parsed.revocations.find(evidence, Date.UTC(2026, 11, 1))?.id, 'INC-2041');
   assert.equal(parsed.revocations.find(evidence, Date.UTC(2027, 0, 1)), null);
 });

@@ -12,6 +12,8 @@ export interface Mutation {
   readonly mutants: readonly Mutant[];
   /** All tests that may notice. */
   readonly tests: readonly string[];
+  /** Tests that wait for servers more than they compute: their files run side by side. */
+  readonly waits?: true;
   /** Those that are likely to notice what became of this file; they run first. */
   readonly near: (file: string) => readonly string[];
   /** The checks among them that are no statement of their own: each is of a file that has mutants. */
@@ -39,10 +41,10 @@ export async function runMutation(mutation: Mutation): Promise<number> {
     process.stdout.write(`mutation ${name}: ${mutants.length} mutants\n`);
     return mutants.length > 0 ? 0 : 1;
   }
-  const folders = Array.from({ length: Math.min(availableParallelism(), 4) }, copyProject);
+  const folders = Array.from({ length: Math.min(availableParallelism(), 4) * (mutation.waits ? 2 : 1) }, copyProject);
   const started = performance.now();
   try {
-    if (!(await passes(folders[0]!, tests))) {
+    if (!(await passes(folders[0]!, tests, mutation))) {
       process.stderr.write('the tests fail without any mutation\n');
       return 1;
     }
@@ -73,22 +75,24 @@ export function copyProject(): string {
   return folder;
 }
 
-async function noticed(folder: string, { file, mutated }: Mutant, { tests, near }: Mutation): Promise<boolean> {
+async function noticed(folder: string, { file, mutated }: Mutant, mutation: Mutation): Promise<boolean> {
+  const { tests, near } = mutation;
   const original = readFileSync(join(folder, file), 'utf8');
   writeFileSync(join(folder, file), mutated);
   try {
     const own = near(file);
-    if (own.length > 0 && !(await passes(folder, own))) return true;
+    if (own.length > 0 && !(await passes(folder, own, mutation))) return true;
     const others = tests.filter((test) => !own.includes(test));
-    return others.length > 0 && !(await passes(folder, others));
+    return others.length > 0 && !(await passes(folder, others, mutation));
   } finally {
     writeFileSync(join(folder, file), original);
   }
 }
 
 /** Runs tests in a copy of the project; true when all passed. */
-function passes(folder: string, files: readonly string[]): Promise<boolean> {
-  const flags = ['--test', '--test-isolation=none', '--test-reporter=dot'];
+function passes(folder: string, files: readonly string[], { waits }: Mutation): Promise<boolean> {
+  const side = waits ? ['--test-concurrency=4'] : ['--test-isolation=none'];
+  const flags = ['--test', ...side, '--test-reporter=dot'];
   const child = spawn(process.execPath, [...flags, ...files], {
     cwd: folder,
     stdio: 'ignore',

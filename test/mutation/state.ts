@@ -74,6 +74,7 @@ process.exitCode = await runMutation({
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
   conditions,
   tests,
+  waits: true,
   near: (file) => {
     const own = file.replace(/\.ts$/, '.test.ts');
     return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines/.test(test));

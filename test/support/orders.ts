@@ -1,3 +1,4 @@
+import { bucketHash } from '../../src/state/hash-chains.ts';
 import { type Revocation, type RevocationKind, subjectKey } from '../../src/state/revocation.ts';
 
 const HOUR_MS = 3_600_000;
@@ -18,4 +19,6 @@ export function orderOf(id: string, more: Partial<Revocation> = {}): Revocation 
 }
 
 /** What a request rests on that this order hits. */
-export const hitBy = ({ kind, subject }: Revocation) => [{ kind, subject, issuedAt: null }];
+export const hitBy = ({ subject: text }: Revocation) => [
+  { subjects: [{ text, hash: bucketHash(text) }], issuedAt: null },
+];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { atOnce } from '../../base/slices.ts';
+import { bucketHash } from '../hash-chains.ts';
 import { kindOf, type Revocation, subjectKey, subjectParts } from '../revocation.ts';
 import { hits } from '../revocations.ts';
 import { addToFront, decisiveRow } from './revocation-front.ts';
@@ -20,7 +21,9 @@ const revocation = (over: Partial<Revocation> = {}): Revocation => ({
   by: 'security',
   ...over,
 });
-const evidence = (issuedAt: number | null, subject = OWNER) => [{ kind: 'owner' as const, subject, issuedAt }];
+const evidence = (issuedAt: number | null, text = OWNER) => [
+  { subjects: [{ text, hash: bucketHash(text) }], issuedAt },
+];
 const union = (a: RevocationSet, b: RevocationSet): RevocationSet => atOnce(a.with(b));
 
 suite('find', () => {

@@ -42,10 +42,11 @@ export class RevocationSet implements RevocationListing {
    */
   find(evidence: readonly Evidence[], nowMs: number): Revocation | null {
     const rows = this.#rows;
-    for (const { subject, issuedAt } of evidence) {
-      const row = rows.decisive(subject, nowMs);
-      if (row !== -1 && hits(rows.timesOf(row), issuedAt, nowMs)) return rows.at(row);
-    }
+    for (const { subjects, issuedAt } of evidence)
+      for (const { text } of subjects) {
+        const row = rows.decisive(text, nowMs);
+        if (row !== -1 && hits(rows.timesOf(row), issuedAt, nowMs)) return rows.at(row);
+      }
     return null;
   }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { subjectKey } from '../../../state/revocation.ts';
+import { subjectOf } from '../../../state/revocation.ts';
 import type { RevocationLookup } from '../../../state/revocations.ts';
 import { shownKey } from '../../../state/tasks/key.ts';
 import type { RegisteredTask, TaskKey, TaskLookup, TaskState } from '../../../state/tasks/registry.ts';
@@ -62,11 +62,7 @@ export function shownTask(task: RegisteredTask, state: ShownState): z.output<typ
 /** Whether a revocation hits even the tokens of a task that are issued now. */
 export function isRevoked({ issuer, id }: TaskKey, revocations: RevocationLookup, nowMs: number): boolean {
   if (revocations.empty) return false;
-  const evidence = {
-    kind: 'task',
-    subject: subjectKey('task', issuer, id),
-    issuedAt: Math.floor(nowMs / 1000),
-  } as const;
+  const evidence = { subjects: [subjectOf('task', issuer, id)], issuedAt: Math.floor(nowMs / 1000) };
   return revocations.find([evidence], nowMs) !== null;
 }
 
