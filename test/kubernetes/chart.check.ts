@@ -194,6 +194,7 @@ test('control mode serves the control API alone, under the names of its Service,
     [
       ['cedar-status', 9192],
       ['control', 9443],
+      ['console', 8443],
     ],
   );
   assert.ok(volumeMounts.some(({ name, readOnly }) => name === 'cedar-control' && readOnly));
@@ -207,10 +208,46 @@ test('control mode serves the control API alone, under the names of its Service,
   const service = manifests.find(
     ({ kind, metadata }) => kind === 'Service' && metadata.name === 'edge-cedar-ext-authz',
   );
-  assert.deepEqual(service?.spec.ports, [{ name: 'control', port: 9443, targetPort: 'control', protocol: 'TCP' }]);
+  assert.deepEqual(service?.spec.ports, [
+    { name: 'control', port: 9443, targetPort: 'control', protocol: 'TCP' },
+    { name: 'console', port: 8443, targetPort: 'console', protocol: 'TCP', appProtocol: 'https' },
+  ]);
   const onCall = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'on-call' } } }];
   assert.deepEqual(admittedTo(manifests, 'control'), onCall);
   assert.equal(admittedTo(manifests, 'cedar-status'), undefined);
+});
+
+test('control mode serves the console to the pods of the ingress, with files that the process can read', async () => {
+  const manifests = await render(CONTROL);
+  const folder = '/etc/cedar-ext-authz/console';
+  const { console, signIn } = configOf(manifests).control;
+  assert.equal(console?.url.href, 'https://authz.prod.example/');
+  assert.deepEqual(
+    [console?.listen.port, console?.tls],
+    [8443, { certificate: `${folder}/tls.crt`, key: `${folder}/tls.key` }],
+  );
+  assert.deepEqual(
+    [signIn?.clientSecretFile, signIn?.ca, signIn?.scopes],
+    [`${folder}/client.secret`, null, ['groups']],
+  );
+  const volume = podOf(manifests).volumes.find(({ name }) => name === 'cedar-console')?.projected;
+  assert.equal((volume as { readonly defaultMode?: number }).defaultMode, 0o440);
+  const ingress = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } }];
+  assert.deepEqual(admittedTo(manifests, 'console'), ingress);
+  const authorities = set('console.providerCa.name=login-authorities,console.providerCa.key=ca.pem');
+  assert.equal(configOf(await render(CONTROL, authorities)).control.signIn?.ca, `${folder}/provider-ca.pem`);
+  const none = await render(CONTROL, set('console.url=,networkPolicy.consoleFrom=null'));
+  assert.equal(configOf(none).control.console, null);
+  assert.ok(!JSON.stringify(none).includes('cedar-console'));
+});
+
+test('the secrets of notices are mounted where their configuration names them', async () => {
+  const manifests = await render(CONTROL);
+  const [file] = configOf(manifests).control.notices[0]?.secretFiles ?? [];
+  const mount = sidecarOf(manifests).volumeMounts.find(({ name }) => name === 'cedar-notices');
+  assert.equal(`${mount?.mountPath}/on-call`, file);
+  const volume = podOf(manifests).volumes.find(({ name }) => name === 'cedar-notices');
+  assert.deepEqual(volume?.secret, { secretName: 'authz-notices', defaultMode: 0o440 });
 });
 
 test('control mode is the token service too, with keys that it alone mounts', async () => {
@@ -361,6 +398,11 @@ const REFUSED: readonly (readonly [why: string, scenario: string, ...set: string
   ['control mode in plaintext', CONTROL, 'unsafePlaintext=true'],
   ['a private key without its Secret', CONTROL, 'control.key.secret=null'],
   ['a key of the token service without its Secret', CONTROL, 'tokenService.key.secret=null'],
+  ['a console that admits everyone', CONTROL, 'networkPolicy.consoleFrom=null'],
+  ['a console without a certificate', CONTROL, 'console.certificate='],
+  ['a console without the secret of its client', CONTROL, 'console.clientSecret=null'],
+  ['a console without a provider', CONTROL, 'console.signIn.issuer=null'],
+  ['a console in plaintext', CONTROL, 'console.url=http://authz.prod.example'],
   ['a listen address that is a name', CENTRAL, 'listenAddress=localhost'],
   ['an unknown value', SIDECAR, 'sidecar.envoyContaner=proxy'],
   ['an unknown value of a group', CENTRAL, 'central.autoscaling.enable=true'],
@@ -417,6 +459,7 @@ const CONTRADICTIONS: readonly (readonly [what: string, scenario: string, assign
   ['control mode without a store', CONTROL, 'config.state.store=memory', /set config\.state\.store to redis/],
   ['control mode and no way to its store', CONTROL, 'networkPolicy.egress=null', /set networkPolicy\.egress/],
   ['one port for control and status', CONTROL, 'control.port=9192', /are the same/],
+  ['one port for console and control', CONTROL, 'console.port=9443', /that of another listener/],
   ['an autoscaler with proofs', 'central-proofs', 'central.autoscaling.enabled=true', /no autoscaler/],
 ];
 for (const [what, scenario, assignment, says] of CONTRADICTIONS) {

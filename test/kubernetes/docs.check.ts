@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import { blocks, page, repository, section } from '../docs/markdown.ts';
+import { TestCa } from '../support/ca.ts';
 import { type Envoy, type EnvoyTree, endpointOf, runEnvoy } from '../support/envoy.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/ports.ts';
@@ -12,6 +13,7 @@ import { finish } from '../support/run.ts';
 import { until } from '../support/until.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { type Manifest, type PodSpec, sidecarIn } from './chart.ts';
+import { checkPortCertificate } from './example-objects.ts';
 import { KubeApi } from './kube-api.ts';
 import { below, mountFiles, type Objects } from './pod-files.ts';
 
@@ -86,6 +88,22 @@ test('the keys of lifts and of the token service are made and stored as the page
   assert.match(objects.get('control-key')?.['control.key'] ?? '', /^-----BEGIN PRIVATE KEY-----/);
   assert.match(objects.get('token-keys')?.['tts.pem'] ?? '', /^-----BEGIN PRIVATE KEY-----/);
   assert.match(objects.get('control-keys')?.['control.pub'] ?? '', /^-----BEGIN PUBLIC KEY-----/);
+});
+
+test('what the console and notices need is stored as the page says, in the form that the chart mounts', async () => {
+  const env = await api.environment();
+  const given = checkPortCertificate(TestCa.root('prod.example'), 'prod.example');
+  writeFileSync(join(reader, 'console.crt'), given['tls.crt'] ?? '');
+  writeFileSync(join(reader, 'console.key'), given['tls.key'] ?? '');
+  writeFileSync(join(reader, 'client.secret'), 'x'.repeat(40));
+  for (const command of of('sh console')) {
+    const { code, stdout, stderr } = await finish('sh', ['-c', command], { cwd: reader, env });
+    assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
+  }
+  const objects = await clusterObjects();
+  assert.equal(objects.get('console-certificate')?.['tls.crt'], given['tls.crt']);
+  assert.equal(objects.get('console-client')?.secret, 'x'.repeat(40));
+  assert.match(objects.get('authz-notices')?.['on-call'] ?? '', /^whsec_[A-Za-z0-9+/]{43}=$/m);
 });
 
 test('the curl with which NOTES end says that the sidecar is ready', async () => {

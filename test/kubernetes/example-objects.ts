@@ -42,6 +42,10 @@ export function exampleObjects(ca: TestCa, trustDomain: string): Objects {
     ['control-key', { 'control.key': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }],
     ['token-keys', { 'tts.pem': signing.export({ type: 'pkcs8', format: 'pem' }).toString() }],
     ['control-keys', { 'control.pub': publicKey.export({ type: 'spki', format: 'pem' }).toString() }],
+    ['console-certificate', checkPortCertificate(ca, trustDomain)],
+    ['console-client', { secret: 'x'.repeat(40) }],
+    ['login-authorities', { 'ca.pem': pem }],
+    ['authz-notices', { 'on-call': `whsec_${Buffer.alloc(32, 7).toString('base64')}` }],
     ['authz-state', { password: 'secret', 'ca.pem': pem, nonces: Buffer.alloc(32, 7).toString('base64') }],
   ]);
 }

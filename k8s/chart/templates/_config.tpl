@@ -36,8 +36,14 @@
 /etc/cedar-ext-authz/bundles/{{ .domain }}/{{ .use }}/{{ .from.key }}
 {{- end }}
 
+{{/* Not empty where people sign in. */}}
+{{- define "cedar.console" -}}
+{{- if and (eq .Values.mode "control") .Values.console.url -}}true{{- end -}}
+{{- end }}
+
 {{/* Not empty where keys or bundles are fetched over the network, or a store is there. */}}
 {{- define "cedar.fetches" -}}
+{{- include "cedar.console" . -}}
 {{- range include "cedar.trustDomains" . | fromYaml }}{{ if .federation }}true{{ end }}{{ end -}}
 {{- if regexMatch "\"url\":\"(https?|rediss?):|\"discovery\":true|\"sentinel\":" (toJson .Values.config) -}}true{{- end -}}
 {{- end }}
@@ -101,13 +107,19 @@ DPoP may bind them.
 {{- fail (printf "foreignTrustDomains names %s, which is trustDomain: its bundle is under bundle." .Values.trustDomain) -}}
 {{- end -}}
 {{- if and (include "cedar.deployed" .) .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
-{{- fail "keys or bundles are fetched by URL, or config.state names a store, and the NetworkPolicy lets the pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
+{{- fail "keys or bundles are fetched by URL, config.state names a store, or people sign in at a provider, and the NetworkPolicy lets the pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
 {{- fail "central.port and status.port are the same." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "control") (eq (int .Values.control.port) (int .Values.status.port)) -}}
 {{- fail "control.port and status.port are the same." -}}
+{{- end -}}
+{{- if and .Values.console.url (ne .Values.mode "control") -}}
+{{- fail "console.url is for mode: control, the one process that people sign in to: install a release of that mode." -}}
+{{- end -}}
+{{- if and (include "cedar.console" .) (has (int .Values.console.port) (list (int .Values.control.port) (int .Values.status.port))) -}}
+{{- fail "console.port is that of another listener: control.port or status.port." -}}
 {{- end -}}
 {{- if and .Values.tokenService.key (not (or .Values.control.key (dig "control" "key" "" .Values.config))) (eq .Values.mode "control") -}}
 {{- fail "tokenService.key needs control.key: in the store that the sidecars share, the beginning of a task is signed." -}}
@@ -234,6 +246,18 @@ DPoP may bind them.
 {{- $_ := set $control "trustedKeys" $files -}}
 {{- end -}}
 {{- with .Values.control.audience }}{{ $_ := set $control "audience" . }}{{ end -}}
+{{- if include "cedar.console" . -}}
+{{- $console := .Values.console -}}
+{{- $folder := "/etc/cedar-ext-authz/console/" -}}
+{{- $_ := set $control "console" (dict
+  "listen" (printf "%s:%d" .Values.listenAddress (int $console.port))
+  "url" $console.url
+  "tls" (dict "certificate" (print $folder "tls.crt") "key" (print $folder "tls.key"))
+) -}}
+{{- $signIn := dict "clientSecretFile" (print $folder "client.secret") -}}
+{{- if $console.providerCa }}{{ $_ := set $signIn "ca" (print $folder "provider-ca.pem") }}{{ end -}}
+{{- $_ := set $control "signIn" (mergeOverwrite $signIn (deepCopy $console.signIn)) -}}
+{{- end -}}
 {{- with $control }}{{ $_ := set $base "control" . }}{{ end -}}
 {{- $tokens := dict -}}
 {{- with .Values.tokenService.key }}{{ $_ := set $tokens "keys" (printf "/etc/cedar-ext-authz/token-service/%s" .key) }}{{ end -}}

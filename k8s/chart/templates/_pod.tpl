@@ -29,6 +29,9 @@ ports:
   {{- else if eq $values.mode "control" }}
   - { name: control, containerPort: {{ $values.control.port }}, protocol: TCP }
   {{- end }}
+  {{- if include "cedar.console" .root }}
+  - { name: console, containerPort: {{ $values.console.port }}, protocol: TCP }
+  {{- end }}
 startupProbe:
   {{- include "cedar.probe" (dict "path" "/readyz" "port" .port "times" $values.probes.startup) | nindent 2 }}
 readinessProbe:
@@ -93,6 +96,12 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 {{- if .Values.control.key }}
 - { name: cedar-control, mountPath: /etc/cedar-ext-authz/control, readOnly: true }
+{{- end }}
+{{- if include "cedar.console" . }}
+- { name: cedar-console, mountPath: /etc/cedar-ext-authz/console, readOnly: true }
+{{- end }}
+{{- if .Values.notices.secret }}
+- { name: cedar-notices, mountPath: /etc/cedar-ext-authz/notices, readOnly: true }
 {{- end }}
 {{- if .Values.tokenService.key }}
 - { name: cedar-token-service, mountPath: /etc/cedar-ext-authz/token-service, readOnly: true }
@@ -167,6 +176,22 @@ seccompProfile: { type: RuntimeDefault }
 {{- with .Values.control.key }}
 # 0440: readable by the group, which is fsGroup.
 - { name: cedar-control, secret: { secretName: {{ .secret | quote }}, defaultMode: 288, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }
+{{- end }}
+{{- if include "cedar.console" . }}
+{{- $console := .Values.console }}
+- name: cedar-console
+  projected:
+    # 0440: readable by the group, which is fsGroup.
+    defaultMode: 288
+    sources:
+      - secret: { name: {{ $console.certificate | quote }}, items: [{ key: tls.crt, path: tls.crt }, { key: tls.key, path: tls.key }] }
+      - secret: { name: {{ $console.clientSecret.secret | quote }}, items: [{ key: {{ $console.clientSecret.key | quote }}, path: client.secret }] }
+      {{- with $console.providerCa }}
+      - configMap: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: provider-ca.pem }] }
+      {{- end }}
+{{- end }}
+{{- with .Values.notices.secret }}
+- { name: cedar-notices, secret: { secretName: {{ . | quote }}, defaultMode: 288 } }
 {{- end }}
 {{- with .Values.tokenService.key }}
 - { name: cedar-token-service, secret: { secretName: {{ .secret | quote }}, defaultMode: 288, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }
