@@ -26,7 +26,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
   {
     page: 'docs/kubernetes.md',
-    info: /^(sh (build|run|keys|node|ask)|json denial)$/,
+    info: /^(sh (build|run|keys|console|node|ask)|json denial)$/,
     by: 'test/kubernetes/docs.check.ts',
   },
   { page: 'docs/kubernetes.md', info: /^yaml cluster$/, by: 'test/soak/rolling.ts' },
