@@ -101,6 +101,20 @@ suite('policy explain --control', () => {
     assert.deepEqual([result, detail, told], ['deny', 'no control policy permits it', []]);
   });
 
+  test('a person is stated in place of a caller: its groups decide what it may grant', async () => {
+    const { policies } = estateCopy();
+    const explained = async (person: object, ...more: readonly string[]) => {
+      const asking = ['--asking', JSON.stringify({ caller: AGENT, host: 'payments.internal' })];
+      const args = ['--person', JSON.stringify(person), '--control', 'grant approval resource-owner', ...asking];
+      const { code, stdout, stderr } = await policyCli('explain', policies, ...args, ...more);
+      assert.deepEqual([code, stderr], [0, '']);
+      return stdout;
+    };
+    const approver = await explained({ groups: ['finance-approvers'], subject: 'ann' }, '--uses', '1');
+    assert.match(approver, /^caller \["https:\/\/idp\.example","ann"\] \(session\): allow$/m);
+    assert.match(await explained({ groups: ['others'] }), /\ndeny: no control policy permits it\n$/);
+  });
+
   test('facts that cannot be used are a failure, and a wrong command line is misuse', async () => {
     const { policies } = estateCopy();
     const control = ['--control', 'view everything'];
@@ -115,6 +129,10 @@ suite('policy explain --control', () => {
       [['--caller', OPERATOR, ...control, '--proof', 'card'], 64, /^--proof: /],
       [['--caller', OPERATOR, ...control, '--seconds', 'x'], 64, /^--seconds: /],
       [['--caller', OPERATOR, ...control, '--at', 'noon'], 64, /^--at: /],
+      [['--person', 'ann', ...control], 64, /^--person: /],
+      [['--person', '{"mail":"ann@prod.example"}', ...control], 64, /^--person: .*mail/],
+      [['--person', '{}', '--caller', OPERATOR, ...control], 1, /^a person asks by its session/],
+      [['--person', '{}', '--request', INVOICE], 64, /^state --caller and --request/],
       [
         ['--caller', OPERATOR, ...control, '--task', 'finance'],
         64,
@@ -125,10 +143,14 @@ suite('policy explain --control', () => {
       [
         ['--caller', AGENT, '--request', INVOICE, ...control],
         64,
-        /^state --caller and --request, --caller and --control/,
+        /^state --caller and --request, --caller or --person and --control/,
       ],
-      [control, 64, /^state --caller and --request, --caller and --control/],
-      [['--caller', AGENT, ...control, '--decision', '1'], 64, /^state --caller and --request, --caller and --control/],
+      [control, 64, /^state --caller and --request, --caller or --person and --control/],
+      [
+        ['--caller', AGENT, ...control, '--decision', '1'],
+        64,
+        /^state --caller and --request, --caller or --person and --control/,
+      ],
     ];
     for (const [args, expected, said] of rows) {
       const { code, stderr, stdout } = await policyCli('explain', policies, ...args);

@@ -32,6 +32,7 @@ const USAGE = `policy explain FOLDER --caller ID --request 'GET host/path' [fact
 policy explain FOLDER --audit FILE --decision ID
 policy explain FOLDER --caller ID --control 'revoke team NAME' [--proof svid|bearer] [--seconds N] [--dry-run] [--at TIME]
 policy explain FOLDER --caller ID --control 'start workload ID' --purpose NAME [--scope NAME …] [--issuer ISSUER] [--parent JSON]
+policy explain FOLDER --person JSON --control 'grant approval NAME' [--asking JSON] [--uses N] [--seconds N]
   explains the effect of each policy on one request, or on one call of the control API, and which part of which condition
   decided
   --all              also forbids whose conditions fail, and policies about other requests
@@ -42,6 +43,9 @@ policy explain FOLDER --caller ID --control 'start workload ID' --purpose NAME [
                      or start workload ID, handOn workload ID (with --depth N), extend task ISSUER ID, end task ISSUER ID
   --registered JSON  what is registered of that task, as {"owner": …, "purpose": …, "workloads": […], "startedBy": …};
                      --parent JSON: the same of the task that another is started within
+  --person JSON      who signed in, in place of a caller, as {"groups": […], "acr": …, "amr": […], "subject": …}; asks for
+                     any of these, and for grant, refuse or withdraw of approval NAME
+  --asking JSON      whose call was denied, as {"caller": …, "host": …, "method": …, "path": …, "action": …}
 ${STATED_USAGE}${FOLDER_USAGE}`;
 
 const OPTIONS = {
@@ -66,7 +70,8 @@ const OF_REQUESTS: ReadonlySet<string> = new Set(
 /** `policy explain`: 0 when the request could be explained, whatever is decided. */
 export const policyExplain = command(USAGE, OPTIONS, async (line, io) => {
   const { values, misuse } = line;
-  const { audit, decision, caller, request, control } = values;
+  const { audit, decision, request, control } = values;
+  const caller = control === undefined ? values.caller : (values.caller ?? values.person);
   const fromAudit = audit !== undefined && decision !== undefined;
   const asked = [request, control, audit ?? decision].filter((way) => way !== undefined);
   if (
@@ -74,7 +79,7 @@ export const policyExplain = command(USAGE, OPTIONS, async (line, io) => {
     (caller === undefined) !== fromAudit ||
     (audit === undefined) !== (decision === undefined)
   ) {
-    return misuse('state --caller and --request, --caller and --control, or --audit and --decision');
+    return misuse('state --caller and --request, --caller or --person and --control, or --audit and --decision');
   }
   const vain = Object.keys(values).find((name) => (control === undefined ? OF_CONTROL : OF_REQUESTS).has(name));
   if (vain !== undefined) {

@@ -37,6 +37,9 @@ export const CONTROL_OPTIONS = {
   scope: { type: 'string', multiple: true },
   issuer: { type: 'string' },
   depth: { type: 'string' },
+  person: { type: 'string' },
+  asking: { type: 'string' },
+  uses: { type: 'string' },
   parent: { type: 'string' },
   registered: { type: 'string' },
   at: { type: 'string' },
@@ -98,11 +101,20 @@ export function controlStatedBy(
   values: CommandLine<typeof CONTROL_OPTIONS>['values'],
   now: number,
 ): ControlScenario | string {
-  const { 'dry-run': dryRun, scope, seconds, depth, parent, registered, at = new Date(now).toISOString() } = values;
+  const { 'dry-run': dryRun, scope, seconds, depth, uses, at = new Date(now).toISOString() } = values;
+  const { person, asking, parent, registered } = values;
   const { caller, control, proof, purpose, issuer } = values;
-  const terms = { seconds: numeral(seconds), purpose, scopes: scope, issuer, depth: numeral(depth) };
+  const terms = {
+    seconds: numeral(seconds),
+    uses: numeral(uses),
+    purpose,
+    scopes: scope,
+    issuer,
+    depth: numeral(depth),
+  };
   const tasks = { parent: members(parent), registered: members(registered) };
-  const parsed = controlScenarioSchema.safeParse({ caller, control, proof, dryRun, ...terms, ...tasks, at });
+  const people = { person: members(person), asking: members(asking) };
+  const parsed = controlScenarioSchema.safeParse({ caller, control, proof, dryRun, ...terms, ...tasks, ...people, at });
   return parsed.success ? parsed.data : optionFault(parsed.error);
 }
 
