@@ -47,7 +47,9 @@ export const approvalView = z.object({
     .describe('`shown`: its text, where that is short.'),
   owner: text.nullable().describe('The team of the caller.'),
   sensitivity: text.nullable(),
-  consents: z.array(z.object({ by: text, at: time, reason: text })).describe('Who said yes.'),
+  consents: z
+    .array(z.object({ by: text, at: time, reason: text, uses: z.int(), seconds: z.number() }))
+    .describe('Who said yes, and to how many uses, so long after the grant: of two persons the least counts.'),
   decided: z
     .object({ at: time, by: text, reason: text })
     .nullable()
@@ -83,7 +85,13 @@ export function shownApproval(request: ApprovalRequest, nowMs: number): z.output
     ...shownStatus(request, nowMs),
     ...{ digest, caller, chain: [...chain], task, action, host, method, path, query, contentType, body },
     ...{ owner, sensitivity },
-    consents: consents.map(({ by, atMs, reason }) => ({ by, at: timeOf(atMs), reason })),
+    consents: consents.map(({ by, atMs, reason, uses, useForMs }) => ({
+      by,
+      at: timeOf(atMs),
+      reason,
+      uses,
+      seconds: useForMs / 1000,
+    })),
     decided: last === null ? null : { at: timeOf(last.atMs), by: last.by, reason: last.reason },
   };
 }

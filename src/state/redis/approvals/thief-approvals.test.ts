@@ -20,7 +20,13 @@ const key = signs.signing!;
 /** A request as it is after these persons said yes; a grant where it has terms. */
 function granted(asked: ApprovalRequest, by: readonly string[], terms: { uses: number; forMs: number } | null) {
   const atMs = Date.now();
-  const consents = by.map((one) => ({ by: one, atMs, reason: 'x' }));
+  const consents = by.map((one) => ({
+    by: one,
+    atMs,
+    reason: 'x',
+    uses: terms?.uses ?? 1,
+    useForMs: terms?.forMs ?? 1,
+  }));
   const { digest, approvals } = asked.order;
   const { id } = asked;
   const grant =
