@@ -5,7 +5,7 @@ import { after, afterEach, before, suite, test } from 'node:test';
 import type { ApprovalRequest, GrantOrder } from '../../src/state/approvals/book.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { decodeResponse } from '../support/golden-wire.ts';
-import { ANN, consentTo, problem, type Refund, refund } from '../support/refunds.ts';
+import { ANN, askForReleases, consentTo, problem, RELEASES, type Refund, refund, release } from '../support/refunds.ts';
 import { begun, endOf, requireRegistration } from '../support/registering.ts';
 import { revocationFile, revokingWorld, rewrite } from '../support/revoking.ts';
 import { TTS } from '../support/task-issuer.ts';
@@ -17,29 +17,16 @@ import { worlds } from '../support/world-kinds.ts';
 const REFUNDS = '/api/refunds';
 const BODY = '{"amount":120}';
 
-/** The agent may announce releases within its task, on its own and when the orchestrator handed it on, once a person approved. */
-const POLICY = `
-@id("finance-announces-releases")
-permit (principal, action == Mesh::Action::"POST", resource in Mesh::Api::"payments.internal/releases")
-when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
-@id("agents-announce-with-an-approval")
-@approval("resource-owner")
-forbid (principal is Mesh::Workload in Mesh::Group::"finance-agents", action, resource in Mesh::Api::"payments.internal/releases")
-unless { context.approvals.contains("resource-owner") };
+const PARTNER = `
 @id("finance-tells-a-partner")
 permit (principal, action == Mesh::Action::"POST", resource in Mesh::Host::"rates.partner.example")
 when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
 `;
-const RELEASES = '/api/releases';
 
 let world: World;
 function prepare(folder: string): void {
-  writeFileSync(join(folder, 'policies', 'releases.cedar'), POLICY);
-  const inventory = join(folder, 'inventory.yaml');
-  writeFileSync(
-    inventory,
-    readFileSync(inventory, 'utf8').replace('approvals: [resource-owner]', 'approvals: [resource-owner, security]'),
-  );
+  askForReleases(folder);
+  writeFileSync(join(folder, 'policies', 'partner.cedar'), PARTNER);
 }
 before(async () => {
   world = await World.start({ ...worlds.asking, prepare });
@@ -50,9 +37,6 @@ afterEach(async () => {
   for (const { id } of world.approvals!.all())
     await world.approvals!.close({ id, kind: 'withdrawn', by: ANN, reason: 'over' }, 0);
 });
-
-let releases = 0;
-const release = (over: Refund = {}) => refund({ path: `${RELEASES}?case=${++releases}`, ...over });
 
 const asLedger = (over: Partial<Ask>): Promise<Answer> => world.send(ledgerReads(over)(world));
 const asAgent = (over: Partial<Ask>, mutation = {}): Promise<Answer> => world.send(agentByTxn(mutation, over)(world));
@@ -184,10 +168,10 @@ suite('what was granted', () => {
   });
 
   test('lets it pass as often as it says, and each use counts', async () => {
-    const what = refund();
-    await granted(askedBy(await asLedger(what)), { uses: 3 });
+    const what = release();
+    await granted(askedBy(await asAgent(what)), { uses: 3 });
     const reasons: string[] = [];
-    for (let use = 0; use < 4; use++) reasons.push((await asLedger(what)).reason);
+    for (let use = 0; use < 4; use++) reasons.push((await asAgent(what)).reason);
     assert.deepEqual(reasons, ['permitted', 'permitted', 'permitted', 'approval_required']);
   });
 
@@ -340,6 +324,28 @@ suite('what was granted does not prevail', () => {
     assert.equal(passes.reason, 'permitted');
     assert.deepEqual((passes.audit.facts as { approvals: unknown }).approvals, ['resource-owner', 'security']);
     await reloaded(() => rmSync(file));
+  });
+
+  test('over a policy that lets people give less: fewer uses, a shorter time, by two persons alone', async () => {
+    const file = join(world.folder, 'policies', 'releases.cedar');
+    const text = readFileSync(file, 'utf8');
+    const [few, short, two] = [release(), release(), release()];
+    for (const what of [few, short, two]) await granted(askedBy(await asAgent(what)), { uses: 7, useForMs: 3_600_000 });
+    const reason = async (what: Refund) => (await asAgent(what)).reason;
+    for (const what of [few, short, two]) assert.equal(await reason(what), 'permitted');
+    const by = (terms: string) => reloaded(() => writeFileSync(file, text.replace('@approval_uses("7")', terms)));
+    try {
+      await by('@approval_uses("2")');
+      assert.deepEqual([await reason(few), await reason(few)], ['permitted', 'approval_required']);
+      await by('@approval_quorum("2") @approval_uses("7")');
+      assert.equal(await reason(two), 'approval_required');
+      await reloaded(() => writeFileSync(file, text.replace('"1h"', '"1s"')));
+      const grantedMs = Date.now();
+      await until('the end', () => (Date.now() > grantedMs + 1000 ? true : null));
+      assert.equal(await reason(short), 'approval_required');
+    } finally {
+      await reloaded(() => writeFileSync(file, text));
+    }
   });
 
   test('over a revocation, and the end of a task', async () => {

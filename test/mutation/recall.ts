@@ -37,10 +37,13 @@ const slow = [
 
 const conditions: readonly Condition[] = [
   ['check/approvals.ts', 'holds(one) && ', ''],
-  ['check/approvals.ts', ' && one.grantedAtMs >= now.sinceMs', ''],
+  ['check/approvals.ts', 'one.grantedAtMs >= now.sinceMs && ', ''],
+  ['check/approvals.ts', 'by.length >= quorum && ', ''],
+  ['check/approvals.ts', ' && nowMs < grantedAtMs + forMs', ''],
+  ['check/approvals.ts', 'Math.min(grant.uses, terms!.uses)', 'grant.uses'],
   ['check/approvals.ts', 'approvals: new Set(missing)', 'approvals: lacking.facts.approvals'],
   ['check/approvals.ts', '(grants[0]?.id ?? null)', 'null'],
-  ['check/approvals.ts', 'limit: uses', 'limit: uses + 1'],
+  ['check/approvals.ts', 'count: { limit,', 'count: { limit: limit + 1,'],
   ['check/approval-order.ts', 'path: input.rawPath', 'path: input.path'],
   ['check/approval-order.ts', 'headers: [...headers].sort(), ', ''],
   ['check/approval-order.ts', 'numbers: [...numbers].sort(), ', ''],
