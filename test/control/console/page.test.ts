@@ -191,6 +191,23 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   await page.context().close();
 });
 
+test('what waits is shown, however much was decided before it', { skip }, async () => {
+  const agent = workload('/ns/agents/sa/billing-agent');
+  const book = world.approvals!;
+  const order = (path: string) => approvalOrder({ caller: agent, chain: [agent], task: null, path });
+  const past = Date.now() - 600_000;
+  for (let n = 0; n < 120; n++) {
+    const id = await askedFor(book, order(`/decided/${n}`), past + n);
+    await book.close({ id, kind: 'refused', by: 'x', reason: 'no' }, past + n);
+  }
+  await askedFor(book, order('/waits'));
+  const { page } = await signedIn();
+  const card = page.getByRole('article').filter({ hasText: '/waits' });
+  await card.getByRole('button', { name: 'Allow this one request…' }).waitFor();
+  await page.getByRole('article').filter({ hasText: '/decided/119' }).first().waitFor();
+  await page.context().close();
+});
+
 test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {
   const { page, complaints } = await signedIn();
   await page.evaluate(
