@@ -33,10 +33,11 @@ before(async () => {
 });
 after(() => world?.stop());
 /** What nobody decides would keep the callers from asking for more; what was closed long ago may be asked for again. */
-afterEach(async () => {
+afterEach(withdrawAll);
+async function withdrawAll(): Promise<void> {
   for (const { id } of world.approvals!.all())
     await world.approvals!.close({ id, kind: 'withdrawn', by: ANN, reason: 'over' }, 0);
-});
+}
 
 const asLedger = (over: Partial<Ask>): Promise<Answer> => world.send(ledgerReads(over)(world));
 const asAgent = (over: Partial<Ask>, mutation = {}): Promise<Answer> => world.send(agentByTxn(mutation, over)(world));
@@ -137,6 +138,50 @@ suite('a denial that an approval alone would lift', () => {
       assert.equal(order.body?.bytes, body.length);
     }
     assert.equal(askedBy(await asLedger(refund({ body: 'x'.repeat(4096) }))).order.body?.shown?.length, 4096);
+  });
+
+  test('shows no body that the service reads in another way than people do', async () => {
+    const { order: plain } = askedBy(await asLedger(refund()));
+    assert.equal(plain.body?.shown, BODY);
+    for (const headers of [
+      { 'content-encoding': 'gzip' },
+      { 'content-encoding': ['identity', 'br'] },
+      { 'content-type': 'application/json; charset=utf-7' },
+      { 'content-type': 'text/plain; charset=utf-8; charset=utf-16' },
+      { 'content-type': "text/plain; charset*=utf-16''" },
+    ]) {
+      const { order } = askedBy(await asLedger(refund({ headers })));
+      assert.deepEqual({ ...order.body, shown: 0 }, { ...plain.body, shown: 0 });
+      assert.equal(order.body?.shown, null, JSON.stringify(headers));
+      await withdrawAll();
+    }
+    for (const headers of [
+      { 'content-encoding': 'identity' },
+      { 'content-type': 'application/json; charset=UTF-8' },
+      { 'content-type': 'application/json;charset="utf-8"; v=1' },
+      { 'content-type': 'text/plain; charset=us-ascii ;v=1' },
+    ]) {
+      assert.equal(askedBy(await asLedger(refund({ headers }))).order.body?.shown, BODY, JSON.stringify(headers));
+      await withdrawAll();
+    }
+  });
+
+  test('shows the headers that policies read, how the body is coded, and the task that is only claimed', async () => {
+    const headers = { 'x-data-class': 'public', 'x-amount': '17', 'content-encoding': ['gzip', 'br'], 'x-other': 'y' };
+    const claims = { 'x-task-id': 't-9', 'x-task-purpose': 'finance' };
+    const { order } = askedBy(await asLedger(refund({ headers: { ...headers, ...claims } })));
+    assert.deepEqual(order.headers, [
+      ['content-encoding', 'gzip'],
+      ['content-encoding', 'br'],
+      ['x-amount', '17'],
+      ['x-data-class', 'public'],
+    ]);
+    assert.deepEqual(order.declared, { id: 't-9', purpose: 'finance' });
+  });
+
+  test('is refused where other bytes have the text of its type or coding', async () => {
+    for (const name of ['content-type', 'content-encoding'])
+      assert.equal((await asLedger(refund({ headers: { [name]: 'text/pl\u0001in' } }))).reason, 'request_header_unclean');
   });
 
   test('is asked for no more when it is too long to be shown', async () => {

@@ -35,16 +35,23 @@ export const approvalView = z.object({
     .object({ issuer: text, id: text, purpose: text.nullable(), subject: text.nullable() })
     .nullable()
     .describe('`subject`: for whom its issuer says that it was started.'),
+  declared: z
+    .object({ id: text, purpose: text })
+    .nullable()
+    .describe('The task that the caller only claims: nobody has signed it.'),
   action: text,
   host: text,
   method: text,
   path: text,
   query: text.nullable(),
   contentType: text.nullable(),
+  headers: z
+    .array(z.object({ name: text, value: text }))
+    .describe('Those that policies read, and how the body is coded.'),
   body: z
     .object({ sha256: text, bytes: z.int(), shown: text.nullable() })
     .nullable()
-    .describe('`shown`: its text, where that is short.'),
+    .describe('`shown`: its text, where that is short, and neither coded nor of another charset than UTF-8.'),
   owner: text.nullable().describe('The team of the caller.'),
   sensitivity: text.nullable(),
   consents: z
@@ -78,13 +85,14 @@ export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<t
 /** The same with the whole request. */
 export function shownApproval(request: ApprovalRequest, nowMs: number): z.output<typeof approvalView> {
   const { order, consents, closing } = request;
-  const { digest, caller, chain, task, action, host, method, path, query, contentType, body, owner, sensitivity } =
-    order;
+  const { digest, caller, chain, task, declared, action, host, method, path, query, contentType, body } = order;
+  const headers = order.headers.map(([name, value]) => ({ name, value }));
+  const { owner, sensitivity } = order;
   const last = closing ?? consents.at(-1) ?? null;
   return {
     ...shownStatus(request, nowMs),
-    ...{ digest, caller, chain: [...chain], task, action, host, method, path, query, contentType, body },
-    ...{ owner, sensitivity },
+    ...{ digest, caller, chain: [...chain], task, declared, action, host, method, path, query, contentType, headers },
+    ...{ body, owner, sensitivity },
     consents: consents.map(({ by, atMs, reason, uses, useForMs }) => ({
       by,
       at: timeOf(atMs),

@@ -76,7 +76,8 @@ export function approvals(shell) {
 /** Facts that were verified, in fixed places; what the caller wrote comes last, as it is. */
 function card(item, shell, done) {
   const [kind, word] = STATES[item.state] ?? ['off', item.state];
-  const { body, task, chain = [] } = item;
+  const { body, task, declared, chain = [] } = item;
+  const sent = [['content-type', item.contentType], ...item.headers.map(({ name, value }) => [name, value])];
   const isPending = item.state === 'pending';
   const acts = [];
   if (isPending)
@@ -100,6 +101,7 @@ function card(item, shell, done) {
       ['Through', chain.length > 1 ? chain.map((id) => h('div', {}, mono(id))) : null],
       ['Owner', item.owner],
       ['Task', task === null ? quiet('none') : [task.purpose ?? '', ' ', mono(task.id)]],
+      ['Claims to be in', declared === null ? null : [declared.purpose, ' ', mono(declared.id)]],
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
@@ -120,7 +122,10 @@ function card(item, shell, done) {
       'pre',
       { tabindex: '0', 'aria-label': 'The request' },
       lines(
-        `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`,
+        [
+          `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}`,
+          ...sent.filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}`),
+        ].join('\n'),
       ),
     ),
     body === null

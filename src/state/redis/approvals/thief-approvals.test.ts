@@ -84,6 +84,10 @@ test('who changes what a person is shown makes another request of it, whose gran
     approvalOrder({ path: '/harmless' }),
     approvalOrder({ task: { ...approvalOrder().task!, subject: 'somebody' } }),
     approvalOrder({ sensitivity: 'public' }),
+    approvalOrder({ declared: { id: 't', purpose: 'finance' } }),
+    approvalOrder({ headers: [['x-amount', '1']] }),
+    // A body that could be read is not kept from the person either.
+    approvalOrder({ body: { ...approvalOrder().body!, shown: null } }),
   ].entries()) {
     const fake = `thief${n}`.padEnd(22, 'x');
     await write(FIELD, approvalRecord(requestAskedFor(fake, shown, askedAtMs)));
