@@ -9,6 +9,7 @@ import type { Permit } from '../policy/decide/permit.ts';
 import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot, Trials } from '../policy/decide/snapshot.ts';
 import type { TouchedFacts } from '../policy/decide/touched.ts';
+import type { ApprovalTerms } from '../policy/decide/validated.ts';
 import type { ApprovalBook, ApprovalGrant } from '../state/approvals/book.ts';
 import type { ApprovalOrder } from '../state/approvals/order.ts';
 import type { History } from '../state/model.ts';
@@ -42,7 +43,7 @@ export interface Approvable {
   readonly grant: ApprovalGrant | null;
   /** One use of the grant, to be redeemed with whatever else the request uses up. */
   readonly redemption: Redemption | null;
-  /** A grant that lets it pass no more: nobody knows how often it was used, or the policies ask for more by now. */
+  /** A grant that lets it pass no more: nobody knows how often it was used, or the policies ask for more, or allow less, by now. */
   readonly spent: string | null;
 }
 
@@ -90,9 +91,11 @@ export function approvalsOf(
     if (order instanceof Refusal) return order;
     const now = history();
     const grants = book!.grantsOf(order.digest, nowMs);
+    const terms = snapshot.approvalTerms(missing);
     const holds = (one: ApprovalGrant) => missing.every((name) => one.approvals.includes(name));
-    const grant = grants.find((one) => holds(one) && one.grantedAtMs >= now.sinceMs) ?? null;
-    const redemption = grant && useOf(grant, now, missing);
+    const isGood = (one: ApprovalGrant) => one.grantedAtMs >= now.sinceMs && terms !== null && meets(one, terms, nowMs);
+    const grant = grants.find((one) => holds(one) && isGood(one)) ?? null;
+    const redemption = grant && useOf(grant, Math.min(grant.uses, terms!.uses), now, missing);
     return { order, permit, facts, hops, grant, redemption, spent: grant === null ? (grants[0]?.id ?? null) : null };
   }
 
@@ -120,11 +123,20 @@ function required(missing: readonly string[], why: string, approval: object | nu
     : new Refusal('approval_required', detail, [['retry-after', RETRY_AFTER]], { approval });
 }
 
-/** One use of a grant. Whatever sidecar the request comes to, all of them count the same key. */
-const useOf = ({ id, uses, untilMs }: ApprovalGrant, history: History, missing: readonly string[]): Redemption => ({
+/** Whether a grant is one that the policies of now would let people give, by how many it was given and how long ago. */
+const meets = ({ by, grantedAtMs }: ApprovalGrant, { quorum, forMs }: ApprovalTerms, nowMs: number): boolean =>
+  by.length >= quorum && nowMs < grantedAtMs + forMs;
+
+/** One use of a grant, of `limit`. Whatever sidecar the request comes to, all of them count the same key. */
+const useOf = (
+  { id, untilMs }: ApprovalGrant,
+  limit: number,
+  history: History,
+  missing: readonly string[],
+): Redemption => ({
   key: hash('sha256', JSON.stringify(['approval', id]), 'base64url'),
   until: untilMs,
   history,
-  count: { limit: uses, member: null },
+  count: { limit, member: null },
   ifUsed: required(missing, `the approval ${id} was used`),
 });

@@ -2,8 +2,7 @@ import { plainJson } from '../observe/text.ts';
 import type { Command } from './commands.ts';
 
 /** What moves a cursor, hides, or reorders text: policies, tests and audit lines may come from anybody. */
-const UNSEEN =
-  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}]/gu;
 
 /** Text for a terminal, with what is unseen written out as Cedar writes it. */
 export function plain(text: string): string {

@@ -5,7 +5,7 @@ import { after, afterEach, before, suite, test } from 'node:test';
 import type { ApprovalRequest, GrantOrder } from '../../src/state/approvals/book.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { decodeResponse } from '../support/golden-wire.ts';
-import { ANN, consentTo, problem, type Refund, refund } from '../support/refunds.ts';
+import { ANN, askForReleases, consentTo, problem, RELEASES, type Refund, refund, release } from '../support/refunds.ts';
 import { begun, endOf, requireRegistration } from '../support/registering.ts';
 import { revocationFile, revokingWorld, rewrite } from '../support/revoking.ts';
 import { TTS } from '../support/task-issuer.ts';
@@ -17,42 +17,27 @@ import { worlds } from '../support/world-kinds.ts';
 const REFUNDS = '/api/refunds';
 const BODY = '{"amount":120}';
 
-/** The agent may announce releases within its task, on its own and when the orchestrator handed it on, once a person approved. */
-const POLICY = `
-@id("finance-announces-releases")
-permit (principal, action == Mesh::Action::"POST", resource in Mesh::Api::"payments.internal/releases")
-when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
-@id("agents-announce-with-an-approval")
-@approval("resource-owner")
-forbid (principal is Mesh::Workload in Mesh::Group::"finance-agents", action, resource in Mesh::Api::"payments.internal/releases")
-unless { context.approvals.contains("resource-owner") };
+const PARTNER = `
 @id("finance-tells-a-partner")
 permit (principal, action == Mesh::Action::"POST", resource in Mesh::Host::"rates.partner.example")
 when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
 `;
-const RELEASES = '/api/releases';
 
 let world: World;
 function prepare(folder: string): void {
-  writeFileSync(join(folder, 'policies', 'releases.cedar'), POLICY);
-  const inventory = join(folder, 'inventory.yaml');
-  writeFileSync(
-    inventory,
-    readFileSync(inventory, 'utf8').replace('approvals: [resource-owner]', 'approvals: [resource-owner, security]'),
-  );
+  askForReleases(folder);
+  writeFileSync(join(folder, 'policies', 'partner.cedar'), PARTNER);
 }
 before(async () => {
   world = await World.start({ ...worlds.asking, prepare });
 });
 after(() => world?.stop());
 /** What nobody decides would keep the callers from asking for more; what was closed long ago may be asked for again. */
-afterEach(async () => {
+afterEach(withdrawAll);
+async function withdrawAll(): Promise<void> {
   for (const { id } of world.approvals!.all())
     await world.approvals!.close({ id, kind: 'withdrawn', by: ANN, reason: 'over' }, 0);
-});
-
-let releases = 0;
-const release = (over: Refund = {}) => refund({ path: `${RELEASES}?case=${++releases}`, ...over });
+}
 
 const asLedger = (over: Partial<Ask>): Promise<Answer> => world.send(ledgerReads(over)(world));
 const asAgent = (over: Partial<Ask>, mutation = {}): Promise<Answer> => world.send(agentByTxn(mutation, over)(world));
@@ -155,6 +140,50 @@ suite('a denial that an approval alone would lift', () => {
     assert.equal(askedBy(await asLedger(refund({ body: 'x'.repeat(4096) }))).order.body?.shown?.length, 4096);
   });
 
+  test('shows no body that the service reads in another way than people do', async () => {
+    const { order: plain } = askedBy(await asLedger(refund()));
+    assert.equal(plain.body?.shown, BODY);
+    for (const headers of [
+      { 'content-encoding': 'gzip' },
+      { 'content-encoding': ['identity', 'br'] },
+      { 'content-type': 'application/json; charset=utf-7' },
+      { 'content-type': 'text/plain; charset=utf-8; charset=utf-16' },
+      { 'content-type': "text/plain; charset*=utf-16''" },
+    ]) {
+      const { order } = askedBy(await asLedger(refund({ headers })));
+      assert.deepEqual({ ...order.body, shown: 0 }, { ...plain.body, shown: 0 });
+      assert.equal(order.body?.shown, null, JSON.stringify(headers));
+      await withdrawAll();
+    }
+    for (const headers of [
+      { 'content-encoding': 'identity' },
+      { 'content-type': 'application/json; charset=UTF-8' },
+      { 'content-type': 'application/json;charset="utf-8"; v=1' },
+      { 'content-type': 'text/plain; charset=us-ascii ;v=1' },
+    ]) {
+      assert.equal(askedBy(await asLedger(refund({ headers }))).order.body?.shown, BODY, JSON.stringify(headers));
+      await withdrawAll();
+    }
+  });
+
+  test('shows the headers that policies read, how the body is coded, and the task that is only claimed', async () => {
+    const headers = { 'x-data-class': 'public', 'x-amount': '17', 'content-encoding': ['gzip', 'br'], 'x-other': 'y' };
+    const claims = { 'x-task-id': 't-9', 'x-task-purpose': 'finance' };
+    const { order } = askedBy(await asLedger(refund({ headers: { ...headers, ...claims } })));
+    assert.deepEqual(order.headers, [
+      ['content-encoding', 'gzip'],
+      ['content-encoding', 'br'],
+      ['x-amount', '17'],
+      ['x-data-class', 'public'],
+    ]);
+    assert.deepEqual(order.declared, { id: 't-9', purpose: 'finance' });
+  });
+
+  test('is refused where other bytes have the text of its type or coding', async () => {
+    for (const name of ['content-type', 'content-encoding'])
+      assert.equal((await asLedger(refund({ headers: { [name]: 'text/pl\u0001in' } }))).reason, 'request_header_unclean');
+  });
+
   test('is asked for no more when it is too long to be shown', async () => {
     const answer = await asLedger(refund({ path: `${REFUNDS}?${'q'.repeat(40_000)}` }));
     assert.equal(answer.reason, 'approval_required');
@@ -184,10 +213,10 @@ suite('what was granted', () => {
   });
 
   test('lets it pass as often as it says, and each use counts', async () => {
-    const what = refund();
-    await granted(askedBy(await asLedger(what)), { uses: 3 });
+    const what = release();
+    await granted(askedBy(await asAgent(what)), { uses: 3 });
     const reasons: string[] = [];
-    for (let use = 0; use < 4; use++) reasons.push((await asLedger(what)).reason);
+    for (let use = 0; use < 4; use++) reasons.push((await asAgent(what)).reason);
     assert.deepEqual(reasons, ['permitted', 'permitted', 'permitted', 'approval_required']);
   });
 
@@ -340,6 +369,28 @@ suite('what was granted does not prevail', () => {
     assert.equal(passes.reason, 'permitted');
     assert.deepEqual((passes.audit.facts as { approvals: unknown }).approvals, ['resource-owner', 'security']);
     await reloaded(() => rmSync(file));
+  });
+
+  test('over a policy that lets people give less: fewer uses, a shorter time, by two persons alone', async () => {
+    const file = join(world.folder, 'policies', 'releases.cedar');
+    const text = readFileSync(file, 'utf8');
+    const [few, short, two] = [release(), release(), release()];
+    for (const what of [few, short, two]) await granted(askedBy(await asAgent(what)), { uses: 7, useForMs: 3_600_000 });
+    const reason = async (what: Refund) => (await asAgent(what)).reason;
+    for (const what of [few, short, two]) assert.equal(await reason(what), 'permitted');
+    const by = (terms: string) => reloaded(() => writeFileSync(file, text.replace('@approval_uses("7")', terms)));
+    try {
+      await by('@approval_uses("2")');
+      assert.deepEqual([await reason(few), await reason(few)], ['permitted', 'approval_required']);
+      await by('@approval_quorum("2") @approval_uses("7")');
+      assert.equal(await reason(two), 'approval_required');
+      await reloaded(() => writeFileSync(file, text.replace('"1h"', '"1s"')));
+      const grantedMs = Date.now();
+      await until('the end', () => (Date.now() > grantedMs + 1000 ? true : null));
+      assert.equal(await reason(short), 'approval_required');
+    } finally {
+      await reloaded(() => writeFileSync(file, text));
+    }
   });
 
   test('over a revocation, and the end of a task', async () => {

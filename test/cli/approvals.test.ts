@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -39,7 +40,7 @@ const order = (path: string) => approvalOrder({ task: null, path });
 test('who signed in sees what waits, approves it by its digest, and withdraws it', async () => {
   const none = await cli(['approvals']);
   assert.deepEqual([none.stdout, none.stderr], ['none\n', 'covers this process\n']);
-  const of = order('/refunds/\u202e1');
+  const of = order('/refunds/\u202e\u034f1');
   const id = await askedFor(world.approvals!, of);
   const listed = await cli(['approvals', '--state', 'pending']);
   assert.equal(listed.code, 0, listed.stderr);
@@ -47,7 +48,10 @@ test('who signed in sees what waits, approves it by its digest, and withdraws it
     listed.stdout,
     new RegExp(`^state .*\\npending +${id} +resource-owner +spiffe:\\S+ +POST payments\\.internal/refunds/`),
   );
-  assert.ok(!listed.stdout.includes('\u202e'), 'what a caller chose turns no line around');
+  assert.ok(
+    listed.stdout.includes('/refunds/\\u{202e}\\u{34f}1'),
+    'what a caller chose hides nothing and turns no line around',
+  );
   const whole = await cli(['approvals', id]);
   const [, digest = ''] = /^digest +(\S+)$/m.exec(whole.stdout) ?? [];
   assert.equal(digest, of.digest);
@@ -66,6 +70,27 @@ test('who signed in sees what waits, approves it by its digest, and withdraws it
   assert.match(late.stderr, /conflict/);
   const withdrawn = await cli(['refuse', id, '--withdraw', '--reason', 'no']);
   assert.match(withdrawn.stdout, /is withdrawn/);
+});
+
+test('what a caller sent is told whole, and no line of it looks like a fact', async () => {
+  const body = '{"amount":20,\n"digest   x":\n"state  granted"}';
+  const sha256 = hash('sha256', body, 'base64url');
+  const headers = [
+    ['x-amount', '20'],
+    ['x-data-class', 'public'],
+  ] as const;
+  const of = approvalOrder({
+    headers,
+    declared: { id: 't-1', purpose: 'finance\nstate  granted' },
+    body: { sha256, bytes: body.length, shown: body },
+  });
+  const id = await askedFor(world.approvals!, of);
+  const { stdout } = await cli(['approvals', id]);
+  assert.match(stdout, /^header +x-amount: 20\nheader +x-data-class: public$/m);
+  assert.match(stdout, /^claims +t-1 finance\\u\{a\}state {2}granted$/m);
+  assert.match(stdout, /^sent +\{"amount":20,\n +"digest {3}x":\n +"state {2}granted"\}$/m);
+  for (const name of ['state', 'digest']) assert.equal(stdout.match(new RegExp(`^${name}`, 'gm'))?.length, 1);
+  assert.equal((await cli(['refuse', id, '--reason', 'no'])).code, 0);
 });
 
 test('who refuses says why, and a line that says too little is none', async () => {

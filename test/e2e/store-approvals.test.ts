@@ -7,10 +7,10 @@ import { noRedis, Redis } from '../support/redis.ts';
 import { approvalsOf } from '../support/redis-approvals.ts';
 import { signs } from '../support/redis-books.ts';
 import { storeOptions } from '../support/redis-states.ts';
-import { ANN, consentTo, problem, refund } from '../support/refunds.ts';
+import { ANN, askForReleases, consentTo, problem, RELEASES, refund, release } from '../support/refunds.ts';
 import { until } from '../support/until.ts';
 import { type Ask, type MeshConfig, World } from '../support/world.ts';
-import { ledgerReads } from '../support/world-asks.ts';
+import { agentByTxn, ledgerReads } from '../support/world-asks.ts';
 
 const skip = noRedis;
 const ARRIVES_MS = 2000;
@@ -22,6 +22,7 @@ async function fleet(t: TestContext, state: Readonly<Record<string, unknown>> = 
   const start = async () => {
     const world = await World.start({
       prepare: (folder) => {
+        askForReleases(folder);
         writeFileSync(join(folder, 'orders.pem'), signs.trusted[0]!.export({ type: 'spki', format: 'pem' }));
       },
       edit: (config: MeshConfig) => {
@@ -35,7 +36,8 @@ async function fleet(t: TestContext, state: Readonly<Record<string, unknown>> = 
   };
   const [one, other] = [await start(), await start()];
   const { book } = await approvalsOf(t, storeOptions(redis, { namespace: 'default' }), signs);
-  const send = (world: World, what: Partial<Ask>) => world.send(ledgerReads(what)(world));
+  const send = (world: World, what: Partial<Ask>) =>
+    world.send((what.path?.startsWith(RELEASES) ? agentByTxn({}, what) : ledgerReads(what))(world));
   /** Asks at the first sidecar, and what arrives where people decide. */
   const asked = async (what: Partial<Ask>): Promise<ApprovalRequest> => {
     const answer = await send(one, what);
@@ -77,7 +79,7 @@ test('what is asked for at one sidecar and granted passes at the other, and a se
 test('however many requests come to all sidecars at once, as many pass as were granted', { skip }, async (t) => {
   const { one, other, book, send, asked } = await fleet(t);
   for (const uses of [1, 7]) {
-    const what = refund();
+    const what = release();
     const request = await asked(what);
     await granted(book, request, uses);
     await Promise.all([knows(one, request), knows(other, request)]);

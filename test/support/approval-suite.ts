@@ -114,6 +114,28 @@ export function approvalSuite({ name, covers, skip = false, make }: ApprovalSuit
     for (const book of all) assert.deepEqual(book.grantsOf(approvalOrder().digest, now)[0]?.by, [ANN, BOB]);
   });
 
+  check('of two persons neither gives more than the other said yes to', async (one, two, all) => {
+    const [id, later] = [await askedFor(one), await askedFor(one, other(1))];
+    for (const each of [id, later]) await everywhere(all, each, 'pending');
+    const now = Date.now();
+    const [little, much] = [
+      { quorum: 2, uses: 1, useForMs: 60_000 },
+      { quorum: 2, uses: 20, useForMs: 28_800_000 },
+    ] as const;
+    const both = async (which: string, digest: string, first: object, second: object) => {
+      assert.equal((await one.grant(yes(which, { digest, ...first }), now)).result, 'stored');
+      await until('the first yes', () => (two.find(which)?.consents.length === 1 ? true : null));
+      assert.equal((await two.grant(yes(which, { digest, by: BOB, ...second }), now)).result, 'stored');
+      await everywhere(all, which, 'granted');
+      for (const book of all) {
+        const [grant] = book.grantsOf(digest, now);
+        assert.deepEqual([grant?.uses, grant?.untilMs], [1, now + 60_000]);
+      }
+    };
+    await both(id, approvalOrder().digest, little, much);
+    await both(later, other(1).digest, much, little);
+  });
+
   check('a yes to another request than the one that was shown, to none, or too late, grants nothing', async (one) => {
     const now = Date.now();
     const id = await askedFor(one, approvalOrder(), now);

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ApprovalRequest, GrantOrder } from '../../src/state/approvals/book.ts';
 import type { Answer, Ask } from './world.ts';
 
@@ -7,6 +9,28 @@ export const ANN = '["https://idp.example","ann"]';
 /** A refund, with its body as Envoy sends it. */
 export interface Refund extends Partial<Ask> {
   readonly body?: string | Uint8Array;
+}
+
+/** The agent may announce releases within its task, on its own and when the orchestrator handed it on, once a person approved. */
+const RELEASES_POLICY = `
+@id("finance-announces-releases")
+permit (principal, action == Mesh::Action::"POST", resource in Mesh::Api::"payments.internal/releases")
+when { context has task && context.task.purpose in Mesh::Purpose::"finance" };
+@id("agents-announce-with-an-approval")
+@approval("release-manager")
+@approval_uses("7")
+@approval_for("1h")
+forbid (principal is Mesh::Workload in Mesh::Group::"finance-agents", action, resource in Mesh::Api::"payments.internal/releases")
+unless { context.approvals.contains("release-manager") };
+`;
+export const RELEASES = '/api/releases';
+
+/** Has releases wait for a person: prepares the folder of a configuration. */
+export function askForReleases(folder: string): void {
+  writeFileSync(join(folder, 'policies', 'releases.cedar'), RELEASES_POLICY);
+  const inventory = join(folder, 'inventory.yaml');
+  const text = readFileSync(inventory, 'utf8');
+  writeFileSync(inventory, text.replace('[resource-owner]', '[resource-owner, release-manager, security]'));
 }
 
 let made = 0;
@@ -27,6 +51,9 @@ export function refund({ body = '{"amount":120}', headers, ...over }: Refund = {
     ...over,
   };
 }
+
+/** The same of a release, as the agent announces it. */
+export const release = (over: Refund = {}): Partial<Ask> => refund({ path: `${RELEASES}?case=${++made}`, ...over });
 
 /** The problem document of a denial. */
 export interface Problem {

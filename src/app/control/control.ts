@@ -223,7 +223,11 @@ function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlPa
       const snapshot = policy.current();
       if (snapshot === null) return null;
       const { inventory } = snapshot;
-      return { inventory, policies: controlPolicies(snapshot), approvalTerms: (name) => snapshot.approvalTerms(name) };
+      return {
+        inventory,
+        policies: controlPolicies(snapshot),
+        approvalTerms: (names) => snapshot.approvalTerms(names),
+      };
     },
     state,
   };

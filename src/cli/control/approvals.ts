@@ -118,6 +118,8 @@ function wholeText(item: Members): string | null {
   const task = (item.task ?? null) as Members | null;
   const body = (item.body ?? null) as Members | null;
   const grant = (item.grant ?? null) as Members | null;
+  const declared = (item.declared ?? null) as Members | null;
+  const headers = (Array.isArray(item.headers) ? item.headers : []) as readonly Members[];
   const rows: readonly (readonly [string, string])[] = [
     ['state', shown(item.state)],
     ['asks for', list(item.approvals)],
@@ -131,11 +133,16 @@ function wholeText(item: Members): string | null {
           ['chain', list(item.chain)],
           ['owner', shown(item.owner)],
           ['task', task === null ? '-' : [task.issuer, task.id, task.purpose, task.subject].map(shown).join(' ')],
+          ...(declared === null ? [] : [['claims', [declared.id, declared.purpose].map(shown).join(' ')] as const]),
           ['action', `${shown(item.action)}, ${shown(item.sensitivity)}`],
           ['request', requestText(item)],
           ['type', shown(item.contentType)],
+          ...headers.map(({ name, value }) => ['header', `${shown(name)}: ${shown(value)}`] as const),
           ['body', body === null ? '-' : `${shown(body.bytes)} bytes, SHA-256 ${shown(body.sha256)}`],
-          ['sent', shown(body?.shown)],
+          // What follows the first line has no name before it, so that no line of a body is taken for another fact.
+          ...shown(body?.shown)
+            .split('\n')
+            .map((line, n) => [n === 0 ? 'sent' : '', line] as const),
         ] as const)),
   ];
   return table(rows);

@@ -46,8 +46,8 @@ export interface TaskIssuerRules {
 export interface ControlSnapshot {
   readonly inventory: Inventory;
   readonly policies: ControlPolicies;
-  /** What a grant of this approval is good for; null where no policy asks for it. */
-  readonly approvalTerms: (name: string) => ApprovalTerms | null;
+  /** What a grant of these approvals is good for; null where no policy asks for one of them. */
+  readonly approvalTerms: (names: readonly string[]) => ApprovalTerms | null;
 }
 
 /** What the control API stands on. */

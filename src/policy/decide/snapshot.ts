@@ -95,10 +95,11 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     return this.control === null ? null : this.#parts.engine.ask(this.control, call);
   }
 
-  /** What a grant of this approval is good for: the strictest of what policies say that ask for it; null where none does. */
-  approvalTerms(name: string): ApprovalTerms | null {
-    const all = this.policies.filter(({ approval, shadow }) => approval === name && !shadow).map(({ terms }) => terms);
-    if (all.length === 0) return null;
+  /** What a grant of these approvals is good for: the strictest of what policies say that ask for them; null where none asks for one. */
+  approvalTerms(names: readonly string[]): ApprovalTerms | null {
+    const asking = this.policies.filter(({ approval, shadow }) => !shadow && names.includes(approval ?? ''));
+    if (names.length === 0 || !names.every((name) => asking.some(({ approval }) => approval === name))) return null;
+    const all = asking.map(({ terms }) => terms);
     const quorum = all.some((terms) => terms.quorum === 2) ? 2 : 1;
     const [uses, forMs] = [all.map((terms) => terms.uses), all.map((terms) => terms.forMs)];
     return { quorum, uses: Math.min(...uses), forMs: Math.min(...forMs) };

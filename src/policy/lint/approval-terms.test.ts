@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { controlSources } from '../../../test/support/control-policies.ts';
+import { estate } from '../../../test/support/inventory.ts';
 import { type Files, loaded } from '../../../test/support/policy.ts';
 
 const asks = (annotations: string, id = 'a', name = 'resource-owner') =>
   `@id("${id}") @approval("${name}") ${annotations} forbid (principal, action, resource) unless { context.approvals.contains("${name}") };\n`;
+const text = estate.replace('[resource-owner]', '[resource-owner, vip-support]');
+const inventory = { file: 'inventory.yaml', text };
 const PERMIT = '@id("p") permit (principal, action, resource);\n';
 /** What is wrong with sources, as a text. */
 function problemsOf(files: Files, parts: Parameters<typeof loaded>[1] = {}): string {
@@ -18,10 +21,10 @@ function problemsOf(files: Files, parts: Parameters<typeof loaded>[1] = {}): str
 const control = (text: string) => ({ control: controlSources({ 'control/a.cedar': text }) });
 
 test('what a grant is good for is the strictest of what policies say', () => {
+  const all = (names: readonly string[], ...policies: readonly string[]) =>
+    loaded({ 'a.cedar': PERMIT + policies.join('') }, { inventory }).snapshot.approvalTerms(names);
   const terms = (...texts: readonly string[]) =>
-    loaded({ 'a.cedar': PERMIT + texts.map((text, n) => asks(text, `a${n}`)).join('') }).snapshot.approvalTerms(
-      'resource-owner',
-    );
+    all(['resource-owner'], ...texts.map((text, n) => asks(text, `a${n}`)));
   const once = { quorum: 1, uses: 1, forMs: 600_000 };
   assert.deepEqual(terms(), null);
   assert.deepEqual(terms(''), once);
@@ -38,6 +41,10 @@ test('what a grant is good for is the strictest of what policies say', () => {
   assert.deepEqual(terms('@approval_uses("20")', ''), once);
   assert.deepEqual(terms('@approval_quorum("1")', '@approval_quorum("2")'), { ...once, quorum: 2 });
   assert.deepEqual(terms('', '@approval_quorum("2") @mode("shadow")'), once);
+  const two = [asks('@approval_uses("20")'), asks('@approval_quorum("2") @approval_uses("3")', 'b', 'vip-support')];
+  assert.deepEqual(all(['resource-owner', 'vip-support'], ...two), { ...once, quorum: 2, uses: 3 });
+  assert.deepEqual(all(['resource-owner'], ...two), { ...once, uses: 20 });
+  assert.deepEqual([all(['resource-owner', 'other'], ...two), all([], ...two)], [null, null]);
 });
 
 test('more than two persons, twenty uses or eight hours are a load error, as is what stands beside no @approval', () => {

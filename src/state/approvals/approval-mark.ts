@@ -59,9 +59,9 @@ function withConsents(asked: ApprovalRequest, rest: readonly unknown[]): Approva
   if (!Array.isArray(given) || given.length === 0 || given.length > MAX_CONSENTS || more.length > 0) return null;
   const consents: Consent[] = [];
   for (const one of given as readonly unknown[]) {
-    const [by, atMs, reason] = Array.isArray(one) ? (one as readonly unknown[]) : [];
-    if (!isNamed(by) || !isNamed(reason) || !isTime(atMs)) return null;
-    consents.push({ by, atMs, reason });
+    const [by, atMs, reason, uses, useForMs] = Array.isArray(one) ? (one as readonly unknown[]) : [];
+    if (!isNamed(by) || !isNamed(reason) || !isTime(atMs) || !isTime(uses) || !isTime(useForMs)) return null;
+    consents.push({ by, atMs, reason, uses, useForMs });
   }
   if (terms === null) return { ...asked, consents };
   if (!Array.isArray(terms) || terms.length !== 2) return null;
@@ -87,7 +87,7 @@ function withClosing(asked: ApprovalRequest, kind: unknown, rest: readonly unkno
 /** All that a mark says of a request, but for the signature. */
 function partsOf({ consents, grant, closing }: ApprovalRequest): readonly unknown[] {
   if (closing !== null) return [closing.kind, closing.atMs, closing.by, closing.reason];
-  const given = consents.map(({ by, atMs, reason }) => [by, atMs, reason]);
+  const given = consents.map(({ by, atMs, reason, uses, useForMs }) => [by, atMs, reason, uses, useForMs]);
   return ['granted', given, grant === null ? null : [grant.uses, grant.untilMs]];
 }
 

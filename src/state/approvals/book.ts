@@ -7,6 +7,9 @@ export interface Consent {
   /** Milliseconds since the epoch. */
   readonly atMs: number;
   readonly reason: string;
+  /** What this person said yes to: so many uses, so long after the grant. */
+  readonly uses: number;
+  readonly useForMs: number;
 }
 
 /**

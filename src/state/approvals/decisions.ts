@@ -70,7 +70,10 @@ export const requestAskedFor = (id: string, order: ApprovalRequest['order'], now
 
 type Undecided = Extract<DecideResult, { readonly result: 'conflict' }>;
 
-/** A request with one more person's yes, which grants it where there are enough of them; or why that does not count. */
+/**
+ * A request with one more person's yes, which grants it where there are enough of them: what all of them said yes to, and no more.
+ * Or why that does not count.
+ */
 export function consented(request: ApprovalRequest, given: GrantOrder, nowMs: number): ApprovalRequest | Undecided {
   const { id, order, consents } = request;
   const state = stateOfRequest(request, nowMs);
@@ -78,12 +81,14 @@ export function consented(request: ApprovalRequest, given: GrantOrder, nowMs: nu
   if (given.digest !== order.digest) return conflict('it is not the request that was shown');
   if (consents.some(({ by }) => by === given.by))
     return conflict('the same person has granted it already; it takes another one');
-  const all = [...consents, { by: given.by, atMs: nowMs, reason: given.reason }];
+  const { by: person, reason, uses, useForMs } = given;
+  const all = [...consents, { by: person, atMs: nowMs, reason, uses, useForMs }];
   if (all.length < given.quorum) return { ...request, consents: all };
   const { digest, approvals } = order;
-  const { uses, useForMs } = given;
   const by = all.map((one) => one.by);
-  const grant = { id, digest, approvals, uses, untilMs: nowMs + useForMs, grantedAtMs: nowMs, by };
+  const untilMs = nowMs + Math.min(...all.map((one) => one.useForMs));
+  const least = Math.min(...all.map((one) => one.uses));
+  const grant = { id, digest, approvals, uses: least, untilMs, grantedAtMs: nowMs, by };
   return { ...request, consents: all, grant };
 }
 

@@ -26,9 +26,11 @@ export interface ApprovalOrder {
   readonly path: string;
   readonly query: string | null;
   readonly contentType: string | null;
-  /** Base64url SHA-256 of the headers that policies read, in their canonical JSON; null: none. */
-  readonly headers: string | null;
-  /** Base64url SHA-256 of the whole body, how long it is, and its text where that is short enough to be shown; null: none. */
+  /** The headers that policies read, and how the body is coded: names and values, sorted. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The task that is only claimed; null: none. */
+  readonly declared: { readonly id: string; readonly purpose: string } | null;
+  /** Base64url SHA-256 of the whole body, how long it is, and its text where that can be shown; null: none. */
   readonly body: { readonly sha256: string; readonly bytes: number; readonly shown: string | null } | null;
   /** The team of the asking workload. */
   readonly owner: string | null;
@@ -40,10 +42,12 @@ export interface ApprovalOrder {
  * person, so that nobody who can write a store shows one request and has another one granted.
  */
 export function requestDigest(order: Omit<ApprovalOrder, 'digest' | 'approvals'>): string {
-  const { caller, chain, task, action, host, method, path, query, contentType, headers, body, owner, sensitivity } =
-    order;
+  const { caller, chain, task, action, host, method, path, query, contentType, headers, body } = order;
+  const { declared, owner, sensitivity } = order;
   const above = task === null ? null : [task.issuer, task.id, task.purpose, task.subject];
-  const sent = body === null ? null : [body.sha256, body.bytes];
+  const claimed = declared === null ? null : [declared.id, declared.purpose];
+  // Whether there is a text is part of it: nobody keeps from a person what could be read.
+  const sent = body === null ? null : [body.sha256, body.bytes, body.shown !== null];
   const said = [
     caller,
     chain,
@@ -55,6 +59,7 @@ export function requestDigest(order: Omit<ApprovalOrder, 'digest' | 'approvals'>
     query,
     contentType,
     headers,
+    claimed,
     sent,
     owner,
     sensitivity,

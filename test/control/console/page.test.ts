@@ -9,7 +9,7 @@ import { workload } from '../../support/world.ts';
 
 const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
 /** What a caller may write wherever a text of its choice is shown. */
-const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u202e';
+const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u034f\u202e';
 
 let world: ConsoleWorld;
 let chromium: Chromium;
@@ -145,7 +145,16 @@ async function revocations(page: Page): Promise<readonly Readonly<Record<string,
 test('a person allows one request, and refuses another; what was decided elsewhere is told', { skip }, async () => {
   const agent = workload('/ns/agents/sa/billing-agent');
   const order = (path: string) =>
-    approvalOrder({ caller: agent, chain: [agent], task: null, path, query: HOSTILE, contentType: HOSTILE });
+    approvalOrder({
+      caller: agent,
+      chain: [agent],
+      task: null,
+      path,
+      query: HOSTILE,
+      contentType: HOSTILE,
+      headers: [['x-amount', HOSTILE]],
+      declared: { id: HOSTILE, purpose: 'finance' },
+    });
   const [one, other, third] = ['/refunds/1', '/refunds/2', '/refunds/3'].map(order);
   const ids = [];
   for (const each of [one!, other!, third!]) ids.push(await askedFor(world.approvals!, each));
@@ -162,6 +171,9 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   };
   await card('/refunds/1').waitFor();
   assert.equal(await page.locator('nav .count').textContent(), '3');
+  const sent = await card('/refunds/1').getByLabel('The request').textContent();
+  assert.match(sent ?? '', /^content-type: .*window\.forged=1.*\\u\{202e\}\nx-amount: .*\\u\{34f\}\\u\{202e\}$/m);
+  assert.match((await card('/refunds/1').textContent()) ?? '', /Claims to be infinance/);
   await decide('/refunds/1', 'Allow this one request…', 'Allow this one request');
   await card('/refunds/1').getByText('granted').waitFor();
   await decide('/refunds/2', 'Refuse…', 'Refuse it');
@@ -188,6 +200,23 @@ test('a person allows one request, and refuses another; what was decided elsewhe
     complaints.filter((text) => !text.includes('409')),
     [],
   );
+  await page.context().close();
+});
+
+test('what waits is shown, however much was decided before it', { skip }, async () => {
+  const agent = workload('/ns/agents/sa/billing-agent');
+  const book = world.approvals!;
+  const order = (path: string) => approvalOrder({ caller: agent, chain: [agent], task: null, path });
+  const past = Date.now() - 600_000;
+  for (let n = 0; n < 120; n++) {
+    const id = await askedFor(book, order(`/decided/${n}`), past + n);
+    await book.close({ id, kind: 'refused', by: 'x', reason: 'no' }, past + n);
+  }
+  await askedFor(book, order('/waits'));
+  const { page } = await signedIn();
+  const card = page.getByRole('article').filter({ hasText: '/waits' });
+  await card.getByRole('button', { name: 'Allow this one request…' }).waitFor();
+  await page.getByRole('article').filter({ hasText: '/decided/119' }).first().waitFor();
   await page.context().close();
 });
 

@@ -4,11 +4,11 @@ import { openApprovals } from '../../support/redis-approvals.ts';
 import { signs } from '../../support/redis-books.ts';
 import { openRegistry } from '../../support/redis-registries.ts';
 import { storeOptions } from '../../support/redis-states.ts';
-import { consentTo, type Problem, refund } from '../../support/refunds.ts';
+import { askForReleases, consentTo, type Problem, release } from '../../support/refunds.ts';
 import { begun, requireRegistration } from '../../support/registering.ts';
 import { until } from '../../support/until.ts';
 import type { MeshConfig } from '../../support/world.ts';
-import { agentByDpop, agentByTxn, ledgerReads } from '../../support/world-asks.ts';
+import { agentByDpop, agentByTxn } from '../../support/world-asks.ts';
 import { answersOfFleet } from './fleet.ts';
 
 /** What came of many uses of one thing. */
@@ -57,7 +57,7 @@ export async function approvalOverSidecars(count: number, checks: number, uses: 
   const { sent, of, told } = await answersOfFleet({
     count,
     checks,
-    ask: ledgerReads(refund()),
+    ask: agentByTxn({}, release()),
     ready: async (redis, sidecars, ask) => {
       const { book, stop } = await openApprovals(storeOptions(redis, { namespace: 'default' }), signs);
       const { approval } = JSON.parse(await ask()) as Problem;
@@ -67,7 +67,10 @@ export async function approvalOverSidecars(count: number, checks: number, uses: 
         await until('the grant', async () => ((await sidecar.metric('authz_approvals_granted')) === 1 ? true : null));
       await stop();
     },
-    edit: believeOrders,
+    edit: (config, folder) => {
+      askForReleases(folder);
+      believeOrders(config, folder);
+    },
   });
   const [permitted, unavailable] = [of('permitted'), of('state_unavailable')];
   const wrong = permitted !== uses || permitted + of('approval_required') + unavailable !== sent;

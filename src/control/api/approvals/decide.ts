@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { canonicalJson } from '../../../base/json.ts';
-import type { ApprovalTerms } from '../../../policy/decide/validated.ts';
 import type { ApprovalRequest, CloseOrder, DecideResult } from '../../../state/approvals/book.ts';
 import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
@@ -32,17 +31,6 @@ function subjectOf(id: string, parts: ControlParts, order?: Subject['order']): S
   const [resource, ...more] = controlApprovals(request, parts.tasks.registry.lookup);
   if (resource === undefined) return ApiProblem.of('conflict', 'the request asks for nothing that policies can judge');
   return order === undefined ? { resource, more } : { resource, more, order };
-}
-
-/** What all names of a request are good for together; null: policies ask for one of them no more. */
-function termsOf({ order: { approvals } }: ApprovalRequest, parts: ControlParts): ApprovalTerms | null {
-  const snapshot = parts.snapshot();
-  const all = approvals.map((name) => snapshot?.approvalTerms(name) ?? null);
-  if (all.length === 0 || all.includes(null)) return null;
-  const known = all as readonly ApprovalTerms[];
-  const least = (of: 'uses' | 'forMs') => Math.min(...known.map((terms) => terms[of]));
-  const quorum = known.some((terms) => terms.quorum === 2) ? 2 : 1;
-  return { quorum, uses: least('uses'), forMs: least('forMs') };
 }
 
 /** `POST /approvals/{id}/grant`: a person's yes. */
@@ -85,8 +73,8 @@ export const grantRoute = route({
     const request = requestOf(id, parts);
     if (request instanceof ApiProblem) return request;
     const snapshot = parts.snapshot();
-    const terms = termsOf(request, parts);
     if (person === null || snapshot === null) return ApiProblem.of('not_permitted');
+    const terms = snapshot.approvalTerms(request.order.approvals);
     if (terms === null) return ApiProblem.of('conflict', 'policies ask for this approval no more');
     const behind = { ...parts.tasks, tasks: parts.tasks.registry.lookup, inventory: snapshot.inventory };
     const own = ownRequest(person, request.order, behind);

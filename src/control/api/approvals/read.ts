@@ -24,10 +24,14 @@ export function knownApprovals({ approvals }: ControlParts): ApprovalBook | ApiP
   );
 }
 
-/** Oldest first. */
-const keyOf = ({ askedAtMs, id }: ApprovalRequest): string => `${String(askedAtMs).padStart(15, '0')} ${id}`;
+const MAX_TIME = 999_999_999_999_999;
+/** In which order requests are listed. */
+const keyBy =
+  (isNewestFirst: boolean) =>
+  ({ askedAtMs, id }: ApprovalRequest): string =>
+    `${String(isNewestFirst ? MAX_TIME - askedAtMs : askedAtMs).padStart(15, '0')} ${id}`;
 
-/** `GET /approvals`: what waits for a person, and what became of the rest, the oldest first. */
+/** `GET /approvals`: what waits for a person, and what became of the rest. */
 export const approvalsRoute = route({
   name: 'approvals',
   method: 'GET',
@@ -37,6 +41,7 @@ export const approvalsRoute = route({
   parameters: z.strictObject({
     ...listParameters,
     state: z.enum(approvalStates).optional().describe('Only those in this state.'),
+    newest: z.enum(['true', 'false']).default('false').describe('true: those that were asked last come first.'),
   }),
   body: null,
   answers: { 200: { what: 'A page of requests', schema: pageSchema(approvalView) } },
@@ -44,9 +49,11 @@ export const approvalsRoute = route({
   idempotent: false,
   subject: () => null,
   prepare: async (call, parts) => {
-    const { limit, cursor, state } = call.parameters;
+    const { limit, cursor, state, newest } = call.parameters;
     const { nowMs } = call;
-    const at = readCursor('approvals', 1, cursor);
+    const list = newest === 'true' ? 'newest approvals' : 'approvals';
+    const keyOf = keyBy(newest === 'true');
+    const at = readCursor(list, 1, cursor);
     if (at instanceof ApiProblem) return at;
     const book = knownApprovals(parts);
     if (book instanceof ApiProblem) return book;
@@ -62,7 +69,7 @@ export const approvalsRoute = route({
     };
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
-    const next = last === null ? null : cursorOf('approvals', keyOf(last));
+    const next = last === null ? null : cursorOf(list, keyOf(last));
     const items = seen.items.map((request) => shownApproval(request, nowMs));
     const body = { items, next, covers: parts.activity.covers };
     return { about: {}, verdict: seeing.verdict(items.length), run: async () => ({ status: 200, body }) };

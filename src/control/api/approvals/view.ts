@@ -35,19 +35,28 @@ export const approvalView = z.object({
     .object({ issuer: text, id: text, purpose: text.nullable(), subject: text.nullable() })
     .nullable()
     .describe('`subject`: for whom its issuer says that it was started.'),
+  declared: z
+    .object({ id: text, purpose: text })
+    .nullable()
+    .describe('The task that the caller only claims: nobody has signed it.'),
   action: text,
   host: text,
   method: text,
   path: text,
   query: text.nullable(),
   contentType: text.nullable(),
+  headers: z
+    .array(z.object({ name: text, value: text }))
+    .describe('Those that policies read, and how the body is coded.'),
   body: z
     .object({ sha256: text, bytes: z.int(), shown: text.nullable() })
     .nullable()
-    .describe('`shown`: its text, where that is short.'),
+    .describe('`shown`: its text, where that is short, and neither coded nor of another charset than UTF-8.'),
   owner: text.nullable().describe('The team of the caller.'),
   sensitivity: text.nullable(),
-  consents: z.array(z.object({ by: text, at: time, reason: text })).describe('Who said yes.'),
+  consents: z
+    .array(z.object({ by: text, at: time, reason: text, uses: z.int(), seconds: z.number() }))
+    .describe('Who said yes, and to how many uses, so long after the grant: of two persons the least counts.'),
   decided: z
     .object({ at: time, by: text, reason: text })
     .nullable()
@@ -76,14 +85,21 @@ export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<t
 /** The same with the whole request. */
 export function shownApproval(request: ApprovalRequest, nowMs: number): z.output<typeof approvalView> {
   const { order, consents, closing } = request;
-  const { digest, caller, chain, task, action, host, method, path, query, contentType, body, owner, sensitivity } =
-    order;
+  const { digest, caller, chain, task, declared, action, host, method, path, query, contentType, body } = order;
+  const headers = order.headers.map(([name, value]) => ({ name, value }));
+  const { owner, sensitivity } = order;
   const last = closing ?? consents.at(-1) ?? null;
   return {
     ...shownStatus(request, nowMs),
-    ...{ digest, caller, chain: [...chain], task, action, host, method, path, query, contentType, body },
-    ...{ owner, sensitivity },
-    consents: consents.map(({ by, atMs, reason }) => ({ by, at: timeOf(atMs), reason })),
+    ...{ digest, caller, chain: [...chain], task, declared, action, host, method, path, query, contentType, headers },
+    ...{ body, owner, sensitivity },
+    consents: consents.map(({ by, atMs, reason, uses, useForMs }) => ({
+      by,
+      at: timeOf(atMs),
+      reason,
+      uses,
+      seconds: useForMs / 1000,
+    })),
     decided: last === null ? null : { at: timeOf(last.atMs), by: last.by, reason: last.reason },
   };
 }

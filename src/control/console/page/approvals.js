@@ -5,6 +5,8 @@ import { empty } from './table.js';
 import { watch } from './watch.js';
 
 const EVERY_MS = 3000;
+/** What was decided is asked for where something waits no more, and else so rarely. */
+const DECIDED_EVERY = 10;
 const STATES = {
   pending: ['warn', 'waits'],
   granted: ['good', 'granted'],
@@ -13,20 +15,35 @@ const STATES = {
   expired: ['off', 'expired'],
 };
 
-/** What waits for a person, the oldest first, and what was decided lately. */
+/** All that waits, the oldest first, however much was decided before. */
+async function allWaiting() {
+  const all = [];
+  let cursor = null;
+  do {
+    const { items, next } = await get('/approvals', { state: 'pending', limit: 100, cursor });
+    all.push(...items);
+    cursor = next;
+  } while (cursor !== null);
+  return all;
+}
+
+/** What waits for a person, the oldest first, and what was decided lately, the newest first. */
 export function approvals(shell) {
   const element = h('div', { class: 'cards' });
   let end = () => {};
-  let last = '';
-  async function refresh() {
-    const { items } = await get('/approvals', { limit: 100 });
-    const waiting = items.filter((item) => item.state === 'pending');
+  let [last, before, turn] = ['', '', 0];
+  async function look(isWhole) {
+    const waiting = await allWaiting();
     shell.count(waiting.length);
+    const now = JSON.stringify(waiting);
+    if (!isWhole && now === before && ++turn % DECIDED_EVERY !== 0) return;
+    const { items } = await get('/approvals', { newest: true, limit: 50 });
+    before = now;
+    const decided = items.filter((item) => item.state !== 'pending');
     // What is being read stays where it is while nothing changed.
-    const text = JSON.stringify(items);
+    const text = JSON.stringify([waiting, decided]);
     if (text === last) return;
     last = text;
-    const decided = items.filter((item) => item.state !== 'pending');
     element.replaceChildren(
       ...(waiting.length === 0
         ? [
@@ -42,6 +59,7 @@ export function approvals(shell) {
         : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
     );
   }
+  const refresh = () => look(true);
   return {
     title: 'Approvals',
     about: 'Requests that a policy lets through only with a person’s consent.',
@@ -49,7 +67,7 @@ export function approvals(shell) {
     element,
     refresh,
     begin() {
-      end = watch(refresh, EVERY_MS);
+      end = watch(() => look(false), EVERY_MS);
     },
     end: () => end(),
   };
@@ -58,7 +76,8 @@ export function approvals(shell) {
 /** Facts that were verified, in fixed places; what the caller wrote comes last, as it is. */
 function card(item, shell, done) {
   const [kind, word] = STATES[item.state] ?? ['off', item.state];
-  const { body, task, chain = [] } = item;
+  const { body, task, declared, chain = [] } = item;
+  const sent = [['content-type', item.contentType], ...item.headers.map(({ name, value }) => [name, value])];
   const isPending = item.state === 'pending';
   const acts = [];
   if (isPending)
@@ -82,6 +101,7 @@ function card(item, shell, done) {
       ['Through', chain.length > 1 ? chain.map((id) => h('div', {}, mono(id))) : null],
       ['Owner', item.owner],
       ['Task', task === null ? quiet('none') : [task.purpose ?? '', ' ', mono(task.id)]],
+      ['Claims to be in', declared === null ? null : [declared.purpose, ' ', mono(declared.id)]],
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
@@ -102,7 +122,10 @@ function card(item, shell, done) {
       'pre',
       { tabindex: '0', 'aria-label': 'The request' },
       lines(
-        `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`,
+        [
+          `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}`,
+          ...sent.filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}`),
+        ].join('\n'),
       ),
     ),
     body === null

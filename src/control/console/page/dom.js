@@ -21,7 +21,7 @@ export function add(element, children) {
 }
 
 /** What would reorder, hide or forge text: controls, marks of direction, characters without a width. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}]/gu;
 
 /** A text as it is, but with what nobody sees written out. */
 const shown = (text, keepsLines = false) =>

@@ -35,7 +35,7 @@ import { APPROVAL_KEYS, APPROVAL_LOG, ASK, DECIDE } from './scripts.ts';
 const BOUNDS = [String(MAX_APPROVALS), String(MAX_APPROVAL_BYTES)] as const;
 /** The longest request: a person could not read more. */
 const MAX_REQUEST_BYTES = 32 * 1024;
-/** Checks that ask at one time, at each sidecar. */
+/** Requests that are asked for at one time, at each sidecar: of one caller, no more than may wait. */
 const MAX_ASKING = 16;
 
 export interface RedisApprovalsParts extends FollowedStore {
@@ -51,7 +51,8 @@ export class RedisApprovals implements ApprovalBook {
   readonly #parts: RedisApprovalsParts;
   readonly #mirror: ApprovalMirror;
   readonly #shared: SharedRecords<LostApproval, keyof LearnedApprovals>;
-  #asking = 0;
+  /** What is being asked for, by the digest of the request: who comes meanwhile has the same answer. */
+  readonly #asking = new Map<string, { readonly caller: string; readonly asked: Promise<AskResult> }>();
 
   private constructor(parts: RedisApprovalsParts) {
     this.#parts = parts;
@@ -122,16 +123,16 @@ export class RedisApprovals implements ApprovalBook {
     if (unread !== null) return unavailable(unread);
     const judged = judgeAsk(this.#mirror.table, order, nowMs, spent);
     if (judged.result !== 'new') return judged;
-    if (this.#asking >= MAX_ASKING) return unavailable(`${MAX_ASKING} requests are being asked for`);
-    this.#asking++;
-    const { timeoutMs } = this.#parts.options;
-    const asked = await within(this.#ask(order, nowMs), timeoutMs, () =>
-      unavailable('the store does not answer in time'),
-    );
-    this.#asking--;
-    if (asked !== 'held') return asked;
-    const again = judgeAsk(this.#mirror.table, order, nowMs, spent);
-    return again.result === 'new' ? unavailable('the store holds something else for this request') : again;
+    const { digest, caller } = order;
+    const underWay = this.#asking.get(digest);
+    if (underWay !== undefined) return underWay.asked;
+    const own = [...this.#asking.values()].filter((one) => one.caller === caller).length;
+    if (own >= MAX_PENDING_OF_CALLER)
+      return { result: 'full', detail: `${own} requests of this caller are being asked for` };
+    if (this.#asking.size >= MAX_ASKING) return unavailable(`${MAX_ASKING} requests are being asked for`);
+    const asked = this.#askStore(order, nowMs, spent);
+    this.#asking.set(digest, { caller, asked });
+    return asked.finally(() => this.#asking.delete(digest));
   }
 
   async grant(order: GrantOrder, nowMs: number): Promise<DecideResult> {
@@ -158,6 +159,16 @@ export class RedisApprovals implements ApprovalBook {
   #unknown(nowMs: number): DecideResult {
     const unread = this.#shared.unread(nowMs);
     return unread === null ? { result: 'unknown' } : unavailable(unread);
+  }
+
+  async #askStore(order: ApprovalOrder, nowMs: number, spent: string | null): Promise<AskResult> {
+    const { timeoutMs } = this.#parts.options;
+    const asked = await within(this.#ask(order, nowMs), timeoutMs, () =>
+      unavailable('the store does not answer in time'),
+    );
+    if (asked !== 'held') return asked;
+    const again = judgeAsk(this.#mirror.table, order, nowMs, spent);
+    return again.result === 'new' ? unavailable('the store holds something else for this request') : again;
   }
 
   /** Writes a request; 'held' where the store has another one for its digest, which is known then. */

@@ -20,7 +20,13 @@ const key = signs.signing!;
 /** A request as it is after these persons said yes; a grant where it has terms. */
 function granted(asked: ApprovalRequest, by: readonly string[], terms: { uses: number; forMs: number } | null) {
   const atMs = Date.now();
-  const consents = by.map((one) => ({ by: one, atMs, reason: 'x' }));
+  const consents = by.map((one) => ({
+    by: one,
+    atMs,
+    reason: 'x',
+    uses: terms?.uses ?? 1,
+    useForMs: terms?.forMs ?? 1,
+  }));
   const { digest, approvals } = asked.order;
   const { id } = asked;
   const grant =
@@ -78,6 +84,10 @@ test('who changes what a person is shown makes another request of it, whose gran
     approvalOrder({ path: '/harmless' }),
     approvalOrder({ task: { ...approvalOrder().task!, subject: 'somebody' } }),
     approvalOrder({ sensitivity: 'public' }),
+    approvalOrder({ declared: { id: 't', purpose: 'finance' } }),
+    approvalOrder({ headers: [['x-amount', '1']] }),
+    // A body that could be read is not kept from the person either.
+    approvalOrder({ body: { ...approvalOrder().body!, shown: null } }),
   ].entries()) {
     const fake = `thief${n}`.padEnd(22, 'x');
     await write(FIELD, approvalRecord(requestAskedFor(fake, shown, askedAtMs)));
