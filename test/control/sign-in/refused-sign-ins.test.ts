@@ -4,6 +4,7 @@ import type { Loaded } from '../../support/browser.ts';
 import { type ConsoleWorld, LANDING, startConsoleWorld } from '../../support/console-world.ts';
 import type { Mutations } from '../../support/identity-provider.ts';
 import { makeKey } from '../../support/tokens.ts';
+import { until } from '../../support/until.ts';
 
 let world: ConsoleWorld;
 before(async () => {
@@ -139,12 +140,29 @@ test('a provider that gives no answer signs nobody in, and does again when it is
     request.socket.destroy();
     return true;
   };
-  const broken: Mutations['answer'] = (request, response) => {
-    if (request.url !== '/token') return false;
-    response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>bad gateway</h1>');
-    return true;
-  };
-  for (const answer of [silent, broken]) assert.equal(await codeOf({ answer }), 'provider_unavailable');
+  const answers =
+    (status: number, type: string, body: string): Mutations['answer'] =>
+    (request, response) => {
+      if (request.url !== '/token') return false;
+      response.writeHead(status, { 'content-type': type, location: '/elsewhere' }).end(body);
+      return true;
+    };
+  const error = (code: string): string => JSON.stringify({ error: code });
+  const none = [
+    silent,
+    answers(502, 'text/html', '<h1>bad gateway</h1>'),
+    // What limits rates knows nobody: sessions whose groups are read again must not end by it.
+    answers(429, 'text/html', '<h1>too many requests</h1>'),
+    answers(429, 'application/json', error('too_many_requests')),
+    answers(400, 'application/json', error('temporarily_unavailable')),
+    answers(403, 'text/html', '<h1>blocked</h1>'),
+    answers(302, 'text/html', ''),
+  ];
+  for (const [at, answer] of none.entries()) assert.equal(await codeOf({ answer }), 'provider_unavailable', String(at));
+  for (const status of [400, 401, 403]) {
+    const answer = answers(status, 'application/json', error('invalid_grant'));
+    assert.equal(await codeOf({ answer }), 'sign_in_refused', String(status));
+  }
   world.provider.mutations.answer = undefined;
   assert.equal(problemIn(await world.signInAs(browser, 'anna')), null);
 });
@@ -170,8 +188,11 @@ test('each sign-in, refused or not, has its line, without secrets', async () => 
   assert.deepEqual([result, reason, session], ['allow', 'permitted', 'browser']);
   assert.equal((person as Record<string, unknown>).subject, 'anna');
   const refused = lines.filter((line) => line.result === 'deny');
-  const unknown = await browser.load(`${world.url}/sign-in/callback?state=x`);
-  assert.ok(world.auditLines().some(({ decision }) => decision === unknown.headers['x-authz-decision']));
+  // So many refused ones of a second have a line each.
+  await until('a line', async () => {
+    const unknown = await browser.load(`${world.url}/sign-in/callback?state=x`);
+    return world.auditLines().some(({ decision }) => decision === unknown.headers['x-authz-decision']) || null;
+  });
   assert.ok(refused.some((line) => line.reason === 'sign_in_refused' && /nonce/.test(String(line.detail))));
   const id = browser.cookies('localhost').get('__Host-session') ?? '';
   assert.ok(id.length === 43 && !JSON.stringify(world.auditLines()).includes(id));
