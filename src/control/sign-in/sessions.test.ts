@@ -185,6 +185,33 @@ for (const [name, open] of Object.entries(stores))
       );
     });
 
+    test('that ended leave the place of one that goes on', async (t) => {
+      const { sessions } = over(await open(t));
+      const start = Date.now();
+      const first = id(await sessions.begin(signedIn(), 'cli', start));
+      for (let at = 1; at <= 30; at++) await sessions.end(id(await sessions.begin(signedIn(), 'browser', start + at)));
+      assert.ok(await sessions.find(first, 'cli', start + 100, false));
+    });
+
+    test('that end while the provider is asked let the call that waits for it do nothing', async (t) => {
+      const start = Date.now();
+      const asked = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<SignedIn>();
+      const sessions = new Sessions({
+        ...{ store: await open(t), idleMs: 2 * HOUR, lifetimeMs: 8 * HOUR, rereadMs: HOUR },
+        reread: () => {
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      const one = id(await sessions.begin(signedIn(), 'browser', start));
+      const waiting = sessions.find(one, 'browser', start + HOUR, true);
+      await asked.promise;
+      assert.equal(await sessions.end(one), true);
+      answer.resolve(signedIn());
+      assert.equal(await waiting, null);
+    });
+
     test('that ended are not written again by what was under way', async (t) => {
       const store = await open(t);
       const { sessions } = over(store);
@@ -192,7 +219,7 @@ for (const [name, open] of Object.entries(stores))
       const one = id(await sessions.begin(signedIn(), 'browser', now));
       assert.equal(await sessions.end(one), true);
       assert.equal(await sessions.end(one), false);
-      assert.equal(await store.update(sha256(`session ${one}`), '{}', now + HOUR, now), null);
+      assert.equal(await store.update(sha256(`session ${one}`), '{}', now + HOUR, now), false);
       assert.equal(await store.get(sha256(`session ${one}`), now), null);
     });
   });

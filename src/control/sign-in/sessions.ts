@@ -117,8 +117,9 @@ export class Sessions {
     }
     if (isUse && nowMs - found.seenMs >= SEEN_MS) {
       found = { ...found, seenMs: nowMs };
-      const fault = await this.#write(key, found, nowMs);
-      if (fault !== null) return fault;
+      const written = await this.#write(key, found, nowMs);
+      // Somebody ended it meanwhile.
+      if (written !== true) return written === false ? null : written;
     }
     return this.#session(found);
   }
@@ -169,7 +170,7 @@ export class Sessions {
     return reading;
   }
 
-  /** Null: the provider does not say any more who the person is, and so the session is over. */
+  /** Null: the session is over: the provider does not say any more who the person is, or it ended while it was asked. */
   async #reread(key: string, found: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
     const { refreshToken } = found;
     const read =
@@ -183,8 +184,9 @@ export class Sessions {
     }
     const next = { ...found, person: { ...read.person, groups: [...read.person.groups], amr: [...read.person.amr] } };
     const written = { ...next, refreshToken: read.refreshToken, readMs: nowMs };
-    const fault = await this.#write(key, written, nowMs);
-    return fault === null ? written : new NoAnswer(fault.detail);
+    const isWritten = await this.#write(key, written, nowMs);
+    if (isWritten instanceof Fault) return new NoAnswer(isWritten.detail);
+    return isWritten ? written : null;
   }
 
   async #add(session: SessionRecord, lifetimeMs: number, nowMs: number): Promise<string | Fault> {
@@ -196,7 +198,7 @@ export class Sessions {
     return fault ?? id;
   }
 
-  #write(key: string, session: SessionRecord, nowMs: number): Promise<Fault | null> {
+  #write(key: string, session: SessionRecord, nowMs: number): Promise<boolean | Fault> {
     return this.#rules.store.update(key, JSON.stringify(session), session.beganMs + this.#rules.lifetimeMs, nowMs);
   }
 

@@ -28,10 +28,10 @@ export class MemorySessions implements SessionStore {
     return null;
   }
 
-  async update(key: string, value: string, untilMs: number): Promise<null> {
+  async update(key: string, value: string, untilMs: number): Promise<boolean> {
     const session = this.#sessions.get(key);
     if (session !== undefined) this.#sessions.set(key, { ...session, value, untilMs });
-    return null;
+    return session !== undefined;
   }
 
   async end(key: string): Promise<boolean> {

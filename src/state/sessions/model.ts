@@ -20,12 +20,12 @@ export interface KeptSession {
  * for some time after its end.
  */
 export interface SessionStore {
-  /** Keeps one; of the first name the 20 that began last are kept. */
+  /** Keeps one; of those of the first name that go on, the 20 that began last are kept. */
   add(session: KeptSession, nowMs: number): Promise<Fault | null>;
   /** The value; null where there is none. */
   get(key: string, nowMs: number): Promise<string | null | Fault>;
-  /** Replaces the value of one that is still there, and of no other: what ended does not begin again. */
-  update(key: string, value: string, untilMs: number, nowMs: number): Promise<Fault | null>;
+  /** Replaces the value of one that is still there; false where there is none: what ended does not begin again. */
+  update(key: string, value: string, untilMs: number, nowMs: number): Promise<boolean | Fault>;
   /** Ends one; false where there was none. Of several calls for one key, one gets true. */
   end(key: string): Promise<boolean | Fault>;
   /** The keys under a name, of which some may have ended. */
