@@ -101,9 +101,8 @@ function card(item, shell, done) {
     h(
       'pre',
       { tabindex: '0', 'aria-label': 'The request' },
-      lines(
-        `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}${item.contentType === null ? '' : `\ncontent-type: ${item.contentType}`}`,
-      ),
+      `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}`,
+      item.contentType === null ? null : [lines('\n'), `content-type: ${item.contentType}`],
     ),
     body === null
       ? null

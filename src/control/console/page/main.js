@@ -174,8 +174,16 @@ async function begin() {
   await open(nameOf());
 }
 
-async function signOut() {
-  await post('/sign-out', {}).catch(() => {});
+/** Nobody is told to be signed out whose session goes on. */
+async function signOut({ target }) {
+  const left = target.parentElement;
+  left.querySelector('.fault')?.remove();
+  try {
+    await post('/sign-out', {});
+  } catch (problem) {
+    if (problem.status !== 401)
+      return left.append(h('p', { class: 'fault', role: 'alert' }, `Still signed in. ${problem.message}`));
+  }
   enter('Signed out', 'The session is over.');
 }
 
