@@ -47,7 +47,14 @@ const FRESH_SECONDS = 300;
 
 const exchange = z.strictObject({ code: z.string().max(128), verifier: z.string().min(43).max(128) });
 
-type Handler = (request: IncomingMessage, query: URLSearchParams) => Promise<WrittenReply | ApiProblem>;
+interface Handler {
+  /** How it is written what a request brings; left out: it brings nothing. */
+  readonly body?: 'json' | 'form';
+  /** It is for whoever has a session: strangers cannot keep it from them. */
+  readonly isOwn?: true;
+  run(request: IncomingMessage, given: { readonly query: URLSearchParams; readonly body: unknown }): Promise<Result>;
+}
+type Result = WrittenReply | ApiProblem;
 
 /**
  * The paths by which people sign in and out: for browsers, for the command line, and for the provider, which ends sessions.
@@ -55,7 +62,10 @@ type Handler = (request: IncomingMessage, query: URLSearchParams) => Promise<Wri
  */
 export class SignInPages implements Pages {
   readonly #options: SignInOptions;
+  /** By address; what somebody brings is read before, so that whoever is slow takes no place. */
   readonly #inflight = new Inflight();
+  /** By what proves a session. */
+  readonly #own = new Inflight();
   readonly #book: SessionAudit;
   readonly #handlers: ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
@@ -63,12 +73,15 @@ export class SignInPages implements Pages {
     this.#options = options;
     this.#book = new SessionAudit(options);
     this.#handlers = new Map<string, Readonly<Record<string, Handler>>>([
-      ['/sign-in', { GET: (request, query) => this.#begin(request, query) }],
-      [CALLBACK, { GET: (request, query) => this.#finish(request, query) }],
-      ['/sign-in/token', { POST: (request) => this.#exchange(request) }],
-      ['/sign-in/back-channel-logout', { POST: (request) => this.#endByProvider(request) }],
-      ['/sign-out', { POST: (request) => this.#signOut(request) }],
-      ['/session', { GET: (request) => this.#session(request) }],
+      ['/sign-in', { GET: { run: (request, { query }) => this.#begin(request, query) } }],
+      [CALLBACK, { GET: { run: (request, { query }) => this.#finish(request, query) } }],
+      ['/sign-in/token', { POST: { body: 'json', run: (request, { body }) => this.#exchange(request, body) } }],
+      [
+        '/sign-in/back-channel-logout',
+        { POST: { body: 'form', run: (request, { body }) => this.#endByProvider(request, body) } },
+      ],
+      ['/sign-out', { POST: { isOwn: true, run: (request) => this.#signOut(request) } }],
+      ['/session', { GET: { isOwn: true, run: (request) => this.#session(request) } }],
     ]);
   }
 
@@ -91,31 +104,44 @@ export class SignInPages implements Pages {
     methods: Readonly<Record<string, Handler>>,
     query: URLSearchParams,
   ): Promise<WrittenReply> {
-    const leave = this.#inflight.enter(request.socket.remoteAddress ?? '', true);
     try {
-      const named = askedName(request, door);
-      if (named instanceof ApiProblem) return problemReply(named, request);
-      if (leave === null) return problemReply(ApiProblem.of('too_many_requests', null, RETRY), request);
-      const { method = '' } = request;
-      const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
-      const allow = Object.keys(methods).join(', ');
-      if (handler === undefined)
-        return problemReply(
-          ApiProblem.of('method_not_allowed', `it has ${allow}`, { headers: [['allow', allow]] }),
-          request,
-        );
-      const reply = await handler(request, query);
+      const reply = await this.#answered(request, door, methods, query);
       return reply instanceof ApiProblem ? problemReply(reply, request) : reply;
     } catch (error) {
       this.#options.onBug(error);
       return problemReply(ApiProblem.of('internal'), request);
+    }
+  }
+
+  async #answered(
+    request: IncomingMessage,
+    door: DoorRules,
+    methods: Readonly<Record<string, Handler>>,
+    query: URLSearchParams,
+  ): Promise<Result> {
+    const named = askedName(request, door);
+    if (named instanceof ApiProblem) return named;
+    const { method = '', headers, socket } = request;
+    const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+    const allow = Object.keys(methods).join(', ');
+    if (handler === undefined)
+      return ApiProblem.of('method_not_allowed', `it has ${allow}`, { headers: [['allow', allow]] });
+    const body = handler.body === undefined ? null : await readBody(request, handler.body);
+    if (body instanceof ApiProblem) return body;
+    const leave =
+      handler.isOwn === true
+        ? this.#own.enter(headers.cookie ?? headers.authorization ?? '', false)
+        : this.#inflight.enter(socket.remoteAddress ?? '', true);
+    if (leave === null) return ApiProblem.of('too_many_requests', null, RETRY);
+    try {
+      return await handler.run(request, { query, body });
     } finally {
-      leave?.();
+      leave();
     }
   }
 
   /** `GET /sign-in`: sends the browser to the provider. */
-  async #begin(request: IncomingMessage, query: URLSearchParams): Promise<WrittenReply | ApiProblem> {
+  async #begin(request: IncomingMessage, query: URLSearchParams): Promise<Result> {
     const { provider, seal, sessions, clock } = this.#options;
     const cookies = readCookies(request.headers.cookie);
     if (cookies instanceof Fault) return ApiProblem.of('malformed', cookies.detail);
@@ -135,7 +161,7 @@ export class SignInPages implements Pages {
   }
 
   /** `GET /sign-in/callback`: the browser is back from the provider. */
-  async #finish(request: IncomingMessage, query: URLSearchParams): Promise<WrittenReply | ApiProblem> {
+  async #finish(request: IncomingMessage, query: URLSearchParams): Promise<Result> {
     const { provider, seal, clock } = this.#options;
     const cookies = readCookies(request.headers.cookie);
     if (cookies instanceof Fault) return ApiProblem.of('malformed', cookies.detail);
@@ -166,7 +192,7 @@ export class SignInPages implements Pages {
     signedIn: SignedIn,
     { port, challenge, state }: CommandLineLogin,
     over: string,
-  ): Promise<WrittenReply | ApiProblem> {
+  ): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const code = await this.#book.began(request, signedIn, 'cli', () =>
       sessions.beginCode(signedIn, challenge, clock()),
@@ -177,13 +203,12 @@ export class SignInPages implements Pages {
   }
 
   /** `POST /sign-in/token`: a command line exchanges its code. */
-  async #exchange(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #exchange(request: IncomingMessage, brought: unknown): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     // Browsers have no code to exchange.
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
       return crossSite(request, origin) ?? ApiProblem.of('cross_site', 'a command line exchanges a code, and no page');
-    const brought = await readBody(request, 'json');
-    const body = brought instanceof ApiProblem ? brought : parseFields(exchange, brought, 'body_invalid');
+    const body = parseFields(exchange, brought, 'body_invalid');
     if (body instanceof ApiProblem) return body;
     const token = await sessions.redeem(body.code, body.verifier, clock());
     if (token instanceof Fault) return ApiProblem.of('state_unavailable', token.detail);
@@ -196,7 +221,7 @@ export class SignInPages implements Pages {
   }
 
   /** `GET /session`: who is signed in, and for how long. It is no use of the session. */
-  async #session(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #session(request: IncomingMessage): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const site = request.headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin' && site !== 'none') return ApiProblem.of('cross_site');
@@ -214,7 +239,7 @@ export class SignInPages implements Pages {
   }
 
   /** `POST /sign-out`: ends the session that asks. */
-  async #signOut(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #signOut(request: IncomingMessage): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
@@ -228,10 +253,8 @@ export class SignInPages implements Pages {
   }
 
   /** `POST /sign-in/back-channel-logout`: the provider ends sessions. */
-  async #endByProvider(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #endByProvider(request: IncomingMessage, brought: unknown): Promise<Result> {
     const { sessions, clock, logout } = this.#options;
-    const brought = await readBody(request, 'form');
-    if (brought instanceof ApiProblem) return brought;
     const { logout_token: token } = brought as { readonly logout_token?: string };
     const read =
       token === undefined ? new Fault('there is no logout_token') : await readLogoutToken(token, logout, clock());
