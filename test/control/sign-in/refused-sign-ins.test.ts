@@ -112,6 +112,18 @@ test('ten tabs of one browser sign in at one time', async () => {
   assert.equal(ids.size, 10, 'each sign-in has an id of its own');
 });
 
+test('sign-ins that another site has a browser begin, as long as may be, lock it out of nothing', async () => {
+  const browser = world.browser();
+  const line = `port=4000&state=${'s'.repeat(128)}&challenge=${'c'.repeat(43)}`;
+  for (let count = 0; count < 40; count++) {
+    const begun = await browser.load(`${world.url}/sign-in?return=/${'a'.repeat(511)}&${line}`);
+    assert.equal(begun.status, 302, String(count));
+  }
+  const sent = [...browser.cookies('localhost')].map((pair) => pair.join('=')).join('; ');
+  assert.ok(sent.length < 7000, `${sent.length} characters`);
+  assert.equal(problemIn(await world.signInAs(browser, 'anna')), null);
+});
+
 test('a fresh sign-in asks the person again, and takes no old proof', async () => {
   const browser = world.browser();
   await world.signInAs(browser, 'anna');
