@@ -50,8 +50,8 @@ const exchange = z.strictObject({ code: z.string().max(128), verifier: z.string(
 interface Handler {
   /** How it is written what a request brings; left out: it brings nothing. */
   readonly body?: 'json' | 'form';
-  /** It is for whoever has a session: strangers cannot keep it from them. */
-  readonly isOwn?: true;
+  /** Whose it is, so that strangers cannot keep it from them; left out: it is for anybody. */
+  readonly of?: 'session' | 'provider';
   run(request: IncomingMessage, given: { readonly query: URLSearchParams; readonly body: unknown }): Promise<Result>;
 }
 type Result = WrittenReply | ApiProblem;
@@ -62,10 +62,8 @@ type Result = WrittenReply | ApiProblem;
  */
 export class SignInPages implements Pages {
   readonly #options: SignInOptions;
-  /** By address; what somebody brings is read before, so that whoever is slow takes no place. */
-  readonly #inflight = new Inflight();
-  /** By what proves a session. */
-  readonly #own = new Inflight();
+  /** By address, or by what proves a session. What somebody brings is read before: whoever is slow takes no place. */
+  readonly #inflight = { anybody: new Inflight(), session: new Inflight(), provider: new Inflight() };
   readonly #book: SessionAudit;
   readonly #handlers: ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
@@ -78,10 +76,10 @@ export class SignInPages implements Pages {
       ['/sign-in/token', { POST: { body: 'json', run: (request, { body }) => this.#exchange(request, body) } }],
       [
         '/sign-in/back-channel-logout',
-        { POST: { body: 'form', run: (request, { body }) => this.#endByProvider(request, body) } },
+        { POST: { body: 'form', of: 'provider', run: (request, { body }) => this.#endByProvider(request, body) } },
       ],
-      ['/sign-out', { POST: { isOwn: true, run: (request) => this.#signOut(request) } }],
-      ['/session', { GET: { isOwn: true, run: (request) => this.#session(request) } }],
+      ['/sign-out', { POST: { of: 'session', run: (request) => this.#signOut(request) } }],
+      ['/session', { GET: { of: 'session', run: (request) => this.#session(request) } }],
     ]);
   }
 
@@ -128,10 +126,10 @@ export class SignInPages implements Pages {
       return ApiProblem.of('method_not_allowed', `it has ${allow}`, { headers: [['allow', allow]] });
     const body = handler.body === undefined ? null : await readBody(request, handler.body);
     if (body instanceof ApiProblem) return body;
-    const leave =
-      handler.isOwn === true
-        ? this.#own.enter(headers.cookie ?? headers.authorization ?? '', false)
-        : this.#inflight.enter(socket.remoteAddress ?? '', true);
+    const { of = 'anybody' } = handler;
+    const address = socket.remoteAddress ?? '';
+    const by = of === 'session' ? (headers.cookie ?? headers.authorization ?? address) : address;
+    const leave = this.#inflight[of].enter(by, of === 'anybody');
     if (leave === null) return ApiProblem.of('too_many_requests', null, RETRY);
     try {
       return await handler.run(request, { query, body });

@@ -173,6 +173,19 @@ for (const [name, open] of Object.entries(stores))
       assert.equal(await sessions.endAll({ issuer: 'https://other.example', subject: 'ben' }, start + 9000), 0);
     });
 
+    test('end by person and sign-in where it is not known of which sign-in they are', async (t) => {
+      const { sessions } = over(await open(t));
+      const start = Date.now();
+      const begin = async (sid: string | null) => id(await sessions.begin(signedIn('anna', { sid }), 'browser', start));
+      const ids = [await begin('one'), await begin('other'), await begin(null)];
+      assert.equal(await sessions.endAll({ issuer: 'https://idp.example', subject: 'anna', sid: 'one' }, start), 2);
+      const there = await Promise.all(ids.map((one) => sessions.find(one, 'browser', start, false)));
+      assert.deepEqual(
+        there.map((one) => one !== null),
+        [false, true, false],
+      );
+    });
+
     test('of one person are twenty at most: the oldest end', async (t) => {
       const { sessions } = over(await open(t));
       const start = Date.now();

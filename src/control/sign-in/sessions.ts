@@ -57,6 +57,13 @@ export interface SessionRules {
 
 export type SessionKind = 'browser' | 'cli';
 
+/** Whose sessions a provider ended: all of a person, or those of one sign-in there (`sid`). It names one of them or both. */
+export interface EndedAt {
+  readonly issuer: string;
+  readonly subject?: string;
+  readonly sid?: string;
+}
+
 /**
  * The sessions of people who signed in. Nobody but the holder knows an id: the store has its SHA-256. One ends when nothing
  * was asked by it for some time, after its whole time, when its person signs out or is signed out by the provider, and when
@@ -130,21 +137,25 @@ export class Sessions {
   }
 
   /**
-   * Ends the sessions of a person at a provider, or of one sign-in there, that began until `untilMs`; gives how many.
-   * Those that began later are of another sign-in.
+   * Ends the sessions of a person at a provider, or of one sign-in there, that began until `untilMs`; gives how many. Those
+   * that began later are of another sign-in. With both: also those of the person of which it is not known of which sign-in.
    */
-  async endAll(
-    of: { issuer: string; subject: string } | { issuer: string; sid: string },
-    untilMs: number,
-  ): Promise<number | Fault> {
+  async endAll({ issuer, subject, sid }: EndedAt, untilMs: number): Promise<number | Fault> {
     const { store } = this.#rules;
-    const keys = await store.keysOf('sid' in of ? sidName(of.issuer, of.sid) : personName(of));
-    if (keys instanceof Fault) return keys;
+    const names = [
+      ...(sid === undefined ? [] : [sidName(issuer, sid)]),
+      ...(subject === undefined ? [] : [personName({ issuer, subject })]),
+    ];
+    const found = await Promise.all(names.map((name) => store.keysOf(name)));
+    const fault = found.find((keys) => keys instanceof Fault);
+    if (fault !== undefined) return fault;
+    const keys = new Set((found as readonly (readonly string[])[]).flat());
     let ended = 0;
     for (const key of keys) {
       const found = await this.#read(key, untilMs);
       if (found instanceof Fault) return found;
       if (found === null || found.beganMs > untilMs) continue;
+      if (sid !== undefined && (found.sid ?? sid) !== sid) continue;
       const isEnded = await store.end(key);
       if (isEnded instanceof Fault) return isEnded;
       if (isEnded) ended++;
