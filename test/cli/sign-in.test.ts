@@ -77,6 +77,18 @@ test('only the sign-in that was asked for counts, and a code is good once, with 
   await controlCli(['sign-out', ...there()]);
 });
 
+test('no page has a person sign in for a command line', async () => {
+  const line = new URLSearchParams({ port: '4000', state: 's'.repeat(43), challenge: 'c'.repeat(43) });
+  const at = async (site: string | null) =>
+    (
+      await world.browser().load(`${world.url}/sign-in?${line}`, {
+        headers: site === null ? {} : { 'sec-fetch-site': site },
+      })
+    ).status;
+  assert.deepEqual([await at('none'), await at(null)], [302, 302], 'opened, and by an old browser');
+  for (const site of ['cross-site', 'same-site', 'same-origin']) assert.equal(await at(site), 403, site);
+});
+
 test('a wrong verifier gets nothing, and uses the code up', async () => {
   const done = await signIn(async (page, browser) => {
     const back = await backFrom(page, browser, 'anna');

@@ -149,7 +149,10 @@ export class SignInPages implements Pages {
         'parameters_invalid',
         'return is a path of this console; port, state and challenge belong together',
       );
-    // A command line is no browser that could show who is signed in: the person signs in for it, each time.
+    // A command line opens its page itself. A page that leads there would have somebody sign in for who knows whom.
+    if (target.commandLine !== null && (request.headers['sec-fetch-site'] ?? 'none') !== 'none')
+      return ApiProblem.of('cross_site', 'open the address that the command line printed; no page leads there');
+    // It is no browser that could show who is signed in: the person signs in for it, each time.
     const isFresh = query.get('fresh') === 'true' || target.commandLine !== null;
     const begun = await provider.begin(isFresh ? FRESH_SECONDS : sessions.lifetimeSeconds, isFresh);
     if (begun instanceof SignInFault) return this.#book.notIn(request, begun);
