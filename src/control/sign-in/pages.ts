@@ -229,12 +229,19 @@ export class SignInPages implements Pages {
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
     if (held === null) return ApiProblem.of('session_missing');
-    const session = await sessions.find(held.id, held.kind, clock(), false);
+    const nowMs = clock();
+    const session = await sessions.find(held.id, held.kind, nowMs, false);
     if (session === null) return ApiProblem.of('session_missing');
     if (session instanceof Fault) return unknown(session);
     const { person, endsMs, idleEndsMs } = session;
     const { issuer, subject, name, groups, acr, amr, signedInMs } = person;
-    const times = { signedIn: signedInMs, freshUntil: signedInMs + FRESH_MS, ends: endsMs, idleEnds: idleEndsMs };
+    const times = {
+      at: nowMs,
+      signedIn: signedInMs,
+      freshUntil: signedInMs + FRESH_MS,
+      ends: endsMs,
+      idleEnds: idleEndsMs,
+    };
     const written = Object.entries(times).map(([key, at]) => [key, new Date(at).toISOString()]);
     return jsonReply(200, { person: { issuer, subject, name, groups, acr, amr }, ...Object.fromEntries(written) });
   }

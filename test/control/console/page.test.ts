@@ -193,6 +193,31 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   await page.context().close();
 });
 
+test('a browser whose clock is ahead does not have the person sign in for ever, and who waited too long is led to it', {
+  skip,
+}, async () => {
+  const { page } = await signedIn();
+  await page.evaluate(async (until) => {
+    await fetch('/revocations', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ key: 'B'.repeat(43), until, reason: 'a clock' }),
+    });
+  }, new Date(Date.now() + 3_600_000).toISOString());
+  await page.clock.install({ time: Date.now() + 7_200_000 });
+  await page.goto(`${world.url}/?#/revocations`);
+  await page.getByRole('row').filter({ hasText: 'a clock' }).getByRole('button', { name: 'Lift…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox').fill('was wrong');
+  await dialog.getByRole('button', { name: 'Preview the effect' }).click();
+  const tooOld = { status: 403, code: 'sign_in_too_old', title: 'The sign-in is too old for this' };
+  await page.route('**/lift', (route) => route.fulfill({ status: 403, json: tooOld }));
+  await dialog.getByRole('button', { name: 'Lift it' }).click();
+  await dialog.getByRole('link', { name: 'Sign in again' }).click();
+  await page.waitForURL(/\/interaction\//);
+  await page.context().close();
+});
+
 test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {
   const { page, complaints } = await signedIn();
   await page.evaluate(
