@@ -267,6 +267,38 @@ test('whoever reads the store learns no id and nobody, and whoever writes there 
   assert.ok(await over(stranger).sessions.find(forged, 'browser', now, false));
 });
 
+test('processes that read groups again at one time bring no refresh token twice', { skip: noRedis }, async (t) => {
+  const { redis, state } = await redisState(t);
+  const start = Date.now();
+  const used = new Set<string>();
+  const process = () =>
+    new Sessions({
+      store: new RedisSessions(state, new Seal(SECRET, 'sessions')),
+      ...{ idleMs: 8 * HOUR, lifetimeMs: 8 * HOUR, rereadMs: HOUR },
+      reread: async (token) => {
+        if (used.has(token)) return new SignInFault('the refresh token was used before');
+        used.add(token);
+        // As long as the others take to look.
+        await new Promise((resolve) => setImmediate(resolve));
+        return signedIn('anna', { refreshToken: `after ${token}` });
+      },
+    });
+  const all = [process(), process(), process(), process()];
+  const one = id(await all[0]!.begin(signedIn(), 'browser', start));
+  for (let hours = 1; hours < 4; hours++) {
+    const found = await Promise.all(all.map((sessions) => sessions.find(one, 'browser', start + hours * HOUR, false)));
+    assert.ok(found.every((each) => each !== null && !(each instanceof Fault)));
+    assert.equal(used.size, hours);
+  }
+  // Whoever keeps the turn in the store has nobody believed for longer by more than that.
+  const key = await redis.admin('KEYS', '*:session:*');
+  await redis.admin('SET', key.replace(':session:', ':session-turn:'), '1');
+  assert.ok(await all[1]!.find(one, 'browser', start + 4 * HOUR, false));
+  assert.equal(used.size, 3);
+  assert.ok(await all[1]!.find(one, 'browser', start + 4 * HOUR + MINUTE, false));
+  assert.equal(used.size, 4);
+});
+
 test('a store that is gone signs nobody in, and nobody out', { skip: noRedis }, async () => {
   const { sessions } = over(new RedisSessions({ link: null, key: (name) => name }, new Seal(SECRET, 'sessions')));
   const now = Date.now();

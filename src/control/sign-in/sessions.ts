@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Fault } from '../../base/fault.ts';
 import { jsonOf } from '../../base/json.ts';
 import { type Person, personText, provenPerson } from '../../identity/person.ts';
-import type { SessionStore } from '../../state/sessions/model.ts';
+import { type SessionStore, TURN_MS } from '../../state/sessions/model.ts';
 import { NoAnswer, type SignedIn, SignInFault } from './provider.ts';
 
 const ID_BYTES = 32;
@@ -176,9 +176,28 @@ export class Sessions {
 
   #readAgain(key: string, found: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
     const reading =
-      this.#rereading.get(key) ?? this.#reread(key, found, nowMs).finally(() => this.#rereading.delete(key));
+      this.#rereading.get(key) ?? this.#inTurn(key, found, nowMs).finally(() => this.#rereading.delete(key));
     this.#rereading.set(key, reading);
     return reading;
+  }
+
+  /**
+   * Has one process ask at a time: providers take a refresh token once, and the second to bring it would end the session.
+   * Whoever has no turn goes by what is known, and not for longer than a turn lasts.
+   */
+  async #inTurn(key: string, before: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
+    const { store, rereadMs } = this.#rules;
+    const isOurs = await store.takeTurn(key);
+    if (isOurs instanceof Fault) return new NoAnswer(isOurs.detail);
+    if (!isOurs && nowMs - before.readMs < rereadMs + TURN_MS) return before;
+    try {
+      const found = await this.#read(key, nowMs);
+      if (found instanceof Fault) return new NoAnswer(found.detail);
+      if (found === null || nowMs - found.readMs < rereadMs) return found;
+      return await this.#reread(key, found, nowMs);
+    } finally {
+      if (isOurs) await store.endTurn(key);
+    }
   }
 
   /** Null: the session is over: the provider does not say any more who the person is, or it ended while it was asked. */

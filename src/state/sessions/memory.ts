@@ -34,6 +34,13 @@ export class MemorySessions implements SessionStore {
     return session !== undefined;
   }
 
+  /** One process asks about a session once at a time by itself. */
+  async takeTurn(): Promise<true> {
+    return true;
+  }
+
+  async endTurn(): Promise<void> {}
+
   async end(key: string): Promise<boolean> {
     return this.#drop(key);
   }

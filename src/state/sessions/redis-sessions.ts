@@ -2,7 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Seal } from '../../base/seal.ts';
 import type { Reply } from '../redis/link.ts';
 import type { RedisState } from '../redis/store.ts';
-import { type KeptSession, MOST_OF_ONE_PERSON, type SessionStore } from './model.ts';
+import { type KeptSession, MOST_OF_ONE_PERSON, type SessionStore, TURN_MS } from './model.ts';
 
 /** People wait for it; checks do not. */
 const TIMEOUT_MS = 2000;
@@ -50,6 +50,15 @@ export class RedisSessions implements SessionStore {
     return set instanceof Fault ? set : set !== null;
   }
 
+  async takeTurn(key: string): Promise<boolean | Fault> {
+    const set = await this.#call('SET', this.#turnOf(key), '1', 'PX', String(TURN_MS), 'NX');
+    return set instanceof Fault ? set : set !== null;
+  }
+
+  async endTurn(key: string): Promise<void> {
+    await this.#call('DEL', this.#turnOf(key));
+  }
+
   async end(key: string): Promise<boolean | Fault> {
     const ended = await this.#call('DEL', this.#keyOf(key));
     return ended instanceof Fault ? ended : ended === 1;
@@ -81,6 +90,10 @@ export class RedisSessions implements SessionStore {
 
   #keyOf(key: string): string {
     return this.#state.key(`session:${key}`);
+  }
+
+  #turnOf(key: string): string {
+    return this.#state.key(`session-turn:${key}`);
   }
 
   #indexOf(name: string): string {
