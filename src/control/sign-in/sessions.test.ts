@@ -286,7 +286,7 @@ test('processes that read groups again at one time bring no refresh token twice'
   const all = [process(), process(), process(), process()];
   const one = id(await all[0]!.begin(signedIn(), 'browser', start));
   for (let hours = 1; hours < 4; hours++) {
-    const found = await Promise.all(all.map((sessions) => sessions.find(one, 'browser', start + hours * HOUR, false)));
+    const found = await Promise.all(all.map((sessions) => sessions.find(one, 'browser', start + hours * HOUR, true)));
     assert.ok(found.every((each) => each !== null && !(each instanceof Fault)));
     assert.equal(used.size, hours);
   }

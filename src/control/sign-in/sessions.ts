@@ -122,7 +122,9 @@ export class Sessions {
       if (read === null || read instanceof Fault) return read;
       found = read;
     }
-    if (isUse && nowMs - found.seenMs >= SEEN_MS) {
+    // Whoever reads it again is writing it, too.
+    const isRead = nowMs - found.readMs < this.#rules.rereadMs;
+    if (isUse && isRead && nowMs - found.seenMs >= SEEN_MS) {
       found = { ...found, seenMs: nowMs };
       const written = await this.#write(key, found, nowMs);
       // Somebody ended it meanwhile.
