@@ -207,7 +207,7 @@ test('the logout of the provider itself ends one sign-in there, and no other', a
   assert.equal((await world.fetchAs(second, '/session')).status, 200);
 });
 
-test('a person whose subject is revoked is refused', async () => {
+test('a person whose subject is revoked is refused, and the session is over', async () => {
   const [anna, eve] = [await signedIn(), await signedIn('eve')];
   assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'good');
   const order = {
@@ -220,6 +220,7 @@ test('a person whose subject is revoked is refused', async () => {
   const { revocation } = JSON.parse(ordered.text) as { revocation: { by: string } };
   assert.equal(revocation.by, JSON.stringify([world.provider.url, 'anna']));
   assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'revoked_subject');
+  assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'session_missing', 'nor does it go on after a lift');
 });
 
 test('what needs a fresh sign-in takes one of the last fifteen minutes', () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import type { Loaded } from '../../support/browser.ts';
 import { type ConsoleWorld, LANDING, startConsoleWorld } from '../../support/console-world.ts';
-import type { Mutations } from '../../support/identity-provider.ts';
+import { CLIENT, type Mutations } from '../../support/identity-provider.ts';
 import { makeKey } from '../../support/tokens.ts';
 import { until } from '../../support/until.ts';
 
@@ -36,6 +37,15 @@ function problemIn({ status, headers, text }: Loaded): string | null {
 }
 
 const stranger = makeKey('ES256', 'idp-1');
+/** A token of another algorithm, with the signature that this gives. */
+const forged = (alg: string, signature: (text: string) => Buffer | string): Mutations => ({
+  idToken: same,
+  forge: (header, claims) => {
+    const text = [{ ...header, alg }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
+    return `${text.join('.')}.${Buffer.from(signature(text.join('.'))).toString('base64url')}`;
+  },
+});
+const macBy = (key: string) => (text: string) => createHmac('sha256', key).update(text).digest();
 const idTokens: readonly (readonly [string, Mutations])[] = [
   ['of another nonce', { idToken: with_({ nonce: 'another' }) }],
   ['without a nonce', { idToken: with_({ nonce: undefined }) }],
@@ -43,6 +53,16 @@ const idTokens: readonly (readonly [string, Mutations])[] = [
   ['for another client', { idToken: with_({ aud: 'another' }) }],
   ['that has expired', { idToken: (claims) => ({ ...claims, exp: seconds() - 120 }) }],
   ['signed with a key of somebody else', { idToken: same, signWith: stranger }],
+  ['that is not signed', forged('none', () => '')],
+  ['signed with the secret of the client', forged('HS256', macBy(CLIENT.secret))],
+  [
+    'signed with the public key as a secret',
+    forged('HS256', (text) => macBy(JSON.stringify(world.provider.jwks().keys[0]))(text)),
+  ],
+  [
+    'for two clients, by the other one',
+    { idToken: (claims) => ({ ...claims, aud: [claims.aud, 'another'], azp: 'another' }) },
+  ],
   ['without the time of the sign-in', { idToken: with_({ auth_time: undefined }) }],
   ['of a sign-in long ago', { idToken: (claims) => ({ ...claims, auth_time: seconds() - 9 * 3600 }) }],
   ['of a sign-in to come', { idToken: (claims) => ({ ...claims, auth_time: seconds() + 3600 }) }],
