@@ -249,6 +249,21 @@ test('texts that a caller chose are shown as text, with what nobody sees written
   await page.context().close();
 });
 
+test('a list that cannot be asked for any more says so, and since when', { skip }, async () => {
+  const { page } = await signedIn();
+  await page.route('**/events?*', (route) => route.abort());
+  await show(page, 'approvals');
+  await page.goto(`${world.url}/?again#/approvals`);
+  await page.locator('.card, .empty').first().waitFor();
+  const note = page.getByText('Not up to date since');
+  assert.equal(await note.count(), 0);
+  await page.route('**/approvals?*', (route) => route.abort());
+  await note.waitFor();
+  await page.unroute('**/approvals?*');
+  await note.waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
 test('who signs out sees nothing more, and the page says when the session is over', { skip }, async () => {
   const { page } = await signedIn();
   await page.route('**/sign-out', (route) => route.abort());
