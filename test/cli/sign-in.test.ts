@@ -99,6 +99,19 @@ test('a wrong verifier gets nothing, and uses the code up', async () => {
   assert.match(done.stderr, /login_unknown/);
 });
 
+test('a session that others could read is ended by its person', async () => {
+  await signIn(async (page, browser) => {
+    await browser.load((await backFrom(page, browser, 'anna')).href);
+  });
+  chmodSync(file, 0o644);
+  const kept = readFileSync(file, 'utf8');
+  assert.match((await controlCli(['state', ...there()])).stderr, /others may read .* sign out/);
+  const out = await controlCli(['sign-out', ...there()]);
+  assert.deepEqual([out.code, out.stdout, out.stderr], [0, 'signed out\n', '']);
+  writeFileSync(file, kept, { mode: 0o600 });
+  assert.match((await controlCli(['state', ...there()])).stderr, /session_missing/, 'whoever read it has nothing');
+});
+
 test('a session that others may read, or that is for another console, is not shown', async () => {
   const session = { url: world.url, token: 't'.repeat(43), expires: new Date().toISOString() };
   writeFileSync(file, JSON.stringify(session), { mode: 0o600 });
