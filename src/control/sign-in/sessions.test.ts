@@ -237,6 +237,15 @@ for (const [name, open] of Object.entries(stores))
     });
   });
 
+test('sessions in the memory are so many at most, of those that go on', async () => {
+  const { sessions } = over(new MemorySessions());
+  const start = Date.now();
+  const begin = (person: number, at: number) => sessions.begin(signedIn(`p${person}`), 'browser', at);
+  for (let person = 0; person < 2000; person++) id(await begin(person, start));
+  assert.ok((await begin(2000, start)) instanceof Fault);
+  id(await begin(2000, start + 8 * HOUR));
+});
+
 test('whoever reads the store learns no id and nobody, and whoever writes there begins nothing', {
   skip: noRedis,
 }, async (t) => {
