@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
+import { within } from '../base/within.ts';
 import { type Freshness, Refresher } from '../source/refresher.ts';
 import { documentReader, type KeyOrigin, type ReadDocument } from './jwks-document.ts';
 import { TokenFault } from './jws-fault.ts';
@@ -64,6 +65,8 @@ interface Good {
 export class JwksSource implements KeySource {
   readonly #options: JwksSourceOptions;
   readonly #keys: Refresher<Good>;
+  /** Resolved by the next read. */
+  #next = Promise.withResolvers<void>();
 
   private constructor(options: JwksSourceOptions) {
     const { issuer, origin, maxStaleMs, clock } = options;
@@ -79,7 +82,11 @@ export class JwksSource implements KeySource {
         const document = await readDocument(signal);
         return document instanceof Fault ? document : readKeys(document, last);
       },
-      onRead: (read, before) => options.onEvent({ issuer, ...describe(read, before) }),
+      onRead: (read, before) => {
+        options.onEvent({ issuer, ...describe(read, before) });
+        this.#next.resolve();
+        this.#next = Promise.withResolvers();
+      },
     });
   }
 
@@ -103,6 +110,13 @@ export class JwksSource implements KeySource {
   /** Asks for a read, now or at the end of the cooldown. */
   refreshSoon(): void {
     this.#keys.refreshSoon();
+  }
+
+  /** The same for what can wait: resolves after the next read, good or bad, or after `limitMs`. */
+  async refreshed(limitMs: number): Promise<void> {
+    const { promise } = this.#next;
+    this.refreshSoon();
+    await within(promise, limitMs, () => {});
   }
 
   status(): KeySourceStatus {

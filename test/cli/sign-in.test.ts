@@ -77,6 +77,18 @@ test('only the sign-in that was asked for counts, and a code is good once, with 
   await controlCli(['sign-out', ...there()]);
 });
 
+test('no page has a person sign in for a command line', async () => {
+  const line = new URLSearchParams({ port: '4000', state: 's'.repeat(43), challenge: 'c'.repeat(43) });
+  const at = async (site: string | null) =>
+    (
+      await world.browser().load(`${world.url}/sign-in?${line}`, {
+        headers: site === null ? {} : { 'sec-fetch-site': site },
+      })
+    ).status;
+  assert.deepEqual([await at('none'), await at(null)], [302, 302], 'opened, and by an old browser');
+  for (const site of ['cross-site', 'same-site', 'same-origin']) assert.equal(await at(site), 403, site);
+});
+
 test('a wrong verifier gets nothing, and uses the code up', async () => {
   const done = await signIn(async (page, browser) => {
     const back = await backFrom(page, browser, 'anna');
@@ -85,6 +97,19 @@ test('a wrong verifier gets nothing, and uses the code up', async () => {
   });
   assert.equal(done.code, 1);
   assert.match(done.stderr, /login_unknown/);
+});
+
+test('a session that others could read is ended by its person', async () => {
+  await signIn(async (page, browser) => {
+    await browser.load((await backFrom(page, browser, 'anna')).href);
+  });
+  chmodSync(file, 0o644);
+  const kept = readFileSync(file, 'utf8');
+  assert.match((await controlCli(['state', ...there()])).stderr, /others may read .* sign out/);
+  const out = await controlCli(['sign-out', ...there()]);
+  assert.deepEqual([out.code, out.stdout, out.stderr], [0, 'signed out\n', '']);
+  writeFileSync(file, kept, { mode: 0o600 });
+  assert.match((await controlCli(['state', ...there()])).stderr, /session_missing/, 'whoever read it has nothing');
 });
 
 test('a session that others may read, or that is for another console, is not shown', async () => {

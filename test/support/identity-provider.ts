@@ -31,6 +31,8 @@ export interface Mutations {
   /** Changes the ID token, which is signed again with this key, or with the provider's own. */
   idToken?: ((claims: Claims) => Claims) | undefined;
   signWith?: SigningKey | undefined;
+  /** Signs in another way what was changed. */
+  forge?: ((header: Claims, claims: Claims) => string) | undefined;
   /** Changes the query with which the browser is sent back. */
   back?: ((query: URLSearchParams) => void) | undefined;
   /** Answers in place of the provider. */
@@ -130,8 +132,13 @@ async function start({ redirectUris, logoutUri, accounts }: IdentityProviderOpti
     });
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { idToken, signWith, back } = mutations;
-    if (idToken !== undefined && request.url === '/token') changeBody(response, idToken, signWith ?? key);
+    const { idToken, signWith, forge, back } = mutations;
+    const signed = (claims: Claims): string => {
+      const by = signWith ?? key;
+      const header = { typ: 'JWT', kid: by.kid, alg: by.algorithm };
+      return forge?.(header, claims) ?? mint(by, header, claims);
+    };
+    if (idToken !== undefined && request.url === '/token') changeBody(response, (claims) => signed(idToken(claims)));
     if (back !== undefined) changeLocation(response, back, redirectUris);
     await served.callback(request, response);
   }
@@ -163,14 +170,14 @@ const claimsOf = ({ groups, name, acr, amr }: Account): Claims => ({
   ...(amr === undefined ? {} : { amr }),
 });
 
-/** Signs the ID token of a token response again, with other claims. */
-function changeBody(response: ServerResponse, change: (claims: Claims) => Claims, key: SigningKey): void {
+/** Puts another ID token in place of that of a token response. */
+function changeBody(response: ServerResponse, change: (claims: Claims) => string): void {
   const end = response.end.bind(response) as (body?: unknown) => ServerResponse;
   response.end = ((body: unknown) => {
     const document = JSON.parse(String(body)) as { id_token?: string };
     if (document.id_token !== undefined) {
       const claims = JSON.parse(Buffer.from(document.id_token.split('.')[1]!, 'base64url').toString()) as Claims;
-      document.id_token = mint(key, { typ: 'JWT', kid: key.kid, alg: key.algorithm }, change(claims));
+      document.id_token = change(claims);
     }
     const changed = JSON.stringify(document);
     response.setHeader('content-length', Buffer.byteLength(changed));

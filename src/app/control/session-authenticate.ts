@@ -9,7 +9,7 @@ import type { Sessions } from '../../control/sign-in/sessions.ts';
 
 /**
  * Who asks at the console: a person, by a session that goes on, looked up for each request anew. Nothing else proves anybody
- * there. A person whose subject is revoked is refused. `origin`: of the console.
+ * there. A person whose subject is revoked is refused, and the session is over. `origin`: of the console.
  */
 export function sessionAuthenticator(
   sessions: Sessions,
@@ -19,10 +19,15 @@ export function sessionAuthenticator(
   return async (request, _, nowMs) => {
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
-    const session = held === null ? null : await sessions.find(held.id, held.kind, nowMs, true);
-    if (session === null) return ApiProblem.of('session_missing', 'sign in at /sign-in');
+    const missing = ApiProblem.of('session_missing', 'sign in at /sign-in');
+    if (held === null) return missing;
+    const session = await sessions.find(held.id, held.kind, nowMs, true);
+    if (session === null) return missing;
     if (session instanceof Fault) return unknown(session);
     const over = revokedPerson(revocations, session.person, nowMs);
-    return over === null ? personAsks(session.person) : ApiProblem.ofCaller(over, false);
+    if (over === null) return personAsks(session.person);
+    // It does not go on when the revocation is over.
+    await sessions.end(held.id);
+    return ApiProblem.ofCaller(over, false);
   };
 }

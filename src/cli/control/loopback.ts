@@ -68,7 +68,7 @@ function codeOf({ method, url = '', headers }: IncomingMessage, { port, state, c
 }
 
 function told(response: ServerResponse, good: boolean): void {
-  const text = good ? 'You are signed in on the command line. This page can be closed.' : 'This belongs to no sign-in.';
+  const text = good ? 'Go on at the command line. This page can be closed.' : 'This belongs to no sign-in.';
   response
     .writeHead(good ? 200 : 400, {
       'content-type': 'text/plain; charset=utf-8',

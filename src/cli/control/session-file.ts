@@ -28,12 +28,15 @@ export function sessionFile(named: string | undefined, { XDG_CONFIG_HOME, HOME }
   return join(folder, 'cedar-ext-authz', 'session.json');
 }
 
-/** The session in a file; null where there is none. A file that others may read is a Fault. Never rejects. */
-export async function readSession(file: string): Promise<KeptSignIn | null | Fault> {
+/**
+ * The session in a file; null where there is none. A file that others may read is a Fault, unless it is read `toEnd` the
+ * session, which is what helps then. Never rejects.
+ */
+export async function readSession(file: string, toEnd = false): Promise<KeptSignIn | null | Fault> {
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) return found.code === 'ENOENT' ? null : new Fault(`${file}: ${messageOf(found)}`);
-  if ((found.mode & OTHERS) !== 0)
-    return new Fault(`${file}: others may read or write it; sign out, remove it, and sign in again`);
+  if ((found.mode & OTHERS) !== 0 && !toEnd)
+    return new Fault(`${file}: others may read or write it; sign out, and sign in again`);
   const bytes = await readBounded(file, MAX_BYTES, AbortSignal.timeout(5000));
   if (bytes instanceof Fault) return new Fault(`${file}: ${bytes.detail}`);
   // What it holds instead is not shown: it may be a secret.

@@ -95,7 +95,7 @@ export const signOutCommand = plainOutput(
     const found = await consoleBy(line, io);
     if (typeof found === 'number') return found;
     const { connection, origin, file } = found;
-    const session = await readSession(file);
+    const session = await readSession(file, true);
     if (session instanceof Fault) return failed(session.detail, io);
     if (session === null || session.url !== origin) {
       io.out('nobody is signed in there\n');

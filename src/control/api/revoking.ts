@@ -110,8 +110,9 @@ export const liftRoute = route({
   parameters: z.strictObject({ id: revocationId }),
   body: z.strictObject({ reason: z.string().min(1, 'an empty text; say why').max(2048).describe('Why.') }),
   answers: { 200: { what: 'The revocation is lifted', schema: z.object({ id: z.string(), ...taken }) } },
-  problems: ['key_reused', 'conflict', 'lift_unsigned', 'full'],
+  problems: ['key_reused', 'conflict', 'lift_unsigned', 'sign_in_too_old', 'full'],
   idempotent: true,
+  freshSignIn: true,
   subject: ({ parameters }, parts) => {
     const known = parts.book.get(parameters.id);
     // Whether there is one may learn who may lift all.

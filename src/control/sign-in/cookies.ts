@@ -5,8 +5,12 @@ export const SESSION_COOKIE = '__Host-session';
 /** Those of sign-ins that have begun: one for each, so that tabs do not take each other's. */
 const LOGIN_PREFIX = '__Host-login-';
 
-/** Sign-ins that one browser may have begun at one time: its cookies have to fit into a request. */
+/**
+ * Sign-ins that one browser may have begun at one time, and how long their cookies are together. Any page can have a browser
+ * begin more, and a request that they make too long for this server, or a proxy before it, reaches nothing.
+ */
 const MOST_LOGINS = 16;
+const MOST_CHARS = 6144;
 const LOGIN_SECONDS = 600;
 const NAME_CHARS = 16;
 
@@ -34,9 +38,19 @@ export const loginName = (state: string): string => LOGIN_PREFIX + state.slice(0
 
 /** The cookies that begin a sign-in beside those that this browser has: of too many, the first ones go. */
 export function loginCookies(state: string, sealed: string, had: ReadonlyMap<string, string>): readonly string[] {
-  const others = [...had.keys()].filter((name) => name.startsWith(LOGIN_PREFIX));
-  const over = others.slice(0, Math.max(0, others.length + 1 - MOST_LOGINS));
-  return [...over.map((name) => set(name, '', 0)), set(loginName(state), sealed, LOGIN_SECONDS)];
+  const others = [...had].filter(([name]) => name.startsWith(LOGIN_PREFIX));
+  let chars = lengthOf(loginName(state), sealed);
+  let kept = 0;
+  for (const [name, value] of others.toReversed()) {
+    chars += lengthOf(name, value);
+    if (kept === MOST_LOGINS - 1 || chars > MOST_CHARS) break;
+    kept++;
+  }
+  const over = others.slice(0, others.length - kept);
+  return [...over.map(([name]) => set(name, '', 0)), set(loginName(state), sealed, LOGIN_SECONDS)];
 }
+
+/** In the header `cookie`. */
+const lengthOf = (name: string, value: string): number => name.length + value.length + '=; '.length;
 
 export const noLoginCookie = (state: string): string => set(loginName(state), '', 0);

@@ -47,7 +47,14 @@ const FRESH_SECONDS = 300;
 
 const exchange = z.strictObject({ code: z.string().max(128), verifier: z.string().min(43).max(128) });
 
-type Handler = (request: IncomingMessage, query: URLSearchParams) => Promise<WrittenReply | ApiProblem>;
+interface Handler {
+  /** How it is written what a request brings; left out: it brings nothing. */
+  readonly body?: 'json' | 'form';
+  /** Whose it is, so that strangers cannot keep it from them; left out: it is for anybody. */
+  readonly of?: 'session' | 'provider';
+  run(request: IncomingMessage, given: { readonly query: URLSearchParams; readonly body: unknown }): Promise<Result>;
+}
+type Result = WrittenReply | ApiProblem;
 
 /**
  * The paths by which people sign in and out: for browsers, for the command line, and for the provider, which ends sessions.
@@ -55,7 +62,8 @@ type Handler = (request: IncomingMessage, query: URLSearchParams) => Promise<Wri
  */
 export class SignInPages implements Pages {
   readonly #options: SignInOptions;
-  readonly #inflight = new Inflight();
+  /** By address, or by what proves a session. What somebody brings is read before: whoever is slow takes no place. */
+  readonly #inflight = { anybody: new Inflight(), session: new Inflight(), provider: new Inflight() };
   readonly #book: SessionAudit;
   readonly #handlers: ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
@@ -63,12 +71,15 @@ export class SignInPages implements Pages {
     this.#options = options;
     this.#book = new SessionAudit(options);
     this.#handlers = new Map<string, Readonly<Record<string, Handler>>>([
-      ['/sign-in', { GET: (request, query) => this.#begin(request, query) }],
-      [CALLBACK, { GET: (request, query) => this.#finish(request, query) }],
-      ['/sign-in/token', { POST: (request) => this.#exchange(request) }],
-      ['/sign-in/back-channel-logout', { POST: (request) => this.#endByProvider(request) }],
-      ['/sign-out', { POST: (request) => this.#signOut(request) }],
-      ['/session', { GET: (request) => this.#session(request) }],
+      ['/sign-in', { GET: { run: (request, { query }) => this.#begin(request, query) } }],
+      [CALLBACK, { GET: { run: (request, { query }) => this.#finish(request, query) } }],
+      ['/sign-in/token', { POST: { body: 'json', run: (request, { body }) => this.#exchange(request, body) } }],
+      [
+        '/sign-in/back-channel-logout',
+        { POST: { body: 'form', of: 'provider', run: (request, { body }) => this.#endByProvider(request, body) } },
+      ],
+      ['/sign-out', { POST: { of: 'session', run: (request) => this.#signOut(request) } }],
+      ['/session', { GET: { of: 'session', run: (request) => this.#session(request) } }],
     ]);
   }
 
@@ -91,31 +102,44 @@ export class SignInPages implements Pages {
     methods: Readonly<Record<string, Handler>>,
     query: URLSearchParams,
   ): Promise<WrittenReply> {
-    const leave = this.#inflight.enter(request.socket.remoteAddress ?? '', true);
     try {
-      const named = askedName(request, door);
-      if (named instanceof ApiProblem) return problemReply(named, request);
-      if (leave === null) return problemReply(ApiProblem.of('too_many_requests', null, RETRY), request);
-      const { method = '' } = request;
-      const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
-      const allow = Object.keys(methods).join(', ');
-      if (handler === undefined)
-        return problemReply(
-          ApiProblem.of('method_not_allowed', `it has ${allow}`, { headers: [['allow', allow]] }),
-          request,
-        );
-      const reply = await handler(request, query);
+      const reply = await this.#answered(request, door, methods, query);
       return reply instanceof ApiProblem ? problemReply(reply, request) : reply;
     } catch (error) {
       this.#options.onBug(error);
       return problemReply(ApiProblem.of('internal'), request);
+    }
+  }
+
+  async #answered(
+    request: IncomingMessage,
+    door: DoorRules,
+    methods: Readonly<Record<string, Handler>>,
+    query: URLSearchParams,
+  ): Promise<Result> {
+    const named = askedName(request, door);
+    if (named instanceof ApiProblem) return named;
+    const { method = '', headers, socket } = request;
+    const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+    const allow = Object.keys(methods).join(', ');
+    if (handler === undefined)
+      return ApiProblem.of('method_not_allowed', `it has ${allow}`, { headers: [['allow', allow]] });
+    const body = handler.body === undefined ? null : await readBody(request, handler.body);
+    if (body instanceof ApiProblem) return body;
+    const { of = 'anybody' } = handler;
+    const address = socket.remoteAddress ?? '';
+    const by = of === 'session' ? (headers.cookie ?? headers.authorization ?? address) : address;
+    const leave = this.#inflight[of].enter(by, of === 'anybody');
+    if (leave === null) return ApiProblem.of('too_many_requests', null, RETRY);
+    try {
+      return await handler.run(request, { query, body });
     } finally {
-      leave?.();
+      leave();
     }
   }
 
   /** `GET /sign-in`: sends the browser to the provider. */
-  async #begin(request: IncomingMessage, query: URLSearchParams): Promise<WrittenReply | ApiProblem> {
+  async #begin(request: IncomingMessage, query: URLSearchParams): Promise<Result> {
     const { provider, seal, sessions, clock } = this.#options;
     const cookies = readCookies(request.headers.cookie);
     if (cookies instanceof Fault) return ApiProblem.of('malformed', cookies.detail);
@@ -125,7 +149,10 @@ export class SignInPages implements Pages {
         'parameters_invalid',
         'return is a path of this console; port, state and challenge belong together',
       );
-    // A command line is no browser that could show who is signed in: the person signs in for it, each time.
+    // A command line opens its page itself. A page that leads there would have somebody sign in for who knows whom.
+    if (target.commandLine !== null && (request.headers['sec-fetch-site'] ?? 'none') !== 'none')
+      return ApiProblem.of('cross_site', 'open the address that the command line printed; no page leads there');
+    // It is no browser that could show who is signed in: the person signs in for it, each time.
     const isFresh = query.get('fresh') === 'true' || target.commandLine !== null;
     const begun = await provider.begin(isFresh ? FRESH_SECONDS : sessions.lifetimeSeconds, isFresh);
     if (begun instanceof SignInFault) return this.#book.notIn(request, begun);
@@ -135,7 +162,7 @@ export class SignInPages implements Pages {
   }
 
   /** `GET /sign-in/callback`: the browser is back from the provider. */
-  async #finish(request: IncomingMessage, query: URLSearchParams): Promise<WrittenReply | ApiProblem> {
+  async #finish(request: IncomingMessage, query: URLSearchParams): Promise<Result> {
     const { provider, seal, clock } = this.#options;
     const cookies = readCookies(request.headers.cookie);
     if (cookies instanceof Fault) return ApiProblem.of('malformed', cookies.detail);
@@ -166,7 +193,7 @@ export class SignInPages implements Pages {
     signedIn: SignedIn,
     { port, challenge, state }: CommandLineLogin,
     over: string,
-  ): Promise<WrittenReply | ApiProblem> {
+  ): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const code = await this.#book.began(request, signedIn, 'cli', () =>
       sessions.beginCode(signedIn, challenge, clock()),
@@ -177,13 +204,12 @@ export class SignInPages implements Pages {
   }
 
   /** `POST /sign-in/token`: a command line exchanges its code. */
-  async #exchange(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #exchange(request: IncomingMessage, brought: unknown): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     // Browsers have no code to exchange.
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
       return crossSite(request, origin) ?? ApiProblem.of('cross_site', 'a command line exchanges a code, and no page');
-    const brought = await readBody(request, 'json');
-    const body = brought instanceof ApiProblem ? brought : parseFields(exchange, brought, 'body_invalid');
+    const body = parseFields(exchange, brought, 'body_invalid');
     if (body instanceof ApiProblem) return body;
     const token = await sessions.redeem(body.code, body.verifier, clock());
     if (token instanceof Fault) return ApiProblem.of('state_unavailable', token.detail);
@@ -196,25 +222,32 @@ export class SignInPages implements Pages {
   }
 
   /** `GET /session`: who is signed in, and for how long. It is no use of the session. */
-  async #session(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #session(request: IncomingMessage): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const site = request.headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin' && site !== 'none') return ApiProblem.of('cross_site');
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
     if (held === null) return ApiProblem.of('session_missing');
-    const session = await sessions.find(held.id, held.kind, clock(), false);
+    const nowMs = clock();
+    const session = await sessions.find(held.id, held.kind, nowMs, false);
     if (session === null) return ApiProblem.of('session_missing');
     if (session instanceof Fault) return unknown(session);
     const { person, endsMs, idleEndsMs } = session;
     const { issuer, subject, name, groups, acr, amr, signedInMs } = person;
-    const times = { signedIn: signedInMs, freshUntil: signedInMs + FRESH_MS, ends: endsMs, idleEnds: idleEndsMs };
+    const times = {
+      at: nowMs,
+      signedIn: signedInMs,
+      freshUntil: signedInMs + FRESH_MS,
+      ends: endsMs,
+      idleEnds: idleEndsMs,
+    };
     const written = Object.entries(times).map(([key, at]) => [key, new Date(at).toISOString()]);
     return jsonReply(200, { person: { issuer, subject, name, groups, acr, amr }, ...Object.fromEntries(written) });
   }
 
   /** `POST /sign-out`: ends the session that asks. */
-  async #signOut(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #signOut(request: IncomingMessage): Promise<Result> {
     const { sessions, clock, origin } = this.#options;
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
@@ -228,10 +261,8 @@ export class SignInPages implements Pages {
   }
 
   /** `POST /sign-in/back-channel-logout`: the provider ends sessions. */
-  async #endByProvider(request: IncomingMessage): Promise<WrittenReply | ApiProblem> {
+  async #endByProvider(request: IncomingMessage, brought: unknown): Promise<Result> {
     const { sessions, clock, logout } = this.#options;
-    const brought = await readBody(request, 'form');
-    if (brought instanceof ApiProblem) return brought;
     const { logout_token: token } = brought as { readonly logout_token?: string };
     const read =
       token === undefined ? new Fault('there is no logout_token') : await readLogoutToken(token, logout, clock());

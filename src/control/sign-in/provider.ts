@@ -229,10 +229,21 @@ function faultOf(error: unknown): SignInFault {
     const { error: code, error_description: said } = at as { error?: unknown; error_description?: unknown };
     for (const more of [code, said]) if (typeof more === 'string') words.push(more);
   }
-  if (causeOf(error) >= 500) return new NoAnswer(`the provider answered ${causeOf(error)}`);
+  const status = busyStatus(error);
+  if (status !== null) return new NoAnswer(`the provider answered ${status}`);
   return new SignInFault((words.join(': ') || String(error)).slice(0, MAX_DETAIL));
 }
 
-/** The status of an answer that the library could not use; 0 for all else. */
-const causeOf = (error: unknown): number =>
-  error instanceof Error && error.cause instanceof Response ? error.cause.status : 0;
+/** What a provider that cannot answer says in place of an error about the person (RFC 6749 section 4.1.2.1, RFC 6585 section 4). */
+const BUSY: ReadonlySet<unknown> = new Set([408, 425, 429, 'server_error', 'temporarily_unavailable', 'slow_down']);
+
+/**
+ * The status of an answer that says nothing of the person; null: it does, or there was none. A no is an error in the form of
+ * RFC 6749 section 5.2: what is in between, such as a proxy that limits rates, has no say in who may be signed in.
+ */
+function busyStatus(error: unknown): number | null {
+  if (!(error instanceof Error)) return null;
+  if (error.cause instanceof Response) return error.cause.status === 200 ? null : error.cause.status;
+  const { status, error: code } = error as { status?: unknown; error?: unknown };
+  return typeof status === 'number' && (status >= 500 || BUSY.has(status) || BUSY.has(code)) ? status : null;
+}

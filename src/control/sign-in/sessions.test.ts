@@ -173,6 +173,19 @@ for (const [name, open] of Object.entries(stores))
       assert.equal(await sessions.endAll({ issuer: 'https://other.example', subject: 'ben' }, start + 9000), 0);
     });
 
+    test('end by person and sign-in where it is not known of which sign-in they are', async (t) => {
+      const { sessions } = over(await open(t));
+      const start = Date.now();
+      const begin = async (sid: string | null) => id(await sessions.begin(signedIn('anna', { sid }), 'browser', start));
+      const ids = [await begin('one'), await begin('other'), await begin(null)];
+      assert.equal(await sessions.endAll({ issuer: 'https://idp.example', subject: 'anna', sid: 'one' }, start), 2);
+      const there = await Promise.all(ids.map((one) => sessions.find(one, 'browser', start, false)));
+      assert.deepEqual(
+        there.map((one) => one !== null),
+        [false, true, false],
+      );
+    });
+
     test('of one person are twenty at most: the oldest end', async (t) => {
       const { sessions } = over(await open(t));
       const start = Date.now();
@@ -185,6 +198,33 @@ for (const [name, open] of Object.entries(stores))
       );
     });
 
+    test('that ended leave the place of one that goes on', async (t) => {
+      const { sessions } = over(await open(t));
+      const start = Date.now();
+      const first = id(await sessions.begin(signedIn(), 'cli', start));
+      for (let at = 1; at <= 30; at++) await sessions.end(id(await sessions.begin(signedIn(), 'browser', start + at)));
+      assert.ok(await sessions.find(first, 'cli', start + 100, false));
+    });
+
+    test('that end while the provider is asked let the call that waits for it do nothing', async (t) => {
+      const start = Date.now();
+      const asked = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<SignedIn>();
+      const sessions = new Sessions({
+        ...{ store: await open(t), idleMs: 2 * HOUR, lifetimeMs: 8 * HOUR, rereadMs: HOUR },
+        reread: () => {
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      const one = id(await sessions.begin(signedIn(), 'browser', start));
+      const waiting = sessions.find(one, 'browser', start + HOUR, true);
+      await asked.promise;
+      assert.equal(await sessions.end(one), true);
+      answer.resolve(signedIn());
+      assert.equal(await waiting, null);
+    });
+
     test('that ended are not written again by what was under way', async (t) => {
       const store = await open(t);
       const { sessions } = over(store);
@@ -192,10 +232,19 @@ for (const [name, open] of Object.entries(stores))
       const one = id(await sessions.begin(signedIn(), 'browser', now));
       assert.equal(await sessions.end(one), true);
       assert.equal(await sessions.end(one), false);
-      assert.equal(await store.update(sha256(`session ${one}`), '{}', now + HOUR, now), null);
+      assert.equal(await store.update(sha256(`session ${one}`), '{}', now + HOUR, now), false);
       assert.equal(await store.get(sha256(`session ${one}`), now), null);
     });
   });
+
+test('sessions in the memory are so many at most, of those that go on', async () => {
+  const { sessions } = over(new MemorySessions());
+  const start = Date.now();
+  const begin = (person: number, at: number) => sessions.begin(signedIn(`p${person}`), 'browser', at);
+  for (let person = 0; person < 2000; person++) id(await begin(person, start));
+  assert.ok((await begin(2000, start)) instanceof Fault);
+  id(await begin(2000, start + 8 * HOUR));
+});
 
 test('whoever reads the store learns no id and nobody, and whoever writes there begins nothing', {
   skip: noRedis,
@@ -225,6 +274,38 @@ test('whoever reads the store learns no id and nobody, and whoever writes there 
   const forged = id(await over(stranger).sessions.begin(signedIn(), 'browser', now));
   assert.equal(await sessions.find(forged, 'browser', now, false), null);
   assert.ok(await over(stranger).sessions.find(forged, 'browser', now, false));
+});
+
+test('processes that read groups again at one time bring no refresh token twice', { skip: noRedis }, async (t) => {
+  const { redis, state } = await redisState(t);
+  const start = Date.now();
+  const used = new Set<string>();
+  const process = () =>
+    new Sessions({
+      store: new RedisSessions(state, new Seal(SECRET, 'sessions')),
+      ...{ idleMs: 8 * HOUR, lifetimeMs: 8 * HOUR, rereadMs: HOUR },
+      reread: async (token) => {
+        if (used.has(token)) return new SignInFault('the refresh token was used before');
+        used.add(token);
+        // As long as the others take to look.
+        await new Promise((resolve) => setImmediate(resolve));
+        return signedIn('anna', { refreshToken: `after ${token}` });
+      },
+    });
+  const all = [process(), process(), process(), process()];
+  const one = id(await all[0]!.begin(signedIn(), 'browser', start));
+  for (let hours = 1; hours < 4; hours++) {
+    const found = await Promise.all(all.map((sessions) => sessions.find(one, 'browser', start + hours * HOUR, true)));
+    assert.ok(found.every((each) => each !== null && !(each instanceof Fault)));
+    assert.equal(used.size, hours);
+  }
+  // Whoever keeps the turn in the store has nobody believed for longer by more than that.
+  const key = await redis.admin('KEYS', '*:session:*');
+  await redis.admin('SET', key.replace(':session:', ':session-turn:'), '1');
+  assert.ok(await all[1]!.find(one, 'browser', start + 4 * HOUR, false));
+  assert.equal(used.size, 3);
+  assert.ok(await all[1]!.find(one, 'browser', start + 4 * HOUR + MINUTE, false));
+  assert.equal(used.size, 4);
 });
 
 test('a store that is gone signs nobody in, and nobody out', { skip: noRedis }, async () => {

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Fault } from '../../base/fault.ts';
 import { jsonOf } from '../../base/json.ts';
 import { type Person, personText, provenPerson } from '../../identity/person.ts';
-import type { SessionStore } from '../../state/sessions/model.ts';
+import { type SessionStore, TURN_MS } from '../../state/sessions/model.ts';
 import { NoAnswer, type SignedIn, SignInFault } from './provider.ts';
 
 const ID_BYTES = 32;
@@ -56,6 +56,13 @@ export interface SessionRules {
 }
 
 export type SessionKind = 'browser' | 'cli';
+
+/** Whose sessions a provider ended: all of a person, or those of one sign-in there (`sid`). It names one of them or both. */
+export interface EndedAt {
+  readonly issuer: string;
+  readonly subject?: string;
+  readonly sid?: string;
+}
 
 /**
  * The sessions of people who signed in. Nobody but the holder knows an id: the store has its SHA-256. One ends when nothing
@@ -115,10 +122,13 @@ export class Sessions {
       if (read === null || read instanceof Fault) return read;
       found = read;
     }
-    if (isUse && nowMs - found.seenMs >= SEEN_MS) {
+    // Whoever reads it again is writing it, too.
+    const isRead = nowMs - found.readMs < this.#rules.rereadMs;
+    if (isUse && isRead && nowMs - found.seenMs >= SEEN_MS) {
       found = { ...found, seenMs: nowMs };
-      const fault = await this.#write(key, found, nowMs);
-      if (fault !== null) return fault;
+      const written = await this.#write(key, found, nowMs);
+      // Somebody ended it meanwhile.
+      if (written !== true) return written === false ? null : written;
     }
     return this.#session(found);
   }
@@ -129,21 +139,25 @@ export class Sessions {
   }
 
   /**
-   * Ends the sessions of a person at a provider, or of one sign-in there, that began until `untilMs`; gives how many.
-   * Those that began later are of another sign-in.
+   * Ends the sessions of a person at a provider, or of one sign-in there, that began until `untilMs`; gives how many. Those
+   * that began later are of another sign-in. With both: also those of the person of which it is not known of which sign-in.
    */
-  async endAll(
-    of: { issuer: string; subject: string } | { issuer: string; sid: string },
-    untilMs: number,
-  ): Promise<number | Fault> {
+  async endAll({ issuer, subject, sid }: EndedAt, untilMs: number): Promise<number | Fault> {
     const { store } = this.#rules;
-    const keys = await store.keysOf('sid' in of ? sidName(of.issuer, of.sid) : personName(of));
-    if (keys instanceof Fault) return keys;
+    const names = [
+      ...(sid === undefined ? [] : [sidName(issuer, sid)]),
+      ...(subject === undefined ? [] : [personName({ issuer, subject })]),
+    ];
+    const found = await Promise.all(names.map((name) => store.keysOf(name)));
+    const fault = found.find((keys) => keys instanceof Fault);
+    if (fault !== undefined) return fault;
+    const keys = new Set((found as readonly (readonly string[])[]).flat());
     let ended = 0;
     for (const key of keys) {
       const found = await this.#read(key, untilMs);
       if (found instanceof Fault) return found;
       if (found === null || found.beganMs > untilMs) continue;
+      if (sid !== undefined && (found.sid ?? sid) !== sid) continue;
       const isEnded = await store.end(key);
       if (isEnded instanceof Fault) return isEnded;
       if (isEnded) ended++;
@@ -164,12 +178,31 @@ export class Sessions {
 
   #readAgain(key: string, found: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
     const reading =
-      this.#rereading.get(key) ?? this.#reread(key, found, nowMs).finally(() => this.#rereading.delete(key));
+      this.#rereading.get(key) ?? this.#inTurn(key, found, nowMs).finally(() => this.#rereading.delete(key));
     this.#rereading.set(key, reading);
     return reading;
   }
 
-  /** Null: the provider does not say any more who the person is, and so the session is over. */
+  /**
+   * Has one process ask at a time: providers take a refresh token once, and the second to bring it would end the session.
+   * Whoever has no turn goes by what is known, and not for longer than a turn lasts.
+   */
+  async #inTurn(key: string, before: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
+    const { store, rereadMs } = this.#rules;
+    const isOurs = await store.takeTurn(key);
+    if (isOurs instanceof Fault) return new NoAnswer(isOurs.detail);
+    if (!isOurs && nowMs - before.readMs < rereadMs + TURN_MS) return before;
+    try {
+      const found = await this.#read(key, nowMs);
+      if (found instanceof Fault) return new NoAnswer(found.detail);
+      if (found === null || nowMs - found.readMs < rereadMs) return found;
+      return await this.#reread(key, found, nowMs);
+    } finally {
+      if (isOurs) await store.endTurn(key);
+    }
+  }
+
+  /** Null: the session is over: the provider does not say any more who the person is, or it ended while it was asked. */
   async #reread(key: string, found: SessionRecord, nowMs: number): Promise<SessionRecord | null | SignInFault> {
     const { refreshToken } = found;
     const read =
@@ -183,8 +216,9 @@ export class Sessions {
     }
     const next = { ...found, person: { ...read.person, groups: [...read.person.groups], amr: [...read.person.amr] } };
     const written = { ...next, refreshToken: read.refreshToken, readMs: nowMs };
-    const fault = await this.#write(key, written, nowMs);
-    return fault === null ? written : new NoAnswer(fault.detail);
+    const isWritten = await this.#write(key, written, nowMs);
+    if (isWritten instanceof Fault) return new NoAnswer(isWritten.detail);
+    return isWritten ? written : null;
   }
 
   async #add(session: SessionRecord, lifetimeMs: number, nowMs: number): Promise<string | Fault> {
@@ -196,7 +230,7 @@ export class Sessions {
     return fault ?? id;
   }
 
-  #write(key: string, session: SessionRecord, nowMs: number): Promise<Fault | null> {
+  #write(key: string, session: SessionRecord, nowMs: number): Promise<boolean | Fault> {
     return this.#rules.store.update(key, JSON.stringify(session), session.beganMs + this.#rules.lifetimeMs, nowMs);
   }
 

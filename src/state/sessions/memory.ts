@@ -28,11 +28,18 @@ export class MemorySessions implements SessionStore {
     return null;
   }
 
-  async update(key: string, value: string, untilMs: number): Promise<null> {
+  async update(key: string, value: string, untilMs: number): Promise<boolean> {
     const session = this.#sessions.get(key);
     if (session !== undefined) this.#sessions.set(key, { ...session, value, untilMs });
-    return null;
+    return session !== undefined;
   }
+
+  /** One process asks about a session once at a time by itself. */
+  async takeTurn(): Promise<true> {
+    return true;
+  }
+
+  async endTurn(): Promise<void> {}
 
   async end(key: string): Promise<boolean> {
     return this.#drop(key);

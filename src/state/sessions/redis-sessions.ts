@@ -2,7 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Seal } from '../../base/seal.ts';
 import type { Reply } from '../redis/link.ts';
 import type { RedisState } from '../redis/store.ts';
-import { type KeptSession, MOST_OF_ONE_PERSON, type SessionStore } from './model.ts';
+import { type KeptSession, MOST_OF_ONE_PERSON, type SessionStore, TURN_MS } from './model.ts';
 
 /** People wait for it; checks do not. */
 const TIMEOUT_MS = 2000;
@@ -45,9 +45,18 @@ export class RedisSessions implements SessionStore {
     return typeof sealed === 'string' ? this.#seal.open(sealed, key) : OTHER;
   }
 
-  async update(key: string, value: string, untilMs: number): Promise<Fault | null> {
+  async update(key: string, value: string, untilMs: number): Promise<boolean | Fault> {
     const set = await this.#call('SET', this.#keyOf(key), this.#seal.seal(value, key), 'PXAT', String(untilMs), 'XX');
-    return set instanceof Fault ? set : null;
+    return set instanceof Fault ? set : set !== null;
+  }
+
+  async takeTurn(key: string): Promise<boolean | Fault> {
+    const set = await this.#call('SET', this.#turnOf(key), '1', 'PX', String(TURN_MS), 'NX');
+    return set instanceof Fault ? set : set !== null;
+  }
+
+  async endTurn(key: string): Promise<void> {
+    await this.#call('DEL', this.#turnOf(key));
   }
 
   async end(key: string): Promise<boolean | Fault> {
@@ -60,12 +69,18 @@ export class RedisSessions implements SessionStore {
     return keys instanceof Fault ? keys : textsOf(keys);
   }
 
-  /** Ends those of one person that began before the last twenty. */
+  /** Ends those of one person that began before the last twenty. Those that are over count for none, and are forgotten. */
   async #trim(name: string): Promise<Fault | null> {
-    const over = await this.#call('ZRANGE', this.#indexOf(name), '0', String(-1 - MOST_OF_ONE_PERSON));
-    const keys = over instanceof Fault ? over : textsOf(over);
-    if (keys instanceof Fault) return keys;
+    const keys = await this.keysOf(name);
+    if (keys instanceof Fault || keys.length <= MOST_OF_ONE_PERSON) return keys instanceof Fault ? keys : null;
+    const live: string[] = [];
     for (const key of keys) {
+      const value = await this.get(key);
+      if (value instanceof Fault) return value;
+      if (value !== null) live.push(key);
+    }
+    const kept = new Set(live.slice(-MOST_OF_ONE_PERSON));
+    for (const key of keys.filter((each) => !kept.has(each))) {
       const ended = await this.end(key);
       const removed = ended instanceof Fault ? ended : await this.#call('ZREM', this.#indexOf(name), key);
       if (removed instanceof Fault) return removed;
@@ -75,6 +90,10 @@ export class RedisSessions implements SessionStore {
 
   #keyOf(key: string): string {
     return this.#state.key(`session:${key}`);
+  }
+
+  #turnOf(key: string): string {
+    return this.#state.key(`session-turn:${key}`);
   }
 
   #indexOf(name: string): string {

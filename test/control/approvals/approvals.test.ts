@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { personText } from '../../../src/identity/person.ts';
 import type { ApprovalOrder } from '../../../src/state/approvals/order.ts';
@@ -7,6 +9,7 @@ import type { Browser } from '../../support/browser.ts';
 import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
 import { CONTROL } from '../../support/control-world.ts';
 import { jwtSvid } from '../../support/tokens.ts';
+import { until } from '../../support/until.ts';
 import { workload } from '../../support/world.ts';
 
 const APPROVERS = ['approvers'];
@@ -116,6 +119,23 @@ test('a grant of another request than the stored one, of too much, without a rea
   assert.deepEqual(codeOf(await decide('old', id, 'grant', { digest })), [403, 'sign_in_too_old']);
   assert.deepEqual(codeOf(await decide('ann', 'A'.repeat(22), 'grant', { digest })), [404, 'not_found']);
   assert.equal((await decide('ann', id, 'grant', { digest, uses: 1, seconds: 600 })).status, 200);
+});
+
+test('a role that is withdrawn between load and click decides nothing', async () => {
+  const { id, digest } = await waiting();
+  const file = join(world.folder, 'policies', 'control', 'operators.cedar');
+  const policies = readFileSync(file, 'utf8');
+  const seen = async () => (await ask('ann', `/approvals/${id}`)).status;
+  assert.equal(await seen(), 200);
+  writeFileSync(file, policies.replace('"approvers"', '"approvers of tomorrow"'));
+  try {
+    await until('the change', async () => ((await seen()) === 200 ? null : true));
+    assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest })), [403, 'not_permitted']);
+  } finally {
+    writeFileSync(file, policies);
+  }
+  await until('the role again', async () => ((await seen()) === 200 ? true : null));
+  assert.equal((await decide('ann', id, 'grant', { digest })).status, 200);
 });
 
 test('who has no role sees nothing and decides nothing, nor does a workload, whatever policies say', async () => {

@@ -9,7 +9,9 @@ import { workload } from '../../support/world.ts';
 
 const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
 /** What a caller may write wherever a text of its choice is shown. */
-const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u034f\u202e';
+const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u202e';
+/** What nobody sees, looks like a space, or is piled up. */
+const UNSEEN = `a\u034fb\ufe0fc\u2800d\u00a0e\u3164f\u{e0041}g${'\u0301'.repeat(5)}`;
 
 let world: ConsoleWorld;
 let chromium: Chromium;
@@ -220,6 +222,31 @@ test('what waits is shown, however much was decided before it', { skip }, async 
   await page.context().close();
 });
 
+test('a browser whose clock is ahead does not have the person sign in for ever, and who waited too long is led to it', {
+  skip,
+}, async () => {
+  const { page } = await signedIn();
+  await page.evaluate(async (until) => {
+    await fetch('/revocations', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ key: 'B'.repeat(43), until, reason: 'a clock' }),
+    });
+  }, new Date(Date.now() + 3_600_000).toISOString());
+  await page.clock.install({ time: Date.now() + 7_200_000 });
+  await page.goto(`${world.url}/?#/revocations`);
+  await page.getByRole('row').filter({ hasText: 'a clock' }).getByRole('button', { name: 'Lift…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox').fill('was wrong');
+  await dialog.getByRole('button', { name: 'Preview the effect' }).click();
+  const tooOld = { status: 403, code: 'sign_in_too_old', title: 'The sign-in is too old for this' };
+  await page.route('**/lift', (route) => route.fulfill({ status: 403, json: tooOld }));
+  await dialog.getByRole('button', { name: 'Lift it' }).click();
+  await dialog.getByRole('link', { name: 'Sign in again' }).click();
+  await page.waitForURL(/\/interaction\//);
+  await page.context().close();
+});
+
 test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {
   const { page, complaints } = await signedIn();
   await page.evaluate(
@@ -230,7 +257,7 @@ test('texts that a caller chose are shown as text, with what nobody sees written
         body: JSON.stringify({ key: 'A'.repeat(43), until, reason }),
       });
     },
-    [HOSTILE, new Date(Date.now() + 3_600_000).toISOString()] as const,
+    [HOSTILE + UNSEEN, new Date(Date.now() + 3_600_000).toISOString()] as const,
   );
   await world
     .send({
@@ -241,7 +268,9 @@ test('texts that a caller chose are shown as text, with what nobody sees written
     .catch(() => {});
   await show(page, 'revocations');
   await page.getByText('window.forged=1').first().waitFor();
-  assert.match((await page.locator('tbody').textContent()) ?? '', /\\u\{202e\}/);
+  const shown = (await page.locator('tbody').textContent()) ?? '';
+  const written = `\\u{202e}a\\u{34f}b\\u{fe0f}c\\u{2800}d\\u{a0}e\\u{3164}f\\u{e0041}g${'\u0301'.repeat(3)}\\u{301}\\u{301}`;
+  assert.ok(shown.includes(written), shown);
   await show(page, 'decisions');
   await page.locator('table, .empty').first().waitFor();
   assert.equal(await page.evaluate('window.forged'), undefined);
@@ -249,13 +278,70 @@ test('texts that a caller chose are shown as text, with what nobody sees written
   await page.context().close();
 });
 
+test('a list that cannot be asked for any more says so, and since when', { skip }, async () => {
+  const { page } = await signedIn();
+  await page.route('**/events?*', (route) => route.abort());
+  await show(page, 'approvals');
+  await page.goto(`${world.url}/?again#/approvals`);
+  await page.locator('.card, .empty').first().waitFor();
+  const note = page.getByText('Not up to date since');
+  assert.equal(await note.count(), 0);
+  await page.route('**/approvals?*', (route) => route.abort());
+  await note.waitFor();
+  await page.unroute('**/approvals?*');
+  await note.waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
 test('who signs out sees nothing more, and the page says when the session is over', { skip }, async () => {
   const { page } = await signedIn();
+  await page.route('**/sign-out', (route) => route.abort());
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('alert').filter({ hasText: 'Still signed in' }).waitFor();
+  assert.equal(await page.locator('.shell').count(), 1, 'the session goes on, and the page says so');
+  await page.unroute('**/sign-out');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('heading', { name: 'Signed out' }).waitFor();
   assert.equal(await page.locator('.shell').count(), 0);
   await page.goto(world.url);
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.context().close();
+});
+
+/** What somebody whose script ran in the page would try; each has to throw or reject. */
+const TRIES: Readonly<Record<string, string>> = {
+  markup: `document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="window.forged=1">')`,
+  'a frame with markup': `document.createElement('iframe').srcdoc = '<script>parent.forged=1</script>'`,
+  'a script by its text': `document.createElement('script').textContent = 'window.forged=1'`,
+  'a script by its address': `document.createElement('script').src = 'data:text/javascript,window.forged=1'`,
+  'a listener as text': `document.body.setAttribute('onclick', 'window.forged=1')`,
+  'a text as a script': `eval('window.forged=1')`,
+  'a policy of its own': `trustedTypes.createPolicy('default', { createHTML: (text) => text })`,
+  'another place': `await fetch(elsewhere, { mode: 'no-cors' })`,
+};
+
+test('a script that got into the page could make no markup of its own, and reach no other place', {
+  skip,
+}, async () => {
+  const { page } = await signedIn();
+  const other = await page.context().newPage();
+  // Devtools exempt what they run themselves, and not what comes after it.
+  const isHeld = (where: Page, script: string): Promise<boolean> =>
+    where.evaluate(`(async () => {
+      const elsewhere = ${JSON.stringify(`${world.provider.url}/.well-known/openid-configuration`)};
+      await new Promise((done) => setTimeout(done));
+      ${script};
+    })().then(() => false, () => true)`);
+  for (const [what, script] of Object.entries(TRIES)) {
+    assert.equal(await isHeld(page, script), true, what);
+    if (!what.includes('policy')) assert.equal(await isHeld(other, script), false, `${what}, on another page`);
+  }
+  assert.equal(await page.evaluate('window.forged'), undefined);
+  // No other page can lay it under itself.
+  await other.setContent(`<iframe src="${world.url}/"></iframe>`);
+  const frame = other.frames().at(-1);
+  await frame?.waitForLoadState();
+  assert.equal(await frame?.locator('.brand').count(), 0);
   await page.context().close();
 });
 

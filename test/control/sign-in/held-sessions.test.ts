@@ -207,7 +207,7 @@ test('the logout of the provider itself ends one sign-in there, and no other', a
   assert.equal((await world.fetchAs(second, '/session')).status, 200);
 });
 
-test('a person whose subject is revoked is refused', async () => {
+test('a person whose subject is revoked is refused, and the session is over', async () => {
   const [anna, eve] = [await signedIn(), await signedIn('eve')];
   assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'good');
   const order = {
@@ -220,6 +220,7 @@ test('a person whose subject is revoked is refused', async () => {
   const { revocation } = JSON.parse(ordered.text) as { revocation: { by: string } };
   assert.equal(revocation.by, JSON.stringify([world.provider.url, 'anna']));
   assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'revoked_subject');
+  assert.equal(codeOf(await world.fetchAs(eve, '/state')), 'session_missing', 'nor does it go on after a lift');
 });
 
 test('what needs a fresh sign-in takes one of the last fifteen minutes', () => {
@@ -231,7 +232,7 @@ test('what needs a fresh sign-in takes one of the last fifteen minutes', () => {
   assert.deepEqual([asks(0), asks(900_000), asks(900_001)], [null, null, 'sign_in_too_old']);
 });
 
-test('a grant takes a fresh sign-in, and then is judged as such', async () => {
+test('a grant and a lift take a fresh sign-in, and then are judged as such', async () => {
   const browser = world.browser();
   const { people } = world.provider;
   people.set('anna', { groups: ['operators'], age: 1000 });
@@ -239,13 +240,15 @@ test('a grant takes a fresh sign-in, and then is judged as such', async () => {
     const body = JSON.stringify({ digest: 'd', reason: 'seen' });
     return codeOf(await world.fetchAs(browser, `/approvals/${'a'.repeat(22)}/grant`, { method: 'POST', body }));
   };
+  const lift = async () =>
+    codeOf(await world.fetchAs(browser, '/revocations/none/lift', { method: 'POST', body: '{"reason":"seen"}' }));
   try {
     assert.equal((await world.signInAs(browser, 'anna')).status, 303);
-    assert.equal(await grant(), 'sign_in_too_old');
+    assert.deepEqual([await grant(), await lift()], ['sign_in_too_old', 'sign_in_too_old']);
     assert.equal(codeOf(await world.fetchAs(browser, '/state')), 'good', 'all else goes on');
   } finally {
     people.set('anna', { groups: ['operators'] });
   }
   assert.equal((await world.signInAs(browser, 'anna', `/sign-in?fresh=true&return=${LANDING}`)).status, 303);
-  assert.equal(await grant(), 'not_found');
+  assert.deepEqual([await grant(), await lift()], ['not_found', 'not_found']);
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { request } from 'node:https';
 import { after, before, test } from 'node:test';
 import { createServer } from 'node:tls';
 import { TestCa } from '../../support/ca.ts';
@@ -51,4 +53,33 @@ test('no session proves anybody at the control port, and no token of a workload 
   assert.equal(await codeAt({ authorization: `Bearer ${id}` }), 'identity_token_malformed');
   const token = await world.fetchAs(world.browser(), '/state', { headers: { authorization: 'Bearer a.b.c' } });
   assert.equal((JSON.parse(token.text) as { code?: string }).code, 'session_missing');
+});
+
+/** A request that says it brings a body, and never does; the server has begun to wait for it. */
+async function dawdler(localAddress: string, path: string, type: string): Promise<() => void> {
+  const { port } = new URL(world.url);
+  const asking = request({
+    ...{ host: '127.0.0.1', port, localAddress, method: 'POST', path, servername: 'localhost', agent: false },
+    ca: world.authorities,
+    headers: { host: `localhost:${port}`, 'content-type': type, 'content-length': 10, expect: '100-continue' },
+  });
+  asking.on('error', () => {});
+  await once(asking, 'continue');
+  return () => asking.destroy();
+}
+
+test('strangers who send what they send slowly keep nobody from signing in and out', async () => {
+  const form = 'application/x-www-form-urlencoded';
+  await using slow = new AsyncDisposableStack();
+  for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'])
+    for (let count = 0; count < 8; count++)
+      slow.defer(
+        count % 2 === 0
+          ? await dawdler(address, '/sign-in/token', 'application/json')
+          : await dawdler(address, '/sign-in/back-channel-logout', form),
+      );
+  const browser = world.browser();
+  assert.equal((await world.signInAs(browser, 'anna')).status, 303);
+  assert.equal((await world.fetchAs(browser, '/session')).status, 200);
+  assert.equal((await world.fetchAs(browser, '/sign-out', { method: 'POST', body: '{}' })).status, 200);
 });

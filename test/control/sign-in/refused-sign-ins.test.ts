@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import type { Loaded } from '../../support/browser.ts';
 import { type ConsoleWorld, LANDING, startConsoleWorld } from '../../support/console-world.ts';
-import type { Mutations } from '../../support/identity-provider.ts';
+import { CLIENT, type Mutations } from '../../support/identity-provider.ts';
 import { makeKey } from '../../support/tokens.ts';
+import { until } from '../../support/until.ts';
 
 let world: ConsoleWorld;
 before(async () => {
@@ -35,6 +37,15 @@ function problemIn({ status, headers, text }: Loaded): string | null {
 }
 
 const stranger = makeKey('ES256', 'idp-1');
+/** A token of another algorithm, with the signature that this gives. */
+const forged = (alg: string, signature: (text: string) => Buffer | string): Mutations => ({
+  idToken: same,
+  forge: (header, claims) => {
+    const text = [{ ...header, alg }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
+    return `${text.join('.')}.${Buffer.from(signature(text.join('.'))).toString('base64url')}`;
+  },
+});
+const macBy = (key: string) => (text: string) => createHmac('sha256', key).update(text).digest();
 const idTokens: readonly (readonly [string, Mutations])[] = [
   ['of another nonce', { idToken: with_({ nonce: 'another' }) }],
   ['without a nonce', { idToken: with_({ nonce: undefined }) }],
@@ -42,6 +53,16 @@ const idTokens: readonly (readonly [string, Mutations])[] = [
   ['for another client', { idToken: with_({ aud: 'another' }) }],
   ['that has expired', { idToken: (claims) => ({ ...claims, exp: seconds() - 120 }) }],
   ['signed with a key of somebody else', { idToken: same, signWith: stranger }],
+  ['that is not signed', forged('none', () => '')],
+  ['signed with the secret of the client', forged('HS256', macBy(CLIENT.secret))],
+  [
+    'signed with the public key as a secret',
+    forged('HS256', (text) => macBy(JSON.stringify(world.provider.jwks().keys[0]))(text)),
+  ],
+  [
+    'for two clients, by the other one',
+    { idToken: (claims) => ({ ...claims, aud: [claims.aud, 'another'], azp: 'another' }) },
+  ],
   ['without the time of the sign-in', { idToken: with_({ auth_time: undefined }) }],
   ['of a sign-in long ago', { idToken: (claims) => ({ ...claims, auth_time: seconds() - 9 * 3600 }) }],
   ['of a sign-in to come', { idToken: (claims) => ({ ...claims, auth_time: seconds() + 3600 }) }],
@@ -111,6 +132,18 @@ test('ten tabs of one browser sign in at one time', async () => {
   assert.equal(ids.size, 10, 'each sign-in has an id of its own');
 });
 
+test('sign-ins that another site has a browser begin, as long as may be, lock it out of nothing', async () => {
+  const browser = world.browser();
+  const line = `port=4000&state=${'s'.repeat(128)}&challenge=${'c'.repeat(43)}`;
+  for (let count = 0; count < 40; count++) {
+    const begun = await browser.load(`${world.url}/sign-in?return=/${'a'.repeat(511)}&${line}`);
+    assert.equal(begun.status, 302, String(count));
+  }
+  const sent = [...browser.cookies('localhost')].map((pair) => pair.join('=')).join('; ');
+  assert.ok(sent.length < 7000, `${sent.length} characters`);
+  assert.equal(problemIn(await world.signInAs(browser, 'anna')), null);
+});
+
 test('a fresh sign-in asks the person again, and takes no old proof', async () => {
   const browser = world.browser();
   await world.signInAs(browser, 'anna');
@@ -139,12 +172,29 @@ test('a provider that gives no answer signs nobody in, and does again when it is
     request.socket.destroy();
     return true;
   };
-  const broken: Mutations['answer'] = (request, response) => {
-    if (request.url !== '/token') return false;
-    response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>bad gateway</h1>');
-    return true;
-  };
-  for (const answer of [silent, broken]) assert.equal(await codeOf({ answer }), 'provider_unavailable');
+  const answers =
+    (status: number, type: string, body: string): Mutations['answer'] =>
+    (request, response) => {
+      if (request.url !== '/token') return false;
+      response.writeHead(status, { 'content-type': type, location: '/elsewhere' }).end(body);
+      return true;
+    };
+  const error = (code: string): string => JSON.stringify({ error: code });
+  const none = [
+    silent,
+    answers(502, 'text/html', '<h1>bad gateway</h1>'),
+    // What limits rates knows nobody: sessions whose groups are read again must not end by it.
+    answers(429, 'text/html', '<h1>too many requests</h1>'),
+    answers(429, 'application/json', error('too_many_requests')),
+    answers(400, 'application/json', error('temporarily_unavailable')),
+    answers(403, 'text/html', '<h1>blocked</h1>'),
+    answers(302, 'text/html', ''),
+  ];
+  for (const [at, answer] of none.entries()) assert.equal(await codeOf({ answer }), 'provider_unavailable', String(at));
+  for (const status of [400, 401, 403]) {
+    const answer = answers(status, 'application/json', error('invalid_grant'));
+    assert.equal(await codeOf({ answer }), 'sign_in_refused', String(status));
+  }
   world.provider.mutations.answer = undefined;
   assert.equal(problemIn(await world.signInAs(browser, 'anna')), null);
 });
@@ -170,8 +220,11 @@ test('each sign-in, refused or not, has its line, without secrets', async () => 
   assert.deepEqual([result, reason, session], ['allow', 'permitted', 'browser']);
   assert.equal((person as Record<string, unknown>).subject, 'anna');
   const refused = lines.filter((line) => line.result === 'deny');
-  const unknown = await browser.load(`${world.url}/sign-in/callback?state=x`);
-  assert.ok(world.auditLines().some(({ decision }) => decision === unknown.headers['x-authz-decision']));
+  // So many refused ones of a second have a line each.
+  await until('a line', async () => {
+    const unknown = await browser.load(`${world.url}/sign-in/callback?state=x`);
+    return world.auditLines().some(({ decision }) => decision === unknown.headers['x-authz-decision']) || null;
+  });
   assert.ok(refused.some((line) => line.reason === 'sign_in_refused' && /nonce/.test(String(line.detail))));
   const id = browser.cookies('localhost').get('__Host-session') ?? '';
   assert.ok(id.length === 43 && !JSON.stringify(world.auditLines()).includes(id));

@@ -121,12 +121,8 @@ function card(item, shell, done) {
     h(
       'pre',
       { tabindex: '0', 'aria-label': 'The request' },
-      lines(
-        [
-          `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}`,
-          ...sent.filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}`),
-        ].join('\n'),
-      ),
+      `${item.method} ${item.path}${item.query === null ? '' : `?${item.query}`}`,
+      sent.filter(([, value]) => value !== null).map(([name, value]) => [lines('\n'), `${name}: ${value}`]),
     ),
     body === null
       ? null

@@ -20,8 +20,11 @@ export function add(element, children) {
   }
 }
 
-/** What would reorder, hide or forge text: controls, marks of direction, characters without a width. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}]/gu;
+/**
+ * What would reorder, hide or forge text: controls, marks of direction, characters that show nothing (UAX #44,
+ * Default_Ignorable_Code_Point) or a blank that is no space, and accents piled up over the lines above.
+ */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}\u2800]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
 
 /** A text as it is, but with what nobody sees written out. */
 const shown = (text, keepsLines = false) =>

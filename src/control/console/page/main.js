@@ -25,6 +25,8 @@ const here = () => encodeURIComponent(`${location.pathname}${location.hash}`);
 const nameOf = () => (Object.hasOwn(screens, location.hash.slice(2)) ? location.hash.slice(2) : FIRST);
 
 let session = null;
+/** How far the clock of the server is ahead of this one's. */
+let aheadMs = 0;
 let current = null;
 let isOver = false;
 
@@ -39,7 +41,7 @@ const main = h('main', { id: 'main', tabindex: '-1' });
 const warning = h('p', { class: 'note', hidden: true, role: 'status' });
 
 const shell = {
-  isFresh: () => Date.parse(session.freshUntil) > Date.now(),
+  isFresh: () => Date.parse(session.freshUntil) > Date.now() + aheadMs,
   signInAgain: () => location.assign(`/sign-in?fresh=true&return=${here()}`),
   count(waiting) {
     const before = Number(count.textContent);
@@ -114,8 +116,9 @@ async function open(name) {
 /** The session as the server has it; its end is told before it comes. */
 async function look() {
   session = await get('/session');
+  aheadMs = Date.parse(session.at) - Date.now();
   const ends = [session.ends, session.idleEnds].sort()[0];
-  warning.hidden = Date.parse(ends) - Date.now() > WARN_MS;
+  warning.hidden = Date.parse(ends) - Date.parse(session.at) > WARN_MS;
   warning.replaceChildren(
     `The session ends ${from(ends)}. `,
     h('a', { href: `/sign-in?return=${here()}` }, 'Sign in again'),
@@ -174,8 +177,16 @@ async function begin() {
   await open(nameOf());
 }
 
-async function signOut() {
-  await post('/sign-out', {}).catch(() => {});
+/** Nobody is told to be signed out whose session goes on. */
+async function signOut({ target }) {
+  const left = target.parentElement;
+  left.querySelector('.fault')?.remove();
+  try {
+    await post('/sign-out', {});
+  } catch (problem) {
+    if (problem.status !== 401)
+      return left.append(h('p', { class: 'fault', role: 'alert' }, `Still signed in. ${problem.message}`));
+  }
   enter('Signed out', 'The session is over.');
 }
 

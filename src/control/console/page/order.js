@@ -40,10 +40,16 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
   }
 
   function tell(problem) {
+    fault.replaceChildren();
     if (typeof problem === 'string') fault.textContent = problem;
     else
       fault.textContent =
         problem instanceof Problem ? problem.message : 'This page failed: look whether it was ordered.';
+    if (problem.code === 'sign_in_too_old')
+      fault.append(
+        ' ',
+        h('a', { href: `/sign-in?fresh=true&return=${encodeURIComponent(`/${location.hash}`)}` }, 'Sign in again'),
+      );
   }
 
   function invalid() {

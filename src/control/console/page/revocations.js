@@ -16,7 +16,7 @@ function subjectOf(item) {
 }
 
 /** What is refused before any policy is asked. */
-export function revocations() {
+export function revocations(shell) {
   const table = new Table([
     [
       'What',
@@ -34,7 +34,7 @@ export function revocations() {
       (item) =>
         item.origin === 'file'
           ? null
-          : h('button', { type: 'button', onclick: () => lift(item, () => listing.refresh()) }, 'Lift…'),
+          : h('button', { type: 'button', onclick: () => lift(item, shell, () => listing.refresh()) }, 'Lift…'),
     ],
   ]);
   const listing = new Listing(
@@ -55,7 +55,8 @@ export function revocations() {
   };
 }
 
-function lift(item, done) {
+function lift(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
   const [kind, value] = subjectOf(item);
   order({
     title: 'Lift a revocation',
