@@ -7,9 +7,12 @@ import { storeOptions } from '../../../test/support/redis-states.ts';
 import { until } from '../../../test/support/until.ts';
 import { Wire } from '../../../test/support/wire.ts';
 import { systemClock } from '../../base/clock.ts';
+import { RedisBook } from './book.ts';
+import type { StoreOptions } from './options.ts';
 
 const skip = noRedis;
 const MAX_STALE_MS = 2000;
+const META = 'authz:{test}:revocations:meta';
 
 /** Asks again and again until `over`; gives every answer that was neither the revocation nor a refusal. */
 function watched({ asked }: SidecarBook, order: ReturnType<typeof orderOf>) {
@@ -199,4 +202,79 @@ test('without a store an order is unavailable, and is taken once when it is give
     return result === 'unchanged' || result === 'stored' ? true : null;
   });
   assert.equal(await redis.admin('HLEN', 'authz:{test}:revocations'), '1');
+});
+
+for (const [what, alsoDeleted] of [
+  ['', []],
+  [', their notes deleted', ['authz:{test}:revocations:log']],
+] as const)
+  test(`numbers that are set back${what} hide no later revocation`, { skip }, async (t) => {
+    const redis = await Redis.of(t);
+    await redis.age('test');
+    const { one, other } = await two(t, redis);
+    const resyncs = () => other.events.filter(({ kind }) => kind === 'resync').length;
+    const before = resyncs();
+    const script = "redis.call('HINCRBY', KEYS[1], 'seq', -1) for n = 2, #KEYS do redis.call('DEL', KEYS[n]) end";
+    await redis.admin('EVAL', script, String(1 + alsoDeleted.length), META, ...alsoDeleted);
+    await until('a full read', () => (resyncs() > before ? true : null));
+    const second = orderOf('r-2');
+    assert.equal((await one.book.revoke(second, Date.now())).result, 'stored');
+    await answers(other, second, 'r-2');
+  });
+
+test('what disappears from the store without a word is soon missed, and written back', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  await two(t, redis);
+  await redis.admin('HDEL', 'authz:{test}:revocations', 'r-1');
+  await until('what was written back', async () =>
+    (await redis.admin('HGET', 'authz:{test}:revocations', 'r-1')) === '' ? null : true,
+  );
+});
+
+test('where another server is the primary, it is the one that is followed, though the old one answers too', {
+  skip,
+}, async (t) => {
+  const [redis, next] = [await Redis.of(t), await Redis.of(t)];
+  for (const each of [redis, next]) await each.age('test');
+  const { state } = await bookOf(t, storeOptions(redis));
+  let primary = storeOptions(redis).endpoint;
+  const moved = await RedisBook.start({
+    ...state.followed,
+    primary: () => primary,
+    liftKeys: () => signs,
+    onEvent: () => {},
+  });
+  t.after(() => moved.stop());
+  const teller = await bookOf(t, storeOptions(next));
+  const order = orderOf('r-1');
+  assert.equal((await teller.book.revoke(order, Date.now())).result, 'stored');
+  assert.equal(moved.get('r-1'), null);
+  primary = storeOptions(next).endpoint;
+  await until('the revocation', () => moved.get('r-1'));
+});
+
+test('while nobody knows the primary, that is why nothing is known, and it is found later', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { state } = await bookOf(t, storeOptions(redis));
+  let primary: StoreOptions['endpoint'] = null;
+  const book = await RedisBook.start({
+    ...state.followed,
+    primary: () => primary,
+    liftKeys: () => signs,
+    onEvent: () => {},
+  });
+  t.after(() => book.stop());
+  assert.match(book.unknown(Date.now()) ?? '', /nobody knows where the store is/);
+  const order = orderOf('r-1');
+  const refused = await book.revoke(order, Date.now());
+  assert.ok(refused.result === 'unavailable' && /nobody knows where the store is/.test(refused.detail));
+  primary = storeOptions(redis).endpoint;
+  await until('the store', () => (book.unknown(Date.now()) === null ? true : null));
+  assert.equal((await book.revoke(order, Date.now())).result, 'stored');
+  // The feed follows it still, and orders find no way any more.
+  primary = null;
+  const lost = await book.revoke(orderOf('r-2'), Date.now());
+  assert.ok(lost.result === 'unavailable' && /nobody knows where the store is/.test(lost.detail), JSON.stringify(lost));
 });
