@@ -72,7 +72,6 @@ const conditions: readonly Condition[] = [
   ['store-approvals.ts', 'Math.max(nowMs, (before?.askedAtMs ?? 0) + 1)', 'nowMs'],
   ['store-approvals.ts', '    this.#asking--;\n', ''],
   ['store-approvals.ts', "again.result === 'new' ? unavailable", 'false ? unavailable'],
-  ['store-approvals.ts', 'request === null || (key', '(key'],
   ['store-approvals.ts', ' || (key !== null && request.consents.length < decided.consents.length)', ''],
   [
     'store-approvals.ts',
@@ -99,8 +98,7 @@ const conditions: readonly Condition[] = [
   ['redis/approvals/scripts.ts', 'if not isEnd(ARGV[4]) then', 'if true then'],
   ['redis/approvals/scripts.ts', "if (held or '') ~= ARGV[5] then return {'changed', held or ''} end", ''],
   ['redis/approvals/scripts.ts', "if tonumber(ARGV[6]) <= now then return {'late'} end", ''],
-  ['redis/approvals/scripts.ts', "if ARGV[7] ~= '' then redis.call('ZREM'", "if false then redis.call('ZREM'"],
-  ['redis/approvals/scripts.ts', "if ARGV[7] ~= '' then redis.call('ZREM'", "if true then redis.call('ZREM'"],
+  ['redis/approvals/scripts.ts', "redis.call('ZREM', KEYS[6], ARGV[2] .. ' ' .. ARGV[7])", ''],
   ['marked-scripts.ts', 'text and #text <= ', 'text and 0 <= '],
   ['marked-scripts.ts', 'if isEnd(mark) or isEnd(held) then return isEnd(mark) end', ''],
   ['marked-scripts.ts', "string.find(mark, '^%d+ 0 ') ~= nil", 'false'],
