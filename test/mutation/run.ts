@@ -25,7 +25,7 @@ export interface Mutation {
 /** Only whether each mutant can be made: what a mutation looks for must stand in the sources. */
 export const LIST_ONLY = process.env.MUTATION_LIST === '1';
 /** A mutant that runs longer has lost a bound, and so was noticed. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 /** A run takes up to an hour: after so many mutants it says how many are to come. */
 const TOLD_EVERY = 10;
 
