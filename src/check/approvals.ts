@@ -9,7 +9,7 @@ import type { Permit } from '../policy/decide/permit.ts';
 import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot, Trials } from '../policy/decide/snapshot.ts';
 import type { TouchedFacts } from '../policy/decide/touched.ts';
-import type { ApprovalBook, ApprovalGrant } from '../state/approvals/book.ts';
+import type { ApprovalBook, ApprovalGrant, GrantLookup } from '../state/approvals/book.ts';
 import type { ApprovalOrder } from '../state/approvals/order.ts';
 import type { History } from '../state/model.ts';
 import type { Redemption } from '../state/redemption.ts';
@@ -88,12 +88,7 @@ export function approvalsOf(
     if (permit instanceof Refusal) return permit;
     const order = approvalOrder(input, target, caller, taskContext, facts, missing);
     if (order instanceof Refusal) return order;
-    const now = history();
-    const grants = book!.grantsOf(order.digest, nowMs);
-    const holds = (one: ApprovalGrant) => missing.every((name) => one.approvals.includes(name));
-    const grant = grants.find((one) => holds(one) && one.grantedAtMs >= now.sinceMs) ?? null;
-    const redemption = grant && useOf(grant, now, missing);
-    return { order, permit, facts, hops, grant, redemption, spent: grant === null ? (grants[0]?.id ?? null) : null };
+    return { order, permit, facts, hops, ...grantedUse(book!, order, history(), nowMs) };
   }
 
   function ask(order: ApprovalOrder, spent: string | null, nowMs: number): Soon<Refusal> {
@@ -111,6 +106,23 @@ export function approvalsOf(
   }
 
   return { admits: (caller, nowMs) => trials.admits(caller, nowMs), approvable, ask };
+}
+
+/**
+ * The grant that lets the request of an order pass, with one use of it, which is still to be redeemed. `now`: the history of the
+ * state, since when nothing that was used is forgotten.
+ */
+export function grantedUse(
+  book: GrantLookup,
+  { digest, approvals: missing }: Pick<ApprovalOrder, 'digest' | 'approvals'>,
+  now: History,
+  nowMs: number,
+): Pick<Approvable, 'grant' | 'redemption' | 'spent'> {
+  const grants = book.grantsOf(digest, nowMs);
+  const holds = (one: ApprovalGrant) => missing.every((name) => one.approvals.includes(name));
+  const grant = grants.find((one) => holds(one) && one.grantedAtMs >= now.sinceMs) ?? null;
+  const redemption = grant && useOf(grant, now, missing);
+  return { grant, redemption, spent: grant === null ? (grants[0]?.id ?? null) : null };
 }
 
 function required(missing: readonly string[], why: string, approval: object | null = null): Refusal {

@@ -24,6 +24,8 @@ const ODD = [
   '*1\r\n*2\r\n+log\r\n*1\r\n:5',
   '*1\r\n*2\r\n+log\r\n*1\r\n*2\r\n+1-0\r\n:5',
   '*1\r\n*2\r\n+log\r\n*1\r\n*2\r\n+1-0\r\n*2\r\n+f\r\n:5',
+  '*6\r\n:5\r\n+x\r\n:5\r\n:1\r\n:1\r\n:1',
+  '*6\r\n+x\r\n+x\r\n:5\r\n+x\r\n:1\r\n:1',
   `*8\r\n${'+x\r\n'.repeat(8).trimEnd()}`,
 ];
 
