@@ -84,4 +84,6 @@ test('why a server gives no answer is what every question says', { skip: noRedis
   ])
     assert.equal(answer instanceof Fault ? answer.detail : answer, 'cut off');
   assert.equal(await new ReplicaWait(link, 1, 5000).confirm(), 'cut off');
+  link.close('closed again');
+  assert.equal(link.lost, 'cut off');
 });
