@@ -69,7 +69,7 @@ const conditions: readonly Condition[] = [
   ['scripts.ts', 'if #fields[i] == 16 and live(fields[i + 1]) then record', 'if #fields[i] == 16 then record'],
   ['store.ts', "replicas === 0 || (result.result !== 'fresh' && result.result !== 'same')", 'true'],
   ['link.ts', 'rejectUnauthorized: true', 'rejectUnauthorized: false'],
-  ['link.ts', '...(serverName !== null && { servername: serverName })', ''],
+  ['link.ts', '    ...(serverName !== null && { servername: serverName }),\n', ''],
   ['replica-wait.ts', 'have >= this.#replicas ? null', 'true ? null'],
 ];
 
