@@ -13,7 +13,10 @@ const sources = globSync(
   ['src/state/approvals/*.ts', 'src/state/redis/approvals/*.ts', 'src/state/redis/marked-scripts.ts'],
   { cwd: root },
 ).filter((file) => !file.endsWith('.test.ts') && file.includes(word));
-const tests = globSync(['src/state/approvals/*.test.ts', 'src/state/redis/approvals/*.test.ts'], { cwd: root });
+const tests = globSync(
+  ['src/state/approvals/*.test.ts', 'src/state/redis/approvals/*.test.ts', 'src/state/redis/marked-scripts.test.ts'],
+  { cwd: root },
+);
 
 const conditions: readonly Condition[] = [
   ['approval-mark.ts', ' || textOf(read, parts) !== text', ''],
