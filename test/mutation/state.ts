@@ -76,7 +76,7 @@ const conditions: readonly Condition[] = [
 process.exitCode = await runMutation({
   name: 'state',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
-  conditions,
+  conditions: word === '' ? conditions : [],
   tests,
   waits: true,
   near: (file) => {

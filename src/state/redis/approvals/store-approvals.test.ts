@@ -181,6 +181,17 @@ test('who has no key grants nothing, nor who has one that nobody trusts, and nob
   assert.deepEqual(await book.close(withdrawal('unknown'), Date.now()), { result: 'unknown' });
 });
 
+test('a process whose clock is ahead of the store asks for nothing', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { book } = await approvalsOf(t, storeOptions(redis));
+  assert.deepEqual(await book.ask(approvalOrder(), Date.now() + 60_000), {
+    result: 'unavailable',
+    detail: 'the clock here is ahead of that of the store; set both clocks',
+  });
+  assert.equal(await redis.admin('HLEN', 'authz:{test}:approvals'), '0');
+});
+
 test('a request that is too long to be shown is not asked for', { skip }, async (t) => {
   const redis = await Redis.of(t);
   await redis.age('test');
