@@ -81,9 +81,11 @@ process.exitCode = await runMutation({
   waits: true,
   near: (file) => {
     const own = file.replace(/\.ts$/, '.test.ts');
-    return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines/.test(test));
+    return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines|lies/.test(test));
   },
   explained: {
+    'state/redis/feed.ts: if (ownMs < this.#sweepAt) return;':
+      'saves looking for what has ended in all that is known with each answer',
     "state/redis/scripts.ts: '-' .. string.match(info, 'run_id:(%x+)') -> '-'":
       'Redis 7.0 gives a primary a new replication id at each start; the run id is for servers that restore it',
   },
