@@ -10,7 +10,7 @@ import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot, Trials } from '../policy/decide/snapshot.ts';
 import type { TouchedFacts } from '../policy/decide/touched.ts';
 import type { ApprovalTerms } from '../policy/decide/validated.ts';
-import type { ApprovalBook, ApprovalGrant } from '../state/approvals/book.ts';
+import type { ApprovalBook, ApprovalGrant, GrantLookup } from '../state/approvals/book.ts';
 import type { ApprovalOrder } from '../state/approvals/order.ts';
 import type { History } from '../state/model.ts';
 import type { Redemption } from '../state/redemption.ts';
@@ -89,14 +89,8 @@ export function approvalsOf(
     if (permit instanceof Refusal) return permit;
     const order = approvalOrder(input, target, caller, taskContext, facts, missing);
     if (order instanceof Refusal) return order;
-    const now = history();
-    const grants = book!.grantsOf(order.digest, nowMs);
-    const terms = snapshot.approvalTerms(missing);
-    const holds = (one: ApprovalGrant) => missing.every((name) => one.approvals.includes(name));
-    const isGood = (one: ApprovalGrant) => one.grantedAtMs >= now.sinceMs && terms !== null && meets(one, terms, nowMs);
-    const grant = grants.find((one) => holds(one) && isGood(one)) ?? null;
-    const redemption = grant && useOf(grant, Math.min(grant.uses, terms!.uses), now, missing);
-    return { order, permit, facts, hops, grant, redemption, spent: grant === null ? (grants[0]?.id ?? null) : null };
+    const used = grantedUse(book!, order, snapshot.approvalTerms(missing), history(), nowMs);
+    return { order, permit, facts, hops, ...used };
   }
 
   function ask(order: ApprovalOrder, spent: string | null, nowMs: number): Soon<Refusal> {
@@ -114,6 +108,26 @@ export function approvalsOf(
   }
 
   return { admits: (caller, nowMs) => trials.admits(caller, nowMs), approvable, ask };
+}
+
+/**
+ * The grant that lets the request of an order pass, with one use of it, which is still to be redeemed. `terms`: what policies let
+ * people give now, which every grant keeps to; null: nobody may give it. `now`: the history of the state, since when nothing that was
+ * used is forgotten.
+ */
+export function grantedUse(
+  book: GrantLookup,
+  { digest, approvals: missing }: Pick<ApprovalOrder, 'digest' | 'approvals'>,
+  terms: ApprovalTerms | null,
+  now: History,
+  nowMs: number,
+): Pick<Approvable, 'grant' | 'redemption' | 'spent'> {
+  const grants = book.grantsOf(digest, nowMs);
+  const holds = (one: ApprovalGrant) => missing.every((name) => one.approvals.includes(name));
+  const isGood = (one: ApprovalGrant) => one.grantedAtMs >= now.sinceMs && terms !== null && meets(one, terms, nowMs);
+  const grant = grants.find((one) => holds(one) && isGood(one)) ?? null;
+  const redemption = grant && useOf(grant, Math.min(grant.uses, terms!.uses), now, missing);
+  return { grant, redemption, spent: grant === null ? (grants[0]?.id ?? null) : null };
 }
 
 function required(missing: readonly string[], why: string, approval: object | null = null): Refusal {

@@ -181,7 +181,10 @@ suite('a denial that an approval alone would lift', () => {
 
   test('is refused where other bytes have the text of its type or coding', async () => {
     for (const name of ['content-type', 'content-encoding'])
-      assert.equal((await asLedger(refund({ headers: { [name]: 'text/pl\u0001in' } }))).reason, 'request_header_unclean');
+      assert.equal(
+        (await asLedger(refund({ headers: { [name]: 'text/pl\u0001in' } }))).reason,
+        'request_header_unclean',
+      );
   });
 
   test('is asked for no more when it is too long to be shown', async () => {

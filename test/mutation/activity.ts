@@ -5,9 +5,13 @@ import { root, runMutation } from './run.ts';
 /**
  * Does each bound of what is kept for lists have a test? One guard after another is deleted, and one condition after another is
  * weakened, those of the scripts too; the tests, with a real Redis, must notice.
+ * A word picks the files whose path holds it.
  */
 
-const sources = globSync('src/state/activity/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+const [, , word = ''] = process.argv;
+const sources = globSync('src/state/activity/*.ts', { cwd: root }).filter(
+  (file) => !file.endsWith('.test.ts') && file.includes(word),
+);
 const tests = globSync('src/state/activity/*.test.ts', { cwd: root });
 
 const conditions: readonly Condition[] = [

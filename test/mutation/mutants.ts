@@ -71,7 +71,7 @@ function weakened(root: string, file: string, part: string, left: string): Mutan
 
 function deleted(file: string, text: string, start: number, end: number): Mutant {
   const what = text.slice(start, end).replace(/\s+/g, ' ');
-  return { file, line: lineAt(text, start), what, mutated: `${text.slice(0, start)};${text.slice(end)}` };
+  return { file, line: lineAt(text, start), what, mutated: `${text.slice(0, start)}{}${text.slice(end)}` };
 }
 
 function lineAt(text: string, offset: number): number {

@@ -186,7 +186,7 @@ process.exitCode = await runMutation({
   mutants: sources.flatMap((file) => [...weakenedGuards(root, file, conditions)]),
   conditions: word === '' ? conditions : [],
   tests: [...quick, ...slow],
-  near: (file) =>
-    quick.filter((test) => test.startsWith(file.split('/').slice(0, -1).join('/')) || file.includes('state')),
+  waits: true,
+  near: (file) => quick.filter((test) => test.startsWith(`${file.split('/').slice(0, -1).join('/')}/`)),
   explained: Object.fromEntries(Object.entries(explained).filter(([name]) => `src/${name}`.includes(word))),
 });

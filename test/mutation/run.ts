@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { messageOf } from '../../src/base/fault.ts';
 import { corporaDir } from '../support/corpora.ts';
 import type { Condition, Mutant } from './mutants.ts';
 
@@ -25,7 +27,7 @@ export interface Mutation {
 /** Only whether each mutant can be made: what a mutation looks for must stand in the sources. */
 export const LIST_ONLY = process.env.MUTATION_LIST === '1';
 /** A mutant that runs longer has lost a bound, and so was noticed. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 /** A run takes up to an hour: after so many mutants it says how many are to come. */
 const TOLD_EVERY = 10;
 
@@ -38,13 +40,18 @@ export async function runMutation(mutation: Mutation): Promise<number> {
   const lost = conditions.find(([file]) => !mutants.some((mutant) => mutant.file.endsWith(`/${file}`)));
   if (lost !== undefined) throw new Error(`no source is called ${lost[0]}: ${lost[1]}`);
   if (LIST_ONLY) {
+    // What is no program any more is noticed by every test, and shows nothing of them.
+    for (const { file, what, mutated } of mutants) {
+      const broken = brokenBy(mutated);
+      if (broken !== null) throw new Error(`${file}: ${what}: ${broken}`);
+    }
     process.stdout.write(`mutation ${name}: ${mutants.length} mutants\n`);
     return mutants.length > 0 ? 0 : 1;
   }
   const folders = Array.from({ length: Math.min(availableParallelism(), 4) * (mutation.waits ? 2 : 1) }, copyProject);
   const started = performance.now();
   try {
-    if (!(await passes(folders[0]!, tests, mutation))) {
+    if (!(await passes(folders[0]!, tests, mutation, 'inherit'))) {
       process.stderr.write('the tests fail without any mutation\n');
       return 1;
     }
@@ -89,13 +96,18 @@ async function noticed(folder: string, { file, mutated }: Mutant, mutation: Muta
   }
 }
 
-/** Runs tests in a copy of the project; true when all passed. */
-function passes(folder: string, files: readonly string[], { waits }: Mutation): Promise<boolean> {
+/** Runs tests in a copy of the project; true when all passed. `output`: where they say which fail. */
+function passes(
+  folder: string,
+  files: readonly string[],
+  { waits }: Mutation,
+  output: 'ignore' | 'inherit' = 'ignore',
+): Promise<boolean> {
   const side = waits ? ['--test-concurrency=4'] : ['--test-isolation=none'];
   const flags = ['--test', ...side, '--test-reporter=dot'];
   const child = spawn(process.execPath, [...flags, ...files], {
     cwd: folder,
-    stdio: 'ignore',
+    stdio: ['ignore', output, output],
     detached: true,
     env: { ...process.env, CORPORA_DIR: corporaDir, CI: 'true' },
   });
@@ -105,6 +117,16 @@ function passes(folder: string, files: readonly string[], { waits }: Mutation): 
     child.on('error', reject);
     child.on('close', (code) => resolve(code === 0));
   }).finally(() => clearTimeout(late));
+}
+
+/** Why a source is no program; null: it is one. */
+function brokenBy(source: string): string | null {
+  try {
+    stripTypeScriptTypes(source);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 const nameOf = ({ file, what }: Mutant): string => `${file.replace('src/', '')}: ${what}`;

@@ -5,9 +5,13 @@ import { root, runMutation } from './run.ts';
 /**
  * Does each check of the shared store have a test? In a copy of the sources, one guard after another is deleted, and one
  * condition after another is weakened, those of its scripts too; the tests, with a real Redis, must notice.
+ * A word picks the files whose path holds it.
  */
 
-const sources = globSync('src/state/redis/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+const [, , word = ''] = process.argv;
+const sources = globSync('src/state/redis/*.ts', { cwd: root }).filter(
+  (file) => !file.endsWith('.test.ts') && file.includes(word),
+);
 const tests = globSync('src/state/redis/*.test.ts', { cwd: root });
 
 const conditions: readonly Condition[] = [
@@ -65,21 +69,23 @@ const conditions: readonly Condition[] = [
   ['scripts.ts', 'if #fields[i] == 16 and live(fields[i + 1]) then record', 'if #fields[i] == 16 then record'],
   ['store.ts', "replicas === 0 || (result.result !== 'fresh' && result.result !== 'same')", 'true'],
   ['link.ts', 'rejectUnauthorized: true', 'rejectUnauthorized: false'],
-  ['link.ts', '...(serverName !== null && { servername: serverName })', ''],
+  ['link.ts', '    ...(serverName !== null && { servername: serverName }),\n', ''],
   ['replica-wait.ts', 'have >= this.#replicas ? null', 'true ? null'],
 ];
 
 process.exitCode = await runMutation({
   name: 'state',
   mutants: sources.flatMap((file) => weakenedGuards(root, file, conditions)),
-  conditions,
+  conditions: word === '' ? conditions : [],
   tests,
   waits: true,
   near: (file) => {
     const own = file.replace(/\.ts$/, '.test.ts');
-    return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines/.test(test));
+    return tests.includes(own) ? [own] : tests.filter((test) => /history|store|deadlines|lies/.test(test));
   },
   explained: {
+    'state/redis/feed.ts: if (ownMs < this.#sweepAt) return;':
+      'saves looking for what has ended in all that is known with each answer',
     "state/redis/scripts.ts: '-' .. string.match(info, 'run_id:(%x+)') -> '-'":
       'Redis 7.0 gives a primary a new replication id at each start; the run id is for servers that restore it',
   },

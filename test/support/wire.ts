@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { closeServer, listenOnLoopback } from './ports.ts';
 
 /** What a wire does with the answers of the server behind it. */
@@ -12,13 +13,13 @@ export class Wire {
   mode: WireMode = 'pass';
   port = 0;
 
-  private constructor(target: () => number) {
-    this.#server = createServer((client) => this.#join(client, connect(target(), '127.0.0.1')));
+  private constructor(target: () => number, through: (() => Duplex) | null) {
+    this.#server = createServer((client) => this.#join(client, connect(target(), '127.0.0.1'), through));
   }
 
-  /** `target` is asked for each connection. */
-  static async to(target: () => number): Promise<Wire> {
-    const wire = new Wire(target);
+  /** `target` is asked for each connection. `through`: what the questions of one connection go through on their way. */
+  static async to(target: () => number, through: (() => Duplex) | null = null): Promise<Wire> {
+    const wire = new Wire(target, through);
     wire.port = await listenOnLoopback(wire.#server);
     return wire;
   }
@@ -33,7 +34,7 @@ export class Wire {
     await closeServer(this.#server);
   }
 
-  #join(client: Socket, server: Socket): void {
+  #join(client: Socket, server: Socket, through: (() => Duplex) | null): void {
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -45,7 +46,7 @@ export class Wire {
         other.destroy();
       });
     }
-    client.pipe(server);
+    (through === null ? client : client.pipe(through())).pipe(server);
     // One after the other, whatever becomes of the mode meanwhile.
     let answered = Promise.resolve();
     server.on('data', (bytes) => {

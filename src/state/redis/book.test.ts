@@ -186,3 +186,46 @@ test('what ended is forgotten by the store and by sidecars, and makes way', { sk
   const left = ['1', '0', String('live'.length + value.length + 128)];
   await until('the purge', async () => (isDeepStrictEqual(await held(), left) ? true : null));
 });
+
+test('one subject has so many revocations and no more: every check of it looks at all of them', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { book } = await bookOf(t, storeOptions(redis), signs);
+  const { subject } = orderOf('r');
+  const order = (n: number) => orderOf(`r-${n}`, { subject });
+  for (let n = 0; n < 100; n++) assert.equal((await book.revoke(order(n), Date.now())).result, 'stored');
+  const refused = await book.revoke(order(100), Date.now());
+  assert.ok(
+    refused.result === 'full' && /100 revocations of this subject/.test(refused.detail),
+    JSON.stringify(refused),
+  );
+  assert.equal((await book.revoke(order(7), Date.now())).result, 'conflict', 'it is known, with another end');
+  assert.equal((await book.revoke(orderOf('other'), Date.now())).result, 'stored');
+});
+
+test('with a store that does not answer nothing is lifted, and the reason is told', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { book } = await bookOf(t, storeOptions(redis), signs);
+  const order = orderOf('r-1');
+  assert.equal((await book.revoke(order, Date.now())).result, 'stored');
+  await redis.kill();
+  const refused = await book.lift(lift('r-1'));
+  assert.equal(refused.result, 'unavailable', JSON.stringify(refused));
+  assert.equal(book.get('r-1')?.revocation.id, 'r-1');
+});
+
+test('with more in the store than it may hold nobody knows what is revoked', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const fill = `for n = 1, 200001 do
+    redis.call('HSET', KEYS[1], n, ARGV[1] .. ' 5 ["' .. n .. '","workload spiffe://prod.example/' .. n .. '",null,"r","b"]')
+  end`;
+  await redis.admin('EVAL', fill, '1', 'authz:{test}:revocations', String(Date.now() + 3_600_000));
+  const { book, asked } = await bookOf(t, storeOptions(redis), signs);
+  await until('the overflow', () => (asked(orderOf('r')) === OVERFLOWED ? true : null), 60_000);
+  await until('a full read', () => (book.stalenessMs(Date.now()) !== null ? true : null), 60_000);
+  assert.equal(asked(orderOf('r')), OVERFLOWED);
+});
+
+const OVERFLOWED = 'the store holds more revocations than it may';

@@ -104,6 +104,24 @@ test('a password is read again for each connection; a wrong one is refused', { s
   assert.match(await outcome(t, options), /has no password in its first line/);
 });
 
+test('a user who may not look at the server is told so', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const passwordFile = join(redis.dir, 'password');
+  writeFileSync(passwordFile, 'one');
+  await redis.admin('ACL', 'SETUSER', 'authz', 'reset', 'on', '>one', '~*', '+@all', '-info');
+  assert.match(await outcome(t, storeOptions(redis, { user: { username: 'authz', passwordFile } })), /NOPERM.*info/);
+});
+
+test('a sidecar that stops tells of no loss', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state, events } = await sidecarState(t, storeOptions(redis));
+  await state.stop();
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['connected'],
+  );
+});
+
 // Settings of the server
 
 test('a server that evicts is not used, with advice', { skip }, async (t) => {
@@ -165,6 +183,7 @@ test('a use counts only when the replicas have it', { skip }, async (t) => {
   replica.signal('SIGSTOP');
   const refused = await claim(state, 'alone');
   assert.ok(refused.result === 'unavailable' && /0 of 1 replicas/.test(refused.detail));
+  assert.equal((await claim(state, 'many 7')).result, 'replayed', 'what was used needs no replica to say so');
   replica.signal('SIGCONT');
   await until('the replica', async () => ((await claim(state, 'again')).result === 'fresh' ? true : null));
   assert.equal((await claim(state, 'alone')).result, 'replayed');

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { noRedis, Redis } from '../../../test/support/redis.ts';
+import { storeOptions } from '../../../test/support/redis-states.ts';
 import { Fault } from '../../base/fault.ts';
 import { Link } from './link.ts';
 import { adopt, look } from './queries.ts';
 import { changedFields, readFields, readPage } from './record-queries.ts';
+import { ReplicaWait } from './replica-wait.ts';
 
 /** What no script and no command of ours is answered with. */
 const ODD = [
@@ -21,6 +24,8 @@ const ODD = [
   '*1\r\n*2\r\n+log\r\n*1\r\n:5',
   '*1\r\n*2\r\n+log\r\n*1\r\n*2\r\n+1-0\r\n:5',
   '*1\r\n*2\r\n+log\r\n*1\r\n*2\r\n+1-0\r\n*2\r\n+f\r\n:5',
+  '*6\r\n:5\r\n+x\r\n:5\r\n:1\r\n:1\r\n:1',
+  '*6\r\n+x\r\n+x\r\n:5\r\n+x\r\n:1\r\n:1',
   `*8\r\n${'+x\r\n'.repeat(8).trimEnd()}`,
 ];
 
@@ -51,4 +56,34 @@ test('who answers in the place of the server with something else ends no questio
     ])
       assert.ok(read instanceof Fault, answer);
   }
+});
+
+async function linkTo(t: TestContext, redis: Redis): Promise<Link> {
+  const link = await Link.open({ ...storeOptions(redis), endpoint: storeOptions(redis).endpoint! });
+  assert.ok(link instanceof Link);
+  t.after(() => link.close());
+  return link;
+}
+
+test('what did not change is no change, and needs no other connection', { skip: noRedis }, async (t) => {
+  const link = await linkTo(t, await Redis.of(t));
+  for (const blockMs of [0, 1])
+    assert.deepEqual(await changedFields(link, 'log', { after: 0, most: 10, blockMs, timeoutMs: 5000 }), []);
+});
+
+test('why a server gives no answer is what every question says', { skip: noRedis }, async (t) => {
+  const link = await linkTo(t, await Redis.of(t));
+  link.close('cut off');
+  const after = { after: 0, most: 10, blockMs: 0, timeoutMs: 5000 };
+  for (const answer of [
+    await changedFields(link, 'log', after),
+    await readFields(link, ['k'], [], 5000),
+    await readPage(link, ['k'], '0', 50, 5000),
+    await look(link, ['k'], 5000),
+    await adopt(link, 'k', { nowMs: 0, latest: '', inDoubt: '' }, 5000),
+  ])
+    assert.equal(answer instanceof Fault ? answer.detail : answer, 'cut off');
+  assert.equal(await new ReplicaWait(link, 1, 5000).confirm(), 'cut off');
+  link.close('closed again');
+  assert.equal(link.lost, 'cut off');
 });

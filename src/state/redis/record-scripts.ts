@@ -44,7 +44,8 @@ end
 
 /**
  * What begins a script that changes records. ARGV: 1 the history in which it may. `used`: bytes that all of them take; `put` and
- * `drop` count them; `endOf` says when a record ends; `note` tells of a change.
+ * `drop` count them; `endOf` says when a record ends; `note` tells of a change. Where numbers were set back, a change gets one that
+ * stands on no note yet: whoever has read the old note of a number would not read a new one.
  */
 export const CHANGES = `${RECORDS}
 if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
@@ -66,11 +67,15 @@ local function endOf(record, mark)
   return tonumber(string.match(mark or '', '^(%d+) ') or string.match(record, '^(%d+) ') or 0)
 end
 local function note(field)
-  local entry = whole(redis.call('HINCRBY', meta, 'seq', 1)) .. '-0'
-  local added = redis.pcall('XADD', log, 'MAXLEN', '~', ${KEPT_NOTES}, entry, 'f', field)
+  local seq = redis.call('HINCRBY', meta, 'seq', 1)
+  local added = redis.pcall('XADD', log, 'MAXLEN', '~', ${KEPT_NOTES}, whole(seq) .. '-0', 'f', field)
   if added.err then
+    local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)
+    local number = not last.err and last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
+    if number < ${Number.MAX_SAFE_INTEGER} / 2 then seq = math.max(seq, number) + 1 end
+    redis.call('HSET', meta, 'seq', whole(seq))
     redis.call('DEL', log)
-    redis.call('XADD', log, entry, 'f', field)
+    redis.call('XADD', log, whole(seq) .. '-0', 'f', field)
   end
 end
 `;

@@ -48,7 +48,7 @@ return {'stored'}
  * Writes what became of a request. What opens is written only in the place of the mark that it was judged by, and in time by the
  * clock of the server; what closes, whatever there is, since what only looks like a mark must not keep it out. Gives 'stored'; 'changed' with the mark that there is; 'late';
  * 'other' where this is not the request of this digest; 'history'. ARGV: 1 history, 2 field, 3 record, 4 mark, 5 mark that it was
- * judged by or '', 6 until when it can be granted, 7 digest of the caller where it waits no more, or ''.
+ * judged by or '', 6 until when it can be granted, 7 digest of the caller where it waits no more; '' names nobody.
  */
 export const DECIDE = script(`${MARKED}
 if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end
@@ -58,7 +58,7 @@ if not isEnd(ARGV[4]) then
   if tonumber(ARGV[6]) <= now then return {'late'} end
 end
 mark(ARGV[3], ARGV[4])
-if ARGV[7] ~= '' then redis.call('ZREM', KEYS[6], ARGV[2] .. ' ' .. ARGV[7]) end
+redis.call('ZREM', KEYS[6], ARGV[2] .. ' ' .. ARGV[7])
 note(ARGV[2])
 return {'stored'}
 `);

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { noRedis, Redis } from '../../../test/support/redis.ts';
+import { storeOptions } from '../../../test/support/redis-states.ts';
+import { until } from '../../../test/support/until.ts';
+import { Link } from '../redis/link.ts';
+import { Agreement } from './agreement.ts';
+import { AGREE } from './scripts.ts';
+
+test('a store that does not answer says nothing of what other processes keep', { skip: noRedis }, async (t) => {
+  const redis = await Redis.of(t);
+  const options = { ...storeOptions(redis), endpoint: storeOptions(redis).endpoint! };
+  const link = await Link.open(options);
+  assert.ok(link instanceof Link);
+  t.after(() => link.close());
+  const told: string[] = [];
+  const limits = { denials: 1, allows: 1, oneAllowIn: 1, workloads: 1 };
+  const agreement = new Agreement(limits, 'agreed', (warning) => told.push(warning));
+  await redis.admin('SET', 'agreed', 'denials 2, allows 1, oneAllowIn 1, workloads 1');
+  const dead = await Link.open(options);
+  assert.ok(dead instanceof Link);
+  dead.close('cut off');
+  agreement.look(dead, 0);
+  await dead.run(AGREE, ['other'], ['x'], 1000);
+  assert.deepEqual([agreement.warning, told], [null, []]);
+  agreement.look(link, 60_000);
+  const warning = await until('the warning', () => agreement.warning);
+  assert.match(warning, /denials 1, .* here, denials 2, .* elsewhere$/);
+  assert.deepEqual(told, [warning]);
+  agreement.look(dead, 120_000);
+  await dead.run(AGREE, ['other'], ['x'], 1000);
+  assert.equal(agreement.warning, warning, 'nobody said that it is over');
+});
