@@ -16,10 +16,10 @@ export function sessionAuthenticator(
   origin: string,
   revocations: RevocationSource,
 ): ApiOptions['authenticate'] {
-  return async (request, _, nowMs) => {
+  return async (request, _, nowMs, __, isUse = true) => {
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
-    const session = held === null ? null : await sessions.find(held.id, held.kind, nowMs, true);
+    const session = held === null ? null : await sessions.find(held.id, held.kind, nowMs, isUse);
     if (session === null) return ApiProblem.of('session_missing', 'sign in at /sign-in');
     if (session instanceof Fault) return unknown(session);
     const over = revokedPerson(revocations, session.person, nowMs);
