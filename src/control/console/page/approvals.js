@@ -1,8 +1,8 @@
 import { get } from './api.js';
-import { facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { arrange, facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { live } from './live.js';
 import { order } from './order.js';
 import { empty } from './table.js';
-import { watch } from './watch.js';
 
 const EVERY_MS = 3000;
 const STATES = {
@@ -16,31 +16,44 @@ const STATES = {
 /** What waits for a person, the oldest first, and what was decided lately. */
 export function approvals(shell) {
   const element = h('div', { class: 'cards' });
-  let end = () => {};
-  let last = '';
+  let following = null;
+  let items = new Map();
+  /** By what is on them, so that what is being read, and has the focus, stays where it is. */
+  let cards = new Map();
+  const nobody = h(
+    'div',
+    { class: 'sheet' },
+    empty('Nobody waits for you', 'When a policy asks for a person, the request comes here at once.'),
+  );
+  const heading = h('h2', {}, 'Decided lately');
+
   async function refresh() {
-    const { items } = await get('/approvals', { limit: 100 });
-    const waiting = items.filter((item) => item.state === 'pending');
+    const listed = await get('/approvals', { limit: 100 });
+    items = new Map(listed.items.map((item) => [item.id, item]));
+    show();
+  }
+
+  function take(changed) {
+    for (const item of changed) items.set(item.id, item);
+    show();
+  }
+
+  function show() {
+    const all = [...items.values()];
+    const waiting = all.filter((item) => item.state === 'pending');
+    const decided = all.filter((item) => item.state !== 'pending');
     shell.count(waiting.length);
-    // What is being read stays where it is while nothing changed.
-    const text = JSON.stringify(items);
-    if (text === last) return;
-    last = text;
-    const decided = items.filter((item) => item.state !== 'pending');
-    element.replaceChildren(
-      ...(waiting.length === 0
-        ? [
-            h(
-              'div',
-              { class: 'sheet' },
-              empty('Nobody waits for you', 'When a policy asks for a person, the request comes here within seconds.'),
-            ),
-          ]
-        : waiting.map((item) => card(item, shell, refresh))),
-      ...(decided.length === 0
-        ? []
-        : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
-    );
+    const before = cards;
+    cards = new Map();
+    const cardOf = (item) => {
+      const text = JSON.stringify(item);
+      cards.set(text, before.get(text) ?? card(item, shell, refresh));
+      return cards.get(text);
+    };
+    arrange(element, [
+      ...(waiting.length === 0 ? [nobody] : waiting.map(cardOf)),
+      ...(decided.length === 0 ? [] : [heading, ...decided.map(cardOf)]),
+    ]);
   }
   return {
     title: 'Approvals',
@@ -49,9 +62,9 @@ export function approvals(shell) {
     element,
     refresh,
     begin() {
-      end = watch(refresh, EVERY_MS);
+      following = live('approvals', { take, refresh, everyMs: EVERY_MS });
     },
-    end: () => end(),
+    end: () => following?.end(),
   };
 }
 
