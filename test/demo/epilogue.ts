@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PAYMENTS } from '../support/estate.ts';
@@ -24,7 +25,7 @@ export async function summary(sidecar: Sidecar): Promise<string> {
     ...(spelledOut === undefined ? [] : spellOut(spelledOut)),
     '',
     'Try next:',
-    '  npm run demo -- --keep         leave it running and print curl lines',
+    '  npm run demo -- --keep         leave it running: curl lines, and the console',
     '  npm run demo -- --spire        the same with certificates from a real SPIRE (built once, about ten minutes)',
     '  npm run demo -- --fleet        two sidecars that share a Redis',
     '  cedar/example/policies         the policies that decided; edit one, run the demo again',
@@ -53,23 +54,34 @@ export interface Kept {
   readonly policies: string;
 }
 
-/** Writes a client's certificate beside the estate, and says how curl uses it. */
-export async function curlLines(estate: DemoEstate, { dir, policies }: Kept, workloadPath: string): Promise<string> {
+/** Writes a client's certificate beside the estate, and says how curl uses it: `refund` asks for one. */
+export async function curlLines(
+  estate: DemoEstate,
+  { dir, policies }: Kept,
+  workloadPath: string,
+): Promise<{ readonly text: string; readonly refund: string }> {
   const client = await estate.svid(workloadPath);
   const [cert, key] = [join(dir, 'client.pem'), join(dir, 'client.key')];
   writeFileSync(cert, client.pem);
   writeFileSync(key, client.pkcs8Pem, { mode: 0o600 });
   const { port } = estate.envoy;
   const curl = `curl -sk --cert ${cert} --key ${key} --connect-to ${PAYMENTS}:443:127.0.0.1:${port} https://${PAYMENTS}`;
-  return [
+  const refund = `${curl}/api/refunds -H 'content-type: application/json' -d '{"invoice":42,"amount":120}'`;
+  const text = [
     '',
     `Left running. As ${workloadPath}, with a certificate that lives one hour:`,
     `  ${curl}/api/invoices/42`,
-    `  ${curl}/api/refunds -X POST`,
     `  policies, reloaded when you save:  ${policies}`,
     `  audit:                             ${estate.sidecar.auditFile}`,
     `  log:                               ${estate.sidecar.logFile}`,
     `  status:                            http://127.0.0.1:${estate.sidecar.statusPort}/status`,
-    'Stop with Ctrl-C.',
   ].join('\n');
+  return { text, refund };
+}
+
+/** Waits until whoever runs the demo stops it. */
+export async function untilStopped(say: (text: string) => void): Promise<void> {
+  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  say('Stop with Ctrl-C.');
+  await stopped;
 }

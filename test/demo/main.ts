@@ -1,13 +1,13 @@
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../support/envoy-binary.ts';
 import { Estate } from '../support/estate.ts';
 import { needRedis } from '../support/redis-binary.ts';
 import { dpopRows } from './dpop.ts';
-import { curlLines, summary } from './epilogue.ts';
+import { curlLines, summary, untilStopped } from './epilogue.ts';
 import { playFleet } from './fleet.ts';
 import { handingRows, issueTasks } from './handing.ts';
 import { controlListener, orderRows, reachBySvid, takeOrders } from './ordering.ts';
+import { startPeople } from './people.ts';
 import { heading, type Played, play } from './play.ts';
 import { playReuse } from './reuse.ts';
 import { printMatrix, sayReuse, wrongCells } from './reuse-print.ts';
@@ -29,10 +29,12 @@ if (values.fleet) {
   process.exit(missing === null && (await playFleet(say)) ? 0 : 1);
 }
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
+const people = values.keep ? await startPeople() : null;
+const orders = people?.prepare(takeOrders) ?? takeOrders;
 const estate = await Estate.start({
   envoy: 'uds',
   listen: controlListener,
-  prepare: (dir, ca) => ({ ...issueTasks(dir, ca), ...readRevocations(dir, ca), ...takeOrders(dir, ca) }),
+  prepare: (dir, ca) => ({ ...issueTasks(dir, ca), ...readRevocations(dir, ca), ...orders(dir, ca) }),
 });
 // The last two rows kill the sidecar and bring it back.
 const all = rows.toSpliced(
@@ -65,7 +67,7 @@ try {
     `\nAfter a restart of the sidecar, ${reuse.restarted.length} cells again: what was used, or came to an end, before it is refused behind it.`,
   );
   for (const line of wrongCells(reuse.restarted)) say(line);
-  if (values.keep) await keepRunning();
+  if (people !== null) await keepRunning(people);
   const right = played.filter((one) => one.right).length;
   say(`\ndemo: ${right} of ${all.length} right`);
   const isReuseRight = sayReuse([...reuse.running, ...reuse.restarted], say);
@@ -73,9 +75,12 @@ try {
 } finally {
   await openEnvoy.stop();
   await estate.stop();
+  await people?.stop();
 }
 
-async function keepRunning(): Promise<void> {
-  say(await curlLines(estate, estate.base, LEDGER));
-  await once(process, 'SIGINT');
+async function keepRunning({ steps }: NonNullable<typeof people>): Promise<void> {
+  const { refund, text } = await curlLines(estate, estate.base, LEDGER);
+  say(text);
+  say(steps(estate.base.dir, refund));
+  await untilStopped(say);
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { TestCa } from '../support/ca.ts';
 import type { Shown } from '../support/client.ts';
 import { connectionManager, type Envoy, type EnvoyTree } from '../support/envoy.ts';
@@ -6,7 +5,7 @@ import { TRUST_DOMAIN, workload } from '../support/estate.ts';
 import { acceptAnyCertificate, PARTNER, SpireEstate } from '../support/spire-estate.ts';
 import { SpireWorkload } from '../support/spire-workload.ts';
 import { until } from '../support/until.ts';
-import { curlLines, summary } from './epilogue.ts';
+import { curlLines, summary, untilStopped } from './epilogue.ts';
 import { heading, type Played, play } from './play.ts';
 import { AGENT, allowed, type DemoEstate, denied, LEDGER, READER, type Row, rows, send, unvalidated } from './rows.ts';
 import { table } from './table.ts';
@@ -40,8 +39,8 @@ SPIRE gives every workload its certificate, Envoy its own and the bundles (SDS),
     );
     say(await summary(base.sidecar));
     if (keep) {
-      say(await curlLines(estate, { dir: base.dir, policies: `${base.dir}/policies` }, LEDGER));
-      await once(process, 'SIGINT');
+      say((await curlLines(estate, { dir: base.dir, policies: `${base.dir}/policies` }, LEDGER)).text);
+      await untilStopped(say);
     }
     const right = played.filter((one) => one.right).length;
     say(`\ndemo with SPIRE: ${right} of ${all.length} right`);

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
 import { table } from '../demo/table.ts';
+import { noChromium as skip, startChromium } from '../support/chromium.ts';
 import { Program } from '../support/process.ts';
 import { type Finished, finish } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -25,6 +27,9 @@ interface Kept {
   readonly policies: string;
   readonly audit: string;
   readonly status: string;
+  readonly console: string;
+  /** By person. */
+  readonly password: (name: string) => string;
 }
 
 before(async () => {
@@ -48,6 +53,16 @@ before(async () => {
     policies: after('policies, reloaded when you save:'),
     audit: after('audit:'),
     status: after('status:'),
+    console:
+      demo.stdout
+        .find((line) => line.startsWith('2. '))
+        ?.split(' ')
+        .at(-1) ?? '',
+    password: (name) =>
+      demo.stdout
+        .find((line) => line.startsWith(`  ${name} may `))
+        ?.split(' ')
+        .at(-1) ?? '',
   };
 });
 after(() => demo.stop('SIGKILL'));
@@ -132,6 +147,50 @@ test('a denial says why, and its id leads to its line of the audit', curl, async
   const verified = await sh(verify);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
   assert.match(verified.stdout, /lines unbroken/);
+});
+
+test('the three steps of the README lead from a denied refund to one that passes, once', {
+  skip: curl.skip ?? skip,
+}, async () => {
+  const steps = section(readme, 'A person allows a refund');
+  const reason = async () =>
+    (JSON.parse((await sh(kept.askForRefund)).stdout || '{}') as { reason?: string }).reason ?? null;
+  assert.ok(steps.includes(`denied with \`${await reason()}\``));
+
+  const [, person = ''] = /sign in as `(\w+)`/.exec(steps) ?? [];
+  const buttons = [...steps.matchAll(/\*\*(.+?)\*\*/g)].map(([, name = '']) => name);
+  assert.equal(buttons.length, 4);
+  await using started = new AsyncDisposableStack();
+  const chromium = started.adopt(await startChromium(), (one) => one.close());
+  const signIn = async (name: string, password: string) => {
+    const context = await chromium.newContext({ ignoreHTTPSErrors: true });
+    const visited = await context.newPage();
+    await visited.goto(kept.console);
+    await visited.getByRole('link', { name: buttons[0]! }).click();
+    await visited.getByLabel('Name').fill(name);
+    await visited.getByLabel('Password').fill(password);
+    await visited.getByRole('button', { name: 'Sign in' }).click();
+    return visited;
+  };
+  const decide = async (visited: Page) => {
+    const [, ask, preview, confirm] = buttons as [string, string, string, string];
+    await visited.getByRole('article').filter({ hasText: '/api/refunds' }).getByRole('button', { name: ask }).click();
+    const dialog = visited.getByRole('dialog');
+    await dialog.getByRole('textbox').fill('the invoice was paid twice');
+    await dialog.getByRole('button', { name: preview }).click();
+    await dialog.getByRole('button', { name: confirm, exact: true }).click();
+    return dialog;
+  };
+
+  const wrong = await signIn(person, 'a guess');
+  await wrong.getByRole('alert').filter({ hasText: 'password is wrong' }).waitFor();
+  const looking = await decide(await signIn('ben', kept.password('ben')));
+  await looking.getByRole('alert').filter({ hasText: /\w/ }).waitFor();
+  assert.equal(await reason(), 'approval_required', 'who may only look allows nothing');
+  const deciding = await decide(await signIn(person, kept.password(person)));
+  await deciding.getByRole('heading', { name: 'Done' }).waitFor();
+  assert.equal(await statusOf(kept.askForRefund), 200);
+  assert.equal(await reason(), 'approval_required', 'it was for one request');
 });
 
 test('the demo ends right, and shows what the README shows', async () => {

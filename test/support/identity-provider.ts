@@ -5,6 +5,7 @@ import OidcProvider from 'oidc-provider';
 import { type Issued, TestCa } from './ca.ts';
 import { loopbackName } from './https-keys.ts';
 import { closeServer, listenOnLoopback } from './ports.ts';
+import { nameByPassword } from './sign-in-form.ts';
 import { jwk, makeKey, mint, type SigningKey } from './tokens.ts';
 
 /** A person with an account at the provider. */
@@ -15,6 +16,8 @@ export interface Account {
   readonly amr?: readonly string[];
   /** How many seconds ago it proved itself, each time it is asked. */
   readonly age?: number;
+  /** What it proves itself by; without one, `?as=NAME` is enough. */
+  readonly password?: string;
 }
 
 export interface IdentityProviderOptions {
@@ -22,6 +25,8 @@ export interface IdentityProviderOptions {
   readonly redirectUris: readonly string[];
   readonly logoutUri?: string;
   readonly accounts: Readonly<Record<string, Account>>;
+  /** Of its certificate; one of its own by default. */
+  readonly ca?: TestCa;
 }
 
 type Claims = Record<string, unknown>;
@@ -45,8 +50,8 @@ export const CLIENT = { id: 'console', secret: 'a-secret-of-the-console-01234567
 export const IdentityProvider = { start };
 export type IdentityProvider = Awaited<ReturnType<typeof start>>;
 
-async function start({ redirectUris, logoutUri, accounts }: IdentityProviderOptions) {
-  const ca = TestCa.root('idp.example', { uris: [] });
+async function start({ redirectUris, logoutUri, accounts, ca: given }: IdentityProviderOptions) {
+  const ca = given ?? TestCa.root('idp.example', { uris: [] });
   const key = makeKey('ES256', 'idp-1');
   const people = new Map(Object.entries(accounts));
   const mutations: Mutations = {};
@@ -108,8 +113,10 @@ async function start({ redirectUris, logoutUri, accounts }: IdentityProviderOpti
   served.callback = async (request, response) => {
     const uid = /^\/interaction\/[^/?]+/.exec(request.url ?? '');
     if (uid === null) return callback(request, response);
-    const as = new URL(request.url ?? '', url).searchParams.get('as');
-    if (as === null) return void response.writeHead(200).end('who are you?');
+    const named = new URL(request.url ?? '', url).searchParams.get('as');
+    const isEnough = named !== null && people.get(named)?.password === undefined;
+    const as = isEnough ? named : await nameByPassword(request, response, (name) => people.get(name)?.password);
+    if (as === null) return;
     const { acr, amr, age } = people.get(as) ?? {};
     const ts = Math.floor(Date.now() / 1000) - (age ?? 0);
     return provider.interactionFinished(request, response, { login: { accountId: as, acr, amr, ts } });

@@ -3,7 +3,10 @@ import type { RegistrationSource } from '../../check/registered.ts';
 import type { RevocationSource } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
 import { WorkerApart } from '../../control/api/apart.ts';
+import { approvalEvents, decisionEvents } from '../../control/api/event-sources.ts';
 import { routes } from '../../control/api/routes.ts';
+import { EventStreams } from '../../control/events/event-streams.ts';
+import { EventFeed } from '../../control/events/feed.ts';
 import { type ApiOptions, ControlApi } from '../../control/http/api.ts';
 import type {
   Apart,
@@ -82,8 +85,12 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const { log, metrics, withAudit, identity, tls } = stands;
   const { audience } = config.control;
   const apart = new WorkerApart(() => stands.policy.sources());
+  const { activity, approvals, tasks } = stands;
+  const { now } = systemClock;
+  const sources = () => [decisionEvents(activity), approvalEvents(approvals, tasks.registry.lookup, now)];
+  const streams = new EventStreams(new EventFeed(sources, systemClock), systemClock);
   const common = {
-    parts: partsOf(config, stands, apart),
+    parts: { ...partsOf(config, stands, apart), streams },
     routes,
     audit: (body: AuditBody, orWithdraw: boolean) =>
       withAudit(async (audit) => (await audit.append(body, AUDIT_MS, orWithdraw)) !== null),
@@ -110,6 +117,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const server = await serveControl(port.address, serving, port.hosts, api);
   let people: ConsoleServer | null = null;
   const stop = async (): Promise<void> => {
+    streams.close();
     await Promise.all([server.close(config.limits.drainMs), people?.close(config.limits.drainMs)]);
     await apart.stop();
     api.close();
@@ -126,6 +134,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
       control: {
         listens: server.target,
         inflight: api.inflight,
+        streams: streams.size,
         console: people === null ? null : { url: people.target, inflight: people.inflight() },
       },
     }),
@@ -204,7 +213,7 @@ function subjectIssuersOf(issuers: Config['task']['issuers']): ReadonlyMap<strin
 
 const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
 
-function partsOf(config: Config, stands: ControlStands, apart: Apart): ControlParts {
+function partsOf(config: Config, stands: ControlStands, apart: Apart): Omit<ControlParts, 'streams'> {
   const { policy, revocable, state, book, activity, tasks, approvals, tokenKeys: keys, metrics } = stands;
   const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {

@@ -16,12 +16,12 @@ export function sessionAuthenticator(
   origin: string,
   revocations: RevocationSource,
 ): ApiOptions['authenticate'] {
-  return async (request, _, nowMs) => {
+  return async (request, _, nowMs, __, isUse = true) => {
     const held = heldSession(request, origin);
     if (held instanceof ApiProblem) return held;
     const missing = ApiProblem.of('session_missing', 'sign in at /sign-in');
     if (held === null) return missing;
-    const session = await sessions.find(held.id, held.kind, nowMs, true);
+    const session = await sessions.find(held.id, held.kind, nowMs, isUse);
     if (session === null) return missing;
     if (session instanceof Fault) return unknown(session);
     const over = revokedPerson(revocations, session.person, nowMs);

@@ -71,18 +71,19 @@ export const decisionsRoute = route({
       }
       if (next === null || isOver) break;
     }
-    const body = { items: items.map(shown), next, covers: activity.covers };
+    const body = { items: items.map(shownDecision), next, covers: activity.covers };
     return { about: {}, verdict: seeing.verdict(items.length), run: async () => ({ status: 200, body }) };
   },
 });
 
 /** Of what nobody was proven for, only who may view everything learns. */
-function resourceOfCaller(caller: string | null): ControlResource {
+export function resourceOfCaller(caller: string | null): ControlResource {
   const id = caller === null ? null : SpiffeId.parse(caller);
   return id === null || id instanceof Refusal ? { kind: 'everything' } : { kind: 'workload', id };
 }
 
-const shown = ({ timeMs, caller, owner, credential, ...rest }: DecisionSummary) => ({
+/** A decision as lists and events have it. */
+export const shownDecision = ({ timeMs, caller, owner, credential, ...rest }: DecisionSummary) => ({
   ...rest,
   time: new Date(timeMs).toISOString(),
   caller: caller === null ? null : { id: caller, owner, credential },

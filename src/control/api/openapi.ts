@@ -86,13 +86,15 @@ export function openApiOf(routes: readonly Route[]): Json {
 }
 
 function operationOf({ name, summary, path, parameters, body, answers, idempotent, ...rest }: Route): Json {
-  const { oauth = false, open } = rest;
+  const { oauth = false, open, isStream = false } = rest;
   const replies = Object.entries(answers).map(([status, answer]) => [
     status,
     {
       description: answer!.what,
       headers: DECISION,
-      content: { 'application/json': { schema: schemaOf(answer!.schema, 'output') } },
+      content: {
+        [isStream ? 'text/event-stream' : 'application/json']: { schema: schemaOf(answer!.schema, 'output') },
+      },
     },
   ]);
   const codes = new Set([...COMMON, ...(body === null ? [] : OF_BODIES), ...rest.problems]);

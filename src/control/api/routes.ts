@@ -3,6 +3,7 @@ import { keysRoute, tokenRoute } from '../token-service/token.ts';
 import { grantRoute, refuseRoute, withdrawRoute } from './approvals/decide.ts';
 import { approvalRoute, approvalsRoute } from './approvals/read.ts';
 import { decisionsRoute } from './decisions.ts';
+import { eventsRoute } from './events.ts';
 import { explainRoute } from './explain.ts';
 import { openApiRoute } from './openapi.ts';
 import { revocationRoute, revocationsRoute } from './revocations.ts';
@@ -30,6 +31,7 @@ const described: readonly Route[] = [
   refuseRoute,
   withdrawRoute,
   decisionsRoute,
+  eventsRoute,
   workloadsRoute,
   explainRoute,
   tokenRoute,

@@ -3,16 +3,16 @@ import type { OnVerified } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { AuditBody } from '../../observe/record.ts';
 import type { Asker } from '../asker.ts';
-import { atDoor, type DoorRules } from './door.ts';
+import { atDoor, type DoorRules, unwanted } from './door.ts';
 import { begun, type Exchange, readInput, staleSignIn, unreadFrom } from './exchange.ts';
 import { findRoute } from './find-route.ts';
 import { digestOf, Idempotency } from './idempotency.ts';
 import { Inflight } from './inflight.ts';
-import type { ControlParts } from './parts.ts';
+import type { ControlParts, ControlSnapshot } from './parts.ts';
 import { ApiProblem } from './problem.ts';
 import { callBody, droppedBody, failedBody } from './record.ts';
 import { RefusedLines } from './refused-lines.ts';
-import type { ApiReply, Call, Prepared, Route } from './route.ts';
+import type { ApiReply, Call, Prepared, Rights, Route } from './route.ts';
 import { Slices } from './slices.ts';
 
 export interface ApiOptions {
@@ -24,6 +24,8 @@ export interface ApiOptions {
     inventory: Inventory,
     nowMs: number,
     onVerified: OnVerified,
+    /** False: a session goes on no longer by this. */
+    isUse?: boolean,
   ) => Promise<Asker | ApiProblem>;
   /** Writes a line of the audit: false where it is not in every sink in time. */
   readonly audit: (body: AuditBody, orWithdraw: boolean) => Promise<boolean>;
@@ -117,6 +119,9 @@ export class ControlApi {
     const { route } = found;
     exchange.route = route.name;
     exchange.oauth = route.oauth === true;
+    const isStream = route.isStream === true;
+    const unwanting = unwanted(request, isStream);
+    if (unwanting !== null) return unwanting;
     const { open } = route;
     if (open !== undefined) return { run: async () => open(this.#options.parts), recorded: false };
     exchange.action = route.action;
@@ -124,9 +129,10 @@ export class ControlApi {
     if (snapshot === null) return ApiProblem.of('policy_unavailable');
     const { policies, inventory } = snapshot;
     exchange.revision = policies.revision;
-    const asker = await this.#options.authenticate(request, inventory, exchange.time, (verified) => {
+    const onVerified: OnVerified = (verified) => {
       exchange.verified = verified;
-    });
+    };
+    const asker = await this.#options.authenticate(request, inventory, exchange.time, onVerified, !isStream);
     if (asker instanceof ApiProblem) return asker;
     exchange.asker = asker;
     const leave = this.#inflight.enter(asker.by, exchange.oauth);
@@ -137,20 +143,30 @@ export class ControlApi {
     // A body comes as slowly as its sender likes: what is judged by the time of its head is judged too early.
     const nowMs = this.#options.clock();
     if (nowMs - exchange.time > ONCE_MS) {
-      const still = await this.#options.authenticate(request, inventory, nowMs, () => {});
+      const still = await this.#options.authenticate(request, inventory, nowMs, () => {}, !isStream);
       if (still instanceof ApiProblem) return still;
     }
     const stale = route.freshSignIn === true ? staleSignIn(asker, nowMs) : null;
     if (stale !== null) return stale;
+    const lastEventId = request.headers['last-event-id'];
     const call: Call = {
       ...input,
-      ...asker,
+      ...rightsOf(asker, policies, nowMs),
       nowMs,
+      lastEventId: lastEventId === undefined ? null : String(lastEventId),
+      again: () => this.#again(request),
       slices: new Slices(CALL_MS),
-      may: (action, resource, order) =>
-        policies.decide(asker.principal, action, resource, { nowMs, order: order ?? null }),
     };
     return this.#permitted(route, call, exchange);
+  }
+
+  async #again(request: IncomingMessage): Promise<Rights | ApiProblem> {
+    const { parts, clock, authenticate } = this.#options;
+    const snapshot = parts.snapshot();
+    if (snapshot === null) return ApiProblem.of('policy_unavailable');
+    const nowMs = clock();
+    const asker = await authenticate(request, snapshot.inventory, nowMs, () => {}, false);
+    return asker instanceof ApiProblem ? asker : rightsOf(asker, snapshot.policies, nowMs);
   }
 
   async #permitted(route: Route, call: Call, exchange: Exchange): Promise<Ready | ApiProblem> {
@@ -200,3 +216,9 @@ export class ControlApi {
     return problem;
   }
 }
+
+const rightsOf = (asker: Asker, policies: ControlSnapshot['policies'], nowMs: number): Rights => ({
+  ...asker,
+  revision: policies.revision,
+  may: (action, resource, order) => policies.decide(asker.principal, action, resource, { nowMs, order: order ?? null }),
+});

@@ -29,13 +29,12 @@ const FETCH_SITES = new Set(['same-origin', 'none']);
 export function atDoor(request: IncomingMessage, rules: DoorRules): ApiTarget | ApiProblem {
   const canonical = askedName(request, rules);
   if (canonical instanceof ApiProblem) return canonical;
-  const { origin, accept } = request.headers;
+  const { origin } = request.headers;
   const site = request.headers['sec-fetch-site'];
   if (origin !== undefined && origin !== `${rules.scheme}://${canonical}`)
     return ApiProblem.of('cross_site', 'the header origin names another site');
   if (site !== undefined && !FETCH_SITES.has(String(site)))
     return ApiProblem.of('cross_site', 'a page of another site asks (sec-fetch-site)');
-  if (accept !== undefined && !acceptsJson(accept)) return ApiProblem.of('not_acceptable', 'accept application/json');
   return targetOf(request.url ?? '');
 }
 
@@ -58,13 +57,20 @@ function countOf({ rawHeaders }: IncomingMessage, name: string): number {
   return count;
 }
 
-/** RFC 9110 section 12.5.1, as far as it tells whether JSON is wanted at all. */
-function acceptsJson(accept: string): boolean {
-  return accept.split(',').some((range) => {
+const [JSON_TYPES, STREAM_TYPES] = [
+  ['*/*', 'application/*', 'application/json', 'application/problem+json'],
+  ['*/*', 'text/*', 'text/event-stream'],
+];
+
+/** Why a caller does not want what it would get (RFC 9110 section 12.5.1): JSON, or server-sent events; null: it does. */
+export function unwanted({ headers: { accept } }: IncomingMessage, isStream: boolean): ApiProblem | null {
+  const types = isStream ? STREAM_TYPES : JSON_TYPES;
+  const isWanted = (accept ?? '*/*').split(',').some((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const refused = parameters.some((parameter) => /^q=0(?:\.0{0,3})?$/.test(parameter));
-    return !refused && ['*/*', 'application/*', 'application/json', 'application/problem+json'].includes(type);
+    return !refused && types.includes(type);
   });
+  return isWanted ? null : ApiProblem.of('not_acceptable', `accept ${types.at(isStream ? -1 : 2)}`);
 }
 
 function targetOf(url: string): ApiTarget | ApiProblem {

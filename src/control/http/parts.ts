@@ -14,6 +14,7 @@ import type { BoundTask } from '../../task/binding.ts';
 import type { TxnTokenIssuer } from '../../task/options.ts';
 import type { SigningKeys } from '../../token/signing-keys.ts';
 import type { TokenVerifier } from '../../token/verifier.ts';
+import type { EventStreams } from '../events/event-streams.ts';
 
 /** What takes too long for the thread that answers checks. Each gives plain data, or the problem that there is with it. */
 export interface Apart {
@@ -59,6 +60,7 @@ export interface ControlParts {
   readonly approvals: ApprovalBook | null;
   readonly activity: Activity;
   readonly apart: Apart;
+  readonly streams: Pick<EventStreams, 'open'>;
   readonly tasks: ControlTasks;
   /** Names that an order may not misspell; null while none could be loaded. */
   readonly known: () => RevocableNames | null;

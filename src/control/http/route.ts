@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type * as z from 'zod';
 import type { ControlDecision } from '../../policy/control/decide.ts';
 import type { ControlAction, ControlOrder, ControlResource } from '../../policy/control/question.ts';
@@ -6,15 +7,24 @@ import type { ControlParts } from './parts.ts';
 import type { ApiProblem, ProblemCode } from './problem.ts';
 import type { Slices } from './slices.ts';
 
+/** Who asks, and what it may by the policies of one moment. */
+export interface Rights extends Asker {
+  readonly may: (action: ControlAction, resource: ControlResource, order?: ControlOrder) => ControlDecision;
+  /** Of these policies. */
+  readonly revision: string;
+}
+
 /** One call of a proven caller, read and checked for its form. */
-export interface Call<P = unknown, B = unknown> extends Asker {
+export interface Call<P = unknown, B = unknown> extends Rights {
   readonly parameters: P;
   readonly body: B;
   /** When it was read whole, in milliseconds since the epoch. */
   readonly nowMs: number;
   readonly idempotencyKey: string | null;
-  /** Whether the caller may; by the policies of this call. */
-  readonly may: (action: ControlAction, resource: ControlResource, order?: ControlOrder) => ControlDecision;
+  /** The header of this name, as it came. */
+  readonly lastEventId: string | null;
+  /** Looks up again who asks, by the same proof, and by the policies of then. It is no use of a session. */
+  readonly again: () => Promise<Rights | ApiProblem>;
   /** What long work asks for its pauses. */
   readonly slices: Slices;
 }
@@ -31,6 +41,8 @@ export interface Subject {
 export interface ApiReply {
   readonly status: 200 | 201;
   readonly body: unknown;
+  /** Writes what comes in its place until the caller is gone. It must be called, and never rejects. */
+  readonly stream?: (response: ServerResponse) => Promise<void>;
 }
 
 /** A call that may be carried out. */
@@ -66,6 +78,8 @@ export interface Route<P extends z.ZodType = z.ZodType, B extends z.ZodType | nu
   readonly problems: readonly ProblemCode[];
   /** Whether it takes an `Idempotency-Key`. */
   readonly idempotent: boolean;
+  /** It answers with server-sent events. Then asking is no use of a session, which would never be idle. */
+  readonly isStream?: true;
   /** Of a person, it takes a sign-in that is not older than 15 minutes. */
   readonly freshSignIn?: true;
   /** A token endpoint: it takes a form, and tells problems as RFC 6749 section 5.2 has it. */

@@ -45,8 +45,26 @@ const DROPPED_MS = 500;
  * Writes an answer. A body that was not read is dropped first, within bounds: where some of it waits when the connection
  * ends, the client may lose the answer. What is longer ends the connection, since it is in the way of the next request.
  */
-export const writeAnswer = (answered: Answered, request: IncomingMessage, response: ServerResponse): Promise<void> =>
-  writeReply(written(answered, request.headers.authorization), request, response);
+export async function writeAnswer(
+  answered: Answered,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { decision, result } = answered;
+  if (result instanceof ApiProblem || result.stream === undefined)
+    return writeReply(written(answered, request.headers.authorization), request, response);
+  if (!response.destroyed) response.writeHead(result.status, { ...STREAM_HEADERS, 'x-authz-decision': decision });
+  return result.stream(response);
+}
+
+/** No proxy may keep it back or change it, and the connection ends with it. */
+const STREAM_HEADERS = {
+  ...ALWAYS,
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+  connection: 'close',
+};
 
 /** The same for an answer that is written already. */
 export async function writeReply(

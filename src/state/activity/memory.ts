@@ -1,18 +1,20 @@
 import { setImmediate } from 'node:timers/promises';
 import { ENTRY_BYTES, encodeSummary } from './entry.ts';
+import { keptSince } from './following.ts';
 import {
   type Activity,
   type ActivityLimits,
   BAD_CURSOR,
   type BadCursor,
   type DecisionFilter,
+  type DecisionPlaces,
   type DecisionSummary,
   type LastUse,
   MAX_WORKLOADS,
   type Page,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
-import { pageOf, type Source } from './paging.ts';
+import { type DecisionLists, pageOf, type Source } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { Ring } from './ring.ts';
 import type { ActivityCounts } from './size.ts';
@@ -51,6 +53,14 @@ export class MemoryActivity implements Activity {
   }
 
   decisions(filter: DecisionFilter, limit: number, cursor: string | null): ReturnType<Activity['decisions']> {
+    return pageOf(this.#lists, filter, limit, cursor);
+  }
+
+  since(places: DecisionPlaces | null): ReturnType<Activity['since']> {
+    return keptSince(this.#lists, places);
+  }
+
+  get #lists(): DecisionLists {
     const source = (ring: Ring): Source => ({
       // A page may need several reads: others run between them.
       read: async (before, count) => {
@@ -58,7 +68,7 @@ export class MemoryActivity implements Activity {
         return ring.read(before, count);
       },
     });
-    return pageOf({ deny: source(this.#rings.deny), allow: source(this.#rings.allow) }, filter, limit, cursor);
+    return { deny: source(this.#rings.deny), allow: source(this.#rings.allow) };
   }
 
   async lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse>> {

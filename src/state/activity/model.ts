@@ -69,6 +69,22 @@ export interface DecisionFilter {
   readonly sinceMs?: number | null;
 }
 
+/** Where an entry is in its list: a later one has the larger number, or the same and the larger second one. */
+export type ListPlace = readonly [number, number];
+
+/** The newest entry of each list; null: it was empty. */
+export type DecisionPlaces = { readonly [K in DecisionSummary['result']]: ListPlace | null };
+
+/** What was kept since some places. */
+export interface KeptSince {
+  /** The oldest first. */
+  readonly items: readonly DecisionSummary[];
+  /** Where it goes on. */
+  readonly places: DecisionPlaces;
+  /** False: there was more, which is not kept any longer or is too much for one call. */
+  readonly isWhole: boolean;
+}
+
 /** The cursor is none that this list gave. */
 export const BAD_CURSOR: unique symbol = Symbol('bad cursor');
 export type BadCursor = typeof BAD_CURSOR;
@@ -86,6 +102,8 @@ export interface Activity {
     limit: number,
     cursor: string | null,
   ): Promise<Page<DecisionSummary> | BadCursor | Fault>;
+  /** The decisions that were kept since these places; null: none yet, but where to go on from. The work of one call is bounded. */
+  since(places: DecisionPlaces | null): Promise<KeptSince | Fault>;
   /** The last uses of these workloads, by SPIFFE ID; those that were not seen are absent. At most `MAX_WORKLOADS`. */
   lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse> | Fault>;
   /** All last uses, in the order of their SPIFFE IDs. */

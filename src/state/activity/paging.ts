@@ -1,11 +1,15 @@
 import { Fault } from '../../base/fault.ts';
 import type { Soon } from '../../base/soon.ts';
 import { workloadText } from './entry.ts';
-import { BAD_CURSOR, type BadCursor, type DecisionFilter, type DecisionSummary, type Page } from './model.ts';
+import {
+  BAD_CURSOR,
+  type BadCursor,
+  type DecisionFilter,
+  type DecisionSummary,
+  type ListPlace,
+  type Page,
+} from './model.ts';
 import { pageLimit } from './names.ts';
-
-/** Where an entry is in its list: a later one has the larger number, or the same and the larger second one. */
-export type ListPlace = readonly [number, number];
 
 /** One entry of a list; null where it cannot be read. */
 export interface Kept {

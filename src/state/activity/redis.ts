@@ -3,18 +3,21 @@ import type { Reply } from '../redis/link.ts';
 import { MAX_SKEW_MS } from '../redis/options.ts';
 import type { Script } from '../redis/scripts.ts';
 import { decodeSummary, encodeSummary, workloadText } from './entry.ts';
+import { keptSince } from './following.ts';
 import {
   type Activity,
   BAD_CURSOR,
   type BadCursor,
   type DecisionFilter,
+  type DecisionPlaces,
   type DecisionSummary,
   type LastUse,
+  type ListPlace,
   MAX_WORKLOADS,
   type Page,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
-import { type Kept, type ListPlace, pageOf } from './paging.ts';
+import { type DecisionLists, type Kept, pageOf } from './paging.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { LIST, NAMES, USES } from './scripts.ts';
 import { decodeUse } from './stored-use.ts';
@@ -53,11 +56,11 @@ export class RedisActivity implements Activity {
   }
 
   decisions(filter: DecisionFilter, limit: number, cursor: string | null): ReturnType<Activity['decisions']> {
-    const since = filter.sinceMs ?? null;
-    const source = (name: string) => ({
-      read: (before: ListPlace | null, count: number) => this.#read(name, before, count, since),
-    });
-    return pageOf({ deny: source('denials'), allow: source('allows') }, filter, limit, cursor);
+    return pageOf(this.#lists(filter.sinceMs ?? null), filter, limit, cursor);
+  }
+
+  since(places: DecisionPlaces | null): ReturnType<Activity['since']> {
+    return keptSince(this.#lists(null), places);
   }
 
   async lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse> | Fault> {
@@ -84,6 +87,13 @@ export class RedisActivity implements Activity {
     const texts = names.map(String);
     const uses = await this.lastUses(texts);
     return uses instanceof Fault ? uses : pageOfUses(texts, uses, limit);
+  }
+
+  #lists(sinceMs: number | null): DecisionLists {
+    const source = (name: string) => ({
+      read: (before: ListPlace | null, count: number) => this.#read(name, before, count, sinceMs),
+    });
+    return { deny: source('denials'), allow: source('allows') };
   }
 
   /** So many entries of a list before this place, the newest first. */

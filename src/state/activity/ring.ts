@@ -1,5 +1,6 @@
 import { decodeSummary } from './entry.ts';
-import type { Kept, ListPlace } from './paging.ts';
+import type { ListPlace } from './model.ts';
+import type { Kept } from './paging.ts';
 
 /** What an entry counts as besides its text, in bytes. */
 const SLOT_BYTES = 64;

@@ -1,12 +1,10 @@
 import { get } from './api.js';
-import { facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { arrange, facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { live } from './live.js';
 import { order } from './order.js';
 import { empty } from './table.js';
-import { watch } from './watch.js';
 
 const EVERY_MS = 3000;
-/** What was decided is asked for where something waits no more, and else so rarely. */
-const DECIDED_EVERY = 10;
 const STATES = {
   pending: ['warn', 'waits'],
   granted: ['good', 'granted'],
@@ -30,36 +28,46 @@ async function allWaiting() {
 /** What waits for a person, the oldest first, and what was decided lately, the newest first. */
 export function approvals(shell) {
   const element = h('div', { class: 'cards' });
-  let end = () => {};
-  let [last, before, turn] = ['', '', 0];
-  async function look(isWhole) {
-    const waiting = await allWaiting();
-    shell.count(waiting.length);
-    const now = JSON.stringify(waiting);
-    if (!isWhole && now === before && ++turn % DECIDED_EVERY !== 0) return;
-    const { items } = await get('/approvals', { newest: true, limit: 50 });
-    before = now;
-    const decided = items.filter((item) => item.state !== 'pending');
-    // What is being read stays where it is while nothing changed.
-    const text = JSON.stringify([waiting, decided]);
-    if (text === last) return;
-    last = text;
-    element.replaceChildren(
-      ...(waiting.length === 0
-        ? [
-            h(
-              'div',
-              { class: 'sheet' },
-              empty('Nobody waits for you', 'When a policy asks for a person, the request comes here within seconds.'),
-            ),
-          ]
-        : waiting.map((item) => card(item, shell, refresh))),
-      ...(decided.length === 0
-        ? []
-        : [h('h2', {}, 'Decided lately'), ...decided.map((item) => card(item, shell, refresh))]),
-    );
+  let following = null;
+  let items = new Map();
+  /** By what is on them, so that what is being read, and has the focus, stays where it is. */
+  let cards = new Map();
+  const nobody = h(
+    'div',
+    { class: 'sheet' },
+    empty('Nobody waits for you', 'When a policy asks for a person, the request comes here at once.'),
+  );
+  const heading = h('h2', {}, 'Decided lately');
+
+  async function refresh() {
+    const lately = await get('/approvals', { newest: true, limit: 50 });
+    const decided = lately.items.filter(({ state }) => state !== 'pending');
+    items = new Map([...(await allWaiting()), ...decided].map((item) => [item.id, item]));
+    show();
   }
-  const refresh = () => look(true);
+
+  function take(changed) {
+    for (const item of changed) items.set(item.id, item);
+    show();
+  }
+
+  function show() {
+    const all = [...items.values()];
+    const waiting = all.filter((item) => item.state === 'pending');
+    const decided = all.filter((item) => item.state !== 'pending');
+    shell.count(waiting.length);
+    const before = cards;
+    cards = new Map();
+    const cardOf = (item) => {
+      const text = JSON.stringify(item);
+      cards.set(text, before.get(text) ?? card(item, shell, refresh));
+      return cards.get(text);
+    };
+    arrange(element, [
+      ...(waiting.length === 0 ? [nobody] : waiting.map(cardOf)),
+      ...(decided.length === 0 ? [] : [heading, ...decided.map(cardOf)]),
+    ]);
+  }
   return {
     title: 'Approvals',
     about: 'Requests that a policy lets through only with a person’s consent.',
@@ -67,9 +75,9 @@ export function approvals(shell) {
     element,
     refresh,
     begin() {
-      end = watch(() => look(false), EVERY_MS);
+      following = live('approvals', { take, refresh, everyMs: EVERY_MS });
     },
-    end: () => end(),
+    end: () => following?.end(),
   };
 }
 

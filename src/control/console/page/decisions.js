@@ -1,7 +1,7 @@
 import { get } from './api.js';
 import { h, mono, quiet, say, state, time, word } from './dom.js';
+import { live } from './live.js';
 import { empty, Table } from './table.js';
-import { watch } from './watch.js';
 
 const EVERY_MS = 2000;
 const SHOWN = 100;
@@ -30,16 +30,44 @@ const columns = [
 export function decisions() {
   const table = new Table(columns, { key: ({ decision }) => decision });
   const filter = { result: '', workload: '', reason: '' };
-  let end = () => {};
+  let following = null;
   let isPaused = false;
+  let items = [];
+  let covers = '';
 
   async function refresh() {
-    const { items, covers } = await get('/decisions', { limit: SHOWN, ...filter });
-    const omitted = items.reduce((sum, item) => sum + item.omitted, 0);
+    ({ items, covers } = await get('/decisions', { limit: SHOWN, ...filter }));
+    show();
+  }
+
+  function show() {
     table.show(items, {
-      caption: `The last ${items.length} that are kept, of ${covers}: each denial, one in some allows${omitted > 0 ? `; ${omitted} denials more were not kept` : ''}`,
-      empty: empty('Nothing was decided yet', 'Each denial comes here within two seconds, and one in some allows.'),
+      caption: caption(),
+      empty: empty('Nothing was decided yet', 'Each denial comes here at once, and one in some allows.'),
     });
+  }
+
+  function caption() {
+    const omitted = items.reduce((sum, item) => sum + item.omitted, 0);
+    return `The last ${items.length} that are kept, of ${covers}: each denial, one in some allows${omitted > 0 ? `; ${omitted} denials more were not kept` : ''}`;
+  }
+
+  const isWanted = ({ result, reason, caller }) =>
+    (filter.result === '' || filter.result === result) &&
+    (filter.reason === '' || filter.reason === reason) &&
+    (filter.workload === '' || filter.workload === caller?.id);
+
+  function take(came) {
+    const known = new Set(items.map(({ decision }) => decision));
+    const fresh = came
+      .filter((item) => isWanted(item) && !known.has(item.decision))
+      .reverse()
+      .slice(0, SHOWN);
+    if (fresh.length === 0) return;
+    const isFirst = items.length === 0;
+    items = [...fresh, ...items].slice(0, SHOWN);
+    if (isFirst) show();
+    else table.prepend(fresh, SHOWN, caption());
   }
 
   const pause = h('button', { type: 'button', 'aria-pressed': 'false', onclick: toggle }, 'Pause');
@@ -48,6 +76,7 @@ export function decisions() {
     pause.textContent = isPaused ? 'Go on' : 'Pause';
     pause.setAttribute('aria-pressed', String(isPaused));
     say(isPaused ? 'The list stands still' : 'The list goes on');
+    following?.look();
   }
 
   const change = (name) => (event) => {
@@ -90,8 +119,8 @@ export function decisions() {
     element: table.element,
     refresh,
     begin() {
-      end = watch(refresh, EVERY_MS, () => isPaused);
+      following = live('decisions', { take, refresh, everyMs: EVERY_MS, isPaused: () => isPaused });
     },
-    end: () => end(),
+    end: () => following?.end(),
   };
 }

@@ -70,6 +70,14 @@ export const facts = (...rows) =>
       .map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
   );
 
+/** Makes these the children of an element; those that are there already are not touched, and keep the focus. */
+export function arrange(element, children) {
+  const wanted = new Set(children);
+  for (const child of [...element.children]) if (!wanted.has(child)) child.remove();
+  for (const [at, child] of children.entries())
+    if (element.children[at] !== child) element.insertBefore(child, element.children[at] ?? null);
+}
+
 let status = null;
 /** Says something to whoever cannot see the page, politely. */
 export function say(text) {
