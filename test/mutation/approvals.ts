@@ -73,7 +73,7 @@ const conditions: readonly Condition[] = [
   ['request-state.ts', 'Math.max(askUntilMs, grant?.untilMs ?? 0)', 'askUntilMs'],
   ['store-approvals.ts', 'this.unknown(nowMs) === null ? this.#mirror', 'true ? this.#mirror'],
   ['store-approvals.ts', 'Math.max(nowMs, (before?.askedAtMs ?? 0) + 1)', 'nowMs'],
-  ['store-approvals.ts', '    this.#asking--;\n', ''],
+  ['store-approvals.ts', 'asked.finally(() => this.#asking.delete(digest))', 'asked'],
   ['store-approvals.ts', "again.result === 'new' ? unavailable", 'false ? unavailable'],
   ['store-approvals.ts', ' || (key !== null && request.consents.length < decided.consents.length)', ''],
   [

@@ -11,7 +11,7 @@ const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const NOW = 1_800_000_000_000;
 const asked = requestAskedFor('A'.repeat(22), approvalOrder(), NOW);
 const record = approvalRecord(asked);
-const consent = (by: string) => ({ by, atMs: NOW, reason: 'it is in the contract' });
+const consent = (by: string) => ({ by, atMs: NOW, reason: 'it is in the contract', uses: 2, useForMs: MAX_USE_MS });
 const { digest, approvals } = asked.order;
 
 function granted(terms: Partial<NonNullable<ApprovalRequest['grant']>> = {}, consents = [consent(ANN)]) {

@@ -16,13 +16,13 @@ const asked = (letter: string, atMs = NOW, order = approvalOrder()) => requestAs
 
 function granted(request: ApprovalRequest, forMs: number): ApprovalRequest {
   const atMs = request.askedAtMs;
-  const consents = [{ by: ANN, atMs, reason: 'r' }];
+  const consents = [{ by: ANN, atMs, reason: 'r', uses: 1, useForMs: forMs }];
   const grant = { id: request.id, digest, approvals, uses: 1, untilMs: atMs + forMs, grantedAtMs: atMs, by: [ANN] };
   return { ...request, consents, grant };
 }
 const begun = (request: ApprovalRequest, by: string): ApprovalRequest => ({
   ...request,
-  consents: [{ by, atMs: request.askedAtMs, reason: 'r' }],
+  consents: [{ by, atMs: request.askedAtMs, reason: 'r', uses: 1, useForMs: 600_000 }],
 });
 const refused = (request: ApprovalRequest): ApprovalRequest => ({
   ...request,

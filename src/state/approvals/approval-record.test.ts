@@ -11,7 +11,8 @@ const NOTHING = {
   task: null,
   query: null,
   contentType: null,
-  headers: null,
+  headers: [],
+  declared: null,
   body: null,
   owner: null,
   sensitivity: null,
@@ -24,7 +25,11 @@ function recordWith(at: number, value: unknown): string {
 }
 
 test('a request is read as it was written, with all that it may say and with as little', () => {
-  for (const order of [approvalOrder(), approvalOrder(NOTHING), approvalOrder({ query: 'a=1', headers: 'x' })]) {
+  for (const order of [
+    approvalOrder(),
+    approvalOrder(NOTHING),
+    approvalOrder({ query: 'a=1', headers: [['x-region', 'eu']], declared: { id: 'd', purpose: 'p' } }),
+  ]) {
     const request = requestAskedFor('A'.repeat(22), order, NOW);
     assert.deepEqual(readApprovalRecord(approvalRecord(request)), request);
   }
@@ -45,10 +50,11 @@ const PARTS: readonly (readonly [name: string, at: number, values: readonly unkn
   ['path', 9, [5]],
   ['query', 10, [5]],
   ['content type', 11, [5]],
-  ['headers', 12, [5]],
+  ['headers', 12, [5, null, [5], [['x']], [['x', 5]], [['x', 'y', 'z']]]],
+  ['declared task', 13, [5, ['d'], ['d', 5]]],
   [
     'body',
-    13,
+    14,
     [
       5,
       [sha256, bytes],
@@ -60,8 +66,8 @@ const PARTS: readonly (readonly [name: string, at: number, values: readonly unkn
       [sha256, bytes, shown, 0],
     ],
   ],
-  ['owner', 14, [5]],
-  ['sensitivity', 15, [5]],
+  ['owner', 15, [5]],
+  ['sensitivity', 16, [5]],
 ];
 for (const [name, at, values] of PARTS)
   test(`a record with something else as its ${name} is no request`, () => {
