@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import type { Claim, State, Use } from '../../state/model.ts';
 import type { Notice } from './notice.ts';
 
-/** Whose turn a notice is. `quiet`: the same was sent a moment ago. */
+/** Whose turn something is. */
 export type Turn =
   | { readonly turn: 'ours'; readonly release: () => void }
-  | { readonly turn: 'taken' | 'quiet' }
+  | { readonly turn: 'taken' }
   | { readonly turn: 'unknown'; readonly detail: string };
 
 /** Nobody sends the same to a person twice within so long. */
@@ -13,21 +13,19 @@ const QUIET_MS = 300_000;
 /** No check: what is claimed has no retries of Envoy. */
 const USE: Use = { requestId: '', caller: 'notices', checkPeer: null, digest: '', deadline: 0, judgedBy: '' };
 
+/** Claims a notice for this process, so that of all processes that share a state one sends it to a receiver. Never rejects. */
+export const takeNotice = (state: State, receiver: string, { id, untilMs }: Notice, nowMs: number): Promise<Turn> =>
+  taken(state, ['notice', receiver, id], untilMs, nowMs);
+
 /**
- * Claims a notice for this process, so that of all processes that share a state one sends it to a receiver. `isQuiet`: and
- * nothing that says the same to people, whatever the request, for five minutes. Never rejects.
+ * Claims for five minutes what a notice says to people, whatever the request. Whoever could not say it gives it back, since
+ * others may. Never rejects.
  */
-export async function takeTurn(
-  state: State,
-  receiver: string,
-  { id, type, untilMs, data }: Notice,
-  isQuiet: boolean,
-  nowMs: number,
-): Promise<Turn> {
-  const history = state.history();
-  const own: Claim = { key: keyOf(['notice', receiver, id]), history, until: untilMs };
-  const same = keyOf(['quiet notice', receiver, type, ...(data.approvals ?? [data.id])]);
-  const claims = isQuiet ? [own, { key: same, history, until: nowMs + QUIET_MS }] : [own];
+export const takeWords = (state: State, receiver: string, { type, data }: Notice, nowMs: number): Promise<Turn> =>
+  taken(state, ['quiet notice', receiver, type, ...(data.approvals ?? [data.id])], nowMs + QUIET_MS, nowMs);
+
+async function taken(state: State, what: readonly string[], untilMs: number, nowMs: number): Promise<Turn> {
+  const claims: readonly Claim[] = [{ key: keyOf(what), history: state.history(), until: untilMs }];
   const claimed = await state.claim(claims, USE, nowMs);
   switch (claimed.result) {
     case 'fresh':
@@ -35,7 +33,7 @@ export async function takeTurn(
     case 'unavailable':
       return { turn: 'unknown', detail: claimed.detail };
     default:
-      return { turn: 'key' in claimed && claimed.key === same ? 'quiet' : 'taken' };
+      return { turn: 'taken' };
   }
 }
 

@@ -300,6 +300,23 @@ test('Slack gets a line of plain text, and people the same once in five minutes'
   assert.equal(receiver.status().waiting, 0);
 });
 
+test('what people could not be told keeps nobody from telling them the same', async (t) => {
+  const answers = [500, 200];
+  const { receiver, clock, events } = await world(t, () => answers.shift() ?? 200, {
+    format: 'slack',
+    secretFiles: [],
+  });
+  receiver.offer(requested('r1', clock.now(), HOUR));
+  assert.equal((await events.next()).result, 'failed');
+  receiver.offer(requested('r2', clock.now(), HOUR));
+  const { result, notice } = await events.next();
+  assert.deepEqual([result, notice.data.id], ['delivered', 'r2']);
+  clock.advance(6 * SECOND);
+  const again = await events.next();
+  assert.deepEqual([again.result, again.notice.data.id], ['suppressed', 'r1'], 'the same was said meanwhile');
+  assert.equal(receiver.status().waiting, 0);
+});
+
 test('a receiver gets the events that it asked for, of texts that have a bound', async (t) => {
   const { server, receiver, clock } = await world(t, () => 204, { events: ['guardrail.expired'] });
   const times = { atMs: clock.now(), untilMs: clock.now() + HOUR };

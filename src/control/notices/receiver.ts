@@ -3,7 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { wakeAfter } from '../../source/wall-clock-timer.ts';
 import type { State } from '../../state/model.ts';
 import { bodyOf, type NoticeFormat } from './body.ts';
-import { takeTurn } from './claims.ts';
+import { type Turn, takeNotice, takeWords } from './claims.ts';
 import type { Notice, NoticeType } from './notice.ts';
 import { type PostResult, post } from './post.ts';
 import { readSecrets, signatureOf } from './signature.ts';
@@ -140,13 +140,20 @@ export class Receiver {
     if (clock.now() >= notice.untilMs) return this.#giveUp(waiting, 'it is expired');
     waiting.attempts++;
     if (waiting.release === null) {
-      const turn = await takeTurn(state, name, notice, format === 'slack', clock.now());
+      const turn = await takeNotice(state, name, notice, clock.now());
       if (turn.turn === 'unknown') return this.#failed(waiting, turn.detail);
-      if (turn.turn === 'quiet') this.#tell('suppressed', waiting, 'the same was sent within five minutes');
       if (turn.turn !== 'ours') return void this.#waiting.delete(waiting);
       waiting.release = turn.release;
     }
-    this.#posted(waiting, await this.#post(notice));
+    const words: Turn | null = format === 'slack' ? await takeWords(state, name, notice, clock.now()) : null;
+    if (words?.turn === 'unknown') return this.#failed(waiting, words.detail);
+    if (words?.turn === 'taken') {
+      this.#tell('suppressed', waiting, 'the same was sent within five minutes');
+      return void this.#waiting.delete(waiting);
+    }
+    const posted = await this.#post(notice);
+    if (posted.result !== 'delivered') words?.release();
+    this.#posted(waiting, posted);
   }
 
   async #post(notice: Notice): Promise<PostResult> {
