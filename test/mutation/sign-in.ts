@@ -42,6 +42,12 @@ const conditions: readonly Condition[] = [
   ],
   ['id-token.ts', 'Array.isArray(value) && value.length <= most &&', 'Array.isArray(value) &&'],
   ['redis-sessions.ts', "String(untilMs), 'XX')", 'String(untilMs))'],
+  ['redis-sessions.ts', "String(TURN_MS), 'NX')", 'String(TURN_MS))'],
+  ['sessions.ts', 'nowMs - before.readMs < rereadMs + TURN_MS', 'true'],
+  ['sessions.ts', 'found === null || nowMs - found.readMs < rereadMs', 'found === null'],
+  ['cookies.ts', 'chars > MOST_CHARS', 'false'],
+  ['pages.ts', "(request.headers['sec-fetch-site'] ?? 'none') !== 'none'", 'false'],
+  ['provider.ts', 'status >= 500 || BUSY.has(status) || BUSY.has(code)', 'status >= 500'],
   ['seal.ts', 'decipher.setAAD(Buffer.from(about)).setAuthTag', 'decipher.setAuthTag'],
 ];
 
