@@ -47,7 +47,7 @@ const conditions: readonly Condition[] = [
   ['sessions.ts', 'found === null || nowMs - found.readMs < rereadMs', 'found === null'],
   ['cookies.ts', 'chars > MOST_CHARS', 'false'],
   ['pages.ts', "(request.headers['sec-fetch-site'] ?? 'none') !== 'none'", 'false'],
-  ['provider.ts', 'status >= 500 || BUSY.has(status) || BUSY.has(code)', 'status >= 500'],
+  ['provider.ts', 'status >= 500 || BUSY.has(status) || BUSY.has(said)', 'status >= 500'],
   ['seal.ts', 'decipher.setAAD(Buffer.from(about)).setAuthTag', 'decipher.setAuthTag'],
 ];
 

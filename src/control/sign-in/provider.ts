@@ -229,8 +229,8 @@ function faultOf(error: unknown): SignInFault {
     const { error: code, error_description: said } = at as { error?: unknown; error_description?: unknown };
     for (const more of [code, said]) if (typeof more === 'string') words.push(more);
   }
-  const status = busyStatus(error);
-  if (status !== null) return new NoAnswer(`the provider answered ${status}`);
+  const other = otherAnswer(error);
+  if (other !== null) return new NoAnswer(`the provider answered ${other}`);
   return new SignInFault((words.join(': ') || String(error)).slice(0, MAX_DETAIL));
 }
 
@@ -238,12 +238,13 @@ function faultOf(error: unknown): SignInFault {
 const BUSY: ReadonlySet<unknown> = new Set([408, 425, 429, 'server_error', 'temporarily_unavailable', 'slow_down']);
 
 /**
- * The status of an answer that says nothing of the person; null: it does, or there was none. A no is an error in the form of
+ * What was answered that says nothing of the person; null: it does, or there was no answer. A no is an error in the form of
  * RFC 6749 section 5.2: what is in between, such as a proxy that limits rates, has no say in who may be signed in.
  */
-function busyStatus(error: unknown): number | null {
+function otherAnswer(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
-  if (error.cause instanceof Response) return error.cause.status === 200 ? null : error.cause.status;
-  const { status, error: code } = error as { status?: unknown; error?: unknown };
-  return typeof status === 'number' && (status >= 500 || BUSY.has(status) || BUSY.has(code)) ? status : null;
+  if (error.cause instanceof Response) return `${error.cause.status}, and no JSON`;
+  const { status, error: said, code } = error as { status?: unknown; error?: unknown; code?: unknown };
+  if (code === 'OAUTH_PARSE_ERROR') return 'what is no JSON';
+  return typeof status === 'number' && (status >= 500 || BUSY.has(status) || BUSY.has(said)) ? String(status) : null;
 }

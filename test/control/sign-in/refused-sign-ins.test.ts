@@ -189,6 +189,8 @@ test('a provider that gives no answer signs nobody in, and does again when it is
     answers(400, 'application/json', error('temporarily_unavailable')),
     answers(403, 'text/html', '<h1>blocked</h1>'),
     answers(302, 'text/html', ''),
+    answers(200, 'text/html', '<h1>we are back soon</h1>'),
+    answers(200, 'application/json', '{'),
   ];
   for (const [at, answer] of none.entries()) assert.equal(await codeOf({ answer }), 'provider_unavailable', String(at));
   for (const status of [400, 401, 403]) {
