@@ -99,6 +99,22 @@ test('a wrong verifier gets nothing, and uses the code up', async () => {
   assert.match(done.stderr, /login_unknown/);
 });
 
+test('who signs in again has the session before ended', async () => {
+  const again = () =>
+    signIn(async (page, browser) => {
+      await browser.load((await backFrom(page, browser, 'anna')).href);
+    });
+  assert.equal((await again()).code, 0);
+  const before = readFileSync(file, 'utf8');
+  assert.equal((await again()).code, 0);
+  const after = readFileSync(file, 'utf8');
+  assert.equal((await controlCli(['state', ...there()])).code, 0);
+  writeFileSync(file, before);
+  assert.match((await controlCli(['state', ...there()])).stderr, /session_missing/);
+  writeFileSync(file, after);
+  await controlCli(['sign-out', ...there()]);
+});
+
 test('a session that others could read is ended by its person', async () => {
   await signIn(async (page, browser) => {
     await browser.load((await backFrom(page, browser, 'anna')).href);

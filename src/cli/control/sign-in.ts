@@ -79,9 +79,13 @@ async function exchanged(
   if (answer.kind !== 'good') return refused(answer, io);
   const { token, expires_in: seconds } = answer.value;
   if (typeof token !== 'string' || typeof seconds !== 'number') return failed('it answered what is no session', io);
+  const before = await readSession(file, true);
   const expires = new Date(Date.now() + seconds * 1000).toISOString();
   const fault = await writeSession(file, { url: origin, token, expires });
   if (fault !== null) return failed(fault.detail, io);
+  // Nobody would end it any more; it is of no use where that fails.
+  if (before !== null && !(before instanceof Fault) && before.url === origin)
+    await call({ ...connection, token: before.token }, { method: 'POST', path: '/sign-out' });
   const session = await call({ ...connection, token }, { method: 'GET', path: '/session' });
   if (session.kind !== 'good') return refused(session, io);
   const { name, subject, issuer } = (session.value.person ?? {}) as Readonly<Record<string, unknown>>;
