@@ -308,6 +308,82 @@ test('processes that read groups again at one time bring no refresh token twice'
   assert.equal(used.size, 4);
 });
 
+/** A store that loses the answers of one method from the time on that `loses` is set. */
+function losing(store: SessionStore, method: keyof SessionStore) {
+  const switched = { loses: false };
+  const lossy = new Proxy(store, {
+    get: (of, name) => {
+      if (name === method && switched.loses) return async () => new Fault('lost');
+      const value: unknown = Reflect.get(of, name);
+      return typeof value === 'function' ? value.bind(of) : value;
+    },
+  });
+  return { store: lossy, switched };
+}
+
+const calls: Readonly<Record<string, (sessions: Sessions, one: string, code: string, start: number) => unknown>> = {
+  'a look': (sessions, one, _, start) => sessions.find(one, 'browser', start + 1, false),
+  'a use': (sessions, one, _, start) => sessions.find(one, 'browser', start + 2 * MINUTE, true),
+  'a use after an hour': (sessions, one, _, start) => sessions.find(one, 'browser', start + HOUR, true),
+  'the end of all': (sessions, _, __, start) =>
+    sessions.endAll({ issuer: 'https://idp.example', subject: 'anna' }, start + 1),
+  'a code': (sessions, _, code, start) => sessions.redeem(code, 'verifier', start + 1),
+};
+const lost: readonly (readonly [method: keyof SessionStore, calls: readonly string[]])[] = [
+  ['get', ['a look', 'a use', 'a use after an hour', 'the end of all', 'a code']],
+  ['update', ['a use', 'a use after an hour']],
+  ['takeTurn', ['a use after an hour']],
+  ['keysOf', ['the end of all']],
+  ['end', ['the end of all', 'a code']],
+  ['add', ['a code']],
+];
+for (const [method, needing] of lost)
+  test(`a store that loses what it is asked by ${method} leaves unknown what needs it`, async () => {
+    for (const [what, call] of Object.entries(calls)) {
+      const start = Date.now();
+      const { store, switched } = losing(new MemorySessions(), method);
+      const rules = { idleMs: 2 * HOUR, lifetimeMs: 8 * HOUR, rereadMs: HOUR };
+      const sessions = new Sessions({ store, ...rules, reread: async () => signedIn() });
+      const one = id(await sessions.begin(signedIn(), 'browser', start));
+      const code = id(await sessions.beginCode(signedIn(), sha256('verifier'), start));
+      switched.loses = true;
+      assert.equal((await call(sessions, one, code, start)) instanceof Fault, needing.includes(what), what);
+    }
+  });
+
+test('a use that comes with the end of its session is none', async () => {
+  const start = Date.now();
+  const memory = new MemorySessions();
+  const ending: SessionStore['update'] = async (key, value, untilMs) => {
+    await memory.end(key);
+    return memory.update(key, value, untilMs);
+  };
+  const store = new Proxy<SessionStore>(memory, {
+    get: (of, name) => (name === 'update' ? ending : (Reflect.get(of, name) as () => unknown).bind(of)),
+  });
+  const { sessions } = over(store);
+  const one = id(await sessions.begin(signedIn(), 'browser', start));
+  assert.equal(await sessions.find(one, 'browser', start + 2 * MINUTE, true), null);
+});
+
+test('a store that is lost in the middle begins no session', { skip: noRedis }, async (t) => {
+  const { state } = await redisState(t);
+  const { link } = state;
+  const start = Date.now();
+  let gone = '';
+  const lossy = new Proxy(link!, {
+    get: (of, name) =>
+      name === 'call'
+        ? async (args: readonly string[], ms: number) => (args[0] === gone ? new Fault('lost') : of.call(args, ms))
+        : Reflect.get(of, name),
+  });
+  const store = new RedisSessions({ link: lossy, key: (name) => state.key(name) }, new Seal(SECRET, 'sessions'));
+  const { sessions } = over(store);
+  for (let at = 0; at < 20; at++) id(await sessions.begin(signedIn(), 'browser', start + at));
+  for (gone of ['SET', 'ZADD', 'PEXPIREAT', 'ZRANGE', 'GET', 'DEL', 'ZREM'])
+    assert.ok((await sessions.begin(signedIn(), 'browser', start + 50)) instanceof Fault, gone);
+});
+
 test('a store that is gone signs nobody in, and nobody out', { skip: noRedis }, async () => {
   const { sessions } = over(new RedisSessions({ link: null, key: (name) => name }, new Seal(SECRET, 'sessions')));
   const now = Date.now();
