@@ -9,7 +9,7 @@ import { workload } from '../../support/world.ts';
 
 const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
 /** What a caller may write wherever a text of its choice is shown. */
-const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u202e';
+const HOSTILE = '"><img src=x onerror="window.forged=1"><script>window.forged=1</script>\u034f\u202e';
 /** What nobody sees, looks like a space, or is piled up. */
 const UNSEEN = `a\u034fb\ufe0fc\u2800d\u00a0e\u3164f\u{e0041}g${'\u0301'.repeat(5)}`;
 
