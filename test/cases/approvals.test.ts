@@ -124,6 +124,22 @@ suite('a denial that an approval alone would lift', () => {
     assert.equal([...world.approvals!.all()].length, before);
   });
 
+  test('is none where the task has no budget left', async () => {
+    const edit = (config: MeshConfig) => {
+      worlds.asking.edit(config);
+      requireRegistration(config);
+    };
+    const forgetful = await World.start({ edit, prepare, startedAtMs: Date.now() + 60_000 });
+    try {
+      // Registered before the history began: nobody knows what it used.
+      await begun(forgetful.tasks, { budgets: { calls: 9, writes: null, resources: null } });
+      assert.equal((await forgetful.send(agentByTxn({}, release())(forgetful))).reason, 'task_budget_spent');
+      assert.deepEqual([...forgetful.approvals!.all()], []);
+    } finally {
+      await forgetful.stop();
+    }
+  });
+
   test('is refused without asking where the body was not seen whole', async () => {
     const before = [...world.approvals!.all()].length;
     assert.equal((await asLedger(refund({ route: {} }))).reason, 'approval_body_unseen');
