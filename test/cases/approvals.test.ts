@@ -310,6 +310,24 @@ suite('what was granted', () => {
       assert.equal(passes.reason, 'permitted', String(passes.audit.detail));
     });
 
+  test('is not for a request that is refused for its form, and is kept', async () => {
+    const same = (over: Refund = {}) => refund({ path: `${REFUNDS}?form`, ...over });
+    await granted(askedBy(await asLedger(same())));
+    for (const [change, reason] of [
+      [{ method: 'post' }, 'request_method_malformed'],
+      [{ method: 'PUT' }, 'request_method_not_allowed'],
+      [{ host: 'payments.internal:8443' }, 'request_host_not_served'],
+      [{ headers: { 'content-type': ['application/json', 'text/plain'] } }, 'request_header_repeated'],
+      [{ headers: { 'x-http-method-override': 'DELETE' } }, 'request_header_override'],
+      [{ headers: { x_amount: '1' } }, 'request_header_underscore'],
+      [{ headers: { 'content-length': '13' } }, 'approval_body_unseen'],
+      [{ headers: { 'x-envoy-auth-partial-body': 'true' } }, 'approval_body_unseen'],
+      [{ route: { body: '14' } }, 'approval_body_unseen'],
+    ] as const)
+      assert.equal((await asLedger(same(change))).reason, reason, JSON.stringify(change));
+    assert.equal((await asLedger(same())).reason, 'permitted');
+  });
+
   test('is not for another task, purpose, or chain', async () => {
     const what = release();
     const first = askedBy(await asAgent(what));
