@@ -5,7 +5,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Permit } from '../policy/decide/permit.ts';
 import { TOUCHED_DECIDES } from '../policy/decide/question.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
-import type { GiveBack, Redemption } from '../state/redemption.ts';
+import type { GiveBack, Redemption, Touching } from '../state/redemption.ts';
 import type { Approvals, Lacking } from './approvals.ts';
 import type { CheckContext } from './decision.ts';
 import { conclude, judge } from './judge.ts';
@@ -69,12 +69,18 @@ function attempt(
 
   if (context.gaveUp()) return new Refusal('overloaded', 'Envoy gave up before it was decided');
   const again = (next: number) => attemptWithTouched(request, stages, trail, next);
-  /** Uses up what the request lives by, one use of an approval among it. */
-  const stand = (permit: Permit, approved: Redemption | null): Soon<Settled | Refusal> => {
+  /** What the request uses of budgets, and what it opens; or why it can do neither. */
+  const needs = (): Needs | Refusal => {
     const counted = stages.budgets(taskContext, target, nowMs);
     if (counted instanceof Refusal) return counted;
     const touching = stages.touched.touching(taskContext, target, snapshot.inventory, snapshot.touched, touched, nowMs);
-    if (touching instanceof Refusal) return touching;
+    return touching instanceof Refusal ? touching : { counted, touching };
+  };
+  /** Uses up what the request lives by, one use of an approval among it. */
+  const stand = (permit: Permit, approved: Redemption | null): Soon<Settled | Refusal> => {
+    const needed = needs();
+    if (needed instanceof Refusal) return needed;
+    const { counted, touching } = needed;
     const { redemptions } = taskContext;
     const use = useOf(input, caller, snapshot.revision, context);
     const more = approved === null ? counted : [...counted, approved];
@@ -87,23 +93,29 @@ function attempt(
   };
   if (!(verdict instanceof Refusal)) return stand(verdict, null);
   const lacking = { snapshot, input, target, caller, taskContext, facts, touched: seen, hops };
-  return approve(asking!, lacking, { stand, again: () => again(number) }, trail, nowMs);
+  return approve(asking!, lacking, { needs, stand, again: () => again(number) }, trail, nowMs);
+}
+
+interface Needs {
+  readonly counted: readonly Redemption[];
+  readonly touching: Touching;
 }
 
 /** What becomes of a check with its approvals: it stands, or is judged again, with what was opened before. */
 interface Then {
+  readonly needs: () => Needs | Refusal;
   readonly stand: (permit: Permit, approved: Redemption) => Soon<Settled | Refusal>;
   readonly again: () => Soon<Settled | Refusal>;
 }
 
 /**
- * Lets a check that lacks approvals pass by those that were granted, or asks for them. A grant that was used as often as it may be
+ * Lets a check that lacks approvals pass by those that were granted, or asks for them, unless it could not pass by them either. A grant that was used as often as it may be
  * is asked for anew. Where it does not pass, the trail says what was decided without them.
  */
 function approve(
   approvals: Approvals,
   lacking: Lacking,
-  { stand, again }: Then,
+  { needs, stand, again }: Then,
   trail: Trail,
   nowMs: number,
 ): Soon<Settled | Refusal> {
@@ -112,7 +124,10 @@ function approve(
   const found = trail.keep('approval', approvable);
   if (found instanceof Refusal) return found;
   const { order, redemption } = found;
-  if (redemption === null) return approvals.ask(order, found.spent, nowMs);
+  if (redemption === null) {
+    const needed = needs();
+    return needed instanceof Refusal ? needed : approvals.ask(order, found.spent, nowMs);
+  }
   trail.found.facts = found.facts;
   trail.found.hops = found.hops;
   return after(stand(found.permit, redemption), (settled) => {

@@ -124,6 +124,22 @@ suite('a denial that an approval alone would lift', () => {
     assert.equal([...world.approvals!.all()].length, before);
   });
 
+  test('is none where the task has no budget left', async () => {
+    const edit = (config: MeshConfig) => {
+      worlds.asking.edit(config);
+      requireRegistration(config);
+    };
+    const forgetful = await World.start({ edit, prepare, startedAtMs: Date.now() + 60_000 });
+    try {
+      // Registered before the history began: nobody knows what it used.
+      await begun(forgetful.tasks, { budgets: { calls: 9, writes: null, resources: null } });
+      assert.equal((await forgetful.send(agentByTxn({}, release())(forgetful))).reason, 'task_budget_spent');
+      assert.deepEqual([...forgetful.approvals!.all()], []);
+    } finally {
+      await forgetful.stop();
+    }
+  });
+
   test('is refused without asking where the body was not seen whole', async () => {
     const before = [...world.approvals!.all()].length;
     assert.equal((await asLedger(refund({ route: {} }))).reason, 'approval_body_unseen');
@@ -293,6 +309,24 @@ suite('what was granted', () => {
       const passes = await asLedger(same({ headers: { 'x-request-id': 'another' }, address: '10.2.0.77' }));
       assert.equal(passes.reason, 'permitted', String(passes.audit.detail));
     });
+
+  test('is not for a request that is refused for its form, and is kept', async () => {
+    const same = (over: Refund = {}) => refund({ path: `${REFUNDS}?form`, ...over });
+    await granted(askedBy(await asLedger(same())));
+    for (const [change, reason] of [
+      [{ method: 'post' }, 'request_method_malformed'],
+      [{ method: 'PUT' }, 'request_method_not_allowed'],
+      [{ host: 'payments.internal:8443' }, 'request_host_not_served'],
+      [{ headers: { 'content-type': ['application/json', 'text/plain'] } }, 'request_header_repeated'],
+      [{ headers: { 'x-http-method-override': 'DELETE' } }, 'request_header_override'],
+      [{ headers: { x_amount: '1' } }, 'request_header_underscore'],
+      [{ headers: { 'content-length': '13' } }, 'approval_body_unseen'],
+      [{ headers: { 'x-envoy-auth-partial-body': 'true' } }, 'approval_body_unseen'],
+      [{ route: { body: '14' } }, 'approval_body_unseen'],
+    ] as const)
+      assert.equal((await asLedger(same(change))).reason, reason, JSON.stringify(change));
+    assert.equal((await asLedger(same())).reason, 'permitted');
+  });
 
   test('is not for another task, purpose, or chain', async () => {
     const what = release();

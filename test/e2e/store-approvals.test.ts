@@ -102,6 +102,25 @@ test('what was withdrawn passes nowhere', { skip }, async (t) => {
   assert.equal((await send(other, what)).reason, 'approval_refused');
 });
 
+test('what was granted before the store was emptied passes no more, however many uses it had left', {
+  skip,
+}, async (t) => {
+  const { redis, one, other, book, send, asked } = await fleet(t);
+  const what = release();
+  const request = await asked(what);
+  await granted(book, request, 7);
+  await Promise.all([knows(one, request), knows(other, request)]);
+  assert.equal((await send(one, what)).reason, 'permitted');
+  await redis.admin('FLUSHALL');
+  for (const world of [one, other]) {
+    const reason = await until('the new history', async () => {
+      const answer = await send(world, what);
+      return answer.reason === 'state_unavailable' ? null : answer.reason;
+    });
+    assert.equal(reason, 'approval_required');
+  }
+});
+
 test('where the store does not answer nothing passes, and nobody is asked', { skip }, async (t) => {
   const { redis, one, book, send, asked } = await fleet(t, { maxStale: '1s', timeout: '200ms' });
   const what = refund();

@@ -140,6 +140,8 @@ export function approvalSuite({ name, covers, skip = false, make }: ApprovalSuit
     const now = Date.now();
     const id = await askedFor(one, approvalOrder(), now);
     assert.equal((await one.grant(yes(id, { digest: other(1).digest }), now)).result, 'conflict');
+    for (const approvals of [['other'], ['resource-owner', 'other'], []])
+      assert.equal((await one.grant(yes(id, { approvals }), now)).result, 'conflict');
     assert.equal((await one.grant(yes('another'), now)).result, 'unknown');
     assert.deepEqual(await one.grant(yes(id), now + ASK_MS), { result: 'conflict', detail: 'it is expired' });
     assert.equal((await one.grant(yes(id), now)).result, 'stored');

@@ -36,6 +36,7 @@ export function approvalOrder(over: Partial<ApprovalOrder> = {}): ApprovalOrder 
 export const yes = (id: string, over: Partial<GrantOrder> = {}): GrantOrder => ({
   id,
   digest: approvalOrder().digest,
+  approvals: approvalOrder().approvals,
   by: ANN,
   reason: 'it is in the contract',
   quorum: 1,

@@ -67,6 +67,7 @@ export const problem = ({ wire }: Answer): Problem => JSON.parse(wire.denied?.bo
 export const consentTo = ({ id, order }: ApprovalRequest, over: Partial<GrantOrder> = {}): GrantOrder => ({
   id,
   digest: order.digest,
+  approvals: order.approvals,
   by: ANN,
   reason: 'agreed',
   quorum: 1,

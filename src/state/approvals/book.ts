@@ -56,10 +56,11 @@ export type AskResult =
   /** `refused`: a person said no, and the same is not asked again for a while. `full`: the caller, or all, wait for enough. */
   | { readonly result: 'refused' | 'full' | 'unavailable'; readonly detail: string };
 
-/** A person's yes to a request, and what it is good for. `digest`: of the request that was shown. */
+/** A person's yes to a request, and what it is good for. `digest` and `approvals`: those that were shown and judged. */
 export interface GrantOrder {
   readonly id: string;
   readonly digest: string;
+  readonly approvals: readonly string[];
   readonly by: string;
   readonly reason: string;
   /** How many different persons it takes. */

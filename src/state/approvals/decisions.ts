@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ApprovalTable } from './approval-table.ts';
 import {
   type ApprovalRequest,
@@ -78,7 +79,8 @@ export function consented(request: ApprovalRequest, given: GrantOrder, nowMs: nu
   const { id, order, consents } = request;
   const state = stateOfRequest(request, nowMs);
   if (state !== 'pending') return conflict(`it is ${state}`);
-  if (given.digest !== order.digest) return conflict('it is not the request that was shown');
+  if (given.digest !== order.digest || !isDeepStrictEqual(given.approvals, order.approvals))
+    return conflict('it is not the request that was shown');
   if (consents.some(({ by }) => by === given.by))
     return conflict('the same person has granted it already; it takes another one');
   const { by: person, reason, uses, useForMs } = given;

@@ -158,6 +158,47 @@ test('who has no role sees nothing and decides nothing, nor does a workload, wha
   assert.equal((await settle(id)).status, 200);
 });
 
+test('what was permitted when the page was loaded is judged again at the click', async () => {
+  const file = join(world.folder, 'policies', 'control', 'operators.cedar');
+  const text = readFileSync(file, 'utf8');
+  const policies = async (now: string) => {
+    const loads = () => world.auditLines().filter(({ event }) => event === 'policy-loaded').length;
+    const before = loads();
+    writeFileSync(file, now);
+    await until('the policies', () => (loads() > before ? true : null));
+  };
+  const { id, digest } = await waiting();
+  assert.equal((await ask('ann', `/approvals/${id}`)).json.digest, digest);
+  await policies(text.replace('PersonGroup::"approvers"', 'PersonGroup::"others"'));
+  assert.deepEqual(codeOf(await decide('ann', id, 'grant', { digest })), [403, 'not_permitted']);
+  assert.equal(world.approvals!.find(id)?.grant, null);
+  await policies(text);
+  assert.equal((await decide('ann', id, 'grant', { digest })).status, 200);
+});
+
+test('a link decides nothing, and nothing decides about several at once', async () => {
+  const { id, digest } = await waiting();
+  for (const what of ['grant', 'refuse', 'withdraw'])
+    for (const query of ['', `?digest=${digest}&reason=r`])
+      assert.equal((await ask('ann', `/approvals/${id}/${what}${query}`)).status, 405);
+  assert.deepEqual(codeOf(await ask('ann', '/approvals/grant', { digest, reason: 'r' })), [405, 'method_not_allowed']);
+  assert.equal(world.approvals!.find(id)?.consents.length, 0);
+  assert.equal((await decide('ann', id, 'grant', { digest })).status, 200);
+});
+
+test('of two persons each session of one is the same person', async () => {
+  const task = { issuer: 'https://silent.prod.example', id: 't-7', purpose: 'finance', subject: 'dan' };
+  const { id, digest } = await waiting(order({ task }));
+  const again = world.browser();
+  await world.signInAs(again, 'ann');
+  people.set('ann in another browser', again);
+  const stateOf = ({ json }: Answer) => (json.approval as Record<string, unknown> | undefined)?.state;
+  assert.equal(stateOf(await decide('ann', id, 'grant', { digest })), 'pending');
+  const second = await decide('ann in another browser', id, 'grant', { digest });
+  assert.deepEqual(codeOf(second), [409, 'conflict']);
+  assert.equal(stateOf(await decide('bob', id, 'grant', { digest })), 'granted');
+});
+
 test('whoever asked sees what became of it, and no other workload does', async () => {
   const { id } = await waiting();
   const own = await asWorkload(AGENT, `/approvals/${id}`);

@@ -74,7 +74,10 @@ export const grantRoute = route({
     if (request instanceof ApiProblem) return request;
     const snapshot = parts.snapshot();
     if (person === null || snapshot === null) return ApiProblem.of('not_permitted');
-    const terms = snapshot.approvalTerms(request.order.approvals);
+    // What policies judged is what the person looked at, and what is granted, whatever has its id by then.
+    const { digest, approvals } = request.order;
+    if (body.digest !== digest) return ApiProblem.of('conflict', 'it is not the request that was shown');
+    const terms = snapshot.approvalTerms(approvals);
     if (terms === null) return ApiProblem.of('conflict', 'policies ask for this approval no more');
     const behind = { ...parts.tasks, tasks: parts.tasks.registry.lookup, inventory: snapshot.inventory };
     const own = ownRequest(person, request.order, behind);
@@ -83,14 +86,9 @@ export const grantRoute = route({
     if (body.uses > terms.uses || useForMs > terms.forMs)
       return ApiProblem.of('grant_exceeded', `policies allow ${terms.uses} uses within ${terms.forMs / 1000} s`);
     const quorum = isUnknownWho(request.order, behind) ? 2 : terms.quorum;
-    const given = { id, digest: body.digest, by, reason: body.reason, quorum, uses: body.uses, useForMs } as const;
-    const about = {
-      ...shownTo(request, nowMs),
-      reason: body.reason,
-      quorum,
-      uses: body.uses,
-      seconds: useForMs / 1000,
-    };
+    const { reason, uses } = body;
+    const given = { id, digest, approvals, by, reason, quorum, uses, useForMs } as const;
+    const about = { ...shownTo(request, nowMs), reason, quorum, uses, seconds: useForMs / 1000 };
     return { about, run: async (at) => taken(await parts.approvals!.grant(given, at), at) };
   },
 });
