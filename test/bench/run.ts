@@ -15,6 +15,7 @@ import { measureSizes } from './sizes.ts';
 import { measureStarts } from './starts.ts';
 import { budgetFigures, stateFigures } from './state.ts';
 import { taskFigures } from './tasks.ts';
+import { viewerFigures } from './viewer.ts';
 
 const USAGE = `npm run bench [-- --quick] [--no-heimdall] [--rounds N] [--seconds N] [--warm-up N] [--record]
   what a check costs here, at a server that allows everything and at Heimdall, in one run; about 12 minutes, with --quick under 3
@@ -28,6 +29,8 @@ npm run bench -- state [proofs|budgets|revocations] [--rounds N] [--checks N]
   what a proof costs with the memory and with a shared store, what a budget costs, and how soon and at what cost revocations of a store hold
 npm run bench -- tasks
   how soon a sidecar knows that a task of its store began, ended, lapsed or was revoked
+npm run bench -- viewer [--rounds N] [--checks N]
+  what a check costs while somebody is told each decision by a stream of events
 npm run bench -- against COMMIT [--rounds N] [--checks N]
   what a check costs here and at that commit
 --record writes test/bench/last-run.json, docs/performance.md and docs/performance.svg. Take the whole machine for it.
@@ -87,6 +90,8 @@ async function dispatch(): Promise<number> {
     case 'tasks':
       await taskFigures();
       return 0;
+    case 'viewer':
+      return (await viewerFigures({ rounds: number(values.rounds, 5), checks: Number(values.checks) })) ? 0 : 1;
     case 'against': {
       const options = { rounds: number(values.rounds, 9), checks: Number(values.checks) };
       return (await against(argument ?? 'HEAD', options)) ? 0 : 1;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { controlFleet } from '../support/control-fleet.ts';
 import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
+import { readEvents } from '../support/event-reader.ts';
 import { noRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { workload } from '../support/world.ts';
@@ -54,4 +56,31 @@ test('a process that serves the control port alone revokes and lifts for the sid
     return status === 201 ? null : { status, json };
   });
   assert.deepEqual([failed.status, failed.json.code], [503, 'state_unavailable']);
+});
+
+test('a stream of events tells what other sidecars decided, and ends when its workload is revoked', {
+  skip: noRedis,
+}, async (t) => {
+  const fleet = await controlFleet(t);
+  const control = await startControlWorld({ over: 'tls', policies: ALL_TO_OPERATOR, ...fleet.control() });
+  t.after(() => control.stop());
+  const sidecar = await fleet.sidecar();
+  const { hostname, port } = new URL(control.control ?? '');
+  const svid = control.svid(OPERATOR);
+  const asking = request({
+    ...{ hostname, port, path: '/events', agent: false, rejectUnauthorized: false },
+    ...{ cert: svid.pem, key: svid.pkcs8Pem, headers: { accept: 'text/event-stream' } },
+  });
+  t.after(() => asking.destroy());
+  asking.on('error', () => {});
+  asking.end();
+  const stream = await readEvents(asking);
+  await stream.first('the beginning', ({ name }) => name === 'ready');
+  const { decision } = await sidecar.send({ svid: sidecar.svid(LEDGER), path: '/nowhere' });
+  await stream.first('the decision', ({ data }) => (data as { readonly decision?: string }).decision === decision);
+
+  const body = { workload: workload(OPERATOR), until: new Date(Date.now() + 3_600_000).toISOString(), reason: 'x' };
+  const made = await control.ask({ method: 'POST', path: '/revocations', body, svid });
+  assert.equal(made.status, 201, JSON.stringify(made.json));
+  assert.equal(await stream.ended(), true);
 });

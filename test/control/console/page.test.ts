@@ -174,7 +174,7 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   await card('/refunds/1').waitFor();
   assert.equal(await page.locator('nav .count').textContent(), '3');
   const sent = await card('/refunds/1').getByLabel('The request').textContent();
-  assert.match(sent ?? '', /^content-type: .*window\.forged=1.*\\u\{202e\}\nx-amount: .*\\u\{34f\}\\u\{202e\}$/m);
+  assert.match(sent ?? '', /^content-type: .*window\.forged=1.*\\u\{202e\}\nx-amount: .*window\.forged=1.*\\u\{202e\}$/m);
   assert.match((await card('/refunds/1').textContent()) ?? '', /Claims to be infinance/);
   await decide('/refunds/1', 'Allow this one request…', 'Allow this one request');
   await card('/refunds/1').getByText('granted').waitFor();

@@ -5,6 +5,9 @@ import { order } from './order.js';
 import { empty } from './table.js';
 
 const EVERY_MS = 3000;
+/** What was decided is asked for where something waits no more, and else so rarely. */
+const DECIDED_EVERY = 10;
+const DECIDED = 50;
 const STATES = {
   pending: ['warn', 'waits'],
   granted: ['good', 'granted'],
@@ -30,6 +33,7 @@ export function approvals(shell) {
   const element = h('div', { class: 'cards' });
   let following = null;
   let items = new Map();
+  let [before, turn] = ['', 0];
   /** By what is on them, so that what is being read, and has the focus, stays where it is. */
   let cards = new Map();
   const nobody = h(
@@ -39,10 +43,14 @@ export function approvals(shell) {
   );
   const heading = h('h2', {}, 'Decided lately');
 
-  async function refresh() {
-    const lately = await get('/approvals', { newest: true, limit: 50 });
-    const decided = lately.items.filter(({ state }) => state !== 'pending');
-    items = new Map([...(await allWaiting()), ...decided].map((item) => [item.id, item]));
+  async function look(isWhole) {
+    const waiting = await allWaiting();
+    const now = JSON.stringify(waiting);
+    if (!isWhole && now === before && ++turn % DECIDED_EVERY !== 0) return;
+    const newest = await get('/approvals', { newest: true, limit: DECIDED });
+    before = now;
+    const decided = newest.items.filter((item) => item.state !== 'pending');
+    items = new Map([...decided, ...waiting].map((item) => [item.id, item]));
     show();
   }
 
@@ -52,15 +60,18 @@ export function approvals(shell) {
   }
 
   function show() {
-    const all = [...items.values()];
+    const all = [...items.values()].sort((one, other) => Date.parse(one.askedAt) - Date.parse(other.askedAt));
     const waiting = all.filter((item) => item.state === 'pending');
-    const decided = all.filter((item) => item.state !== 'pending');
+    const decided = all
+      .filter((item) => item.state !== 'pending')
+      .slice(-DECIDED)
+      .reverse();
     shell.count(waiting.length);
-    const before = cards;
+    const shown = cards;
     cards = new Map();
     const cardOf = (item) => {
       const text = JSON.stringify(item);
-      cards.set(text, before.get(text) ?? card(item, shell, refresh));
+      cards.set(text, shown.get(text) ?? card(item, shell, refresh));
       return cards.get(text);
     };
     arrange(element, [
@@ -68,6 +79,8 @@ export function approvals(shell) {
       ...(decided.length === 0 ? [] : [heading, ...decided.map(cardOf)]),
     ]);
   }
+
+  const refresh = () => look(true);
   return {
     title: 'Approvals',
     about: 'Requests that a policy lets through only with a person’s consent.',
@@ -75,7 +88,7 @@ export function approvals(shell) {
     element,
     refresh,
     begin() {
-      following = live('approvals', { take, refresh, everyMs: EVERY_MS });
+      following = live('approvals', { take, refresh, poll: () => look(false), everyMs: EVERY_MS });
     },
     end: () => following?.end(),
   };

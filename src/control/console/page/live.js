@@ -1,5 +1,5 @@
 import { get } from './api.js';
-import { watch } from './watch.js';
+import { tell, watch } from './watch.js';
 
 /** How often what came is shown, and how much of it is kept until then: a list shows no more. */
 const SHOW_MS = 300;
@@ -12,17 +12,19 @@ const AGAIN_MS = 30_000;
 /**
  * Shows what happens as it happens: `take` gets the newest items that came since the last time, the oldest first, at most a
  * few times a second. The list is asked for by `refresh` at the beginning, where the stream says that something is missing,
- * and every `everyMs` as long as there is no stream. A tab behind, and one that `isPaused`, has none. Gives the function that
- * ends it, and that which looks at `isPaused` again.
+ * and now and then beside it; and by `poll` every `everyMs` as long as there is no stream. A tab behind, and one that
+ * `isPaused`, has none. Gives `end`, and `look`, which looks at `isPaused` again.
  */
-export function live(of, { take, refresh, everyMs, isPaused = () => false }) {
+export function live(of, { take, refresh, poll = refresh, everyMs, isPaused = () => false }) {
   let source = null;
   let after = null;
   let isOpen = false;
   let came = [];
   let retry = 0;
-  const ask = () => refresh().catch(() => {});
-  const ends = [watch(refresh, everyMs, () => isOpen || isPaused()), watch(refresh, BESIDE_MS, () => !isOpen)];
+  let isOver = false;
+  const told = (problem) => isOver || tell(problem);
+  const ask = () => refresh().then(() => told(null), told);
+  const ends = [watch(poll, everyMs, () => isOpen || isPaused()), watch(refresh, BESIDE_MS, () => !isOpen)];
 
   // Nothing moves under a dialog.
   const showing = setInterval(() => {
@@ -40,6 +42,7 @@ export function live(of, { take, refresh, everyMs, isPaused = () => false }) {
       isOpen = true;
       // What came before it is in the list alone.
       if (after === null) ask();
+      else told(null);
       after = event.lastEventId;
     });
     opened.addEventListener('reset', (event) => {
@@ -80,6 +83,7 @@ export function live(of, { take, refresh, everyMs, isPaused = () => false }) {
   return {
     look,
     end() {
+      isOver = true;
       document.removeEventListener('visibilitychange', look);
       clearInterval(showing);
       close();

@@ -10,7 +10,7 @@ for (const kind of ['keydown', 'pointerdown', 'pointermove', 'wheel'])
 let note = null;
 
 /** Says since when what is shown is not up to date, and why; null: it is. */
-function tell(problem) {
+export function tell(problem) {
   if (problem === null) {
     note?.remove();
     note = null;
