@@ -14,8 +14,8 @@ export function countSuite({ name, skip = false, make }: StateSuite): void {
   rule('4,000 concurrent uses of a count of 1,000: exactly 1,000 are fresh', async (claims, { states, now }) => {
     const count = claims.count('calls', 1000);
     const outcomes: ClaimResult[] = [];
-    for (let n = 0; n < 4000; n += 500) {
-      const batch = Array.from({ length: 500 }, (_, i) =>
+    for (let n = 0; n < 4000; n += 200) {
+      const batch = Array.from({ length: 200 }, (_, i) =>
         states[(n + i) % states.length]!.claim([count], { ...claims.use, requestId: String(n + i) }, now()),
       );
       outcomes.push(...(await Promise.all(batch)));

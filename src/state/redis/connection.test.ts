@@ -14,6 +14,7 @@ const skip = noRedis;
 /** What a state makes of these options: `fresh`, or why the store cannot be used. */
 async function outcome(t: TestContext, options: StoreOptions): Promise<string> {
   const { state } = await sidecarState(t, options);
+  await until('the first attempt', () => (state.status().fault === 'not reached yet' ? null : true));
   const claimed = await claim(state, 'proof');
   return claimed.result === 'unavailable' ? (state.status().fault ?? claimed.detail) : claimed.result;
 }
