@@ -85,7 +85,7 @@ export class Receiver {
   /** Takes a notice that it is to get; delivers it later. Never throws. */
   offer(notice: Notice): void {
     const { events } = this.#options;
-    if (!events.includes(notice.type) || this.#abort.signal.aborted) return;
+    if (!(events.includes(notice.type) || isAlwaysTold(notice)) || this.#abort.signal.aborted) return;
     const waiting: Waiting = { notice, attempts: 0, release: null, cancel: () => {} };
     const full = this.#waiting.size < MAX_WAITING ? null : `${MAX_WAITING} notices wait`;
     const fault = this.#disabled ?? full;
@@ -140,7 +140,7 @@ export class Receiver {
     if (clock.now() >= notice.untilMs) return this.#giveUp(waiting, 'it is expired');
     waiting.attempts++;
     if (waiting.release === null) {
-      const turn = await takeTurn(state, name, notice, format === 'slack', clock.now());
+      const turn = await takeTurn(state, name, notice, format === 'slack' && !isAlwaysTold(notice), clock.now());
       if (turn.turn === 'unknown') return this.#failed(waiting, turn.detail);
       if (turn.turn === 'quiet') this.#tell('suppressed', waiting, 'the same was sent within five minutes');
       if (turn.turn !== 'ours') return void this.#waiting.delete(waiting);
@@ -218,3 +218,6 @@ export class Receiver {
     this.#options.onEvent({ result, notice, attempt: attempts, detail });
   }
 }
+
+/** What no receiver can be spared, and is told as often as it happens. */
+const isAlwaysTold = ({ type }: Notice): boolean => type === 'break_glass.used';

@@ -38,11 +38,30 @@ export function approvals(shell) {
     empty('Nobody waits for you', 'When a policy asks for a person, the request comes here at once.'),
   );
   const heading = h('h2', {}, 'Decided lately');
+  const reviews = h('h2', {}, 'Break-glass to be reviewed');
+  const beginning = h(
+    'p',
+    { class: 'quiet' },
+    'Nobody can break glass: the record of it is new, or was lost. ',
+    h(
+      'button',
+      { type: 'button', class: 'plain', onclick: () => review({ id: 'beginning' }, shell, again) },
+      'Begin it…',
+    ),
+  );
+  /** Whether anybody may break glass; null: not asked yet. */
+  let begun = null;
+  const again = () => {
+    begun = null;
+    return refresh();
+  };
 
   async function refresh() {
     const lately = await get('/approvals', { newest: true, limit: 50 });
     const decided = lately.items.filter(({ state }) => state !== 'pending');
-    items = new Map([...(await allWaiting()), ...decided].map((item) => [item.id, item]));
+    const broken = (await get('/approvals', { review: 'waiting', limit: 100 })).items;
+    begun ??= await isBegun();
+    items = new Map([...(await allWaiting()), ...broken, ...decided].map((item) => [item.id, item]));
     show();
   }
 
@@ -54,7 +73,8 @@ export function approvals(shell) {
   function show() {
     const all = [...items.values()];
     const waiting = all.filter((item) => item.state === 'pending');
-    const decided = all.filter((item) => item.state !== 'pending');
+    const broken = all.filter(({ breakGlass }) => breakGlass !== null && breakGlass.review === null);
+    const decided = all.filter((item) => item.state !== 'pending' && !broken.includes(item));
     shell.count(waiting.length);
     const before = cards;
     cards = new Map();
@@ -65,7 +85,9 @@ export function approvals(shell) {
     };
     arrange(element, [
       ...(waiting.length === 0 ? [nobody] : waiting.map(cardOf)),
+      ...(broken.length === 0 ? [] : [reviews, ...broken.map(cardOf)]),
       ...(decided.length === 0 ? [] : [heading, ...decided.map(cardOf)]),
+      ...(begun === false ? [beginning] : []),
     ]);
   }
   return {
@@ -90,6 +112,7 @@ function card(item, shell, done) {
   const acts = [];
   if (isPending)
     acts.push(
+      h('button', { type: 'button', onclick: () => breakGlass(item, shell, done) }, 'Break glass…'),
       h('button', { type: 'button', onclick: () => refuse(item, done) }, 'Refuse…'),
       h(
         'button',
@@ -99,6 +122,9 @@ function card(item, shell, done) {
     );
   if (item.state === 'granted')
     acts.push(h('button', { type: 'button', onclick: () => withdraw(item, done) }, 'Withdraw…'));
+  const glass = item.breakGlass ?? null;
+  if (glass !== null && glass.review === null)
+    acts.push(h('button', { type: 'button', class: 'main', onclick: () => review(item, shell, done) }, 'Review…'));
   return h(
     'article',
     { class: 'card', 'aria-label': `${item.method ?? ''} ${item.host}: ${word}` },
@@ -113,17 +139,9 @@ function card(item, shell, done) {
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
-      [
-        'Decided',
-        item.decided === undefined || item.decided === null
-          ? null
-          : [
-              time(item.decided.at),
-              ' by ',
-              mono(item.decided.by),
-              item.decided.reason === undefined ? null : `: ${item.decided.reason}`,
-            ],
-      ],
+      ['Decided', said(item.decided)],
+      ['Break-glass', said(glass)],
+      ['Review', glass === null ? null : (said(glass.review) ?? ['by another person until ', time(glass.reviewBy)])],
     ),
     h('div', {}, quiet('The request, as it was sent')),
     h(
@@ -143,6 +161,16 @@ function card(item, shell, done) {
   );
 }
 
+/** Who, when and why; null where nobody did. */
+const said = (one) => (one == null ? null : [time(one.at), ' by ', mono(one.by), `: ${one.reason}`]);
+
+/** True also for whoever may not know. */
+const isBegun = () =>
+  get('/state').then(
+    ({ parts }) => parts.approvals?.breakGlass.begun ?? true,
+    () => true,
+  );
+
 const at = (item, what) => () => `/approvals/${encodeURIComponent(item.id)}/${what}`;
 const what = (item) => h('p', {}, `${item.method} ${item.host}${item.path}`, ' by ', mono(item.caller));
 
@@ -156,6 +184,42 @@ function grant(item, shell, done) {
     path: at(item, 'grant'),
     body: (reason) => ({ reason, digest: item.digest }),
     preview: async () => ['The same request, byte for byte, is judged again and may pass. Any other is refused.'],
+    done,
+  });
+}
+
+function breakGlass(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
+  order({
+    title: 'Break glass for this one request',
+    about: what(item),
+    least: 20,
+    verb: () => 'Let it pass alone',
+    path: at(item, 'break-glass'),
+    body: (reason) => ({ reason, digest: item.digest }),
+    preview: async () => [
+      'You alone let this one request pass, once, within ten minutes. Everybody who gets notices is told.',
+      'Another person must review it within 24 hours. Until then you may have two more, and after that none.',
+    ],
+    done,
+  });
+}
+
+function review(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
+  const isBeginning = item.id === 'beginning';
+  order({
+    title: isBeginning ? 'Begin the record of break-glass' : 'Review a break-glass',
+    about: isBeginning ? h('p', {}, 'In the audit, `event` is `control` and `call` is `breakGlass`.') : what(item),
+    grave: false,
+    verb: () => 'I have looked at it',
+    path: at(item, 'review'),
+    body: (reason) => ({ reason }),
+    preview: async () => [
+      isBeginning
+        ? 'No break-glass waits for a review that is not known here. Others may break glass from then on.'
+        : 'You say what you found, for the audit. Whoever broke glass may do so again.',
+    ],
     done,
   });
 }
