@@ -90,7 +90,7 @@ const receiverName = () =>
   );
 
 /** What receivers are told of. */
-const noticeTypes = ['approval.requested', 'approval.granted', 'guardrail.expired'] as const;
+const noticeTypes = ['approval.requested', 'approval.granted', 'break_glass.used', 'guardrail.expired'] as const;
 
 /** An item of the key `control.notices`: one receiver of webhooks. */
 const notice = (folder: string) =>
@@ -114,7 +114,7 @@ const notice = (folder: string) =>
         .list(s.word(noticeTypes), noticeTypes.length, s.self)
         .min(1, { error: 'is empty; name what it is told of, or leave the key out' })
         .prefault([...noticeTypes])
-        .describe('What it is told of'),
+        .describe('What it is told of; of `break_glass.used` whatever stands here'),
       ca: s
         .optional(s.path(folder))
         .describe('PEM file of the authorities that verify the receiver, instead of the system’s'),

@@ -22,7 +22,7 @@ test('a receiver has a URL, secrets and all events', () => {
       url: new URL('https://hooks.example/a?b=c'),
       format: 'standard',
       secretFiles: ['/etc/authz/oncall.secret'],
-      events: ['approval.requested', 'approval.granted', 'guardrail.expired'],
+      events: ['approval.requested', 'approval.granted', 'break_glass.used', 'guardrail.expired'],
       ca: null,
     },
   ]);

@@ -273,4 +273,4 @@ export type PlainCounter = Extract<
   `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
 >;
 /** Counters of the control port, which are there where it is. */
-export type ControlCounter = Extract<MetricName, `authz_control_${string}_total`>;
+export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass'}${string}_total`>;

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
-import type { MetricRow } from './metric-row.ts';
+import type { CacheLoad, MetricRow } from './metric-row.ts';
 import { type ControlCounter, type MetricName, metricRows, type PlainCounter } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
 import { TimeHistogram } from './time-histogram.ts';
@@ -49,15 +49,6 @@ export interface SnapshotMetrics {
   /** Ids of shadowed policies. */
   readonly shadows: readonly string[];
   readonly shadowedForbids: number;
-}
-
-/** How full a memory of the sidecar is, in entries and in the bytes that they count as. */
-export interface CacheLoad {
-  readonly entries: number;
-  /** Left out where bytes alone are bounded. */
-  readonly limit?: number;
-  readonly bytes: number;
-  readonly byteLimit: number;
 }
 
 const answers = { permitted: true, observed: true };
@@ -221,6 +212,10 @@ export class Metrics {
   /** Counts at the control port; `labels` come from its code. With 0 the series begins. */
   readonly control = (name: ControlCounter, labels: Labels = {}, by = 1): void => this.#count(name, labels, by);
 
+  /** Somebody decided what was asked for so many seconds before. */
+  readonly approvalDecided = (decision: string, seconds: number): void =>
+    this.#observe('authz_approval_decision_seconds', decision, seconds);
+
   /** An unsafe setting is in force. */
   unsafe(setting: string): void {
     if (this.#names.unsafe.has(setting)) this.#set('authz_unsafe_settings', 1, { setting });
@@ -243,9 +238,9 @@ export class Metrics {
     return { type: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 
-  #make(name: string, { type, help, labels }: MetricRow): Counter | Gauge | TimeHistogram {
+  #make(name: string, { type, help, labels, buckets }: MetricRow): Counter | Gauge | TimeHistogram {
     const options = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
-    if (type === 'histogram') return new TimeHistogram(name, help, options.labelNames[0]!, this.#registry);
+    if (type === 'histogram') return new TimeHistogram(name, help, options.labelNames[0]!, this.#registry, buckets);
     if (type === 'counter') return new Counter(options);
     const gauge = new Gauge(options);
     // A gauge begins with 0, which would say something that nobody measured.
@@ -268,6 +263,7 @@ export class Metrics {
     const begin = (name: NamesOf<'histogram'>) => (label: string) => (this.#of(name) as TimeHistogram).begin(label);
     ['allow', 'deny'].forEach(begin('authz_decision_duration_seconds'));
     stages.forEach(begin('authz_stage_duration_seconds'));
+    ['granted', 'refused', 'break-glass'].forEach(begin('authz_approval_decision_seconds'));
     for (const result of reads) {
       this.#count('authz_policy_reloads_total', { result }, 0);
       this.#count('authz_revocations_reads_total', { result }, 0);

@@ -192,6 +192,38 @@ export const approvalMetricRows = {
     unit: 'requests',
     use: 'At most 1,000, and beyond it nothing is asked for',
   },
+  authz_approval_decision_seconds: {
+    type: 'histogram',
+    help: 'Time from the request for an approval to the decision of a person, at the process that took it',
+    labels: { decision: '`granted`: by as many as it takes; `refused`; `break-glass`: by one person alone' },
+    unit: 'seconds',
+    buckets: [2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800],
+    use: 'What is granted within 2 seconds was hardly read; a median of minutes keeps agents waiting: who is told, and how?',
+  },
+  authz_break_glass_total: {
+    type: 'counter',
+    help: 'Orders to break glass and reviews of it by what became of them; absent while the control port is off',
+    labels: {
+      outcome:
+        '`used`; `reviewed`; `unreviewed`: refused, since another one waits for a review; `refused`: permitted, and refused for something else',
+    },
+    unit: 'orders',
+    use: 'Alert on any `used`: one person alone let something pass. Those that no policy permits count under `authz_control_requests_total{call="breakGlass"}`',
+  },
+  authz_break_glass_unreviewed: {
+    type: 'gauge',
+    help: 'Break-glass that another person has to look at',
+    labels: {},
+    unit: 'uses',
+    use: 'Review them within 24 hours: `approvals --review waiting` lists them',
+  },
+  authz_break_glass_overdue: {
+    type: 'gauge',
+    help: 'Break-glass that nobody has looked at within 24 hours',
+    labels: {},
+    unit: 'uses',
+    use: 'Alert on any: the right of whoever used it rests',
+  },
   authz_approvals_staleness_seconds: {
     type: 'gauge',
     help: 'Time since the approvals of the store were known to be complete; absent before the first time',
@@ -215,9 +247,9 @@ export const approvalMetricRows = {
   },
   authz_approval_grants_rejected_total: {
     type: 'counter',
-    help: 'Grants in the store that no trusted key signed',
+    help: 'Grants, break-glass and reviews of it in the store that no trusted key signed',
     labels: {},
     unit: 'grants',
-    use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they let nothing pass',
+    use: 'Alert on any: `control.trustedKeys` lacks a key, or somebody writes to the store without one; they let nothing pass, and review nothing',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;

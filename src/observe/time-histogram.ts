@@ -1,6 +1,6 @@
 import type { Metric, Registry } from 'prom-client';
 
-/** Upper bounds in seconds; what is longer counts under `+Inf`. */
+/** Upper bounds of a check, in seconds; what is longer counts under `+Inf`. */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
 
 interface Series {
@@ -24,9 +24,11 @@ export class TimeHistogram {
   readonly help: string;
   readonly type = 'histogram';
   readonly #label: string;
+  readonly #buckets: readonly number[];
   readonly #series = new Map<string, Series>();
 
-  constructor(name: string, help: string, label: string, registry: Registry) {
+  constructor(name: string, help: string, label: string, registry: Registry, buckets: readonly number[] = BUCKETS) {
+    this.#buckets = buckets;
     this.name = name;
     this.help = help;
     this.#label = label;
@@ -36,7 +38,7 @@ export class TimeHistogram {
 
   /** The series is there from now on, with nothing in it. */
   begin(label: string): Series {
-    const series = { counts: new Array<number>(BUCKETS.length + 1).fill(0), sum: 0 };
+    const series = { counts: new Array<number>(this.#buckets.length + 1).fill(0), sum: 0 };
     this.#series.set(label, series);
     return series;
   }
@@ -44,7 +46,7 @@ export class TimeHistogram {
   observe(label: string, seconds: number): void {
     const series = this.#series.get(label) ?? this.begin(label);
     let bucket = 0;
-    while (bucket < BUCKETS.length && !(seconds <= BUCKETS[bucket]!)) bucket++;
+    while (bucket < this.#buckets.length && !(seconds <= this.#buckets[bucket]!)) bucket++;
     series.counts[bucket]! += 1;
     series.sum += seconds;
   }
@@ -60,7 +62,11 @@ export class TimeHistogram {
     let count = 0;
     const buckets = counts.map((some, at): Sample => {
       count += some;
-      return { metricName: `${this.name}_bucket`, labels: { le: BUCKETS[at] ?? '+Inf', ...labels }, value: count };
+      return {
+        metricName: `${this.name}_bucket`,
+        labels: { le: this.#buckets[at] ?? '+Inf', ...labels },
+        value: count,
+      };
     });
     return [
       ...buckets,

@@ -3,7 +3,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, suite, test } from 'node:test';
 import type { ApprovalRequest, GrantOrder } from '../../src/state/approvals/book.ts';
+import { BEGINNING } from '../../src/state/approvals/break-glass.ts';
 import { blocks, page } from '../docs/markdown.ts';
+import { BOB, glassBy, reviewBy } from '../support/approvals.ts';
 import { decodeResponse } from '../support/golden-wire.ts';
 import { ANN, askForReleases, consentTo, problem, RELEASES, type Refund, refund, release } from '../support/refunds.ts';
 import { begun, endOf, requireRegistration } from '../support/registering.ts';
@@ -425,6 +427,27 @@ suite('what was granted does not prevail', () => {
       const grantedMs = Date.now();
       await until('the end', () => (Date.now() > grantedMs + 1000 ? true : null));
       assert.equal(await reason(short), 'approval_required');
+    } finally {
+      await reloaded(() => writeFileSync(file, text));
+    }
+  });
+
+  test('but not over break-glass, by a policy that takes two persons', async () => {
+    const file = join(world.folder, 'policies', 'releases.cedar');
+    const text = readFileSync(file, 'utf8');
+    await reloaded(() =>
+      writeFileSync(file, text.replace('@approval_uses("7")', '@approval_quorum("2") @approval_uses("7")')),
+    );
+    try {
+      const [one, alone] = [release(), release()];
+      await granted(askedBy(await asAgent(one)));
+      assert.equal((await asAgent(one)).reason, 'approval_required');
+      const { id, order } = askedBy(await asAgent(alone));
+      const book = world.approvals!;
+      assert.equal((await book.review(reviewBy(BOB, BEGINNING), Date.now())).result, 'stored');
+      assert.equal((await book.breakGlass(glassBy(ANN, id, order), Date.now())).result, 'stored');
+      assert.equal((await asAgent(alone)).reason, 'permitted');
+      assert.equal((await asAgent(alone)).reason, 'approval_required', 'once');
     } finally {
       await reloaded(() => writeFileSync(file, text));
     }

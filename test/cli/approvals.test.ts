@@ -93,6 +93,33 @@ test('what a caller sent is told whole, and no line of it looks like a fact', as
   assert.equal((await cli(['refuse', id, '--reason', 'no'])).code, 0);
 });
 
+test('who breaks glass says why, after somebody else has begun the record, and somebody else reviews it', async () => {
+  const of = order('/refunds/emergency');
+  const id = await askedFor(world.approvals!, of);
+  const broken = () => cli(['break-glass', id, '--digest', of.digest, '--reason', 'the payments are down, INC-4711']);
+  const early = await broken();
+  assert.deepEqual([early.code, /break_glass_unreviewed/.test(early.stderr)], [1, true]);
+  assert.match(
+    (await cli(['review', 'beginning', '--reason', 'the audit has none'])).stdout,
+    /^the beginning is reviewed, taken/,
+  );
+  const another = { by: 'another', reason: 'the audit has none' };
+  await world.approvals!.review({ id: 'beginning', ...another }, Date.now());
+  const used = await broken();
+  assert.equal(used.code, 0, used.stderr);
+  assert.match(used.stdout, new RegExp(`^${id} is granted: 1 until .*\nanother person reviews it until 20\\S+Z\n$`));
+  assert.match((await cli(['approvals', '--review', 'waiting'])).stdout, new RegExp(`granted +${id}`));
+  assert.match(
+    (await cli(['approvals', id])).stdout,
+    /^break-glass +by .*anna.*INC-4711\nreview +by another person until 20/m,
+  );
+  const own = await cli(['review', id, '--reason', 'fine']);
+  assert.deepEqual([own.code, /own_request/.test(own.stderr)], [1, true]);
+  assert.equal((await world.approvals!.review({ id, ...another }, Date.now())).result, 'stored');
+  assert.match((await cli(['approvals', id])).stdout, /^review +by another at 20\S+: the audit has none$/m);
+  assert.equal((await cli(['approvals', '--review', 'waiting'])).stdout, 'none\n');
+});
+
 test('who refuses says why, and a line that says too little is none', async () => {
   const id = await askedFor(world.approvals!, order('/refunds/2'));
   for (const args of [
@@ -104,6 +131,11 @@ test('who refuses says why, and a line that says too little is none', async () =
     ['approve', id, '--digest', 'd', '--reason', 'r', '--uses', 'many'],
     ['approve', id, '--digest', 'd', '--reason', 'r', '--for', '9h'],
     ['refuse', id],
+    ['break-glass', id, '--reason', 'r'],
+    ['break-glass', id, '--digest', 'd'],
+    ['review', id],
+    ['review', 'begin', '--reason', 'r'],
+    ['approvals', '--review', 'done'],
     ['refuse', 'x', '--reason', 'r'],
   ])
     assert.equal((await cli(args)).code, 64, args.join(' '));

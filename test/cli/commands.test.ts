@@ -29,6 +29,7 @@ const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'tas
   name,
 ]);
 const TASK = ['start', 'heartbeat', 'end'].map((verb) => ['task', verb]);
+const APPROVALS = ['approvals', 'approve', 'refuse', 'break-glass', 'review'].map((name) => [name]);
 const COMMANDS = [
   ['serve'],
   ['check-config'],
@@ -37,6 +38,7 @@ const COMMANDS = [
   ['audit', 'find'],
   ...CONTROL,
   ...TASK,
+  ...APPROVALS,
   ['sign-in'],
   ['sign-out'],
   ['help'],

@@ -14,6 +14,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'README.md', info: /^yaml$/, by: 'test/docs/attach.test.ts' },
   { page: 'docs/agents.md', info: /^((sh|python|ts) agent|sh next)$/, by: 'test/docs/agents.test.ts' },
   { page: 'docs/approvals.md', info: /^yaml (filter|virtual-host|route)$/, by: 'test/e2e/envoy-config.test.ts' },
+  { page: 'docs/approvals.md', info: /^cedar control$/, by: 'test/control/approvals/break-glass.test.ts' },
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },

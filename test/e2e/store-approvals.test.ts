@@ -3,9 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ApprovalBook, ApprovalRequest } from '../../src/state/approvals/book.ts';
+import { BEGINNING } from '../../src/state/approvals/break-glass.ts';
+import { glassBy, reviewBy } from '../support/approvals.ts';
 import { noRedis, Redis } from '../support/redis.ts';
 import { approvalsOf } from '../support/redis-approvals.ts';
-import { signs } from '../support/redis-books.ts';
+import { bookOf, signs } from '../support/redis-books.ts';
 import { storeOptions } from '../support/redis-states.ts';
 import { ANN, askForReleases, consentTo, problem, RELEASES, refund, release } from '../support/refunds.ts';
 import { until } from '../support/until.ts';
@@ -13,6 +15,7 @@ import { type Ask, type MeshConfig, World } from '../support/world.ts';
 import { agentByTxn, ledgerReads } from '../support/world-asks.ts';
 
 const skip = noRedis;
+const BEA = '["https://idp.example","bea"]';
 const ARRIVES_MS = 2000;
 
 /** Two sidecars with one store, which believe grants and give none, and where people give them. */
@@ -89,6 +92,48 @@ test('however many requests come to all sidecars at once, as many pass as were g
     const reasons = new Set(answers.map(({ reason }) => reason));
     assert.deepEqual([...reasons.difference(new Set(['permitted', 'approval_required', 'state_unavailable']))], []);
   }
+});
+
+test('what one person lets pass by break-glass passes once at one of all sidecars, and no other request does', {
+  skip,
+}, async (t) => {
+  const { one, other, book, send, asked } = await fleet(t);
+  assert.equal((await book.review(reviewBy(BEA, BEGINNING), Date.now())).result, 'stored');
+  const what = refund();
+  const request = await asked(what);
+  const broken = await book.breakGlass(glassBy(ANN, request.id, request.order), Date.now());
+  assert.equal(broken.result, 'stored', JSON.stringify(broken));
+  await Promise.all([knows(one, request), knows(other, request)]);
+  for (const world of [one, other])
+    assert.equal((await send(world, refund({ body: '{"amount":121}', path: what.path! }))).reason, 'approval_required');
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => send(n % 2 === 0 ? one : other, what)));
+  const used = answers.filter(({ reason }) => reason === 'permitted');
+  assert.equal(used.length, 1);
+  assert.deepEqual((used[0]!.audit.approval as { by: unknown }).by, [ANN]);
+  for (const world of [one, other]) {
+    const again = await send(world, what);
+    assert.notEqual(problem(again).approval?.id, request.id);
+    assert.equal(again.reason, 'approval_required');
+    assert.equal(world.approvals!.glass.find(request.id)?.review, null);
+  }
+  assert.equal((await book.review(reviewBy(BEA, request.id), Date.now())).result, 'stored');
+  for (const world of [one, other])
+    await until('the review', () => (world.approvals!.glass.find(request.id)?.review ? true : null), ARRIVES_MS);
+});
+
+test('what was revoked passes nowhere by break-glass', { skip }, async (t) => {
+  const { redis, other, book, send, asked } = await fleet(t);
+  assert.equal((await book.review(reviewBy(BEA, BEGINNING), Date.now())).result, 'stored');
+  const what = refund();
+  const request = await asked(what);
+  assert.equal((await book.breakGlass(glassBy(ANN, request.id, request.order), Date.now())).result, 'stored');
+  await knows(other, request);
+  const { book: revocations } = await bookOf(t, storeOptions(redis, { namespace: 'default' }), signs);
+  const now = Date.now();
+  const order = { id: 'INC-1', kind: 'workload', issuedUpToMs: null, reason: 'stolen', by: ANN } as const;
+  const subject = `workload ${request.order.caller}`;
+  assert.equal((await revocations.revoke({ ...order, subject, untilMs: now + 60_000 }, now)).result, 'stored');
+  await until('the revocation', async () => ((await send(other, what)).reason === 'revoked_workload' ? true : null));
 });
 
 test('what was withdrawn passes nowhere', { skip }, async (t) => {

@@ -10,8 +10,12 @@ const sources = globSync(['src/control/notices/*.ts', 'src/app/control/notices.t
 const tests = globSync(['src/control/notices/*.test.ts', 'src/app/control/notices.test.ts'], { cwd: root });
 
 const conditions: readonly Condition[] = [
-  ['approval-watch.ts', 'closing !== null || nowMs >= untilMs', 'nowMs >= untilMs'],
-  ['approval-watch.ts', 'closing !== null || nowMs >= untilMs', 'closing !== null'],
+  ['approval-watch.ts', 'closing !== null || glass', 'glass'],
+  ['approval-watch.ts', 'glass !== null || nowMs', 'nowMs'],
+  ['approval-watch.ts', 'review !== null || ', ''],
+  ['receiver.ts', ' || isAlwaysTold(notice)', ''],
+  ['receiver.ts', ' && !isAlwaysTold(notice)', ''],
+  ['approval-watch.ts', 'glass !== null || nowMs >= untilMs', 'glass !== null'],
   ['approval-watch.ts', 'if (!this.#told.has(notice.id)) ', ''],
   ['body.ts', ".replaceAll('@', '(at)')", ''],
   ['body.ts', ".replaceAll('<', '&lt;')", ''],
@@ -21,8 +25,8 @@ const conditions: readonly Condition[] = [
   ['post.ts', ', signal]', ']'],
   ['receiver.ts', 'this.#pauses > 0 ? 1 : MAX_POSTING', 'MAX_POSTING'],
   ['receiver.ts', 'this.#waiting.size < MAX_WAITING ? null : ', 'this.#waiting.size < 2 * MAX_WAITING ? null : '],
-  ['receiver.ts', "format === 'slack' ?", 'false ?'],
-  ['receiver.ts', "format === 'slack' ?", 'true ?'],
+  ['receiver.ts', "format === 'slack' && ", 'false && '],
+  ['receiver.ts', "format === 'slack' && ", ''],
   ['receiver.ts', "if (posted.result !== 'delivered') words?.release();", ''],
   ['receiver.ts', 'waiting.release?.()', ''],
   ['receiver.ts', 'Math.max(ownMs, askedMs ?? 0)', 'ownMs'],

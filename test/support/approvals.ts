@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import type { ApprovalBook, GrantOrder } from '../../src/state/approvals/book.ts';
+import type { ApprovalBook, GlassOrder, GrantOrder, ReviewOrder } from '../../src/state/approvals/book.ts';
 import { type ApprovalOrder, requestDigest } from '../../src/state/approvals/order.ts';
 
 export const ASKING = 'spiffe://prod.example/ns/agents/sa/billing-agent';
 export const ANN = 'https://idp.example ann';
 export const BOB = 'https://idp.example bob';
+export const CAROL = 'https://idp.example carol';
 
 const BODY = '{"amount":20}';
 
@@ -44,6 +45,15 @@ export const yes = (id: string, over: Partial<GrantOrder> = {}): GrantOrder => (
   useForMs: 600_000,
   ...over,
 });
+
+/** One person lets the request pass alone. */
+export const glassBy = (by: string, id: string, { digest } = approvalOrder()): GlassOrder => ({
+  ...{ id, digest, by },
+  reason: 'the payments are down, INC-4711',
+});
+
+/** Another person has looked at it. */
+export const reviewBy = (by: string, id: string): ReviewOrder => ({ id, by, reason: 'it was an emergency' });
 
 /** Asks for an approval, which has to wait for a person; gives the id of the request. */
 export async function askedFor(book: ApprovalBook, order = approvalOrder(), nowMs = Date.now()): Promise<string> {

@@ -2,6 +2,7 @@ import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { ApprovalBook } from '../../state/approvals/book.ts';
+import { REVIEW_MS } from '../../state/approvals/break-glass.ts';
 import { ProcessApprovals } from '../../state/approvals/process-approvals.ts';
 import { stateOfRequest } from '../../state/approvals/request-state.ts';
 import type { OrderKeys } from '../../state/lift-keys.ts';
@@ -49,7 +50,10 @@ export async function startApprovals(
 
 function counted(book: ApprovalBook, nowMs: number) {
   const states = [...book.all()].map((request) => stateOfRequest(request, nowMs));
+  const unreviewed = [...book.glass.all()].filter(({ review }) => review === null);
   return {
+    authz_break_glass_unreviewed: unreviewed.length,
+    authz_break_glass_overdue: unreviewed.filter(({ use }) => nowMs >= use.atMs + REVIEW_MS).length,
     authz_approvals_pending: states.filter((state) => state === 'pending').length,
     authz_approvals_granted: states.filter((state) => state === 'granted').length,
     authz_approvals_remembered: states.length,
@@ -65,13 +69,23 @@ function storeGauges(stored: RedisApprovals, nowMs: number) {
 }
 
 function shown(book: ApprovalBook, stored: RedisApprovals | null, nowMs: number) {
-  const { authz_approvals_pending: pending, authz_approvals_granted: granted } = counted(book, nowMs);
-  if (stored === null) return { pending, granted };
+  const counts = counted(book, nowMs);
+  const decided = {
+    pending: counts.authz_approvals_pending,
+    granted: counts.authz_approvals_granted,
+    breakGlass: {
+      // Whether anybody said that none waits which is not known here: else nobody breaks glass.
+      begun: book.glass.beginnings.length > 0,
+      unreviewed: counts.authz_break_glass_unreviewed,
+      overdue: counts.authz_break_glass_overdue,
+    },
+  };
+  if (stored === null) return decided;
   const { head, unreadable } = stored.status();
   const staleMs = stored.stalenessMs(nowMs);
   const staleSeconds = staleMs === null ? null : Math.round(staleMs) / 1000;
   const fault = stored.unknown(nowMs);
-  return { pending, granted, store: { fault, staleSeconds, requests: head?.records ?? null, unreadable } };
+  return { ...decided, store: { fault, staleSeconds, requests: head?.records ?? null, unreadable } };
 }
 
 /** Reports what happens to the approvals of the store to log and metrics: each decision is a line of the audit where it is given. */

@@ -8,13 +8,14 @@ import { routes } from '../../control/api/routes.ts';
 import { EventStreams } from '../../control/events/event-streams.ts';
 import { EventFeed } from '../../control/events/feed.ts';
 import { type ApiOptions, ControlApi } from '../../control/http/api.ts';
-import type {
-  Apart,
-  ControlParts,
-  ControlTasks,
-  StateShown,
-  TaskIssuerRules,
-  TokenGrant,
+import {
+  type Apart,
+  type ControlParts,
+  type ControlTasks,
+  glassOutcomes,
+  type StateShown,
+  type TaskIssuerRules,
+  type TokenGrant,
 } from '../../control/http/parts.ts';
 import { serveControl } from '../../control/http/server.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
@@ -175,6 +176,7 @@ function beginSeries(metrics: Metrics): void {
     for (const status of ['2xx', '4xx', '5xx']) metrics.control('authz_control_requests_total', { call, status }, 0);
   for (const cause of ['handshake', 'timeout']) metrics.control('authz_control_tls_refused_total', { cause }, 0);
   metrics.control('authz_control_lines_dropped_total', {}, 0);
+  for (const outcome of glassOutcomes) metrics.control('authz_break_glass_total', { outcome }, 0);
   for (const grant of grants) metrics.control('authz_control_tokens_issued_total', { grant }, 0);
 }
 
@@ -225,6 +227,11 @@ function partsOf(config: Config, stands: ControlStands, apart: Apart): Omit<Cont
     },
     book,
     approvals,
+    measures: {
+      decided: (decision, seconds) => metrics.approvalDecided(decision, seconds),
+      brokeGlass: (outcome) => metrics.control('authz_break_glass_total', { outcome }),
+    },
+    revocations: stands.revocations.current,
     activity,
     apart,
     known: revocable,

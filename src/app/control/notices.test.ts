@@ -29,7 +29,8 @@ async function started(t: TestContext, notices: readonly object[]) {
   const policy = { events: new EventEmitter<HolderEvents>() };
   const order = { approvals: ['refund-over-500'], caller: 'spiffe://prod.example/agent', host: 'h', sensitivity: null };
   const times = { askedAtMs: clock.now(), askUntilMs: clock.now() + 1_800_000 };
-  const approvals = { all: () => [{ id: 'r1', order, ...times, grant: null, closing: null }] };
+  const request = { id: 'r1', order, ...times, grant: null, glass: null, closing: null };
+  const approvals = { all: () => [request], glass: { all: () => [] } };
   const part = await startNotices(config, {
     log: createLog({ level: 'debug', write: (line) => lines.push(JSON.parse(line)), now: clock.now.bind(clock) }),
     state: new MemoryState({ maxEntries: 100, startedAtMs: clock.now() }),

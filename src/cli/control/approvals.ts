@@ -21,19 +21,25 @@ const ID = /^[A-Za-z0-9_-]{22}$/;
 const APPROVALS_USAGE = `approvals [ID] --control URL …
   what denied calls ask an approval for, the oldest first, as far as the caller may view it; with ID one of them whole
   --state STATE      only those in this state: ${STATES.join(', ')}
+  --review waiting   only break-glass that another person has to review
 ${LIST_USAGE}`;
 
 /** `approvals`: 0 with what the control API lists, 1 when it refuses, 2 when it did not answer. */
 export const approvals = plainOutput(
-  command(APPROVALS_USAGE, { ...LIST_OPTIONS, state: { type: 'string' } }, async (line, io) => {
-    const { state } = line.values;
-    const [id, ...more] = line.positionals;
-    if (more.length > 0 || (id !== undefined && !ID.test(id)))
-      return line.misuse('name one request by its id, or none');
-    if (state !== undefined && !STATES.includes(state)) return line.misuse(`--state: one of ${STATES.join(', ')}`);
-    if (id === undefined) return askList(line, '/approvals', { state }, approvalsText, io);
-    return askOnce(line, { method: 'GET', path: `/approvals/${id}` }, wholeText, io);
-  }),
+  command(
+    APPROVALS_USAGE,
+    { ...LIST_OPTIONS, state: { type: 'string' }, review: { type: 'string' } },
+    async (line, io) => {
+      const { state, review } = line.values;
+      const [id, ...more] = line.positionals;
+      if (more.length > 0 || (id !== undefined && !ID.test(id)))
+        return line.misuse('name one request by its id, or none');
+      if (state !== undefined && !STATES.includes(state)) return line.misuse(`--state: one of ${STATES.join(', ')}`);
+      if (review !== undefined && review !== 'waiting') return line.misuse('--review: write waiting');
+      if (id === undefined) return askList(line, '/approvals', { state, review }, approvalsText, io);
+      return askOnce(line, { method: 'GET', path: `/approvals/${id}` }, wholeText, io);
+    },
+  ),
 );
 
 const APPROVE_USAGE = `approve ID --digest DIGEST --reason TEXT --control URL …
@@ -90,7 +96,8 @@ export const refuseApproval = plainOutput(
   }),
 );
 
-function idBy([id, ...more]: readonly string[]): string | null {
+/** The one id of a command line; null: there is none, or more. */
+export function idBy([id, ...more]: readonly string[]): string | null {
   return id === undefined || more.length > 0 || !ID.test(id) ? null : id;
 }
 
@@ -124,6 +131,7 @@ function wholeText(item: Members): string | null {
     ['state', shown(item.state)],
     ['asks for', list(item.approvals)],
     ['asked', `${shown(item.askedAt)}, answer by ${shown(item.answerBy)}`],
+    ...glassRows(item),
     ['granted', grant === null ? '-' : `by ${list(grant.by)}: ${shown(grant.uses)} until ${shown(grant.until)}`],
     ...(item.digest === undefined
       ? []
@@ -148,7 +156,20 @@ function wholeText(item: Members): string | null {
   return table(rows);
 }
 
-function decidedText(answer: Members): string {
+/** Who let it pass alone, and who looked at it. */
+function glassRows({ breakGlass }: Members): readonly (readonly [string, string])[] {
+  const broken = (breakGlass ?? null) as Members | null;
+  if (broken === null) return [];
+  const review = (broken.review ?? null) as Members | null;
+  const said = ({ by, at, reason }: Members) => `by ${shown(by)} at ${shown(at)}: ${shown(reason)}`;
+  return [
+    ['break-glass', said(broken)],
+    ['review', review === null ? `by another person until ${shown(broken.reviewBy)}` : said(review)],
+  ];
+}
+
+/** What became of a request by an order. */
+export function decidedText(answer: Members): string {
   const { id, state, consents, grant } = (answer.approval ?? {}) as Members;
   const terms = grant as Members | null;
   const more =

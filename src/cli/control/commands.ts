@@ -1,5 +1,6 @@
 import type { Commands } from '../commands.ts';
 import { approvals, approve, refuseApproval } from './approvals.ts';
+import { breakGlass, review } from './break-glass.ts';
 import { decisions, revocations, workloads } from './lists.ts';
 import { lift, revoke } from './revoke.ts';
 import { signInCommand, signOutCommand } from './sign-in.ts';
@@ -20,6 +21,8 @@ export const controlCommands: Commands = {
   approvals,
   approve,
   refuse: refuseApproval,
+  'break-glass': breakGlass,
+  review,
   'sign-in': signInCommand,
   'sign-out': signOutCommand,
 };

@@ -4,7 +4,7 @@ import type { ApprovalBook, ApprovalRequest } from '../../state/approvals/book.t
 import { keptUntil, stateOfRequest } from '../../state/approvals/request-state.ts';
 import type { TaskLookup } from '../../state/tasks/registry.ts';
 import type { EventSource } from '../events/feed.ts';
-import { controlApprovals, shownApproval } from './approvals/view.ts';
+import { controlApprovals, shownApproval, shownRequests } from './approvals/view.ts';
 import { resourceOfCaller, shownDecision } from './decisions.ts';
 
 /** Decisions as they are kept for lists. While the store gives no answer nothing is told, and then all that came meanwhile. */
@@ -34,9 +34,10 @@ export function approvalEvents(
     const nowMs = now();
     const seen = new Map<string, string>();
     const changed: ApprovalRequest[] = [];
-    for (const request of book?.all() ?? []) {
-      if (keptUntil(request) <= nowMs) continue;
-      const state = `${stateOfRequest(request, nowMs)} ${request.consents.length}`;
+    for (const request of book === null ? [] : shownRequests(book)) {
+      const broken = book!.glass.find(request.id);
+      if (broken === null && keptUntil(request) <= nowMs) continue;
+      const state = `${stateOfRequest(request, nowMs)} ${request.consents.length} ${broken?.review?.atMs}`;
       seen.set(request.id, state);
       if (known !== null && known.get(request.id) !== state) changed.push(request);
     }
@@ -44,7 +45,7 @@ export function approvalEvents(
     const events = changed.map((request) => ({
       kind: 'approvals' as const,
       about: () => controlApprovals(request, tasks),
-      data: JSON.stringify(shownApproval(request, nowMs)),
+      data: JSON.stringify(shownApproval(request, nowMs, book!)),
     }));
     return { events, isWhole: true };
   };

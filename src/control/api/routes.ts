@@ -1,5 +1,6 @@
 import type { Route } from '../http/route.ts';
 import { keysRoute, tokenRoute } from '../token-service/token.ts';
+import { breakGlassRoute, reviewRoute } from './approvals/break-glass.ts';
 import { grantRoute, refuseRoute, withdrawRoute } from './approvals/decide.ts';
 import { approvalRoute, approvalsRoute } from './approvals/read.ts';
 import { decisionsRoute } from './decisions.ts';
@@ -30,6 +31,8 @@ const described: readonly Route[] = [
   grantRoute,
   refuseRoute,
   withdrawRoute,
+  breakGlassRoute,
+  reviewRoute,
   decisionsRoute,
   eventsRoute,
   workloadsRoute,

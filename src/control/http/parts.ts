@@ -9,6 +9,7 @@ import type { Activity } from '../../state/activity/model.ts';
 import type { ApprovalBook } from '../../state/approvals/book.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import type { RevocableNames } from '../../state/revocation-names.ts';
+import type { RevocationLookup } from '../../state/revocations.ts';
 import type { TaskLookup, TaskRegistry } from '../../state/tasks/registry.ts';
 import type { BoundTask } from '../../task/binding.ts';
 import type { TxnTokenIssuer } from '../../task/options.ts';
@@ -58,6 +59,9 @@ export interface ControlParts {
   readonly book: RevocationBook;
   /** Null where nothing could be granted. */
   readonly approvals: ApprovalBook | null;
+  readonly measures: ApprovalMeasures;
+  /** What is revoked at `nowMs`; a Fault while nobody knows. */
+  readonly revocations: (nowMs: number) => RevocationLookup | Fault;
   readonly activity: Activity;
   readonly apart: Apart;
   readonly streams: Pick<EventStreams, 'open'>;
@@ -69,6 +73,17 @@ export interface ControlParts {
   /** What `GET /state` shows: plain data without secrets. */
   readonly state: () => StateShown;
 }
+
+/** What is measured of decisions about approvals. */
+export interface ApprovalMeasures {
+  /** `seconds`: since it was asked for. */
+  decided(decision: 'granted' | 'refused' | 'break-glass', seconds: number): void;
+  brokeGlass(outcome: GlassOutcome): void;
+}
+
+/** `unreviewed`: refused since another one waits for a review; `refused`: for all else. */
+export const glassOutcomes = ['used', 'reviewed', 'unreviewed', 'refused'] as const;
+export type GlassOutcome = (typeof glassOutcomes)[number];
 
 /** What `GET /state` shows. */
 export interface StateShown {

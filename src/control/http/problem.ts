@@ -26,6 +26,7 @@ export const problems = {
   sign_in_refused: row(403, 'The sign-in was refused'),
   sign_in_too_old: row(403, 'The sign-in is too old for this'),
   own_request: row(403, 'Nobody grants what is asked for themselves'),
+  break_glass_unreviewed: row(403, 'Another person must review a break-glass first'),
   cross_site: row(403, 'Another site asks'),
   not_found: row(404, 'There is no such thing here'),
   method_not_allowed: row(405, 'This path has no such method'),

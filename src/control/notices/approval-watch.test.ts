@@ -21,11 +21,15 @@ function watched() {
   const request = (id: string) => ({
     ...{ id, order, askedAtMs: start, askUntilMs: start + 30 * MINUTE },
     grant: null as null | { grantedAtMs: number; untilMs: number },
+    glass: null as null | object,
     closing: null as null | object,
   });
   const book = new Map<string, ReturnType<typeof request>>();
+  const broken: { asked: ReturnType<typeof request>; use: { atMs: number }; review: object | null }[] = [];
   const told: Notice[] = [];
-  const watch = new ApprovalWatch({ all: () => book.values() }, clock, (notice) => told.push(notice));
+  const watch = new ApprovalWatch({ all: () => book.values(), glass: { all: () => broken } }, clock, (notice) =>
+    told.push(notice),
+  );
   const put = (id: string, change: Partial<ReturnType<typeof request>> = {}) =>
     book.set(id, { ...request(id), ...change });
   /** What is told in a second. */
@@ -33,7 +37,7 @@ function watched() {
     clock.advance(1000);
     return told.splice(0).map(({ type, data }) => `${type} ${data.id}`);
   };
-  return { clock, start, book, told, watch, put, look };
+  return { clock, start, book, broken, told, watch, request, put, look };
 }
 
 test('each request and each grant is told once, also where the book was away for a while', () => {
@@ -58,6 +62,21 @@ test('what is closed or expired is not told', () => {
   put('good');
   clock.jump(1000);
   assert.deepEqual(look(), ['approval.requested good']);
+});
+
+test('a break-glass is told in place of a grant, once, also where the request is over, until it is reviewed', () => {
+  const { clock, start, book, broken, request, put, look } = watched();
+  put('a', { grant: { grantedAtMs: start, untilMs: start + MINUTE }, glass: {} });
+  broken.push({ asked: request('a'), use: { atMs: start }, review: null });
+  broken.push({ asked: request('reviewed'), use: { atMs: start }, review: {} });
+  assert.deepEqual(look(), ['break_glass.used a']);
+  book.delete('a');
+  assert.deepEqual(look(), []);
+  broken.push({ asked: request('b'), use: { atMs: start }, review: null });
+  assert.deepEqual(look(), ['break_glass.used b']);
+  broken.push({ asked: request('old'), use: { atMs: start - 24 * 60 * MINUTE }, review: null });
+  clock.jump(1000);
+  assert.deepEqual(look(), []);
 });
 
 test('a notice holds no path, query or body, and ends with the request or the grant', () => {

@@ -8,6 +8,7 @@ export type NoticeFormat = 'standard' | 'slack';
 const titles: Readonly<Record<NoticeType, string>> = {
   'approval.requested': 'Approval requested',
   'approval.granted': 'Approval granted',
+  'break_glass.used': 'BREAK-GLASS used, and another person must review it',
   'guardrail.expired': 'The time of a disabled guardrail is over: it binds again',
 };
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
 /** What people are told of, as `type` has it. */
-export type NoticeType = 'approval.requested' | 'approval.granted' | 'guardrail.expired';
+export type NoticeType = 'approval.requested' | 'approval.granted' | 'break_glass.used' | 'guardrail.expired';
 
 /** What a notice is about: thin, and nothing that a caller wrote beside its own name. */
 export interface NoticeData {

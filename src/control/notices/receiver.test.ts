@@ -317,6 +317,23 @@ test('what people could not be told keeps nobody from telling them the same', as
   assert.equal(receiver.status().waiting, 0);
 });
 
+test('break-glass is told to every receiver, whatever it asked for, and each one', async (t) => {
+  const { server, receiver, clock, events } = await world(t, () => 200, {
+    format: 'slack',
+    secretFiles: [],
+    events: ['guardrail.expired'],
+  });
+  const { data } = requested('r1', clock.now(), HOUR);
+  for (const id of ['r1', 'r2']) {
+    const times = { atMs: clock.now(), untilMs: clock.now() + HOUR };
+    receiver.offer(noticeOf('break_glass.used', [id], times, { ...data, id }));
+    assert.match((await server.posted.next()).body, /BREAK-GLASS used/);
+    assert.equal((await events.next()).result, 'delivered');
+  }
+  receiver.offer(requested('r3', clock.now(), HOUR));
+  assert.equal(receiver.status().waiting, 0);
+});
+
 test('a receiver gets the events that it asked for, of texts that have a bound', async (t) => {
   const { server, receiver, clock } = await world(t, () => 204, { events: ['guardrail.expired'] });
   const times = { atMs: clock.now(), untilMs: clock.now() + HOUR };

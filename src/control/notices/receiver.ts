@@ -85,7 +85,7 @@ export class Receiver {
   /** Takes a notice that it is to get; delivers it later. Never throws. */
   offer(notice: Notice): void {
     const { events } = this.#options;
-    if (!events.includes(notice.type) || this.#abort.signal.aborted) return;
+    if (!(events.includes(notice.type) || isAlwaysTold(notice)) || this.#abort.signal.aborted) return;
     const waiting: Waiting = { notice, attempts: 0, release: null, cancel: () => {} };
     const full = this.#waiting.size < MAX_WAITING ? null : `${MAX_WAITING} notices wait`;
     const fault = this.#disabled ?? full;
@@ -145,7 +145,8 @@ export class Receiver {
       if (turn.turn !== 'ours') return void this.#waiting.delete(waiting);
       waiting.release = turn.release;
     }
-    const words: Turn | null = format === 'slack' ? await takeWords(state, name, notice, clock.now()) : null;
+    const isOnce = format === 'slack' && !isAlwaysTold(notice);
+    const words: Turn | null = isOnce ? await takeWords(state, name, notice, clock.now()) : null;
     if (words?.turn === 'unknown') return this.#failed(waiting, words.detail);
     if (words?.turn === 'taken') {
       this.#tell('suppressed', waiting, 'the same was sent within five minutes');
@@ -225,3 +226,6 @@ export class Receiver {
     this.#options.onEvent({ result, notice, attempt: attempts, detail });
   }
 }
+
+/** What no receiver can be spared, and is told as often as it happens. */
+const isAlwaysTold = ({ type }: Notice): boolean => type === 'break_glass.used';

@@ -20,7 +20,7 @@ export const recordMessages = {
   'grants rejected': {
     level: 'error',
     fields: ['approvals', 'count'],
-    use: 'The store holds grants of these requests that no key of `control.trustedKeys` signed: a key that is missing here, or somebody who writes to the store without one. They let nothing pass',
+    use: 'The store holds grants of these requests that no key of `control.trustedKeys` signed: a key that is missing here, or somebody who writes to the store without one. They let nothing pass. `break-glass` stands for one, a review of one, or the beginning of their record',
   },
   'approvals written back to the store': {
     level: 'warn',

@@ -83,7 +83,7 @@ function isAbout(action: ControlAction, { kind }: ControlResource): boolean {
   return OF_WORKLOADS.has(action) ? kind === 'workload' : OF_TASKS.has(action) ? kind === 'task' : true;
 }
 /** Persons alone, of approvals. */
-const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw']);
+const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw', 'breakGlass', 'review']);
 
 const allowed = (...permits: string[]): ControlDecision => ({ allowed: true, permits, forbids: [], errors: [] });
 const denied = (...forbids: string[]): ControlDecision => ({ allowed: false, permits: [], forbids, errors: [] });
@@ -322,18 +322,29 @@ suite('approvals', () => {
       ...{ signedInMs: NOW - 60_000, name: null },
       ...over,
     });
-  const decisions = ['grant', 'refuse', 'withdraw'] as const;
+  const decisions = ['grant', 'refuse', 'withdraw', 'breakGlass', 'review'] as const;
 
-  test('are granted, refused and withdrawn by persons alone, whatever policies say', () => {
+  test('are granted, refused, withdrawn, let pass and reviewed by persons alone, whatever policies say', () => {
     const decide = deciding('@id("p") permit (principal, action, resource);');
     for (const action of decisions) {
       assert.deepEqual(decide({ action, person: ann(), about: approval() }), allowed('p'));
       const { allowed: may, errors } = decide({ action, about: approval() });
       assert.ok(!may && errors.length === 1, action);
       assert.equal(decide({ action, proof: 'bearer', about: approval() }).allowed, false);
-      for (const about of things.filter(({ kind }) => kind !== 'approval'))
-        assert.equal(decide({ action, person: ann(), about }).allowed, false);
+      const others = things.filter(({ kind }) => kind !== 'approval' && (action !== 'review' || kind !== 'everything'));
+      for (const about of others) assert.equal(decide({ action, person: ann(), about }).allowed, false);
     }
+  });
+
+  test('are let pass by break-glass, and reviewed, only by whom a policy lets do that, not by all that opens', () => {
+    const may = (policy: string, action: ControlAction, about: ControlResource = approval()) =>
+      deciding(`@id("p") permit (${policy});`)({ action, person: ann(), about }).allowed;
+    for (const action of ['breakGlass', 'review'] as const) {
+      assert.ok(may(`principal, action == Control::Action::"${action}", resource`, action));
+      for (const other of ['opens', 'reads', 'closes', 'grant', action === 'review' ? 'breakGlass' : 'review'])
+        assert.ok(!may(`principal, action in Control::Action::"${other}", resource`, action), other);
+    }
+    assert.ok(may('principal, action == Control::Action::"review", resource', 'review', { kind: 'everything' }));
   });
 
   test('are granted by whom a policy names, and for what it names', () => {

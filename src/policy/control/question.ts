@@ -14,6 +14,8 @@ export const controlActions = [
   'grant',
   'refuse',
   'withdraw',
+  'breakGlass',
+  'review',
 ] as const;
 export type ControlAction = (typeof controlActions)[number];
 

@@ -325,6 +325,8 @@ when {
   resource.name == "resource-owner" && resource.host == "payments.internal" && resource.caller in Control::Group::"finance-agents" &&
   principal has acr && principal.acr == "mfa" && (if context has uses then context.uses <= 2 && context.seconds <= 3600 else true)
 };
+@id("emergency") permit (principal in Control::PersonGroup::"emergency", action == Control::Action::"breakGlass", resource);
+@id("reviewers") permit (principal in Control::PersonGroup::"reviewers", action == Control::Action::"review", resource);
 `,
   });
   const said = (...cases: readonly string[]): string[] => {
@@ -333,6 +335,7 @@ when {
     return Array.isArray(verdict) ? verdict.map(formatProblem) : [];
   };
   const ann = 'person: { groups: [approvers], acr: mfa }';
+  const of = (group: string) => `person: { groups: [${group}] }`;
   const asking = `asking: { caller: ${AGENT}, host: payments.internal }`;
 
   test('state who signed in, what was asked for, and how much is granted', () => {
@@ -348,6 +351,12 @@ when {
         `${grant}, expect: deny`,
         `control: refuse approval resource-owner, ${asking}, ${ann}, expect: allow`,
         `control: withdraw approval resource-owner, ${asking}, ${ann}, expect: deny`,
+        `control: breakGlass approval resource-owner, ${asking}, ${ann}, expect: deny`,
+        `control: breakGlass approval resource-owner, ${asking}, ${of('emergency')}, expect: allow, by: [emergency]`,
+        `control: review approval resource-owner, ${asking}, ${of('emergency')}, expect: deny`,
+        `control: review approval resource-owner, ${asking}, ${of('reviewers')}, expect: allow, by: [reviewers]`,
+        `control: review everything, ${of('reviewers')}, expect: allow`,
+        `control: breakGlass approval resource-owner, ${asking}, expect: deny`,
         `control: grant approval resource-owner, asking: { caller: ${AGENT} }, ${ann}, expect: deny`,
       ),
       [],

@@ -30,7 +30,7 @@ export const controlShape = {
     .min(1)
     .optional()
     .describe(
-      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, start, handOn, extend, end, grant, refuse or withdraw; ' +
+      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, start, handOn, extend, end, grant, refuse, withdraw, breakGlass or review; ' +
         'then everything, trust-domain NAME, team NAME, path ID, workload ID, task ISSUER ID, token ISSUER JTI, ' +
         'subject ISSUER NAME, key THUMBPRINT, certificate FINGERPRINT or approval NAME.',
     ),
@@ -104,6 +104,7 @@ const OF_ACTION: Partial<Readonly<Record<ControlAction, 'workload' | 'task' | 'a
   grant: 'approval',
   refuse: 'approval',
   withdraw: 'approval',
+  breakGlass: 'approval',
 };
 
 /** Which facts say something of which order. */

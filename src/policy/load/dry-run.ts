@@ -129,7 +129,7 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
   const asked = { action: 'POST', host: 'host', method: 'POST', path: '/', sensitivity: 'restricted', task } as const;
   const approval = { kind: 'approval', id: 'id', name: 'name', caller: id, ...asked } as const;
   const person = { issuer, subject: 'person', groups: [], acr: 'acr', amr: ['amr'], signedInMs: nowMs, name: null };
-  const byPerson = (['grant', 'refuse', 'withdraw', 'view'] as const).map((action) => {
+  const byPerson = (['grant', 'refuse', 'withdraw', 'breakGlass', 'review', 'view'] as const).map((action) => {
     const order = action === 'grant' ? ({ action, uses: 1, untilMs } as const) : null;
     const principal = { kind: 'person', person, proof: 'session' } as const;
     return controlCall({ principal, action, resource: approval, nowMs, order }, named, inventory);
@@ -151,7 +151,7 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
 }
 
 /** What no workload may be asked about. */
-const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw']);
+const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw', 'breakGlass', 'review']);
 
 /** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
 function probes(inventory: Inventory): Question[] {

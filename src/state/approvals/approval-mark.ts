@@ -3,6 +3,8 @@ import { jsonOf } from '../../base/json.ts';
 import { isSigned, signText } from '../signature.ts';
 import { digestOfRecord } from './approval-record.ts';
 import { type ApprovalRequest, type Closing, type Consent, MAX_USE_MS, MAX_USES } from './book.ts';
+import { withGlass } from './break-glass.ts';
+import { isUsed, partsOfUse, readUse } from './glass-record.ts';
 import { keptUntil } from './request-state.ts';
 
 const DOMAIN = 'cedar-ext-authz approval 1';
@@ -27,9 +29,9 @@ export function approvalMark(
   key: KeyObject | null,
 ): string {
   const parts = partsOf(request);
-  const signature =
-    request.closing !== null || key === null ? '' : signText(DOMAIN, signedOf(namespace, record, parts), key);
-  return textOf(request, [...parts, signature]);
+  const { closing, glass } = request;
+  const signed = () => (key === null ? '' : signText(DOMAIN, signedOf(namespace, record, parts), key));
+  return textOf(request, [...parts, closing !== null ? '' : (glass?.signature ?? signed())]);
 }
 
 /**
@@ -48,10 +50,18 @@ export async function readApprovalMark(
   if (!Array.isArray(parts)) return null;
   const [kind, ...rest] = parts as readonly unknown[];
   const signature = rest.at(-1);
-  const read = kind === 'granted' ? withConsents(asked, rest) : withClosing(asked, kind, rest);
+  const read = readParts(asked, kind, rest);
   if (read === null || typeof signature !== 'string' || textOf(read, parts) !== text) return null;
   if (read.closing !== null) return signature === '' ? read : null;
+  if (read.glass !== null) return (await isUsed(namespace, record, asked, read.glass, keys)) ? read : null;
   return (await isSigned(DOMAIN, signedOf(namespace, record, partsOf(read)), keys, signature)) ? read : null;
+}
+
+function readParts(asked: ApprovalRequest, kind: unknown, rest: readonly unknown[]): ApprovalRequest | null {
+  if (kind === 'granted') return withConsents(asked, rest);
+  if (kind !== 'broken') return withClosing(asked, kind, rest);
+  const use = readUse(rest);
+  return use === null ? null : withGlass(asked, use);
 }
 
 function withConsents(asked: ApprovalRequest, rest: readonly unknown[]): ApprovalRequest | null {
@@ -85,8 +95,9 @@ function withClosing(asked: ApprovalRequest, kind: unknown, rest: readonly unkno
 }
 
 /** All that a mark says of a request, but for the signature. */
-function partsOf({ consents, grant, closing }: ApprovalRequest): readonly unknown[] {
+function partsOf({ consents, grant, glass, closing }: ApprovalRequest): readonly unknown[] {
   if (closing !== null) return [closing.kind, closing.atMs, closing.by, closing.reason];
+  if (glass !== null) return ['broken', ...partsOfUse(glass)];
   const given = consents.map(({ by, atMs, reason, uses, useForMs }) => [by, atMs, reason, uses, useForMs]);
   return ['granted', given, grant === null ? null : [grant.uses, grant.untilMs]];
 }

@@ -4,6 +4,7 @@ import { approvalMark, readApprovalMark } from './approval-mark.ts';
 import { digestOfRecord, readApprovalRecord } from './approval-record.ts';
 import { ApprovalTable } from './approval-table.ts';
 import type { ApprovalRequest } from './book.ts';
+import { GlassMirror, type ReadGlass } from './glass-mirror.ts';
 import { keptUntil } from './request-state.ts';
 
 /** What a store lacks: a request, with the mark of it, or none. */
@@ -15,6 +16,7 @@ export interface LostApproval {
 
 /** What was learned, by the ids of requests. `rejected`: what opens, and no trusted key signed; each such text once. */
 export type LearnedApprovals = LearnedIds<'asked' | 'decided' | 'rejected'>;
+type Learned = Record<keyof LearnedApprovals, string[]>;
 
 interface ApprovalMirrorParts {
   readonly namespace: string;
@@ -44,6 +46,8 @@ interface ReadApproval {
   readonly mark: string;
 }
 
+const isGlass = (read: ReadApproval | ReadGlass): read is ReadGlass => 'said' in read;
+
 /** Rejected texts that are remembered, so that each is told once. */
 const MAX_REJECTED = 1000;
 
@@ -54,6 +58,7 @@ const MAX_REJECTED = 1000;
 export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedApprovals> {
   readonly #parts: ApprovalMirrorParts;
   readonly table = new ApprovalTable();
+  readonly glass: GlassMirror;
   /** By the digest of the request, which is the field of the store. */
   readonly #known = new Map<string, Known>();
   readonly #rejected = new Set<string>();
@@ -62,6 +67,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
 
   constructor(parts: ApprovalMirrorParts) {
     this.#parts = parts;
+    this.glass = new GlassMirror(parts.namespace, parts.trustedKeys);
   }
 
   get size(): number {
@@ -92,17 +98,22 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
 
   endPass(nowMs: number): readonly LostApproval[] {
     const lost = [...this.#known].filter(([, known]) => known.seenIn !== this.#pass && known.keptUntilMs > nowMs);
-    return lost.map(([digest]) => this.asStored(digest)!);
+    return [...lost.map(([digest]) => this.asStored(digest)!), ...this.glass.unseen(this.#pass, nowMs)];
   }
 
   async take(held: readonly Held[], lost: LostApproval[]): Promise<LearnedApprovals> {
-    const learned = { asked: [] as string[], decided: [] as string[], rejected: [] as string[] };
-    for (const read of await Promise.all(held.map((one) => this.#read(one, learned.rejected))))
-      if (read !== null) this.#apply(read, learned, lost);
+    const learned: Learned = { asked: [], decided: [], rejected: [] };
+    for (const read of await Promise.all(held.map((one) => this.#read(one, learned.rejected)))) {
+      if (read === null) continue;
+      if (!isGlass(read)) this.#apply(read, learned, lost);
+      else if (this.glass.apply(read, this.#pass, lost) && read.said.kind === 'broken')
+        learned.decided.push(read.said.asked.id);
+    }
     return learned;
   }
 
   dropEnded(beforeMs: number): void {
+    this.glass.dropEnded(beforeMs);
     for (const [digest, { keptUntilMs }] of this.#known) {
       if (keptUntilMs > beforeMs) continue;
       this.#known.delete(digest);
@@ -110,10 +121,15 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     }
   }
 
-  async #read({ record, mark }: Held, rejected: string[]): Promise<ReadApproval | null> {
+  async #read({ record, mark }: Held, rejected: string[]): Promise<ReadApproval | ReadGlass | null> {
     if (record === null) return null;
     const { namespace, trustedKeys, now, skewMs } = this.#parts;
     const asked = readApprovalRecord(record);
+    const glass = asked === null ? await this.glass.read({ record, mark }) : null;
+    if (glass === 'rejected' || glass?.isForged === true) {
+      if (this.#isNewlyRejected(`${record} ${mark}`)) rejected.push('break-glass');
+    }
+    if (glass !== null) return glass === 'rejected' ? null : glass;
     // Who is ahead of all clocks would keep others from asking for the same.
     if (asked === null || asked.askedAtMs > now() + skewMs) {
       this.#unreadable++;
@@ -127,7 +143,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     return { asked, record, marked, mark: marked === null ? '' : mark };
   }
 
-  #apply(read: ReadApproval, learned: { asked: string[]; decided: string[] }, lost: LostApproval[]): void {
+  #apply(read: ReadApproval, learned: Learned, lost: LostApproval[]): void {
     const { asked, record, marked, mark } = read;
     const { digest } = asked.order;
     const before = this.#known.get(digest);
@@ -148,6 +164,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     const keptUntilMs = Math.max(keptUntil(marked), known.keptUntilMs);
     this.#known.set(digest, { ...known, mark, keptUntilMs });
     this.table.set(marked);
+    if (marked.glass !== null) this.glass.learn(record, asked, marked.glass);
     learned.decided.push(asked.id);
   }
 

@@ -24,6 +24,8 @@ export interface ApprovalGrant {
   readonly untilMs: number;
   readonly grantedAtMs: number;
   readonly by: readonly string[];
+  /** One person let it pass by break-glass: it takes no second one. */
+  readonly alone?: true;
 }
 
 /** Only what is `pending` can be granted, and only what is `granted` lets anything pass. */
@@ -48,6 +50,8 @@ export interface ApprovalRequest {
   /** Those who said yes: fewer than it takes where there is no grant. */
   readonly consents: readonly Consent[];
   readonly grant: ApprovalGrant | null;
+  /** Null: it was not let pass by one person alone. */
+  readonly glass: GlassUse | null;
   readonly closing: Closing | null;
 }
 
@@ -93,6 +97,71 @@ export type DecideResult =
   | { readonly result: 'unsigned'; readonly detail: string }
   | { readonly result: 'full' | 'unavailable'; readonly detail: string };
 
+/** How one person let a request pass alone. Times are milliseconds since the epoch. */
+export interface GlassUse {
+  readonly by: string;
+  readonly atMs: number;
+  readonly reason: string;
+  readonly untilMs: number;
+  /** Of a trusted key, over all this and the very request; empty in the memory of one process. */
+  readonly signature: string;
+}
+
+/** Another person's look at it. */
+export interface Review {
+  readonly by: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+/** A request that was let pass by break-glass, and who looked at it afterwards. */
+export interface BrokenGlass {
+  /** As it was when nobody had answered it. */
+  readonly asked: ApprovalRequest;
+  readonly use: GlassUse;
+  readonly review: Review | null;
+}
+
+/** An order that lets one request pass alone and at once. `digest`: of the request that was shown. */
+export interface GlassOrder {
+  readonly id: string;
+  readonly digest: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** A second person's look at a break-glass, by the id of its request, or at the beginning of the record of them. */
+export interface ReviewOrder {
+  readonly id: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** `resting`: the person has to wait until others have looked at what it did. */
+export type GlassResult = DecideResult | { readonly result: 'resting'; readonly detail: string };
+
+export type ReviewResult =
+  | Exclude<DecideResult, { readonly result: 'stored' | 'unchanged' }>
+  | {
+      readonly result: 'stored';
+      /** Null: the beginning. */
+      readonly broken: BrokenGlass | null;
+      readonly atMs: number;
+      readonly replicas: number | null;
+      readonly covers: 'this process' | 'store';
+    };
+
+/** What is known of break-glass. */
+export interface GlassLookup {
+  all(): Iterable<BrokenGlass>;
+  find(id: string): BrokenGlass | null;
+  /** Who said that nothing waits which is not known here. */
+  readonly beginnings: readonly Review[];
+  /** Why a person may not break glass at `nowMs`, with the ids that others have to review first; null: nothing keeps it. */
+  rests(by: string, nowMs: number): string | null;
+}
+
 /** What a check is looked up in. */
 export interface GrantLookup {
   /** Those of a digest that let it pass at `nowMs`, as far as is known here. */
@@ -115,6 +184,10 @@ export interface ApprovalBook extends GrantLookup {
   find(id: string): ApprovalRequest | null;
   grant(order: GrantOrder, nowMs: number): Promise<DecideResult>;
   close(order: CloseOrder, nowMs: number): Promise<DecideResult>;
+  /** What was let pass by one person alone, also where the request is forgotten, until somebody else has looked at it. */
+  readonly glass: GlassLookup;
+  breakGlass(order: GlassOrder, nowMs: number): Promise<GlassResult>;
+  review(order: ReviewOrder, nowMs: number): Promise<ReviewResult>;
 }
 
 /** How many requests wait for a person at one time: of each caller, and in all. */

@@ -66,6 +66,7 @@ export const requestAskedFor = (id: string, order: ApprovalRequest['order'], now
   askUntilMs: nowMs + ASK_MS,
   consents: [],
   grant: null,
+  glass: null,
   closing: null,
 });
 

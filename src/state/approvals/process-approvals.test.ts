@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { approvalSuite } from '../../../test/support/approval-suite.ts';
 import { ANN, ASKING, approvalOrder, askedFor } from '../../../test/support/approvals.ts';
+import { glassSuite } from '../../../test/support/glass-suite.ts';
 import { ASK_MS, MAX_APPROVALS, SHOWN_MS } from './book.ts';
 import { ProcessApprovals } from './process-approvals.ts';
 
 approvalSuite({ name: 'memory', covers: 'this process', make: async () => [new ProcessApprovals()] });
+glassSuite('memory', async () => [new ProcessApprovals()]);
 
 test('memory: when so many are remembered nothing else is asked, until they are forgotten', async () => {
   const book = new ProcessApprovals();

@@ -7,8 +7,13 @@ import type {
   AskResult,
   CloseOrder,
   DecideResult,
+  GlassOrder,
+  GlassResult,
   GrantOrder,
+  ReviewOrder,
+  ReviewResult,
 } from './book.ts';
+import { brokenGlass, GlassTable, reviewedGlass } from './break-glass.ts';
 import { closed, consented, judgeAsk, requestAskedFor } from './decisions.ts';
 import { type ApprovalOrder, isTrueToDigest } from './order.ts';
 
@@ -18,10 +23,12 @@ export const newApprovalId = (): string => randomBytes(16).toString('base64url')
 /** The approvals of one process, which are lost with it. When it is full, nothing is asked. */
 export class ProcessApprovals implements ApprovalBook {
   readonly #table = new ApprovalTable();
+  readonly glass = new GlassTable();
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
     if (!isTrueToDigest(order)) return { result: 'unavailable', detail: 'the digest is not that of the request' };
     this.#table.dropOver(nowMs);
+    this.glass.dropOver(nowMs);
     const judged = judgeAsk(this.#table, order, nowMs, spent);
     if (judged.result !== 'new') return judged;
     const request = requestAskedFor(newApprovalId(), order, nowMs);
@@ -49,6 +56,22 @@ export class ProcessApprovals implements ApprovalBook {
   async close(order: CloseOrder, nowMs: number): Promise<DecideResult> {
     const before = this.#table.find(order.id);
     return before === null ? { result: 'unknown' } : this.#taken(closed(before, order, nowMs), nowMs);
+  }
+
+  async breakGlass(order: GlassOrder, nowMs: number): Promise<GlassResult> {
+    const before = this.#table.find(order.id);
+    if (before === null) return { result: 'unknown' };
+    const broken = brokenGlass(before, order, this.glass, nowMs);
+    if (!('result' in broken)) this.glass.set({ asked: before, use: broken.glass!, review: null });
+    return 'result' in broken && broken.result === 'resting' ? broken : this.#taken(broken, nowMs);
+  }
+
+  async review(order: ReviewOrder, nowMs: number): Promise<ReviewResult> {
+    const reviewed = reviewedGlass(order, this.glass, nowMs);
+    if (reviewed !== null && 'result' in reviewed) return reviewed;
+    if (reviewed === null) this.glass.begin({ by: order.by, atMs: nowMs, reason: order.reason });
+    else this.glass.set(reviewed);
+    return { result: 'stored', broken: reviewed, atMs: nowMs, replicas: null, covers: 'this process' };
   }
 
   #taken(decided: ReturnType<typeof consented>, nowMs: number): DecideResult {

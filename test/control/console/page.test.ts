@@ -4,7 +4,7 @@ import axe from 'axe-core';
 import type { BrowserContext, Browser as Chromium, Page } from 'playwright-core';
 import { approvalOrder, askedFor } from '../../support/approvals.ts';
 import { noChromium as skip, startChromium } from '../../support/chromium.ts';
-import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { type ConsoleWorld, OPERATORS, startConsoleWorld } from '../../support/console-world.ts';
 import { workload } from '../../support/world.ts';
 
 const SCREENS = ['approvals', 'decisions', 'workloads', 'tasks', 'revocations', 'health'] as const;
@@ -17,7 +17,9 @@ let world: ConsoleWorld;
 let chromium: Chromium;
 before(async () => {
   if (skip !== false) return;
-  world = await startConsoleWorld();
+  world = await startConsoleWorld({
+    accounts: { anna: { groups: [OPERATORS], name: 'Anna' }, bea: { groups: [OPERATORS], name: 'Bea' } },
+  });
   chromium = await startChromium();
 });
 after(async () => {
@@ -31,8 +33,8 @@ interface Visit {
   readonly complaints: readonly string[];
 }
 
-/** The console, as Anna sees it once she has signed in. The private authorities of the test are not in the browser. */
-async function signedIn(options: Parameters<Chromium['newContext']>[0] = {}): Promise<Visit> {
+/** The console, as a person sees it once she has signed in. The private authorities of the test are not in the browser. */
+async function signedIn(options: Parameters<Chromium['newContext']>[0] = {}, person = 'anna'): Promise<Visit> {
   const context: BrowserContext = await chromium.newContext({ ignoreHTTPSErrors: true, ...options });
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -44,7 +46,7 @@ async function signedIn(options: Parameters<Chromium['newContext']>[0] = {}): Pr
   await page.goto(world.url);
   await page.getByRole('link', { name: 'Sign in' }).click();
   await page.waitForURL(/\/interaction\//);
-  await page.goto(`${page.url()}?as=anna`);
+  await page.goto(`${page.url()}?as=${person}`);
   await page.getByRole('navigation', { name: 'Screens' }).waitFor();
   return { page, complaints };
 }
@@ -174,7 +176,10 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   await card('/refunds/1').waitFor();
   assert.equal(await page.locator('nav .count').textContent(), '3');
   const sent = await card('/refunds/1').getByLabel('The request').textContent();
-  assert.match(sent ?? '', /^content-type: .*window\.forged=1.*\\u\{202e\}\nx-amount: .*window\.forged=1.*\\u\{202e\}$/m);
+  assert.match(
+    sent ?? '',
+    /^content-type: .*window\.forged=1.*\\u\{202e\}\nx-amount: .*window\.forged=1.*\\u\{202e\}$/m,
+  );
   assert.match((await card('/refunds/1').textContent()) ?? '', /Claims to be infinance/);
   await decide('/refunds/1', 'Allow this one request…', 'Allow this one request');
   await card('/refunds/1').getByText('granted').waitFor();
@@ -245,6 +250,59 @@ test('a browser whose clock is ahead does not have the person sign in for ever, 
   await dialog.getByRole('link', { name: 'Sign in again' }).click();
   await page.waitForURL(/\/interaction\//);
   await page.context().close();
+});
+
+test('a person breaks glass, and another one reviews it', { skip }, async () => {
+  const agent = workload('/ns/agents/sa/billing-agent');
+  const order = approvalOrder({ caller: agent, chain: [agent], task: null, path: '/emergency', query: HOSTILE });
+  const id = await askedFor(world.approvals!, order);
+  const reviews = await signedIn({}, 'bea');
+  const sheet = reviews.page.getByText('Nobody can break glass');
+  await sheet.waitFor();
+  const act = async (page: Page, button: string, reason: string, confirm: string) => {
+    const card = page.getByRole('article').filter({ hasText: '/emergency' });
+    await (button.startsWith('Begin') ? page : card).getByRole('button', { name: button }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('textbox').fill(reason);
+    await dialog.getByRole('button', { name: 'Preview the effect' }).click();
+    if (confirm === '') return dialog;
+    await dialog.getByRole('button', { name: confirm, exact: true }).click();
+    await dialog.getByRole('heading', { name: 'Done' }).waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    return dialog;
+  };
+  await act(reviews.page, 'Begin it…', 'the audit has none', 'I have looked at it');
+  await sheet.waitFor({ state: 'detached' });
+  const { page, complaints } = await signedIn();
+  await page.getByRole('article').filter({ hasText: '/emergency' }).waitFor();
+  const short = await act(page, 'Break glass…', 'it is down', '');
+  assert.match((await short.getByRole('alert').textContent()) ?? '', /at least 20 characters/);
+  assert.deepEqual(world.approvals!.grantsOf(order.digest, Date.now()), []);
+  await short.getByRole('button', { name: 'Cancel' }).click();
+  await act(page, 'Break glass…', `the payments are down ${HOSTILE}`, 'Let it pass alone');
+  assert.equal(world.approvals!.grantsOf(order.digest, Date.now()).length, 1);
+  await page.getByRole('heading', { name: 'Break-glass to be reviewed' }).waitFor();
+  // Nobody reviews its own.
+  await page.getByRole('button', { name: 'Review…' }).click();
+  const own = page.getByRole('dialog');
+  await own.getByRole('textbox').fill('fine');
+  await own.getByRole('button', { name: 'Preview the effect' }).click();
+  await own.getByRole('button', { name: 'I have looked at it' }).click();
+  await own
+    .getByRole('alert')
+    .filter({ hasText: /another person/ })
+    .waitFor();
+  assert.equal(world.approvals!.glass.find(id)?.review, null);
+  await act(reviews.page, 'Review…', 'it was an emergency', 'I have looked at it');
+  assert.match(String(world.approvals!.glass.find(id)?.review?.by), /bea/);
+  await reviews.page.getByRole('heading', { name: 'Break-glass to be reviewed' }).waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate('window.forged'), undefined);
+  assert.deepEqual(
+    [...complaints, ...reviews.complaints].filter((text) => !text.includes('403')),
+    [],
+  );
+  await page.context().close();
+  await reviews.page.context().close();
 });
 
 test('texts that a caller chose are shown as text, with what nobody sees written out', { skip }, async () => {

@@ -1,37 +1,13 @@
-import { hash } from 'node:crypto';
 import * as z from 'zod';
-import { canonicalJson } from '../../../base/json.ts';
-import type { ApprovalRequest, CloseOrder, DecideResult } from '../../../state/approvals/book.ts';
-import type { ControlParts } from '../../http/parts.ts';
+import type { CloseOrder } from '../../../state/approvals/book.ts';
 import { ApiProblem } from '../../http/problem.ts';
-import { type ApiReply, type Call, route, type Subject } from '../../http/route.ts';
-import { approvalId, knownApprovals } from './read.ts';
+import { type Call, route } from '../../http/route.ts';
+import { approvalSubject, behindOf, decided, decidedSchema, requestOf, shownTo } from './decided.ts';
+import { approvalId } from './read.ts';
 import { isUnknownWho, ownRequest } from './separation.ts';
-import { approvalView, controlApprovals, shownApproval } from './view.ts';
 
 const parameters = z.strictObject({ id: approvalId });
 const reason = z.string().min(1, 'an empty text; say why').max(2048).describe('Why.');
-const takenSchema = z.object({
-  approval: approvalView,
-  at: z.iso.datetime().describe('When the store, or this process, had it.'),
-  replicas: z.int().nullable().describe('How many replicas of the store had it then; null where nobody counts.'),
-  covers: z.string().describe('Whom it reaches: `this process`, or all that share the `store`.'),
-});
-
-/** The request that an order names. */
-function requestOf(id: string, parts: ControlParts): ApprovalRequest | ApiProblem {
-  const book = knownApprovals(parts);
-  if (book instanceof ApiProblem) return book;
-  return book.find(id) ?? ApiProblem.of('not_found', 'no request has this id');
-}
-
-function subjectOf(id: string, parts: ControlParts, order?: Subject['order']): Subject | ApiProblem {
-  const request = requestOf(id, parts);
-  if (request instanceof ApiProblem) return request;
-  const [resource, ...more] = controlApprovals(request, parts.tasks.registry.lookup);
-  if (resource === undefined) return ApiProblem.of('conflict', 'the request asks for nothing that policies can judge');
-  return order === undefined ? { resource, more } : { resource, more, order };
-}
 
 /** `POST /approvals/{id}/grant`: a person's yes. */
 export const grantRoute = route({
@@ -52,7 +28,7 @@ export const grantRoute = route({
       .optional()
       .describe('How long after the grant; left out: as long as policies allow, at most ten minutes.'),
   }),
-  answers: { 200: { what: 'The request as it is now', schema: takenSchema } },
+  answers: { 200: { what: 'The request as it is now', schema: decidedSchema } },
   problems: [
     'not_found',
     'conflict',
@@ -67,7 +43,7 @@ export const grantRoute = route({
   freshSignIn: true,
   subject: ({ parameters: { id }, body, nowMs }, parts) => {
     const seconds = body.seconds ?? 600;
-    return subjectOf(id, parts, { action: 'grant', uses: body.uses, untilMs: nowMs + seconds * 1000 });
+    return approvalSubject(id, parts, { action: 'grant', uses: body.uses, untilMs: nowMs + seconds * 1000 });
   },
   prepare: async ({ parameters: { id }, body, person, by, nowMs }, parts) => {
     const request = requestOf(id, parts);
@@ -79,7 +55,7 @@ export const grantRoute = route({
     if (body.digest !== digest) return ApiProblem.of('conflict', 'it is not the request that was shown');
     const terms = snapshot.approvalTerms(approvals);
     if (terms === null) return ApiProblem.of('conflict', 'policies ask for this approval no more');
-    const behind = { ...parts.tasks, tasks: parts.tasks.registry.lookup, inventory: snapshot.inventory };
+    const behind = behindOf(parts, snapshot);
     const own = ownRequest(person, request.order, behind);
     if (own !== null) return ApiProblem.of('own_request', own);
     const useForMs = body.seconds === undefined ? Math.min(600_000, terms.forMs) : body.seconds * 1000;
@@ -88,8 +64,11 @@ export const grantRoute = route({
     const quorum = isUnknownWho(request.order, behind) ? 2 : terms.quorum;
     const { reason, uses } = body;
     const given = { id, digest, approvals, by, reason, quorum, uses, useForMs } as const;
-    const about = { ...shownTo(request, nowMs), reason, quorum, uses, seconds: useForMs / 1000 };
-    return { about, run: async (at) => taken(await parts.approvals!.grant(given, at), at) };
+    const about = { ...shownTo(request, nowMs, parts), reason, quorum, uses, seconds: useForMs / 1000 };
+    return {
+      about,
+      run: async (at) => decided(await parts.approvals!.grant(given, at), 'granted', parts, at),
+    };
   },
 });
 
@@ -103,16 +82,19 @@ const closeRoute = (kind: CloseOrder['kind'], action: 'refuse' | 'withdraw', sum
     action,
     parameters,
     body: z.strictObject({ reason }),
-    answers: { 200: { what: 'The request as it is now', schema: takenSchema } },
+    answers: { 200: { what: 'The request as it is now', schema: decidedSchema } },
     problems: ['not_found', 'conflict', 'full', 'key_reused'],
     idempotent: true,
-    subject: ({ parameters: { id } }: Pick<Call<{ id: string }>, 'parameters'>, parts) => subjectOf(id, parts),
+    subject: ({ parameters: { id } }: Pick<Call<{ id: string }>, 'parameters'>, parts) => approvalSubject(id, parts),
     prepare: async ({ parameters: { id }, body, by, nowMs }, parts) => {
       const request = requestOf(id, parts);
       if (request instanceof ApiProblem) return request;
       const order = { id, kind, by, reason: body.reason };
-      const about = { ...shownTo(request, nowMs), reason: body.reason };
-      return { about, run: async (at) => taken(await parts.approvals!.close(order, at), at) };
+      const about = { ...shownTo(request, nowMs, parts), reason: body.reason };
+      return {
+        about,
+        run: async (at) => decided(await parts.approvals!.close(order, at), 'refused', parts, at),
+      };
     },
   });
 
@@ -128,37 +110,3 @@ export const withdrawRoute = closeRoute(
   'withdraw',
   'Ends a request or its grant; what was not used yet passes no more',
 );
-
-/** What the audit says of the request that was decided about: its digest, who asked, and the digest of all that was shown. */
-function shownTo(request: ApprovalRequest, nowMs: number): Readonly<Record<string, unknown>> {
-  const { digest, approvals, caller } = request.order;
-  const shown = hash('sha256', canonicalJson(shownApproval(request, nowMs)), 'base64url');
-  return {
-    digest,
-    approvals,
-    asking: caller,
-    shown,
-    secondsSinceAsked: Math.round((nowMs - request.askedAtMs) / 1000),
-  };
-}
-
-function taken(result: DecideResult, nowMs: number): ApiReply | ApiProblem {
-  switch (result.result) {
-    case 'stored':
-    case 'unchanged': {
-      const { request, atMs, replicas, covers } = result;
-      const approval = shownApproval(request, nowMs);
-      return { status: 200, body: { approval, at: new Date(atMs).toISOString(), replicas, covers } };
-    }
-    case 'unknown':
-      return ApiProblem.of('not_found', 'no request has this id');
-    case 'conflict':
-      return ApiProblem.of('conflict', result.detail);
-    case 'unsigned':
-      return ApiProblem.of('grant_unsigned', result.detail);
-    case 'full':
-      return ApiProblem.of('full', result.detail);
-    case 'unavailable':
-      return ApiProblem.of('state_unavailable', result.detail);
-  }
-}

@@ -7,7 +7,16 @@ import type { ControlParts } from '../../http/parts.ts';
 import { ApiProblem } from '../../http/problem.ts';
 import { route } from '../../http/route.ts';
 import { seenBy } from '../../http/seen-by.ts';
-import { approvalStates, approvalStatus, approvalView, controlApprovals, shownApproval, shownStatus } from './view.ts';
+import {
+  approvalStates,
+  approvalStatus,
+  approvalView,
+  controlApprovals,
+  shownApproval,
+  shownRequest,
+  shownRequests,
+  shownStatus,
+} from './view.ts';
 
 /** Requests that one call looks at. */
 const CANDIDATES = 1000;
@@ -42,6 +51,10 @@ export const approvalsRoute = route({
     ...listParameters,
     state: z.enum(approvalStates).optional().describe('Only those in this state.'),
     newest: z.enum(['true', 'false']).default('false').describe('true: those that were asked last come first.'),
+    review: z
+      .enum(['waiting'])
+      .optional()
+      .describe('Only those that one person let pass alone, and that another person has to look at.'),
   }),
   body: null,
   answers: { 200: { what: 'A page of requests', schema: pageSchema(approvalView) } },
@@ -49,7 +62,7 @@ export const approvalsRoute = route({
   idempotent: false,
   subject: () => null,
   prepare: async (call, parts) => {
-    const { limit, cursor, state, newest } = call.parameters;
+    const { limit, cursor, state, newest, review } = call.parameters;
     const { nowMs } = call;
     const list = newest === 'true' ? 'newest approvals' : 'approvals';
     const keyOf = keyBy(newest === 'true');
@@ -57,9 +70,13 @@ export const approvalsRoute = route({
     if (at instanceof ApiProblem) return at;
     const book = knownApprovals(parts);
     if (book instanceof ApiProblem) return book;
-    const wanted = (request: ApprovalRequest) =>
-      keptUntil(request) > nowMs && (state === undefined || stateOfRequest(request, nowMs) === state);
-    const first = await firstBehind(book.all(), keyOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
+    const wanted = (request: ApprovalRequest) => {
+      const broken = book.glass.find(request.id);
+      if (review !== undefined && (broken === null || broken.review !== null)) return false;
+      if (broken === null && keptUntil(request) <= nowMs) return false;
+      return state === undefined || stateOfRequest(request, nowMs) === state;
+    };
+    const first = await firstBehind(shownRequests(book), keyOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
     const seeing = seenBy(call);
     const { lookup } = parts.tasks.registry;
@@ -70,7 +87,7 @@ export const approvalsRoute = route({
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);
     const next = last === null ? null : cursorOf(list, keyOf(last));
-    const items = seen.items.map((request) => shownApproval(request, nowMs));
+    const items = seen.items.map((request) => shownApproval(request, nowMs, book));
     const body = { items, next, covers: parts.activity.covers };
     return { about: {}, verdict: seeing.verdict(items.length), run: async () => ({ status: 200, body }) };
   },
@@ -94,7 +111,7 @@ export const approvalRoute = route({
   prepare: async (call, parts) => {
     const book = knownApprovals(parts);
     if (book instanceof ApiProblem) return book;
-    const request = book.find(call.parameters.id);
+    const request = shownRequest(book, call.parameters.id);
     const { nowMs } = call;
     const unknown = ApiProblem.of('not_found', 'no request that you asked for or may view has this id');
     if (request === null) return unknown;
@@ -102,7 +119,7 @@ export const approvalRoute = route({
     const [resource] = about;
     const decisions = about.map((each) => call.may('view', each));
     if (resource !== undefined && decisions.every(({ allowed }) => allowed)) {
-      const body = shownApproval(request, nowMs);
+      const body = shownApproval(request, nowMs, book);
       return { about: {}, verdict: decisions[0]!, resource, run: async () => ({ status: 200, body }) };
     }
     if (call.caller?.workload.id.text !== request.order.caller) return unknown;

@@ -15,6 +15,18 @@ export interface Behind {
 
 /** Why this person may not grant a request, whatever policies say: its own, or its team's. Null: nothing is known. */
 export function ownRequest(person: Person, order: ApprovalOrder, behind: Behind): string | null {
+  const own = askedForItself(person, order, behind);
+  if (own !== null) return own;
+  const { inventory } = behind;
+  const owner = ownerOf(order.caller, inventory);
+  const members = owner === null ? [] : (inventory.dualControl.get(owner) ?? []);
+  return members.some((group) => person.groups.includes(group))
+    ? `you are of the team ${owner}, whose workload asks, and dualControl of the inventory takes somebody else`
+    : null;
+}
+
+/** Why a request is one that this person asks for itself, which not even an emergency lets it pass. Null: nothing is known. */
+export function askedForItself(person: Person, order: ApprovalOrder, behind: Behind): string | null {
   const { inventory, subjectIssuers } = behind;
   const own = personText(person);
   const credential = inventory.credential(person.issuer, person.subject)?.text;
@@ -23,13 +35,9 @@ export function ownRequest(person: Person, order: ApprovalOrder, behind: Behind)
   if (startersOf(order, behind).includes(own)) return 'it is asked for a task that you started';
   const { task } = order;
   const issuer = task === null ? undefined : subjectIssuers.get(task.issuer);
-  if (issuer !== undefined && task!.subject !== null && personText({ issuer, subject: task!.subject }) === own)
-    return 'it is asked for a task that you started';
-  const owner = ownerOf(order.caller, inventory);
-  const members = owner === null ? [] : (inventory.dualControl.get(owner) ?? []);
-  return members.some((group) => person.groups.includes(group))
-    ? `you are of the team ${owner}, whose workload asks, and dualControl of the inventory takes somebody else`
-    : null;
+  const isSubject =
+    issuer !== undefined && task!.subject !== null && personText({ issuer, subject: task!.subject }) === own;
+  return isSubject ? 'it is asked for a task that you started' : null;
 }
 
 /** Whether nobody can tell if a person started the task: then it takes two different ones to grant it. */

@@ -3,7 +3,8 @@ import { Refusal } from '../../../base/outcome.ts';
 import { SpiffeId } from '../../../base/spiffe-id.ts';
 import type { ControlApproval } from '../../../policy/control/question.ts';
 import { controlTask } from '../../../policy/control/registered.ts';
-import type { ApprovalRequest } from '../../../state/approvals/book.ts';
+import type { ApprovalBook, ApprovalRequest, Review } from '../../../state/approvals/book.ts';
+import { REVIEW_MS, withGlass } from '../../../state/approvals/break-glass.ts';
 import { stateOfRequest } from '../../../state/approvals/request-state.ts';
 import type { TaskLookup } from '../../../state/tasks/registry.ts';
 
@@ -24,6 +25,8 @@ const statusShape = {
     .nullable()
     .describe('So many of the very same request pass, until then.'),
 };
+
+const saidShape = z.object({ by: text, at: time, reason: text });
 
 /** A request for an approval as whoever decides about it sees it: what was verified, and what was sent. */
 export const approvalView = z.object({
@@ -55,16 +58,34 @@ export const approvalView = z.object({
   owner: text.nullable().describe('The team of the caller.'),
   sensitivity: text.nullable(),
   consents: z
-    .array(z.object({ by: text, at: time, reason: text, uses: z.int(), seconds: z.number() }))
+    .array(z.object({ ...saidShape.shape, uses: z.int(), seconds: z.number() }))
     .describe('Who said yes, and to how many uses, so long after the grant: of two persons the least counts.'),
-  decided: z
-    .object({ at: time, by: text, reason: text })
+  breakGlass: z
+    .object({
+      ...saidShape.shape,
+      reviewBy: time.describe('Until then another person has to look at it.'),
+      review: saidShape.nullable(),
+    })
     .nullable()
-    .describe('Who refused or withdrew it, or granted it last.'),
+    .describe('Who let it pass alone, and who looked at it afterwards.'),
+  decided: saidShape.nullable().describe('Who refused or withdrew it, or granted it last.'),
 });
 export const approvalStatus = z.object(statusShape);
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
+const said = ({ by, atMs, reason }: Review) => ({ by, at: timeOf(atMs), reason });
+
+/** A request that is remembered, or that waits for a review after it is over. */
+export function shownRequest(book: ApprovalBook, id: string): ApprovalRequest | null {
+  const broken = book.glass.find(id);
+  return book.find(id) ?? (broken === null ? null : withGlass(broken.asked, broken.use));
+}
+
+/** All of them. */
+export function* shownRequests(book: ApprovalBook): Iterable<ApprovalRequest> {
+  yield* book.all();
+  for (const { asked, use } of book.glass.all()) if (book.find(asked.id) === null) yield withGlass(asked, use);
+}
 
 /** What the asking caller is told. `nowMs`: milliseconds since the epoch. */
 export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<typeof approvalStatus> {
@@ -83,8 +104,13 @@ export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<t
 }
 
 /** The same with the whole request. */
-export function shownApproval(request: ApprovalRequest, nowMs: number): z.output<typeof approvalView> {
+export function shownApproval(
+  request: ApprovalRequest,
+  nowMs: number,
+  { glass }: Pick<ApprovalBook, 'glass'>,
+): z.output<typeof approvalView> {
   const { order, consents, closing } = request;
+  const broken = glass.find(request.id);
   const { digest, caller, chain, task, declared, action, host, method, path, query, contentType, body } = order;
   const headers = order.headers.map(([name, value]) => ({ name, value }));
   const { owner, sensitivity } = order;
@@ -93,14 +119,16 @@ export function shownApproval(request: ApprovalRequest, nowMs: number): z.output
     ...shownStatus(request, nowMs),
     ...{ digest, caller, chain: [...chain], task, declared, action, host, method, path, query, contentType, headers },
     ...{ body, owner, sensitivity },
-    consents: consents.map(({ by, atMs, reason, uses, useForMs }) => ({
-      by,
-      at: timeOf(atMs),
-      reason,
-      uses,
-      seconds: useForMs / 1000,
-    })),
-    decided: last === null ? null : { at: timeOf(last.atMs), by: last.by, reason: last.reason },
+    consents: consents.map((one) => ({ ...said(one), uses: one.uses, seconds: one.useForMs / 1000 })),
+    breakGlass:
+      broken === null
+        ? null
+        : {
+            ...said(broken.use),
+            reviewBy: timeOf(broken.use.atMs + REVIEW_MS),
+            review: broken.review && said(broken.review),
+          },
+    decided: last && said(last),
   };
 }
 

@@ -42,15 +42,34 @@ export function approvals(shell) {
     empty('Nobody waits for you', 'When a policy asks for a person, the request comes here at once.'),
   );
   const heading = h('h2', {}, 'Decided lately');
+  const reviews = h('h2', {}, 'Break-glass to be reviewed');
+  const beginning = h(
+    'p',
+    { class: 'quiet' },
+    'Nobody can break glass: the record of it is new, or was lost. ',
+    h(
+      'button',
+      { type: 'button', class: 'plain', onclick: () => review({ id: 'beginning' }, shell, again) },
+      'Begin it…',
+    ),
+  );
+  /** Whether anybody may break glass; null: not asked yet. */
+  let begun = null;
+  const again = () => {
+    begun = null;
+    return refresh();
+  };
 
   async function look(isWhole) {
     const waiting = await allWaiting();
-    const now = JSON.stringify(waiting);
+    const broken = (await get('/approvals', { review: 'waiting', limit: 100 })).items;
+    begun ??= await isBegun();
+    const now = JSON.stringify([waiting, broken, begun]);
     if (!isWhole && now === before && ++turn % DECIDED_EVERY !== 0) return;
     const newest = await get('/approvals', { newest: true, limit: DECIDED });
     before = now;
     const decided = newest.items.filter((item) => item.state !== 'pending');
-    items = new Map([...decided, ...waiting].map((item) => [item.id, item]));
+    items = new Map([...decided, ...broken, ...waiting].map((item) => [item.id, item]));
     show();
   }
 
@@ -62,8 +81,9 @@ export function approvals(shell) {
   function show() {
     const all = [...items.values()].sort((one, other) => Date.parse(one.askedAt) - Date.parse(other.askedAt));
     const waiting = all.filter((item) => item.state === 'pending');
+    const broken = all.filter(({ breakGlass }) => breakGlass !== null && breakGlass.review === null);
     const decided = all
-      .filter((item) => item.state !== 'pending')
+      .filter((item) => item.state !== 'pending' && !broken.includes(item))
       .slice(-DECIDED)
       .reverse();
     shell.count(waiting.length);
@@ -76,7 +96,9 @@ export function approvals(shell) {
     };
     arrange(element, [
       ...(waiting.length === 0 ? [nobody] : waiting.map(cardOf)),
+      ...(broken.length === 0 ? [] : [reviews, ...broken.map(cardOf)]),
       ...(decided.length === 0 ? [] : [heading, ...decided.map(cardOf)]),
+      ...(begun === false ? [beginning] : []),
     ]);
   }
 
@@ -103,6 +125,7 @@ function card(item, shell, done) {
   const acts = [];
   if (isPending)
     acts.push(
+      h('button', { type: 'button', onclick: () => breakGlass(item, shell, done) }, 'Break glass…'),
       h('button', { type: 'button', onclick: () => refuse(item, done) }, 'Refuse…'),
       h(
         'button',
@@ -112,6 +135,9 @@ function card(item, shell, done) {
     );
   if (item.state === 'granted')
     acts.push(h('button', { type: 'button', onclick: () => withdraw(item, done) }, 'Withdraw…'));
+  const glass = item.breakGlass ?? null;
+  if (glass !== null && glass.review === null)
+    acts.push(h('button', { type: 'button', class: 'main', onclick: () => review(item, shell, done) }, 'Review…'));
   return h(
     'article',
     { class: 'card', 'aria-label': `${item.method ?? ''} ${item.host}: ${word}` },
@@ -126,17 +152,9 @@ function card(item, shell, done) {
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
-      [
-        'Decided',
-        item.decided === undefined || item.decided === null
-          ? null
-          : [
-              time(item.decided.at),
-              ' by ',
-              mono(item.decided.by),
-              item.decided.reason === undefined ? null : `: ${item.decided.reason}`,
-            ],
-      ],
+      ['Decided', said(item.decided)],
+      ['Break-glass', said(glass)],
+      ['Review', glass === null ? null : (said(glass.review) ?? ['by another person until ', time(glass.reviewBy)])],
     ),
     h('div', {}, quiet('The request, as it was sent')),
     h(
@@ -156,6 +174,16 @@ function card(item, shell, done) {
   );
 }
 
+/** Who, when and why; null where nobody did. */
+const said = (one) => (one == null ? null : [time(one.at), ' by ', mono(one.by), `: ${one.reason}`]);
+
+/** True also for whoever may not know. */
+const isBegun = () =>
+  get('/state').then(
+    ({ parts }) => parts.approvals?.breakGlass.begun ?? true,
+    () => true,
+  );
+
 const at = (item, what) => () => `/approvals/${encodeURIComponent(item.id)}/${what}`;
 const what = (item) => h('p', {}, `${item.method} ${item.host}${item.path}`, ' by ', mono(item.caller));
 
@@ -169,6 +197,42 @@ function grant(item, shell, done) {
     path: at(item, 'grant'),
     body: (reason) => ({ reason, digest: item.digest }),
     preview: async () => ['The same request, byte for byte, is judged again and may pass. Any other is refused.'],
+    done,
+  });
+}
+
+function breakGlass(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
+  order({
+    title: 'Break glass for this one request',
+    about: what(item),
+    least: 20,
+    verb: () => 'Let it pass alone',
+    path: at(item, 'break-glass'),
+    body: (reason) => ({ reason, digest: item.digest }),
+    preview: async () => [
+      'You alone let this one request pass, once, within ten minutes. Everybody who gets notices is told.',
+      'Another person must review it within 24 hours. Until then you may have two more, and after that none.',
+    ],
+    done,
+  });
+}
+
+function review(item, shell, done) {
+  if (!shell.isFresh()) return shell.signInAgain();
+  const isBeginning = item.id === 'beginning';
+  order({
+    title: isBeginning ? 'Begin the record of break-glass' : 'Review a break-glass',
+    about: isBeginning ? h('p', {}, 'In the audit, `event` is `control` and `call` is `breakGlass`.') : what(item),
+    grave: false,
+    verb: () => 'I have looked at it',
+    path: at(item, 'review'),
+    body: (reason) => ({ reason }),
+    preview: async () => [
+      isBeginning
+        ? 'No break-glass waits for a review that is not known here. Others may break glass from then on.'
+        : 'You say what you found, for the audit. Whoever broke glass may do so again.',
+    ],
     done,
   });
 }

@@ -7,13 +7,20 @@ const MAX_REASON = 500;
 /**
  * Asks for an order in three steps: what and why, what it would do, and whether it shall be done, by another button in another
  * place. The answer says when it was in force. `preview(reason)` gives lines of text, or null where nothing can be told
- * beforehand; `path` and `body(reason)` are what is sent.
+ * beforehand; `path` and `body(reason)` are what is sent; `least`: characters of
+ * the reason.
  */
-export function order({ title, about, fields = [], grave = true, verb, preview, path, body, done }) {
+export function order({ title, about, fields = [], grave = true, least = 1, verb, preview, path, body, done }) {
   const key = crypto.randomUUID();
   const opener = document.activeElement;
   const fault = h('p', { class: 'fault', role: 'alert' });
-  const reason = h('textarea', { required: true, maxlength: MAX_REASON, name: 'reason', autocomplete: 'off' });
+  const reason = h('textarea', {
+    required: true,
+    minlength: least,
+    maxlength: MAX_REASON,
+    name: 'reason',
+    autocomplete: 'off',
+  });
   const step = h('div', { class: 'effect', hidden: true });
   const look = h('button', { class: 'main', type: 'submit' }, 'Preview the effect');
   const cancel = h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
@@ -54,12 +61,12 @@ export function order({ title, about, fields = [], grave = true, verb, preview, 
 
   function invalid() {
     for (const field of form.querySelectorAll('input, select, textarea')) {
-      const isWrong = !field.checkValidity();
+      const isWrong = !field.checkValidity() || (field === reason && reason.value.trim().length < least);
       field.setAttribute('aria-invalid', String(isWrong));
       if (!isWrong) continue;
       tell(
         field === reason
-          ? 'Say why: it stands in the audit.'
+          ? `Say why${least > 1 ? `, in at least ${least} characters` : ''}: it stands in the audit.`
           : `${field.dataset.name ?? field.name}: ${field.validationMessage}`,
       );
       field.focus();

@@ -46,9 +46,11 @@ return {'stored'}
 
 /**
  * Writes what became of a request. What opens is written only in the place of the mark that it was judged by, and in time by the
- * clock of the server; what closes, whatever there is, since what only looks like a mark must not keep it out. Gives 'stored'; 'changed' with the mark that there is; 'late';
- * 'other' where this is not the request of this digest; 'history'. ARGV: 1 history, 2 field, 3 record, 4 mark, 5 mark that it was
- * judged by or '', 6 until when it can be granted, 7 digest of the caller where it waits no more; '' names nobody.
+ * clock of the server; what closes, whatever there is, since what only looks like a mark must not keep it out. With it comes the
+ * record of a break-glass, where it is one. Gives 'stored'; 'changed' with the mark that there is; 'late'; 'other' where this is
+ * not the request of this digest; 'full'; 'history'. ARGV: 1 history, 2 field, 3 record, 4 mark, 5 mark that it was judged by or
+ * '', 6 until when it can be granted, 7 digest of the caller where it waits no more; '' names nobody; then for a break-glass: 8
+ * field, 9 record, 10 most records, 11 most bytes.
  */
 export const DECIDE = script(`${MARKED}
 if redis.call('HGET', records, ARGV[2]) ~= ARGV[3] then return {'other'} end
@@ -56,6 +58,11 @@ local held = short(markOf(ARGV[3]))
 if not isEnd(ARGV[4]) then
   if (held or '') ~= ARGV[5] then return {'changed', held or ''} end
   if tonumber(ARGV[6]) <= now then return {'late'} end
+end
+if ARGV[8] then
+  if redis.call('HLEN', records) >= tonumber(ARGV[10]) or not roomFor(ARGV[9], ARGV[11]) then return {'full'} end
+  put(records, ARGV[8], ARGV[9])
+  note(ARGV[8])
 end
 mark(ARGV[3], ARGV[4])
 redis.call('ZREM', KEYS[6], ARGV[2] .. ' ' .. ARGV[7])

@@ -1,29 +1,30 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { approvalSuite } from '../../../../test/support/approval-suite.ts';
 import { ANN, ASKING, approvalOrder, askedFor, yes } from '../../../../test/support/approvals.ts';
+import { glassSuite } from '../../../../test/support/glass-suite.ts';
 import { lyingStore } from '../../../../test/support/lying-store.ts';
 import { noRedis, Redis } from '../../../../test/support/redis.ts';
 import { approvalsOf } from '../../../../test/support/redis-approvals.ts';
 import { signs } from '../../../../test/support/redis-books.ts';
 import { storeOptions } from '../../../../test/support/redis-states.ts';
 import { until } from '../../../../test/support/until.ts';
+import type { ApprovalBook } from '../../approvals/book.ts';
 import type { Script } from '../scripts.ts';
 import { ASK, DECIDE } from './scripts.ts';
 
-approvalSuite({
-  name: 'redis',
-  covers: 'store',
-  skip: noRedis,
-  make: async (t) => {
-    const redis = await Redis.of(t);
-    await redis.age('test');
-    const first = await approvalsOf(t, storeOptions(redis), signs);
-    const other = await approvalsOf(t, storeOptions(redis), signs);
-    return [first.book, other.book];
-  },
-});
+/** Two processes with one store. */
+async function make(t: TestContext): Promise<[ApprovalBook, ApprovalBook]> {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const first = await approvalsOf(t, storeOptions(redis), signs);
+  const other = await approvalsOf(t, storeOptions(redis), signs);
+  return [first.book, other.book];
+}
+
+approvalSuite({ name: 'redis', covers: 'store', skip: noRedis, make });
+glassSuite('redis', make, noRedis);
 
 const skip = noRedis;
 const ELSE = 'the store answered with something else';

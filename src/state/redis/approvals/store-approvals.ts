@@ -14,13 +14,19 @@ import {
   type AskResult,
   type CloseOrder,
   type DecideResult,
+  type GlassLookup,
+  type GlassOrder,
+  type GlassResult,
   type GrantOrder,
-  MAX_APPROVAL_BYTES,
   MAX_APPROVALS,
   MAX_PENDING,
   MAX_PENDING_OF_CALLER,
+  type ReviewOrder,
+  type ReviewResult,
 } from '../../approvals/book.ts';
+import { brokenGlass } from '../../approvals/break-glass.ts';
 import { closed, consented, judgeAsk, requestAskedFor } from '../../approvals/decisions.ts';
+import { glassField, glassRecord, signUse } from '../../approvals/glass-record.ts';
 import { type ApprovalOrder, isTrueToDigest } from '../../approvals/order.ts';
 import { newApprovalId } from '../../approvals/process-approvals.ts';
 import { stateOfRequest } from '../../approvals/request-state.ts';
@@ -29,10 +35,11 @@ import { RESTORE_MARKED } from '../marked-scripts.ts';
 import { MAX_SKEW_MS } from '../options.ts';
 import type { Head } from '../record-queries.ts';
 import { type FollowedStore, type RecordEvent, SharedRecords } from '../shared-records.ts';
-import { type Unwritten, unavailable, unwritten } from '../writer.ts';
+import { unavailable } from '../writer.ts';
+import { BOUNDS, refusedBy, UNSIGNED } from './refused.ts';
+import { writeReview } from './reviews.ts';
 import { APPROVAL_KEYS, APPROVAL_LOG, ASK, DECIDE } from './scripts.ts';
 
-const BOUNDS = [String(MAX_APPROVALS), String(MAX_APPROVAL_BYTES)] as const;
 /** The longest request: a person could not read more. */
 const MAX_REQUEST_BYTES = 32 * 1024;
 /** Requests that are asked for at one time, at each sidecar: of one caller, no more than may wait. */
@@ -152,6 +159,35 @@ export class RedisApprovals implements ApprovalBook {
     return 'result' in decided ? decided : this.#decide(before, decided, null, nowMs);
   }
 
+  get glass(): GlassLookup {
+    return this.#mirror.glass.table;
+  }
+
+  async breakGlass(order: GlassOrder, nowMs: number): Promise<GlassResult> {
+    // Nobody knows else what waits for a review.
+    const stale = this.unknown(nowMs);
+    if (stale !== null) return unavailable(stale);
+    const before = this.#mirror.table.find(order.id);
+    if (before === null) return { result: 'unknown' };
+    const broken = brokenGlass(before, order, this.glass, nowMs);
+    if ('result' in broken) return broken;
+    const { signing } = this.#parts.keys();
+    if (signing === null) return UNSIGNED;
+    const { namespace } = this.#parts.options;
+    const { record } = this.#mirror.asStored(before.order.digest)!;
+    const glass = { ...broken.glass!, signature: signUse(namespace, record, broken.glass!, signing) };
+    return this.#decide(before, { ...broken, glass }, signing, nowMs);
+  }
+
+  async review(order: ReviewOrder, nowMs: number): Promise<ReviewResult> {
+    const stale = this.unknown(nowMs);
+    if (stale !== null) return unavailable(stale);
+    const { keys, options } = this.#parts;
+    const stands = { glass: this.#mirror.glass, writer: this.#shared.writer, namespace: options.namespace };
+    const take = (record: string, mark: string | null) => this.#take(record, mark);
+    return writeReview(order, { ...stands, signing: keys().signing, take }, nowMs);
+  }
+
   stop(): Promise<void> {
     return this.#shared.stop();
   }
@@ -208,7 +244,9 @@ export class RedisApprovals implements ApprovalBook {
     const { record, mark: judgedBy } = this.#mirror.asStored(digest)!;
     const mark = this.#mirror.markOf(decided, key);
     const waits = stateOfRequest(decided, nowMs) === 'pending';
-    const args = [digest, record, mark, judgedBy, String(before.askUntilMs), waits ? '' : tagOf(caller)];
+    const glass = decided.glass === null ? null : glassRecord(record, decided.glass);
+    const more = glass === null ? [] : [glassField(decided.id), glass, ...BOUNDS];
+    const args = [digest, record, mark, judgedBy, String(before.askUntilMs), waits ? '' : tagOf(caller), ...more];
     const written = await this.#shared.writer.write(DECIDE, args);
     if ('result' in written) return written;
     const [word, held] = written.words;
@@ -226,8 +264,9 @@ export class RedisApprovals implements ApprovalBook {
         return refusedBy(word);
     }
     await this.#take(record, mark);
+    if (glass !== null) await this.#take(glass, null);
     const request = this.#mirror.table.find(before.id);
-    if (request === null || (key !== null && request.consents.length < decided.consents.length))
+    if (request === null || (key !== null && !isAsFar(request, decided)))
       return unavailable('no trusted key signed what was written');
     const confirmed = await this.#shared.writer.confirmed(written.link, 'stored', nowMs);
     return confirmed.result === 'unavailable' || confirmed.result === 'full' ? confirmed : { ...confirmed, request };
@@ -240,14 +279,9 @@ export class RedisApprovals implements ApprovalBook {
   }
 }
 
-const UNSIGNED: DecideResult = {
-  result: 'unsigned',
-  detail: 'a grant must be signed, and there is no control.key here',
-};
-
-/** What the store answered instead of taking an order. */
-const refusedBy = (word: string | undefined): Unwritten =>
-  unwritten(word, `${MAX_APPROVALS} requests, or ${MAX_APPROVAL_BYTES} bytes of them`);
+/** Whether what was written is believed here. */
+const isAsFar = (request: ApprovalRequest, decided: ApprovalRequest): boolean =>
+  request.consents.length >= decided.consents.length && (decided.grant === null || request.grant !== null);
 
 /** A caller among those that wait. */
 const tagOf = (caller: string): string => hash('sha256', caller, 'base64url');
