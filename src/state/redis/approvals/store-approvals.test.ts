@@ -246,3 +246,34 @@ test('a caller that asks for a hundred things at one moment leaves the others th
   const results = (await Promise.all(flood)).map(({ result }) => result);
   assert.deepEqual([results.slice(0, 5), new Set(results.slice(5))], [Array(5).fill('pending'), new Set(['full'])]);
 });
+
+test('a full store is asked for nothing, by number or by bytes, and is asked again once there is room', {
+  skip,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { book } = await approvalsOf(t, storeOptions(redis));
+  const result = async () => (await book.ask(approvalOrder(), Date.now())).result;
+  const fill = "for n = 1, 1000 do redis.call('HSET', KEYS[1], 'x' .. n, '') end";
+  await redis.admin('EVAL', fill, '1', 'authz:{test}:approvals');
+  assert.equal(await result(), 'full');
+  await redis.admin('HDEL', 'authz:{test}:approvals', 'x1');
+  await redis.admin('HSET', 'authz:{test}:approvals:meta', 'bytes', String(16 * 2 ** 20 - 100));
+  assert.equal(await result(), 'full');
+  await redis.admin('HSET', 'authz:{test}:approvals:meta', 'bytes', '0');
+  assert.equal(await result(), 'pending');
+});
+
+test('a request that the store lost does not wait beside itself when it is asked for again', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const first = await approvalsOf(t, storeOptions(redis));
+  const order = (n: number) => approvalOrder({ path: `/${n}` });
+  for (let n = 0; n < 5; n++) await askedFor(first.book, order(n));
+  await first.stop();
+  await redis.admin('HDEL', 'authz:{test}:approvals', order(0).digest);
+  const { book } = await approvalsOf(t, storeOptions(redis));
+  await until('what was read', () => ([...book.all()].length === 4 ? true : null));
+  assert.equal((await book.ask(order(5), Date.now())).result, 'full');
+  assert.equal((await book.ask(order(0), Date.now())).result, 'pending');
+});
