@@ -45,6 +45,10 @@ const signedAndBad: readonly (readonly [what: string, request: unknown])[] = [
   ['a person who is no text', granted({}, [consent(5 as unknown as string)])],
   ['a person of any length', granted({}, [consent('x'.repeat(2049))])],
   ['a reason that is no text', { ...asked, consents: [{ ...consent(ANN), reason: null }] }],
+  [
+    'texts that are longer as they are written',
+    { ...asked, consents: [{ ...consent('\u0001'.repeat(2048)), reason: '\u0001'.repeat(2048) }] },
+  ],
   ['a yes at no time', { ...asked, consents: [{ ...consent(ANN), atMs: -1 }] }],
   ['a yes as text', { ...asked, consents: [{ ...consent(ANN), atMs: `${NOW}` }] }],
   ['a yes that came too late', granted({ grantedAtMs: asked.askUntilMs }, late)],

@@ -24,9 +24,9 @@ const begun = (request: ApprovalRequest, by: string): ApprovalRequest => ({
   ...request,
   consents: [{ by, atMs: request.askedAtMs, reason: 'r', uses: 1, useForMs: 600_000 }],
 });
-const refused = (request: ApprovalRequest): ApprovalRequest => ({
+const refused = (request: ApprovalRequest, atMs = NOW): ApprovalRequest => ({
   ...request,
-  closing: { kind: 'refused', atMs: NOW, by: BOB, reason: 'no' },
+  closing: { kind: 'refused', atMs, by: BOB, reason: 'no' },
 });
 
 function mirrorOf(most = 100) {
@@ -108,23 +108,31 @@ test('the last request of a digest counts, whichever is seen first; of two of on
 test('the end of a request is not that of the next one of its digest, though the store has the same text for both', async () => {
   const { take, mirror } = mirrorOf();
   const [first, second] = [asked('A'), asked('B', NOW + 1)];
-  await take(first, refused(first));
-  const text = approvalMark('test', approvalRecord(second), refused(second), null);
+  const atMs = first.askUntilMs + MAX_USE_MS;
+  const [text, same] = [first, second].map((one) =>
+    approvalMark('test', approvalRecord(one), refused(one, atMs), null),
+  );
+  assert.equal(text, same);
+  await take(first, text);
   const { decided } = await take(second, text);
   assert.deepEqual(decided, [second.id]);
   assert.equal(mirror.table.find(second.id)?.closing?.kind, 'refused');
 });
 
 test('a request whose place was taken does not come back with its grant, however long that is good for', async () => {
-  const { take, mirror, clock, grants } = mirrorOf();
+  const { take, mirror, clock } = mirrorOf();
   const [first, second] = [asked('A'), asked('B', NOW + 1)];
   for (const became of [null, granted(second, 60_000)]) {
     await take(first, granted(first, MAX_USE_MS));
     await take(second, became);
     clock.now = NOW + 5 * HOUR_MS;
     mirror.dropEnded(clock.now - 60_000);
-    await take(first, granted(first, MAX_USE_MS));
-    assert.equal(grants(), 0);
+    // Nor where the clock is set back.
+    for (const now of [clock.now, NOW + 2]) {
+      clock.now = now;
+      await take(first, granted(first, MAX_USE_MS));
+      assert.notEqual(mirror.table.ofDigest(digest)?.id, first.id);
+    }
     clock.now = NOW;
   }
   clock.now = NOW + MAX_USE_MS + SHOWN_MS + 1;

@@ -84,7 +84,7 @@ test('whatever is written in another way is no request', () => {
     text.replace(/^\d+/, '1'),
     text.replace(',"', ', "'),
     text.replace(/\]$/, ',0]'),
-    text.replace('[', `[${' '.repeat(64 * 1024)}`),
+    approvalRecord(requestAskedFor('A'.repeat(22), approvalOrder({ path: `/${'x'.repeat(64 * 1024)}` }), NOW)),
   ])
     assert.equal(readApprovalRecord(other), null, other.slice(0, 100));
 });

@@ -10,7 +10,7 @@ import { approvalsOf } from '../../../../test/support/redis-approvals.ts';
 import { signs } from '../../../../test/support/redis-books.ts';
 import { storeOptions } from '../../../../test/support/redis-states.ts';
 import { until } from '../../../../test/support/until.ts';
-import type { ApprovalBook } from '../../approvals/book.ts';
+import { type ApprovalBook, ASK_MS } from '../../approvals/book.ts';
 import type { Script } from '../scripts.ts';
 import { ASK, DECIDE } from './scripts.ts';
 
@@ -276,4 +276,13 @@ test('a request that the store lost does not wait beside itself when it is asked
   await until('what was read', () => ([...book.all()].length === 4 ? true : null));
   assert.equal((await book.ask(order(5), Date.now())).result, 'full');
   assert.equal((await book.ask(order(0), Date.now())).result, 'pending');
+});
+
+test('what nobody answered in time waits no more', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { book } = await approvalsOf(t, storeOptions(redis));
+  const past = Date.now() - ASK_MS;
+  for (let n = 0; n < 5; n++) await askedFor(book, approvalOrder({ path: `/${n}` }), past);
+  assert.equal((await book.ask(approvalOrder(), Date.now())).result, 'pending');
 });
