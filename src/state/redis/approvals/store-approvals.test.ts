@@ -286,3 +286,14 @@ test('what nobody answered in time waits no more', { skip }, async (t) => {
   for (let n = 0; n < 5; n++) await askedFor(book, approvalOrder({ path: `/${n}` }), past);
   assert.equal((await book.ask(approvalOrder(), Date.now())).result, 'pending');
 });
+
+test('of many checks that ask for the same at one moment, one asks the store', { skip }, async (t) => {
+  const redis = await Redis.of(t);
+  await redis.age('test');
+  const { endpoint, lie } = await lyingStore(t, redis);
+  const { book } = await approvalsOf(t, storeOptions(redis, { endpoint }));
+  lie(ASK, "redis.call('INCR', 'asked') return {'crowded'}");
+  const many = await Promise.all(Array.from({ length: 40 }, () => book.ask(approvalOrder(), Date.now())));
+  assert.ok(many.every(({ result }) => result === 'full'));
+  assert.equal(await redis.admin('GET', 'asked'), '1');
+});
