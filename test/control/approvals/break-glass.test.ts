@@ -124,7 +124,12 @@ test('one person alone lets one request pass, the audit says so before, and anot
   assert.deepEqual(codeOf(await review('carol', one.id)), [409, 'conflict'], 'twice');
 });
 
-test('nobody reviews its own', async () => {
+test('nobody reviews its own, nor what was asked for its own task', async () => {
+  const task = { issuer: SUBJECTS, id: 't-41', purpose: 'finance', subject: 'bob' };
+  const of = await waiting(order({ task }));
+  assert.equal((await breakGlass('dora', of)).status, 200);
+  assert.deepEqual(codeOf(await review('bob', of.id)), [403, 'own_request']);
+  assert.equal((await review('carol', of.id)).status, 200);
   const one = await waiting();
   assert.equal((await breakGlass('bob', one)).status, 200);
   assert.deepEqual(codeOf(await review('bob', one.id)), [403, 'own_request']);

@@ -255,3 +255,27 @@ test('who takes back what was let pass, once every process that remembers is gon
   const next = approvalOrder({ path: '/other' });
   assert.equal((await book.breakGlass(glassBy(ANN, await askedFor(book, next), next), Date.now())).result, 'stored');
 });
+
+test('of two reviews the earlier one counts, for everybody', { skip }, async (t) => {
+  const { redis, one, id, mark, note, recordOf, reviews } = await victims(t, true);
+  const record = await recordOf(glassField(id));
+  const reviewed = async (by: string, atMs: number): Promise<string> => {
+    const { mark: text } = reviewTexts('test', id, record, { by, atMs, reason: 'x' }, key);
+    await mark(record, text);
+    await note(glassField(id));
+    return text;
+  };
+  assert.equal((await one.book.review(reviewBy(BOB, id), Date.now())).result, 'stored');
+  await until('the review', () => (reviews().every((by) => by === BOB) ? true : null));
+  const sha1 = "return redis.call('HGET', KEYS[1], redis.sha1hex(ARGV[1]))";
+  const marked = async () => (await redis.admin('EVAL', sha1, '1', MARKS, record)).trim();
+  await reviewed(CAROL, Date.now() + 1000);
+  await until('what was written back', async () => ((await marked()).includes('bob') ? true : null));
+  assert.deepEqual(reviews(), [BOB, BOB]);
+  const before = Date.now() - 60_000;
+  // What was written back of the later one may come after it.
+  await until('the earlier one', async () => {
+    await reviewed(CAROL, before);
+    return reviews().every((by) => by === CAROL) ? true : null;
+  });
+});
