@@ -17,6 +17,7 @@ import { cpuBetween, cpuOf, drive, type Spent } from './load/drive.ts';
 
 const A_MINUTE = 10_000;
 const SECONDS = 6;
+const CALLERS = 50;
 const print = (text: string): boolean => process.stdout.write(`bench ${text}\n`);
 
 /**
@@ -32,13 +33,18 @@ export async function viewerFigures({ rounds, checks }: { rounds: number; checks
   if (!('port' in check)) throw new Error('the sidecar listens on a socket');
   const { port } = check;
   const client = new CheckClient(check);
-  const message = encode({ svid: keys.ca.svid(workload('/ns/payments/sa/api')), host: HOST, path: '/nowhere' });
-  const fast = () => drive({ name: 'a sidecar', port, pid, stop }, () => message, { checks }, 'deny');
+  // Each has a share of its own of what is kept.
+  const messages = Array.from({ length: CALLERS }, (_, n) =>
+    encode({ svid: keys.ca.svid(workload(`/ns/load/sa/w${n}`)), host: HOST, path: '/nowhere' }),
+  );
+  let sent = 0;
+  const next = () => messages[sent++ % CALLERS]!;
+  const fast = () => drive({ name: 'a sidecar', port, pid, stop }, next, { checks }, 'deny');
   const paced = async (): Promise<Spent> => {
     const [cpu, began] = [cpuOf(pid), performance.now()];
     const count = (A_MINUTE / 60) * SECONDS;
     for (let n = 1; n <= count; n++) {
-      await client.call(message);
+      await client.call(next());
       await pause(Math.max(0, began + (n * 1000 * SECONDS) / count - performance.now()));
     }
     const seconds = (performance.now() - began) / 1000;
@@ -50,7 +56,7 @@ export async function viewerFigures({ rounds, checks }: { rounds: number; checks
       const [alone, viewed]: [Spent[], Spent[]] = [[], []];
       let told = 0;
       for (let round = 0; round <= rounds; round++) {
-        const each = { alone: run, viewed: () => withViewer(view, run, (events) => (told += events)) };
+        const each = { alone: run, viewed: () => withViewer(view, run, (events) => (told += round > 0 ? events : 0)) };
         for (const which of round % 2 === 0 ? (['alone', 'viewed'] as const) : (['viewed', 'alone'] as const)) {
           const spent = await each[which]();
           isRight &&= spent.wrong === 0;

@@ -2,8 +2,8 @@ import { Fault } from '../../base/fault.ts';
 import type { DecisionPlaces, KeptSince, ListPlace } from './model.ts';
 import type { DecisionLists, Kept, Source } from './paging.ts';
 
-/** How many entries of a list are read at once, and how many of it by one call. */
-const [CHUNK, MOST] = [50, 1000];
+/** How many entries of a list are read at first, since there is often hardly one, and then at once; and of it by one call. */
+const [FEW, CHUNK, MOST] = [8, 100, 1000];
 
 interface ReadSince {
   readonly kept: readonly Kept[];
@@ -31,7 +31,7 @@ export async function keptSince(sources: DecisionLists, places: DecisionPlaces |
 async function readSince(source: Source, place: ListPlace | null | undefined): Promise<ReadSince | Fault> {
   const kept: Kept[] = [];
   for (;;) {
-    const count = place === undefined ? 1 : CHUNK;
+    const count = place === undefined ? 1 : kept.length === 0 ? FEW : CHUNK;
     const read = await source.read(kept.at(-1)?.place ?? null, count);
     if (read instanceof Fault) return read;
     if (place === undefined) return { kept: [], newest: read[0]?.place ?? null, isWhole: true };
