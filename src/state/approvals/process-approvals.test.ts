@@ -4,7 +4,7 @@ import { approvalSuite } from '../../../test/support/approval-suite.ts';
 import { ANN, ASKING, approvalOrder, askedFor } from '../../../test/support/approvals.ts';
 import { glassSuite } from '../../../test/support/glass-suite.ts';
 import { ASK_MS, MAX_APPROVALS, SHOWN_MS } from './book.ts';
-import { ProcessApprovals } from './process-approvals.ts';
+import { newApprovalId, ProcessApprovals } from './process-approvals.ts';
 
 approvalSuite({ name: 'memory', covers: 'this process', make: async () => [new ProcessApprovals()] });
 glassSuite('memory', async () => [new ProcessApprovals()]);
@@ -37,4 +37,8 @@ test('memory: what was refused says when it may be asked again', async () => {
     result: 'refused',
     detail: 'a person has refused it; it may be asked again at 2030-01-01T00:10:00.000Z',
   });
+});
+
+test('no id of a request looks like an option of a command line', () => {
+  for (let n = 0; n < 2000; n++) assert.match(newApprovalId(), /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
 });

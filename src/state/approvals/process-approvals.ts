@@ -17,8 +17,11 @@ import { brokenGlass, GlassTable, reviewedGlass } from './break-glass.ts';
 import { closed, consented, judgeAsk, requestAskedFor } from './decisions.ts';
 import { type ApprovalOrder, isTrueToDigest } from './order.ts';
 
-/** How a request is named: by 128 random bits. */
-export const newApprovalId = (): string => randomBytes(16).toString('base64url');
+/** How a request is named: by 128 random bits, which no command line takes for an option. */
+export function newApprovalId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? newApprovalId() : id;
+}
 
 /** The approvals of one process, which are lost with it. When it is full, nothing is asked. */
 export class ProcessApprovals implements ApprovalBook {
