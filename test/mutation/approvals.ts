@@ -49,6 +49,7 @@ const conditions: readonly Condition[] = [
   ['approval-mark.ts', '(await isUsed(namespace, record, asked, read.glass, keys))', 'true'],
   ['scripts.ts', '  put(records, ARGV[8], ARGV[9])\n', ''],
   ['approval-mirror.ts', ' || asked.askedAtMs > now() + skewMs', ''],
+  ['approval-mirror.ts', 'request.closing !== null && marked', 'marked'],
   ['approval-mirror.ts', 'known?.record === record && known.mark', 'known?.mark'],
   ['approval-mirror.ts', ' && known.keptUntilMs > nowMs', ''],
   ['approval-mirror.ts', 'known.seenIn !== this.#pass && ', ''],

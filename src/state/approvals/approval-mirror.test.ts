@@ -105,6 +105,15 @@ test('the last request of a digest counts, whichever is seen first; of two of on
     }
 });
 
+test('who closed it at one moment elsewhere is not overwritten: two ends say the same', async () => {
+  const { take, mirror } = mirrorOf();
+  const one = asked('A');
+  await take(one, refused(one, NOW));
+  const later = await take(one, refused(one, NOW + 1));
+  assert.deepEqual([later.lost, mirror.table.find(one.id)?.closing?.atMs], [[], NOW]);
+  assert.equal((await take(one, granted(one, MAX_USE_MS))).lost.length, 1);
+});
+
 test('the end of a request is not that of the next one of its digest, though the store has the same text for both', async () => {
   const { take, mirror } = mirrorOf();
   const [first, second] = [asked('A'), asked('B', NOW + 1)];

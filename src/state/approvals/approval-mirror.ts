@@ -157,7 +157,10 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     const known = { ...this.#known.get(digest)!, seenIn: this.#pass };
     this.#known.set(digest, known);
     if (mark === known.mark) return;
-    if (marked === null || !goesFurther(marked, this.table.ofDigest(digest)!)) {
+    const request = this.table.ofDigest(digest)!;
+    if (marked === null || !goesFurther(marked, request)) {
+      // Two ends say the same: who put back its own would have another one put back theirs.
+      if (request.closing !== null && marked !== null && marked.closing !== null) return;
       lost.push(this.asStored(digest)!);
       return;
     }
