@@ -56,7 +56,7 @@ const conditions: readonly Condition[] = [
   ['approval-mirror.ts', 'Math.max(keptUntil(asked), before?.keptUntilMs ?? 0)', 'keptUntil(asked)'],
   ['approval-mirror.ts', 'Math.max(keptUntil(marked), known.keptUntilMs)', 'keptUntil(marked)'],
   ['approval-mirror.ts', 'marked === null || !goesFurther', 'marked !== null && !goesFurther'],
-  ['approval-mirror.ts', ' || !goesFurther(marked, this.table.ofDigest(digest)!)', ''],
+  ['approval-mirror.ts', ' || !goesFurther(marked, request)', ''],
   ['approval-mirror.ts', ' || (asked.askedAtMs === known.askedAtMs && asked.id > known.id)', ''],
   ['approval-mirror.ts', 'asked.askedAtMs > known.askedAtMs || ', ''],
   ['approval-mirror.ts', ' || marked.consents.length > known.consents.length', ''],
