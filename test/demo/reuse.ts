@@ -25,6 +25,8 @@ export async function playReuse(): Promise<PlayedReuse> {
   const restart = async () => {
     await estate.base.sidecar.stop();
     await estate.base.sidecar.start();
+    // Envoy asks nobody whom its health check has not seen yet.
+    await envoy.clusterHealth('cedar-ext-authz', true);
     await secondAfterStart();
     await estate.tasks.beginUsual();
   };
