@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { controlFleet } from '../support/control-fleet.ts';
 import { ALL_TO_OPERATOR, OPERATOR, startControlWorld } from '../support/control-world.ts';
 import { readEvents } from '../support/event-reader.ts';
@@ -12,13 +12,18 @@ import { workload } from '../support/world.ts';
 
 const LEDGER = '/ns/payments/sa/ledger';
 
-test('a process that serves the control port alone revokes and lifts for the sidecars of its store', {
-  skip: noRedis,
-}, async (t) => {
+/** A process that serves the control port alone, and a sidecar of the same store. */
+async function controlAndSidecar(t: TestContext) {
   const fleet = await controlFleet(t);
   const control = await startControlWorld({ over: 'tls', policies: ALL_TO_OPERATOR, ...fleet.control() });
   t.after(() => control.stop());
-  const sidecar = await fleet.sidecar();
+  return { fleet, control, sidecar: await fleet.sidecar() };
+}
+
+test('a process that serves the control port alone revokes and lifts for the sidecars of its store', {
+  skip: noRedis,
+}, async (t) => {
+  const { fleet, control, sidecar } = await controlAndSidecar(t);
   assert.equal(existsSync(join(control.folder, 'check.sock')), false);
   const svid = control.svid(OPERATOR);
   const check = () => sidecar.send({ svid: sidecar.svid(LEDGER), path: '/api/status' });
@@ -61,10 +66,7 @@ test('a process that serves the control port alone revokes and lifts for the sid
 test('a stream of events tells what other sidecars decided, and ends when its workload is revoked', {
   skip: noRedis,
 }, async (t) => {
-  const fleet = await controlFleet(t);
-  const control = await startControlWorld({ over: 'tls', policies: ALL_TO_OPERATOR, ...fleet.control() });
-  t.after(() => control.stop());
-  const sidecar = await fleet.sidecar();
+  const { control, sidecar } = await controlAndSidecar(t);
   const { hostname, port } = new URL(control.control ?? '');
   const svid = control.svid(OPERATOR);
   const asking = request({

@@ -113,16 +113,6 @@ test('a user who may not look at the server is told so', { skip }, async (t) => 
   assert.match(await outcome(t, storeOptions(redis, { user: { username: 'authz', passwordFile } })), /NOPERM.*info/);
 });
 
-test('a sidecar that stops tells of no loss', { skip }, async (t) => {
-  const redis = await Redis.of(t);
-  const { state, events } = await sidecarState(t, storeOptions(redis));
-  await state.stop();
-  assert.deepEqual(
-    events.map(({ kind }) => kind),
-    ['connected'],
-  );
-});
-
 // Settings of the server
 
 test('a server that evicts is not used, with advice', { skip }, async (t) => {

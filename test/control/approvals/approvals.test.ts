@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { personText } from '../../../src/identity/person.ts';
 import type { ApprovalOrder } from '../../../src/state/approvals/order.ts';
-import { approvalOrder, askedFor } from '../../support/approvals.ts';
-import type { Browser } from '../../support/browser.ts';
-import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { approvalOrder } from '../../support/approvals.ts';
+import type { ConsoleWorld } from '../../support/console-world.ts';
 import { CONTROL } from '../../support/control-world.ts';
+import { type PersonAnswer, SignedInPeople } from '../../support/signed-in-people.ts';
 import { jwtSvid } from '../../support/tokens.ts';
 import { until } from '../../support/until.ts';
 import { workload } from '../../support/world.ts';
@@ -18,9 +18,9 @@ const OTHER = workload('/ns/agents/sa/orchestrator');
 const SUBJECTS = 'https://tts.prod.example';
 
 let world: ConsoleWorld;
-const people = new Map<string, Browser>();
+let people: SignedInPeople;
 before(async () => {
-  world = await startConsoleWorld({
+  people = await SignedInPeople.start(SUBJECTS, {
     accounts: {
       ann: { groups: APPROVERS, name: 'Ann' },
       bob: { groups: APPROVERS },
@@ -38,18 +38,8 @@ permit (
 when { resource.name == "resource-owner" && resource.host != "secret.internal" };
 @id("all") permit (principal is Control::Workload, action, resource) unless { resource is Control::Approval };
 `,
-    edit: (config) => {
-      const issuers = (config.task?.issuers ?? []) as Record<string, unknown>[];
-      for (const issuer of issuers)
-        if (issuer.issuer === SUBJECTS)
-          issuer.subjectIssuer = (config.control?.signIn as Record<string, unknown> | undefined)?.issuer;
-    },
   });
-  for (const name of ['ann', 'bob', 'carol', 'eve', 'old']) {
-    const browser = world.browser();
-    await world.signInAs(browser, name);
-    people.set(name, browser);
-  }
+  world = people.world;
 });
 after(() => world.stop());
 
@@ -58,25 +48,12 @@ let asked = 0;
 function order(over: Partial<ApprovalOrder> = {}): ApprovalOrder {
   return approvalOrder({ caller: AGENT, chain: [AGENT], task: null, path: `/refunds/${++asked}`, ...over });
 }
-async function waiting(of = order()) {
-  const id = await askedFor(world.approvals!, of);
-  return { id, order: of, digest: of.digest };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly json: Record<string, unknown>;
-}
-
-async function ask(name: string, path: string, body?: unknown): Promise<Answer> {
-  const loading = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-  const { status, text } = await world.fetchAs(people.get(name)!, path, loading);
-  return { status, json: JSON.parse(text) as Record<string, unknown> };
-}
+const waiting = (of = order()) => people.waiting(of);
+const ask = (name: string, path: string, body?: unknown) => people.ask(name, path, body);
 const decide = (name: string, id: string, what: string, body: Record<string, unknown> = {}) =>
   ask(name, `/approvals/${id}/${what}`, { reason: 'it is in the contract', ...body });
 const by = (name: string) => personText({ issuer: world.provider.url, subject: name });
-const codeOf = ({ status, json }: Answer) => [status, json.code];
+const codeOf = ({ status, json }: PersonAnswer) => [status, json.code];
 /** Lets the others wait no more, so that the next test may ask. */
 const settle = (id: string) => decide('ann', id, 'refuse');
 
@@ -189,10 +166,8 @@ test('a link decides nothing, and nothing decides about several at once', async 
 test('of two persons each session of one is the same person', async () => {
   const task = { issuer: 'https://silent.prod.example', id: 't-7', purpose: 'finance', subject: 'dan' };
   const { id, digest } = await waiting(order({ task }));
-  const again = world.browser();
-  await world.signInAs(again, 'ann');
-  people.set('ann in another browser', again);
-  const stateOf = ({ json }: Answer) => (json.approval as Record<string, unknown> | undefined)?.state;
+  await people.signIn('ann', 'ann in another browser');
+  const stateOf = ({ json }: PersonAnswer) => (json.approval as Record<string, unknown> | undefined)?.state;
   assert.equal(stateOf(await decide('ann', id, 'grant', { digest })), 'pending');
   const second = await decide('ann in another browser', id, 'grant', { digest });
   assert.deepEqual(codeOf(second), [409, 'conflict']);
@@ -233,7 +208,7 @@ test('nobody grants what is asked for a task that it started; where nobody knows
 });
 
 /** A workload at the control port, by a token. */
-async function asWorkload(id: string, path: string, body?: unknown): Promise<Answer> {
+async function asWorkload(id: string, path: string, body?: unknown): Promise<PersonAnswer> {
   const token = jwtSvid({ key: world.keys.domain, sub: id, aud: CONTROL });
   const response = await fetch(`${world.control}${path}`, {
     ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),

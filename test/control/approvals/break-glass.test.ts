@@ -4,10 +4,10 @@ import { personText } from '../../../src/identity/person.ts';
 import { BEGINNING, REVIEW_MS } from '../../../src/state/approvals/break-glass.ts';
 import type { ApprovalOrder } from '../../../src/state/approvals/order.ts';
 import { blocks, page } from '../../docs/markdown.ts';
-import { approvalOrder, askedFor, glassBy, reviewBy } from '../../support/approvals.ts';
-import type { Browser } from '../../support/browser.ts';
-import { type ConsoleWorld, startConsoleWorld } from '../../support/console-world.ts';
+import { approvalOrder, glassBy, reviewBy } from '../../support/approvals.ts';
+import type { ConsoleWorld } from '../../support/console-world.ts';
 import { CONTROL } from '../../support/control-world.ts';
+import { type PersonAnswer, SignedInPeople } from '../../support/signed-in-people.ts';
 import { jwtSvid } from '../../support/tokens.ts';
 import { until } from '../../support/until.ts';
 import { workload } from '../../support/world.ts';
@@ -20,9 +20,9 @@ const EMERGENCY = 'the payments are down, INC-4711';
 const documented = blocks(page('docs/approvals.md').text).find(({ info }) => info === 'cedar control')!.text;
 
 let world: ConsoleWorld;
-const people = new Map<string, Browser>();
+let people: SignedInPeople;
 before(async () => {
-  world = await startConsoleWorld({
+  people = await SignedInPeople.start(SUBJECTS, {
     accounts: {
       ann: { groups: ['emergency', 'approvers'] },
       bob: { groups: ['emergency', 'reviewers'] },
@@ -40,18 +40,8 @@ before(async () => {
 ${documented}
 @id("workloads") permit (principal is Control::Workload, action, resource);
 `,
-    edit: (config) => {
-      const issuers = (config.task?.issuers ?? []) as Record<string, unknown>[];
-      for (const issuer of issuers)
-        if (issuer.issuer === SUBJECTS)
-          issuer.subjectIssuer = (config.control?.signIn as Record<string, unknown> | undefined)?.issuer;
-    },
   });
-  for (const name of ['ann', 'bob', 'carol', 'dora', 'eve', 'fay', 'gil', 'old']) {
-    const browser = world.browser();
-    await world.signInAs(browser, name);
-    people.set(name, browser);
-  }
+  world = people.world;
 });
 after(() => world.stop());
 
@@ -60,26 +50,13 @@ function order(over: Partial<ApprovalOrder> = {}): ApprovalOrder {
   const own = workload(`/ns/agents/sa/agent-${asked}`);
   return approvalOrder({ caller: own, chain: [own], task: null, path: `/refunds/${++asked}`, ...over });
 }
-async function waiting(of = order()) {
-  const id = await askedFor(world.approvals!, of);
-  return { id, order: of, digest: of.digest };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly json: Record<string, unknown>;
-}
-
-async function ask(name: string, path: string, body?: unknown): Promise<Answer> {
-  const loading = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-  const { status, text } = await world.fetchAs(people.get(name)!, path, loading);
-  return { status, json: JSON.parse(text) as Record<string, unknown> };
-}
+const waiting = (of = order()) => people.waiting(of);
+const ask = (name: string, path: string, body?: unknown) => people.ask(name, path, body);
 const breakGlass = (name: string, { id, digest }: { id: string; digest: string }, reason = EMERGENCY) =>
   ask(name, `/approvals/${id}/break-glass`, { digest, reason });
 const review = (name: string, id: string) => ask(name, `/approvals/${id}/review`, { reason: 'it was an emergency' });
 const by = (name: string) => personText({ issuer: world.provider.url, subject: name });
-const codeOf = ({ status, json }: Answer) => [status, json.code];
+const codeOf = ({ status, json }: PersonAnswer) => [status, json.code];
 const listed = async (name: string, query: string) =>
   ((await ask(name, `/approvals?${query}`)).json.items as Record<string, unknown>[]).map(({ id }) => id);
 
@@ -270,7 +247,7 @@ async function measured(series: string): Promise<string | undefined> {
 }
 
 /** The agent at the control port, by a token. */
-async function asWorkload(path: string, body: unknown): Promise<Answer> {
+async function asWorkload(path: string, body: unknown): Promise<PersonAnswer> {
   const token = jwtSvid({ key: world.keys.domain, sub: AGENT, aud: CONTROL });
   const response = await fetch(`${world.control}${path}`, {
     method: 'POST',

@@ -8,6 +8,7 @@ import { redeem } from '../../../src/state/redemption.ts';
 import type { RedisApprovals } from '../../../src/state/redis/approvals/store-approvals.ts';
 import type { RedisState } from '../../../src/state/redis/store.ts';
 import { approvalOrder, BOB, yes } from '../../support/approvals.ts';
+import { keepAsking } from './keep-asking.ts';
 
 /** What one sidecar has of a store that approvals need. */
 export interface ApprovalSidecar {
@@ -104,14 +105,12 @@ export class ApprovalLoad {
   }
 
   start(workers: number, pauseMs: number): void {
-    const agent = async (): Promise<void> => {
-      while (this.#running) {
-        const permitted = await this.#agent();
-        // What is refused without the store costs no time: nobody else would have any.
-        if (pauseMs > 0 || !permitted) await pause(Math.max(pauseMs, 1));
-        else await new Promise(setImmediate);
-      }
-    };
+    const agent = () =>
+      keepAsking(
+        () => this.#running,
+        () => this.#agent(),
+        pauseMs,
+      );
     const person = async (): Promise<void> => {
       for (; this.#running; await pause(DECIDE_EVERY_MS)) await this.#person();
     };

@@ -8,6 +8,7 @@ import type { RedisState } from '../../../src/state/redis/store.ts';
 import type { TaskRegistry } from '../../../src/state/tasks/registry.ts';
 import type { Task } from '../../../src/task/model.ts';
 import { KEPT_MS, registration } from '../../support/registering.ts';
+import { keepAsking } from './keep-asking.ts';
 
 /** What one sidecar has of a store that tasks need. */
 export interface TaskSidecar {
@@ -77,14 +78,12 @@ export class TaskLoad {
   }
 
   start(workers: number, pauseMs: number): void {
-    const worker = async (): Promise<void> => {
-      while (this.#running) {
-        const permitted = await this.#agent();
-        // What is refused without the store costs no time: nobody else would have any.
-        if (pauseMs > 0 || !permitted) await pause(Math.max(pauseMs, 1));
-        else await new Promise(setImmediate);
-      }
-    };
+    const worker = () =>
+      keepAsking(
+        () => this.#running,
+        () => this.#agent(),
+        pauseMs,
+      );
     this.#workers = Promise.all([...Array.from({ length: workers }, worker), this.#ends()]);
   }
 
