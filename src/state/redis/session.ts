@@ -175,7 +175,6 @@ export class SessionKeeper {
     let [inspectedAt, askedAt] = [clock.now(), clock.now()];
     for (;;) {
       await this.#pause(LOOK_MS);
-      if (link.lost !== null) return link.lost;
       if (this.#stopping) return 'stopping';
       const fault = await this.#look(link);
       if (fault !== null) return fault;
