@@ -86,6 +86,8 @@ process.exitCode = await runMutation({
   explained: {
     'state/redis/feed.ts: if (ownMs < this.#sweepAt) return;':
       'saves looking for what has ended in all that is known with each answer',
+    "state/redis/session.ts: outOfStep || result === 'skew' -> result === 'skew'":
+      'the script compares the same clocks: only one that is set while it runs is out of step afterwards',
     "state/redis/scripts.ts: '-' .. string.match(info, 'run_id:(%x+)') -> '-'":
       'Redis 7.0 gives a primary a new replication id at each start; the run id is for servers that restore it',
   },

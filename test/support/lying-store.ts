@@ -4,7 +4,7 @@ import type { Script } from '../../src/state/redis/scripts.ts';
 import type { Redis } from './redis.ts';
 import { Wire } from './wire.ts';
 
-/** By the digests of scripts: the Lua text that runs in the place of each. */
+/** By the digests of scripts, and for INFO by its name: the Lua text that runs in the place of each. */
 type Lies = ReadonlyMap<string, string>;
 
 /**
@@ -21,9 +21,10 @@ export async function lyingStore(t: TestContext, redis: Redis) {
   return {
     endpoint: { kind: 'tcp', host: '127.0.0.1', port: wire.port } as const,
     /** Runs this text in the place of the script, with its keys and arguments; null: the script itself again. */
-    lie: (script: Script, text: string | null): void => {
-      if (text === null) lies.delete(script.sha);
-      else lies.set(script.sha, text);
+    lie: (asked: Script | 'INFO', text: string | null): void => {
+      const name = asked === 'INFO' ? asked : asked.sha;
+      if (text === null) lies.delete(name);
+      else lies.set(name, text);
     },
   };
 }
@@ -43,8 +44,9 @@ class Liar extends Transform {
     for (let read = readCommand(this.#waiting); read !== null; read = readCommand(this.#waiting)) {
       this.#waiting = this.#waiting.subarray(read.end);
       const [name, sha = '', ...more] = read.words;
-      const lie = name === 'EVALSHA' ? this.#lies.get(sha) : undefined;
-      this.push(commandOf(lie === undefined ? read.words : ['EVAL', lie, ...more]), 'latin1');
+      const lie = this.#lies.get(name === 'EVALSHA' ? sha : name!);
+      const instead = name === 'EVALSHA' ? more : ['0'];
+      this.push(commandOf(lie === undefined ? read.words : ['EVAL', lie, ...instead]), 'latin1');
     }
     done();
   }

@@ -203,9 +203,15 @@ test('Sentinels name the primary, and the next one after a failover', { skip }, 
     user: null,
   };
   const options = storeOptions(first, { endpoint: null, sentinels });
-  const { state } = await sidecarState(t, options);
+  let ahead = -4000;
+  const { state } = await sidecarState(t, options, () => ahead);
   const before = state.history();
   assert.equal((await claim(state, 'proof')).result, 'fresh');
+  // They are asked again, and name the one that is used.
+  ahead = 4000;
+  const { answeredAtMs } = state.status();
+  await until('more looks', () => (state.status().answeredAtMs! > answeredAtMs! + 9500 ? true : null));
+  assert.deepEqual([state.status().fault, state.status().connects], [null, 1]);
   await first.kill();
   await until('the failover', () => (state.status().server?.endsWith(`:${second.port}`) ? true : null));
   assert.notEqual(state.history().id, before.id);

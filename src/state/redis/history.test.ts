@@ -5,6 +5,7 @@ import { claimOn as claim, sidecarState, storeOptions } from '../../../test/supp
 import { until } from '../../../test/support/until.ts';
 import { Wire } from '../../../test/support/wire.ts';
 import type { History } from '../model.ts';
+import { MAX_SKEW_MS } from './options.ts';
 import type { RedisState } from './store.ts';
 
 const skip = noRedis;
@@ -43,9 +44,12 @@ for (const [what, fault] of [
   test(`after ${what} nothing that was judged before is claimed, and a later history counts`, { skip }, async (t) => {
     const redis = await Redis.of(t);
     const { state, before } = await used(t, redis);
+    const faultAtMs = Date.now();
     await fault(redis);
     for (let n = 0; n < 3; n++) assert.equal((await claim(state, 'proof', before)).result, 'unavailable');
     const after = await later(state, before);
+    // A sidecar whose clock ran ahead accepted proofs of later than the fault.
+    assert.ok(after.sinceMs >= faultAtMs + MAX_SKEW_MS);
     assert.ok(after.sinceMs > before.sinceMs);
     assert.equal((await claim(state, 'proof', before)).result, 'unavailable');
     assert.equal((await claim(state, 'another')).result, 'fresh');
@@ -152,6 +156,24 @@ test('a clock that is off by more than the skew refuses, and begins a new histor
     const after = await later(state, began);
     assert.ok(after.sinceMs > began.sinceMs);
     await until('agreement', () => (witness.history().id === after.id ? true : null));
+  }
+});
+
+test('nothing is known of a history that is first seen by a clock that is off, and another begins when it is right', {
+  skip,
+}, async (t) => {
+  const redis = await Redis.of(t);
+  let { before } = await used(t, redis);
+  for (const off of [-6000, 6000]) {
+    let ahead = off;
+    const { state } = await sidecarState(t, storeOptions(redis), () => ahead);
+    const { history, fault, changes } = state.status();
+    assert.deepEqual([history, changes], [null, 0]);
+    assert.match(fault ?? '', /its clock and the one here differ/);
+    ahead = 0;
+    const after = await later(state, before);
+    assert.ok(after.sinceMs > before.sinceMs);
+    before = after;
   }
 });
 

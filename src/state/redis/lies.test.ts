@@ -10,7 +10,7 @@ import { Fault } from '../../base/fault.ts';
 import type { ClaimResult } from '../model.ts';
 import { PAGE, PURGE } from './record-scripts.ts';
 import { RESTORE, REVOKE } from './revocation-scripts.ts';
-import { ADOPT, CLAIM, TOUCHED } from './scripts.ts';
+import { ADOPT, CLAIM, LOOK, TOUCHED } from './scripts.ts';
 
 const skip = noRedis;
 const ELSE = 'the store answered with something else';
@@ -203,4 +203,29 @@ test('with more in the store than it may hold nobody knows what is revoked', { s
   const isTold = () => (asked(orderOf('r')) === overflowed && book.stalenessMs(Date.now()) !== null ? true : null);
   await until('the overflow', isTold, 100_000);
   assert.equal(asked(orderOf('r')), overflowed);
+});
+
+test('a server that does not say what it is is not used, until it does', { skip }, async (t) => {
+  const { options, lie } = await liar(t);
+  lie('INFO', `return 'uptime_in_seconds:5'`);
+  const { state } = await sidecarState(t, options);
+  assert.match(state.status().fault ?? '', /the answer to INFO is not that of Redis or Valkey$/);
+  assert.equal((await claimOn(state, 'proof')).result, 'unavailable');
+  lie('INFO', null);
+  await until('the store', () => (state.status().fault === null ? true : null));
+  assert.equal((await claimOn(state, 'proof')).result, 'fresh');
+});
+
+test('a server that becomes one that cannot be used is left, once it is asked again what it is', {
+  skip,
+}, async (t) => {
+  const { options, lie } = await liar(t);
+  let passed = 0;
+  const { state } = await sidecarState(t, options, () => passed);
+  assert.equal(state.status().fault, null);
+  lie('INFO', `return 'uptime_in_seconds:5'`);
+  // The clocks of both go on by more than the time between two questions.
+  passed = 31_000;
+  lie(LOOK, LOOK.text.replace('return {known', `now = now + ${passed} return {known`));
+  await until('the fault', () => (/not that of Redis/.test(state.status().fault ?? '') ? true : null));
 });
