@@ -88,6 +88,8 @@ process.exitCode = await runMutation({
       'saves looking for what has ended in all that is known with each answer',
     "state/redis/session.ts: outOfStep || result === 'skew' -> result === 'skew'":
       'the script compares the same clocks: only one that is set while it runs is out of step afterwards',
+    "state/redis/writer.ts: if (asked === 0) return { result, atMs, replicas: 0, covers: 'store' };":
+      'saves asking for no replica, which is answered at once',
     "state/redis/scripts.ts: '-' .. string.match(info, 'run_id:(%x+)') -> '-'":
       'Redis 7.0 gives a primary a new replication id at each start; the run id is for servers that restore it',
   },
