@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --no-allocation-site-pretenuring --heap-growing-percent=40 --wasm-tiering-budget=100000000
+#!/usr/bin/env -S MALLOC_TRIM_THRESHOLD_=131072 node --expose-gc --max-semi-space-size=16 --no-allocation-site-pretenuring --heap-growing-percent=40 --wasm-tiering-budget=100000000
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type App, start } from './app/app.ts';

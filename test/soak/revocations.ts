@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { asShipped } from '../support/as-shipped.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { decodeResponse } from '../support/golden-wire.ts';
@@ -34,7 +35,7 @@ export async function run([entries = String(DEFAULT_ENTRIES)]: readonly string[]
   const expect = (right: boolean, fault: string) => void (right || faults.push(fault));
   write(dir, []);
   const revoking = { ...config, revocations: { file: './revocations.yaml' } };
-  const sidecar = await Sidecar.start({ dir, config: revoking, command: asShipped });
+  const sidecar = await Sidecar.start({ dir, config: revoking, command: withItsMemory });
   const client = new CheckClient(sidecar.check);
   const [ledger, agent] = [encode(ledgerReads()(askerOf(keys))), encode(agentByTxn()(askerOf(keys)))];
   const both = async () => [await reasonOf(client, ledger), await reasonOf(client, agent)].join(' ');
@@ -104,10 +105,7 @@ async function settledMb(pid: number): Promise<number> {
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** With the memory that the program asks for in its first line. */
-const asShipped: Command = (args) => {
-  const [, flags = ''] = /^#!.* node (.*)\n/.exec(readFileSync(main, 'utf8')) ?? [];
-  return { file: process.execPath, args: [...flags.split(' '), main, ...args] };
-};
+const withItsMemory: Command = (args) => ({ file: 'env', args: [...asShipped(main), main, ...args] });
 
 const common = { until: '2099-12-31T00:00:00Z', reason: 'leaked in a log, see INC-1', by: 'security@prod.example' };
 const revocation = (id: string, path: string) => ({ id, workload: workload(path), ...common });

@@ -6,6 +6,7 @@ import { debianPackage, nodePackage, type Packages, readPackages } from '../../k
 import { believeAccessTokens, dpopRows } from '../demo/dpop.ts';
 import { play } from '../demo/play.ts';
 import { rows } from '../demo/rows.ts';
+import { asShipped } from '../support/as-shipped.ts';
 import { Estate } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { HttpsKeys } from '../support/https-keys.ts';
@@ -96,6 +97,12 @@ describe('the image, built by buildah, pushed, and run by unshare', { skip: unab
     assert.equal(program, '/usr/bin/node');
     assert.equal(rest.pop(), `${app}/${bin['cedar-ext-authz']}`);
     assert.ok(rest.every((flag) => flag.startsWith('--')));
+    const shipped = asShipped(join(repository, 'src', 'main.ts')).filter((word) => word !== process.execPath);
+    const given = [...image.config.Env, ...rest];
+    assert.deepEqual(
+      shipped.filter((word) => !given.includes(word)),
+      [],
+    );
   });
 
   test('it is run by a user without rights, whom no file belongs to', () => {

@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { asShipped } from '../../support/as-shipped.ts';
 import { bundleDocument, type TestCa } from '../../support/ca.ts';
 import { exampleIdentity, PAYMENTS } from '../../support/estate.ts';
 import { Program } from '../../support/process.ts';
@@ -110,8 +111,7 @@ export async function startProduct(options: ProductOptions): Promise<Sidecar> {
     config: inWordsOf(tree.root, config),
     main,
     command: (more) => {
-      const args = ['--inspect-port=0', ...nodeFlags(main), main, ...more];
-      const command = onServerCore(process.execPath, args, cores);
+      const command = onServerCore('env', [...asShipped(main), '--inspect-port=0', main, ...more], cores);
       return memory === undefined ? command : memory.within(command.file, command.args);
     },
   });
@@ -121,12 +121,6 @@ export async function startProduct(options: ProductOptions): Promise<Sidecar> {
 export function contender(name: string, sidecar: Sidecar): Contender {
   if (!('port' in sidecar.check)) throw new Error('it listens on a socket');
   return { name, port: sidecar.check.port, pid: sidecar.pid, stop: () => sidecar.stop() };
-}
-
-/** What the first line of a program tells `env -S node`. */
-function nodeFlags(main: string): readonly string[] {
-  const [, flags = ''] = /^#!.*\bnode((?: \S+)*)\n/.exec(readFileSync(main, 'utf8')) ?? [];
-  return flags.split(' ').filter((flag) => flag !== '');
 }
 
 /** The configuration as a tree reads it: one from before keys were renamed has a schema with the old ones. */
