@@ -57,3 +57,17 @@ test('the headers that policies read are bounded together', () => {
   const refused = facts(4096, 4097);
   assert.ok(refused instanceof Refusal && refused.reason === 'request_headers_too_large');
 });
+
+test('a header that policies read comes once, clean, and a number where it is declared as one', () => {
+  const caller = { proxy: null, issuedAt: null, workload: { networks: null } } as unknown as Caller;
+  const outcome = (value: string | Buffer | readonly string[]) => {
+    const input = readRequest(received({ headers: { 'x-count': value } }), { checkPeer: null }, requestOptions);
+    assert.ok(!(input instanceof Refusal));
+    const facts = recall(caller, none, input, [{ name: 'x-count', type: 'long' }], 0);
+    return facts instanceof Refusal ? facts.reason : facts.numbers.get('x-count');
+  };
+  assert.equal(outcome('7'), 7);
+  assert.equal(outcome(['7', '7']), 'request_header_repeated');
+  assert.equal(outcome(Buffer.from([0x37, 0xf1])), 'request_header_unclean');
+  assert.equal(outcome('7.5'), 'request_header_not_a_number');
+});

@@ -33,6 +33,8 @@ const slow = [
   'test/cases/budgets.test.ts',
   'test/cases/revocations.test.ts',
   'test/cases/revocations-carriers.test.ts',
+  'test/cases/touched.test.ts',
+  'test/cases/reasons.test.ts',
 ];
 
 const conditions: readonly Condition[] = [
@@ -181,6 +183,11 @@ const conditions: readonly Condition[] = [
 const explained: Readonly<Record<string, string>> = {
   'state/revocable-subjects.ts: if (known?.issuer === issuer && known.id === id && known.jti === jti && known.subject === subject) return known.subjects;':
     'saves writing and hashing the same again',
+  'check/revoked.ts: times.length === 0 || times.includes(null) ? null -> times.length === 0 ? null':
+    'null counts as the beginning of time, which is hit all the same',
+  'check/revoked.ts: if (revocations.empty) return null;': 'saves listing what the request rests on',
+  'check/redeem.ts: if (redemptions.length === 0) return redeem(state, redemptions, withoutRetry(use), nowMs, touching);':
+    'saves a digest of the request, which only what is used once needs',
   'state/revocations.ts: issuedAt === null ||  -> ': 'null counts as the beginning of time, which is hit all the same',
 };
 
