@@ -42,6 +42,11 @@ export const messages = {
     fields: ['detail'],
     use: 'Correct what `detail` names before the store refuses',
   },
+  'behaviour file not written': {
+    level: 'error',
+    fields: ['file', 'cause'],
+    use: 'What is usual for workloads is kept in memory alone: a restart forgets it. It is tried again after five minutes',
+  },
   'store lists disagree': {
     level: 'warn',
     fields: ['detail'],

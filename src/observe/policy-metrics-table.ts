@@ -91,3 +91,24 @@ export const policyMetricRows = {
     use: 'Should be 0: a rise means that a policy or a request crashes the engine; the log has the cause',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
+
+/** The metrics of what is noticed about callers. */
+export const behaviourMetricRows = {
+  authz_behaviour_signals_total: {
+    type: 'counter',
+    help: 'Checks whose caller gave this signal',
+    labels: {
+      signal:
+        '`rate`, `fan-out`, `novel-endpoint`, `new-network`, `odd-hour`, `refusals`, `write-shift`: see [behaviour.md](behaviour.md)',
+    },
+    unit: 'checks',
+    use: 'The audit lines with `behaviour` name the callers, and have the numbers',
+  },
+  authz_behaviour_would_refuse_total: {
+    type: 'counter',
+    help: 'Allowed checks that policies would have refused, had they been told of risk and signals',
+    labels: {},
+    unit: 'checks',
+    use: 'Look at these before `behaviour.mode: act`: the audit lines have the policies under `behaviour.would`',
+  },
+} as const satisfies Readonly<Record<`authz_behaviour_${string}`, MetricRow>>;
