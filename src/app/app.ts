@@ -128,7 +128,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
   const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
-  const behaviour = begin(await startBehaviour(config, policy.holder, telemetry, clock));
+  const quarantining = { book: revocations.book, isShared: revocations.stored !== null };
+  const behaviour = begin(await startBehaviour(config, policy.holder, quarantining, telemetry, clock));
   const told = { log, metrics, state, approvals: approvals.book, policy: policy.holder, clock: systemClock };
   const notices = begin(await startNotices(config, told));
 

@@ -18,7 +18,7 @@ export const FAN_OUT = scales.length;
 /** Hours of a week, in UTC. */
 export const WEEK_HOURS = 168;
 
-const counters = 9;
+const counters = 11;
 const sums = counters + scales.length * COUNTER_NUMBERS + 1;
 const ceilings = sums + 3 * CUSUM_NUMBERS;
 
@@ -40,6 +40,9 @@ export const place = {
   fromGroup: 7,
   /** Requests by the hour of the week, all together. */
   inHours: 8,
+  /** Quarantines in a row, and when the last one ends or ended, by the wall. */
+  quarantines: 9,
+  quarantinedUntilMs: 10,
   counters,
   /** The minute in which distinct apis are counted. */
   minute: counters + scales.length * COUNTER_NUMBERS,
@@ -59,12 +62,12 @@ export const sumPlans = {
 export const sets = {
   trusted: { at: 0, words: 128, hashes: 4 },
   trustedBefore: { at: 128, words: 128, hashes: 4 },
-  noted: { at: 256, words: 64, hashes: 4 },
-  refused: { at: 320, words: 64, hashes: 4 },
-  networks: { at: 384, words: 16, hashes: 3 },
+  noted: { at: 256, words: 128, hashes: 4 },
+  refused: { at: 384, words: 64, hashes: 4 },
+  networks: { at: 448, words: 16, hashes: 3 },
 } as const satisfies Readonly<Record<string, BloomPlace>>;
 /** Where the bits of distinct apis are. */
-export const FAN_BITS = 400;
+export const FAN_BITS = 464;
 
 const NUMBERS = place.ceilingsBefore + CEILINGS;
 const SKETCHES = CEILINGS * SKETCH_BUCKETS;
@@ -114,6 +117,17 @@ export class Baseline {
   /** Forgets all. */
   clear(): void {
     for (const { all, at, size } of this.#parts()) all.fill(0, at, at + size);
+  }
+
+  /** All that was used and not learned is usual from now on, and nothing is remarkable. */
+  acceptNoted(): void {
+    const { bits, numbers } = this.slab;
+    for (let word = 0; word < sets.trusted.words; word++) {
+      const to = this.bit + sets.trusted.at + word;
+      bits[to] = bits[to]! | bits[this.bit + sets.noted.at + word]!;
+    }
+    for (const { at } of Object.values(sumPlans))
+      numbers.fill(0, this.number + at + 1, this.number + at + CUSUM_NUMBERS);
   }
 
   /** Begins to count anew what is going on now: after a start nobody knows what came just before. */

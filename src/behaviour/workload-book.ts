@@ -122,6 +122,11 @@ export class WorkloadBook {
     return true;
   }
 
+  /** All workloads: iterate, do not hold. */
+  *workloads(): Generator<KnownWorkload, void> {
+    for (const domain of this.#domains.values()) yield* domain.values();
+  }
+
   /** Forgets a workload. False where it was not known. */
   forget(id: string, trustDomain: string): boolean {
     const known = this.#domains.get(trustDomain)?.get(id);

@@ -28,7 +28,14 @@ const facts = { ...unknownFacts, client: null, headers: new Map(), numbers: new 
 function noticing(found: Assessment, request: string, mode: 'observe' | 'act' = 'observe') {
   const trail = new Trail(snapshot);
   const asked = target(snapshot.inventory, request);
-  const told = withBehaviour(facts, { mode, assess: () => assessed(found) }, caller, asked, trail, 0);
+  const told = withBehaviour(
+    facts,
+    { mode, assess: () => assessed(found), quarantine: () => null },
+    caller,
+    asked,
+    trail,
+    0,
+  );
   const taskContext = { task: null, declared: null, chain: [caller.workload] };
   const judgeable = { input: { query: null }, snapshot, target: asked, caller, taskContext, facts: told, nowMs: 0 };
   return { trail, told, would: () => wouldForbid(judgeable as unknown as PermittedRequest, trail) };

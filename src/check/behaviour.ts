@@ -17,6 +17,8 @@ export interface Behaviour {
   readonly mode: 'observe' | 'act';
   /** With this request counted in. `client`: the address of the caller, null where it is not known. */
   readonly assess: (caller: Caller, target: Target, client: string | null, nowMs: number) => Assessed;
+  /** Refuses one whose credential is held to be stolen, from this request on. Refusals: `revoked_workload`. */
+  readonly quarantine: (assessed: Assessed, target: Target, nowMs: number) => Refusal | null;
 }
 
 /** A request that policies permitted, as they judged it. */
@@ -33,21 +35,21 @@ const toldTo = (facts: Facts, { found }: Assessed): Facts => ({
   signals: new Set(found.signals),
 });
 
-/** Assesses the caller, and adds what was noticed to the facts where policies are to know it. */
+/** Assesses the caller, and adds what was noticed to the facts where policies are to know it. Refusals: `revoked_workload`. */
 export function withBehaviour(
   facts: Facts,
-  { mode, assess }: Behaviour,
+  { mode, assess, quarantine }: Behaviour,
   caller: Caller,
   target: Target,
   trail: Trail,
   nowMs: number,
-): Facts {
+): Facts | Refusal {
   const assessed = assess(caller, target, facts.client, nowMs);
   trail.keep('behaviour', assessed);
   if (mode !== 'act') return facts;
   const told = toldTo(facts, assessed);
   trail.keep('facts', told);
-  return told;
+  return quarantine(assessed, target, nowMs) ?? told;
 }
 
 /**

@@ -36,6 +36,7 @@ export function check(
       if (recalled instanceof Refusal) return refuse(recalled);
       const { behaviour } = stages;
       const facts = behaviour === null ? recalled : withBehaviour(recalled, behaviour, caller, target, trail, nowMs);
+      if (facts instanceof Refusal) return refuse(facts);
 
       const request = { input, snapshot, target, caller, taskContext, facts, context, nowMs };
       return after(settle(request, stages, trail), (settled) => {

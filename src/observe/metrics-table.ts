@@ -273,6 +273,8 @@ export type PlainCounter = Extract<
   MetricName,
   | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
   | 'authz_behaviour_would_refuse_total'
+  | 'authz_behaviour_quarantines_total'
+  | 'authz_behaviour_quarantines_held_back_total'
 >;
 /** Counters of the control port, which are there where it is. */
 export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass'}${string}_total`>;

@@ -111,4 +111,25 @@ export const behaviourMetricRows = {
     unit: 'checks',
     use: 'Look at these before `behaviour.mode: act`: the audit lines have the policies under `behaviour.would`',
   },
+  authz_behaviour_quarantined: {
+    type: 'gauge',
+    help: 'Workloads in quarantine that this sidecar ordered',
+    labels: {},
+    unit: 'workloads',
+    use: 'Look at each: `revocations` lists them with what was noticed; a lift says that it is normal',
+  },
+  authz_behaviour_quarantines_total: {
+    type: 'counter',
+    help: 'Quarantines that this sidecar ordered',
+    labels: {},
+    unit: 'quarantines',
+    use: 'Alert on each: a credential looks stolen, or what is usual is wrong',
+  },
+  authz_behaviour_quarantines_held_back_total: {
+    type: 'counter',
+    help: 'Checks of callers whose credential looks stolen, without a quarantine because there are too many',
+    labels: {},
+    unit: 'checks',
+    use: 'Alert on each: several credentials are stolen, or what is usual is wrong. Policies that read risk still refuse them',
+  },
 } as const satisfies Readonly<Record<`authz_behaviour_${string}`, MetricRow>>;

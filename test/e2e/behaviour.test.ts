@@ -46,7 +46,7 @@ async function started(mode: 'observe' | 'act') {
   const read = async (path: string) => {
     const attributes = connectionOf(workload(LEDGER), svid);
     await client.check(checkBytes({ path, headers: usualHeaders, attributes }));
-    return estate.sidecar.audit().at(-1) as unknown as Line;
+    return estate.sidecar.audit().findLast(({ decision }) => decision !== undefined) as unknown as Line;
   };
   const scan = async (): Promise<readonly Line[]> => {
     const lines: Line[] = [];
@@ -102,17 +102,28 @@ suite('a stolen SVID that scans the estate, with act', () => {
       'and it stays so',
     );
     const { sidecar } = world;
-    assert.ok((await sidecar.metric('authz_behaviour_signals_total{signal="novel-endpoint"}')) >= HIDDEN - first);
-    assert.equal((await world.read('/api/status')).result, 'allow', 'what is public stays open');
+    assert.ok((await sidecar.metric('authz_behaviour_signals_total{signal="novel-endpoint"}')) > 0);
+  });
+
+  test('with two kinds of evidence it is quarantined: a revocation with an end, and what was noticed in its reason', async () => {
+    const { reason } = await world.read('/api/status');
+    assert.equal(reason, 'revoked_workload');
+    const { sidecar } = world;
+    assert.equal(await sidecar.metric('authz_behaviour_quarantined'), 1);
+    const ordered = sidecar.audit().filter(({ event }) => event === 'revocations-changed');
+    assert.match(JSON.stringify(ordered), /"added":\["quarantine-[\w-]{20}"\]/);
+    assert.match(sidecar.log.join('\n'), /workload quarantined.*novel-endpoint \d+ \(\d+ in \d+ requests\)/);
   });
 
   test('a restart forgets none of it', async () => {
     assert.equal(await world.sidecar.stop(), 0);
     assert.ok(Date.now() - statSync(world.file).mtimeMs < 60_000, 'it was written at the end');
     await world.sidecar.start();
-    assert.equal((await world.read('/api/hidden1')).reason, 'policy_forbidden');
+    assert.equal((await world.read('/api/status')).reason, 'revoked_workload', 'the file of baselines remembers it');
     const shown = (await (await world.sidecar.status('/status')).json()) as { behaviour: object };
-    assert.deepEqual(shown.behaviour, { mode: 'act', workloads: 1, file: { writtenAt: null, fault: null } });
+    const file = { writtenAt: null, fault: null };
+    const known = { mode: 'act', workloads: 1, quarantined: 1, survivesRestart: true };
+    assert.deepEqual(shown.behaviour, { ...known, file });
     assert.match(readFileSync(world.file, 'utf8'), /^{"format":"cedar-ext-authz behaviour 1","seed":7}\n{"workload":/);
   });
 });

@@ -9,9 +9,9 @@ import type { CheckResult } from '../../check/decision.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Caller } from '../../identity/caller.ts';
 import type { Target } from '../../inventory/model.ts';
-import type { Log } from '../../observe/log.ts';
-import type { Metrics } from '../../observe/metrics.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
+import type { RevocationBook } from '../../state/revocation-book.ts';
+import { type QuarantineReports, Quarantining } from './quarantine.ts';
 
 /** How often it is kept. */
 const KEEP_MS = 300_000;
@@ -32,12 +32,16 @@ export interface BehaviourPart {
 export async function startBehaviour(
   { behaviour: { mode, workloads, file } }: Config,
   policy: SnapshotHolder,
-  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
+  revocations: { readonly book: RevocationBook; readonly isShared: boolean },
+  reports: QuarantineReports,
   clock: () => number,
 ): Promise<BehaviourPart> {
   const seed = randomBytes(4).readUInt32LE();
   const book = file === null ? new WorkloadBook(workloads, seed) : await readBaselines(file, workloads, seed);
   if (book instanceof Fault) throw new Error(`behaviour.file: ${book.detail}`);
+  const { log, metrics } = reports;
+  const quarantining = new Quarantining(book, revocations.book, revocations.isShared, reports);
+  if (mode === 'act') quarantining.resume(clock());
   let writtenAtMs: number | null = null;
   let fault: Fault | null = null;
   let writing = Promise.resolve();
@@ -61,7 +65,7 @@ export async function startBehaviour(
     return book.assess({ id: id.text, trustDomain: id.trustDomain, groups }, request, nowMs);
   };
   return {
-    stage: { mode: mode === 'act' ? 'act' : 'observe', assess },
+    stage: { mode: mode === 'act' ? 'act' : 'observe', assess, quarantine: quarantining.check },
     listener: ({ decided: { outcome, trail }, time }) => {
       const { behaviour, caller, target } = trail.found;
       const answered = answeredOf(outcome, trail);
@@ -69,14 +73,21 @@ export async function startBehaviour(
       const early =
         behaviour === undefined && outcome instanceof Refusal && caller !== undefined && target !== undefined;
       const assessed = early ? assess(caller, target, null, time) : behaviour;
-      if (assessed !== undefined) book.learn(assessed, answered, time, mode === 'learn');
+      if (assessed === undefined) return;
+      book.learn(assessed, answered, time, mode === 'learn');
+      if (early) quarantining.look(assessed.known);
     },
-    measure: () => metrics.cache('behaviour', book.load),
+    measure: () => {
+      metrics.cache('behaviour', book.load);
+      metrics.gauges({ authz_behaviour_quarantined: quarantining.running(clock()).length });
+    },
     missing: () => [],
     status: () => ({
       behaviour: {
         mode,
         workloads: book.load.entries,
+        quarantined: quarantining.running(clock()).length,
+        survivesRestart: revocations.isShared || file !== null,
         file:
           file === null
             ? null
