@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { Refusal } from '../base/outcome.ts';
 import type { CheckResult } from '../check/decision.ts';
-import { summaryOf } from '../check/summary.ts';
+import { summaryOf } from '../check/record.ts';
 import type { Trail } from '../check/trail.ts';
 import type { Config } from '../config/schema.ts';
 import { MemoryActivity } from '../state/activity/memory.ts';

@@ -18,6 +18,7 @@ import type { TaskRegistry } from '../state/tasks/registry.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import { startActivity } from './activity.ts';
 import { approvalReports, startApprovals } from './approvals/approvals.ts';
+import { startBehaviour } from './behaviour/behaviour.ts';
 import { identityEvents, secretsEvent, storeEvents, tokenKeysEvent, watchPolicy } from './changes.ts';
 import { watchPeers } from './check-peers.ts';
 import { atMostOnceASecond, startCheckPort } from './check-port.ts';
@@ -127,6 +128,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
   const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
+  const quarantining = { book: revocations.book, isShared: revocations.stored !== null };
+  const behaviour = begin(await startBehaviour(config, policy.holder, quarantining, telemetry, clock));
   const told = { log, metrics, state, approvals: approvals.book, policy: policy.holder, clock: systemClock };
   const notices = begin(await startNotices(config, told));
 
@@ -144,7 +147,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const remembering = [tasks, revocations, registry, approvals, notices];
+  const remembering = [tasks, revocations, registry, approvals, notices, behaviour];
   const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
@@ -220,6 +223,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       revoked(revocationSource, caller, task, input.connection.checkPeer, nowMs) ??
       registered(registrations, task, nowMs) ??
       recall(caller, task, input, headers, nowMs),
+    behaviour: behaviour.stage,
     budgets: (task, target, nowMs) => budgetsOf(registrations, task, target, nowMs),
     touched: touchedAccounts(config, state, registry, ports.startedAtMs),
     redeem: redeemer(state, clock, revocations.revision),
@@ -235,7 +239,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         : check(input, snapshot, stages, context, nowMs);
     },
     record: (result, waitMs) => audit.record(toRecord(result, said), waitMs),
-    listeners: [counter(metrics), activity.listener],
+    listeners: [counter(metrics), activity.listener, behaviour.listener],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
     undelivered: (decision) => audit.undelivered(decision),
     onBug,
@@ -251,6 +255,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const ready = () => readiness().ready;
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
+  metrics.beforeScrape(behaviour.measure);
   const gauges = [registry.gauges, approvals.gauges, notices.gauges];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));

@@ -115,8 +115,10 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
       effect: target?.effect ?? 'none',
       seconds: microseconds / 1e6,
       stages: trail.spans,
+      signals: trail.found.behaviour?.found.signals ?? [],
       forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
     });
+    if (trail.wouldForbid.length > 0) metrics.counted('authz_behaviour_would_refuse_total');
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
   };
 }

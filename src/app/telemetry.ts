@@ -77,7 +77,7 @@ export function metricsFor(config: Config, version: string, node: string): Metri
   const metrics = new Metrics({
     trustDomains: Object.keys(identity.trustDomains),
     issuers: [...new Set(fetched.map(({ issuer }) => issuer))],
-    caches: ['certificates', 'tokens', 'verdicts', 'proofs', 'denials', 'allows', 'workloads'],
+    caches: ['certificates', 'tokens', 'verdicts', 'proofs', 'denials', 'allows', 'workloads', 'behaviour'],
     sinks: audit.sinks.map(({ to }) => to),
     unsafe: unsafeSettings,
   });

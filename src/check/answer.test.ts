@@ -97,6 +97,7 @@ function stagesOver(state: MemoryState): Stages {
     budgets: () => [],
     touched: untouching(),
     approvals: null,
+    behaviour: null,
     redeem: redeemer(state, Date.now),
   };
 }

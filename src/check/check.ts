@@ -3,6 +3,7 @@ import { after, type Soon } from '../base/soon.ts';
 import type { CheckInput } from '../http/input.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Snapshot } from '../policy/decide/snapshot.ts';
+import { withBehaviour, wouldForbid } from './behaviour.ts';
 import type { CheckContext, Decision } from './decision.ts';
 import { headerMutations } from './header-mutations.ts';
 import { settle } from './settle.ts';
@@ -31,13 +32,17 @@ export function check(
       const taskContext = trail.keep('taskContext', read);
       if (taskContext instanceof Refusal) return refuse(taskContext);
 
-      const facts = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
+      const recalled = trail.keep('facts', stages.recall(caller, taskContext, input, snapshot.headers, nowMs));
+      if (recalled instanceof Refusal) return refuse(recalled);
+      const { behaviour } = stages;
+      const facts = behaviour === null ? recalled : withBehaviour(recalled, behaviour, caller, target, trail, nowMs);
       if (facts instanceof Refusal) return refuse(facts);
 
       const request = { input, snapshot, target, caller, taskContext, facts, context, nowMs };
       return after(settle(request, stages, trail), (settled) => {
         if (settled instanceof Refusal) return refuse(settled);
         const { permit, giveBack } = settled;
+        if (behaviour?.mode === 'observe') trail.wouldForbid = wouldForbid(request, trail);
         const mutations = headerMutations(
           input.headers,
           target,

@@ -25,7 +25,7 @@ test('B42: only plain decimal digits inside the safe range are a number', () => 
   }
 });
 
-test('what nothing supplies yet is absent or empty in every request', () => {
+test('what is not recalled is absent or empty in every request', () => {
   const { snapshot } = loaded({ 'a.cedar': '@id("a") permit (principal, action, resource);' });
   const input = readRequest(received(), { checkPeer: null }, requestOptions);
   assert.ok(!(input instanceof Refusal));

@@ -1,8 +1,10 @@
 import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
+import type { Assessed } from '../behaviour/workload-book.ts';
 import type { CheckInput } from '../http/input.ts';
 import { recordedFacts } from '../policy/decide/facts.ts';
 import { recordedTouched } from '../policy/decide/recorded-touched.ts';
+import type { DecisionSummary } from '../state/activity/model.ts';
 import type { Approvable } from './approvals.ts';
 import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
@@ -29,7 +31,7 @@ export function toRecord(
 ) {
   const { outcome, trail } = decided;
   const { verified, snapshot } = trail;
-  const { target, caller, taskContext, facts, touched, hops, approval } = trail.found;
+  const { target, caller, taskContext, facts, touched, hops, approval, behaviour } = trail.found;
   const refusal = outcome instanceof Refusal ? outcome : null;
   const observed = 'mutations' in decided ? decided.outcome.observed : null;
   const task = taskContext?.task ?? null;
@@ -103,6 +105,8 @@ export function toRecord(
     },
     // Left out of a line where no approval was missing.
     approval: approval && recordedApproval(approval, refusal),
+    // Left out of a line where nothing was noticed.
+    behaviour: behaviour?.found.risk ? recordedBehaviour(behaviour, trail.wouldForbid) : undefined,
     request: {
       id: request?.id ?? null,
       peer: input?.connection.checkPeer?.id.text ?? null,
@@ -124,6 +128,36 @@ export function toRecord(
             observed: observed?.reason ?? null,
           },
     micros: { total: microseconds, ...trail.micros },
+  };
+}
+
+function recordedBehaviour({ found: { risk, signals, why } }: Assessed, wouldForbid: readonly string[]) {
+  return { risk: risk ?? 0, signals, why, would: wouldForbid };
+}
+
+/** One decision as lists show it: who, why, what and the reason, of what the audit record says. No query, header or token. */
+export function summaryOf(result: CheckResult, sidecar: string, omitted: number): DecisionSummary {
+  const { decision, time, input, raw, decided } = result;
+  const { outcome, trail } = decided;
+  const { target, caller, taskContext } = trail.found;
+  const presented = trail.verified.credential;
+  const task = taskContext === undefined ? trail.verified.task : taskContext.task;
+  const refusal = outcome instanceof Refusal ? outcome : null;
+  const observed = outcome instanceof Refusal ? null : outcome.observed;
+  return {
+    decision,
+    timeMs: time,
+    result: refusal === null ? 'allow' : 'deny',
+    reason: refusal?.reason ?? (observed === null ? 'permitted' : 'observed'),
+    caller: caller?.workload.id.text ?? presented?.id?.text ?? null,
+    owner: caller?.workload.owner ?? null,
+    task: task && { issuer: task.issuer, id: task.id, purpose: task.purpose },
+    action: target?.action ?? input?.method ?? null,
+    resource: target === undefined ? null : { id: target.resource.id, api: target.resource.apis.at(-1) ?? null },
+    host: (input ?? raw)?.host ?? null,
+    credential: caller?.credential ?? presented?.credential ?? null,
+    sidecar,
+    omitted,
   };
 }
 

@@ -10,6 +10,7 @@ import type { Redemption } from '../state/redemption.ts';
 import type { TaskContext } from '../task/model.ts';
 import type { ReadTask } from '../task/read-task.ts';
 import type { Approvals } from './approvals.ts';
+import type { Behaviour } from './behaviour.ts';
 import type { Recall } from './recall.ts';
 import type { Redeem } from './redeem.ts';
 import type { TouchedAccounts } from './touched.ts';
@@ -30,6 +31,8 @@ export interface Stages {
   ) => Soon<Caller | Refusal>;
   readonly readTask: ReadTask;
   readonly recall: Recall;
+  /** Null: nothing is noticed about callers. */
+  readonly behaviour: Behaviour | null;
   /** What a permitted request uses of the budgets of its tasks. */
   readonly budgets: (task: TaskContext, target: Target, nowMs: number) => readonly Redemption[] | Refusal;
   /** What was opened before, and what a permitted request opens. */

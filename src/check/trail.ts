@@ -1,4 +1,5 @@
 import { Refusal } from '../base/outcome.ts';
+import type { Assessed } from '../behaviour/workload-book.ts';
 import type { Caller, VerifiedCredential } from '../identity/caller.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Target } from '../inventory/model.ts';
@@ -25,6 +26,8 @@ export interface Findings {
   caller: Caller;
   taskContext: TaskContext;
   facts: Facts;
+  /** What was noticed about the caller. */
+  behaviour: Assessed;
   /** Where it decides. */
   touched: ReadTouched;
   hops: readonly JudgedHop[];
@@ -37,6 +40,7 @@ const stageOf = {
   caller: 'identity',
   taskContext: 'task',
   facts: 'facts',
+  behaviour: 'facts',
   touched: 'facts',
   hops: 'policy',
   approval: 'policy',
@@ -59,6 +63,8 @@ export class Trail {
   readonly onTask = (task: VerifiedTask): void => {
     this.verified.task = task;
   };
+  /** Policies that would have refused what passed, had they been told what was noticed about the caller. */
+  wouldForbid: readonly string[] = [];
   /** In the order in which they ended. */
   readonly spans: Span[] = [];
   readonly #begin = performance.now();

@@ -193,6 +193,26 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('What is refused although it is valid'),
+    behaviour: s
+      .section({
+        mode: s
+          .word(['learn', 'observe', 'act'])
+          .prefault('observe')
+          .describe(
+            'observe: what is noticed about callers goes to audit and metrics, and what policies would have done is counted; act: policies read `context.risk` and `context.signals`; learn: as observe, and everything that comes is usual from then on',
+          ),
+        workloads: s
+          .count(1, 1_000_000)
+          .prefault(10_000)
+          .describe('Workloads of which it is known what is usual, 4 KiB each: those that were seen last'),
+        file: s
+          .optional(s.path(folder))
+          .describe(
+            'The file in which this sidecar alone keeps what is usual, 5 KiB for each workload; written every five minutes and at the end. Left out: a restart forgets it',
+          ),
+      })
+      .prefault({})
+      .describe('What is noticed about how workloads behave'),
     control: control(folder).prefault({}).describe('Who may order, and whose orders are believed'),
     tokenService: s
       .orOff(tokenService(folder))

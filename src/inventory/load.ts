@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { canonicalJson, jsonOf } from '../base/json.ts';
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { signalKinds } from '../behaviour/signals.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from '../source/problem.ts';
 import type { Report } from '../source/problem-at-path.ts';
@@ -235,7 +236,7 @@ function knownNames(
     groups: new Set(tables.flatMap(({ names }) => names.groups)),
     purposes: new Set(Object.keys(file.purposes ?? {})),
     approvals: new Set(file.approvals),
-    signals: new Set(file.signals),
+    signals: new Set([...signalKinds, ...(file.signals ?? [])]),
     scopes: new Set(entries.flatMap((entry) => entry.scopes ?? [])),
     hosts: new Set(hosts.keys()),
     apis: new Set(apis.map((api) => api.id)),

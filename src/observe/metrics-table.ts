@@ -1,12 +1,12 @@
 import type { MetricRow } from './metric-row.ts';
-import { policyMetricRows } from './policy-metrics-table.ts';
+import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
 const cache =
-  '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`, `touched`; of `state.activity`: `denials`, `allows`, `workloads`';
+  '`certificates`, `tokens`, `verdicts`, `proofs`, `counts`, `touched`, `behaviour`; of `state.activity`: `denials`, `allows`, `workloads`';
 const sink = '`stdout`, `file`: those under `audit.sinks`';
 
 /**
@@ -44,6 +44,7 @@ export const metricRows = {
   ...revocationMetricRows,
   ...taskMetricRows,
   ...approvalMetricRows,
+  ...behaviourMetricRows,
   authz_trust_bundle_age_seconds: {
     type: 'gauge',
     help: 'Time since the trust bundle was last read successfully; absent before the first time',
@@ -270,7 +271,10 @@ export type MetricName = keyof typeof metricRows;
 /** Counters that have no labels. */
 export type PlainCounter = Extract<
   MetricName,
-  `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | 'authz_behaviour_would_refuse_total'
+  | 'authz_behaviour_quarantines_total'
+  | 'authz_behaviour_quarantines_held_back_total'
 >;
 /** Counters of the control port, which are there where it is. */
 export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass'}${string}_total`>;

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
+import type { SignalKind } from '../behaviour/signals.ts';
 import type { CacheLoad, MetricRow } from './metric-row.ts';
 import { type ControlCounter, type MetricName, metricRows, type PlainCounter } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
@@ -35,6 +36,8 @@ export interface CheckMetrics {
   readonly stages: readonly { readonly stage: Stage; readonly micros: number }[];
   /** The forbids that decided, over all hops. */
   readonly forbids: readonly string[];
+  /** What was noticed about the caller. */
+  readonly signals?: readonly SignalKind[];
 }
 
 /** What metrics show of a snapshot. */
@@ -92,7 +95,7 @@ export class Metrics {
   }
 
   /** One check was answered. */
-  decided({ result, reason, effect, seconds, stages: times, forbids }: CheckMetrics): void {
+  decided({ result, reason, effect, seconds, stages: times, forbids, signals = [] }: CheckMetrics): void {
     const known = Object.hasOwn(answers, reason) || Object.hasOwn(reasons, reason) ? reason : 'internal';
     const series = `${result} ${known} ${effect}`;
     const decisions = this.#decisions.get(series) ?? { labels: { result, reason: known, effect }, count: 0 };
@@ -103,6 +106,7 @@ export class Metrics {
     if (known === 'overloaded') this.#count('authz_shed_total');
     if (known.endsWith('_replayed')) this.#count('authz_replays_total');
     this.#policies.forbidden(forbids, result);
+    for (const signal of signals) this.#count('authz_behaviour_signals_total', { signal });
   }
 
   /** A snapshot decides from now on: only its policies have series. */

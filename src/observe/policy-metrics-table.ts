@@ -91,3 +91,45 @@ export const policyMetricRows = {
     use: 'Should be 0: a rise means that a policy or a request crashes the engine; the log has the cause',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
+
+/** The metrics of what is noticed about callers. */
+export const behaviourMetricRows = {
+  authz_behaviour_signals_total: {
+    type: 'counter',
+    help: 'Checks whose caller gave this signal',
+    labels: {
+      signal:
+        '`rate`, `fan-out`, `novel-endpoint`, `new-network`, `odd-hour`, `refusals`, `write-shift`: see [behaviour.md](behaviour.md)',
+    },
+    unit: 'checks',
+    use: 'The audit lines with `behaviour` name the callers, and have the numbers',
+  },
+  authz_behaviour_would_refuse_total: {
+    type: 'counter',
+    help: 'Allowed checks that policies would have refused, had they been told of risk and signals',
+    labels: {},
+    unit: 'checks',
+    use: 'Look at these before `behaviour.mode: act`: the audit lines have the policies under `behaviour.would`',
+  },
+  authz_behaviour_quarantined: {
+    type: 'gauge',
+    help: 'Workloads in quarantine that this sidecar ordered',
+    labels: {},
+    unit: 'workloads',
+    use: 'Look at each: `revocations` lists them with what was noticed; a lift says that it is normal',
+  },
+  authz_behaviour_quarantines_total: {
+    type: 'counter',
+    help: 'Quarantines that this sidecar ordered',
+    labels: {},
+    unit: 'quarantines',
+    use: 'Alert on each: a credential looks stolen, or what is usual is wrong',
+  },
+  authz_behaviour_quarantines_held_back_total: {
+    type: 'counter',
+    help: 'Checks of callers whose credential looks stolen, without a quarantine because there are too many',
+    labels: {},
+    unit: 'checks',
+    use: 'Alert on each: several credentials are stolen, or what is usual is wrong. Policies that read risk still refuse them',
+  },
+} as const satisfies Readonly<Record<`authz_behaviour_${string}`, MetricRow>>;

@@ -1,5 +1,6 @@
 import type { AnsweredReason, Reason } from '../base/outcome.ts';
 import { withoutTokens } from '../base/redact.ts';
+import type { Assessment } from '../behaviour/signals.ts';
 import type { RecordedFacts } from '../policy/decide/facts.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
@@ -86,6 +87,18 @@ export interface AuditRecord {
         readonly request: string | null;
         /** Who granted it. */
         readonly by: readonly string[];
+      }
+    | undefined;
+  /** What was noticed about the caller. Absent where nothing was. */
+  readonly behaviour?:
+    | {
+        /** 0 to 100. */
+        readonly risk: number;
+        readonly signals: readonly string[];
+        /** The points of each kind, with numbers that a person can check. */
+        readonly why: Assessment['why'];
+        /** The policies that would have refused what was allowed, had they been told. */
+        readonly would: readonly string[];
       }
     | undefined;
   /** The request as Envoy told it. Of method, host and path nothing is proven; where it could not be read, they stand here as they came. */

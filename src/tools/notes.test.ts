@@ -157,16 +157,16 @@ const noted: [what: string, policy: string, at: string, note: RegExp][] = [
     /p permits more to a request without context\.task, which any caller can leave out/,
   ],
   [
-    'a signal, which nothing supplies',
+    'a signal, which depends on a setting',
     forbid('context.signals.contains("burst")'),
     'signals',
-    /nothing supplies context\.signals yet: it is always empty/,
+    /context\.signals is supplied with behaviour\.mode: act; without, it is always empty/,
   ],
   [
-    'a risk, which nothing supplies',
+    'a risk, which depends on a setting',
     'forbid (principal, action, resource) unless { context has risk && context.risk < 5 }',
     'risk',
-    /nothing supplies context\.risk yet: it is always absent/,
+    /context\.risk is supplied with behaviour\.mode: act; without, it is always absent/,
   ],
   [
     'an API key, which nothing verifies',

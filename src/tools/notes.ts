@@ -140,13 +140,17 @@ function issuerNotes(policy: ReadPolicy, node: Node, fact: string, { taskIssuers
   );
 }
 
-/** Facts that this release gets from nowhere. */
+/** Facts that depend on a setting which is not the default. */
 function factNotes(policy: ReadPolicy): Problem[] {
   const read = new Set(expressions(policy.json).flatMap(contextRead));
   const found = unsuppliedFacts.filter((fact) => read.has(fact));
   return found.map((fact) => {
-    const always = optionalFacts.includes(fact) ? 'it is always absent' : 'it is always empty';
-    return problemAtWord(policy, [fact], `nothing supplies context.${fact} yet: ${always}`);
+    const without = optionalFacts.includes(fact) ? 'absent' : 'empty';
+    return problemAtWord(
+      policy,
+      [fact],
+      `context.${fact} is supplied with behaviour.mode: act; without, it is always ${without}`,
+    );
   });
 }
 

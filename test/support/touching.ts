@@ -93,6 +93,7 @@ export class TouchingSidecar {
       budgets: () => [],
       touched: this.accounts,
       approvals: null,
+      behaviour: null,
       redeem: redeemer(this.state, () => nowMs),
     } as unknown as Stages;
     const settled = await settle(request, stages, this.trail);

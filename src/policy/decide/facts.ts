@@ -6,7 +6,7 @@ interface Fact {
   readonly type: z.ZodType<boolean | number | readonly string[]>;
   /** Whether every hop of the chain is judged by it, or the caller alone. */
   readonly of: 'request' | 'caller';
-  /** Whether something supplies it yet; without that it is absent, or empty, in every request. */
+  /** Whether it is supplied whatever the configuration; else with `behaviour.mode: act`, and absent or empty without. */
   readonly supplied: boolean;
   /** Whether policy tests and command lines state it; otherwise it follows from what else they state. */
   readonly stated: boolean;
@@ -55,7 +55,7 @@ export const facts = {
     supplied: false,
     stated: true,
     sample: 0,
-    about: 'Risk of the caller, 0 to 100.',
+    about: 'Risk of the caller, 0 to 100; unknown until enough is known of it.',
   },
   signals: {
     type: names,
@@ -104,7 +104,7 @@ export const unknownFacts: FactValues = Object.freeze(each<FactValues>((fact) =>
 /** Names of the facts that a request may lack; the others are sets. */
 export const optionalFacts: readonly FactName[] = entries.filter(([, fact]) => !isSet(fact)).map(([name]) => name);
 
-/** Names of the facts that nothing supplies yet. */
+/** Names of the facts that are supplied with `behaviour.mode: act` alone. */
 export const unsuppliedFacts: readonly FactName[] = entries
   .filter(([, { supplied }]) => !supplied)
   .map(([name]) => name);

@@ -43,6 +43,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   readonly control: ValidatedControl | null;
   /** What policies can learn of what was opened before. */
   readonly touched: TouchedNeed;
+  /** The enforced policies that read what was noticed about the caller. */
+  readonly readingBehaviour: ReadonlySet<string>;
   readonly #parts: SnapshotParts<I>;
   readonly #enforced: Decider;
   /** Null when no policy is shadowed. */
@@ -72,6 +74,12 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     const ids = [...Object.keys(enforced), ...Object.keys(shadowed)];
     const read = union(ids.map((id) => footprints.get(id)?.footprint ?? null));
     this.touched = touchedNeed(read);
+    this.readingBehaviour = new Set(
+      Object.keys(enforced).filter((id) => {
+        const reads = footprints.get(id)?.footprint?.context.fields;
+        return reads?.has('risk') || reads?.has('signals');
+      }),
+    );
     this.#keys = QuestionKeys.of(read, parts.validated.named);
     Object.freeze(this);
   }

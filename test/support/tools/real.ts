@@ -201,5 +201,6 @@ function stagesFor(ask: Ask): Stages {
     touched: untouching(),
     redeem: async () => () => {},
     approvals: null,
+    behaviour: null,
   };
 }
