@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '..');
 
 /** The folders of src, each above those that may import it. A folder imports only itself and what stands before it. */
 const order = [
+  'base/secrets',
   'base',
   'source',
   'http',
@@ -15,6 +16,7 @@ const order = [
   'token',
   'trust',
   'inventory/table',
+  'inventory/legacy',
   'inventory',
   'state/bounded',
   'state',
@@ -54,6 +56,7 @@ const order = [
   'app/approvals',
   'app',
   'cli',
+  'cli/legacy',
   'cli/control',
   '.',
 ];

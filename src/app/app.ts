@@ -25,7 +25,7 @@ import { startCheckTls, startControlTls } from './check-tls.ts';
 import { type Control, startControl } from './control/control.ts';
 import { startNotices } from './control/notices.ts';
 import { startTokenKeys } from './control/token-keys.ts';
-import { afterForgetting, startIdentity } from './identity.ts';
+import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
@@ -212,6 +212,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders: Object.values(config.task.headers ?? {}),
+    keyHeaders: keyHeaders(config),
     readCredentials: identity.readCredentials,
     identify: (input, credentials, target, known, nowMs, onVerified) =>
       identify(input, credentials, target, known, identity.rules, nowMs, onVerified),
