@@ -54,6 +54,7 @@ const order = [
   'app/control',
   'app/tasks',
   'app/approvals',
+  'app/legacy',
   'app',
   'cli',
   'cli/legacy',

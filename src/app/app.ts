@@ -27,6 +27,7 @@ import { startNotices } from './control/notices.ts';
 import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
+import { watchRotations } from './legacy/rotation.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
@@ -116,6 +117,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
+  const rotations = begin(watchRotations(policy.holder, log, systemClock));
   policy.holder.events.on(
     'loaded',
     whenInventoryChanges(policy.holder.current(), () => tokens.forget()),
@@ -277,6 +279,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       stopping = true;
       readiness();
       clearInterval(looking);
+      rotations.stop();
       await server?.drain(config.limits.drainDelayMs, config.limits.drainMs);
       await control?.stop();
       await controlTls.stop();

@@ -1,5 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { dueRotations, rotationText } from '../identity/rotation.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { RevocableNames } from '../state/revocation-names.ts';
 import type { PeerEntry } from './peers.ts';
@@ -48,6 +49,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
     ...pastGuardrails(config, nowMs),
     ...strangeIssuers(config, inventory),
     ...unreadKeys(config, inventory),
+    ...dueRotations(inventory, nowMs).map((one) => rotationText(one, nowMs)),
     ...inventory.notes,
   ];
   const strangers = strangeWorkloads(config, inventory);

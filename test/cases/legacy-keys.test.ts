@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { apiKeyDigest, newApiKey } from '../../src/base/secrets/api-key.ts';
-import { apiKeys, CRM, ERP, erpByKey, HR, KEY_HEADER } from '../support/legacy.ts';
+import { apiKeys, CRM, ERP, erpByKey, HR, KEY_HEADER, OPS } from '../support/legacy.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { type Answer, type Ask, World } from '../support/world.ts';
 import { agentByTxn, EXPORT, GATEWAY, ledgerReads, READER } from '../support/world-asks.ts';
@@ -164,6 +164,18 @@ test('without a header for keys none is read, and nothing is removed', async () 
   } finally {
     await off.stop();
   }
+});
+
+test('the account whose newest key ends soon is named, and the one whose successor is there is not', async () => {
+  const due = world.log.filter((line) => line.includes('API keys must be rotated'));
+  assert.equal(due.length, 1);
+  const { count, accounts } = JSON.parse(due[0]!) as { count: number; accounts: string[] };
+  assert.equal(count, 1);
+  assert.match(accounts.join(), new RegExp(`^the API keys of ${OPS} end on .*; make a new one`));
+  const metrics = await world.status('/metrics');
+  assert.match(metrics, /^authz_legacy_keys_due 1$/m);
+  const left = Number(/^authz_legacy_key_expiry_seconds ([\d.]+)$/m.exec(metrics)?.[1]) / 86_400;
+  assert.ok(left > 9 && left <= 11, `${left} days`);
 });
 
 test('a flood of wrong keys makes nothing grow, and no answer tells how close one was', async () => {

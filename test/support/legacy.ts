@@ -12,6 +12,9 @@ export const CRM = workload('/legacy/crm');
 /** An account whose keys are as old as can be, and older. */
 export const HR = workload('/legacy/hr');
 
+/** An account whose only key ends in ten days. */
+export const OPS = workload('/legacy/ops');
+
 const DAY_MS = 86_400_000;
 
 /** The keys of the accounts, made for this run. */
@@ -25,6 +28,7 @@ export const apiKeys = {
   /** A day younger than the guardrail on rotation stops, and a day older. */
   hrFresh: newApiKey(),
   hrAged: newApiKey(),
+  opsDue: newApiKey(),
   /** Nobody's key. */
   unknown: newApiKey(),
 } as const;
@@ -57,6 +61,7 @@ export function addLegacyAccounts(folder: string): void {
   const crmKeys = [keyEntry(apiKeys.crmOld, 60, -1), keyEntry(apiKeys.crmNext, -1, 60)];
   const hrKeys = [keyEntry(apiKeys.hrFresh, 89, 30), keyEntry(apiKeys.hrAged, 91, 30)];
   inventory.workloads.push(account(CRM, '10.3.0.0/16', crmKeys), account(HR, '10.4.0.0/16', hrKeys));
+  inventory.workloads.push(account(OPS, '10.5.0.0/16', [keyEntry(apiKeys.opsDue, 80, 10)]));
   writeFileSync(file, stringify(inventory));
 }
 

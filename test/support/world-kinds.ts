@@ -22,8 +22,9 @@ export const worlds = {
   },
   /** Accounts show API keys. */
   legacy: {
-    edit: ({ identity }) => {
+    edit: ({ identity, log }) => {
       identity.legacy = { keyHeader: KEY_HEADER };
+      log.level = 'warn';
     },
     prepare: addLegacyAccounts,
   },
