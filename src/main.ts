@@ -9,6 +9,7 @@ import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
 import { controlCommands } from './cli/control/commands.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
+import { key } from './cli/legacy/key.ts';
 import { policy } from './cli/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
 
@@ -18,6 +19,7 @@ serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
 policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
 audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
+key new                 make an API key for a legacy account
 revoke KIND SUBJECT     order a control API to refuse what is valid otherwise
 lift ID                 end a revocation before its end
 revocations             what is revoked, by a control API
@@ -56,6 +58,7 @@ const commands: Commands = {
   'check-config': { usage: CHECK_CONFIG_USAGE, run: checkConfig },
   policy,
   audit,
+  key,
   ...controlCommands,
   help: { usage: HELP_USAGE, run: help },
   version: { usage: VERSION_USAGE, run: version },

@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '..');
 
 /** The folders of src, each above those that may import it. A folder imports only itself and what stands before it. */
 const order = [
+  'base/secrets',
   'base',
   'source',
   'http',
@@ -16,6 +17,7 @@ const order = [
   'trust',
   'behaviour',
   'inventory/table',
+  'inventory/legacy',
   'inventory',
   'state/bounded',
   'state',
@@ -54,8 +56,10 @@ const order = [
   'app/control',
   'app/tasks',
   'app/approvals',
+  'app/legacy',
   'app',
   'cli',
+  'cli/legacy',
   'cli/control',
   '.',
 ];

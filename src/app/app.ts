@@ -26,8 +26,9 @@ import { startCheckTls, startControlTls } from './check-tls.ts';
 import { type Control, startControl } from './control/control.ts';
 import { startNotices } from './control/notices.ts';
 import { startTokenKeys } from './control/token-keys.ts';
-import { afterForgetting, startIdentity } from './identity.ts';
+import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
+import { watchRotations } from './legacy/rotation.ts';
 import { counter, measureAtScrape } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
@@ -117,6 +118,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
+  const rotations = begin(watchRotations(policy.holder, log, systemClock));
   policy.holder.events.on(
     'loaded',
     whenInventoryChanges(policy.holder.current(), () => tokens.forget()),
@@ -215,6 +217,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     hosts: config.hosts,
     enforcement: config.policy.unsafeObserveOnly ? 'unsafeObserveOnly' : 'enforce',
     taskHeaders: Object.values(config.task.headers ?? {}),
+    keyHeaders: keyHeaders(config),
     readCredentials: identity.readCredentials,
     identify: (input, credentials, target, known, nowMs, onVerified) =>
       identify(input, credentials, target, known, identity.rules, nowMs, onVerified),
@@ -283,6 +286,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       stopping = true;
       readiness();
       clearInterval(looking);
+      rotations.stop();
       await server?.drain(config.limits.drainDelayMs, config.limits.drainMs);
       await control?.stop();
       await controlTls.stop();

@@ -7,6 +7,7 @@ import type { CheckTls } from '../envoy/tls.ts';
 import type { RefusedConnection } from '../observe/metrics.ts';
 import type { Reporters } from './changes.ts';
 import type { CheckTlsPart } from './check-tls.ts';
+import { keyHeaders } from './identity.ts';
 
 /** Takes the check port, and answers what comes through it. Throws when the port cannot be taken. */
 export function startCheckPort(
@@ -21,7 +22,11 @@ export function startCheckPort(
     mergeSlashes: request.mergeSlashes,
     headerBytes: limits.headerBytes,
     targetBytes: limits.targetBytes,
-    singleHeaders: [...Object.values(task.headers ?? {}), ...policy.headers.map(({ name }) => name)],
+    singleHeaders: [
+      ...Object.values(task.headers ?? {}),
+      ...policy.headers.map(({ name }) => name),
+      ...keyHeaders(config),
+    ],
     forwarded: identity.forwarded,
   };
   return serveChecks(

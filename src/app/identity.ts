@@ -48,6 +48,7 @@ export async function startIdentity(
     tokens,
     readCredentials: credentialReader({
       tokens,
+      keyHeader: identity.legacy.keyHeader,
       issuers: { has: (issuer) => oidcRules.has(issuer) || taskIssuers.has(issuer) },
     }),
     rules: {
@@ -65,6 +66,10 @@ export async function startIdentity(
     },
   };
 }
+
+/** The header with API keys, where one is configured. */
+export const keyHeaders = ({ identity: { legacy } }: Config): readonly string[] =>
+  legacy.keyHeader === null ? [] : [legacy.keyHeader];
 
 /** Passes an event on, and forgets what was verified with keys that have changed. */
 export const afterForgetting =

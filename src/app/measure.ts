@@ -12,6 +12,7 @@ import type { StoreStatus } from '../state/redis/status.ts';
 import { MAX_ORDERED, MAX_ORDERED_BYTES } from '../state/revocation-book.ts';
 import type { CheckTlsPart } from './check-tls.ts';
 import type { Identity } from './identity.ts';
+import { rotationGauges } from './legacy/rotation.ts';
 import type { RevocationsPart } from './revocations.ts';
 import type { Tasks } from './task.ts';
 import type { Trust } from './trust.ts';
@@ -59,6 +60,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
       authz_revocations_unknown_names: revocations.unknownNames().length,
+      ...rotationGauges(policy, now),
       ...storeGauges(measured.store(), now),
       ...storedRevocationGauges(revocations.stored, now),
     });

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { withoutApiKeys } from './secrets/api-key.ts';
 
 /**
  * Two or more parts of base64url, the first long enough for the shortest header of a JWT. The look behind keeps the time
@@ -16,11 +17,12 @@ const MAX_STARTS = 8;
 
 /**
  * The text with every JWT (JWS or JWE, RFC 7519 section 3) in it replaced by `jwt:sha256:` and its digest, wherever it
- * stands and however its header is spaced; also one whose end was cut off. Time is linear.
+ * stands and however its header is spaced, also one whose end was cut off; and every API key by `key:sha256:`. Time is linear.
  */
 export function withoutTokens(text: string): string {
-  if (!mayHoldParts(text)) return text;
-  return text.replace(PARTS, (found) => {
+  const keyless = withoutApiKeys(text);
+  if (!mayHoldParts(keyless)) return keyless;
+  return keyless.replace(PARTS, (found) => {
     const start = headerStart(found.slice(0, found.indexOf('.')));
     return start === -1 ? found : found.slice(0, start) + digestOf('jwt:sha256:', found.slice(start));
   });
@@ -88,8 +90,8 @@ function auditedParameter(parameter: string, shown: ReadonlySet<string>): string
   return `${name}=${digestOf('sha256:', parameter.slice(equals + 1))}`;
 }
 
-/** Whether a text of an audit line holds the digest of a JWT in place of it. */
-export const holdsTokenDigest = (text: string): boolean => /jwt:sha256:[0-9a-f]{64}/.test(text);
+/** Whether a text of an audit line holds the digest of a JWT or an API key in place of it. */
+export const holdsTokenDigest = (text: string): boolean => /(?:jwt|key):sha256:[0-9a-f]{64}/.test(text);
 
 /** Whether a query of an audit line holds digests in place of what was there. */
 export const holdsDigest = (query: string): boolean => /sha256:[0-9a-f]{64}/.test(query);

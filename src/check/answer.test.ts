@@ -66,10 +66,12 @@ function stagesOver(state: MemoryState): Stages {
     hosts: ['payments.internal'],
     enforcement: 'enforce',
     taskHeaders: [],
+    keyHeaders: [],
     readCredentials: () => ({
       texts: readCredentialTexts({ all: () => [], names: [], unclean: new Set() }),
       authorization: null,
       txnToken: null,
+      apiKey: null,
     }),
     identify: async (_input, _credentials, _target, known) =>
       provenCaller({

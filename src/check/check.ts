@@ -49,6 +49,7 @@ export function check(
           caller,
           taskContext,
           stages.taskHeaders,
+          stages.keyHeaders,
           context.decision,
         );
         return { outcome: permit, mutations, giveBack, trail };

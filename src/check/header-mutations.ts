@@ -25,7 +25,7 @@ const OWN_PREFIX = 'x-authz-';
 
 /**
  * What travels on after an allow: inside the mesh all that we consumed, unless the host's `forward` list says
- * otherwise; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
+ * otherwise; an API key to nobody, whatever the list says; to an external host nothing of ours, the own headers included. An `authorization` and a proof that are the
  * application's stay; where the host leaves them to it, they are ours only if a credential of ours stood in them. What the
  * caller sent under any other name that begins as ours do is removed.
  */
@@ -35,13 +35,14 @@ export function headerMutations(
   caller: Caller,
   taskContext: TaskContext,
   taskHeaders: readonly string[],
+  keyHeaders: readonly string[],
   decision: string,
 ): HeaderMutations {
   const { host, external } = resource;
   const consumed = caller.token === null ? taskContext.consumed : [...taskContext.consumed, 'authorization'];
   const said: readonly string[] = external ? [] : taskContext.task === null ? saidOfCaller : saidOfTask;
   const toCaller = taskContext.responseHeaders;
-  const usual = usualRemovals(host, external, taskHeaders, consumed, said);
+  const usual = usualRemovals(host, external, taskHeaders, keyHeaders, consumed, said);
   const more = names.filter((name) => name.startsWith(OWN_PREFIX) && !usual.includes(name) && !said.includes(name));
   const remove = more.length === 0 ? usual : [...usual, ...more];
   if (external) return { set: [], remove, toCaller };
@@ -58,6 +59,7 @@ function usualRemovals(
   host: Host,
   external: boolean,
   taskHeaders: readonly string[],
+  keyHeaders: readonly string[],
   consumed: readonly string[],
   said: readonly string[],
 ): readonly string[] {
@@ -67,14 +69,14 @@ function usualRemovals(
     usual.set(host, known);
   }
   // The names of credential headers hold no blank, and there are five.
-  const key = `${said.length} ${external} ${consumed.join(' ')} ${taskHeaders.join(' ')}`;
+  const key = `${said.length} ${external} ${consumed.join(' ')} ${taskHeaders.join(' ')} ${keyHeaders.join(' ')}`;
   let removed = known.get(key);
   if (removed === undefined) {
     const shared = sharedCredentialHeaders.filter((name) => host.authorization === 'ours' || consumed.includes(name));
     const ours = [...meshCredentialHeaders, FORWARDED_HEADER, ...taskHeaders, ...shared];
     const { forward } = host;
     const stopped = forward === null ? [] : ours.filter((name) => !forward.includes(name));
-    const all = external ? [...ours, ...ownHeaders] : [...ownHeaders, ...stopped];
+    const all = [...(external ? [...ours, ...ownHeaders] : [...ownHeaders, ...stopped]), ...keyHeaders];
     removed = Object.freeze([...new Set(all)].filter((name) => !said.includes(name)));
     known.set(key, removed);
   }

@@ -80,7 +80,8 @@ function evidenceOf(
   /** What was dated back was issued later than it says. */
   const issued = ({ trustDomain }: SpiffeId, notBefore: number): number => notBefore + backdatingSeconds(trustDomain);
   const ofToken = token === null ? null : iatOf(token);
-  const own = isCertificate && caller.issuedAt !== null ? issued(workload.id, caller.issuedAt) : ofToken;
+  const ofKey = credential === 'api-key' ? caller.issuedAt : ofToken;
+  const own = isCertificate && caller.issuedAt !== null ? issued(workload.id, caller.issuedAt) : ofKey;
   // A JWT-SVID that states a task is the token that names the caller.
   const ofTasks = backing.map(({ source, issuedAt }) => (source === 'jwt-svid' ? ofToken : issuedAt));
   const ofCaller = [own, ...(token === null ? [] : [ofToken]), ...ofTasks];

@@ -20,6 +20,8 @@ export interface Stages {
   readonly hosts: readonly string[];
   readonly enforcement: Enforcement;
   readonly taskHeaders: readonly string[];
+  /** Headers with API keys: never forwarded. */
+  readonly keyHeaders: readonly string[];
   readonly readCredentials: ReadCredentials;
   readonly identify: (
     input: CheckInput,

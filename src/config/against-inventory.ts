@@ -1,5 +1,6 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import { dueRotations, rotationText } from '../identity/rotation.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { RevocableNames } from '../state/revocation-names.ts';
 import type { PeerEntry } from './peers.ts';
@@ -44,7 +45,13 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
         ]
       : []),
   ];
-  const notes = [...pastGuardrails(config, nowMs), ...strangeIssuers(config, inventory), ...inventory.notes];
+  const notes = [
+    ...pastGuardrails(config, nowMs),
+    ...strangeIssuers(config, inventory),
+    ...unreadKeys(config, inventory),
+    ...dueRotations(inventory, nowMs).map((one) => rotationText(one, nowMs)),
+    ...inventory.notes,
+  ];
   const strangers = strangeWorkloads(config, inventory);
   // Without a token that names workloads only a proven caller is ever looked up.
   if (config.task.issuers.length === 0) problems.push(...strangers);
@@ -161,6 +168,12 @@ function strangeIssuers(config: Read, { known }: Inventory): string[] {
   const why = 'which neither identity.oidc nor task.issuers has: its tokens prove no caller';
   const strange = known.issuers.difference(issuers);
   return [...strange].map((issuer) => `credentials of the inventory name the issuer ${issuer}, ${why}`);
+}
+
+function unreadKeys({ identity }: Read, inventory: Inventory): string[] {
+  const account = identity.legacy.keyHeader === null ? inventory.legacyAccounts('key').next().value : undefined;
+  if (account === undefined) return [];
+  return [`no API key of the inventory is accepted, such as that of ${account.id.text}: set identity.legacy.keyHeader`];
 }
 
 /** The identity of an Envoy is Envoy's word: a trust domain that is nowhere configured is unusual, not impossible. */

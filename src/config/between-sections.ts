@@ -20,6 +20,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...sharedTrustDomains(config),
     ...sharedIssuers(config),
     ...strayProxies(config),
+    ...sharedKeyHeader(config),
     ...strayPeersOf(config),
     ...unsharedNonces(config),
     ...unsharedLifts(config),
@@ -74,6 +75,14 @@ function* strayProxies({ identity }: Readable): Generator<KeyProblem> {
   for (const [at, proxy] of (identity?.forwarded.trustedProxies ?? []).entries())
     if (!Object.hasOwn(identity!.trustDomains, proxy.id.trustDomain))
       yield { path: ['identity', 'forwarded', 'trustedProxies', at, 'id'], message: NOT_OURS };
+}
+
+/** The header with keys is removed from every request, and what it holds is a secret. */
+function* sharedKeyHeader({ identity, task, policy }: Readable): Generator<KeyProblem> {
+  const header = identity?.legacy.keyHeader ?? null;
+  const taken = [...Object.values(task?.headers ?? {}), ...(policy?.headers ?? []).map(({ name }) => name)];
+  const message = 'is a header of task.headers or policy.headers too; choose another one';
+  if (header !== null && taken.includes(header)) yield { path: ['identity', 'legacy', 'keyHeader'], message };
 }
 
 function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {

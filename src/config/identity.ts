@@ -134,6 +134,16 @@ const sections = (folder: string, env: Environment) =>
       .describe(
         'Issuers of workload tokens, such as Kubernetes service accounts; the inventory maps issuer and subject to a workload',
       ),
+    legacy: s
+      .section({
+        keyHeader: s
+          .optional(s.keyHeaderName())
+          .describe(
+            'The header with the API key of a legacy account, such as x-api-key; never forwarded. Left out: no key is accepted',
+          ),
+      })
+      .prefault({})
+      .describe('Accounts that cannot hold an SVID yet; the inventory says which'),
     unsafeTrustEnvoyValidation: s
       .flag()
       .describe('Trusts `source.principal` without a certificate: everything that Envoy accepted is a caller'),

@@ -52,6 +52,19 @@ function looksSecret(name: string): boolean {
   );
 }
 
+/** What servers and proxies read in a way of their own: no key is looked for there. */
+const TAKEN_HEADERS: ReadonlySet<string> = new Set(['host', 'content-type', 'content-length', 'upgrade', 'connection']);
+
+/** The header of a credential that no standard has a name for, in lower case (RFC 9110 section 5.1, without the underscore). */
+export const keyHeaderName = () =>
+  leaf('header name', (value) => {
+    if (!/^[a-z0-9!#$%&'*+.^`|~-]{1,256}$/.test(value))
+      return new Fault('is not a header name; write it in lower case, without underscores');
+    if (SECRET_HEADERS.has(value) || TAKEN_HEADERS.has(value) || value.startsWith('x-authz-'))
+      return new Fault('has a meaning of its own; choose a name for keys alone, such as x-api-key');
+    return value;
+  });
+
 /** A header name in lower case that holds no credential (RFC 9110 section 5.1, without the underscore). */
 export const headerName = () =>
   leaf('header name', (value) => {

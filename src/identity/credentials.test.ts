@@ -19,7 +19,7 @@ const headers = (...values: string[]): Headers => ({
   unclean: new Set(),
 });
 
-const readCredentials = credentialReader({ tokens: new TokenVerifier(), issuers });
+const readCredentials = credentialReader({ tokens: new TokenVerifier(), issuers, keyHeader: null });
 
 function read(authorization: 'ours' | 'app', ...values: string[]): string {
   const { authorization: result } = readCredentials(headers(...values), { authorization });

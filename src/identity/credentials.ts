@@ -5,6 +5,7 @@ import type { Host } from '../inventory/model.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { TokenVerifier } from '../token/verifier.ts';
+import { type PresentedKey, readApiKey } from './api-key.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 /** A token in `Authorization` that is ours to judge. Nothing in it is verified. */
@@ -27,12 +28,16 @@ export interface Credentials {
    */
   readonly authorization: PresentedToken | Refusal | null;
   readonly txnToken: UnverifiedJws | TokenFault | null;
+  /** Null also where no header is configured for keys. Refusals: `identity_key_malformed`. */
+  readonly apiKey: PresentedKey | Refusal | null;
 }
 
 export interface CredentialRules {
   /** Every configured issuer of identity and of task tokens. */
   readonly issuers: { has(issuer: string): boolean };
   readonly tokens: TokenVerifier;
+  /** The header with the API keys of legacy accounts; null: none is read. */
+  readonly keyHeader: string | null;
 }
 
 /** Reads the credentials of a request to `host`, each once. */
@@ -47,6 +52,7 @@ export function credentialReader(rules: CredentialRules): ReadCredentials {
       texts,
       authorization: authorization === null ? null : presentedToken(authorization, host, rules),
       txnToken: txnToken === null ? null : rules.tokens.read(txnToken),
+      apiKey: rules.keyHeader === null ? null : readApiKey(headers, rules.keyHeader),
     };
   };
 }

@@ -9,7 +9,8 @@ import type { TokenFacts } from '../token/verified-token.ts';
 import type { TokenVerifier } from '../token/verifier.ts';
 import type { BundleSnapshot } from '../trust/bundle.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
-import { type Caller, type Credential, type OnVerified, provenCaller } from './caller.ts';
+import { verifyApiKey } from './api-key.ts';
+import { type Caller, type CallerFacts, type Credential, type OnVerified, provenCaller } from './caller.ts';
 import { type ChallengeRules, credentialMissing, withTokenChallenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
@@ -36,8 +37,15 @@ interface Named {
   readonly facts: TokenFacts;
 }
 
+/** A credential that named a workload, of whatever kind. */
+interface Shown extends Pick<CallerFacts, 'credential' | 'thumbprint' | 'issuedAt' | 'expiresAt'> {
+  readonly id: SpiffeId;
+  /** For whoever reads of two that disagree. */
+  readonly what: string;
+}
+
 /**
- * Who calls: the one maker of a Caller. A certificate and a token that name different workloads refuse, and so does a
+ * Who calls: the one maker of a Caller. Two credentials that name different workloads refuse, and so does a
  * workload that the inventory does not know: every machine consumer has an owner. A refusal with 401 has its challenges.
  * `onVerified` learns what was verified, of a refusal too.
  */
@@ -57,7 +65,7 @@ export function identify(
 
 function findCaller(
   input: CheckInput,
-  { authorization }: Credentials,
+  { authorization, apiKey }: Credentials,
   { resource }: Target,
   known: Inventory,
   rules: IdentityRules,
@@ -73,15 +81,19 @@ function findCaller(
   const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
   const audience = (own: string | null) => own ?? resource.host.audience ?? '';
   const named = namedByToken(authorization, audience, known, rules, bundles, svid, now, onToken);
-  return afterGood(named, (token) =>
-    callerOf(
-      svid,
-      token,
-      proxies,
-      known,
-      () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules),
-    ),
-  );
+  return afterGood(named, (token) => {
+    const onKey: OnVerified = (one) => (token === null ? onToken(one) : undefined);
+    // What a proxy says of its own client is not what an address proves.
+    const client = proxy === null ? input.connection.source.address : null;
+    const key =
+      apiKey === null || apiKey instanceof Refusal
+        ? apiKey
+        : verifyApiKey(apiKey, resource.host, client, known, now, onKey);
+    if (key instanceof Refusal) return key;
+    const otherwise = () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules);
+    const byKey: Shown | null = key && { ...key, credential: 'api-key', what: 'API key' };
+    return callerOf([shownBySvid(svid), shownByToken(token), byKey], token, proxies, known, otherwise);
+  });
 }
 
 /** A client that connected to this process itself. */
@@ -114,36 +126,48 @@ export function identifyClient(
   return afterGood(named, (token) => {
     if (authorization !== null && token === null)
       return identityRefusal(new TokenFault('issuer', 'the token is of an issuer of tasks, and names no caller'));
-    return callerOf(svid, token, [], known, () => nobody);
+    return callerOf([shownBySvid(svid), shownByToken(token)], token, [], known, () => nobody);
   });
 }
 
+/** The workload that all credentials name, of which the first counts. Without one it is who `otherwise` says. */
 function callerOf(
-  svid: VerifiedSvid | null,
+  shown: readonly (Shown | null)[],
   token: Named | null,
   proxies: readonly VerifiedSvid[],
   known: Inventory,
   otherwise: () => SpiffeId | Refusal,
 ): Caller | Refusal {
-  if (svid !== null && token !== null && svid.id.text !== token.id.text) {
-    return new Refusal('identity_conflict', `the certificate says ${svid.id.text}, the token ${token.id.text}`);
-  }
-  const id = svid?.id ?? token?.id ?? otherwise();
+  const [first, ...others] = shown.filter((one) => one !== null);
+  const other = others.find(({ id }) => id.text !== first?.id.text);
+  if (first !== undefined && other !== undefined)
+    return new Refusal(
+      'identity_conflict',
+      `the ${first.what} says ${first.id.text}, the ${other.what} ${other.id.text}`,
+    );
+  const id = first?.id ?? otherwise();
   if (id instanceof Refusal) return id;
   const workload = known.workload(id);
   if (workload instanceof Refusal) return workload;
+  const { credential, thumbprint, issuedAt, expiresAt } = first ?? BY_ENVOYS_WORD;
   const proxy = proxies[0]?.id ?? null;
-  return provenCaller({ workload, proxy, proxies, ...facts(svid, token), token: token?.facts ?? null });
+  const facts = { credential, thumbprint, issuedAt, expiresAt };
+  return provenCaller({ workload, proxy, proxies, ...facts, token: token?.facts ?? null });
 }
 
-function facts(svid: VerifiedSvid | null, token: Named | null) {
-  if (svid !== null) {
-    const { thumbprint, notBefore: issuedAt, notAfter: expiresAt } = svid;
-    return { credential: 'x509-svid' as const, thumbprint, issuedAt, expiresAt };
-  }
-  if (token === null) return { credential: 'x509-svid' as const, thumbprint: null, issuedAt: null, expiresAt: null };
+/** Envoy's word alone says nothing of the credential that it saw. */
+const BY_ENVOYS_WORD = { credential: 'x509-svid', thumbprint: null, issuedAt: null, expiresAt: null } as const;
+
+function shownBySvid(svid: VerifiedSvid | null): Shown | null {
+  if (svid === null) return null;
+  const { id, thumbprint, notBefore: issuedAt, notAfter: expiresAt } = svid;
+  return { id, credential: 'x509-svid', thumbprint, issuedAt, expiresAt, what: 'certificate' };
+}
+
+function shownByToken(token: Named | null): Shown | null {
+  if (token === null) return null;
   const { thumbprint, issuedAt, expiresAt } = token.facts;
-  return { credential: token.credential, thumbprint, issuedAt, expiresAt };
+  return { id: token.id, credential: token.credential, thumbprint, issuedAt, expiresAt, what: 'token' };
 }
 
 /**

@@ -2,9 +2,16 @@ import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Report } from '../source/problem-at-path.ts';
 import type { DataPath } from '../source/yaml.ts';
+import { legacyFaults, legacyPath, repeatedLegacy } from './legacy/rules.ts';
 import { covers } from './networks.ts';
 import type { WorkloadEntry } from './schema.ts';
-import type { EntryTable, EntryTableBuilder, TableCredential, TableEntry } from './table/entry-table.ts';
+import {
+  type EntryTable,
+  type EntryTableBuilder,
+  listOf,
+  type TableCredential,
+  type TableEntry,
+} from './table/entry-table.ts';
 import { type Profile, type Resolved, type Workloads, withDefaults } from './workloads.ts';
 
 /** Where the rules for one file put what they find: the place of the entry, and the path within it. */
@@ -22,14 +29,16 @@ export function addEntry(entry: WorkloadEntry, place: number, table: EntryTableB
   const id = readId(entry, report);
   if (id === null) return;
   const scope = entry.id === undefined ? 'under' : 'id';
-  const { owner, kind, external, relay, groups, labels, networks, reviewed, loosens } = entry;
+  const { owner, kind, external, relay, groups, labels, networks, legacy, reviewed, loosens } = entry;
   const sorted = labels === undefined ? undefined : Object.fromEntries(Object.entries(labels).toSorted());
-  const profile = { owner, kind, external, relay, groups, labels: sorted, networks, reviewed, loosens };
+  const profile = { owner, kind, external, relay, groups, labels: sorted, networks, legacy, reviewed, loosens };
   table.add(scope, id.text, JSON.stringify(profile), place);
   table.name(id.trustDomain, groups, labels === undefined ? undefined : Object.keys(labels));
   for (const [position, { issuer, subject }] of (entry.credentials ?? []).entries()) {
     table.credential(issuer, subject, id.text, position, place);
   }
+  for (const [position, { sha256 }] of (legacy?.keys ?? []).entries())
+    table.legacy('key', sha256, id.text, position, place);
 }
 
 function readId(entry: WorkloadEntry, report: Report): SpiffeId | null {
@@ -48,7 +57,7 @@ function readId(entry: WorkloadEntry, report: Report): SpiffeId | null {
     return null;
   }
   if (key === 'under') {
-    for (const forbidden of ['groups', 'credentials'] as const) {
+    for (const forbidden of ['groups', 'credentials', 'legacy'] as const) {
       if (entry[forbidden] !== undefined)
         report([forbidden], `an 'under' entry carries no ${forbidden}; name the workload by 'id'`);
     }
@@ -64,13 +73,14 @@ const EVERYWHERE = /\/0+$/;
 
 /**
  * Reports what contradicts among the entries of all files: an entry stated twice, no owner, an owner that is no team, a
- * service that does not state `relay`, a credential that names two workloads, and whatever an entry loosens of a shorter
- * one without `loosens: true`. `reports` are those of the tables. Of entries that state the same below the same shorter
+ * service that does not state `relay`, a credential that names two workloads, a legacy account that could never be held to
+ * its bounds, and whatever an entry loosens of a shorter one without `loosens: true`. `hosts` are those of the inventory, `reports` are those of the tables. Of entries that state the same below the same shorter
  * entry one is judged for all. The answer is notes on networks that hold every address.
  */
 export function checkEntries(
   workloads: Workloads,
   teams: ReadonlySet<string> | null,
+  hosts: ReadonlySet<string>,
   reports: readonly EntryReport[],
 ): string[] {
   const notes: string[] = [];
@@ -83,7 +93,7 @@ export function checkEntries(
       const shorter = workloads.nearest(entry.text);
       const known = judged.get(shorter?.text) ?? new Map<number, readonly Found[]>();
       judged.set(shorter?.text, known);
-      const found = known.get(entry.profile) ?? judge(stated, shorter, teams);
+      const found = known.get(entry.profile) ?? judge(stated, shorter, teams, hosts);
       known.set(entry.profile, found);
       for (const [path, message] of found) report(entry.place, path, message);
       if (before?.text === entry.text && before.scope === entry.scope) report(entry.place, ...again(entry));
@@ -130,7 +140,8 @@ function reportCredentials(
     if (first === undefined) return;
     const other = earlier.map((one) => one.credentials(first.key).next().value).find((found) => found !== undefined);
     const repeated = other === undefined ? more : [first, ...more];
-    for (const { place, position } of repeated) report(place, ['credentials', position], twice((other ?? first).id));
+    for (const { place, position } of repeated)
+      report(place, [...pathOf(first.key), position], twice(first.key, (other ?? first).id));
     same = [];
   };
   for (const one of table.credentials()) {
@@ -140,9 +151,23 @@ function reportCredentials(
   judge();
 }
 
-const twice = (id: string): string => `this issuer and subject is ${id} already; one credential names one workload`;
+function pathOf(key: string): DataPath {
+  const list = listOf(key);
+  return list === 'credentials' ? [list] : legacyPath(list);
+}
 
-function judge(stated: Profile, shorter: Resolved | undefined, teams: ReadonlySet<string> | null): readonly Found[] {
+function twice(key: string, id: string): string {
+  const list = listOf(key);
+  if (list !== 'credentials') return repeatedLegacy(list, id);
+  return `this issuer and subject is ${id} already; one credential names one workload`;
+}
+
+function judge(
+  stated: Profile,
+  shorter: Resolved | undefined,
+  teams: ReadonlySet<string> | null,
+  hosts: ReadonlySet<string>,
+): readonly Found[] {
   const found: Found[] = [];
   const kind = stated.kind ?? shorter?.kind;
   const relay = stated.relay ?? shorter?.relay;
@@ -153,6 +178,8 @@ function judge(stated: Profile, shorter: Resolved | undefined, teams: ReadonlySe
   if (kind === 'service' && relay === undefined) {
     found.push([[], "a service states whether it acts for others; add 'relay: true' or 'relay: false'"]);
   }
+  if (stated.legacy !== undefined)
+    found.push(...legacyFaults(stated.legacy, kind, stated.networks ?? shorter?.networks ?? null, hosts));
   if (shorter !== undefined) found.push(...loosening(stated, shorter));
   else if (stated.loosens) {
     found.push([['loosens'], "no shorter entry holds here, so nothing is loosened; remove 'loosens'"]);

@@ -4,9 +4,9 @@ import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Access, HostRoutes } from './host.ts';
 import type { Target, Workload } from './model.ts';
 import type { Purposes } from './purposes.ts';
-import type { EntryScope, EntryTableData } from './table/entry-table.ts';
+import type { EntryScope, EntryTableData, LegacyKind } from './table/entry-table.ts';
 import { type Vouched, vouch } from './vouch.ts';
-import type { EntryListing, Workloads } from './workloads.ts';
+import type { EntryListing, LegacyAccount, Workloads } from './workloads.ts';
 
 /** Every name that a policy may use as a literal. Hosts and `host/name` of apis included; all closed lists. */
 export interface KnownNames {
@@ -114,6 +114,16 @@ export class Inventory {
   /** The workload that a verified token of this issuer with this subject is; null where no entry names the two. */
   credential(issuer: string, subject: string): SpiffeId | null {
     return this.#workloads.credential(issuer, subject);
+  }
+
+  /** The account with this legacy credential: a key by the hex digits of its SHA-256. Null where none has it. */
+  legacy(kind: LegacyKind, value: string): LegacyAccount | null {
+    return this.#workloads.legacy(kind, value);
+  }
+
+  /** Every account with legacy credentials of the kind, once for each of them. */
+  legacyAccounts(kind: LegacyKind): Generator<LegacyAccount, void> {
+    return this.#workloads.legacyAccounts(kind);
   }
 
   /** All wider purposes that this one belongs to, without itself; null when it is no purpose of the inventory. */

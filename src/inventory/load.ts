@@ -60,7 +60,8 @@ export function loadInventory(text: string, file: string, options: LoadOptions):
   }
   const tables = read === null ? [stated.build()] : [stated.build(), read.table];
   const workloads = workloadsOf(tables, own);
-  const notes = checkEntries(workloads, estate.teams, [inFile, ...(read === null ? [] : [read.report])]);
+  const hostNames = new Set(estate.hosts.map(({ entry }) => entry.host));
+  const notes = checkEntries(workloads, estate.teams, hostNames, [inFile, ...(read === null ? [] : [read.report])]);
   const parts = compile(estate, report);
   problems.push(...(read?.problems ?? []), ...(read?.placed() ?? []));
   if (problems.length > 0 || !shape.success) return sortProblems(problems).slice(0, MAX_PROBLEMS);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { legacySchema } from './legacy/schema.ts';
 import { kinds, readActions, writeActions } from './model.ts';
 
 /** The names of sensitivities, by rank. */
@@ -62,6 +63,10 @@ export const workloadSchema = z.strictObject({
       .array(z.union([z.cidrv4(), z.cidrv6()], 'a network is written 10.2.0.0/16 or fd00::/8'))
       .min(1, 'an empty list admits no address; leave the key out, or name a network'),
     'Where the workload calls from. The networks of a longer entry must be within those of the shorter one, unless it has `loosens`.',
+  ),
+  legacy: optional(
+    legacySchema,
+    'What an account presents that cannot hold an SVID yet. Only with `id`, of the kind legacy, with `networks`.',
   ),
   reviewed: optional(date, 'When the entry was last reviewed: for human readers, without effect.'),
   loosens: optional(loosens, 'Confirms that this entry loosens a shorter one, including its defaults.'),

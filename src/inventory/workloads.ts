@@ -1,8 +1,9 @@
 import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
+import type { LegacyEntry } from './legacy/schema.ts';
 import type { Kind, Workload } from './model.ts';
 import type { WorkloadEntry } from './schema.ts';
-import type { EntryScope, EntryTable, TableEntry } from './table/entry-table.ts';
+import type { EntryScope, EntryTable, LegacyKind, TableEntry } from './table/entry-table.ts';
 
 /** What an entry states beside whom it is for. Many entries state the same. */
 export type Profile = Omit<WorkloadEntry, 'id' | 'under' | 'credentials'>;
@@ -29,6 +30,12 @@ export interface EntryListing {
   readonly kind: Kind;
   /** The day of the last review (2026-11-01), null where none is stated. */
   readonly reviewed: string | null;
+}
+
+/** An account with legacy credentials, and what its entry says of them. */
+export interface LegacyAccount {
+  readonly id: SpiffeId;
+  readonly stated: LegacyEntry;
 }
 
 /** Workloads that are kept once they were found, and entries with what they take from shorter ones. */
@@ -71,6 +78,30 @@ export class Workloads {
       if (id instanceof SpiffeId) return id;
     }
     return null;
+  }
+
+  /** The account with this legacy credential, and what its entry says of those; null where none has it. */
+  legacy(kind: LegacyKind, value: string): LegacyAccount | null {
+    for (const table of this.tables) {
+      const text = table.legacy(kind, value);
+      if (text !== null) return this.#account(text);
+    }
+    return null;
+  }
+
+  /** Every account with legacy credentials of the kind, once for each of them. */
+  *legacyAccounts(kind: LegacyKind): Generator<LegacyAccount, void> {
+    for (const table of this.tables)
+      for (const text of table.legacyAccounts(kind)) {
+        const account = this.#account(text);
+        if (account !== null) yield account;
+      }
+  }
+
+  #account(text: string): LegacyAccount | null {
+    const id = SpiffeId.parse(text);
+    const stated = this.#stated('id', text)?.legacy;
+    return id instanceof Refusal || stated === undefined ? null : { id, stated };
   }
 
   /** Whether some entry is for `text`, or for something below it by whole segments. */

@@ -83,6 +83,20 @@ export const policyMetricRows = {
     unit: 'policies',
     use: 'Make sure that nobody relies on them',
   },
+  authz_legacy_keys_due: {
+    type: 'gauge',
+    help: 'Legacy accounts whose API keys all end within 14 days, or have ended; absent where none has a key',
+    labels: {},
+    unit: 'accounts',
+    use: 'Should be 0: the log names them; make new keys, and give them to the accounts',
+  },
+  authz_legacy_key_expiry_seconds: {
+    type: 'gauge',
+    help: 'How long the newest key is accepted of the account whose keys end first; absent where none has a key',
+    labels: {},
+    unit: 'seconds',
+    use: 'Alert well before 0: from then on the account is refused with `identity_key_expired`',
+  },
   authz_engine_rebuilds_total: {
     type: 'counter',
     help: 'Times that the policy engine was replaced',

@@ -60,10 +60,18 @@ test('a token that names no workload is bound to nobody', async () => {
 });
 
 test('a name binds only a caller who proved possession', async () => {
-  for (const credential of ['jwt-svid', 'oidc', 'api-key'] as const) {
+  for (const credential of ['jwt-svid', 'oidc'] as const) {
     await refuses(txn({}, { credential }), 'task_unbound', /no possession/);
     assert.equal(await assurance(txn({}, { credential, ...bearer })), 1);
   }
+});
+
+test('a legacy credential carries no task, whatever its token is bound to, and where a bearer would', async () => {
+  const credential = 'api-key';
+  const cnf = { 'x5t#S256': CERTIFICATE };
+  for (const claims of [{}, opaque, { cnf }])
+    await refuses(txn(claims, { credential, ...bearer }), 'task_unbound', /legacy credential/);
+  assert.equal(await assurance(txn({}, { credential: 'oidc', ...bearer })), 1);
 });
 
 // Confirmation.

@@ -1,6 +1,7 @@
 import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { Caller } from '../identity/caller.ts';
+import { isLegacy } from '../identity/legacy.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Workload } from '../inventory/model.ts';
 import type { Confirmation } from '../token/confirmation.ts';
@@ -27,7 +28,7 @@ export type KnownWorkloads = Pick<Inventory, 'workload' | 'credential' | 'widerP
  *
  * Every workload that the token names is the caller or stands behind it in the chain, and every member of `cnf` holds. A
  * name binds only a caller who proved possession of its key in the handshake; a key alone binds nobody, since a thief
- * holds a captured proof too. Refusals: `task_purpose`, `task_of_another`, `task_unbound`, `task_issuer_scope`,
+ * holds a captured proof too. A legacy credential binds nothing, and carries no task. Refusals: `task_purpose`, `task_of_another`, `task_unbound`, `task_issuer_scope`,
  * `task_token_binding` and its like (as a TokenFault of the kind `bound`), `chain_*`.
  */
 export function bind(
@@ -38,6 +39,8 @@ export function bind(
   known: KnownWorkloads,
   maxDepth: number,
 ): BoundTask | Refusal | TokenFault {
+  if (isLegacy(caller.credential))
+    return new Refusal('task_unbound', 'the caller showed a legacy credential, which binds no task');
   const wrongPurpose = purposeRefusal(token, known);
   if (wrongPurpose !== null) return wrongPurpose;
   const held = holdChain(token, caller, known, maxDepth);

@@ -172,7 +172,7 @@ const noted: [what: string, policy: string, at: string, note: RegExp][] = [
     'an API key, which nothing verifies',
     forbid('context.credential == Mesh::Credential::"api-key"'),
     'Mesh::Credential',
-    /nothing authenticates by api-key/,
+    /no account of the inventory has an API key/,
   ],
   [
     'a task of an issuer that nobody configured',

@@ -71,7 +71,10 @@ const LITERAL_NOTES = new Map<string, (id: string, inventory: Inventory, policy:
   ['Control::Workload', workloadNote],
   [
     'Mesh::Credential',
-    (id) => (id === 'api-key' ? 'nothing authenticates by api-key: no request has this credential' : null),
+    (id, inventory) =>
+      id === 'api-key' && inventory.legacyAccounts('key').next().value === undefined
+        ? 'no account of the inventory has an API key: no request has this credential'
+        : null,
   ],
 ]);
 

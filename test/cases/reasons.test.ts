@@ -29,16 +29,19 @@ const cases: Readonly<Record<Reason, ReasonCase>> = {
 let mesh: World;
 let proxies: World;
 let asking: World;
+let legacy: World;
 
 before(async () => {
   mesh = await World.start(worlds.mesh);
   proxies = await World.start(worlds.proxies);
   asking = await World.start(worlds.asking);
+  legacy = await World.start(worlds.legacy);
 });
 after(async () => {
   await mesh?.stop();
   await proxies?.stop();
   await asking?.stop();
+  await legacy?.stop();
 });
 
 suite('B01: every denial is explicit in the bytes that Envoy reads', () => {
@@ -54,7 +57,7 @@ suite('B01: every denial is explicit in the bytes that Envoy reads', () => {
 
 async function answers(each: ReasonCase): Promise<{ readonly good: Answer; readonly bad: Answer }> {
   if ('play' in each) return each.play();
-  const world = { mesh, proxies, asking }[each.world ?? 'mesh'];
+  const world = { mesh, proxies, asking, legacy }[each.world ?? 'mesh'];
   return { good: await world.send(each.good(world)), bad: await world.send(each.bad(world)) };
 }
 

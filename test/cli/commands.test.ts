@@ -36,6 +36,7 @@ const COMMANDS = [
   ...VERBS,
   ['audit', 'verify'],
   ['audit', 'find'],
+  ['key', 'new'],
   ...CONTROL,
   ...TASK,
   ...APPROVALS,

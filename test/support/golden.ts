@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type Issued, urlEncodedPem } from './ca.ts';
 import { minting, type TokenKind, tokenKinds } from './golden-tokens.ts';
 import type { WireHeader, WireResponse } from './golden-wire.ts';
+import { apiKeys } from './legacy.ts';
 import type { Answer, Ask, World } from './world.ts';
 import { type WorldName, worlds } from './world-kinds.ts';
 
@@ -17,6 +18,7 @@ const header = z.union([
   z.strictObject({ Bearer: token }),
   z.strictObject({ DPoP: token }),
   z.strictObject({ certificates: z.array(z.string()) }),
+  z.strictObject({ 'api-key': z.enum(Object.keys(apiKeys) as [keyof typeof apiKeys]) }),
   token,
 ]);
 const schema = z.strictObject({
@@ -67,6 +69,7 @@ export function askOf({ request }: GoldenCase, world: World): Ask {
     if (typeof value === 'string') return value;
     const [word = '', content] = Object.entries(value)[0] ?? [];
     if (word === 'Bearer' || word === 'DPoP') return `${word} ${textOf(content as Header)}`;
+    if (word === 'api-key') return apiKeys[content as keyof typeof apiKeys];
     if (word !== 'certificates') return minted(word as TokenKind, content as object as Record<string, unknown>);
     return (content as readonly string[]).map((id) => `Cert="${urlEncodedPem(svidOf(id))}"`).join(',');
   };

@@ -168,6 +168,7 @@ export function readWhy(situation: Situation = {}): Promise<TaskContext | Refusa
   const issuers = new Set(used.issuers.flatMap((one) => (one.kind === 'jwt-svid' ? [] : [one.issuer])));
   const readCredentials = credentialReader({
     tokens,
+    keyHeader: null,
     issuers: { has: (issuer) => issuers.has(issuer) || used.identityIssuers.has(issuer) },
   });
   const credentials = readCredentials(input.headers, asked.resource.host);

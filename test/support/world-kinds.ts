@@ -1,3 +1,4 @@
+import { addLegacyAccounts, KEY_HEADER } from './legacy.ts';
 import { type WorldOptions, workload } from './world.ts';
 
 const PROXIES = ['/ns/edge/sa/gateway', '/ns/edge/sa/waypoint'];
@@ -18,6 +19,14 @@ export const worlds = {
       config.listen.control = { address: 'unix:./control.sock' };
       config.control = { audience: workload('/control'), url: 'https://control.internal:9443/' };
     },
+  },
+  /** Accounts show API keys. */
+  legacy: {
+    edit: ({ identity, log }) => {
+      identity.legacy = { keyHeader: KEY_HEADER };
+      log.level = 'warn';
+    },
+    prepare: addLegacyAccounts,
   },
   /** Nothing is refused by policy. */
   'observe-only': {

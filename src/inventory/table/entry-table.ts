@@ -16,7 +16,7 @@ import {
 export interface EntryTableData {
   readonly ids: SortedTexts;
   readonly unders: SortedTexts;
-  /** Issuer and subject, and behind them the id of the workload; `numbers` are positions in the entry's list. */
+  /** What names a workload (issuer and subject, or a legacy credential), and behind it the id; `numbers` are positions in the entry's list. */
   readonly credentials: SortedTexts;
   /** What entries say beside their ids, as JSON, each once. */
   readonly profiles: PackedTexts;
@@ -41,9 +41,12 @@ export interface TableEntry {
   readonly place: number;
 }
 
-/** One issuer and subject that an entry names. */
+/** What a legacy account is found by: the digest of a key. */
+export type LegacyKind = 'key';
+
+/** One issuer and subject, or one legacy credential, that an entry names. */
 export interface TableCredential {
-  /** Equal for the same issuer and subject. */
+  /** Equal for the same credential. */
   readonly key: string;
   readonly id: string;
   /** In the list of its entry. */
@@ -93,6 +96,11 @@ export class EntryTableBuilder {
   credential(issuer: string, subject: string, id: string, position: number, place: number): void {
     this.#issuers.add(issuer);
     this.#credentials.add(credentialKey(issuer, subject) + id, position, place);
+  }
+
+  /** A legacy credential of the workload `id`. */
+  legacy(kind: LegacyKind, value: string, id: string, position: number, place: number): void {
+    this.#credentials.add(legacyKey(kind, value) + id, position, place);
   }
 
   build(): EntryTableData {
@@ -148,7 +156,26 @@ export class EntryTable<P> {
 
   /** The id of the workload with this issuer and subject; null where none has them. */
   credential(issuer: string, subject: string): string | null {
-    const key = credentialKey(issuer, subject);
+    return this.#behind(credentialKey(issuer, subject));
+  }
+
+  /** The id of the account with this legacy credential; null where none has it. */
+  legacy(kind: LegacyKind, value: string): string | null {
+    return this.#behind(legacyKey(kind, value));
+  }
+
+  /** The ids of the accounts with legacy credentials of the kind, once for each. */
+  *legacyAccounts(kind: LegacyKind): Generator<string, void> {
+    const texts = this.data.credentials;
+    const prefix = legacyPrefix(kind);
+    for (let at = firstBelow(texts, prefix); at !== -1 && at < texts.ends.length; at++) {
+      const text = textAt(texts, at);
+      if (!text.startsWith(prefix)) return;
+      yield text.slice(text.indexOf('\u0000') + 1);
+    }
+  }
+
+  #behind(key: string): string | null {
     const at = firstBelow(this.data.credentials, key);
     return at === -1 ? null : textAt(this.data.credentials, at).slice(key.length);
   }
@@ -198,6 +225,16 @@ export class EntryTable<P> {
     return scope === 'id' ? this.data.ids : this.data.unders;
   }
 }
+
+/** Where in its entry a credential with this key is listed. */
+export function listOf(key: string): 'credentials' | LegacyKind {
+  const [issuer, kind] = JSON.parse(key.slice(0, -1)) as string[];
+  return issuer === '' ? (kind as LegacyKind) : 'credentials';
+}
+
+/** No issuer is empty, so no key of one begins like this. */
+const legacyPrefix = (kind: LegacyKind): string => `["","${kind}",`;
+const legacyKey = (kind: LegacyKind, value: string): string => `${legacyPrefix(kind)}${JSON.stringify(value)}]\u0000`;
 
 /** No JSON text holds the character behind it. */
 function credentialKey(issuer: string, subject: string): string {

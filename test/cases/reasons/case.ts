@@ -7,7 +7,7 @@ export interface Pair {
   readonly good: AskOf;
   readonly bad: AskOf;
   /** Played in this world instead of the mesh. */
-  readonly world?: 'proxies' | 'asking';
+  readonly world?: 'proxies' | 'asking' | 'legacy';
 }
 
 /** What needs a world of its own, or a certain state of it. */

@@ -18,6 +18,7 @@ import {
   TOOLS,
 } from '../../support/world-asks.ts';
 import { type Family, type Pair, pair } from './case.ts';
+import { identityLegacy } from './identity-legacy.ts';
 import { identitySvid } from './identity-svid.ts';
 import { identityToken } from './identity-token.ts';
 
@@ -57,6 +58,7 @@ const readerWithToken =
 export const identity: Family<'identity'> = {
   ...identityToken,
   ...identitySvid,
+  ...identityLegacy,
   identity_missing: pair(agentByTxn(), agentByTxn({}, { svid: null })),
   identity_spiffe_id_malformed: pair(
     ledgerReads(),

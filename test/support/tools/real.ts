@@ -165,7 +165,8 @@ function stagesFor(ask: Ask): Stages {
     hosts: [],
     enforcement: 'enforce',
     taskHeaders: [],
-    readCredentials: credentialReader({ tokens: new TokenVerifier(), issuers: new Set() }),
+    keyHeaders: [],
+    readCredentials: credentialReader({ tokens: new TokenVerifier(), issuers: new Set(), keyHeader: null }),
     identify: async (_input, _credentials, _target, known) => {
       const workload = found(known, ask.caller);
       if (workload instanceof Refusal) return workload;
