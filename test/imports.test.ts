@@ -38,6 +38,7 @@ const order = [
   'observe/messages',
   'observe',
   'config',
+  'doctor',
   'envoy',
   'control',
   'control/events',
@@ -55,6 +56,7 @@ const order = [
   'app',
   'cli',
   'cli/control',
+  'cli/doctor',
   '.',
 ];
 
@@ -89,6 +91,9 @@ const apart: readonly (readonly [from: string, to: string])[] = [
   ['cli/control', 'envoy'],
   ['cli/control', 'control'],
   ['cli/control', 'app'],
+  ['cli/doctor', 'envoy'],
+  ['cli/doctor', 'control'],
+  ['cli/doctor', 'app'],
   ['observe', 'check'],
 ];
 
