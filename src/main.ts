@@ -8,6 +8,7 @@ import { audit } from './cli/audit.ts';
 import { type Commands, dispatch, find } from './cli/commands.ts';
 import { readConfig } from './cli/config.ts';
 import { controlCommands } from './cli/control/commands.ts';
+import { doctor } from './cli/doctor/doctor.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { key } from './cli/legacy/key.ts';
 import { policy } from './cli/policy.ts';
@@ -17,6 +18,7 @@ const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
 
 serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
+doctor ENVOY            what Envoy's configuration lacks, or lets past the sidecar
 policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
 audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
 key new                 make an API key for a legacy account
@@ -56,6 +58,7 @@ const VERSION_USAGE = 'version\n  the version of this program and of Node\n';
 const commands: Commands = {
   serve: { usage: SERVE_USAGE, run: serve },
   'check-config': { usage: CHECK_CONFIG_USAGE, run: checkConfig },
+  doctor,
   policy,
   audit,
   key,

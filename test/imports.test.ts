@@ -41,6 +41,7 @@ const order = [
   'observe/messages',
   'observe',
   'config',
+  'doctor',
   'envoy',
   'control',
   'control/events',
@@ -61,6 +62,7 @@ const order = [
   'cli',
   'cli/legacy',
   'cli/control',
+  'cli/doctor',
   '.',
 ];
 
@@ -95,6 +97,9 @@ const apart: readonly (readonly [from: string, to: string])[] = [
   ['cli/control', 'envoy'],
   ['cli/control', 'control'],
   ['cli/control', 'app'],
+  ['cli/doctor', 'envoy'],
+  ['cli/doctor', 'control'],
+  ['cli/doctor', 'app'],
   ['observe', 'check'],
 ];
 

@@ -10,6 +10,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import { attempt } from '../base/attempt.ts';
 import { messageOf } from '../base/fault.ts';
 import { MAX_PROBLEMS, type Problem, sortProblems } from './problem.ts';
 
@@ -49,6 +50,20 @@ export function readYaml(text: string, file: string, whenEmpty: string): YamlFil
   return Array.isArray(yaml) ? yaml : yamlFile(yaml);
 }
 
+/**
+ * As `readYaml`, for files of other programs, which may have aliases: they are read, as long as what they stand for is
+ * not many times as much as the file holds.
+ */
+export function readYamlWithAliases(text: string, file: string, whenEmpty: string): YamlFile | Problem[] {
+  const yaml = parseYaml(text, file, whenEmpty, { aliases: true });
+  if (Array.isArray(yaml)) return yaml;
+  return (
+    attempt(() => yamlFile(yaml)) ?? [
+      { file, line: 1, column: 1, message: 'its aliases cannot be read; write the values out' },
+    ]
+  );
+}
+
 /** The values of a document as they are now. */
 export function yamlFile({ document, root, place }: StrictYaml): YamlFile {
   return {
@@ -58,11 +73,16 @@ export function yamlFile({ document, root, place }: StrictYaml): YamlFile {
 }
 
 /** The document of `readYaml` with its nodes, for a reader that changes values before it takes them out. Never throws. */
-export function parseYaml(text: string, file: string, whenEmpty: string): StrictYaml | Problem[] {
+export function parseYaml(
+  text: string,
+  file: string,
+  whenEmpty: string,
+  { aliases = false } = {},
+): StrictYaml | Problem[] {
   if (text.length > MAX_TEXT)
     return [{ file, line: 1, column: 1, message: `longer than ${MAX_TEXT} characters; split the estate` }];
   try {
-    return parse(text, file, whenEmpty);
+    return parse(text, file, whenEmpty, aliases);
   } catch (error) {
     // The parser recurses over nesting: a hostile file ends in a RangeError, which is a refusal like any other.
     const why = messageOf(error);
@@ -70,7 +90,7 @@ export function parseYaml(text: string, file: string, whenEmpty: string): Strict
   }
 }
 
-function parse(text: string, file: string, whenEmpty: string): StrictYaml | Problem[] {
+function parse(text: string, file: string, whenEmpty: string, aliases: boolean): StrictYaml | Problem[] {
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
@@ -109,10 +129,10 @@ function parse(text: string, file: string, whenEmpty: string): StrictYaml | Prob
   }
   visit(document, {
     Alias: (_, node) => {
-      report(start(node), 'an alias; write the value out, aliases are not read');
+      if (!aliases) report(start(node), 'an alias; write the value out, aliases are not read');
     },
     Node: (_, node) => {
-      if ('anchor' in node && node.anchor !== undefined)
+      if (!aliases && 'anchor' in node && node.anchor !== undefined)
         report(start(node), `the anchor '&${node.anchor}'; remove it, aliases are not read`);
       if (node.tag !== undefined) report(start(node), `the tag '${node.tag}'; remove it, tags are not read`);
       if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed())

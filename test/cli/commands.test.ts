@@ -33,6 +33,7 @@ const APPROVALS = ['approvals', 'approve', 'refuse', 'break-glass', 'review'].ma
 const COMMANDS = [
   ['serve'],
   ['check-config'],
+  ['doctor'],
   ...VERBS,
   ['audit', 'verify'],
   ['audit', 'find'],
@@ -119,6 +120,9 @@ test('a command line that is wrong ends with 64, says so on standard error, and 
     ['serve'],
     ['serve', '--config', 'one.yaml', '--config', 'two.yaml'],
     ['check-config'],
+    ['doctor'],
+    ['doctor', 'one', 'two'],
+    ['doctor', 'one', '--accept', 'nothing'],
     ['audit', 'verify'],
     ['audit', 'verify', 'one', 'two'],
     ['audit', 'find'],

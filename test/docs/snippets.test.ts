@@ -25,6 +25,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   },
   { page: 'docs/control.md', info: /^(yaml notices|json notice)$/, by: 'test/control/notices.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
+  { page: 'docs/doctor.md', info: /^console findings$/, by: 'test/docs/doctor.test.ts' },
   {
     page: 'docs/kubernetes.md',
     info: /^(sh (build|run|keys|console|node|ask)|json denial)$/,

@@ -1,0 +1,100 @@
+import { Fault } from '../../base/fault.ts';
+import { isProblems, loadPeers, type PeerEntry } from '../../config/peers.ts';
+import type { Config } from '../../config/schema.ts';
+import { ProductView } from '../../doctor/against-product.ts';
+import { checks } from '../../doctor/checks.ts';
+import { type Diagnosis, examineEnvoy } from '../../doctor/diagnose.ts';
+import { type Finding, placeText } from '../../doctor/findings.ts';
+import { readResources } from '../../doctor/resources.ts';
+import { EnvoySources } from '../../doctor/sources.ts';
+import { readBounded } from '../../source/bounded.ts';
+import { formatProblem } from '../../source/problem.ts';
+import { command } from '../commands.ts';
+import { readConfig } from '../config.ts';
+import { DONE, FAILED, type Io, UNREAD } from '../io.ts';
+import { indentedJson, plainOutput } from '../printable.ts';
+
+const USAGE = `doctor ENVOY [--config FILE] [--skip LISTENER …] [--accept CODE …] [--json]
+  what Envoy's configuration lacks, or lets past the sidecar: 0 if nothing, 1 with each finding, its place, the line to write
+  and the page with the reason
+  ENVOY              a bootstrap, a file of xDS resources or a config dump (YAML or JSON), or the URL of Envoy's admin port,
+                     such as http://127.0.0.1:9901; a bootstrap leads to the files that it subscribes to, from this folder
+  --config FILE      the sidecar's configuration: hosts, peers, forwarded mode, limits and the check port are compared
+  --skip LISTENER    do not look at this listener, whose requests nobody has to judge
+  --accept CODE      findings of this code are counted, and do not fail
+  --json             as JSON
+`;
+
+const OPTIONS = {
+  config: { type: 'string' },
+  skip: { type: 'string', multiple: true },
+  accept: { type: 'string', multiple: true },
+  json: { type: 'boolean' },
+} as const;
+
+const MAX_PEERS_BYTES = 1024 * 1024;
+const TIMEOUT_MS = 10_000;
+
+/** `doctor ENVOY`: 0 when nothing is wrong with Envoy's configuration, 1 with each finding, 2 when it cannot be read. */
+export const doctor = plainOutput(
+  command(USAGE, OPTIONS, async (line, io) => {
+    const [target, ...more] = line.positionals;
+    if (target === undefined || more.length > 0)
+      return line.misuse('name one configuration of Envoy, or the URL of its admin port');
+    const { config: file, skip = [], accept = [], json = false } = line.values;
+    const unknown = accept.find((code) => !Object.hasOwn(checks, code));
+    if (unknown !== undefined) return line.misuse(`--accept: there is no finding ${JSON.stringify(unknown)}`);
+    const product = file === undefined ? null : await readProduct(file, io);
+    if (typeof product === 'number') return product;
+    const resources = await readResources(target, '.', new EnvoySources());
+    if (resources instanceof Fault) {
+      io.err(`${resources.detail}\n`);
+      return UNREAD;
+    }
+    const { findings, seen } = examineEnvoy(resources, product, new Set(skip));
+    const accepted = new Set(accept);
+    const left = findings.filter(({ code }) => !accepted.has(code));
+    const summary = { findings: left, accepted: findings.length - left.length, seen };
+    if (json) io.out(`${indentedJson(summary)}\n`);
+    else io.out(inWords(target, summary));
+    return left.length > 0 ? FAILED : DONE;
+  }),
+);
+
+async function readProduct(file: string, io: Io): Promise<ProductView | number> {
+  const config = await readConfig(file, io);
+  if (typeof config === 'number') return config;
+  const peers = await peersOf(config);
+  if (!(peers instanceof Fault)) return new ProductView(config, peers);
+  io.err(`${peers.detail}\n`);
+  return UNREAD;
+}
+
+async function peersOf({ listen, identity }: Config): Promise<readonly PeerEntry[] | Fault> {
+  const { peersFile } = listen;
+  if (peersFile === null) return listen.peers;
+  const bytes = await readBounded(peersFile, MAX_PEERS_BYTES, AbortSignal.timeout(TIMEOUT_MS));
+  if (bytes instanceof Fault) return new Fault(`${peersFile}: cannot be read (${bytes.detail})`);
+  const domains = { names: new Set(Object.keys(identity.trustDomains)), message: 'is of no configured trust domain' };
+  const loaded = loadPeers(Buffer.from(bytes).toString('utf8'), peersFile, domains);
+  return isProblems(loaded) ? new Fault(loaded.map(formatProblem).join('\n')) : loaded;
+}
+
+type Summary = Diagnosis & { readonly accepted: number };
+
+function inWords(target: string, { findings, accepted, seen }: Summary): string {
+  const looked = `${many(seen.listeners, 'listener')}, ${many(seen.chains, 'filter chain')}, ${many(seen.routes, 'route')}`;
+  const tail = accepted === 0 ? '' : `; ${accepted} accepted`;
+  if (findings.length === 0) return `${target}: good: ${looked}${tail}\n`;
+  const count = `${target}: ${many(findings.length, 'finding')} in ${looked}${tail}\n`;
+  return `${findings.map(findingText).join('\n')}\n\n${count}`;
+}
+
+function findingText({ file, line, column, path, code, effect, place, message, write, reason }: Finding): string {
+  const at = line === null ? `${file}: ${path}` : `${file}:${line}:${column}`;
+  return [`${at}: ${effect}: ${code}: ${placeText(place)}: ${message}`, `  write: ${write}`, `  why:   ${reason}`].join(
+    '\n',
+  );
+}
+
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -1,0 +1,13 @@
+import type { ProductView } from './against-product.ts';
+import type { EnvoyFindings } from './findings.ts';
+import type { EnvoyResources } from './resources.ts';
+
+/** What checks share while they look at one Envoy. */
+export interface Examination {
+  readonly resources: EnvoyResources;
+  /** The configuration of the sidecar, where it was given. */
+  readonly product: ProductView | null;
+  readonly findings: EnvoyFindings;
+  /** How much was looked at. */
+  readonly seen: { listeners: number; chains: number; routes: number };
+}
