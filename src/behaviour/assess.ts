@@ -22,7 +22,7 @@ const DAY = 24 * HOUR;
 const LEARNED = { ms: 7 * DAY, requests: 2000 };
 const LEARNED_IN_GROUP = { ms: DAY, requests: 200 };
 /** A clock that was set, and a night without requests, count as so much time at most. */
-const LONGEST_GAP_MS = HOUR;
+export const LONGEST_GAP_MS = HOUR;
 /** What was not used for one such time, or for two, is new again. */
 const REMEMBERED_MS = 30 * DAY;
 const NEW_NETWORK_MS = 10 * MINUTE;
@@ -177,7 +177,9 @@ function noteCeiling(baseline: Baseline, at: number, ended: number): void {
 
 const floorOf = (at: number): number => scales[at]?.floor ?? FAN_FLOOR;
 
-const usualOf = (baseline: Baseline, at: number): number => Math.max(baseline.get(place.ceilings + at), floorOf(at));
+/** The most that is usual at a scale, or of apis: what was learned, or the floor. */
+export const usualOf = (baseline: Baseline, at: number): number =>
+  Math.max(baseline.get(place.ceilings + at), floorOf(at));
 
 /** Whether enough is known of the workload to tell what is remarkable. */
 export function isKnown(baseline: Baseline): boolean {

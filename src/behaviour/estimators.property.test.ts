@@ -6,7 +6,7 @@ import { ALARM, CUSUM_NUMBERS, type CusumPlan, countHit } from './cusum.ts';
 import { countDistinct, DISTINCT_WORDS } from './distinct.ts';
 import { mixed } from './hash.ts';
 import { addToSketch, fadeSketch, greatest, mergeSketch, quantile, SKETCH_BUCKETS } from './sketch.ts';
-import { advance, COUNTER_NUMBERS, countOne } from './sliding-counter.ts';
+import { advance, COUNTER_NUMBERS, countOne, estimate } from './sliding-counter.ts';
 
 /** The same cases each time: some bounds hold with a probability. */
 const seeded = { seed: 20261130, numRuns: 300 };
@@ -77,6 +77,12 @@ suite('estimators against exact counts', () => {
           const exact = times.filter((time) => time > t - 1000).length;
           const before = times.filter((time) => Math.floor(time / 1000) === Math.floor(t / 1000) - 1).length;
           assert.ok(Math.abs(found - exact) <= before, `${found} for ${exact}`);
+          assert.ok(Math.abs(estimate(numbers, 0, t, 1000) - found) < 1e-9);
+          for (const later of [300, 900, 1900, 5000]) {
+            const [copy, left] = [numbers.slice(), estimate(numbers, 0, t + later, 1000)];
+            advance(copy, 0, t + later, 1000);
+            assert.ok(Math.abs(countOne(copy, 0, t + later, 1000) - 1 - left) < 1e-9);
+          }
         }
       }),
       seeded,

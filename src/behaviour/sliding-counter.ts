@@ -23,3 +23,11 @@ export function countOne(numbers: Float64Array, at: number, tMs: number, widthMs
   numbers[at + 1] = current;
   return current + numbers[at + 2]! * (1 - (tMs / widthMs - numbers[at]!));
 }
+
+/** The estimate at the time `tMs`, with nothing counted. */
+export function estimate(numbers: Float64Array, at: number, tMs: number, widthMs: number): number {
+  const behind = Math.floor(tMs / widthMs) - numbers[at]!;
+  const left = 1 - (tMs / widthMs - Math.floor(tMs / widthMs));
+  if (behind === 0) return numbers[at + 1]! + numbers[at + 2]! * left;
+  return behind === 1 ? numbers[at + 1]! * left : 0;
+}

@@ -127,6 +127,11 @@ export class WorkloadBook {
     for (const domain of this.#domains.values()) yield* domain.values();
   }
 
+  /** A workload that is known; null where none is. */
+  get(id: string, trustDomain: string): KnownWorkload | null {
+    return this.#domains.get(trustDomain)?.get(id) ?? null;
+  }
+
   /** Forgets a workload. False where it was not known. */
   forget(id: string, trustDomain: string): boolean {
     const known = this.#domains.get(trustDomain)?.get(id);

@@ -3,10 +3,12 @@ import { Fault } from '../../base/fault.ts';
 import { Refusal } from '../../base/outcome.ts';
 import { readBaselines, writeBaselines } from '../../behaviour/baseline-file.ts';
 import { NewApis } from '../../behaviour/new-apis.ts';
+import { usualAndNow } from '../../behaviour/usual-and-now.ts';
 import { WorkloadBook } from '../../behaviour/workload-book.ts';
 import { answeredOf, type Behaviour } from '../../check/behaviour.ts';
 import type { CheckResult } from '../../check/decision.ts';
 import type { Config } from '../../config/schema.ts';
+import type { BehaviourLookup } from '../../control/http/parts.ts';
 import type { Caller } from '../../identity/caller.ts';
 import type { Target } from '../../inventory/model.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
@@ -21,6 +23,7 @@ export interface BehaviourPart {
   readonly stage: Behaviour;
   /** Learns from each check, once it is answered. */
   readonly listener: (result: CheckResult) => void;
+  readonly lookup: BehaviourLookup;
   /** Fills in what is a fill level. */
   readonly measure: () => void;
   missing(): readonly string[];
@@ -76,6 +79,11 @@ export async function startBehaviour(
       if (assessed === undefined) return;
       book.learn(assessed, answered, time, mode === 'learn');
       if (early) quarantining.look(assessed.known);
+    },
+    lookup: (id, nowMs) => {
+      const known = book.get(id.text, id.trustDomain);
+      if (known?.baseline == null) return null;
+      return { ...usualAndNow(known.baseline, nowMs), mode, quarantinedUntilMs: quarantining.untilMs(known, nowMs) };
     },
     measure: () => {
       metrics.cache('behaviour', book.load);

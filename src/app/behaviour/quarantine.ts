@@ -62,6 +62,10 @@ export class Quarantining {
     return this.#quarantines.running(nowMs);
   }
 
+  untilMs(known: KnownWorkload, nowMs: number): number | null {
+    return this.#quarantines.of(known, nowMs)?.untilMs ?? null;
+  }
+
   /** Only what is not public is held back, and the request that crosses is refused already. */
   readonly check: Behaviour['quarantine'] = ({ found, known }, { resource }, nowMs) => {
     if (!looksStolen(found) || resource.sensitivity === 0) return null;

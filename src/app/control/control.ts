@@ -48,6 +48,7 @@ export interface ControlStands {
   readonly revocations: RevocationSource;
   readonly book: RevocationBook;
   readonly activity: Activity;
+  readonly behaviour: ControlParts['behaviour'];
   readonly tasks: Omit<ControlTasks, 'issuers' | 'subjectIssuers'>;
   /** Null where nothing could be granted. */
   readonly approvals: ApprovalBook | null;
@@ -233,6 +234,7 @@ function partsOf(config: Config, stands: ControlStands, apart: Apart): Omit<Cont
     },
     revocations: stands.revocations.current,
     activity,
+    behaviour: stands.behaviour,
     apart,
     known: revocable,
     snapshot: () => {

@@ -13,6 +13,7 @@ import { stateRoute } from './state.ts';
 import { endRoute, heartbeatRoute, taskRoute } from './tasks/change.ts';
 import { tasksRoute } from './tasks/list.ts';
 import { startRoute } from './tasks/start.ts';
+import { workloadBehaviourRoute } from './workload-behaviour.ts';
 import { workloadsRoute } from './workloads.ts';
 
 const described: readonly Route[] = [
@@ -36,6 +37,7 @@ const described: readonly Route[] = [
   decisionsRoute,
   eventsRoute,
   workloadsRoute,
+  workloadBehaviourRoute,
   explainRoute,
   tokenRoute,
   keysRoute,

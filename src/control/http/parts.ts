@@ -1,5 +1,7 @@
 import type { Fault } from '../../base/fault.ts';
 import type { Refusal } from '../../base/outcome.ts';
+import type { SpiffeId } from '../../base/spiffe-id.ts';
+import type { UsualAndNow } from '../../behaviour/usual-and-now.ts';
 import type { Caller } from '../../identity/caller.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { ControlPolicies } from '../../policy/control/decide.ts';
@@ -52,6 +54,12 @@ export interface ControlSnapshot {
   readonly approvalTerms: (names: readonly string[]) => ApprovalTerms | null;
 }
 
+/** What is usual for a workload and what is now, as this process counts it; null where it has not seen it. */
+export type BehaviourLookup = (
+  id: SpiffeId,
+  nowMs: number,
+) => (UsualAndNow & { readonly mode: 'learn' | 'observe' | 'act'; readonly quarantinedUntilMs: number | null }) | null;
+
 /** What the control API stands on. */
 export interface ControlParts {
   /** Null while none could be loaded. */
@@ -63,6 +71,7 @@ export interface ControlParts {
   /** What is revoked at `nowMs`; a Fault while nobody knows. */
   readonly revocations: (nowMs: number) => RevocationLookup | Fault;
   readonly activity: Activity;
+  readonly behaviour: BehaviourLookup;
   readonly apart: Apart;
   readonly streams: Pick<EventStreams, 'open'>;
   readonly tasks: ControlTasks;
