@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { type SeenRequest, type SeenWorkload, WorkloadBook } from './workload-book.ts';
 
@@ -133,5 +135,42 @@ suite('what is remarkable', () => {
     assert.ok(played.ask().risk! >= 80);
     for (let n = 0; n < 400; n++) played.ask({ api: `host/api${n % 12}` }, 10_000);
     assert.equal(played.ask().risk, 0, 'usual requests calm it down');
+  });
+
+  test('who asks for 5 % more each day for ten days is usual at each step, which is known and told', () => {
+    const played = new Played();
+    let perDay = 288;
+    for (let day = 0; day < 10; day++) {
+      perDay *= 1.05;
+      for (let n = 0; n < perDay; n++) {
+        const found = played.ask({ api: `host/api${n % 12}` }, DAY / perDay);
+        assert.equal(found.risk, 0, `day ${day}`);
+      }
+    }
+    assert.ok(perDay > 288 * 1.6);
+  });
+
+  test('who baits has itself noticed, and nobody else of its group', () => {
+    const group = ['billing'];
+    const [bait, victim] = ['bait', 'victim'].map((n) => ({ ...who, id: `spiffe://prod.example/${n}`, groups: group }));
+    const played = new Played(20, victim);
+    const end = played.now;
+    played.now -= 20 * DAY;
+    while (played.now < end) played.ask({ api: `host/api${(played.now / 300_000) % 12}` }, 300_000, bait);
+    let noticed = 0;
+    for (let n = 0; n < 40; n++) noticed = played.ask({ api: `host/hidden${n}` }, 60_000, bait).risk ?? 0;
+    assert.ok(noticed >= 80);
+    assert.equal(played.ask({}, 1000, victim).risk, 0);
+  });
+
+  test('the line of docs/behaviour.md is what 16 new apis in 18 requests give', () => {
+    const text = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'behaviour.md'), 'utf8');
+    const { behaviour } = JSON.parse(/```json line\n(.*)\n```/.exec(text)?.[1] ?? '');
+    const played = new Played();
+    let found = played.ask();
+    for (let n = 0; n < 18; n++)
+      found = played.ask({ api: n === 8 || n === 16 ? 'host/api1' : `host/hidden${n}` }, 60_000);
+    const { risk, signals, why } = found;
+    assert.deepEqual({ risk, signals, why, would: behaviour.would }, behaviour);
   });
 });

@@ -55,7 +55,7 @@ export type TaughtBy = 'allowed' | 'refused' | 'refused-as-a-thief';
 export function assess(baseline: Baseline, seen: Observation, nowMs: number): Assessment {
   const { numbers, bits } = baseline.slab;
   const ownMs = tick(baseline, nowMs);
-  const rates = countRates(baseline, ownMs);
+  countRates(baseline, ownMs);
   const fan = countFan(baseline, seen.api, ownMs);
   if (isNovel(baseline, seen.api)) {
     // What was noted once is not counted again, as new or as known.
@@ -68,7 +68,7 @@ export function assess(baseline: Baseline, seen: Observation, nowMs: number): As
   if (seen.network !== null && !mayHold(bits, baseline.bit, sets.networks, seen.network))
     baseline.set(place.networkUntilMs, ownMs + NEW_NETWORK_MS);
   if (!isKnown(baseline)) return UNKNOWN_BEHAVIOUR;
-  return judged(baseline, rates, fan, ownMs, nowMs);
+  return judged(baseline, fan, ownMs, nowMs);
 }
 
 /** Learns from a request that was assessed, once it is answered: what is remarkable teaches nothing. */
@@ -141,14 +141,18 @@ function tick(baseline: Baseline, nowMs: number): number {
   return ownMs;
 }
 
-/** Counts the request at each scale: estimates of how many came. */
-function countRates(baseline: Baseline, ownMs: number): readonly number[] {
+/** Estimates at each scale of the request that is assessed: one at a time is. */
+const rates = new Float64Array(scales.length);
+
+/** Counts the request at each scale, and leaves the estimates in `rates`. */
+function countRates(baseline: Baseline, ownMs: number): void {
   const { numbers } = baseline.slab;
-  return scales.map(({ widthMs }, at) => {
+  for (let at = 0; at < scales.length; at++) {
+    const { widthMs } = scales[at]!;
     const counter = baseline.number + place.counters + at * COUNTER_NUMBERS;
     noteCeiling(baseline, at, advance(numbers, counter, ownMs, widthMs));
-    return countOne(numbers, counter, ownMs, widthMs);
-  });
+    rates[at] = countOne(numbers, counter, ownMs, widthMs);
+  }
 }
 
 /** Counts the api among those of this minute. */
@@ -188,7 +192,7 @@ export function isKnown(baseline: Baseline): boolean {
   return ownMs > ms && baseline.get(place.requests) > requests;
 }
 
-function judged(baseline: Baseline, rates: readonly number[], fan: number, ownMs: number, nowMs: number): Assessment {
+function judged(baseline: Baseline, fan: number, ownMs: number, nowMs: number): Assessment {
   const { numbers, number } = { numbers: baseline.slab.numbers, number: baseline.number };
   let why: Partial<Record<SignalKind, SignalReason>> | null = null;
   const tell = (kind: SignalKind, points: number, more: Omit<SignalReason, 'points'>): void => {

@@ -29,7 +29,7 @@ export const place = {
   /** The workload's own time: each request adds what passed since the one before, an hour at most. */
   ownMs: 1,
   requests: 2,
-  /** When quantiles last faded, and since when apis are remembered: own time. */
+  /** When ceilings last faded, and since when apis are remembered: own time. */
   fadedMs: 3,
   turnedMs: 4,
   /** Until when a network counts as new: own time. */

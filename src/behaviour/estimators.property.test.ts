@@ -5,7 +5,7 @@ import { addToBloom, type BloomPlace, mayHold } from './bloom.ts';
 import { ALARM, CUSUM_NUMBERS, type CusumPlan, countHit } from './cusum.ts';
 import { countDistinct, DISTINCT_WORDS } from './distinct.ts';
 import { mixed } from './hash.ts';
-import { addToSketch, fadeSketch, greatest, mergeSketch, quantile, SKETCH_BUCKETS } from './sketch.ts';
+import { addToSketch, fadeSketch, greatest, mergeSketch, SKETCH_BUCKETS } from './sketch.ts';
 import { advance, COUNTER_NUMBERS, countOne, estimate } from './sliding-counter.ts';
 
 /** The same cases each time: some bounds hold with a probability. */
@@ -16,20 +16,6 @@ const values = fc.array(fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.double({ 
 });
 
 suite('estimators against exact counts', () => {
-  test('a quantile is within 10 % of the exact one', () => {
-    fc.assert(
-      fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (all, share) => {
-        const sketch = new Float32Array(SKETCH_BUCKETS + 2);
-        for (const value of all) addToSketch(sketch, 1, value);
-        const exact = all.toSorted((a, b) => a - b)[Math.floor(share * (all.length - 1))]!;
-        const found = quantile(sketch, 1, share);
-        assert.ok(Math.abs(found - exact) <= 0.1 * exact + 1e-9, `${found} for ${exact}`);
-        assert.deepEqual([sketch[0], sketch.at(-1)], [0, 0], 'nothing beside it is touched');
-      }),
-      seeded,
-    );
-  });
-
   test('the greatest value is within 10 %, until it has faded; sketches add up', () => {
     fc.assert(
       fc.property(values, values, fc.integer({ min: 0, max: 28 }), (one, other, days) => {
@@ -56,11 +42,11 @@ suite('estimators against exact counts', () => {
   });
 
   test('what is below 1, or no number, is not counted; what is too great is counted in the last bucket', () => {
-    const sketch = new Float32Array(SKETCH_BUCKETS);
+    const sketch = new Float32Array(SKETCH_BUCKETS + 2).subarray(1, -1);
     for (const value of [0, 0.5, -3, Number.NaN]) addToSketch(sketch, 0, value);
-    assert.equal(quantile(sketch, 0, 1), 0);
+    assert.equal(greatest(sketch, 0, 1), 0);
     addToSketch(sketch, 0, Number.POSITIVE_INFINITY);
-    assert.ok(quantile(sketch, 0, 1) > 6e6);
+    assert.ok(greatest(sketch, 0, 1) > 6e6);
   });
 
   test('a sliding count is off by at most what came in the bucket before', () => {

@@ -1,4 +1,4 @@
-/** Relative error of every quantile. */
+/** Relative error of every value. */
 const ERROR = 0.1;
 const GAMMA = (1 + ERROR) / (1 - ERROR);
 const LOG_GAMMA = Math.log(GAMMA);
@@ -7,7 +7,7 @@ const LOG_GAMMA = Math.log(GAMMA);
 export const SKETCH_BUCKETS = 80;
 
 /**
- * Quantiles of positive values within 10 % of the exact one, in 320 bytes (DDSketch, Masson, Rim and Lee 2019): a
+ * How great positive values were, within 10 %, in 320 bytes (DDSketch, Masson, Rim and Lee 2019): a
  * histogram whose buckets grow by a constant factor. Each function works on the buckets of `sketches` from `at` on.
  * Values below 1 are not counted, and those beyond the last bucket are counted in it.
  */
@@ -15,20 +15,6 @@ export function addToSketch(sketches: Float32Array, at: number, value: number): 
   if (!(value >= 1)) return;
   const bucket = Math.min(SKETCH_BUCKETS - 1, Math.ceil(Math.log(value) / LOG_GAMMA));
   sketches[at + bucket] = sketches[at + bucket]! + 1;
-}
-
-/** The value below which the share `share` of all is; 0 where there is none. */
-export function quantile(sketches: Float32Array, at: number, share: number): number {
-  let count = 0;
-  for (let bucket = 0; bucket < SKETCH_BUCKETS; bucket++) count += sketches[at + bucket]!;
-  if (count === 0) return 0;
-  const rank = share * (count - 1);
-  let below = 0;
-  for (let bucket = 0; bucket < SKETCH_BUCKETS; bucket++) {
-    below += sketches[at + bucket]!;
-    if (below > rank) return middleOf(bucket);
-  }
-  return middleOf(SKETCH_BUCKETS - 1);
 }
 
 /** The greatest value of which at least the share `left` of one is left after fading; 0 where there is none. */

@@ -4,7 +4,7 @@ import { mergeSketch, SKETCH_BUCKETS } from './sketch.ts';
 /** What others know counts half of what a workload learns itself. */
 const WEIGHT = 0.5;
 
-/** Gives a baseline that knows nothing what others know: quantiles, apis and hours, but neither networks nor what is going on. */
+/** Gives a baseline that knows nothing what others know: ceilings, apis and hours, but neither networks nor what is going on. */
 export function teach(pupil: Baseline, teachers: readonly Baseline[]): void {
   const share = WEIGHT / teachers.length;
   for (const teacher of teachers) {

@@ -132,14 +132,6 @@ export class WorkloadBook {
     return this.#domains.get(trustDomain)?.get(id) ?? null;
   }
 
-  /** Forgets a workload. False where it was not known. */
-  forget(id: string, trustDomain: string): boolean {
-    const known = this.#domains.get(trustDomain)?.get(id);
-    if (known === undefined) return false;
-    this.#forget(known);
-    return true;
-  }
-
   #find({ id, trustDomain, groups }: SeenWorkload, nowMs: number): KnownWorkload {
     const domain = this.#domains.get(trustDomain);
     const known = domain?.get(id) ?? this.#begin(id, trustDomain, groups);
@@ -148,12 +140,14 @@ export class WorkloadBook {
       known.movedMs = nowMs;
       const own = this.#domains.get(trustDomain)!;
       own.delete(id);
-      own.set(id, known);
+      own.set(known.id, known);
     }
     return known;
   }
 
-  #begin(id: string, trustDomain: string, groups: readonly string[]): KnownWorkload {
+  #begin(name: string, trustDomain: string, groups: readonly string[]): KnownWorkload {
+    // In memory of its own: a part of a long text keeps all of it alive.
+    const id = Buffer.from(name).toString();
     if (this.#size >= this.#limit) this.#makeRoom();
     const baseline = this.#memory.take();
     const known: KnownWorkload = { id, trustDomain, groups: [], baseline, movedMs: Number.NEGATIVE_INFINITY };

@@ -17,6 +17,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/approvals.md', info: /^cedar control$/, by: 'test/control/approvals/break-glass.test.ts' },
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
+  { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {
     page: 'docs/control.md',
