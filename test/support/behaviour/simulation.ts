@@ -8,6 +8,8 @@ const DAY = 86_400_000;
 /** A Monday: weeks begin with it. */
 const BEGINS = Date.UTC(2026, 0, 5);
 const GROUPS = 5;
+/** So many workloads come two weeks later, into groups of which others are known. */
+const [LATE, LATE_BY] = [4, 14 * DAY];
 /** So soon an attack is to be found, by its own requests; and so long one that is not is tried. */
 const [SOON, LONG] = [50, 200];
 
@@ -63,10 +65,10 @@ export function simulate(
   };
   for (let seed = 1; seed <= seeds; seed++) {
     const book = new WorkloadBook(workloads, seed * 7919);
-    const estate = Array.from({ length: workloads }, (_, n) => ({
-      ...ordinary(seed * 1000 + n, requests),
-      who: who(seed, n),
-    }));
+    const estate = Array.from({ length: workloads }, (_, n): Owner => {
+      const fromMs = n < workloads - LATE ? 0 : LATE_BY;
+      return { ...ordinary(seed * 1000 + n, requests, fromMs), who: who(seed, n) };
+    });
     playOrdinary(book, estate, figures);
     for (const stored of book.all()) {
       const owner = estate.find((each) => each.who.id === stored.id)!;

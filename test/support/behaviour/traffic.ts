@@ -34,7 +34,7 @@ export function randomOf(seed: number): () => number {
 }
 
 /** Requests of some days: nights and weekends, bursts with a heavy tail, nightly reports, deployments, storms of refusals, moves. */
-export function ordinary(seed: number, count: number): SimulatedWorkload {
+export function ordinary(seed: number, count: number, fromMs = 0): SimulatedWorkload {
   const random = randomOf(seed);
   const requests: SimulatedRequest[] = [];
   const apis = Array.from({ length: 12 + Math.floor(random() * 30) }, (_, i) => `svc.internal/api${i}`);
@@ -44,11 +44,11 @@ export function ordinary(seed: number, count: number): SimulatedWorkload {
   const writes = random() * 0.3;
   const hasReport = random() < 0.3;
   let client = addressOf(random, 9);
-  let t = 0;
-  let nextBurst = HOUR * random();
-  let nextDeployment = 2 * DAY;
-  let nextStorm = DAY * random();
-  let nextReport = 3 * HOUR;
+  let t = fromMs;
+  let nextBurst = t + HOUR * random();
+  let nextDeployment = t + 2 * DAY;
+  let nextStorm = t + DAY * random();
+  let nextReport = t + 3 * HOUR;
   const picked = () => apis[Math.floor(random() ** 2.5 * apis.length)]!;
   const after = (ms: number) => -Math.log(1 - random()) * ms;
   const send = (at: number, api: string, refused: boolean) => {
