@@ -1,4 +1,5 @@
 import { BASELINE_BYTES } from '../../src/behaviour/baseline.ts';
+import { playReal } from '../support/behaviour/real.ts';
 import { type SimulationFigures, simulate } from '../support/behaviour/simulation.ts';
 import type { SoakResult } from './run.ts';
 
@@ -10,11 +11,13 @@ const [REFUSED, STOPPED] = [1e-5, 1e-3];
 const FEW = 2;
 
 /**
- * `npm run soak -- behaviour [short]`: seeded traffic of ordinary workloads and thieves through the estimators, by a virtual
+ * `npm run soak -- behaviour [short | real [SECONDS]]`: seeded traffic of ordinary workloads and thieves through the estimators, by a virtual
  * clock. No ordinary workload is held to be stolen, the shipped guardrails refuse next to nothing, every attack that is to be
- * found is found within 50 requests, and those that are not are told.
+ * found is found within 50 requests, and those that are not are told. `real` gives what was learned to a real sidecar with `act`, asks
+ * it ordinary requests for some seconds, and attacks.
  */
-export async function run([form]: readonly string[]): Promise<SoakResult> {
+export async function run([form, seconds = '600']: readonly string[]): Promise<SoakResult> {
+  if (form === 'real') return real(Number(seconds));
   const size = form === 'short' ? SHORT : WHOLE;
   const figures = simulate(size, ({ requests, judged, quarantines }) => {
     process.stdout.write(`  ${requests} requests, ${judged} judged, ${quarantines} quarantines\n`);
@@ -32,6 +35,13 @@ export async function run([form]: readonly string[]): Promise<SoakResult> {
     line: `behaviour: ${size.seeds} seeds, ${requests} requests, ${quarantines} quarantines, ${caught} of ${attacks} attacks caught, ${misses.size} known misses`,
     faults: [...figures.faults, ...faultsOf(figures)],
   };
+}
+
+async function real(seconds: number): Promise<SoakResult> {
+  const { ordinary, refused, found, faults } = await playReal(seconds);
+  for (const [title, at] of found) process.stdout.write(`  refused at request ${at}: ${title}\n`);
+  const line = `behaviour: over gRPC ${ordinary} ordinary requests, ${refused} refused; ${found.size} of ${found.size + faults.length} attacks refused`;
+  return { line, faults };
 }
 
 function faultsOf({ judged, quarantines, refused, days, stopped }: SimulationFigures): readonly string[] {

@@ -89,9 +89,9 @@ export const usualHeaders = {
 };
 
 /** What Envoy says of a connection. */
-export function connectionOf(principal: string, svid: Issued | null): object {
+export function connectionOf(principal: string, svid: Issued | null, address = '127.0.0.1'): object {
   const certificate = svid === null ? '' : urlEncodedPem(svid);
-  return { source: { address: { socket_address: { address: '127.0.0.1' } }, principal, certificate } };
+  return { source: { address: { socket_address: { address } }, principal, certificate } };
 }
 
 /** The time below which this share of the answers came, with one decimal. */

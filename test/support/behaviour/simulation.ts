@@ -7,6 +7,7 @@ import { caught, missed, ordinary, randomOf, type SimulatedRequest, type Simulat
 const DAY = 86_400_000;
 /** A Monday: weeks begin with it. */
 const BEGINS = Date.UTC(2026, 0, 5);
+export const SEED_OF_HASHES = 7919;
 const GROUPS = 5;
 /** So many workloads come two weeks later, into groups of which others are known. */
 const [LATE, LATE_BY] = [4, 14 * DAY];
@@ -64,11 +65,8 @@ export function simulate(
     faults: [],
   };
   for (let seed = 1; seed <= seeds; seed++) {
-    const book = new WorkloadBook(workloads, seed * 7919);
-    const estate = Array.from({ length: workloads }, (_, n): Owner => {
-      const fromMs = n < workloads - LATE ? 0 : LATE_BY;
-      return { ...ordinary(seed * 1000 + n, requests, fromMs), who: who(seed, n) };
-    });
+    const book = new WorkloadBook(workloads, seed * SEED_OF_HASHES);
+    const estate = workloadsOf(seed, { workloads, requests });
     playOrdinary(book, estate, figures);
     for (const stored of book.all()) {
       const owner = estate.find((each) => each.who.id === stored.id)!;
@@ -79,6 +77,16 @@ export function simulate(
   return figures;
 }
 
+/** The workloads of a seed, with what they send. */
+export const workloadsOf = (
+  seed: number,
+  { workloads, requests }: Pick<SimulationSize, 'workloads' | 'requests'>,
+): readonly Owner[] =>
+  Array.from({ length: workloads }, (_, n): Owner => {
+    const fromMs = n < workloads - LATE ? 0 : LATE_BY;
+    return { ...ordinary(seed * 1000 + n, requests, fromMs), who: who(seed, n) };
+  });
+
 const who = (seed: number, n: number): SeenWorkload => ({
   id: `spiffe://prod.example/seed${seed}/workload${n}`,
   trustDomain: 'prod.example',
@@ -86,12 +94,12 @@ const who = (seed: number, n: number): SeenWorkload => ({
 });
 const groups = Array.from({ length: GROUPS }, (_, n) => [`group${n}`]);
 
-interface Owner extends SimulatedWorkload {
+export interface Owner extends SimulatedWorkload {
   readonly who: SeenWorkload;
 }
 
 /** All workloads side by side, in the order of time. */
-function playOrdinary(book: WorkloadBook, estate: readonly Owner[], figures: SimulationFigures): void {
+export function playOrdinary(book: WorkloadBook, estate: readonly Owner[], figures: SimulationFigures | null): void {
   const next = estate.map(() => 0);
   const days = new Set<string>();
   const stopped = new Set<string>();
@@ -108,6 +116,7 @@ function playOrdinary(book: WorkloadBook, estate: readonly Owner[], figures: Sim
     const request = requests[next[first]!]!;
     next[first]!++;
     const { found } = send(book, who, request, BEGINS + atMs);
+    if (figures === null) continue;
     figures.requests++;
     if (found.risk === null) continue;
     figures.judged++;
@@ -119,6 +128,7 @@ function playOrdinary(book: WorkloadBook, estate: readonly Owner[], figures: Sim
     if (guarded.refuses('service', 3, found)) figures.refused++;
     if (guarded.refuses('legacy', 0, found)) stopped.add(day);
   }
+  if (figures === null) return;
   const { user, system } = process.cpuUsage(began);
   figures.microseconds += user + system;
   figures.days += days.size;
@@ -138,7 +148,7 @@ function attack(owner: Owner, stored: StoredBaseline, seed: number, figures: Sim
     for (const [name, one] of Object.entries(among === 0 ? { ...caught, ...missed } : caught)) {
       const isToBeFound = among < 20 && name in caught;
       const random = randomOf(seed);
-      const book = new WorkloadBook(1, seed * 7919);
+      const book = new WorkloadBook(1, seed * SEED_OF_HASHES);
       if (!book.restore(stored)) throw new Error('what was kept cannot be restored');
       let foundAt = 0;
       for (let i = 0; i < (isToBeFound ? SOON : LONG) && foundAt === 0; i++) {
