@@ -1,4 +1,5 @@
 import { behaviourMessages } from './messages/behaviour-messages.ts';
+import { legacyMessages } from './messages/legacy-messages.ts';
 import type { LogLevel, MessageRow } from './messages/message-row.ts';
 import { noticeMessages } from './messages/notice-messages.ts';
 import { recordMessages } from './messages/record-messages.ts';
@@ -54,11 +55,7 @@ export const messages = {
     fields: ['detail'],
     use: 'The lists of the control API lack decisions and last uses; checks and the audit are not affected. One line for each new cause',
   },
-  'API keys must be rotated': {
-    level: 'warn',
-    fields: ['count', 'accounts'],
-    use: 'The keys of these legacy accounts end within 14 days, or have ended: make new ones with `key new`, and give them to the accounts. One line a day',
-  },
+  ...legacyMessages,
   'token service keys read': {
     level: 'info',
     fields: ['keys'],
