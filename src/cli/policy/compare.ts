@@ -1,6 +1,6 @@
 import { Engine, newInstance } from '../../policy/decide/engine.ts';
 import { type Compared, compareIn, type Difference } from '../../tools/prove/compare.ts';
-import type { Environment } from '../../tools/prove/environments.ts';
+import type { RequestEnvironment } from '../../tools/prove/environments.ts';
 import { errsIn } from '../../tools/prove/errors.ts';
 import { provingOf } from '../../tools/prove/estate.ts';
 import { each, type Proving } from '../../tools/prove/prove.ts';
@@ -82,7 +82,7 @@ async function failingOf(
 }
 
 interface Found {
-  readonly environment: Environment;
+  readonly environment: RequestEnvironment;
   readonly compared: Compared;
 }
 

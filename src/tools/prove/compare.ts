@@ -1,8 +1,8 @@
 import type { AuthorizationCall } from '../../policy/decide/call.ts';
 import type { EngineAnswer, PolicyJson } from '../../policy/decide/engine.ts';
-import { concerns, type Environment } from './environments.ts';
+import { concerns, type RequestEnvironment } from './environments.ts';
 import { callOf, type Proving } from './prove.ts';
-import { PERMIT_ALL, type Rule, together } from './rules.ts';
+import { inOneFile, PERMIT_ALL, type Rule } from './rules.ts';
 
 /** What one set of policies permits and forbids. */
 export type Side = Pick<Proving, 'permits' | 'forbids'>;
@@ -28,7 +28,7 @@ export interface Compared {
 
 /** What `now` allows beyond `before`, and what it no longer allows. Sound where no policy of either fails to be evaluated. */
 export async function compareIn(
-  environment: Environment,
+  environment: RequestEnvironment,
   before: Side,
   now: Side,
   comparing: Comparing,
@@ -47,7 +47,7 @@ export async function compareIn(
  * by itself. Of what `from` permits, only what a counterexample shows to matter is said to the solver.
  */
 export async function opens(
-  environment: Environment,
+  environment: RequestEnvironment,
   from: Side,
   to: Side,
   comparing: Comparing,
@@ -70,11 +70,11 @@ export async function opens(
 interface Pair {
   readonly from: Side;
   readonly to: Side;
-  readonly environment: Environment;
+  readonly environment: RequestEnvironment;
   readonly comparing: Comparing;
 }
 
-const within = ({ permits, forbids }: Side, environment: Environment): Side => ({
+const within = ({ permits, forbids }: Side, environment: RequestEnvironment): Side => ({
   permits: permits.filter(({ json }) => concerns(json, environment)),
   forbids: forbids.filter(({ json }) => concerns(json, environment)),
 });
@@ -95,8 +95,8 @@ async function byPermit(permit: Rule, pair: Pair): Promise<Difference | null> {
   const facts = textsOf([...comparing.facts, ...comparing.estate]);
   const known = new Set<Rule>();
   for (;;) {
-    const policies = together([permit.text, ...textsOf(to.forbids), ...facts]);
-    const others = together([...textsOf([...known, ...from.forbids]), ...facts]);
+    const policies = inOneFile([permit.text, ...textsOf(to.forbids), ...facts]);
+    const others = inOneFile([...textsOf([...known, ...from.forbids]), ...facts]);
     const found = await difference(policies, others, pair);
     if (found === null || found.kind === 'unknown') return found;
     const { judged } = found;
@@ -112,7 +112,7 @@ async function byForbid(forbid: Rule, pair: Pair): Promise<Difference | null> {
   const { to, comparing } = pair;
   const rest = [...textsOf(to.forbids), ...textsOf([...comparing.facts, ...comparing.estate])];
   const ask = (permit: string) =>
-    difference(together([permit, ...rest]), together([permit, ...rest, forbid.text]), pair, true);
+    difference(inOneFile([permit, ...rest]), inOneFile([permit, ...rest, forbid.text]), pair, true);
   const any = await ask(PERMIT_ALL);
   if (any === null) return null;
   if (any.kind === 'request' && any.judged === null) return { ...any };

@@ -1,6 +1,6 @@
 import type { Cedar } from '../../policy/decide/engine.ts';
 import { type Comparing, opens, type Side } from './compare.ts';
-import { concerns, type Environment } from './environments.ts';
+import { concerns, type RequestEnvironment } from './environments.ts';
 import { errsIn } from './errors.ts';
 import { allowed, type Proving } from './prove.ts';
 import { asPermit, type Rule } from './rules.ts';
@@ -48,7 +48,11 @@ async function idleness(policy: Rule, checking: DeepChecking): Promise<string | 
 }
 
 /** Whether a request is decided otherwise without the policy. */
-async function redundancy(policy: Rule, about: readonly Environment[], checking: DeepChecking): Promise<string | null> {
+async function redundancy(
+  policy: Rule,
+  about: readonly RequestEnvironment[],
+  checking: DeepChecking,
+): Promise<string | null> {
   const all: Side = { permits: checking.permits, forbids: checking.forbids };
   const without: Side = {
     permits: all.permits.filter((one) => one !== policy),
@@ -72,8 +76,8 @@ type Tried =
 
 /** `some` as soon as an environment has a request, `none` where none has; otherwise why that is not known. */
 async function anywhere(
-  environments: readonly Environment[],
-  ask: (environment: Environment) => Promise<Tried>,
+  environments: readonly RequestEnvironment[],
+  ask: (environment: RequestEnvironment) => Promise<Tried>,
 ): Promise<string> {
   let unknown: string | null = null;
   for (const environment of environments) {

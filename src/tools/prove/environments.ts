@@ -4,7 +4,7 @@ import { keyOf } from '../../policy/decide/need.ts';
 import { groupsOf } from '../../policy/decide/project.ts';
 
 /** One kind of request of a schema: a solver is asked about each by itself. */
-export interface Environment {
+export interface RequestEnvironment {
   /** The entity type of the principal, `Mesh::Workload`. */
   readonly principal: string;
   /** As Cedar writes it, `Mesh::Action::"GET"`. */
@@ -17,7 +17,7 @@ export interface Environment {
 }
 
 /** Every environment of a schema, in its order. */
-export function environmentsOf(schema: SchemaJson): readonly Environment[] {
+export function environmentsOf(schema: SchemaJson): readonly RequestEnvironment[] {
   const groups = groupsOf(schema);
   return Object.entries(schema).flatMap(([namespace, { actions }]) => {
     const within = namespace === '' ? '' : `${namespace}::`;
@@ -47,7 +47,7 @@ interface Scope {
 }
 
 /** Whether the scope of a policy can hold for some request of an environment; where that is not plain, it can. */
-export function concerns(policy: PolicyJson, { principal, resource, actions }: Environment): boolean {
+export function concerns(policy: PolicyJson, { principal, resource, actions }: RequestEnvironment): boolean {
   const [of, to, on] = [policy.principal, policy.resource, policy.action] as readonly Scope[];
   if (of?.op === 'is' && of.entity_type !== principal) return false;
   if (to?.op === 'is' && to.entity_type !== resource) return false;

@@ -1,14 +1,14 @@
 import type { Cedar, PolicyJson } from '../../policy/decide/engine.ts';
 import type { Comparing } from './compare.ts';
-import { concerns, type Environment } from './environments.ts';
-import { mayErr, type Rule, together } from './rules.ts';
+import { concerns, type RequestEnvironment } from './environments.ts';
+import { inOneFile, mayErr, type Rule } from './rules.ts';
 
 type Body = PolicyJson['conditions'][number]['body'];
 
 /** Where a policy can fail to be evaluated, or why that is not known; null: for no request that is asked. */
 export async function errsIn(
   policy: Rule,
-  environments: readonly Environment[],
+  environments: readonly RequestEnvironment[],
   comparing: Comparing,
   cedar: Cedar,
 ): Promise<string | null> {
@@ -21,8 +21,8 @@ export async function errsIn(
   for (const environment of environments.filter((one) => concerns(policy.json, one))) {
     const question = {
       kind: 'implies',
-      policies: together([all.text, ...facts]),
-      others: together([tried.text, ...facts]),
+      policies: inOneFile([all.text, ...facts]),
+      others: inOneFile([tried.text, ...facts]),
     } as const;
     const answer = await comparing.solver.ask(question, comparing.schema, environment);
     if (answer.kind === 'unknown') return `${environment.name}: ${answer.why}`;

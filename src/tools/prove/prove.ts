@@ -1,14 +1,14 @@
 import type { AuthorizationCall } from '../../policy/decide/call.ts';
 import type { Engine } from '../../policy/decide/engine.ts';
 import { readCounterexample } from './counterexample.ts';
-import { concerns, type Environment } from './environments.ts';
-import { asPermit, mayErr, PERMIT_ALL, type Rule, type Sentence, together } from './rules.ts';
+import { concerns, type RequestEnvironment } from './environments.ts';
+import { asPermit, inOneFile, mayErr, PERMIT_ALL, type Rule, type Sentence } from './rules.ts';
 import type { Solver, SolverAnswer, SolverQuestion } from './solver.ts';
 
 /** What claims are proved about: the policies in force, and what holds of every request that is asked. */
 export interface Proving {
   readonly schema: string;
-  readonly environments: readonly Environment[];
+  readonly environments: readonly RequestEnvironment[];
   readonly permits: readonly Rule[];
   readonly forbids: readonly Rule[];
   /** What holds of every request in any estate. */
@@ -23,7 +23,7 @@ export interface Proving {
 
 /** A request that a solver found and that Cedar's evaluator judged alike. */
 export interface Witness {
-  readonly environment: Environment;
+  readonly environment: RequestEnvironment;
   readonly call: AuthorizationCall;
 }
 
@@ -31,7 +31,7 @@ export interface Witness {
 export type ClaimVerdict =
   | { readonly kind: 'proved'; readonly environments: number; readonly forbidden: Witness }
   | ({ readonly kind: 'refuted'; readonly permits: readonly string[] } & Witness)
-  | { readonly kind: 'unknown'; readonly why: string; readonly environment: Environment | null };
+  | { readonly kind: 'unknown'; readonly why: string; readonly environment: RequestEnvironment | null };
 
 /** Questions that are open at once: each is two processes. */
 const AT_ONCE = 2;
@@ -74,7 +74,7 @@ export async function proveClaim(claim: Sentence, proving: Proving): Promise<Cla
 
 /** Null where the claim holds. */
 export async function proveIn(
-  environment: Environment,
+  environment: RequestEnvironment,
   claim: Sentence,
   proving: Proving,
 ): Promise<Exclude<ClaimVerdict, { kind: 'proved' }> | null> {
@@ -82,7 +82,7 @@ export async function proveIn(
   const facts = [...proving.facts, ...proving.estate];
   const asked = (rules: readonly Rule[], before: readonly string[] = []): SolverQuestion => {
     const all = [...before, ...rules.map(({ text }) => text)];
-    return { kind: 'implies', policies: together(all), others: together([...all, claim.text]) };
+    return { kind: 'implies', policies: inOneFile(all), others: inOneFile([...all, claim.text]) };
   };
   const suffice = forbids.filter(({ id }) => claim.by?.includes(id));
   if (claim.by !== null && suffice.length === claim.by.length) {
@@ -116,10 +116,10 @@ export type Allowed =
 /** A request of an environment that these policies allow. */
 export async function allowed(
   policies: readonly string[],
-  environment: Environment,
+  environment: RequestEnvironment,
   proving: Pick<Proving, 'solver' | 'schema' | 'engine'>,
 ): Promise<Allowed> {
-  const question = { kind: 'always-denies', policies: together(policies) } as const;
+  const question = { kind: 'always-denies', policies: inOneFile(policies) } as const;
   const answer = await proving.solver.ask(question, proving.schema, environment);
   if (answer.kind === 'holds') return { kind: 'none' };
   if (answer.kind === 'unknown') return answer;
@@ -143,7 +143,7 @@ function replays(
 /** The call of a counterexample, or why there is none. Actions are of the schema, which brings them. */
 export function callOf(
   { counterexample }: Extract<SolverAnswer, { kind: 'fails' }>,
-  { principal, action, resource }: Environment,
+  { principal, action, resource }: RequestEnvironment,
 ): AuthorizationCall | string {
   const call = readCounterexample(counterexample);
   if (call === null) return 'the counterexample cannot be read';
@@ -155,7 +155,7 @@ export function callOf(
 
 async function firstForbidden(
   claim: Sentence,
-  about: readonly Environment[],
+  about: readonly RequestEnvironment[],
   proving: Proving,
 ): Promise<Witness | string> {
   const policies = [asPermit(claim), ...proving.facts.map(({ text }) => text)];
@@ -168,7 +168,7 @@ async function firstForbidden(
 }
 
 /** The first fact with which those before it leave no request. */
-async function firstContradiction(environment: Environment, proving: Proving): Promise<string> {
+async function firstContradiction(environment: RequestEnvironment, proving: Proving): Promise<string> {
   const facts = [...proving.facts, ...proving.estate];
   let [few, many] = [0, facts.length];
   while (many - few > 1) {

@@ -69,7 +69,7 @@ export function asPermit({ text, tokens }: Rule): string {
 const ID = /@id\s*\(\s*"(?:[^"\\]|\\.)*"\s*\)/;
 
 /** Policies as one file, whose ids are numbers: two versions of a policy have one id. */
-export const together = (texts: readonly string[]): string =>
+export const inOneFile = (texts: readonly string[]): string =>
   texts.map((text, index) => `${text.replace(ID, `@id("n${index}")`)}\n`).join('');
 
 /** Operators and functions that fail for some values, where a policy is valid. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../base/fault.ts';
-import type { Environment } from './environments.ts';
+import type { RequestEnvironment } from './environments.ts';
 
 /** What is asked of two sets of policies, or of one, for every request of an environment. */
 export type SolverQuestion =
@@ -82,7 +82,7 @@ export class Solver {
     return this.#asked;
   }
 
-  async ask(question: SolverQuestion, schema: string, environment: Environment): Promise<SolverAnswer> {
+  async ask(question: SolverQuestion, schema: string, environment: RequestEnvironment): Promise<SolverAnswer> {
     this.#asked++;
     const two = question.kind === 'implies';
     const ended = await end(this.#paths.cedar, [
