@@ -11,7 +11,7 @@ import { controlCommands } from './cli/control/commands.ts';
 import { doctor } from './cli/doctor/doctor.ts';
 import { DONE, FAILED, type Io } from './cli/io.ts';
 import { key } from './cli/legacy/key.ts';
-import { policy } from './cli/policy.ts';
+import { policy } from './cli/policy/policy.ts';
 import { unsafeInForce } from './config/unsafe.ts';
 
 const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
@@ -19,7 +19,7 @@ const USAGE = `cedar-ext-authz: an external-authorization sidecar for Envoy
 serve --config FILE     answer Envoy's checks until SIGTERM
 check-config FILE       read a configuration and all that it names, and serve nothing
 doctor ENVOY            what Envoy's configuration lacks, or lets past the sidecar
-policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach
+policy VERB             what a folder of policies holds, decides and would change: check, test, explain, replay, reach, prove, compare
 audit VERB              the hash chain of an audit file, and what its lines tell: verify, find
 key new                 make an API key for a legacy account
 revoke KIND SUBJECT     order a control API to refuse what is valid otherwise

@@ -24,7 +24,7 @@ const cli = (args: readonly string[]) => {
 
 after(removeFolders);
 
-const VERBS = ['check', 'test', 'explain', 'replay', 'reach'].map((verb) => ['policy', verb]);
+const VERBS = ['check', 'test', 'explain', 'replay', 'reach', 'prove', 'compare'].map((verb) => ['policy', verb]);
 const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'tasks', 'state', 'explain'].map((name) => [
   name,
 ]);

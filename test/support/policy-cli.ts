@@ -1,12 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { policyCommand } from '../../src/cli/policy.ts';
+import { policyCommand } from '../../src/cli/policy/policy.ts';
 import { copyExample } from './estate.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
 import type { Finished } from './run.ts';
 
 /** Runs `cedar-ext-authz policy …` in this process. */
-export async function policyCli(...args: readonly string[]): Promise<Finished> {
+export const policyCli = (...args: readonly string[]): Promise<Finished> => policyCliWith({}, ...args);
+
+/** The same with an environment. */
+export async function policyCliWith(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<Finished> {
   const said = { stdout: '', stderr: '' };
   const code = await policyCommand(args, {
     out: (text) => {
@@ -15,7 +21,7 @@ export async function policyCli(...args: readonly string[]): Promise<Finished> {
     err: (text) => {
       said.stderr += text;
     },
-    env: {},
+    env,
   });
   return { code, ...said };
 }

@@ -102,7 +102,7 @@ export function program(policies: readonly PolicyText[]): Record<string, string>
 }
 
 /** Every entity that some policy names, by type. */
-export function namedBy(policies: readonly ParsedPolicy[]): NamedEntities {
+export function namedBy(policies: readonly Pick<ParsedPolicy, 'json'>[]): NamedEntities {
   const named = policies.flatMap(({ json }) => entitiesOf(json));
   const byType = Map.groupBy(named, ({ type }) => type);
   return new Map([...byType].map(([type, uids]) => [type, new Set(uids.map(({ id }) => id))]));

@@ -1,21 +1,27 @@
-import { newInstance } from '../policy/decide/engine.ts';
-import { pathNotes } from '../policy/lint/paths.ts';
-import { runTests } from '../policy/load/cases.ts';
-import { findIdle, permittedByControl } from '../tools/idle.ts';
-import { keyNotes } from '../tools/key-notes.ts';
-import { noteworthy, noteworthyControl } from '../tools/notes.ts';
-import { type ReadPolicy, readControlPolicies, readPolicies } from '../tools/read-policies.ts';
-import { command } from './commands.ts';
-import { DONE, FAILED, failWith } from './io.ts';
-import { FOLDER_OPTIONS, FOLDER_USAGE, openFolder, report } from './policy-open.ts';
+import { Engine, newInstance } from '../../policy/decide/engine.ts';
+import { pathNotes } from '../../policy/lint/paths.ts';
+import { runTests } from '../../policy/load/cases.ts';
+import type { Problem } from '../../source/problem.ts';
+import { findIdle, permittedByControl } from '../../tools/idle.ts';
+import { keyNotes } from '../../tools/key-notes.ts';
+import { noteworthy, noteworthyControl } from '../../tools/notes.ts';
+import { checkDeep } from '../../tools/prove/deep.ts';
+import { provingOf } from '../../tools/prove/estate.ts';
+import { type ReadPolicy, readControlPolicies, readPolicies } from '../../tools/read-policies.ts';
+import { command } from '../commands.ts';
+import { DONE, FAILED, failWith, type Io } from '../io.ts';
+import { FOLDER_OPTIONS, FOLDER_USAGE, type Opened, openFolder, report } from '../policy-open.ts';
+import { openSolver, SOLVER_USAGE } from './solver.ts';
 
-const USAGE = `policy check FOLDER [--inventory FILE] [--config FILE]
+const USAGE = `policy check FOLDER [--deep] [--inventory FILE] [--config FILE]
   what a sidecar does before it uses a folder: lint, strict validation, the folder's tests; then notes on unused
   permits and workloads
-${FOLDER_USAGE}`;
+  --deep             also what only a solver can tell of each policy: that it never matches, permits nothing, changes nothing,
+                     or can fail to be evaluated; 2 if nothing could be asked
+${SOLVER_USAGE}${FOLDER_USAGE}`;
 
 /** `policy check`: 0 when a sidecar would serve the folder, 1 with every problem at its place. */
-export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
+export const policyCheck = command(USAGE, { ...FOLDER_OPTIONS, deep: { type: 'boolean' } }, async (line, io) => {
   const opened = await openFolder(line, io, line.positionals, FAILED);
   if (typeof opened === 'number') return opened;
   const { sources, validated, engine, loaded, notes, place } = opened;
@@ -25,6 +31,8 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
   const [policies, control] = [readPolicies(sources, cedar), readControlPolicies(sources, cedar)];
   const idle = findIdle(policies, validated, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') return failWith(`unused permits and workloads cannot be determined: ${idle}`, io);
+  const deep = line.values.deep === true ? await deepNotes(opened, policies, io) : [];
+  if (typeof deep === 'number') return deep;
   // A forbid in shadow stops nothing: whoever shadowed an enforced one should see it.
   const shadowedForbids = policies.filter(({ json, shadow }) => shadow && json.effect === 'forbid');
   const remarks = [
@@ -36,6 +44,7 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
     ...noteworthy(policies, loaded.snapshot.inventory, sources.settings),
     ...keyNotes(policies),
     ...noteworthyControl(control, loaded.snapshot.inventory, sources.settings),
+    ...deep,
   ];
   for (const remark of remarks) io.out(`${place({ ...remark, message: `note: ${remark.message}` })}\n`);
   const called = permittedByControl(idle.workloads, control, loaded.snapshot, engine);
@@ -56,6 +65,31 @@ export const policyCheck = command(USAGE, FOLDER_OPTIONS, async (line, io) => {
   io.out(`good: ${counts.join(', ')}; revision ${loaded.snapshot.revision.slice(0, 19)}\n`);
   return DONE;
 });
+
+/** What a solver tells of the operators' policies, or the exit code where none could be asked. */
+async function deepNotes(
+  { validated, loaded }: Opened,
+  policies: readonly ReadPolicy[],
+  io: Io,
+): Promise<readonly Problem[] | number> {
+  const solver = await openSolver(io);
+  if (typeof solver === 'number') return solver;
+  try {
+    const cedar = newInstance();
+    const proving = await provingOf(
+      { schema: validated.schema, policies, inventories: [loaded.snapshot.inventory] },
+      { solver, engine: new Engine(), cedar },
+      (note) => io.err(`note: ${note}\n`),
+    );
+    const own = new Set(policies.filter(({ guardrail }) => !guardrail).map(({ id }) => id));
+    const found = await checkDeep({ ...proving, own }, cedar);
+    return found.flatMap(({ policy: { id }, message }) =>
+      policies.filter((one) => one.id === id).map(({ remark }) => remark(`${id} ${message}`)),
+    );
+  } finally {
+    solver.close();
+  }
+}
 
 function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
