@@ -36,6 +36,7 @@ function noticing(found: Assessment, request: string, mode: 'observe' | 'act' = 
     trail,
     0,
   );
+  assert.ok(!(told instanceof Refusal));
   const taskContext = { task: null, declared: null, chain: [caller.workload] };
   const judgeable = { input: { query: null }, snapshot, target: asked, caller, taskContext, facts: told, nowMs: 0 };
   return { trail, told, would: () => wouldForbid(judgeable as unknown as PermittedRequest, trail) };

@@ -11,6 +11,7 @@ import { apiDigest, type Touch } from '../state/bounded/touched.ts';
 import { MemoryState } from '../state/memory.ts';
 import type { Claim, ClaimResult, State, Use } from '../state/model.ts';
 import { ProcessRegistry } from '../state/tasks/process-registry.ts';
+import type { TaskLookup } from '../state/tasks/registry.ts';
 import { keyOfAccount } from './accounts.ts';
 import type { TouchedSource } from './touched.ts';
 
@@ -219,6 +220,33 @@ test('where no policy reads it, nothing is looked up and nothing recorded', asyn
   assert.deepEqual([counted.reads, counted.claims], [0, 0]);
 });
 
+test('a task of another issuer is another task, though its id is the same', async () => {
+  const { one, two } = pair();
+  assert.equal(await one.ask({ chain: ['agent'], task: { id: 'a' }, request: 'GET confidential/x' }), 'permitted');
+  const others = { chain: ['job'], task: { id: 'a', issuer: 'https://other' }, request: write };
+  assert.equal(await two.ask(others), 'permitted');
+});
+
+test('what a task below one that is not known any more opens counts for that one', async () => {
+  const registry = new ProcessRegistry({ perWorkload: 1000, all: 1000 });
+  await begun(registry, { issuer, id: 'gone' }, Date.now());
+  await begun(registry, { issuer, id: 'below', parent: { issuer, id: 'gone' } }, Date.now());
+  const find: TaskLookup['find'] = (of, id) => (id === 'gone' ? null : registry.lookup.find(of, id));
+  const { one, two } = pair({ tasks: () => ({ size: 1, find }) as TaskLookup });
+  const asked = (chain: string, id: string, request: string) => ({ chain: [chain], task: { id, issuer }, request });
+  assert.equal(await two.ask(asked('job', 'gone', write)), 'permitted');
+  assert.equal(await one.ask(asked('agent', 'below', 'GET confidential/x')), 'permitted');
+  assert.equal(await two.ask(asked('job', 'gone', write)), 'approval_required');
+});
+
+test('while nobody knows which tasks are active, nothing that counts for one is opened, and nothing judged by it', async () => {
+  const { one } = pair({ tasks: () => new Fault('the tasks of the store are old') });
+  const task = { id: 'a' };
+  for (const request of ['GET confidential/x', write])
+    assert.equal(await one.ask({ chain: ['agent'], task, request }), 'state_unavailable', request);
+  assert.equal(await one.ask({ chain: ['agent'], task, request: 'GET public/x' }), 'permitted');
+});
+
 /** What began to remember an hour ago. */
 function young(more: Partial<TouchedSource> = {}) {
   const startedAtMs = Date.now() - HOUR_MS;
@@ -343,4 +371,23 @@ test('over a store, of reads and writes at once no write is permitted after a re
     else forbidden++;
   }
   assert.deepEqual([permitted, forbidden], [0, 50]);
+});
+
+test('what was recorded in a history that is over is recorded again', { skip: noRedis }, async (t) => {
+  const redis = await Redis.of(t);
+  const { state } = await sidecarState(t, storeOptions(redis));
+  const { state: second } = await sidecarState(t, storeOptions(redis));
+  const [one, two] = [state, second].map(
+    (each) => new TouchingSidecar(each, snapshot, { nothingBeforeMs: Number.MAX_SAFE_INTEGER }),
+  ) as [TouchingSidecar, TouchingSidecar];
+  const reads = { chain: ['service'], request: 'GET confidential/x' };
+  assert.equal(await one.ask(reads), 'permitted');
+  const { id } = state.history();
+  await redis.admin('FLUSHALL');
+  await until('the next history', () =>
+    [state, second].every((each) => each.history().id !== id && each.status().fault === null) ? true : null,
+  );
+  assert.equal(await two.ask({ chain: ['service'], request: write }), 'permitted');
+  assert.equal(await one.ask(reads), 'permitted');
+  assert.equal(await two.ask({ chain: ['service'], request: write }), 'approval_required');
 });

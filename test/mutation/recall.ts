@@ -23,7 +23,7 @@ const quick = globSync(
   [
     'src/state/file/*.test.ts',
     'src/state/{revocable-subjects,revocation-names,process-book,memory}.test.ts',
-    'src/check/{recall,redeem,revoked,budgets,touched,caller-rate}.test.ts',
+    'src/check/{answer,recall,redeem,revoked,budgets,touched,caller-rate}.test.ts',
     'src/http/body.test.ts',
   ],
   { cwd: root },
@@ -188,6 +188,7 @@ const explained: Readonly<Record<string, string>> = {
   'check/revoked.ts: if (revocations.empty) return null;': 'saves listing what the request rests on',
   'check/redeem.ts: if (redemptions.length === 0) return redeem(state, redemptions, withoutRetry(use), nowMs, touching);':
     'saves a digest of the request, which only what is used once needs',
+  'check/touched.ts: if (touches.length === 0) return UNTOUCHING;': 'saves handing on that nothing is touched',
   'state/revocations.ts: issuedAt === null ||  -> ': 'null counts as the beginning of time, which is hit all the same',
 };
 
