@@ -52,6 +52,15 @@ suite('what was noticed about a caller', () => {
     assert.equal(observing.trail.found.behaviour?.found, scan);
   });
 
+  test('what is quarantined is refused, with act alone, and what was noticed is recorded', () => {
+    const gone = new Refusal('revoked_workload', 'by the revocation q');
+    const [trail, asked] = [new Trail(snapshot), target(snapshot.inventory, 'GET internal/x')];
+    const behaviour = { assess: () => assessed(scan), quarantine: () => gone };
+    assert.equal(withBehaviour(facts, { mode: 'act', ...behaviour }, caller, asked, trail, 0), gone);
+    assert.equal(trail.found.facts?.risk, 60);
+    assert.equal(withBehaviour(facts, { mode: 'observe', ...behaviour }, caller, asked, new Trail(snapshot), 0), facts);
+  });
+
   test('too little is known: policies are told neither a risk nor a signal', () => {
     const { told } = noticing(UNKNOWN_BEHAVIOUR, 'GET internal/x', 'act');
     assert.deepEqual([told.risk, told.signals.size], [null, 0]);
