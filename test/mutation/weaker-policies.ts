@@ -54,6 +54,15 @@ function changes(expression: unknown, holds: boolean, path: Step = []): readonly
     const instead = { [operator]: { ...parts, right: moved(parts.right, holds ? by : -by) } };
     return [[path, instead, `${operator} shifted by ${holds ? by : -by}`]];
   }
+  if ((operator === '==' || operator === '!=') && typeof nodeOf(parts.right)?.body === 'number') {
+    return [1, -1].map(
+      (by): Change => [
+        path,
+        { [operator]: { ...parts, right: moved(parts.right, by) } },
+        `${operator} shifted by ${by}`,
+      ],
+    );
+  }
   const list = nodeOf(parts.left);
   if (operator === 'contains' && holds && list?.operator === 'Set' && Array.isArray(list.body)) {
     const members: readonly unknown[] = list.body;

@@ -15,7 +15,6 @@ import { anyPolicy } from './tools/policies.ts';
 import { Random } from './tools/random.ts';
 import { type Ask, anyAsk, NOW, reallyCheck } from './tools/real.ts';
 
-const ASKS = 60;
 const cedar = newInstance();
 
 /** What was tried of facts. */
@@ -28,9 +27,9 @@ export interface FactsTried {
 
 /**
  * Makes calls as the product makes them, for random requests about random estates, and asks Cedar whether one of the
- * facts forbids it: those of `shipped`, and those of the estate.
+ * facts forbids it: those of `shipped`, and those of the estate. `asks`: requests about each estate.
  */
-export async function tryFacts(shipped: readonly Rule[], seed: number, enough: number): Promise<FactsTried> {
+export async function tryFacts(shipped: readonly Rule[], seed: number, enough: number, asks = 60): Promise<FactsTried> {
   const engine = new Engine();
   const faults: string[] = [];
   let [calls, estates] = [0, 0];
@@ -44,7 +43,7 @@ export async function tryFacts(shipped: readonly Rule[], seed: number, enough: n
     const own = estateFacts(snapshot.inventory, [...world.policies, ...shipped], cedar, () => {});
     const rules = [...shipped, ...own].map(({ id, text }) => [id, text] as const);
     const program = { schema: world.validated.schema, policies: Object.fromEntries([['any', PERMIT_ALL], ...rules]) };
-    for (const asked of await anyQuestions(random, snapshot)) {
+    for (const asked of await anyQuestions(random, snapshot, asks)) {
       // What was opened is looked up only where the rest does not decide: policies that read it see it then.
       const question = { ...asked, touched: asked.touched ?? NOTHING_TOUCHED };
       const call = authorizationCall(question, named, snapshot.inventory);
@@ -68,7 +67,11 @@ function anyWorld(random: Random, engine: Engine): World | null {
 }
 
 /** What checks and tools ask about random requests: each hop of a chain is a question. */
-async function anyQuestions(random: Random, snapshot: World['loaded']['snapshot']): Promise<readonly Question[]> {
+async function anyQuestions(
+  random: Random,
+  snapshot: World['loaded']['snapshot'],
+  asks: number,
+): Promise<readonly Question[]> {
   const found: Question[] = [];
   const seen = new Proxy(snapshot, {
     get(target, name) {
@@ -80,7 +83,7 @@ async function anyQuestions(random: Random, snapshot: World['loaded']['snapshot'
       };
     },
   });
-  for (let asked = 0; asked < ASKS; asked++) {
+  for (let asked = 0; asked < asks; asked++) {
     const ask = anyAsk(random, snapshot.inventory);
     if (random.chance(50)) await reallyCheck(ask, seen as Snapshot<typeof snapshot.inventory>, new Set());
     else {

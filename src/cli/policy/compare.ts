@@ -102,7 +102,7 @@ function shown(what: string, difference: Difference | null, side: Proving | unde
   const { call, permits } = difference;
   const read = (side?.permits ?? []).filter(({ id }) => permits.includes(id)).map(({ json }) => json);
   return [
-    `${what} by ${permits.join(', ')}: ${call.principal.id} to ${call.resource.id}, where`,
+    `${what} by ${permits.join(', ')}, where`,
     ...valuesFor(read, call).map(({ path, value }) => `  ${path} is ${value ?? 'absent'}`),
   ];
 }

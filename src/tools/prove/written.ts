@@ -15,5 +15,10 @@ export function valuesFor(policies: readonly PolicyJson[], call: AuthorizationCa
     conditions.flatMap(({ body }) => readValues(body as Expression, call)),
   );
   const always = ALWAYS.flatMap((expression) => readValues(expression, call)).filter(({ value }) => value !== null);
-  return [...new Map([...always, ...found].map((one) => [one.path, one])).values()];
+  // Others are made up by the solver.
+  const named = [
+    { path: 'principal', value: call.principal.id },
+    { path: 'resource', value: call.resource.id },
+  ].filter(({ value }) => value.includes('/'));
+  return [...new Map([...named, ...always, ...found].map((one) => [one.path, one])).values()];
 }
