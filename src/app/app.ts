@@ -260,7 +260,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(behaviour.measure);
-  const gauges = [registry.gauges, approvals.gauges, notices.gauges];
+  const gauges = [registry.gauges, approvals.gauges, notices.gauges, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));
   });

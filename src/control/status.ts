@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { http } from '../base/node-http.ts';
-import { Visitors } from './visitors.ts';
+import { ENDING, Visitors } from './visitors.ts';
 
 /** Whether checks can be answered, and what is missing where they cannot. */
 export interface Readiness {
@@ -25,9 +25,8 @@ export interface StatusOptions {
 
 /** A scrape is made anew no sooner: whatever asks for metrics, checks come first. */
 const SCRAPE_MS = 1000;
-const MAX_CONNECTIONS = 64;
-/** Of one address, so that one holds up neither the checks nor the probes of the others. */
-const VISITOR_LIMITS = { connections: 8, asksPerSecond: 200 };
+/** An address holds up neither the checks nor the probes of the others. */
+const VISITOR_LIMITS = { all: 64, connections: 8, asksPerSecond: 200 };
 
 /** The status port once it listens. */
 export interface StatusServer {
@@ -68,10 +67,10 @@ export async function serveStatus(given: StatusOptions): Promise<StatusServer> {
       else response.writeHead(429, { connection: 'close', 'content-length': 0, 'retry-after': '1' }).end();
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = VISITOR_LIMITS.all + ENDING;
   server.on('connection', (socket) => {
     const address = addressOf(socket);
-    if (visitors.connects(address)) socket.once('close', () => visitors.left(address));
+    if (visitors.connects(address, socket)) socket.once('close', () => visitors.left(address, socket));
     else socket.destroy();
   });
   server.listen(options.port, options.host);

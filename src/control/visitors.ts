@@ -1,47 +1,58 @@
-/** What one address may ask of the status port. */
+import { FairPlaces } from './fair-places.ts';
+
+/** What may be asked of a port. */
 export interface VisitorLimits {
-  /** Connections at one time. */
+  /** Connections at one time, in all, and of one address. */
+  readonly all: number;
   readonly connections: number;
   /** Connections and requests, together, in one second. */
   readonly asksPerSecond: number;
 }
 
+/** A connection that can be ended. */
+export interface Visit {
+  destroy(): unknown;
+}
+
 interface Visitor {
-  connections: number;
   asks: number;
   /** The second that `asks` are counted in. */
   second: number;
 }
 
+/** Connections that a server may have beside those that hold a place: each has lost it, and ends in a moment. */
+export const ENDING = 64;
+
 /** Addresses that are remembered; beyond it those without a connection are forgotten. */
 const MAX_VISITORS = 1024;
 
 /**
- * Bounds what each address asks of the status port, which has no authentication and shares its thread with the checks: so
- * nobody can hold up the checks by asking, nor the probes of others by holding connections.
+ * Bounds what each address asks of a port that shares its thread with the checks: so nobody can hold up the checks by asking,
+ * nor keep others out by holding connections.
  */
 export class Visitors {
   readonly #limits: VisitorLimits;
   readonly #now: () => number;
   readonly #visitors = new Map<string, Visitor>();
+  readonly #places: FairPlaces<Visit>;
 
   /** `now` is in milliseconds, and never goes back. */
   constructor(limits: VisitorLimits, now: () => number) {
     this.#limits = limits;
     this.#now = now;
+    this.#places = new FairPlaces({ all: limits.all, one: limits.connections }, (visit) => visit.destroy());
   }
 
-  /** Whether this address may connect once more; when it may, `left` must be called at the end of the connection. */
-  connects(address: string): boolean {
-    const visitor = this.#visitor(address);
-    if (visitor.connections >= this.#limits.connections || !this.#ask(visitor)) return false;
-    visitor.connections++;
-    return true;
+  /**
+   * Whether this address may connect once more, for which another one may lose a connection of many; when it may, `left` must
+   * be called at the end of the connection.
+   */
+  connects(address: string, visit: Visit): boolean {
+    return this.#ask(this.#visitor(address)) && this.#places.take(address, visit);
   }
 
-  left(address: string): void {
-    const visitor = this.#visitors.get(address);
-    if (visitor !== undefined) visitor.connections--;
+  left(address: string, visit: Visit): void {
+    this.#places.leave(address, visit);
   }
 
   /** Whether this address may ask once more. */
@@ -53,9 +64,9 @@ export class Visitors {
     const known = this.#visitors.get(address);
     if (known !== undefined) return known;
     if (this.#visitors.size >= MAX_VISITORS) {
-      for (const [other, { connections }] of this.#visitors) if (connections === 0) this.#visitors.delete(other);
+      for (const other of this.#visitors.keys()) if (!this.#places.isHolder(other)) this.#visitors.delete(other);
     }
-    const visitor = { connections: 0, asks: 0, second: 0 };
+    const visitor = { asks: 0, second: 0 };
     this.#visitors.set(address, visitor);
     return visitor;
   }

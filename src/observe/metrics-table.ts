@@ -226,6 +226,13 @@ export const metricRows = {
     unit: 'sign-ins',
     use: '`refused`: the audit has `sign-in` lines with the reason, such as a provider that cannot be asked',
   },
+  authz_control_streams: {
+    type: 'gauge',
+    help: 'Streams of events that are open; absent while the control port is off',
+    labels: {},
+    unit: 'streams',
+    use: 'Each is a page or a program that follows decisions and approvals. At 50, a caller with fewer takes the place of one with more',
+  },
   authz_control_notices_total: {
     type: 'counter',
     help: 'What became of notices; absent without `control.notices`',

@@ -179,6 +179,35 @@ test('no cursor of revocations names one that may not be viewed', async (t) => {
   assert.deepEqual(found, ['own']);
 });
 
+test('no cursor of workloads names one that may not be viewed, whatever was seen', async () => {
+  // Of payments, and below a prefix of the platform.
+  for (const path of ['/ns/batch/sa/a', '/ns/batch/sa/b', '/ns/batch/sa/month-end'])
+    await world.send({ svid: world.svid(path), path: '/nowhere' });
+  const billing = svid('/ns/agents/sa/billing-agent');
+  const all = await ids('/workloads?limit=200', billing);
+  assert.ok(all.length > 1);
+  for (const limit of [1, 2]) {
+    const found: unknown[] = [];
+    let next: string | null = null;
+    for (let pages = 0; pages === 0 || next !== null; pages++) {
+      assert.ok(pages < 50);
+      const cursor: string = next === null ? '' : `&cursor=${next}`;
+      const { json } = await world.recorded({ path: `/workloads?limit=${limit}${cursor}`, ...billing });
+      found.push(...(json.items as { id: unknown }[]).map(({ id }) => id));
+      next = json.next as string | null;
+      for (const [named] of Buffer.from(next ?? '', 'base64url')
+        .toString()
+        .matchAll(/spiffe:[^"]*/g))
+        assert.ok(found.includes(named), named);
+    }
+    assert.deepEqual(found, all);
+  }
+  const everything = await ids('/workloads?limit=200', svid(OPERATOR));
+  assert.ok(everything.includes(workload('/ns/batch/sa/a')));
+  const cursor = Buffer.from(JSON.stringify(['workloads', 'id', null, '-1'])).toString('base64url');
+  assert.equal((await world.recorded({ path: `/workloads?cursor=${cursor}`, ...billing })).json.code, 'cursor_invalid');
+});
+
 test('a team may revoke its own and no other, and is told whom that hits', async () => {
   const billing = svid('/ns/agents/sa/billing-agent');
   const own = await revoke({ owner: 'payments' }, billing, '?dryRun=true');

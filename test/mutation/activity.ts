@@ -56,7 +56,7 @@ const conditions: readonly Condition[] = [
   ['paging.ts', 'sinceMs === null || summary.timeMs >= sinceMs', 'true'],
   ['paging.ts', 'filter.result ? [filter.result] : ', ''],
   ['names.ts', "name !== '' && ", ''],
-  ['names.ts', 'cursor === cursorOf(name) && ', ''],
+  ['names.ts', 'cursor === cursorBehind(name) && ', ''],
   ['names.ts', ' && name === workloadText(name)', ''],
   ['outbox.ts', 'this.size >= MAX_WAITING_DECISIONS || ', ''],
   ['outbox.ts', ' || this.#bytes > MAX_WAITING_BYTES', ''],

@@ -4,10 +4,14 @@ import { root, runMutation } from './run.ts';
 
 /** Does each rule of the streams of events have a test? Guards are deleted and conditions weakened; the tests must notice. */
 
-const sources = globSync(['src/control/events/*.ts', 'src/control/api/event-sources.ts', 'src/control/api/events.ts'], {
-  cwd: root,
-}).filter((file) => !file.endsWith('.test.ts'));
-const tests = [...globSync('src/control/events/*.test.ts', { cwd: root }), 'test/control/console/events.test.ts'];
+const sources = globSync(
+  ['src/control/events/*.ts', 'src/control/fair-places.ts', 'src/control/api/{event-sources,events}.ts'],
+  { cwd: root },
+).filter((file) => !file.endsWith('.test.ts'));
+const tests = [
+  ...globSync(['src/control/events/*.test.ts', 'src/control/fair-places.test.ts'], { cwd: root }),
+  'test/control/console/events.test.ts',
+];
 
 const conditions: readonly Condition[] = [
   ['event-stream.ts', 'about.length > 0 && about.every((resource) => this.#rights.maySee(resource))', 'true'],
@@ -16,15 +20,17 @@ const conditions: readonly Condition[] = [
   ['event-stream.ts', "place === null ? this.#event('reset', '{}') : ", ''],
   ['event-stream.ts', 'if (!isTaken) response.destroy();', ''],
   ['event-stream.ts', "text = this.#event('reset', '{}');", ''],
-  ['event-streams.ts', ' || own >= MOST_OF_ONE', ''],
+  ['event-streams.ts', 'place.stream?.end();', ''],
   ['event-streams.ts', "|| response.req.method === 'HEAD'", ''],
-  ['event-streams.ts', 'for (const stream of this.#open) stream.end();', ''],
+  ['event-streams.ts', 'for (const { stream } of this.#places.held()) stream?.end();', ''],
+  ['fair-places.ts', 'if (size > most) ', ''],
+  ['judged.ts', ' && nowMs - known.sinceMs < JUDGED_MS', ''],
   ['feed.ts', 'if (!isWhole) this.#add(null);', ''],
   ['feed.ts', ' || this.#bytes > MOST_BYTES', ''],
   ['feed.ts', 'name === this.#running?.name && ', ''],
   ['feed.ts', ' && place <= this.end', ''],
   ['feed.ts', 'this.keeps(place) && ', ''],
-  ['events.ts', 'return verdict(seeing).allowed ? seeing : null;', 'return seeing;'],
+  ['events.ts', 'return seeingNow.verdict(0).allowed ? seeingNow : null;', 'return seeingNow;'],
   ['events.ts', 'if (rights instanceof ApiProblem) return null;', 'if (rights instanceof ApiProblem) return seeing;'],
 ];
 

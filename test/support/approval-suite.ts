@@ -201,8 +201,26 @@ export function approvalSuite({ name, covers, skip = false, make }: ApprovalSuit
     assert.equal((await one.ask(other(99, { caller: `${ASKING}-99` }), now)).result, 'full');
     const [pending] = [...two.all()].filter(({ order }) => order.caller === ASKING);
     assert.equal((await two.close({ id: pending!.id, ...NO }, now)).result, 'stored');
-    assert.equal((await two.ask(other(100), now)).result, 'pending');
-    assert.equal((await two.ask(other(101), now)).result, 'full');
+    assert.equal((await two.ask(other(100), now)).result, 'full', 'whoever has four leaves the last place to others');
+    assert.equal((await two.ask(other(101, { caller: `${ASKING}-101` }), now)).result, 'pending');
+    assert.equal((await two.ask(other(102, { caller: `${ASKING}-102` }), now)).result, 'full');
+  });
+
+  check('ten callers that ask for all that they may leave places to those who come later', async (one, two) => {
+    const now = Date.now();
+    const got: number[] = [];
+    for (let caller = 0; caller < 10; caller++) {
+      let pending = 0;
+      for (let n = 0; n < MAX_PENDING_OF_CALLER; n++) {
+        const order = other(10 * caller + n, { caller: `${ASKING}-${caller}` });
+        if ((await one.ask(order, now)).result === 'pending') pending++;
+      }
+      got.push(pending);
+    }
+    assert.deepEqual(got, [5, 5, 5, 5, 5, 5, 4, 3, 3, 2]);
+    const late = async (n: number) => (await two.ask(other(200 + n, { caller: `${ASKING}-late-${n}` }), now)).result;
+    for (let n = 0; n < 8; n++) assert.equal(await late(n), 'pending', String(n));
+    assert.equal(await late(8), 'full');
   });
 
   check('what nobody answered can be asked again', async (one) => {

@@ -28,13 +28,13 @@ export async function approvalVictims(t: TestContext) {
     await redis.admin('HSET', APPROVALS, field, record);
     await note(field);
   };
-  const mark = async (record: string, text: string | null): Promise<void> => {
+  const mark = async (record: string, text: string | null, field = FIELD): Promise<void> => {
     const script =
       text === null
         ? "return redis.call('HDEL', KEYS[1], redis.sha1hex(ARGV[1]))"
         : "return redis.call('HSET', KEYS[1], redis.sha1hex(ARGV[1]), ARGV[2])";
     await redis.admin('EVAL', script, '1', MARKS, record, ...(text === null ? [] : [text]));
-    await note(FIELD);
+    await note(field);
   };
   const recordOf = (field = FIELD) => redis.admin('HGET', APPROVALS, field);
   const marked = async () => (await redis.admin('HVALS', MARKS)).trim();

@@ -7,6 +7,7 @@ import { approvalEvents, decisionEvents } from '../../control/api/event-sources.
 import { routes } from '../../control/api/routes.ts';
 import { EventStreams } from '../../control/events/event-streams.ts';
 import { EventFeed } from '../../control/events/feed.ts';
+import { JudgedLately } from '../../control/events/judged.ts';
 import { type ApiOptions, ControlApi } from '../../control/http/api.ts';
 import {
   type Apart,
@@ -74,6 +75,7 @@ export interface ControlStands {
 export interface Control {
   readonly target: string;
   status(): Readonly<Record<string, unknown>>;
+  gauges(): { readonly authz_control_streams: number };
   stop(): Promise<void>;
 }
 
@@ -92,7 +94,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
   const sources = () => [decisionEvents(activity), approvalEvents(approvals, tasks.registry.lookup, now)];
   const streams = new EventStreams(new EventFeed(sources, systemClock), systemClock);
   const common = {
-    parts: { ...partsOf(config, stands, apart), streams },
+    parts: { ...partsOf(config, stands, apart), streams, judged: new JudgedLately() },
     routes,
     audit: (body: AuditBody, orWithdraw: boolean) =>
       withAudit(async (audit) => (await audit.append(body, AUDIT_MS, orWithdraw)) !== null),
@@ -140,6 +142,7 @@ export async function startControl(config: Config, stands: ControlStands): Promi
         console: people === null ? null : { url: people.target, inflight: people.inflight() },
       },
     }),
+    gauges: () => ({ authz_control_streams: streams.size }),
     stop,
   };
 }
@@ -216,7 +219,7 @@ function subjectIssuersOf(issuers: Config['task']['issuers']): ReadonlyMap<strin
 
 const grants: readonly TokenGrant[] = ['start', 'hand-on', 'refresh'];
 
-function partsOf(config: Config, stands: ControlStands, apart: Apart): Omit<ControlParts, 'streams'> {
+function partsOf(config: Config, stands: ControlStands, apart: Apart): Omit<ControlParts, 'streams' | 'judged'> {
   const { policy, revocable, state, book, activity, tasks, approvals, tokenKeys: keys, metrics } = stands;
   const issued = (grant: TokenGrant) => metrics.control('authz_control_tokens_issued_total', { grant });
   return {

@@ -56,7 +56,7 @@ export const decisionsRoute = route({
   prepare: async (call, { activity }) => {
     const { limit, cursor, workload = null, reason = null, result = null, since } = call.parameters;
     const filter = { workload, reason, result, sinceMs: since === undefined ? null : Date.parse(since) };
-    const seeing = seenBy(call);
+    const seeing = seenBy(call, ['workload']);
     const items: DecisionSummary[] = [];
     let next: string | null = cursor ?? null;
     for (let page = 0; page < MAX_PAGES && items.length < limit; page++) {

@@ -1,4 +1,5 @@
 import { Fault } from '../../base/fault.ts';
+import type { ControlResource } from '../../policy/control/question.ts';
 import type { Activity, DecisionPlaces } from '../../state/activity/model.ts';
 import type { ApprovalBook, ApprovalRequest } from '../../state/approvals/book.ts';
 import { keptUntil, stateOfRequest } from '../../state/approvals/request-state.ts';
@@ -14,11 +15,17 @@ export function decisionEvents(activity: Pick<Activity, 'since'>): EventSource {
     const found = await activity.since(places);
     if (found instanceof Fault) return { events: [], isWhole: true };
     places = found.places;
-    const events = found.items.map((item) => ({
-      kind: 'decisions' as const,
-      about: () => [resourceOfCaller(item.caller)],
-      data: JSON.stringify(shownDecision(item)),
-    }));
+    const resources = new Map<string | null, () => readonly ControlResource[]>();
+    const aboutOf = (caller: string | null) => {
+      const about = [resourceOfCaller(caller)];
+      return () => about;
+    };
+    const events = found.items.map((item) => {
+      const { caller } = item;
+      const about = resources.get(caller) ?? aboutOf(caller);
+      resources.set(caller, about);
+      return { kind: 'decisions' as const, about, data: JSON.stringify(shownDecision(item)) };
+    });
     return { events, isWhole: found.isWhole };
   };
 }

@@ -1,14 +1,11 @@
 import * as z from 'zod';
 import { canonicalJson } from '../../base/json.ts';
-import { type EventKind, eventKinds, type ViewerRights } from '../events/viewer.ts';
-import type { ControlParts } from '../http/parts.ts';
+import type { ControlResource } from '../../policy/control/question.ts';
+import { type EventKind, eventKinds } from '../events/viewer.ts';
 import { ApiProblem } from '../http/problem.ts';
 import { type Rights, route } from '../http/route.ts';
-import { type SeenBy, seenBy } from '../http/seen-by.ts';
-import { controlApprovals } from './approvals/view.ts';
+import { seenBy } from '../http/seen-by.ts';
 
-/** What was judged is judged again after so long, since policies may look at the time. */
-const JUDGED_MS = 10_000;
 const RETRY = { headers: [['retry-after', '5'] as const] };
 
 const id = z
@@ -41,53 +38,42 @@ export const eventsRoute = route({
   prepare: async (call, parts) => {
     const { of } = call.parameters;
     const named = call.lastEventId === null ? call.parameters.after : id.safeParse(call.lastEventId).data;
-    const kinds: ReadonlySet<EventKind> = new Set(of === undefined ? eventKinds : [of]);
-    const judgedFor = judge(kinds, parts);
-    const seeing = seenBy(call);
-    const verdict = judgedFor.verdict(seeing);
+    const kinds = of === undefined ? eventKinds : [of];
+    const seen = (rights: Rights) =>
+      seenBy(
+        rights,
+        kinds.map((kind) => ABOUT[kind]),
+        parts.judged.of(keyOf(rights)),
+      );
+    const seeing = seen(call);
     const viewer = {
       by: call.by,
-      kinds,
+      kinds: new Set(kinds),
       after: call.lastEventId === null || named !== undefined ? (named ?? null) : UNKNOWN,
       rights: seeing,
-      again: judgedFor.again(call, seeing),
+      again: async () => {
+        const rights = await call.again();
+        if (rights instanceof ApiProblem) return null;
+        const seeingNow = seen(rights);
+        return seeingNow.verdict(0).allowed ? seeingNow : null;
+      },
     };
     const run = async () => {
       const stream = parts.streams.open(viewer);
       if (stream === null) return ApiProblem.of('too_many_requests', 'too many streams at once', RETRY);
       return { status: 200 as const, body: null, stream };
     };
-    return { about: {}, verdict, run };
+    return { about: {}, verdict: seeing.verdict(0), run };
   },
 });
 
 /** An id that no stream gave. */
 const UNKNOWN = '';
 
-/** Whether a stream may be had, and goes on: as the lists are, it is for whoever may see everything, its own, or something there. */
-function judge(kinds: ReadonlySet<EventKind>, { approvals, tasks }: ControlParts) {
-  const verdict = (seeing: SeenBy) => {
-    const whole = seeing.verdict(0);
-    if (whole.allowed || approvals === null || !kinds.has('approvals')) return whole;
-    for (const request of approvals.all()) {
-      const about = controlApprovals(request, tasks.registry.lookup);
-      if (about.length > 0 && about.every((each) => seeing.maySee(each))) return seeing.verdict(1);
-    }
-    return whole;
-  };
-  const again = (call: Rights & { readonly again: () => Promise<Rights | ApiProblem> }, first: SeenBy) => {
-    let [seeing, key, judgedAtMs] = [first, keyOf(call), performance.now()];
-    return async (): Promise<ViewerRights | null> => {
-      const rights = await call.again();
-      if (rights instanceof ApiProblem) return null;
-      const now = performance.now();
-      if (keyOf(rights) === key && now - judgedAtMs < JUDGED_MS) return seeing;
-      [seeing, key, judgedAtMs] = [seenBy(rights), keyOf(rights), now];
-      return verdict(seeing).allowed ? seeing : null;
-    };
-  };
-  return { verdict, again };
-}
+/** What an event of each kind is about: a stream is for whoever may see such things, as the lists are. */
+const ABOUT = { decisions: 'workload', approvals: 'approval' } as const satisfies Readonly<
+  Record<EventKind, ControlResource['kind']>
+>;
 
 /** What rights rest on beside the time. */
 const keyOf = ({ principal, revision }: Rights): string => canonicalJson({ principal, revision });

@@ -40,7 +40,7 @@ export const revocationsRoute = route({
       call.nowMs < revocation.untilMs && matches(revocation, kind, subject);
     const first = await firstBehind(book.all(), placeOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
-    const seeing = seenBy(call);
+    const seeing = seenBy(call, ['workload', 'path', 'team', 'trustDomain', 'task', 'credential']);
     const maySee = ({ revocation }: KnownRevocation) => seeing.maySee(resourceOf(revocation, tasks.registry.lookup));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);

@@ -6,6 +6,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { kinds } from '../../inventory/model.ts';
 import type { ControlResource } from '../../policy/control/question.ts';
 import type { Activity, LastUse } from '../../state/activity/model.ts';
+import { cursorBehind } from '../../state/activity/names.ts';
 import { cursorOf, listParameters, pageSchema, readCursor, visible } from '../http/page.ts';
 import { ApiProblem } from '../http/problem.ts';
 import { type Call, route } from '../http/route.ts';
@@ -68,7 +69,7 @@ export const workloadsRoute = route({
   prepare: async (call, { snapshot, activity, apart }) => {
     const inventory = snapshot()?.inventory;
     if (inventory === undefined) return ApiProblem.of('policy_unavailable');
-    const seeing = seenBy(call);
+    const seeing = seenBy(call, ['workload', 'path', 'trustDomain']);
     const withReach = call.parameters.reach === 'true';
     const limit = withReach ? Math.min(call.parameters.limit, MOST_WITH_REACH) : call.parameters.limit;
     const page = await pageOfListed(call, call.parameters, limit, inventory, activity, seeing);
@@ -98,7 +99,12 @@ interface PageOfListed {
   readonly next: string | null;
 }
 
-/** Entries of workloads, then of prefixes, then what was seen below prefixes; each in the order of its SPIFFE IDs. */
+const CURSOR = /^\d{1,7}$/;
+
+/**
+ * Entries of workloads, then of prefixes, then what was seen below prefixes; each in the order of its SPIFFE IDs. Where a page
+ * ends is told by the last that was shown and by how many come behind it, so that no cursor names what may not be viewed.
+ */
 async function pageOfListed(
   { slices }: Call,
   { cursor, owner }: { readonly cursor?: string | undefined; readonly owner?: string | undefined },
@@ -107,34 +113,47 @@ async function pageOfListed(
   activity: Activity,
   seeing: SeenBy,
 ): Promise<PageOfListed | ApiProblem> {
-  const at = readCursor('workloads', 2, cursor);
+  const at = readCursor('workloads', 3, cursor);
   if (at instanceof ApiProblem) return at;
-  let [scope, after] = at ?? ['id', null];
+  const wrong = ApiProblem.of('cursor_invalid', 'write `next` of the page before');
+  let [scope, shown, text] = at ?? ['id', null, '0'];
+  if (!CURSOR.test(text ?? '')) return wrong;
+  let skip = Number(text);
   const items: Listed[] = [];
+  const next = (behind: number): string => cursorOf('workloads', scope!, shown!, String(behind));
   for (const listing of ['id', 'under'] as const) {
     if (scope !== listing) continue;
-    const entries = inventory.entriesAfter(listing, after ?? null);
+    let behind = 0;
     const selection = {
-      wanted: (entry: { readonly owner: string }) => owner === undefined || entry.owner === owner,
-      maySee: (entry: { readonly entry: string }) => seeing.maySee(resourceOfEntry(entry.entry, listing)),
+      wanted: (entry: { readonly owner: string }) => ++behind > skip && (owner === undefined || entry.owner === owner),
+      maySee: ({ entry }: { readonly entry: string }) => {
+        if (!seeing.maySee(resourceOfEntry(entry, listing))) return false;
+        [shown, behind, skip] = [entry, 0, 0];
+        return true;
+      },
     };
+    const entries = inventory.entriesAfter(listing, shown ?? null);
     const seen = await visible(entries, limit - items.length, selection, slices);
     items.push(...seen.items.map(({ entry, ...rest }) => ({ id: entry, ...rest })));
-    if (seen.last !== null) return { items, next: cursorOf('workloads', listing, seen.last.entry) };
-    [scope, after] = [listing === 'id' ? 'under' : 'seen', null];
-    if (items.length === limit) return { items, next: cursorOf('workloads', scope, after) };
+    if (seen.last !== null) return { items, next: next(behind) };
+    [scope, shown, skip] = [listing === 'id' ? 'under' : 'seen', null, 0];
+    if (items.length === limit) return { items, next: next(0) };
   }
-  if (scope !== 'seen') return ApiProblem.of('cursor_invalid', 'write `next` of the page before');
-  const uses = await activity.allLastUses(limit - items.length, after ?? null);
-  if (typeof uses === 'symbol') return ApiProblem.of('cursor_invalid', 'write `next` of the page before');
+  if (scope !== 'seen') return wrong;
+  const from = shown == null ? null : cursorBehind(shown);
+  const uses = await activity.allLastUses(limit - items.length, from, skip);
+  if (typeof uses === 'symbol') return wrong;
   if (uses instanceof Fault) return ApiProblem.of('state_unavailable', uses.detail);
+  let behind = skip + uses.names.length;
   for (const { workload } of uses.items) {
     if (slices.due) await slices.pause();
     const listed = listedAs(workload, inventory);
     if (listed === null || (owner !== undefined && listed.owner !== owner)) continue;
-    if (seeing.maySee(resourceOfEntry(workload, 'id'))) items.push(listed);
+    if (!seeing.maySee(resourceOfEntry(workload, 'id'))) continue;
+    items.push(listed);
+    [shown, behind] = [workload, uses.names.length - uses.names.indexOf(workload) - 1];
   }
-  return { items, next: uses.next === null ? null : cursorOf('workloads', 'seen', uses.next) };
+  return { items, next: uses.next === null ? null : next(behind) };
 }
 
 /** A workload that a prefix holds for; null where it has an entry of its own, or none any more. */

@@ -24,9 +24,11 @@ const feed = new EventFeed(() => [source], systemClock);
 const streams = new EventStreams(feed, systemClock);
 const responses: ServerResponse[] = [];
 const server = createServer(async (message, response) => {
-  const after = new URL(message.url ?? '', 'http://x').searchParams.get('after');
+  const { searchParams } = new URL(message.url ?? '', 'http://x');
+  const after = searchParams.get('after');
   const rights = { maySee: () => true };
-  const viewer = { by: 'anna', kinds: new Set(eventKinds), after, rights, again: async () => rights };
+  const by = searchParams.get('by') ?? 'anna';
+  const viewer = { by, kinds: new Set(eventKinds), after, rights, again: async () => rights };
   responses.push(response);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   await streams.open(viewer)?.(response);
@@ -129,6 +131,18 @@ test('a stream in which nothing happens says that it is there', async () => {
     one.events.map(({ name }) => name),
     ['ready'],
   );
+});
+
+test('where a few have all streams, a newcomer gets one of theirs, whose reader can come back', async () => {
+  const open: Awaited<ReturnType<typeof reader>>[] = [];
+  for (let n = 0; n < 50; n++) open.push(await reader(`/?by=${n >> 2}`));
+  assert.equal(streams.size, 50);
+  const late = await reader('/?by=late');
+  assert.equal(await open[0]!.ended(), true);
+  assert.equal(streams.size, 50);
+  const n = happen(1);
+  await late.first('the event', isNumber(n));
+  await open[1]!.first('the event', isNumber(n));
 });
 
 test('who is not there when its stream begins takes no place', async () => {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
+import { FairPlaces } from '../fair-places.ts';
 import { EventStream } from './event-stream.ts';
 import type { EventFeed } from './feed.ts';
 import type { Viewer } from './viewer.ts';
@@ -8,13 +9,20 @@ import type { Viewer } from './viewer.ts';
 const MOST = 50;
 const MOST_OF_ONE = 4;
 
-/** The streams that are open, bounded in number. */
+/** Of one stream: null while it has not begun. */
+interface Place {
+  stream: EventStream | null;
+  isLost: boolean;
+}
+
+/** The streams that are open, bounded in number, and shared fairly. */
 export class EventStreams {
   readonly #feed: EventFeed;
   readonly #clock: Clock;
-  readonly #open = new Set<EventStream>();
-  readonly #of = new Map<string, number>();
-  #all = 0;
+  readonly #places = new FairPlaces<Place>({ all: MOST, one: MOST_OF_ONE }, (place) => {
+    place.isLost = true;
+    place.stream?.end();
+  });
   #isClosing = false;
 
   constructor(feed: EventFeed, clock: Clock) {
@@ -23,36 +31,27 @@ export class EventStreams {
   }
 
   get size(): number {
-    return this.#all;
+    return this.#places.size;
   }
 
   /** Takes a place for a stream, and gives what runs it, which must be called; null: there is none. */
   open(viewer: Viewer): ((response: ServerResponse) => Promise<void>) | null {
-    const own = this.#of.get(viewer.by) ?? 0;
-    if (this.#isClosing || this.#all >= MOST || own >= MOST_OF_ONE) return null;
-    this.#all++;
-    this.#of.set(viewer.by, own + 1);
+    const place: Place = { stream: null, isLost: false };
+    if (this.#isClosing || !this.#places.take(viewer.by, place)) return null;
     return async (response) => {
       const stream = new EventStream(this.#feed, viewer, response, this.#clock);
-      this.#open.add(stream);
-      if (this.#isClosing || response.destroyed || response.req.method === 'HEAD') response.end();
+      place.stream = stream;
+      const isOver = this.#isClosing || place.isLost || response.destroyed;
+      if (isOver || response.req.method === 'HEAD') response.end();
       else await stream.run();
-      this.#open.delete(stream);
-      this.#leave(viewer.by);
+      this.#places.leave(viewer.by, place);
     };
   }
 
   /** Ends all streams, and takes no more. */
   close(): void {
     this.#isClosing = true;
-    for (const stream of this.#open) stream.end();
+    for (const { stream } of this.#places.held()) stream?.end();
     this.#feed.stop();
-  }
-
-  #leave(by: string): void {
-    this.#all--;
-    const left = (this.#of.get(by) ?? 1) - 1;
-    if (left === 0) this.#of.delete(by);
-    else this.#of.set(by, left);
   }
 }

@@ -220,5 +220,6 @@ export class ControlApi {
 const rightsOf = (asker: Asker, policies: ControlSnapshot['policies'], nowMs: number): Rights => ({
   ...asker,
   revision: policies.revision,
+  mayViewSome: (kinds) => policies.mayViewSome(asker.principal, kinds),
   may: (action, resource, order) => policies.decide(asker.principal, action, resource, { nowMs, order: order ?? null }),
 });

@@ -1,18 +1,18 @@
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { Visitors } from '../visitors.ts';
+import { ENDING, Visitors } from '../visitors.ts';
 import type { Answered, ControlApi } from './api.ts';
 import type { DoorRules } from './door.ts';
 import { ApiProblem } from './problem.ts';
-import { answerText, type WrittenReply, writeAnswer, writeLast, writeReply } from './written.ts';
+import { answerText, type PortHeaders, type WrittenReply, writeAnswer, writeLast, writeReply } from './written.ts';
 
 /** Over HTTP/1.1, with TLS or without. */
 export type HttpServer = Server | TlsServer;
 
-export const MAX_CONNECTIONS = 256;
-/** Of one address; all clients of a Unix socket are one. */
-const VISITOR_LIMITS = { connections: 64, asksPerSecond: 500 };
+/** All clients of a Unix socket are one address. */
+const VISITOR_LIMITS = { all: 256, connections: 64, asksPerSecond: 500 };
+export const MAX_CONNECTIONS = VISITOR_LIMITS.all + ENDING;
 /** A client that neither sends nor reads anything for so long is gone. */
 const IDLE_MS = 30_000;
 
@@ -33,10 +33,10 @@ export interface Pages {
   answer(request: IncomingMessage, door: DoorRules): Promise<WrittenReply> | null;
 }
 
-/** All of them, and the headers that each of their answers has beside its own. */
+/** All of them, and the headers that each answer of the port has beside its own. */
 export interface OwnPages {
   readonly pages: readonly Pages[];
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: PortHeaders;
 }
 
 /** The connections of the control port, and what comes through them. */
@@ -59,8 +59,8 @@ export class Connections {
   /** Whether this address may have one connection more. */
   mayConnect(socket: Socket): boolean {
     const from = socket.remoteAddress ?? '';
-    if (!this.#visitors.connects(from)) return false;
-    socket.once('close', () => this.#visitors.left(from));
+    if (!this.#visitors.connects(from, socket)) return false;
+    socket.once('close', () => this.#visitors.left(from, socket));
     return true;
   }
 
@@ -79,7 +79,7 @@ export class Connections {
     if (page !== null) {
       const reply = await page;
       await writeReply({ ...reply, headers: { ...reply.headers, ...this.#own.headers } }, request, response);
-    } else await writeAnswer(await this.#answered(request, mayAsk), request, response);
+    } else await this.#write(await this.#answered(request, mayAsk), request, response);
     if (this.#open.get(socket) === response) this.#open.set(socket, null);
   }
 
@@ -87,10 +87,8 @@ export class Connections {
   serve<S extends HttpServer>(server: S): S {
     server.maxConnections = MAX_CONNECTIONS;
     server.timeout = IDLE_MS;
-    server.on(
-      'checkExpectation',
-      async (request: IncomingMessage, response: ServerResponse) =>
-        await writeAnswer(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
+    server.on('checkExpectation', async (request: IncomingMessage, response: ServerResponse) =>
+      this.#write(await this.#unread(request.socket, ApiProblem.of('expectation_failed')), request, response),
     );
     server.on('connect', async (_: IncomingMessage, socket: Socket) =>
       this.#part(socket, ApiProblem.of('malformed', 'CONNECT opens no tunnel here')),
@@ -113,7 +111,11 @@ export class Connections {
 
   async #part(socket: Socket, problem: ApiProblem): Promise<void> {
     this.#parting.add(socket);
-    writeLast(socket, answerText(await this.#unread(socket, problem)));
+    writeLast(socket, answerText(await this.#unread(socket, problem), this.#own.headers));
+  }
+
+  #write(answered: Answered, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    return writeAnswer(answered, this.#own.headers, request, response);
   }
 
   #page(request: IncomingMessage): Promise<WrittenReply> | null {

@@ -18,6 +18,7 @@ import type { TxnTokenIssuer } from '../../task/options.ts';
 import type { SigningKeys } from '../../token/signing-keys.ts';
 import type { TokenVerifier } from '../../token/verifier.ts';
 import type { EventStreams } from '../events/event-streams.ts';
+import type { JudgedLately } from '../events/judged.ts';
 
 /** What takes too long for the thread that answers checks. Each gives plain data, or the problem that there is with it. */
 export interface Apart {
@@ -74,6 +75,7 @@ export interface ControlParts {
   readonly behaviour: BehaviourLookup;
   readonly apart: Apart;
   readonly streams: Pick<EventStreams, 'open'>;
+  readonly judged: JudgedLately;
   readonly tasks: ControlTasks;
   /** Names that an order may not misspell; null while none could be loaded. */
   readonly known: () => RevocableNames | null;

@@ -10,6 +10,8 @@ import type { Slices } from './slices.ts';
 /** Who asks, and what it may by the policies of one moment. */
 export interface Rights extends Asker {
   readonly may: (action: ControlAction, resource: ControlResource, order?: ControlOrder) => ControlDecision;
+  /** The policies that may let it view something of these kinds. */
+  readonly mayViewSome: (kinds: readonly ControlResource['kind'][]) => readonly string[];
   /** Of these policies. */
   readonly revision: string;
 }

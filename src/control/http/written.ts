@@ -10,7 +10,11 @@ export const ALWAYS = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
 } as const;
+
+/** What the answers of a port have beside their own. */
+export type PortHeaders = Readonly<Record<string, string>>;
 
 /** An answer as it is written. A header may have several lines. */
 export interface WrittenReply {
@@ -19,13 +23,14 @@ export interface WrittenReply {
   readonly body: string;
 }
 
-function written({ decision, result, oauth }: Answered, authorization?: string) {
+function written({ decision, result, oauth }: Answered, more: PortHeaders, authorization?: string) {
   const isProblem = result instanceof ApiProblem;
   const error = isProblem && oauth ? oauthError(result, decision, authorization) : null;
   const document = isProblem ? (error?.document ?? result.document(decision)) : result.body;
   const body = `${JSON.stringify(document)}\n`;
   const headers: Record<string, string> = {
     ...ALWAYS,
+    ...more,
     // RFC 6749 section 5.1.
     ...(oauth ? { pragma: 'no-cache' } : {}),
     'content-type': isProblem && error === null ? 'application/problem+json' : 'application/json',
@@ -47,13 +52,15 @@ const DROPPED_MS = 500;
  */
 export async function writeAnswer(
   answered: Answered,
+  more: PortHeaders,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const { decision, result } = answered;
   if (result instanceof ApiProblem || result.stream === undefined)
-    return writeReply(written(answered, request.headers.authorization), request, response);
-  if (!response.destroyed) response.writeHead(result.status, { ...STREAM_HEADERS, 'x-authz-decision': decision });
+    return writeReply(written(answered, more, request.headers.authorization), request, response);
+  const headers = { ...STREAM_HEADERS, ...more, 'x-authz-decision': decision };
+  if (!response.destroyed) response.writeHead(result.status, headers);
   return result.stream(response);
 }
 
@@ -94,8 +101,8 @@ function dropped(request: IncomingMessage): Promise<boolean> {
 }
 
 /** The same as text, where a request could not be read so that there is no response to write to. */
-export function answerText(answered: Answered): string {
-  const { status, headers, body } = written(answered);
+export function answerText(answered: Answered, more: PortHeaders): string {
+  const { status, headers, body } = written(answered, more);
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

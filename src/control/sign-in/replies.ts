@@ -7,7 +7,6 @@ const OF_BROWSERS = {
   ...ALWAYS,
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
 } as const;
 
 /** An answer that a browser may show. */

@@ -6,7 +6,14 @@ import type { Workload } from '../../inventory/model.ts';
 import { spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityUid } from '../decide/call.ts';
 import { instant, type NamedEntities } from '../decide/cedar-request.ts';
-import type { ControlApproval, ControlOrder, ControlQuestion, ControlResource, ControlTask } from './question.ts';
+import type {
+  ControlApproval,
+  ControlOrder,
+  ControlPrincipal,
+  ControlQuestion,
+  ControlResource,
+  ControlTask,
+} from './question.ts';
 
 const uid = (type: string, id: string): EntityUid => ({ type: `Control::${type}`, id });
 const ref = (type: string, id: string) => ({ __entity: uid(type, id) });
@@ -20,8 +27,7 @@ const EVERYTHING = uid('Everything', 'everything');
 export function controlCall(question: ControlQuestion, named: NamedEntities, inventory: Inventory): AuthorizationCall {
   const { action, resource, nowMs, order } = question;
   const { principal: asking } = question;
-  const principal =
-    asking.kind === 'person' ? personEntity(asking.person, named) : workloadEntity(asking.id, named, inventory);
+  const principal = principalEntity(asking, named, inventory);
   const [about, ...more] = resourceEntities(resource, named, inventory);
   const terms = order === null ? null : orderTerms(order, nowMs, inventory);
   return {
@@ -37,6 +43,24 @@ export function controlCall(question: ControlQuestion, named: NamedEntities, inv
     entities: [principal, about, ...more, ...(terms?.entities ?? [])],
   };
 }
+
+/** Who asks, as control policies know it. */
+export const principalEntity = (asking: ControlPrincipal, named: NamedEntities, inventory: Inventory): Entity =>
+  asking.kind === 'person' ? personEntity(asking.person, named) : workloadEntity(asking.id, named, inventory);
+
+const TYPES = {
+  everything: 'Everything',
+  trustDomain: 'TrustDomain',
+  team: 'Team',
+  path: 'SpiffePath',
+  workload: 'Workload',
+  task: 'Task',
+  approval: 'Approval',
+  credential: 'Credential',
+} as const satisfies Readonly<Record<ControlResource['kind'], string>>;
+
+/** What Cedar calls a kind of resources. */
+export const typeOf = (kind: ControlResource['kind']): string => `Control::${TYPES[kind]}`;
 
 /**
  * What an order adds to the context, and the entities that it names there. Seconds are whole ones: under a limit, an order may last

@@ -1,7 +1,8 @@
 import { Refusal } from '../../base/outcome.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import type { EntityUid } from '../decide/call.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
-import { controlCall } from './call.ts';
+import { controlCall, principalEntity, typeOf } from './call.ts';
 import type { ControlAction, ControlContext, ControlPrincipal, ControlResource } from './question.ts';
 
 /** What control policies said, by their ids. */
@@ -28,6 +29,11 @@ export interface ControlPolicies {
     resource: ControlResource,
     context: ControlContext,
   ): ControlDecision;
+  /**
+   * The policies that may let somebody view something of these kinds, by their scopes alone: whether they do depends on what
+   * there is. No call of Cedar.
+   */
+  mayViewSome(principal: ControlPrincipal, kinds: readonly ControlResource['kind'][]): readonly string[];
 }
 
 const NOBODY_MAY: ControlDecision = { allowed: false, permits: [], forbids: [], errors: [] };
@@ -37,6 +43,17 @@ export function controlPolicies(snapshot: Snapshot<Inventory>): ControlPolicies 
   const { control, inventory, revision } = snapshot;
   return {
     revision,
+    mayViewSome: (principal, kinds) => {
+      if (control === null) return [];
+      const { uid, parents } = principalEntity(principal, control.named, inventory);
+      const types = kinds.map(typeOf);
+      const isIn = (within: EntityUid) =>
+        [uid, ...parents].some(({ type, id }) => type === within.type && id === within.id);
+      return control.views
+        .filter((view) => (view.principalType ?? uid.type) === uid.type && (view.within === null || isIn(view.within)))
+        .filter((view) => types.some((type) => view.types.includes(type)))
+        .map(({ id }) => id);
+    },
     decide: (principal, action, resource, context) => {
       if (control === null) return NOBODY_MAY;
       if (principal.kind === 'workload' && inventory.workload(principal.id) instanceof Refusal)

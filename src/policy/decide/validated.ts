@@ -1,5 +1,6 @@
 import type { InventoryContent } from '../../inventory/inventory.ts';
 import type { Problem } from '../../source/problem.ts';
+import type { EntityUid } from './call.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import type { PolicyFootprint } from './decider.ts';
 import type { Program } from './engine.ts';
@@ -26,11 +27,25 @@ export interface PolicyFacts {
   readonly guardrail: boolean;
 }
 
+/** Whom a control policy may let view something, and of which types, as its scope says it. */
+export interface ViewScope {
+  /** Of the policy. */
+  readonly id: string;
+  /** Null: of any type. */
+  readonly principalType: string | null;
+  /** What it must be, or be in; null: anything. */
+  readonly within: EntityUid | null;
+  /** Of what may be viewed. */
+  readonly types: readonly string[];
+}
+
 /** Control policies that passed. */
 export interface ValidatedControl extends Program {
   readonly schema: string;
   readonly policies: Readonly<Record<string, string>>;
   readonly facts: readonly PolicyFacts[];
+  /** Of its permits that may let somebody view something. */
+  readonly views: readonly ViewScope[];
   readonly named: NamedEntities;
 }
 

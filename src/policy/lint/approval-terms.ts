@@ -1,6 +1,7 @@
 import type { ApprovalTerms } from '../decide/validated.ts';
 import { nodeOf, objectsIn, stringsBeside } from './ast.ts';
 import type { ParsedPolicy } from './parsed.ts';
+import { actionFits, partsOfScope, typeFits } from './scopes.ts';
 
 /** So many persons, uses, and hours there are at most. */
 const QUORUMS = ['1', '2'];
@@ -48,41 +49,19 @@ function millisecondsOf(text: string | null): number | null {
   return ms > 0 && ms <= MAX_MS ? ms : null;
 }
 
-const GRANT = 'grant';
-const ABOVE_GRANT: ReadonlySet<string> = new Set([GRANT, 'opens']);
-
 /**
  * Whether a control policy may permit some person to grant the approval of this name: by its scope, and by the names that it
  * compares `resource.name` with. What its other conditions say is not looked at.
  */
-export function mayLetGrant({ json }: ParsedPolicy, name: string): boolean {
-  if (json.effect !== 'permit') return false;
-  const { principal, action, resource } = json as unknown as Readonly<Record<string, Scope>>;
-  if (!typeFits(principal!, 'Control::Person') || !typeFits(resource!, 'Control::Approval')) return false;
-  const named = [action?.entity, ...(action?.entities ?? [])].filter((one) => one !== undefined);
-  const isIn = action?.op === 'in';
-  if (action?.op !== 'All' && !named.some(({ id }) => (isIn ? ABOVE_GRANT.has(id) : id === GRANT))) return false;
+export function mayLetGrant(policy: ParsedPolicy, name: string): boolean {
+  const { json } = policy;
+  const { principal, action, resource } = partsOfScope(policy);
+  if (json.effect !== 'permit' || !actionFits(action, 'grant', ['opens'])) return false;
+  if (!typeFits(principal, 'Control::Person') || !typeFits(resource, 'Control::Approval')) return false;
   const conditions = json.conditions.filter(({ kind }) => kind === 'when').map(({ body }) => body);
   const names = [...objectsIn(conditions)].flatMap((part) => {
     const node = nodeOf(part);
     return node === null || node.operator === '!=' ? [] : stringsBeside(node, 'resource.name');
   });
   return names.length === 0 || names.includes(name);
-}
-
-/** One part of a scope, as Cedar's JSON has it. */
-interface Scope {
-  readonly op: string;
-  readonly entity?: { readonly type: string; readonly id: string };
-  readonly entities?: readonly { readonly type: string; readonly id: string }[];
-  readonly entity_type?: string;
-}
-
-/** Whether something of this type can be meant: of what is in something else, only groups of persons have persons in them. */
-function typeFits({ op, entity, entity_type: type }: Scope, wanted: string): boolean {
-  if (op === 'All') return true;
-  if (op === 'is') return type === wanted;
-  if (op === '==') return entity?.type === wanted;
-  const above = wanted === 'Control::Person' ? 'Control::PersonGroup' : 'Control::Everything';
-  return entity?.type === above || entity?.type === wanted;
 }

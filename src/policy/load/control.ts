@@ -4,6 +4,7 @@ import type { ValidatedControl } from '../decide/validated.ts';
 import { annotationProblems } from '../lint/annotations.ts';
 import { literalProblems, readingProblems } from '../lint/literals.ts';
 import { literalNameProblems } from '../lint/names.ts';
+import { viewScope } from '../lint/scopes.ts';
 import type { Names } from '../lint/strings.ts';
 import { controlPlaceProblems } from '../lint/teams.ts';
 import type { Sources } from '../text/sources.ts';
@@ -54,6 +55,13 @@ export function checkControl(
     problems.push(...annotationProblems(policy, ANNOTATIONS), ...readingProblems(policy), ...literalProblems(policy));
     problems.push(...literalNameProblems(policy, names), ...controlPlaceProblems(policy));
   }
-  const validated = { schema, policies: program(parsed), facts: parsed.map(policyFacts), named: namedBy(parsed) };
+  const views = parsed.map(viewScope).filter((scope) => scope !== null);
+  const validated = {
+    schema,
+    policies: program(parsed),
+    facts: parsed.map(policyFacts),
+    views,
+    named: namedBy(parsed),
+  };
   return { validated, problems, warnings };
 }

@@ -136,6 +136,8 @@ test('last uses: when, by which credentials, in which live tasks; page by page i
     pages.map((page) => page.map(({ workload }) => workload.at(-1)).join('')),
     ['abc', 'd'],
   );
+  const later = await activity.allLastUses(3, null, 2);
+  assert.deepEqual(typeof later === 'object' && 'names' in later && later.names.map((name) => name.at(-1)), ['c', 'd']);
 });
 
 test('nothing is kept and nobody noted where that is asked for', async () => {

@@ -11,7 +11,7 @@ import {
   type DecisionSummary,
   type LastUse,
   MAX_WORKLOADS,
-  type Page,
+  type UsesPage,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
 import { type DecisionLists, pageOf, type Source } from './paging.ts';
@@ -75,10 +75,10 @@ export class MemoryActivity implements Activity {
     return this.#usesOf(workloads.slice(0, MAX_WORKLOADS));
   }
 
-  async allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor> {
+  async allLastUses(limit: number, cursor: string | null, skip = 0): Promise<UsesPage | BadCursor> {
     const name = nameIn(cursor);
     if (name === BAD_CURSOR) return BAD_CURSOR;
-    const names = await this.recorder.uses.namesBehind(name, namesFor(limit));
+    const names = (await this.recorder.uses.namesBehind(name, skip + namesFor(limit))).slice(skip);
     return pageOfUses(names, this.#usesOf(names), limit);
   }
 

@@ -59,6 +59,11 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+/** A page of uses, with the workloads that it went through, those that are forgotten meanwhile too. */
+export interface UsesPage extends Page<LastUse> {
+  readonly names: readonly string[];
+}
+
 /** What a list is narrowed to; what is left out, or null, narrows nothing. */
 export interface DecisionFilter {
   /** A whole SPIFFE ID. */
@@ -106,8 +111,8 @@ export interface Activity {
   since(places: DecisionPlaces | null): Promise<KeptSince | Fault>;
   /** The last uses of these workloads, by SPIFFE ID; those that were not seen are absent. At most `MAX_WORKLOADS`. */
   lastUses(workloads: readonly string[]): Promise<ReadonlyMap<string, LastUse> | Fault>;
-  /** All last uses, in the order of their SPIFFE IDs. */
-  allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor | Fault>;
+  /** All last uses, in the order of their SPIFFE IDs; `skip`: without so many behind the cursor. */
+  allLastUses(limit: number, cursor: string | null, skip?: number): Promise<UsesPage | BadCursor | Fault>;
 }
 
 /** What is kept, and how much of it. */

@@ -1,11 +1,11 @@
 import { workloadText } from './entry.ts';
-import { BAD_CURSOR, type BadCursor, type LastUse, MAX_PAGE, type Page } from './model.ts';
+import { BAD_CURSOR, type BadCursor, type LastUse, MAX_PAGE, type UsesPage } from './model.ts';
 
 /** The name behind which a page of workloads begins; '' at the start. */
 export function nameIn(cursor: string | null): string | BadCursor {
   if (cursor === null) return '';
   const name = Buffer.from(cursor, 'base64url').toString();
-  const ours = name !== '' && cursor === cursorOf(name) && name === workloadText(name);
+  const ours = name !== '' && cursor === cursorBehind(name) && name === workloadText(name);
   return ours ? name : BAD_CURSOR;
 }
 
@@ -13,14 +13,15 @@ export function nameIn(cursor: string | null): string | BadCursor {
 export const namesFor = (limit: number): number => pageLimit(limit) + 1;
 
 /** The page of these names, as many as `namesFor` says; a use that is gone by now is left out. */
-export function pageOfUses(names: readonly string[], uses: ReadonlyMap<string, LastUse>, limit: number): Page<LastUse> {
+export function pageOfUses(names: readonly string[], uses: ReadonlyMap<string, LastUse>, limit: number): UsesPage {
   const shown = names.slice(0, pageLimit(limit));
   const last = shown.at(-1);
-  const next = names.length > shown.length && last !== undefined ? cursorOf(last) : null;
-  return { items: shown.flatMap((name) => uses.get(name) ?? []), next };
+  const next = names.length > shown.length && last !== undefined ? cursorBehind(last) : null;
+  return { items: shown.flatMap((name) => uses.get(name) ?? []), next, names: shown };
 }
 
 /** How many items a page holds for whoever asks for so many. */
 export const pageLimit = (limit: number): number => Math.max(1, Math.min(Math.floor(limit) || 1, MAX_PAGE));
 
-const cursorOf = (name: string): string => Buffer.from(name).toString('base64url');
+/** Where a list of uses goes on behind a workload. */
+export const cursorBehind = (name: string): string => Buffer.from(name).toString('base64url');

@@ -150,6 +150,8 @@ test('last uses of several sidecars are one: the latest, all credentials, all li
     pages.map((page) => page.map(({ workload }) => workload.at(-1)).join('')),
     ['abc', 'd'],
   );
+  const later = await one.activity.allLastUses(3, null, 2);
+  assert.deepEqual(typeof later === 'object' && 'names' in later && later.names.map((name) => name.at(-1)), ['c', 'd']);
   const a = good(await one.activity.allLastUses(1, null)).items[0];
   assert.deepEqual(a, { workload: id('a'), owner: 'billing', lastMs: now, credentials: ['x509-svid'], tasks: [] });
 });

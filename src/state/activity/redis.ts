@@ -14,7 +14,7 @@ import {
   type LastUse,
   type ListPlace,
   MAX_WORKLOADS,
-  type Page,
+  type UsesPage,
 } from './model.ts';
 import { nameIn, namesFor, pageOfUses } from './names.ts';
 import { type DecisionLists, type Kept, pageOf } from './paging.ts';
@@ -79,10 +79,11 @@ export class RedisActivity implements Activity {
     return found;
   }
 
-  async allLastUses(limit: number, cursor: string | null): Promise<Page<LastUse> | BadCursor | Fault> {
+  async allLastUses(limit: number, cursor: string | null, skip = 0): Promise<UsesPage | BadCursor | Fault> {
     const name = nameIn(cursor);
     if (name === BAD_CURSOR) return BAD_CURSOR;
-    const names = await this.#ask(NAMES, 'uses:names', [name === '' ? '-' : `(${name}`, String(namesFor(limit))]);
+    const range = [name === '' ? '-' : `(${name}`, String(skip), String(namesFor(limit))];
+    const names = await this.#ask(NAMES, 'uses:names', range);
     if (names instanceof Fault) return names;
     const texts = names.map(String);
     const uses = await this.lastUses(texts);

@@ -42,7 +42,13 @@ export class Ring {
     const read: Kept[] = [];
     for (let at = this.#end(before) - 1; at >= this.#first && read.length < count; at--) {
       const { number, text } = this.#slots[at % this.#limit]!;
-      read.push({ place: [number, 0], summary: decodeSummary(text) });
+      // Who looks for where it goes on reads more entries than it is after.
+      read.push({
+        place: [number, 0],
+        get summary() {
+          return decodeSummary(text);
+        },
+      });
     }
     return read;
   }

@@ -105,10 +105,10 @@ end
 return read
 `);
 
-/** Names in their order, without those that are too long. KEYS: the names. ARGV: 1 where they begin, 2 how many. */
+/** Names in their order, without those that are too long. KEYS: the names. ARGV: 1 where they begin, 2 how many to skip, 3 how many. */
 export const NAMES = script(`
 local read = {}
-for _, name in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], '+', 'BYLEX', 'LIMIT', 0, ARGV[2])) do
+for _, name in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], '+', 'BYLEX', 'LIMIT', ARGV[2], ARGV[3])) do
   if #name <= ${WORKLOAD_BYTES} then read[#read + 1] = name end
 end
 return read

@@ -91,6 +91,13 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     return approvalMark(this.#parts.namespace, record, request, key);
   }
 
+  /** Whether a mark says something of the request of this record: what opens must be signed by a trusted key. */
+  async believes(record: string, mark: string): Promise<boolean> {
+    const asked = readApprovalRecord(record);
+    const { namespace, trustedKeys } = this.#parts;
+    return asked !== null && (await readApprovalMark(namespace, record, asked, mark, trustedKeys())) !== null;
+  }
+
   beginPass(): void {
     this.#pass++;
     this.#unreadable = 0;

@@ -193,6 +193,13 @@ export interface ApprovalBook extends GrantLookup {
 /** How many requests wait for a person at one time: of each caller, and in all. */
 export const MAX_PENDING_OF_CALLER = 5;
 export const MAX_PENDING = 50;
+
+/**
+ * How many of one caller may wait where `waiting` wait in all: one in five of the places that are left, so that
+ * a few callers do not take all of them from the others. The scripts of a store count the same.
+ */
+export const pendingShare = (waiting: number): number =>
+  Math.min(MAX_PENDING_OF_CALLER, Math.ceil((MAX_PENDING - waiting) / MAX_PENDING_OF_CALLER));
 /** Requests that are remembered, decided and expired ones among them, and what they may take in a store. */
 export const MAX_APPROVALS = 1000;
 export const MAX_APPROVAL_BYTES = 16 * 2 ** 20;

@@ -9,7 +9,7 @@ import {
   type GrantOrder,
   MAX_APPROVALS,
   MAX_PENDING,
-  MAX_PENDING_OF_CALLER,
+  pendingShare,
   REST_MS,
 } from './book.ts';
 import { stateOfRequest } from './request-state.ts';
@@ -54,7 +54,8 @@ function crowded(table: ApprovalTable, caller: string, replaces: boolean, nowMs:
   const pending = table.pending(nowMs);
   if (pending.length >= MAX_PENDING) return `${MAX_PENDING} requests wait for a person`;
   const own = pending.filter(({ order }) => order.caller === caller).length;
-  if (own >= MAX_PENDING_OF_CALLER) return `${MAX_PENDING_OF_CALLER} requests of this caller wait for a person`;
+  if (own >= pendingShare(pending.length))
+    return `${own} requests of this caller wait for a person, and ${pending.length} in all`;
   return table.size >= MAX_APPROVALS && !replaces ? `${MAX_APPROVALS} requests are remembered` : null;
 }
 

@@ -77,6 +77,7 @@ test('decisions and approvals come as they happen, and a stream goes on behind t
   const first = await events(anna);
   assert.equal(first.status, 200);
   assert.match(String(first.headers['cache-control']), /no-store, no-transform/);
+  assert.equal(first.headers['cross-origin-resource-policy'], 'same-origin');
   await first.first('the beginning', ({ name }) => name === 'ready');
   const one = await decided();
   const { id } = await first.first('the decision', isAbout(one));
@@ -123,7 +124,7 @@ test('where something may be missing, the stream says so', async () => {
   assert.deepEqual([wrong.status, (JSON.parse(wrong.body) as { code: string }).code], [400, 'parameters_invalid']);
 });
 
-test('a viewer is told only of what it may view, and has no stream where it may view nothing', async () => {
+test('a viewer is told only of what it may view, and has neither list nor stream where it may view nothing', async () => {
   const ben = await signedIn('ben');
   const code = async (person: string, path = '/events'): Promise<unknown> => {
     const stream = await events(await signedIn(person), path);
@@ -131,10 +132,21 @@ test('a viewer is told only of what it may view, and has no stream where it may 
     return stream.status === 200 ? 200 : (JSON.parse(stream.body) as { code: string }).code;
   };
   assert.equal(await code('ivy'), 'not_permitted');
-  assert.equal(await code('ben'), 'not_permitted');
+  assert.equal(await code('ivy', '/events?of=approvals'), 'not_permitted');
   assert.equal(await code('anna'), 200);
-  await asked('ben.internal', '/refunds/1');
+  assert.equal(await code('ben'), 200, 'there is nothing yet, and there may be');
+  assert.equal(await code('ben', '/events?of=approvals'), 200);
   assert.equal(await code('ben', '/events?of=decisions'), 'not_permitted');
+  const items = async (path: string, browser = ben) => {
+    const { text } = await world.fetchAs(browser, path);
+    const { items, code } = JSON.parse(text) as { items?: readonly unknown[]; code?: string };
+    return items?.length ?? code;
+  };
+  assert.equal(await items('/approvals?state=refused'), 0);
+  assert.equal(await items('/approvals?state=refused', await signedIn('ivy')), 'not_permitted');
+  for (const path of ['/decisions', '/workloads', '/tasks', '/revocations'])
+    assert.equal(await items(path), 'not_permitted', path);
+  await asked('ben.internal', '/refunds/1');
   const [bens, annas] = [await events(ben), await events(await signedIn('anna'))];
   await bens.first('the beginning', ({ name }) => name === 'ready');
   await annas.first('the beginning', ({ name }) => name === 'ready');
@@ -165,10 +177,11 @@ test('only what wants events gets them, and only by a session of ours', async ()
   assert.equal(await head.ended(), true);
 });
 
-test('of one person four streams are open at a time', async () => {
+test('of one person four streams are open at a time, which a metric counts', async () => {
   const anna = await signedIn('anna');
   const open = [];
   for (let count = 0; count < 4; count++) open.push(await events(anna));
+  assert.match(await world.status('/metrics'), /^authz_control_streams 4$/m);
   assert.deepEqual(
     open.map(({ status }) => status),
     [200, 200, 200, 200],
@@ -210,7 +223,7 @@ test('who may view nothing any more is told nothing any more', async () => {
   await asked('ben.internal', '/refunds/5');
   const [bens, annas] = [await events(await signedIn('ben')), await events(await signedIn('anna'))];
   await bens.first('the beginning', ({ name }) => name === 'ready');
-  writeFileSync(join(world.folder, 'policies', 'control', 'operators.cedar'), watchersSee('nowhere.internal'));
+  writeFileSync(join(world.folder, 'policies', 'control', 'operators.cedar'), ALL_TO_OPERATORS);
   assert.equal(await bens.ended(), true);
   const still = await decided();
   await annas.first('what comes after it', isAbout(still));

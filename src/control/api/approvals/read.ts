@@ -78,7 +78,7 @@ export const approvalsRoute = route({
     };
     const first = await firstBehind(shownRequests(book), keyOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
-    const seeing = seenBy(call);
+    const seeing = seenBy(call, ['approval']);
     const { lookup } = parts.tasks.registry;
     const maySee = (request: ApprovalRequest) => {
       const about = controlApprovals(request, lookup);

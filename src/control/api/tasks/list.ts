@@ -46,7 +46,7 @@ export const tasksRoute = route({
       (state === undefined || stateNow(task) === state);
     const first = await firstBehind(registry.all(), fieldOf, wanted, at?.[0] ?? null, CANDIDATES, call.slices);
     if (first instanceof ApiProblem) return first;
-    const seeing = seenBy(call);
+    const seeing = seenBy(call, ['task']);
     const maySee = ({ issuer, id }: RegisteredTask) => seeing.maySee(controlTask(tasks, issuer, id));
     const seen = await visible(first, limit, { wanted: () => true, maySee }, call.slices);
     const last = seen.last ?? (first.length === CANDIDATES ? first.at(-1)! : null);

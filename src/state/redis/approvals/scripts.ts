@@ -13,7 +13,8 @@ export const APPROVAL_LOG = logOf('approvals');
  * Asks for an approval. Gives 'stored'; 'held' with record and mark of what is there for the same digest; 'crowded' where the
  * caller, or all, have enough that waits; 'skew' where it would have been asked in the future; 'full' or 'history'. ARGV: 1
  * history, 2 field, 3 record, 4 record whose place it takes or '', 5 most records, 6 most bytes, 7 when it is asked, 8 max skew
- * ms, 9 until when it waits, 10 digest of the caller, 11 most of a caller that wait, 12 most that wait.
+ * ms, 9 until when it waits, 10 digest of the caller, 11 most of a caller that wait, and of so many places that are left it may
+ * have one, 12 most that wait.
  */
 export const ASK = script(`${MARKED}
 local pending, member = KEYS[6], ARGV[2] .. ' ' .. ARGV[10]
@@ -31,7 +32,8 @@ for i = 1, #waiting, 2 do
     if string.sub(waiting[i], -#ARGV[10]) == ARGV[10] then own = own + 1 end
   end
 end
-if all >= tonumber(ARGV[12]) or own >= tonumber(ARGV[11]) then return {'crowded'} end
+local most, of = tonumber(ARGV[12]), tonumber(ARGV[11])
+if all >= most or own >= math.min(of, math.ceil((most - all) / of)) then return {'crowded'} end
 if before then
   local held = markOf(before)
   if held then drop(marks, redis.sha1hex(before), held) end

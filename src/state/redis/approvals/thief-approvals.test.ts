@@ -72,6 +72,42 @@ test('who writes a grant without the key, or moves or changes one that was signe
   assert.deepEqual(grants(), [1, 1]);
 });
 
+test('what no trusted key signed, or only looks like an end, keeps out no grant', { skip }, async (t) => {
+  const { one, mark, marked, read, recordOf, grants, become } = await approvalVictims(t);
+  const forgeries = (text: string, asked: ApprovalRequest) => [
+    approvalMark('test', text, granted(asked, [ANN], { uses: 1, forMs: 60_000 }), stranger),
+    `${Date.now()} 0 []`,
+    'nothing',
+  ];
+  for (const n of [0, 1, 2]) {
+    const order = approvalOrder({ path: `/forged/${n}` });
+    const id = await askedFor(one.book, order);
+    await become(id, 'pending');
+    const text = await recordOf(order.digest);
+    const forged = forgeries(text, readApprovalRecord(text)!)[n]!;
+    await mark(text, forged, order.digest);
+    await read();
+    assert.deepEqual(grants(order.digest), [0, 0]);
+    const given = { digest: order.digest, approvals: order.approvals };
+    assert.equal((await one.book.grant(yes(id, given), Date.now())).result, 'stored', forged);
+    await become(id, 'granted');
+    assert.deepEqual(grants(order.digest), [1, 1]);
+    assert.doesNotMatch(await marked(), new RegExp(`^${RegExp.escape(forged)}$`, 'm'));
+  }
+});
+
+test('a signed decision that came meanwhile is not overwritten', { skip }, async (t) => {
+  const { one, mark, recordOf, become } = await approvalVictims(t);
+  const id = await askedFor(one.book);
+  await become(id, 'pending');
+  const text = await recordOf();
+  const first = granted(readApprovalRecord(text)!, [BOB], null);
+  await mark(text, approvalMark('test', text, first, key));
+  // It may have been read before: then the same person would be counted twice.
+  const { result } = await one.book.grant(yes(id, { by: BOB, quorum: 2 }), Date.now());
+  assert.equal(result, 'conflict');
+});
+
 test('who changes what a person is shown makes another request of it, whose grant lets the first one not pass', {
   skip,
 }, async (t) => {
