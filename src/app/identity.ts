@@ -3,6 +3,7 @@ import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/schema.ts';
 import { credentialReader, type ReadCredentials } from '../identity/credentials.ts';
 import type { IdentityRules } from '../identity/identify.ts';
+import { type LegacyAuthority, LegacyCertificates } from '../identity/legacy-certificate.ts';
 import type { KeyEvent } from '../token/jwks-source.ts';
 import type { TokenVerifier } from '../token/verifier.ts';
 import { SvidVerifier } from '../trust/svid-cache.ts';
@@ -58,6 +59,7 @@ export async function startIdentity(
       trustedProxies: new Set(identity.forwarded.trustedProxies.map(({ id }) => id.text)),
       oidc: oidcRules,
       maxTokenLifetimeSeconds: identity.maxLifetime.jwtMs / 1000,
+      legacyCertificates: await readAuthorities(identity.legacy.authorities),
       challenge: {
         resourceMetadata: task.resourceMetadata,
         dpopAlgorithms: task.issuers.some(({ kind }) => kind === 'access-token') ? task.dpop.algorithms : null,
@@ -78,6 +80,23 @@ export const afterForgetting =
     if (event.result === 'updated' || event.result === 'withdrawn') tokens.forget();
     listener(event);
   };
+
+/** Null where none is configured. */
+async function readAuthorities(
+  authorities: Config['identity']['legacy']['authorities'],
+): Promise<LegacyCertificates | null> {
+  const read: LegacyAuthority[] = [];
+  for (const { name, file } of authorities) read.push({ name, anchors: await readAnchors(file) });
+  return read.length === 0 ? null : new LegacyCertificates(read);
+}
+
+async function readAnchors(file: string): Promise<readonly Certificate[]> {
+  const anchors = readCertificates(await readFile(file, 'utf8'));
+  if (anchors instanceof Fault) throw new Error(`${file}: ${anchors.detail}; it must hold authorities as PEM`);
+  if (anchors.some(({ extensions }) => !extensions.basicConstraints?.ca))
+    throw new Error(`${file}: holds a certificate that is no authority; name an account's own by its digest`);
+  return anchors;
+}
 
 async function readIntermediates(files: readonly string[]): Promise<readonly Certificate[]> {
   const certificates: Certificate[] = [];

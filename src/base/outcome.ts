@@ -105,6 +105,7 @@ export const reasons = {
   identity_key_unknown: forbidden('The API key is not known'),
   identity_key_not_yet_valid: forbidden('The API key is not valid yet'),
   identity_key_expired: forbidden('The API key was to be rotated before'),
+  identity_legacy_unknown: forbidden('The certificate names no legacy account'),
   identity_legacy_host: forbidden('The credential of a legacy account is not for this host'),
   identity_legacy_network: forbidden('A legacy account calls from elsewhere than its networks'),
   caller_unregistered: forbidden('The caller is not in the inventory'),

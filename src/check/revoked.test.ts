@@ -95,12 +95,26 @@ function outcome([kind, ...parts]: readonly [RevocationKind, ...string[]], upTo:
   return refusal !== null;
 }
 
+/** A caller without a token and a task. What it shows is not dated back. */
+const byLegacy = (credential: 'api-key' | 'legacy-certificate'): Asked => ({
+  caller: { credential, token: null },
+  backing: [],
+});
+
 const fromCertificate = TIMES.certificate + BACKDATED;
 const rows: readonly (readonly [string, readonly [RevocationKind, ...string[]], number, Asked?])[] = [
   ['the caller, by the oldest of what shows it', ['workload', AGENT], fromCertificate],
   ['the owner of the caller', ['owner', chain[1].owner], fromCertificate, { backing: [taskOf({ issuedAt: 9000 })] }],
   ['a workload before it in the chain, by the task', ['workload', ORCHESTRATOR], TIMES.task],
   ['the certificate of the caller', ['certificate', hex(CERTIFICATE)], fromCertificate],
+  ['an account, by when its key was made', ['workload', AGENT], TIMES.certificate, byLegacy('api-key')],
+  ['an account, by its certificate', ['workload', AGENT], TIMES.certificate, byLegacy('legacy-certificate')],
+  [
+    'the certificate of an account',
+    ['certificate', hex(CERTIFICATE)],
+    TIMES.certificate,
+    byLegacy('legacy-certificate'),
+  ],
   ['the identity token', ['token', hex(IDENTITY_TOKEN)], TIMES.token],
   ['the identity token by its id', ['token', IDP, 'id-1'], TIMES.token],
   [

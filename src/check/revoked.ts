@@ -3,6 +3,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import type { CheckPeer } from '../http/input.ts';
 import type { Caller } from '../identity/caller.ts';
+import { isLegacy } from '../identity/legacy.ts';
 import type { PersonFacts } from '../identity/person.ts';
 import { RevocableSubjects } from '../state/revocable-subjects.ts';
 import { type Evidence, type RevocableSubject, revocable, subjectOf } from '../state/revocation.ts';
@@ -76,12 +77,13 @@ function evidenceOf(
   checkPeer: CheckPeer | null,
 ): Evidence[] {
   const { workload, credential, thumbprint, token, proxies } = caller;
-  const isCertificate = credential === 'x509-svid';
+  const isSvid = credential === 'x509-svid';
+  const isCertificate = isSvid || credential === 'legacy-certificate';
   /** What was dated back was issued later than it says. */
   const issued = ({ trustDomain }: SpiffeId, notBefore: number): number => notBefore + backdatingSeconds(trustDomain);
   const ofToken = token === null ? null : iatOf(token);
-  const ofKey = credential === 'api-key' ? caller.issuedAt : ofToken;
-  const own = isCertificate && caller.issuedAt !== null ? issued(workload.id, caller.issuedAt) : ofKey;
+  const ofLegacy = isLegacy(credential) ? caller.issuedAt : ofToken;
+  const own = isSvid && caller.issuedAt !== null ? issued(workload.id, caller.issuedAt) : ofLegacy;
   // A JWT-SVID that states a task is the token that names the caller.
   const ofTasks = backing.map(({ source, issuedAt }) => (source === 'jwt-svid' ? ofToken : issuedAt));
   const ofCaller = [own, ...(token === null ? [] : [ofToken]), ...ofTasks];

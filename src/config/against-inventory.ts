@@ -49,6 +49,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
     ...pastGuardrails(config, nowMs),
     ...strangeIssuers(config, inventory),
     ...unreadKeys(config, inventory),
+    ...strangeAuthorities(config, inventory),
     ...dueRotations(inventory, nowMs).map((one) => rotationText(one, nowMs)),
     ...inventory.notes,
   ];
@@ -174,6 +175,17 @@ function unreadKeys({ identity }: Read, inventory: Inventory): string[] {
   const account = identity.legacy.keyHeader === null ? inventory.legacyAccounts('key').next().value : undefined;
   if (account === undefined) return [];
   return [`no API key of the inventory is accepted, such as that of ${account.id.text}: set identity.legacy.keyHeader`];
+}
+
+function strangeAuthorities({ identity }: Read, inventory: Inventory): string[] {
+  const known = new Set(identity.legacy.authorities.map(({ name }) => name));
+  const named = [...inventory.legacyAccounts('name')].flatMap(({ stated }) =>
+    (stated.certificates ?? []).flatMap((one) => ('authority' in one ? [one.authority] : [])),
+  );
+  const why = 'which identity.legacy.authorities has not: its certificates prove no caller';
+  return [...new Set(named).difference(known)].map(
+    (name) => `accounts of the inventory name the authority ${name}, ${why}`,
+  );
 }
 
 /** The identity of an Envoy is Envoy's word: a trust domain that is nowhere configured is unusual, not impossible. */

@@ -136,6 +136,19 @@ const sections = (folder: string, env: Environment) =>
       ),
     legacy: s
       .section({
+        authorities: s
+          .list(
+            s.section({
+              name: s.text().describe('What the inventory calls it'),
+              file: s.path(folder).describe('PEM file of its certificates; read at the start'),
+            }),
+            8,
+            (authority) => authority.name,
+          )
+          .prefault([])
+          .describe(
+            'Who issues certificates without a SPIFFE ID to legacy accounts; each is apart from the others and from every trust domain. None: no such certificate is accepted',
+          ),
         keyHeader: s
           .optional(s.keyHeaderName())
           .describe(

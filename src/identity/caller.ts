@@ -4,7 +4,7 @@ import type { Workload } from '../inventory/model.ts';
 import type { TokenFacts } from '../token/verified-token.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
 
-export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key'] as const;
+export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key', 'legacy-certificate'] as const;
 export type Credential = (typeof credentials)[number];
 
 /** What a verified credential says, before it becomes a Caller. Times are seconds since the epoch. */

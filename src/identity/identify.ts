@@ -15,8 +15,9 @@ import { type ChallengeRules, credentialMissing, withTokenChallenge } from './ch
 import type { Credentials } from './credentials.ts';
 import { authoritiesOf } from './jwt-authorities.ts';
 import { verifyJwtSvid } from './jwt-svid.ts';
+import type { LegacyCertificates, VerifiedLegacyCertificate } from './legacy-certificate.ts';
 import { type OidcIssuer, verifyOidcToken } from './oidc.ts';
-import { type PeerRules, presentedSvid } from './peer.ts';
+import { type PeerIdentity, type PeerRules, presentedSvid } from './peer.ts';
 import { identityRefusal } from './token-refusal.ts';
 
 export interface IdentityRules extends PeerRules {
@@ -25,10 +26,14 @@ export interface IdentityRules extends PeerRules {
   readonly oidc: ReadonlyMap<string, OidcIssuer & { readonly audience: string | null }>;
   readonly tokens: TokenVerifier;
   readonly maxTokenLifetimeSeconds: number;
+  /** Certificates without a SPIFFE ID; null: none is accepted. */
+  readonly legacyCertificates: LegacyCertificates | null;
   readonly challenge: ChallengeRules;
   /** `source.principal` alone names the caller where Envoy sends no certificate. */
   readonly unsafeTrustEnvoyValidation: boolean;
 }
+
+const NOBODY: PeerIdentity = Object.freeze({ svid: null, proxies: [] });
 
 /** A token that named a workload. */
 interface Named {
@@ -73,12 +78,18 @@ function findCaller(
   onVerified: OnVerified,
 ): Soon<Caller | Refusal> {
   const bundles = rules.bundles();
-  const presented = presentedSvid(input.connection, rules, bundles, now, onVerified);
-  if (presented instanceof Refusal) return presented;
-  const { svid, proxies } = presented;
+  const peer = presentedSvid(input.connection, rules, bundles, now, onVerified);
+  // Only what claims no SPIFFE ID at all may be a certificate of a legacy account.
+  const claimsNone = peer instanceof Refusal && peer.reason === 'identity_svid_uri_count';
+  const legacy = claimsNone
+    ? (rules.legacyCertificates?.verify(input.connection, resource.host, known, now, onVerified) ?? null)
+    : null;
+  if (legacy instanceof Refusal) return legacy;
+  if (peer instanceof Refusal && legacy === null) return peer;
+  const { svid, proxies } = peer instanceof Refusal ? NOBODY : peer;
   const proxy = proxies[0]?.id ?? null;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
-  const onToken: OnVerified = (one) => (svid === null ? onVerified({ ...one, proxy }) : undefined);
+  const onToken: OnVerified = (one) => (svid === null && legacy === null ? onVerified({ ...one, proxy }) : undefined);
   const audience = (own: string | null) => own ?? resource.host.audience ?? '';
   const named = namedByToken(authorization, audience, known, rules, bundles, svid, now, onToken);
   return afterGood(named, (token) => {
@@ -92,7 +103,13 @@ function findCaller(
     if (key instanceof Refusal) return key;
     const otherwise = () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules);
     const byKey: Shown | null = key && { ...key, credential: 'api-key', what: 'API key' };
-    return callerOf([shownBySvid(svid), shownByToken(token), byKey], token, proxies, known, otherwise);
+    return callerOf(
+      [shownBySvid(svid), shownByLegacy(legacy), shownByToken(token), byKey],
+      token,
+      proxies,
+      known,
+      otherwise,
+    );
   });
 }
 
@@ -162,6 +179,12 @@ function shownBySvid(svid: VerifiedSvid | null): Shown | null {
   if (svid === null) return null;
   const { id, thumbprint, notBefore: issuedAt, notAfter: expiresAt } = svid;
   return { id, credential: 'x509-svid', thumbprint, issuedAt, expiresAt, what: 'certificate' };
+}
+
+function shownByLegacy(certificate: VerifiedLegacyCertificate | null): Shown | null {
+  if (certificate === null) return null;
+  const { id, thumbprint, notBefore: issuedAt, notAfter: expiresAt } = certificate;
+  return { id, credential: 'legacy-certificate', thumbprint, issuedAt, expiresAt, what: 'certificate' };
 }
 
 function shownByToken(token: Named | null): Shown | null {

@@ -6,7 +6,7 @@ import type { LegacyAccount } from '../inventory/workloads.ts';
 import type { Credential } from './caller.ts';
 
 /** Credentials that outlive their use by months: they prove who calls, and never a task. */
-const legacyCredentials: ReadonlySet<Credential> = new Set(['api-key']);
+const legacyCredentials: ReadonlySet<Credential> = new Set(['api-key', 'legacy-certificate']);
 
 export const isLegacy = (credential: Credential): boolean => legacyCredentials.has(credential);
 

@@ -33,13 +33,13 @@ export function presentedSvid(
   now: number,
   onVerified: OnVerified,
 ): PeerIdentity | Refusal {
-  const { principal, certificate } = connection.source;
-  if (certificate === '') return { svid: null, proxies: [] };
+  const { principal } = connection.source;
+  const shown = peerCertificate(connection);
+  if (shown === null) return { svid: null, proxies: [] };
   const verify = (text: CertificateText) => rules.verifier.verify(text, bundles, now);
   const { forwarded } = connection;
-  const chain = nearest(forwarded)?.chain ?? null;
-  const peer = verify({ certificate, chain });
-  if (peer instanceof Refusal) return chain === null ? withoutChain(peer, forwarded) : peer;
+  const peer = verify(shown);
+  if (peer instanceof Refusal) return shown.chain === null ? withoutChain(peer, forwarded) : peer;
   if (!rules.trustedProxies.has(peer.id.text)) {
     onVerified({ id: peer.id, credential: 'x509-svid', thumbprint: peer.thumbprint, proxy: null });
   }
@@ -51,6 +51,12 @@ export function presentedSvid(
   if (forwarded instanceof Refusal) return forwarded;
   const { element, nearer } = forwarded;
   return element === null ? { svid: null, proxies: [peer] } : behindProxies([element, ...nearer], peer, rules, verify);
+}
+
+/** What this Envoy shows of its own peer; null where that showed no certificate. */
+export function peerCertificate({ source, forwarded }: Connection): CertificateText | null {
+  if (source.certificate === '') return null;
+  return { certificate: source.certificate, chain: nearest(forwarded)?.chain ?? null };
 }
 
 /**

@@ -2,7 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import { SpiffeId } from '../base/spiffe-id.ts';
 import type { Report } from '../source/problem-at-path.ts';
 import type { DataPath } from '../source/yaml.ts';
-import { legacyFaults, legacyPath, repeatedLegacy } from './legacy/rules.ts';
+import { certificateKey, legacyFaults, legacyPath, repeatedLegacy } from './legacy/rules.ts';
 import { covers } from './networks.ts';
 import type { WorkloadEntry } from './schema.ts';
 import {
@@ -39,6 +39,8 @@ export function addEntry(entry: WorkloadEntry, place: number, table: EntryTableB
   }
   for (const [position, { sha256 }] of (legacy?.keys ?? []).entries())
     table.legacy('key', sha256, id.text, position, place);
+  for (const [position, named] of (legacy?.certificates ?? []).entries())
+    table.legacy(...certificateKey(named), id.text, position, place);
 }
 
 function readId(entry: WorkloadEntry, report: Report): SpiffeId | null {

@@ -16,7 +16,7 @@ test('every list of mutations is looked at', () => {
 });
 
 const LISTS =
-  'activity approvals behaviour claims control-tasks decider events files notices once policy readings recall reuse sign-in state task tasks token-service token tools x509'
+  'activity approvals behaviour claims control-tasks decider events files legacy notices once policy readings recall reuse sign-in state task tasks token-service token tools x509'
     .split(' ')
     .map((name) => `${name}.ts`);
 

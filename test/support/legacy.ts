@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { apiKeyDigest, newApiKey } from '../../src/base/secrets/api-key.ts';
+import { type Issued, TestCa } from './ca.ts';
 import { type Ask, workload } from './world.ts';
 import { EXPORT } from './world-asks.ts';
 
@@ -33,6 +34,9 @@ export const apiKeys = {
   unknown: newApiKey(),
 } as const;
 
+/** What the inventory calls a certificate. */
+export const hexThumbprint = ({ thumbprint }: Issued): string => Buffer.from(thumbprint, 'base64url').toString('hex');
+
 /** The line of the inventory for a key, made `age` days ago and to be rotated in `left` days. */
 export const keyEntry = (key: string, age: number, left: number, nowMs = Date.now()) => ({
   sha256: apiKeyDigest(key),
@@ -50,6 +54,23 @@ const account = (id: string, network: string, keys: readonly object[]) => ({
   legacy: { hosts: ['payments.internal'], keys },
 });
 
+/** Issues certificates to accounts, and to nobody else. */
+export const legacyCa = TestCa.root('legacy.example', { subject: 'legacy root', uris: [] });
+/** Another authority, of which no account takes anything. */
+export const otherLegacyCa = TestCa.root('legacy.example', { subject: 'other legacy root', uris: [] });
+
+/** A certificate of the ERP by its digest, and those of others by DNS names. */
+export const legacyCertificates = {
+  erp: legacyCa.issue({ subject: 'erp' }),
+  hr: legacyCa.issue({ subject: 'hr', dns: ['hr.legacy.example'] }),
+} as const;
+
+/** The configuration of `identity.legacy`, and the files that it names. */
+export function legacySection(): object {
+  const authorities = ['erp-ca', 'other-ca'].map((name) => ({ name, file: `./${name}.pem` }));
+  return { keyHeader: KEY_HEADER, authorities };
+}
+
 /** Gives API keys to the ERP of the mesh, and adds the other accounts. */
 export function addLegacyAccounts(folder: string): void {
   const file = join(folder, 'inventory.yaml');
@@ -57,11 +78,19 @@ export function addLegacyAccounts(folder: string): void {
   const erp = inventory.workloads.find(({ id }) => id === ERP);
   if (erp === undefined) throw new Error('the mesh has no ERP');
   const keys = [keyEntry(apiKeys.erp, 30, 30), keyEntry(apiKeys.erpNext, 1, 60)];
-  erp.legacy = { hosts: ['payments.internal', 'reports.internal'], keys };
+  const certificates = [{ sha256: hexThumbprint(legacyCertificates.erp) }];
+  erp.legacy = { hosts: ['payments.internal', 'reports.internal'], keys, certificates };
   const crmKeys = [keyEntry(apiKeys.crmOld, 60, -1), keyEntry(apiKeys.crmNext, -1, 60)];
   const hrKeys = [keyEntry(apiKeys.hrFresh, 89, 30), keyEntry(apiKeys.hrAged, 91, 30)];
   inventory.workloads.push(account(CRM, '10.3.0.0/16', crmKeys), account(HR, '10.4.0.0/16', hrKeys));
   inventory.workloads.push(account(OPS, '10.5.0.0/16', [keyEntry(apiKeys.opsDue, 80, 10)]));
+  const hr = inventory.workloads.find(({ id }) => id === HR);
+  const named = { authority: 'erp-ca', dnsName: 'hr.legacy.example' };
+  Object.assign(hr?.legacy as object, { certificates: [named] });
+  const crmNamed = { authority: 'erp-ca', dnsName: 'crm.legacy.example' };
+  Object.assign(inventory.workloads.find(({ id }) => id === CRM)?.legacy as object, { certificates: [crmNamed] });
+  writeFileSync(join(folder, 'erp-ca.pem'), legacyCa.certificate.pem);
+  writeFileSync(join(folder, 'other-ca.pem'), otherLegacyCa.certificate.pem);
   writeFileSync(file, stringify(inventory));
 }
 

@@ -1,4 +1,4 @@
-import { addLegacyAccounts, KEY_HEADER } from './legacy.ts';
+import { addLegacyAccounts, legacySection } from './legacy.ts';
 import { type WorldOptions, workload } from './world.ts';
 
 const PROXIES = ['/ns/edge/sa/gateway', '/ns/edge/sa/waypoint'];
@@ -23,7 +23,7 @@ export const worlds = {
   /** Accounts show API keys. */
   legacy: {
     edit: ({ identity, log }) => {
-      identity.legacy = { keyHeader: KEY_HEADER };
+      identity.legacy = legacySection();
       log.level = 'warn';
     },
     prepare: addLegacyAccounts,

@@ -87,6 +87,37 @@ test('one key names one account, in whatever files', () => {
   assert.equal(problems([ERP], [moved]), 'good');
 });
 
+test('one certificate names one account: a digest, or an authority with a DNS name', () => {
+  const named = (...certificates: readonly object[]) => ({ legacy: { hosts: LEGACY.hosts, certificates } });
+  const byName = { authority: 'erp-ca', dnsName: 'erp.legacy.example' };
+  const byDigest = { sha256: digest('c') };
+  assert.equal(problems([{ ...ERP, ...named(byName, byDigest) }]), 'good');
+  for (const one of [byName, byDigest])
+    assert.match(
+      problems([
+        { ...ERP, ...named(one) },
+        { ...CRM, ...named({ sha256: digest('d') }, one) },
+      ]),
+      /legacy\.certificates\[1\].*this certificate is of spiffe:\/\/prod\.example\/legacy\/erp already/s,
+    );
+  const others = [
+    { ...byName, authority: 'other-ca' },
+    { ...byName, dnsName: 'crm.legacy.example' },
+  ];
+  assert.equal(
+    problems([
+      { ...ERP, ...named(byName) },
+      { ...CRM, ...named(...others) },
+    ]),
+    'good',
+  );
+  for (const dnsName of ['*.legacy.example', 'ERP.legacy.example', 'erp.legacy.example.', 'erp legacy', ''])
+    assert.match(problems([{ ...ERP, ...named({ ...byName, dnsName }) }]), /legacy\.certificates\[0\]/, dnsName);
+  assert.match(problems([{ ...ERP, ...named({ ...byName, ...byDigest }) }]), /legacy\.certificates\[0\]/);
+  const keyAndCertificate = { legacy: { ...LEGACY, certificates: [{ sha256: KEY.sha256 }] } };
+  assert.equal(problems([{ ...ERP, ...keyAndCertificate }]), 'good', 'a digest of a key is none of a certificate');
+});
+
 test('an account is found by the digest of its key, and by nothing else', () => {
   const loaded = load(
     [{ ...ERP, credentials: [{ issuer: 'key', subject: digest('c') }] }],

@@ -1,6 +1,6 @@
 import type { DataPath } from '../../source/yaml.ts';
 import type { LegacyKind } from '../table/entry-table.ts';
-import type { LegacyEntry } from './schema.ts';
+import type { LegacyCertificateEntry, LegacyEntry } from './schema.ts';
 
 const DAY_MS = 86_400_000;
 /** From when a key was made to the end of its last day. */
@@ -9,11 +9,20 @@ const LONGEST_KEY_MS = 367 * DAY_MS;
 type Found = readonly [path: DataPath, message: string];
 
 /** Where the credentials of this kind stand in their entry. */
-export const legacyPath = (_kind: LegacyKind): DataPath => ['legacy', 'keys'];
+export const legacyPath = (kind: LegacyKind): DataPath => ['legacy', kind === 'key' ? 'keys' : 'certificates'];
 
 /** What is wrong with a legacy credential that the account `id` has already. */
-export const repeatedLegacy = (_kind: LegacyKind, id: string): string =>
-  `this key is one of ${id} already; one key names one account, so make a new one with 'cedar-ext-authz key new'`;
+export const repeatedLegacy = (kind: LegacyKind, id: string): string =>
+  kind === 'key'
+    ? `this key is one of ${id} already; one key names one account, so make a new one with 'cedar-ext-authz key new'`
+    : `this certificate is of ${id} already; one certificate names one account`;
+
+/** How the table finds a certificate that an entry names. */
+export const certificateKey = (named: LegacyCertificateEntry): readonly [kind: LegacyKind, value: string] =>
+  'sha256' in named ? ['certificate', named.sha256] : ['name', certificateName(named.authority, named.dnsName)];
+
+/** No DNS name holds a blank. */
+export const certificateName = (authority: string, dnsName: string): string => `${dnsName} ${authority}`;
 
 /** The last moment of a day (2026-11-01, in UTC) is before this, in milliseconds since the epoch. */
 export const endOfDayMs = (day: string): number => Date.parse(`${day}T00:00:00Z`) + DAY_MS;
@@ -35,7 +44,8 @@ export function legacyFaults(
   for (const [at, host] of legacy.hosts.entries())
     if (!hosts.has(host))
       found.push([['legacy', 'hosts', at], `no host '${host}' is listed under resources; list it, or correct it`]);
-  if (legacy.keys === undefined) found.push([['legacy'], "proves nothing; state 'keys'"]);
+  if (legacy.keys === undefined && legacy.certificates === undefined)
+    found.push([['legacy'], "proves nothing; state 'keys' or 'certificates'"]);
   return [...found, ...keyFaults(legacy)];
 }
 

@@ -41,8 +41,8 @@ export interface TableEntry {
   readonly place: number;
 }
 
-/** What a legacy account is found by: the digest of a key. */
-export type LegacyKind = 'key';
+/** What a legacy account is found by: the digest of a key or of a certificate, or an authority and a DNS name. */
+export type LegacyKind = 'key' | 'certificate' | 'name';
 
 /** One issuer and subject, or one legacy credential, that an entry names. */
 export interface TableCredential {
