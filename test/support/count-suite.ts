@@ -159,21 +159,4 @@ export function countSuite({ name, skip = false, make }: StateSuite): void {
     },
     16,
   );
-
-  rule(
-    'what two callers counted and gave back is off the share of the one who counted it first',
-    async (claims, { states: [first] }) => {
-      const own = (name: string, caller: string) => claims.result([claims.count(name, 9)], claims.by(caller));
-      for (const name of ['a-0', 'a-1']) assert.equal(await own(name, 'a'), 'fresh');
-      assert.equal(await own('a-2', 'a'), 'unavailable', 'half of four');
-      const shared = { ...claims.by('b'), requestId: 'shared' };
-      assert.equal(await claims.result([claims.count('a-0', 9)], shared), 'fresh');
-      first.giveBack([claims.count('a-0', 9)], claims.by('a'));
-      first.giveBack([claims.count('a-0', 9)], shared);
-      assert.equal(await own('a-3', 'a'), 'fresh');
-      assert.equal(await own('b-0', 'b'), 'fresh');
-      assert.equal(await own('b-1', 'b'), 'unavailable', 'half of the two that are left');
-    },
-    4,
-  );
 }

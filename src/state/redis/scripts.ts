@@ -14,9 +14,6 @@ const SLOT_MS = 10_000;
 /** The same of counts, which end with their task: it may live for days. */
 const COUNT_SLOT_MS = 600_000;
 
-/** Behind the key of a share: what its slots hold until the first ends. Behind that of a count: on whose share each member is. */
-const [SUM, OWNERS] = [':sum', ':owners'];
-
 /** Of an account: `ends`, `version`, `all`, three of sensitivity, and apis. */
 const MAX_TOUCHED_FIELDS = 6 + MAX_TOUCHED_APIS;
 
@@ -35,21 +32,16 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('GET', KEYS[1])
 if known and #known > ${MAX_HISTORY_BYTES} then known = '' end
-local function total(key, keep)
-  local at, sumKey = math.floor(now / ${SLOT_MS}), key .. '${SUM}'
-  local kept = redis.call('HMGET', sumKey, 'at', 'sum', 'last')
-  local sum, last = tonumber(kept[2] or ''), tonumber(kept[3] or '')
-  if tonumber(kept[1] or '') == at and sum and last then return sum, last end
-  sum, last = 0, 0
+local function total(key)
+  local sum, last = 0, 0
   local slots = redis.call('HGETALL', key)
   for i = 1, #slots, 2 do
     local slot = tonumber(slots[i])
-    if slot * ${SLOT_MS} > now then sum, last = sum + slots[i + 1], math.max(last, slot)
-    elseif keep then redis.call('HDEL', key, slots[i]) end
+    if slot * ${SLOT_MS} > now then
+      sum = sum + slots[i + 1]
+      last = math.max(last, slot)
+    end
   end
-  if not keep then return sum, last end
-  redis.call('HSET', sumKey, 'at', at, 'sum', sum, 'last', last)
-  redis.call('PEXPIREAT', sumKey, (at + 1) * ${SLOT_MS})
   return sum, last
 end
 `;
@@ -79,7 +71,8 @@ return {'known', known, now}
 `);
 
 /** Whoever judged by another history than that of the data is told so. */
-const SAME_HISTORY = "if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end\n";
+const SAME_HISTORY = `if known ~= ARGV[1] or string.sub(known, 1, #id) ~= id then return {'history'} end
+`;
 
 /** What is claimed: KEYS and ARGV after the first ones, but for the last keys of accounts; three of ARGV for each key. */
 const asked = (keys: number, args: number, accounts: string) => `
@@ -159,7 +152,8 @@ export const CLAIM = script(`${PREAMBLE}
 local accounts = tonumber(ARGV[10])
 ${asked(7, 10, 'accounts')}${ACCOUNT}
 local function touched(n, part)
-  return part == 0 and KEYS[7 + wanted + n] or ARGV[10 + 3 * wanted + 6 * (n - 1) + part]
+  if part == 0 then return KEYS[7 + wanted + n] end
+  return ARGV[10 + 3 * wanted + 6 * (n - 1) + part]
 end
 ${SAME_HISTORY}if math.abs(now - ARGV[4]) > tonumber(ARGV[5]) then return {'skew', now} end
 local once, same, first, values = {}, 0, nil, {}
@@ -198,8 +192,8 @@ local lasts = {}
 local function share(k, more, most)
   if #more == 0 then return nil end
   local all, own
-  all, lasts[k] = total(KEYS[k], true)
-  own, lasts[k + 1] = total(KEYS[k + 1], true)
+  all, lasts[k] = total(KEYS[k])
+  own, lasts[k + 1] = total(KEYS[k + 1])
   local share = math.ceil((most - (all - own)) / 2)
   return own + #more > share and {'full', share, most} or nil
 end
@@ -210,9 +204,9 @@ local function enter(k, more, width, ends)
       redis.call('HINCRBY', KEYS[c], slot(ends(n), width), 1)
       lasts[c] = math.max(lasts[c], slot(ends(n), width))
     end
-    redis.call('HINCRBY', KEYS[c] .. '${SUM}', 'sum', #more)
-    redis.call('HSET', KEYS[c] .. '${SUM}', 'last', lasts[c])
     redis.call('PEXPIREAT', KEYS[c], (lasts[c] + 1) * ${SLOT_MS})
+    local slots = redis.call('HKEYS', KEYS[c])
+    for i = 1, #slots do if slots[i] * ${SLOT_MS} <= now then redis.call('HDEL', KEYS[c], slots[i]) end end
   end
 end
 local longer = {}
@@ -230,10 +224,8 @@ for n = 1, accounts do
 end
 for n = 1, wanted do
   if counts(n) then
-    if redis.call('HINCRBY', key(n), member(n), 1) == 1 then
-      redis.call('HSET', key(n) .. '${OWNERS}', member(n), string.sub(KEYS[5], #KEYS[4] + 2))
-    end
-    for _, one in ipairs({key(n), key(n) .. '${OWNERS}'}) do redis.call('PEXPIREAT', one, ends(n)) end
+    redis.call('HINCRBY', key(n), member(n), 1)
+    redis.call('PEXPIREAT', key(n), ends(n))
   else
     redis.call('SET', key(n), ARGV[2] .. ' ' .. ARGV[3], 'PXAT', ends(n))
   end
@@ -268,31 +260,29 @@ return found
 `);
 
 /**
- * Gives back what a fresh claim took, unless a retry lives by it too: of counts, where the Check itself says so, and off the share of
- * whoever counted the member first. KEYS and ARGV as far as above: 1 to 4 the shares, 5… keys; 1 the digest and the deadline, 2… of
- * each key its end, limit and member.
+ * Gives back what a fresh claim took, unless a retry lives by it too: of counts, where the Check itself says so. KEYS and ARGV as
+ * far as above: 1 to 4 the shares, 5… keys; 1 the digest and the deadline, 2… of each key its end, limit and member.
  */
 export const GIVE_BACK = script(`${asked(4, 1, '0')}
 local counted = true
-local function leave(shares, n, width)
-  for _, share in ipairs(shares) do
-    redis.call('HINCRBY', share, slot(ends(n), width), -1)
-    if redis.call('EXISTS', share .. '${SUM}') == 1 then redis.call('HINCRBY', share .. '${SUM}', 'sum', -1) end
-  end
+local function leave(k, n, width)
+  for c = k, k + 1 do redis.call('HINCRBY', KEYS[c], slot(ends(n), width), -1) end
 end
 for n = 1, wanted do
   if not counts(n) then
     local mine = redis.call('GET', key(n)) == ARGV[1]
     if limit(n) == 'check' then counted = mine end
-    if mine and redis.call('DEL', key(n)) then leave({KEYS[1], KEYS[2]}, n, ${SLOT_MS}) end
+    if mine then
+      redis.call('DEL', key(n))
+      leave(1, n, ${SLOT_MS})
+    end
   end
 end
 for n = 1, wanted do
   if counts(n) and counted and redis.call('HGET', key(n), member(n)) then
     if redis.call('HINCRBY', key(n), member(n), -1) <= 0 then
-      local owner = redis.call('HGET', key(n) .. '${OWNERS}', member(n))
-      for _, one in ipairs({key(n), key(n) .. '${OWNERS}'}) do redis.call('HDEL', one, member(n)) end
-      if owner then leave({KEYS[3], KEYS[3] .. ':' .. owner}, n, ${COUNT_SLOT_MS}) end
+      redis.call('HDEL', key(n), member(n))
+      leave(3, n, ${COUNT_SLOT_MS})
     end
   end
 end
