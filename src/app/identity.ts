@@ -65,6 +65,12 @@ export async function startIdentity(
         dpopAlgorithms: task.issuers.some(({ kind }) => kind === 'access-token') ? task.dpop.algorithms : null,
       },
       unsafeTrustEnvoyValidation: identity.unsafeTrustEnvoyValidation,
+      waypoints: new Map(
+        identity.waypoints.map(({ id, hosts, trustDomains, namespaces }) => [
+          id.text,
+          { hosts: new Set(hosts), trustDomains: new Set(trustDomains), namespaces: new Set(namespaces) },
+        ]),
+      ),
     },
   };
 }

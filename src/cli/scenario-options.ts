@@ -46,7 +46,7 @@ export const CONTROL_OPTIONS = {
 } as const;
 
 export const STATED_USAGE = `  --through ID …     the earlier hops of the chain, the originator first
-  --credential KIND  x509-svid (default), jwt-svid, oidc, api-key, legacy-certificate
+  --credential KIND  x509-svid (default), jwt-svid, oidc, api-key, legacy-certificate, waypoint
   --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …
   --declared PURPOSE the purpose of a declared task, without proof
   --header NAME=VALUE …, --client ADDRESS, --credential-age SECONDS, --approval NAME …, --risk 0..100, --signal NAME …

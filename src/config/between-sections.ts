@@ -22,6 +22,7 @@ export function contradictions(config: Readable): KeyProblem[] {
     ...strayProxies(config),
     ...sharedKeyHeader(config),
     ...strayPeersOf(config),
+    ...waypointFaults(config),
     ...unsharedNonces(config),
     ...unsharedLifts(config),
     ...controlFaults(config),
@@ -92,6 +93,23 @@ function strayPeersOf({ listen, identity }: Readable): KeyProblem[] {
   const domains = peerDomains({ listen, identity });
   const stray = strayPeers(listen.peers, domains);
   return [...faults, ...stray.map((at) => ({ path: ['listen', 'peers', at], message: domains.message }))];
+}
+
+/** A waypoint that could not prove who it is, or would name callers that nobody could be. */
+function* waypointFaults({ listen, identity }: Readable): Generator<KeyProblem> {
+  for (const [at, { id, trustDomains }] of (identity?.waypoints ?? []).entries()) {
+    const path = ['identity', 'waypoints', at];
+    if (listen !== undefined && listen.tls === null)
+      yield {
+        path,
+        message: 'needs listen.tls and listen.peers: a waypoint is known by what it proves on the check port',
+      };
+    else if (listen?.peersFile === null && !listen.peers.some(({ pattern }) => pattern.matches(id)))
+      yield { path: [...path, 'id'], message: 'is none of listen.peers, so it may not ask; add it there' };
+    for (const [which, domain] of trustDomains.entries())
+      if (!Object.hasOwn(identity!.trustDomains, domain))
+        yield { path: [...path, 'trustDomains', which], message: NOT_OURS };
+  }
 }
 
 /** Why the certificate of a port with TLS, or the authorities of its clients, could not be told. */

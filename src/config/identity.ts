@@ -76,6 +76,23 @@ const forwarded = () =>
       }
     });
 
+const waypoint = () =>
+  s.section({
+    id: s.workloadId().describe('Its SPIFFE ID, which it proves on the check port'),
+    hosts: s
+      .list(s.host(), 256, s.self)
+      .min(1, { error: 'is empty, so this waypoint would name nobody; name hosts' })
+      .describe('The hosts for which it names callers'),
+    trustDomains: s
+      .list(s.trustDomain(), 16, s.self)
+      .min(1, { error: 'is empty, so this waypoint would name nobody; name trust domains' })
+      .describe('The trust domains of the callers that it names'),
+    namespaces: s
+      .list(s.namespace(), 256, s.self)
+      .min(1, { error: 'is empty, so this waypoint would name nobody; name namespaces' })
+      .describe('The namespaces of these callers: their SPIFFE IDs are `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/…`'),
+  });
+
 /** The SPIFFE agent, which the environment may name where the file does not. */
 const workloadApi = (env: Environment) =>
   s
@@ -157,6 +174,12 @@ const sections = (folder: string, env: Environment) =>
       })
       .prefault({})
       .describe('Accounts that cannot hold an SVID yet; the inventory says which'),
+    waypoints: s
+      .list(waypoint(), 64, ({ id }) => id.text)
+      .prefault([])
+      .describe(
+        'Waypoints of an ambient mesh, whose x-forwarded-client-cert names callers by a bare `URI`: such a caller proves no possession (`Mesh::Credential::"waypoint"`). Needs listen.tls, and identity.forwarded.mode: sanitize-set',
+      ),
     unsafeTrustEnvoyValidation: s
       .flag()
       .describe('Trusts `source.principal` without a certificate: everything that Envoy accepted is a caller'),
@@ -165,7 +188,11 @@ const sections = (folder: string, env: Environment) =>
 /** The section `identity`: who can prove to be a caller. `env` may name the SPIFFE agent. */
 export const identity = (folder: string, env: Environment) =>
   sections(folder, env).check((ctx) => {
-    const { workloadApi, trustDomains } = ctx.value;
+    const { workloadApi, trustDomains, waypoints, forwarded } = ctx.value;
+    if (waypoints.length > 0 && (forwarded.mode !== 'sanitize-set' || forwarded.hop !== 0)) {
+      const message = 'needs identity.forwarded.mode: sanitize-set, without hop: a waypoint writes one element';
+      contradiction(ctx, ['waypoints'], message);
+    }
     if (workloadApi.socket !== null) return;
     for (const [name, { source }] of Object.entries(trustDomains)) {
       if (source.from !== 'workloadApi') continue;

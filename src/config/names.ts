@@ -20,6 +20,14 @@ export const workloadId = () =>
     return id.path === '' ? new Fault('names a whole trust domain; write the SPIFFE ID of a workload') : id;
   });
 
+/** A Kubernetes namespace (RFC 1123 label). */
+export const namespace = () =>
+  leaf('namespace', (value) =>
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(value)
+      ? value
+      : new Fault('is not a namespace; write it out, in lower case, such as payments'),
+  );
+
 /** A host as it stands in a canonical request: lower case, no trailing dot, a port only if it is not the default one. */
 export const host = () =>
   leaf('host', (value) => {

@@ -60,12 +60,12 @@ export const weakening = {
   'connection-duration': {
     message: 'a connection outlives the certificate that opened it',
     write: 'common_http_protocol_options: { max_connection_duration: 1800s }',
-    reason: ENVOY,
+    reason: 'docs/connections.md#where-it-is-set',
   },
   'stream-duration': {
     message: 'a tunnel is checked once, when it opens, and lives on',
     write: 'common_http_protocol_options: { max_stream_duration: 900s }',
-    reason: ENVOY,
+    reason: 'docs/connections.md#where-it-is-set',
   },
   'upgrade-type': {
     message: 'a type of upgrade is a way to open a tunnel, and is checked once',

@@ -4,7 +4,7 @@ import type { Workload } from '../inventory/model.ts';
 import type { TokenFacts } from '../token/verified-token.ts';
 import type { VerifiedSvid } from '../trust/x509-svid.ts';
 
-export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key', 'legacy-certificate'] as const;
+export const credentials = ['x509-svid', 'jwt-svid', 'oidc', 'api-key', 'legacy-certificate', 'waypoint'] as const;
 export type Credential = (typeof credentials)[number];
 
 /** What a verified credential says, before it becomes a Caller. Times are seconds since the epoch. */
@@ -13,7 +13,7 @@ export interface CallerFacts {
   readonly credential: Credential;
   /**
    * base64url SHA-256 of the DER certificate (RFC 8705 `x5t#S256`), or of the token's canonical content. Null, as are the
-   * times, where Envoy's word alone names the caller.
+   * times, where the word of Envoy or of a waypoint alone names the caller.
    */
   readonly thumbprint: string | null;
   /** Start of the credential's life. */
@@ -21,7 +21,7 @@ export interface CallerFacts {
   readonly expiresAt: number | null;
   /** The verified token that named the caller, beside its certificate or without one; null where none did. */
   readonly token: TokenFacts | null;
-  /** The trusted proxy whose connection carried the request; null when the caller connected itself. */
+  /** The trusted proxy whose connection carried the request, or the waypoint that named the caller; null when the caller connected itself. */
   readonly proxy: SpiffeId | null;
   /** All trusted proxies that it came through, by their certificates: the nearest, which is `proxy`, first. */
   readonly proxies: readonly Pick<VerifiedSvid, 'id' | 'thumbprint' | 'notBefore'>[];

@@ -19,6 +19,7 @@ import type { LegacyCertificates, VerifiedLegacyCertificate } from './legacy-cer
 import { type OidcIssuer, verifyOidcToken } from './oidc.ts';
 import { type PeerIdentity, type PeerRules, presentedSvid } from './peer.ts';
 import { identityRefusal } from './token-refusal.ts';
+import { type Waypoints, waypointsWord } from './waypoint.ts';
 
 export interface IdentityRules extends PeerRules {
   readonly bundles: () => BundleSnapshot;
@@ -31,6 +32,8 @@ export interface IdentityRules extends PeerRules {
   readonly challenge: ChallengeRules;
   /** `source.principal` alone names the caller where Envoy sends no certificate. */
   readonly unsafeTrustEnvoyValidation: boolean;
+  /** Clients of the check port whose bare word names a caller, within what they speak for. */
+  readonly waypoints: Waypoints;
 }
 
 const NOBODY: PeerIdentity = Object.freeze({ svid: null, proxies: [] });
@@ -78,16 +81,18 @@ function findCaller(
   onVerified: OnVerified,
 ): Soon<Caller | Refusal> {
   const bundles = rules.bundles();
-  const peer = presentedSvid(input.connection, rules, bundles, now, onVerified);
+  const presented = presentedSvid(input.connection, rules, bundles, now, onVerified);
   // Only what claims no SPIFFE ID at all may be a certificate of a legacy account.
-  const claimsNone = peer instanceof Refusal && peer.reason === 'identity_svid_uri_count';
+  const claimsNone = presented instanceof Refusal && presented.reason === 'identity_svid_uri_count';
   const legacy = claimsNone
     ? (rules.legacyCertificates?.verify(input.connection, resource.host, known, now, onVerified) ?? null)
     : null;
   if (legacy instanceof Refusal) return legacy;
-  if (peer instanceof Refusal && legacy === null) return peer;
-  const { svid, proxies } = peer instanceof Refusal ? NOBODY : peer;
-  const proxy = proxies[0]?.id ?? null;
+  if (presented instanceof Refusal && legacy === null) return presented;
+  const { svid, proxies } = presented instanceof Refusal ? NOBODY : presented;
+  const word = waypointsWord(input, rules.waypoints, rules.trustedProxies);
+  if (word instanceof Refusal) return word;
+  const proxy = proxies[0]?.id ?? word?.waypoint ?? null;
   if (svid !== null) onVerified({ id: svid.id, credential: 'x509-svid', thumbprint: svid.thumbprint, proxy });
   const onToken: OnVerified = (one) => (svid === null && legacy === null ? onVerified({ ...one, proxy }) : undefined);
   const audience = (own: string | null) => own ?? resource.host.audience ?? '';
@@ -101,15 +106,11 @@ function findCaller(
         ? apiKey
         : verifyApiKey(apiKey, resource.host, client, known, now, onKey);
     if (key instanceof Refusal) return key;
-    const otherwise = () => envoysWord(input, rules, proxy) ?? missing(input, resource.host, rules);
+    const otherwise = () => envoysWord(input, rules, proxy) ?? word?.why ?? missing(input, resource.host, rules);
     const byKey: Shown | null = key && { ...key, credential: 'api-key', what: 'API key' };
-    return callerOf(
-      [shownBySvid(svid), shownByLegacy(legacy), shownByToken(token), byKey],
-      token,
-      proxies,
-      known,
-      otherwise,
-    );
+    const byWaypoint = shownByWaypoint(word?.id ?? null);
+    const shown = [shownBySvid(svid), shownByLegacy(legacy), shownByToken(token), byKey, byWaypoint];
+    return callerOf(shown, token, { proxy, proxies }, known, otherwise);
   });
 }
 
@@ -143,7 +144,8 @@ export function identifyClient(
   return afterGood(named, (token) => {
     if (authorization !== null && token === null)
       return identityRefusal(new TokenFault('issuer', 'the token is of an issuer of tasks, and names no caller'));
-    return callerOf([shownBySvid(svid), shownByToken(token)], token, [], known, () => nobody);
+    const direct = { proxy: null, proxies: [] };
+    return callerOf([shownBySvid(svid), shownByToken(token)], token, direct, known, () => nobody);
   });
 }
 
@@ -151,7 +153,7 @@ export function identifyClient(
 function callerOf(
   shown: readonly (Shown | null)[],
   token: Named | null,
-  proxies: readonly VerifiedSvid[],
+  way: Pick<CallerFacts, 'proxy' | 'proxies'>,
   known: Inventory,
   otherwise: () => SpiffeId | Refusal,
 ): Caller | Refusal {
@@ -167,9 +169,7 @@ function callerOf(
   const workload = known.workload(id);
   if (workload instanceof Refusal) return workload;
   const { credential, thumbprint, issuedAt, expiresAt } = first ?? BY_ENVOYS_WORD;
-  const proxy = proxies[0]?.id ?? null;
-  const facts = { credential, thumbprint, issuedAt, expiresAt };
-  return provenCaller({ workload, proxy, proxies, ...facts, token: token?.facts ?? null });
+  return provenCaller({ workload, ...way, credential, thumbprint, issuedAt, expiresAt, token: token?.facts ?? null });
 }
 
 /** Envoy's word alone says nothing of the credential that it saw. */
@@ -192,6 +192,9 @@ function shownByToken(token: Named | null): Shown | null {
   const { thumbprint, issuedAt, expiresAt } = token.facts;
   return { id: token.id, credential: token.credential, thumbprint, issuedAt, expiresAt, what: 'token' };
 }
+
+const shownByWaypoint = (id: SpiffeId | null): Shown | null =>
+  id && { id, credential: 'waypoint', thumbprint: null, issuedAt: null, expiresAt: null, what: 'waypoint' };
 
 /**
  * The workload that an identity token names; null where there is none, or where it is the application's. `audienceBeside`:

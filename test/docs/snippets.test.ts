@@ -26,6 +26,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   },
   { page: 'docs/control.md', info: /^(yaml notices|json notice)$/, by: 'test/control/notices.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
+  { page: 'docs/connections.md', info: /^yaml manager$/, by: 'test/e2e/envoy-config.test.ts' },
   { page: 'docs/doctor.md', info: /^console findings$/, by: 'test/docs/doctor.test.ts' },
   {
     page: 'docs/kubernetes.md',

@@ -84,6 +84,13 @@ test('docs/approvals.md says what the configurations say of bodies', () => {
   }
 });
 
+test('docs/connections.md says what the configurations say of the life of connections', () => {
+  const { common_http_protocol_options: http } = connectionManager(readEnvoyConfig('uds'));
+  const shown = blocks(page('docs/connections.md').text).find(({ info }) => info === 'yaml manager')?.text ?? '';
+  const { common_http_protocol_options: bounds } = parse(shown) as Record<string, object>;
+  assert.deepEqual({ ...(http as object), ...bounds }, http);
+});
+
 test('with nobody at the check port every request is refused, and none reaches the service', async () => {
   const envoy = await start('tcp');
   try {

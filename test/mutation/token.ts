@@ -13,6 +13,7 @@ const sources = [
   'src/token/jws-compact.ts',
   'src/identity/credentials.ts',
   'src/identity/jwt-authorities.ts',
+  'src/identity/waypoint.ts',
 ];
 
 const tests = [
@@ -22,13 +23,25 @@ const tests = [
   'src/identity/credentials.test.ts',
   'src/identity/jwt-svid.test.ts',
   'src/identity/jwt-authorities.test.ts',
+  'src/identity/waypoint.test.ts',
   'src/envoy/request.test.ts',
   'src/task/txn-token.test.ts',
   'src/task/wimse.test.ts',
   'test/cases/token-memory.test.ts',
+  'test/cases/waypoint.test.ts',
 ];
 
 const conditions: readonly Condition[] = [
+  ['waypoint.ts', " || source.certificate !== ''", ''],
+  ['waypoint.ts', " || source.principal !== ''", ''],
+  ['waypoint.ts', '[cert, chain, hash, subject]', '[chain, hash, subject]'],
+  ['waypoint.ts', '[cert, chain, hash, subject]', '[cert, hash, subject]'],
+  ['waypoint.ts', '[cert, chain, hash, subject]', '[cert, chain, subject]'],
+  ['waypoint.ts', '[cert, chain, hash, subject]', '[cert, chain, hash]'],
+  ['waypoint.ts', ' || dns.length > 0', ''],
+  ['waypoint.ts', 'by.length > 1 || ', ''],
+  ['waypoint.ts', 'trustedProxies.has(id.text) || ', ''],
+  ['waypoint.ts', ' || waypoints.has(id.text)', ''],
   ['bounded-memory.ts', 'this.#bytes -= entry.bytes;', ''],
   ['bounded-memory.ts', '    this.delete(key);\n', ''],
   ['verifier.ts', 'good.keys === keys && ', ''],
