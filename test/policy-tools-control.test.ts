@@ -27,7 +27,7 @@ suite('policy explain --control', () => {
       '      when holds: context.seconds > 86400',
       '        context.seconds is 86401',
       `  permits  responder-views-and-revokes  ${file}:11`,
-      '  9 other policies do not apply (--all shows why)',
+      '  11 other policies do not apply (--all shows why)',
       '',
       'deny: forbidden by responder-revokes-for-a-day',
       '',
@@ -40,7 +40,7 @@ suite('policy explain --control', () => {
     const { policies: told, ...rest } = JSON.parse(stdout);
     const call = { control: 'lift everything', caller: OPERATOR, proof: 'svid' };
     assert.deepEqual(rest, { result: 'allow', detail: null, ...call });
-    assert.equal(told.length, 11);
+    assert.equal(told.length, 13);
     assert.deepEqual(
       told.filter(({ result }: { result: string }) => result === 'applies').map(({ id }: { id: string }) => id),
       ['on-call-revokes-and-lifts'],

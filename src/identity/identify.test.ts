@@ -55,6 +55,7 @@ const rules: IdentityRules = {
   challenge: { resourceMetadata: false, dpopAlgorithms: null },
   unsafeTrustEnvoyValidation: false,
   legacyCertificates: new LegacyCertificates([{ name: 'accounts', anchors: [anchor] }]),
+  waypoints: new Map(),
 };
 const readCredentials = credentialReader({ tokens, issuers: new Set(), keyHeader: 'x-api-key' });
 const target = targetOf(inventory, 'GET payments.internal/');

@@ -15,6 +15,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/agents.md', info: /^((sh|python|ts) agent|sh next)$/, by: 'test/docs/agents.test.ts' },
   { page: 'docs/approvals.md', info: /^yaml (filter|virtual-host|route)$/, by: 'test/e2e/envoy-config.test.ts' },
   { page: 'docs/approvals.md', info: /^cedar control$/, by: 'test/control/approvals/break-glass.test.ts' },
+  { page: 'docs/approvals.md', info: /^cedar example$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
@@ -126,6 +127,11 @@ test('the guardrail that docs/controls.md disables is one, and the configuration
     read(`cedar/guardrails/${name}.cedar`),
   );
   for (const { id } of policy.guardrails.disable) assert.ok(guardrails.join('').includes(`@id("${id}")`), id);
+});
+
+test('the policy of docs/approvals.md is one of the example', () => {
+  const [shown] = blocks(page('docs/approvals.md').text).filter(({ info }) => info === 'cedar example');
+  assert.ok(shown !== undefined && read('cedar/example/policies/control/break-glass.cedar').includes(shown.text));
 });
 
 function read(file: string): string {

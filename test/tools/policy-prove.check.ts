@@ -5,7 +5,7 @@ import { after, suite, test } from 'node:test';
 import { Engine } from '../../src/policy/decide/engine.ts';
 import { compareIn } from '../../src/tools/prove/compare.ts';
 import { checkDeep } from '../../src/tools/prove/deep.ts';
-import { errsIn } from '../../src/tools/prove/errors.ts';
+import { failureIn } from '../../src/tools/prove/errors.ts';
 import type { Proving } from '../../src/tools/prove/prove.ts';
 import { readRule } from '../../src/tools/prove/rules.ts';
 import { Solver } from '../../src/tools/prove/solver.ts';
@@ -116,7 +116,7 @@ suite('policy compare', { skip }, () => {
 suite('policies that can fail to be evaluated', { skip }, () => {
   const errs = async (text: string) => {
     const proving = await provingOf(text);
-    return errsIn(readRule('p', text, cedar), [environmentOf(proving, 'GET')], proving, cedar);
+    return failureIn(readRule('p', text, cedar), [environmentOf(proving, 'GET')], proving, cedar);
   };
 
   test('a sum of what the facts keep small cannot fail; one of any numbers can', async () => {

@@ -1,7 +1,7 @@
 import { Engine, newInstance } from '../../policy/decide/engine.ts';
 import { type Compared, compareIn, type Difference } from '../../tools/prove/compare.ts';
 import type { RequestEnvironment } from '../../tools/prove/environments.ts';
-import { errsIn } from '../../tools/prove/errors.ts';
+import { failureIn } from '../../tools/prove/errors.ts';
 import { provingOf } from '../../tools/prove/estate.ts';
 import { each, type Proving } from '../../tools/prove/prove.ts';
 import { valuesFor } from '../../tools/prove/written.ts';
@@ -75,8 +75,8 @@ async function failingOf(
     sides.flatMap(({ permits, forbids }) => [...permits, ...forbids].map((one) => [one.text, one])),
   );
   for (const policy of texts.values()) {
-    const errs = await errsIn(policy, environments, sides[0], cedar);
-    if (errs !== null) failing.add(`${policy.id} can fail to be evaluated (${errs})`);
+    const failure = await failureIn(policy, environments, sides[0], cedar);
+    if (failure !== null) failing.add(`${policy.id} can fail to be evaluated (${failure})`);
   }
   return [...failing];
 }

@@ -1,7 +1,7 @@
 import type { Cedar } from '../../policy/decide/engine.ts';
 import { type Comparing, opens, type Side } from './compare.ts';
 import { concerns, type RequestEnvironment } from './environments.ts';
-import { errsIn } from './errors.ts';
+import { failureIn } from './errors.ts';
 import { allowed, type Proving } from './prove.ts';
 import { asPermit, type Rule } from './rules.ts';
 
@@ -24,9 +24,9 @@ export async function checkDeep(checking: DeepChecking, cedar: Cedar): Promise<r
   const { permits, forbids, environments, own } = checking;
   const notes: DeepNote[] = [];
   for (const policy of [...permits, ...forbids].filter(({ id }) => own.has(id))) {
-    const errs = await errsIn(policy, environments, checking, cedar);
-    if (errs !== null)
-      notes.push({ policy, message: `can fail to be evaluated, and the request is denied then: ${errs}` });
+    const failure = await failureIn(policy, environments, checking, cedar);
+    if (failure !== null)
+      notes.push({ policy, message: `can fail to be evaluated, and the request is denied then: ${failure}` });
     const message = await idleness(policy, checking);
     if (message !== null) notes.push({ policy, message });
   }

@@ -6,7 +6,7 @@ import { inOneFile, mayErr, type Rule } from './rules.ts';
 type Body = PolicyJson['conditions'][number]['body'];
 
 /** Where a policy can fail to be evaluated, or why that is not known; null: for no request that is asked. */
-export async function errsIn(
+export async function failureIn(
   policy: Rule,
   environments: readonly RequestEnvironment[],
   comparing: Comparing,
