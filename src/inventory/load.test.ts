@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf, problemsIn, problemsOf, workloadOf } from '../../test/support/inventory.ts';
+import { signalKinds } from '../behaviour/signals.ts';
 import { formatProblem } from '../source/problem.ts';
 import { loadInventory, restoreInventory } from './load.ts';
 
@@ -180,7 +181,7 @@ test('what a policy may name is listed', () => {
     groups: ['g'],
     purposes: ['finance'],
     approvals: ['resource-owner'],
-    signals: ['burst'],
+    signals: [...signalKinds, 'burst'],
     scopes: ['s', 't'],
     hosts: ['h'],
     apis: ['h/x'],

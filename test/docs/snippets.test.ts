@@ -152,6 +152,7 @@ function isThere(command: string, usage: string): boolean {
   if (script === 'ci') return true;
   if (scripts[script] === undefined) return false;
   if (dashes === undefined || name === '' || name === 'NAME' || name.startsWith('--')) return true;
+  if (script === 'tools') return read('test/tools/build.ts').includes(`'${name}'`);
   if (script === 'authz') return usage.includes(`\n${name} `);
   return (
     ['soak', 'conformance', 'bench'].includes(script) && existsSync(join(repository, 'test', script, `${name}.ts`))
