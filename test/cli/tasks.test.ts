@@ -121,7 +121,6 @@ test('what the control API refuses ends with 1 and its sentence, as a problem do
     [READER, starting('r-2'), /^No control policy permits this \(not_permitted, status 403/],
     [READER, ['task', 'heartbeat', TTS, 'r-1'], /not_permitted/],
     [READER, ['task', 'end', TTS, 'r-1', '--reason', 'x'], /not_permitted/],
-    [READER, ['tasks'], /not_permitted/],
     [
       AGENT,
       starting('r-1', '--calls', '7'),
@@ -134,6 +133,9 @@ test('what the control API refuses ends with 1 and its sentence, as a problem do
     assert.deepEqual([code, stdout], [1, ''], args.join(' '));
     assert.match(stderr, said);
   }
+  // Somebody's tasks it may view: not these.
+  const listed = await cli(READER, 'tasks');
+  assert.deepEqual([listed.code, listed.stdout], [0, 'none\n']);
   const { code, stdout } = await cli(READER, ...starting('r-2'), '--json');
   assert.deepEqual([code, (JSON.parse(stdout) as Record<string, unknown>).code], [1, 'not_permitted']);
   assert.equal((await check('r-1')).reason, 'permitted');
