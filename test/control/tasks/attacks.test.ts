@@ -35,7 +35,6 @@ test('each action is refused to a caller without the right, beside one who has i
   const { key } = await began('each');
   const calls = [
     ['startTask', { method: 'POST', path: '/tasks?dryRun=true', body: taskOrder({ id: 'other' }) }],
-    ['tasks', { path: '/tasks' }],
     ['task', { path: `/tasks/${key}` }],
     ['heartbeatTask', { method: 'POST', path: `/tasks/${key}/heartbeat` }],
     ['endTask', { method: 'POST', path: `/tasks/${key}/end?dryRun=true`, body: { reason: 'x' } }],
@@ -48,6 +47,8 @@ test('each action is refused to a caller without the right, beside one who has i
       assert.equal(answer.line.call, name);
       assert.deepEqual([answer.json.items, answer.json.task], [undefined, undefined]);
     }
+  // They may view tasks, and none of these.
+  for (const path of [READER, STRANGER]) assert.deepEqual((await world.by(path, { path: '/tasks' })).json.items, []);
   assert.equal((await check('each')).reason, 'permitted');
   for (const [name, call] of calls) {
     const allowed = await world.by(AGENT, call);
