@@ -46,7 +46,7 @@ suite('policy check', () => {
     ]);
     assert.match(
       stdout,
-      /\ngood: 20 policies, 1 of them in shadow, 8 control policies, 18 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+      /\ngood: 20 policies, 1 of them in shadow, 10 control policies, 18 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
     );
   });
 

@@ -136,7 +136,8 @@ function checkFilter({ config, cluster }: CheckFilter, place: EnvoyPlace, examin
     findings.add('timeout', service, place, { field: 'timeout', detail });
   }
   const retryOn = service.message('retry_policy')?.text('retry_on') ?? '';
-  const missing = RETRIED.filter((word) => !retryOn.split(/\s*,\s*/).includes(word));
+  const conditions = retryOn.split(',').map((one) => one.trim());
+  const missing = RETRIED.filter((word) => !conditions.includes(word));
   if (missing.length > 0) {
     const detail = `without ${missing.join(', ')}`;
     findings.add('retries', service, place, { field: 'retry_policy', detail });
