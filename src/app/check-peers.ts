@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
-import { decodeUtf8 } from '../base/strict-json.ts';
 import { peersAgainstInventory } from '../config/against-inventory.ts';
 import { peerDomains } from '../config/between-sections.ts';
-import { isProblems, loadPeers, type PeerDomains, type PeerEntry } from '../config/peers.ts';
+import { isProblems, loadPeers, type PeerDomains, type PeerEntry, readPeersFile } from '../config/peers.ts';
 import type { Config } from '../config/schema.ts';
 import { Peers } from '../envoy/peers.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { SnapshotHolder } from '../policy/load/holder.ts';
-import { readBounded } from '../source/bounded.ts';
 import { formatProblem } from '../source/problem.ts';
 import { Refresher } from '../source/refresher.ts';
 import type { CheckPortEvent, Reporters } from './changes.ts';
 import { type Part, timeText } from './part.ts';
 
-/** Room for a thousand peers. It is parsed between checks: of YAML, so much takes about a tenth of a second. */
-const MAX_BYTES = 128 * 1024;
 /** How often the file is read whatever the watcher reports. */
 const REFRESH_MS = 30_000;
 const LEAST_MS = 200;
@@ -103,9 +99,8 @@ function reader(file: string, config: Config): (signal: AbortSignal) => Promise<
   const domains = peerDomains(config);
   let last: { readonly text: string; readonly read: Read | Fault } | null = null;
   return async (signal) => {
-    const bytes = await readBounded(file, MAX_BYTES, signal);
-    const text = bytes instanceof Fault ? bytes : decodeUtf8(bytes);
-    if (text instanceof Fault) return new Fault(`${file}: ${text.detail}; correct it, or listen.peersFile`);
+    const text = await readPeersFile(file, signal);
+    if (text instanceof Fault) return text;
     if (last?.text !== text) last = { text, read: parsePeers(text, file, domains) };
     return last.read;
   };

@@ -193,7 +193,10 @@ export function isKnown(baseline: Baseline): boolean {
 }
 
 function judged(baseline: Baseline, fan: number, ownMs: number, nowMs: number): Assessment {
-  const { numbers, number } = { numbers: baseline.slab.numbers, number: baseline.number };
+  const {
+    slab: { numbers },
+    number,
+  } = baseline;
   let why: Partial<Record<SignalKind, SignalReason>> | null = null;
   const tell = (kind: SignalKind, points: number, more: Omit<SignalReason, 'points'>): void => {
     const whole = Math.round(points);

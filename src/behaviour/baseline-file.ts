@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { Fault } from '../base/fault.ts';
 import { jsonOf } from '../base/json.ts';
 import { Turns } from '../base/slices.ts';
 import { LineSplitter } from '../source/json-lines.ts';
+import { replaceFile } from '../source/replace-file.ts';
 import { BASELINE_BYTES } from './baseline.ts';
 import { type StoredBaseline, WorkloadBook } from './workload-book.ts';
 
@@ -49,11 +49,8 @@ export async function readBaselines(file: string, limit: number, seed: number): 
 
 /** Keeps what is known in a file that nobody else may read, whole or not at all. Never rejects. */
 export async function writeBaselines(file: string, book: WorkloadBook): Promise<Fault | null> {
-  const beside = `${file}.new`;
   try {
-    await rm(beside, { force: true });
-    const handle = await open(beside, 'wx', 0o600);
-    try {
+    await replaceFile(file, async (handle) => {
       const turns = new Turns(SLICE_MS);
       let lines = [JSON.stringify({ format: FORMAT, seed: book.seed })];
       const flush = async (): Promise<void> => {
@@ -66,11 +63,7 @@ export async function writeBaselines(file: string, book: WorkloadBook): Promise<
         if (turns.over) await turns.next();
       }
       await flush();
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, file);
+    });
     return null;
   } catch (error) {
     return new Fault((error as Error).message);

@@ -116,7 +116,7 @@ export class Baseline {
 
   /** Forgets all. */
   clear(): void {
-    for (const { all, at, size } of this.#parts()) all.fill(0, at, at + size);
+    for (const [all, at, size] of this.#parts()) all.fill(0, at, at + size);
   }
 
   /** All that was used and not learned is usual from now on, and nothing is remarkable. */
@@ -140,8 +140,8 @@ export class Baseline {
   toBytes(): Uint8Array {
     const bytes = Buffer.alloc(BASELINE_BYTES);
     let offset = 0;
-    for (const { all, at, size, write } of this.#parts())
-      for (let n = 0; n < size; n++) offset = write(bytes, all[at + n]!, offset);
+    for (const [all, at, size, form] of this.#parts())
+      for (let n = 0; n < size; n++) offset = bytes[`write${form}`](all[at + n]!, offset);
     return bytes;
   }
 
@@ -152,9 +152,9 @@ export class Baseline {
     const parts = this.#parts();
     for (const take of [false, true]) {
       let offset = 0;
-      for (const { all, at, size, read } of parts) {
+      for (const [all, at, size, form] of parts) {
         for (let n = 0; n < size; n++, offset += all.BYTES_PER_ELEMENT) {
-          const value = read(bytes, offset);
+          const value = bytes[`read${form}`](offset);
           if (take) all[at + n] = value;
           else if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) return false;
         }
@@ -166,45 +166,21 @@ export class Baseline {
   #parts(): readonly Part[] {
     const { numbers, sketches, bits, hours } = this.slab;
     return [
-      {
-        all: numbers,
-        at: this.number,
-        size: NUMBERS,
-        write: (to, value, at) => to.writeDoubleLE(value, at),
-        read: (from, at) => from.readDoubleLE(at),
-      },
-      {
-        all: sketches,
-        at: this.sketch,
-        size: SKETCHES,
-        write: (to, value, at) => to.writeFloatLE(value, at),
-        read: (from, at) => from.readFloatLE(at),
-      },
-      {
-        all: bits,
-        at: this.bit,
-        size: WORDS,
-        write: (to, value, at) => to.writeUInt32LE(value, at),
-        read: (from, at) => from.readUInt32LE(at),
-      },
-      {
-        all: hours,
-        at: this.hour,
-        size: WEEK_HOURS,
-        write: (to, value, at) => to.writeUInt16LE(value, at),
-        read: (from, at) => from.readUInt16LE(at),
-      },
+      [numbers, this.number, NUMBERS, 'DoubleLE'],
+      [sketches, this.sketch, SKETCHES, 'FloatLE'],
+      [bits, this.bit, WORDS, 'UInt32LE'],
+      [hours, this.hour, WEEK_HOURS, 'UInt16LE'],
     ];
   }
 }
 
-interface Part {
-  readonly all: Float64Array | Float32Array | Uint32Array | Uint16Array;
-  readonly at: number;
-  readonly size: number;
-  readonly write: (to: Buffer, value: number, at: number) => number;
-  readonly read: (from: Buffer, at: number) => number;
-}
+/** An array of a slab, where a baseline is in it, and the form that its numbers have as bytes. */
+type Part = readonly [
+  all: Float64Array | Float32Array | Uint32Array | Uint16Array,
+  at: number,
+  size: number,
+  form: 'DoubleLE' | 'FloatLE' | 'UInt32LE' | 'UInt16LE',
+];
 
 /** Gives out baselines that know nothing. */
 export class BaselineMemory {

@@ -4,7 +4,6 @@ import { idOf, workloadOf } from '../../test/support/inventory.ts';
 import { AGENT, CERTIFICATE, callerOf, inventory, ORCHESTRATOR } from '../../test/support/task-world.ts';
 import { sha256 } from '../../test/support/tokens.ts';
 import { Fault } from '../base/fault.ts';
-
 import type { CheckPeer } from '../http/input.ts';
 import { type CallerFacts, provenCaller } from '../identity/caller.ts';
 import { RevocationSet } from '../state/file/revocation-set.ts';

@@ -1,5 +1,8 @@
 import * as z from 'zod';
+import { Fault } from '../base/fault.ts';
 import { SpiffePattern } from '../base/spiffe-pattern.ts';
+import { decodeUtf8 } from '../base/strict-json.ts';
+import { readBounded } from '../source/bounded.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import type { Problem } from '../source/problem.ts';
 import { readYaml } from '../source/yaml.ts';
@@ -8,6 +11,8 @@ import { host, list, optional, section, self } from './scalars.ts';
 
 const MAX_PEERS = 1024;
 const MAX_HOSTS = 1024;
+/** Room for a thousand peers. It is parsed between checks: of YAML, so much takes about a tenth of a second. */
+const MAX_BYTES = 128 * 1024;
 
 /** Clients of the check port, and the hosts that they may ask about; null: those whose `servedBy` holds the client. */
 export interface PeerEntry {
@@ -45,6 +50,13 @@ export const isProblems = (loaded: readonly PeerEntry[] | Problem[]): loaded is 
 export interface PeerDomains {
   readonly names: ReadonlySet<string>;
   readonly message: string;
+}
+
+/** The text of the file that stands for `listen.peers`; a Fault says what to correct. Never rejects. */
+export async function readPeersFile(file: string, signal: AbortSignal): Promise<string | Fault> {
+  const bytes = await readBounded(file, MAX_BYTES, signal);
+  const text = bytes instanceof Fault ? bytes : decodeUtf8(bytes);
+  return text instanceof Fault ? new Fault(`${file}: ${text.detail}; correct it, or listen.peersFile`) : text;
 }
 
 /**

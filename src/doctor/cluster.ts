@@ -7,6 +7,9 @@ import type { Message } from './message.ts';
 const MIN_RETRIES = 100;
 const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 
+/** Whether the name of a cluster, which gRPC sends as `:authority` unless another one is given, is none. */
+export const isNoAuthority = (name: string): boolean => /[|/ ]/.test(name);
+
 /** Checks the cluster by which Envoy asks the sidecar. */
 export function checkCluster(cluster: Message, name: string, { findings, product }: Examination): void {
   const place: EnvoyPlace = { cluster: name };
@@ -18,7 +21,7 @@ export function checkCluster(cluster: Message, name: string, { findings, product
   if (checks.length === 0) findings.add('health-check', cluster, place, { field: 'health_checks' });
   for (const check of checks) {
     const own = check.message('grpc_health_check');
-    if (/[|/ ]/.test(name) && !own?.has('authority'))
+    if (isNoAuthority(name) && !own?.has('authority'))
       findings.add('cluster-authority', check, place, { field: 'grpc_health_check', detail: name });
     product?.checkDrain(check, place, findings);
   }

@@ -1,3 +1,4 @@
+import { isNoAuthority } from './cluster.ts';
 import type { Examination } from './examination.ts';
 import type { EnvoyPlace } from './findings.ts';
 import type { Message } from './message.ts';
@@ -145,7 +146,7 @@ function checkFilter({ config, cluster }: CheckFilter, place: EnvoyPlace, examin
   if (cluster === null) return;
   if (!resources.clusters.has(cluster) && resources.unread.length === 0)
     findings.add('cluster-missing', service, place, { detail: cluster });
-  if (/[|/ ]/.test(cluster) && !service.at('envoy_grpc')?.has('authority'))
+  if (isNoAuthority(cluster) && !service.at('envoy_grpc')?.has('authority'))
     findings.add('cluster-authority', service, place, { field: 'envoy_grpc', detail: cluster });
 }
 

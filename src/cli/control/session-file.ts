@@ -1,10 +1,11 @@
-import { mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, stat, unlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { Fault, messageOf } from '../../base/fault.ts';
 import { jsonOf } from '../../base/json.ts';
 import { readBounded } from '../../source/bounded.ts';
+import { replaceFile } from '../../source/replace-file.ts';
 import type { Io } from '../io.ts';
 
 const MAX_BYTES = 16 * 1024;
@@ -48,18 +49,9 @@ export async function readSession(file: string, toEnd = false): Promise<KeptSign
 
 /** Keeps a session where nobody else may read it, in place of another one. Never rejects. */
 export async function writeSession(file: string, kept: KeptSignIn): Promise<Fault | null> {
-  const beside = `${file}.new`;
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await rm(beside, { force: true });
-    const handle = await open(beside, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(kept)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, file);
+    await replaceFile(file, (handle) => handle.writeFile(`${JSON.stringify(kept)}\n`));
     return null;
   } catch (error) {
     return new Fault(`${file}: ${messageOf(error)}`);

@@ -1,5 +1,6 @@
 import { Fault } from '../../base/fault.ts';
-import { isProblems, loadPeers, type PeerEntry } from '../../config/peers.ts';
+import { peerDomains } from '../../config/between-sections.ts';
+import { isProblems, loadPeers, type PeerEntry, readPeersFile } from '../../config/peers.ts';
 import type { Config } from '../../config/schema.ts';
 import { ProductView } from '../../doctor/against-product.ts';
 import { checks } from '../../doctor/checks.ts';
@@ -7,7 +8,6 @@ import { type Diagnosis, examineEnvoy } from '../../doctor/diagnose.ts';
 import { type Finding, placeText } from '../../doctor/findings.ts';
 import { readResources } from '../../doctor/resources.ts';
 import { EnvoySources } from '../../doctor/sources.ts';
-import { readBounded } from '../../source/bounded.ts';
 import { formatProblem } from '../../source/problem.ts';
 import { command } from '../commands.ts';
 import { readConfig } from '../config.ts';
@@ -32,7 +32,6 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
-const MAX_PEERS_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 10_000;
 
 /** `doctor ENVOY`: 0 when nothing is wrong with Envoy's configuration, 1 with each finding, 2 when it cannot be read. */
@@ -70,13 +69,12 @@ async function readProduct(file: string, io: Io): Promise<ProductView | number> 
   return UNREAD;
 }
 
-async function peersOf({ listen, identity }: Config): Promise<readonly PeerEntry[] | Fault> {
-  const { peersFile } = listen;
-  if (peersFile === null) return listen.peers;
-  const bytes = await readBounded(peersFile, MAX_PEERS_BYTES, AbortSignal.timeout(TIMEOUT_MS));
-  if (bytes instanceof Fault) return new Fault(`${peersFile}: cannot be read (${bytes.detail})`);
-  const domains = { names: new Set(Object.keys(identity.trustDomains)), message: 'is of no configured trust domain' };
-  const loaded = loadPeers(Buffer.from(bytes).toString('utf8'), peersFile, domains);
+async function peersOf(config: Config): Promise<readonly PeerEntry[] | Fault> {
+  const { peers, peersFile } = config.listen;
+  if (peersFile === null) return peers;
+  const text = await readPeersFile(peersFile, AbortSignal.timeout(TIMEOUT_MS));
+  if (text instanceof Fault) return text;
+  const loaded = loadPeers(text, peersFile, peerDomains(config));
   return isProblems(loaded) ? new Fault(loaded.map(formatProblem).join('\n')) : loaded;
 }
 

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { Engine, newInstance } from '../../policy/decide/engine.ts';
 import { namedBy } from '../../policy/load/parsed-set.ts';
-import type { Problem } from '../../source/problem.ts';
+import { formatProblem, type Problem } from '../../source/problem.ts';
 import { caseFor, casesFile } from '../../tools/prove/as-case.ts';
 import { type ClaimFolder, readClaimFolder, SHIPPED_CLAIMS } from '../../tools/prove/claim-files.ts';
-import { type Proof, proveAll, type ReadClaims, readClaims, summary } from '../../tools/prove/claims.ts';
+import { type Proof, proveAll, type ReadClaims, readClaims, summary, totals } from '../../tools/prove/claims.ts';
 import { estateFacts } from '../../tools/prove/estate.ts';
 import type { ClaimVerdict } from '../../tools/prove/prove.ts';
 import type { Rule, Sentence } from '../../tools/prove/rules.ts';
@@ -140,8 +140,9 @@ async function claimsAbout(
   }
   const read = found.filter((one) => 'claims' in one);
   const problems = found.flatMap((one) => ('claims' in one ? [] : one));
-  const place = ({ file, line, column, message }: Problem) => `${file}:${line}:${column}: ${message}`;
-  return problems.length > 0 ? report(problems, place, io, UNREAD) : read.filter(({ claims }) => claims.length > 0);
+  return problems.length > 0
+    ? report(problems, formatProblem, io, UNREAD)
+    : read.filter(({ claims }) => claims.length > 0);
 }
 
 function tellOf({ proving }: ReadClaims, io: Io): (claim: Sentence, verdict: ClaimVerdict) => void {
@@ -165,8 +166,7 @@ function details(claim: Sentence, verdict: ClaimVerdict, permits: ReadonlyMap<st
 }
 
 function asJson(proofs: readonly Proof[]) {
-  const claims = proofs.flatMap((proof) => proof.claims);
-  const sum = (of: (proof: Proof) => number): number => proofs.reduce((total, proof) => total + of(proof), 0);
+  const { claims, ...counts } = totals(proofs);
   return {
     claims: claims.map(({ claim, verdict }) => ({
       id: claim.id,
@@ -175,8 +175,6 @@ function asJson(proofs: readonly Proof[]) {
       ...(verdict.kind === 'refuted' ? { permits: verdict.permits, request: verdict.call } : {}),
       ...(verdict.kind === 'unknown' ? { why: verdict.why, action: verdict.environment?.name ?? null } : {}),
     })),
-    actions: sum(({ actions }) => actions),
-    facts: sum(({ facts }) => facts),
-    replayed: sum(({ replayed }) => replayed),
+    ...counts,
   };
 }

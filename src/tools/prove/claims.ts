@@ -89,13 +89,23 @@ export async function proveAll(
   return { claims: found, actions, facts: proving.facts.length + proving.estate.length, replayed: witnesses.length };
 }
 
+/** What proofs come to, all together. */
+export function totals(proofs: readonly Proof[]): Proof {
+  const sum = (of: (proof: Proof) => number): number => proofs.reduce((total, proof) => total + of(proof), 0);
+  return {
+    claims: proofs.flatMap(({ claims }) => claims),
+    actions: sum(({ actions }) => actions),
+    facts: sum(({ facts }) => facts),
+    replayed: sum(({ replayed }) => replayed),
+  };
+}
+
 /** The line of a proof: what `policy prove` ends with. */
 export function summary(proofs: readonly Proof[]): string {
-  const claims = proofs.flatMap((proof) => proof.claims);
+  const { claims, actions, facts, replayed } = totals(proofs);
   const proved = claims.filter(({ verdict }) => verdict.kind === 'proved').length;
-  const sum = (of: (proof: Proof) => number): number => proofs.reduce((total, proof) => total + of(proof), 0);
   return (
-    `prove: ${proved} of ${claims.length} claims proved over ${sum(({ actions }) => actions)} actions, ` +
-    `${sum(({ facts }) => facts)} facts, ${sum(({ replayed }) => replayed)} counterexamples replayed`
+    `prove: ${proved} of ${claims.length} claims proved over ${actions} actions, ` +
+    `${facts} facts, ${replayed} counterexamples replayed`
   );
 }

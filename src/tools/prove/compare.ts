@@ -1,7 +1,7 @@
 import type { AuthorizationCall } from '../../policy/decide/call.ts';
 import type { EngineAnswer, PolicyJson } from '../../policy/decide/engine.ts';
 import { concerns, type RequestEnvironment } from './environments.ts';
-import { callOf, type Proving } from './prove.ts';
+import { callOf, type Proving, UNREPLAYED } from './prove.ts';
 import { inOneFile, PERMIT_ALL, type Rule } from './rules.ts';
 
 /** What one set of policies permits and forbids. */
@@ -87,12 +87,16 @@ function lacking(some: readonly Rule[], others: readonly Rule[]): readonly Rule[
 
 const wordsOf = ({ annotations: _, ...json }: PolicyJson): string => JSON.stringify(json);
 
+/** All that holds of every request that is asked, as policies. */
+export const factTexts = ({ facts, estate }: Pick<Comparing, 'facts' | 'estate'>): readonly string[] =>
+  textsOf([...facts, ...estate]);
+
 const textsOf = (rules: readonly Rule[]): readonly string[] => rules.map(({ text }) => text);
 
 /** What the permit opens. */
 async function byPermit(permit: Rule, pair: Pair): Promise<Difference | null> {
   const { from, to, comparing } = pair;
-  const facts = textsOf([...comparing.facts, ...comparing.estate]);
+  const facts = factTexts(comparing);
   const known = new Set<Rule>();
   for (;;) {
     const policies = inOneFile([permit.text, ...textsOf(to.forbids), ...facts]);
@@ -102,7 +106,7 @@ async function byPermit(permit: Rule, pair: Pair): Promise<Difference | null> {
     const { judged } = found;
     if (judged === null) return { kind: 'request', call: found.call, permits: found.permits };
     const more = from.permits.filter((one) => judged.includes(one.id) && !known.has(one));
-    if (more.length === 0) return { kind: 'unknown', why: 'the counterexample does not replay' };
+    if (more.length === 0) return UNREPLAYED;
     for (const one of more) known.add(one);
   }
 }
@@ -110,7 +114,7 @@ async function byPermit(permit: Rule, pair: Pair): Promise<Difference | null> {
 /** What the lack of the forbid opens: by any permit, and where that is too much, by each. */
 async function byForbid(forbid: Rule, pair: Pair): Promise<Difference | null> {
   const { to, comparing } = pair;
-  const rest = [...textsOf(to.forbids), ...textsOf([...comparing.facts, ...comparing.estate])];
+  const rest = [...textsOf(to.forbids), ...factTexts(comparing)];
   const ask = (permit: string) =>
     difference(inOneFile([permit, ...rest]), inOneFile([permit, ...rest, forbid.text]), pair, true);
   const any = await ask(PERMIT_ALL);
@@ -120,8 +124,7 @@ async function byForbid(forbid: Rule, pair: Pair): Promise<Difference | null> {
   for (const permit of to.permits) {
     const found = await ask(permit.text);
     if (found?.kind === 'request' && found.judged === null) return { ...found };
-    if (found !== null)
-      unknown ??= { kind: 'unknown', why: found.kind === 'unknown' ? found.why : 'the counterexample does not replay' };
+    if (found !== null) unknown ??= found.kind === 'unknown' ? found : UNREPLAYED;
   }
   return unknown;
 }
@@ -152,9 +155,8 @@ async function difference(
     );
   const [now, before] = [ask(to), ask(from)];
   const sound = (one: EngineAnswer) => one.kind === 'answered' && one.errors.length === 0;
-  if (now.kind !== 'answered' || before.kind !== 'answered' || !sound(now) || !sound(before))
-    return { kind: 'unknown', why: 'the counterexample does not replay' };
-  if (now.decision !== 'allow' && !perhapsDenied) return { kind: 'unknown', why: 'the counterexample does not replay' };
+  if (now.kind !== 'answered' || before.kind !== 'answered' || !sound(now) || !sound(before)) return UNREPLAYED;
+  if (now.decision !== 'allow' && !perhapsDenied) return UNREPLAYED;
   const differs = now.decision === 'allow' && before.decision === 'deny';
   return { kind: 'request', call, permits: now.reasons, judged: differs ? null : before.reasons };
 }

@@ -1,5 +1,5 @@
 import type { Cedar } from '../../policy/decide/engine.ts';
-import { type Comparing, opens, type Side } from './compare.ts';
+import { type Comparing, factTexts, opens, type Side } from './compare.ts';
 import { concerns, type RequestEnvironment } from './environments.ts';
 import { failureIn } from './errors.ts';
 import { allowed, type Proving } from './prove.ts';
@@ -35,7 +35,7 @@ export async function checkDeep(checking: DeepChecking, cedar: Cedar): Promise<r
 
 async function idleness(policy: Rule, checking: DeepChecking): Promise<string | null> {
   const about = checking.environments.filter((environment) => concerns(policy.json, environment));
-  const facts = [...checking.facts, ...checking.estate].map(({ text }) => text);
+  const facts = factTexts(checking);
   const forbids = checking.forbids.map(({ text }) => text);
   const some = (texts: readonly string[]) => anywhere(about, (one) => allowed([...texts, ...facts], one, checking));
   const matches = await some([asPermit(policy)]);

@@ -1,5 +1,5 @@
 import type { Cedar, PolicyJson } from '../../policy/decide/engine.ts';
-import type { Comparing } from './compare.ts';
+import { type Comparing, factTexts } from './compare.ts';
 import { concerns, type RequestEnvironment } from './environments.ts';
 import { inOneFile, mayErr, type Rule } from './rules.ts';
 
@@ -17,7 +17,7 @@ export async function failureIn(
     cedar.policyToText(json),
   );
   if (all?.type !== 'success' || tried?.type !== 'success') return 'it cannot be written for a solver';
-  const facts = [...comparing.facts, ...comparing.estate].map(({ text }) => text);
+  const facts = factTexts(comparing);
   for (const environment of environments.filter((one) => concerns(policy.json, one))) {
     const question = {
       kind: 'implies',

@@ -33,6 +33,9 @@ export type ClaimVerdict =
   | ({ readonly kind: 'refuted'; readonly permits: readonly string[] } & Witness)
   | { readonly kind: 'unknown'; readonly why: string; readonly environment: RequestEnvironment | null };
 
+/** What a solver shows, and the evaluator judges otherwise: nothing is known by it. */
+export const UNREPLAYED = { kind: 'unknown', why: 'the counterexample does not replay' } as const;
+
 /** Questions that are open at once: each is two processes. */
 const AT_ONCE = 2;
 
@@ -104,7 +107,7 @@ export async function proveIn(
   const meant = replays([asPermit(claim), ...facts.map(({ text }) => text)], call, proving);
   if (refused === null && meant && judged.kind === 'answered')
     return { kind: 'refuted', environment, call, permits: judged.reasons };
-  return { kind: 'unknown', why: 'the counterexample does not replay', environment };
+  return { ...UNREPLAYED, environment };
 }
 
 /** A request that the policies allow, which Cedar's evaluator allows too. */
@@ -125,7 +128,7 @@ export async function allowed(
   if (answer.kind === 'unknown') return answer;
   const call = callOf(answer, environment);
   if (typeof call === 'string') return { kind: 'unknown', why: call };
-  if (!replays(policies, call, proving)) return { kind: 'unknown', why: 'the counterexample does not replay' };
+  if (!replays(policies, call, proving)) return UNREPLAYED;
   return { kind: 'call', call };
 }
 
