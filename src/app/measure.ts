@@ -121,6 +121,7 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
       forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
     });
     if (trail.wouldForbid.length > 0) metrics.counted('authz_behaviour_would_refuse_total');
+    if (trail.wouldQuarantine && refusal === null) metrics.counted('authz_behaviour_would_quarantine_total');
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
   };
 }

@@ -280,6 +280,7 @@ export type PlainCounter = Extract<
   MetricName,
   | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
   | 'authz_behaviour_would_refuse_total'
+  | 'authz_behaviour_would_quarantine_total'
   | 'authz_behaviour_quarantines_total'
   | 'authz_behaviour_quarantines_held_back_total'
 >;
