@@ -13,16 +13,20 @@ const asked = (tally: AlikeTally, atMs: number, order = approvalOrder()) =>
 
 test('an hour is counted for 23 more, whatever comes late, and says since when all are counted', () => {
   const tally = new AlikeTally(NOW - DAY_MS);
-  asked(tally, NOW);
+  const one = requestAskedFor('B'.repeat(22), approvalOrder(), NOW);
+  const { digest, approvals } = one.order;
+  const grant = { id: one.id, digest, approvals, uses: 1, untilMs: NOW + HOUR_MS, grantedAtMs: NOW, by: ['ann'] };
+  tally.count({ ...one, grant }, undefined);
   asked(tally, NOW + HOUR_MS - 1);
   asked(tally, NOW - DAY_MS);
   asked(tally, NOW - HOUR_MS);
   const at = (nowMs: number) => tally.of(approvalOrder(), nowMs);
-  assert.deepEqual(at(NOW), { asked: 3, granted: 0, sinceMs: NOW - 23 * HOUR_MS });
-  assert.deepEqual(at(NOW + 24 * HOUR_MS - 1), { asked: 2, granted: 0, sinceMs: NOW });
+  assert.deepEqual(at(NOW), { asked: 3, granted: 1, sinceMs: NOW - 23 * HOUR_MS });
+  assert.deepEqual(at(NOW + 24 * HOUR_MS - 1), { asked: 2, granted: 1, sinceMs: NOW });
   assert.deepEqual(at(NOW + 24 * HOUR_MS), { asked: 0, granted: 0, sinceMs: NOW + HOUR_MS });
   asked(tally, NOW + DAY_MS);
-  assert.equal(at(NOW + DAY_MS).asked, 1, 'in the place of the same hour of yesterday');
+  const { asked: count, granted } = at(NOW + DAY_MS);
+  assert.deepEqual([count, granted], [1, 0], 'in the place of the same hour of yesterday');
 });
 
 test('of so many kinds it is counted, and the oldest that nobody asked for is forgotten first', () => {
