@@ -8,7 +8,6 @@ import {
 } from '../../approvals/approval-mirror.ts';
 import { approvalRecord } from '../../approvals/approval-record.ts';
 import {
-  type Alike,
   type ApprovalBook,
   type ApprovalGrant,
   type ApprovalRequest,
@@ -127,9 +126,7 @@ export class RedisApprovals implements ApprovalBook {
     return this.#mirror.table.find(id);
   }
 
-  alikeTo(order: ApprovalOrder, nowMs: number): Alike {
-    return this.#mirror.table.alikeTo(order, nowMs);
-  }
+  alikeTo: ApprovalBook['alikeTo'] = (order, nowMs) => this.#mirror.table.alikeTo(order, nowMs);
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
     if (!isTrueToDigest(order)) return unavailable('the digest is not that of the request');
