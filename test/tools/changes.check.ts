@@ -35,7 +35,8 @@ const noticing: Readonly<Record<string, readonly string[]>> = {
   'issuer-kind': ['src/config', 'src/task', 'src/identity'],
 };
 
-suite('the changes of docs/changes', () => {
+// Two at a time: compiling and testing one of them leaves half of a small machine idle.
+suite('the changes of docs/changes', { concurrency: 2 }, () => {
   const patches = globSync('docs/changes/*.patch', { cwd: root });
 
   test('each has its tests', () => {
