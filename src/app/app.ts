@@ -129,7 +129,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
-  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
+  const grants = approvalReports(log, metrics);
+  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, grants, ports.startedAtMs));
   const quarantining = { book: revocations.book, isShared: revocations.stored !== null };
   const behaviour = begin(await startBehaviour(config, policy.holder, quarantining, telemetry, clock));
   const told = { log, metrics, state, approvals: approvals.book, policy: policy.holder, clock: systemClock };

@@ -8,6 +8,7 @@ import {
 } from '../../approvals/approval-mirror.ts';
 import { approvalRecord } from '../../approvals/approval-record.ts';
 import {
+  type Alike,
   type ApprovalBook,
   type ApprovalGrant,
   type ApprovalRequest,
@@ -124,6 +125,10 @@ export class RedisApprovals implements ApprovalBook {
 
   find(id: string): ApprovalRequest | null {
     return this.#mirror.table.find(id);
+  }
+
+  alikeTo(order: ApprovalOrder, nowMs: number): Alike {
+    return this.#mirror.table.alikeTo(order, nowMs);
   }
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
