@@ -30,6 +30,14 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/connections.md', info: /^yaml manager$/, by: 'test/e2e/envoy-config.test.ts' },
   { page: 'docs/doctor.md', info: /^console findings$/, by: 'test/docs/doctor.test.ts' },
   {
+    page: 'docs/envoy-gateway.md',
+    info: /^yaml (gateway|clients|check|patch)$/,
+    by: 'test/support/meshes/fixtures.ts',
+  },
+  { page: 'docs/envoy-gateway.md', info: /^(yaml sidecar|sh doctor|text bare)$/, by: 'test/docs/meshes.test.ts' },
+  { page: 'docs/istio.md', info: /^yaml (mesh|service|policy|filter)$/, by: 'test/support/meshes/fixtures.ts' },
+  { page: 'docs/istio.md', info: /^(yaml sidecar|sh doctor|text bare)$/, by: 'test/docs/meshes.test.ts' },
+  {
     page: 'docs/kubernetes.md',
     info: /^(sh (build|run|keys|console|node|ask)|json denial)$/,
     by: 'test/kubernetes/docs.check.ts',
