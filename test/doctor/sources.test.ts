@@ -135,7 +135,7 @@ test('what cannot be read is said in one line, and nothing is found in it', asyn
   assert.match(await fault(write('deep.json', `{"admin": ${'['.repeat(500)}`)), /nested deeper/);
   const server = createServer((_, response) => response.writeHead(404).end());
   const port = await listenOnLoopback(server);
-  assert.match(await fault(`http://127.0.0.1:${port}`), /config_dump answered 404/);
+  assert.match(await fault(`http://127.0.0.1:${port}`), /config_dump\?include_eds answered 404/);
   await closeServer(server);
   assert.match(await fault(`http://127.0.0.1:${port}`), /no answer \(ECONNREFUSED\)/);
 });

@@ -25,8 +25,10 @@ const kubernetes = { module: 'kubernetes', ldflags: ofKubernetes.join(' ') };
 
 /** The tools that are built from Go modules. Each family has a module of its own, so that one does not pin the other. */
 const tools = {
+  egctl: { module: 'envoy-gateway', package: 'github.com/envoyproxy/gateway/cmd/egctl' },
   heimdall: { module: 'heimdall', package: 'github.com/dadrus/heimdall' },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
+  'pilot-discovery': { module: 'istio', package: 'istio.io/istio/pilot/cmd/pilot-discovery' },
   'spire-server': { module: 'spire', package: 'github.com/spiffe/spire/cmd/spire-server' },
   'spire-agent': { module: 'spire', package: 'github.com/spiffe/spire/cmd/spire-agent' },
   'kube-apiserver': { ...kubernetes, package: 'k8s.io/kubernetes/cmd/kube-apiserver' },
