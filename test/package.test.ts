@@ -28,7 +28,7 @@ test('the package holds what the program needs, and nothing else', async () => {
     { readonly files: readonly { readonly path: string }[]; readonly filename: string },
   ];
   const needed =
-    /^(dist\/.+\.js(\.map)?|dist\/control\/console\/page\/\w+\.(html|css|svg)|proto\/.+\.proto|cedar\/((schema|control)\.cedarschema|guardrails\/(control\/)?[^/]+\.cedar|claims\/(control\/)?(facts\/)?[^/]+\.cedar))$/;
+    /^(dist\/.+\.js(\.map)?|dist\/control\/console\/page\/\w+\.(html|css|svg)|proto\/.+\.proto|cedar\/((schema|control)\.cedarschema|guardrails\/(control\/)?[^/]+\.cedar|claims\/(control\/)?(facts\/)?[^/]+\.cedar)|docs\/[a-z-]+\.schema\.json)$/;
   const always = ['package.json', 'README.md', 'LICENSE'];
   const other = files.map(({ path }) => path).filter((path) => !needed.test(path) && !always.includes(path));
   assert.deepEqual(other, []);

@@ -13,7 +13,7 @@ const GENERATED =
 const generators = [
   'src/observe/pages.test.ts',
   'src/config/reference.test.ts',
-  'src/policy/load/cases-schema.test.ts',
+  'test/docs/schemas.test.ts',
 ];
 const always = ['test/imports.test.ts', 'test/names.test.ts', ...generators];
 
