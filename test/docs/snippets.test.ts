@@ -19,6 +19,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
+  { page: 'docs/ci.md', info: /^(sh install|yaml (schema-line|github|gitlab))$/, by: 'test/package.test.ts' },
+  { page: 'docs/ci.md', info: /^yaml pre-commit$/, by: 'test/tools/pre-commit.check.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {
     page: 'docs/control.md',
