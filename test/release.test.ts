@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { cpSync, existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { readChangelog, stepFault } from '../k8s/release/changelog.ts';
@@ -9,6 +9,8 @@ import { type ReleaseState, releaseState, unready, versionFaults } from '../k8s/
 import { page, repository } from './docs/markdown.ts';
 import { removeFolder, temporaryFolder } from './support/folder.ts';
 import { finish, run } from './support/run.ts';
+
+const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }) as string;
 
 test('package, lock file and chart have one version', () => {
   assert.deepEqual(versionFaults(releaseState(repository)), []);
@@ -98,7 +100,7 @@ test('openssl verifies the signatures of a release by the public key, and of not
   const dir = temporaryFolder();
   t.after(() => removeFolder(dir));
   const [ours, other] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
-  const key = signingKey(ours.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
+  const key = signingKey(pemOf(ours.privateKey));
   const artifacts = [{ name: 'npm/cedar-ext-authz-0.2.0.tgz', sha256: 'a'.repeat(64) }];
   const statement = provenance({ version: '0.2.0', commit: 'b'.repeat(40), artifacts, materials: [] });
   const { payloadType, payload, signatures } = JSON.parse(envelope(statement, key)) as {
@@ -137,14 +139,27 @@ test('openssl verifies the signatures of a release by the public key, and of not
   assert.deepEqual([await verify('sums', sums), await verify('suns', sums)], [true, false]);
   writeFileSync(join(dir, 'der'), ours.publicKey.export({ type: 'spki', format: 'der' }));
   assert.equal((await run('sha256sum', [join(dir, 'der')])).split(' ')[0], signatures[0]!.keyid);
-  assert.throws(
-    () =>
-      signingKey(
-        generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
-          type: 'pkcs8',
-          format: 'pem',
-        }) as string,
-      ),
-    /make an Ed25519 key/,
-  );
+  const { privateKey: p256 } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  assert.throws(() => signingKey(pemOf(p256)), /make an Ed25519 key/);
+});
+
+test('what is not ready is not published: nothing is built, and the command fails with what to do', async (t) => {
+  const dir = temporaryFolder();
+  t.after(() => removeFolder(dir));
+  for (const name of ['k8s', 'package.json', 'package-lock.json', 'CHANGELOG.md']) {
+    cpSync(join(repository, name), join(dir, name), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(dir, 'node_modules'));
+  writeFileSync(join(dir, 'key'), pemOf(generateKeyPairSync('ed25519').privateKey));
+  const git = (...args: readonly string[]) =>
+    run('git', ['-c', 'user.name=a', '-c', 'user.email=a@prod.example', ...args], { cwd: dir });
+  await git('init', '--quiet');
+  await git('add', 'CHANGELOG.md');
+  await git('commit', '--quiet', '--message', 'a part');
+  const args = [join('k8s', 'release', 'main.ts'), '--registry', 'registry.example/team', '--key', 'key'];
+  const { code, stdout, stderr } = await finish(process.execPath, args, { cwd: dir });
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /^this cannot be published:\n {2}\S/);
+  assert.match(stdout, /^ {2}\d files differ from the commit; commit them$/m);
+  assert.equal(existsSync(join(dir, 'build')), false);
 });

@@ -43,6 +43,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/policies.md', info: /^(yaml|json)$/, by: 'src/inventory/lines.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
+  { page: 'docs/releasing.md', info: /^sh (dry-run|key|verify)$/, by: 'test/tools/release.check.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/revocations.md', info: /^yaml revocations$/, by: 'test/cases/revocations.test.ts' },
   { page: 'docs/sign-in.md', info: /^((yaml|sh) one|cedar policy)$/, by: 'test/docs/sign-in.test.ts' },
