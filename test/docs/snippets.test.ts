@@ -19,6 +19,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
+  { page: 'docs/ci.md', info: /^(sh install|yaml (schema-line|github|gitlab))$/, by: 'test/package.test.ts' },
+  { page: 'docs/ci.md', info: /^yaml pre-commit$/, by: 'test/tools/pre-commit.check.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {
     page: 'docs/control.md',
@@ -49,6 +51,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/policies.md', info: /^(yaml|json)$/, by: 'src/inventory/lines.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },
+  { page: 'docs/releasing.md', info: /^sh (dry-run|key|verify)$/, by: 'test/tools/release.check.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/revocations.md', info: /^yaml revocations$/, by: 'test/cases/revocations.test.ts' },
   { page: 'docs/sign-in.md', info: /^((yaml|sh) one|cedar policy)$/, by: 'test/docs/sign-in.test.ts' },
