@@ -26,7 +26,7 @@ export interface RecordSettings {
  * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
  */
 export function toRecord(
-  { decision, time, microseconds, input, raw, decided }: CheckResult,
+  { decision, time, microseconds, input, raw, decided, trace }: CheckResult,
   { label, unsafe, queryParameters = NONE }: RecordSettings = { label: null, unsafe: [] },
 ) {
   const { outcome, trail } = decided;
@@ -116,6 +116,8 @@ export function toRecord(
       path: request?.path ?? null,
       traceparent: traceparent(input),
     },
+    // Left out of a line of a check that belongs to no trace.
+    trace: trace === null ? undefined : { id: trace.id, span: trace.span },
     policy:
       snapshot === null
         ? null

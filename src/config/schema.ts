@@ -8,6 +8,7 @@ import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
 import { state } from './state.ts';
 import { expanded, task } from './task.ts';
+import { tracing } from './tracing.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */
 const SHIPPED_GUARDRAILS = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
@@ -219,6 +220,10 @@ export function configSchema(folder: string, env: Environment = {}) {
       .prefault('off')
       .describe('The token service, at `/token` of the control port: issues task tokens'),
     audit: audit(folder).prefault({}).describe('The record of every decision'),
+    tracing: s
+      .orOff(tracing(folder))
+      .prefault('off')
+      .describe('Traces of checks for OpenTelemetry; off: none are made'),
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s
       .section({

@@ -114,6 +114,8 @@ export interface AuditRecord {
     /** W3C Trace Context, where it is well formed. */
     readonly traceparent: string | null;
   };
+  /** The trace of the check, by W3C Trace Context; `span` is that of the check, null where none was made. Absent without a trace. */
+  readonly trace?: { readonly id: string; readonly span: string | null } | undefined;
   /** Null when no snapshot was there. */
   readonly policy: {
     readonly revision: string;
