@@ -220,10 +220,6 @@ export function configSchema(folder: string, env: Environment = {}) {
       .prefault('off')
       .describe('The token service, at `/token` of the control port: issues task tokens'),
     audit: audit(folder).prefault({}).describe('The record of every decision'),
-    tracing: s
-      .orOff(tracing(folder))
-      .prefault('off')
-      .describe('Traces of checks for OpenTelemetry; off: none are made'),
     limits: limits().prefault({}).describe('What bounds the work'),
     log: s
       .section({
@@ -231,6 +227,10 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('The log of the sidecar itself, as JSON lines on standard error'),
+    tracing: s
+      .orOff(tracing(folder))
+      .prefault('off')
+      .describe('Traces of checks for OpenTelemetry; off: none are made'),
   });
 }
 

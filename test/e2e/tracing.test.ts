@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { describe, test } from 'node:test';
+import { assertAuditLines } from '../support/audit-line-check.ts';
 import { ask } from '../support/client.ts';
 import { Estate, PAYMENTS } from '../support/estate.ts';
 import { attribute, startOtlpReceiver } from '../support/otlp-receiver.ts';
@@ -91,7 +92,7 @@ describe('in this process', () => {
   });
 
   test('a parent that is not sampled makes no span, and the line has its trace; one that is malformed makes neither', async () => {
-    const { read, spansOf, collector, stop } = await startTracingWorld({ tracing: { ratio: 0 } });
+    const { read, world, spansOf, collector, stop } = await startTracingWorld({ tracing: { ratio: 0 } });
     try {
       assert.deepEqual((await read({ traceparent: of(false) })).audit.trace, { id: TRACE, span: null });
       for (const traceparent of [
@@ -103,6 +104,7 @@ describe('in this process', () => {
         const { reason, audit } = await read({ traceparent, tracestate: `a=${'b'.repeat(8190)}` });
         assert.deepEqual([reason, audit.trace], ['permitted', undefined]);
       }
+      assertAuditLines(world.audit());
       const sampled = await read({ traceparent: of(true), tracestate: `a=${'b'.repeat(8190)}` });
       const spans = await spansOf(sampled.decision);
       assert.deepEqual(sampled.audit.trace, { id: TRACE, span: spans[0].spanId });
