@@ -41,6 +41,7 @@ const order = [
   'check',
   'observe/messages',
   'observe',
+  'observe/tracing',
   'config',
   'doctor',
   'envoy',

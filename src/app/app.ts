@@ -38,6 +38,7 @@ import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
 import { touchedAccounts } from './tasks/touched.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
+import { startTracing } from './tracing.ts';
 import { startTrust } from './trust.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */
@@ -96,6 +97,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     onBundle: afterForgetting(tokens, onBundle),
     onKeys: afterForgetting(tokens, onKeys),
   };
+  const tracing = begin(await startTracing(config, telemetry, ports.version));
   const trust = begin(await startTrust(config, events.onBundle));
   const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
   const controlTls = begin(await startControlTls(config, trust, onCheckTls));
@@ -150,7 +152,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
   const own = tokenKeys === null ? [] : [tokenKeys];
-  const remembering = [tasks, revocations, registry, approvals, notices, behaviour];
+  const remembering = [tasks, revocations, registry, approvals, notices, behaviour, tracing];
   const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
@@ -244,7 +246,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
         : check(input, snapshot, stages, context, nowMs);
     },
     record: (result, waitMs) => audit.record(toRecord(result, said), waitMs),
-    listeners: [counter(metrics), activity.listener, behaviour.listener],
+    trace: tracing.trace,
+    listeners: [counter(metrics), activity.listener, behaviour.listener, ...tracing.listeners],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
     undelivered: (decision) => audit.undelivered(decision),
     onBug,
@@ -256,16 +259,14 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     },
   });
   answerer.set(answering);
-  const { inflight } = answering;
   const ready = () => readiness().ready;
-  const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(behaviour.measure);
-  const gauges = [registry.gauges, approvals.gauges, notices.gauges, () => control?.gauges() ?? {}];
+  const gauges = [registry.gauges, approvals.gauges, notices.gauges, tracing.gauges, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));
   });
-  const more = { state, store, revocations, audit, inflight, ready };
+  const more = { state, store: stored.store, revocations, audit, inflight: answering.inflight, ready };
   const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ...more };
   measureAtScrape(metrics, measured, config, clock);
   // What loading left takes a quarter of the memory: it is given back before anybody waits for an answer.

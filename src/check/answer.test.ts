@@ -22,6 +22,7 @@ import { recall } from './recall.ts';
 import { toRecord } from './record.ts';
 import { redeemer } from './redeem.ts';
 import type { Stages } from './stages.ts';
+import { receivedTrace } from './trace.ts';
 
 const API = 'spiffe://prod.example/ns/payments/sa/api';
 const { snapshot } = loaded({
@@ -131,6 +132,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
   const { answer } = createAnswerer({
     decide: (input, context, nowMs) => check(input, snapshot, stages, context, nowMs),
     record: (result, waitMs) => audit.record(toRecord(result), waitMs),
+    trace: receivedTrace,
     listeners: [(result) => results.push(result)],
     undelivered: (decision) => undelivered.push(decision),
     onBug: (error) => bugs.push(error),
@@ -145,6 +147,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
       raw: () => ({ id: null, from: null, method: null, host: null, path: null }),
       deadline: Number.POSITIVE_INFINITY,
       gaveUp: () => false,
+      traceparent: () => [],
       ...call,
     });
   const lines = () => readFileSync(file, 'utf8').trimEnd().split('\n');

@@ -77,6 +77,20 @@ export function count(least: number, most: number) {
     .meta({ title: `${least} to ${most}`, minimum: least, maximum: most, multipleOf: 1, pattern: '^\\d{1,15}$' });
 }
 
+/** A part of all, 0 to 1, such as `0.05`; also in quotes, as a placeholder gives it. */
+export function ratio() {
+  const error = 'must be a number between 0 and 1, such as 0.05';
+  return z
+    .union([z.number(), z.string()], { error })
+    .transform((value, ctx): number => {
+      const number = typeof value === 'number' || /^[01](?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= 0 && number <= 1) return number;
+      ctx.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
+    .meta({ title: '0 to 1' });
+}
+
 /** `true` or `false`, also in quotes, as a placeholder gives it; left out, it is `standard`. */
 export const flag = (standard = false) =>
   z

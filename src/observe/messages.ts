@@ -3,6 +3,7 @@ import { legacyMessages } from './messages/legacy-messages.ts';
 import type { LogLevel, MessageRow } from './messages/message-row.ts';
 import { noticeMessages } from './messages/notice-messages.ts';
 import { recordMessages } from './messages/record-messages.ts';
+import { tracingMessages } from './messages/tracing-messages.ts';
 
 /**
  * The only table of log messages; the key is the text of `message`. docs/messages.md is generated from it. A message that
@@ -56,6 +57,7 @@ export const messages = {
     use: 'The lists of the control API lack decisions and last uses; checks and the audit are not affected. One line for each new cause',
   },
   ...legacyMessages,
+  ...tracingMessages,
   'token service keys read': {
     level: 'info',
     fields: ['keys'],

@@ -2,6 +2,7 @@ import type { MetricRow } from './metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
+import { tracingMetricRows } from './tracing-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
@@ -251,6 +252,7 @@ export const metricRows = {
     unit: 'notices',
     use: 'A number that stays: the log has `notice not delivered` with the cause. Of each receiver 256 wait at the most',
   },
+  ...tracingMetricRows,
   authz_ready: {
     type: 'gauge',
     help: 'Whether the sidecar is ready, as /readyz reports',
@@ -283,5 +285,5 @@ export type PlainCounter = Extract<
   | 'authz_behaviour_quarantines_total'
   | 'authz_behaviour_quarantines_held_back_total'
 >;
-/** Counters of the control port, which are there where it is. */
-export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass'}${string}_total`>;
+/** Counters of what can be off, which are there where it is on. */
+export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass' | 'tracing'}${string}_total`>;

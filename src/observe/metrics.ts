@@ -213,7 +213,7 @@ export class Metrics {
     this.#count('authz_tls_refused_total', { cause });
   }
 
-  /** Counts at the control port; `labels` come from its code. With 0 the series begins. */
+  /** Counts at the control port, and of traces; `labels` come from their code. With 0 the series begins. */
   readonly control = (name: ControlCounter, labels: Labels = {}, by = 1): void => this.#count(name, labels, by);
 
   /** Somebody decided what was asked for so many seconds before. */

@@ -150,6 +150,7 @@ export async function reallyCheck(
     input: input instanceof Refusal ? null : input,
     raw: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
     decided,
+    trace: null,
   };
   const record = toRecord(concluded, { label: null, unsafe: [], queryParameters: shown });
   const line = placed(NOW, { boot: 'soak', seq: checks, prev: null }, auditBody(record).json);
