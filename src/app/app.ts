@@ -29,7 +29,7 @@ import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { watchRotations } from './legacy/rotation.ts';
-import { counter, measureAtScrape } from './measure.ts';
+import { counter, measureAtScrape, undelivered } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
@@ -245,7 +245,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     record: (result, waitMs) => audit.record(toRecord(result, said), waitMs),
     listeners: [counter(metrics), activity.listener, behaviour.listener],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
-    undelivered: (decision) => audit.undelivered(decision),
+    undelivered: undelivered(metrics, audit),
     onBug,
     clock,
     limits: {
@@ -260,7 +260,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const { store } = stored;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(behaviour.measure);
-  const gauges = [registry.gauges, approvals.gauges, notices.gauges, () => control?.gauges() ?? {}];
+  const gauges = [registry.gauges, approvals.gauges, notices.gauges, controlTls.gauges, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));
   });
