@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import type { WatchingAlert } from '../../src/observe/pages.ts';
 import { repository } from '../docs/markdown.ts';
 import { type AlertCase, type AlertCases, SIDECAR } from './alert-case.ts';
 import { misuseCases } from './misuse-cases.ts';
@@ -73,4 +74,23 @@ export function inputSeries(series: Readonly<Record<string, string>>) {
     );
     return { series: `${metric}{${[...own, ...(labels === '' ? [] : [labels])].join(',')}}`, values };
   });
+}
+
+/** Each alert with the metrics that it depends on, also by what is recorded of them. */
+export const watchingAlerts = (): readonly WatchingAlert[] =>
+  alerts.map(({ alert, expr, for: lasting, labels: { severity } }) => ({
+    name: alert,
+    severity,
+    lasting,
+    condition: expr,
+    metrics: exportedIn(expr),
+  }));
+
+/** The metrics of a query, those among them that rules recorded resolved, without what a histogram appends. */
+export function exportedIn(query: string): readonly string[] {
+  const found = metricsIn(query).flatMap((name) => {
+    const recorded = recordings.find(({ record }) => record === name);
+    return recorded === undefined ? [name.replace(/_(bucket|count|sum)$/, '')] : exportedIn(recorded.expr);
+  });
+  return [...new Set(found)];
 }
