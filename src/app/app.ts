@@ -29,7 +29,7 @@ import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { watchRotations } from './legacy/rotation.ts';
-import { counter, measureAtScrape } from './measure.ts';
+import { counter, measureAtScrape, undelivered } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
 import { startPolicy, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
@@ -249,7 +249,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     trace: tracing.trace,
     listeners: [counter(metrics), activity.listener, behaviour.listener, ...tracing.listeners],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
-    undelivered: (decision) => audit.undelivered(decision),
+    undelivered: undelivered(metrics, audit),
     onBug,
     clock,
     limits: {
@@ -262,7 +262,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const ready = () => readiness().ready;
   metrics.beforeScrape(activity.measure);
   metrics.beforeScrape(behaviour.measure);
-  const gauges = [registry.gauges, approvals.gauges, notices.gauges, tracing.gauges, () => control?.gauges() ?? {}];
+  const reported = [registry, approvals, notices, tracing, controlTls].map(({ gauges }) => gauges);
+  const gauges = [...reported, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));
   });

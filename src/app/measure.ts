@@ -49,7 +49,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
     for (const { file, fault } of checkTls.files(now)) metrics.checkPortOutOfDate(file, fault !== null);
-    const notAfter = checkTls.notAfter(now);
+    const { notBefore = null, notAfter = null } = checkTls.validity(now) ?? {};
     metrics.gauges({
       authz_ready: Number(measured.ready()),
       authz_inflight_checks: measured.inflight(),
@@ -60,6 +60,8 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
       authz_revocations_unknown_names: revocations.unknownNames().length,
+      authz_svid_lifetime_seconds: notBefore === null || notAfter === null ? null : notAfter - notBefore,
+      authz_decision_duration_limit_seconds: limits.deadlineMs / 1000,
       ...rotationGauges(policy, now),
       ...storeGauges(measured.store(), now),
       ...storedRevocationGauges(revocations.stored, now),
@@ -100,6 +102,14 @@ function storedRevocationGauges(stored: RedisBook | null, now: number) {
     authz_store_revocations_bytes: head?.bytes ?? null,
     authz_store_revocations_limit_bytes: MAX_ORDERED_BYTES,
     authz_store_revocations_unreadable: unreadable,
+  };
+}
+
+/** Notes and counts an allow that nobody waited for any more. */
+export function undelivered(metrics: Metrics, audit: Audit): (decision: string) => void {
+  return (decision) => {
+    audit.undelivered(decision);
+    metrics.counted('authz_undelivered_total');
   };
 }
 

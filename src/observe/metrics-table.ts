@@ -1,6 +1,7 @@
 import type { MetricRow } from './metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
+import { answerMetricRows, svidMetricRows } from './service-metrics-table.ts';
 import { storeMetricRows } from './store-metrics-table.ts';
 import { tracingMetricRows } from './tracing-metrics-table.ts';
 
@@ -34,6 +35,7 @@ export const metricRows = {
     unit: 'seconds',
     use: 'Compare its 99th percentile with the `timeout` of ext_authz in Envoy and with `limits.deadline`',
   },
+  ...answerMetricRows,
   authz_stage_duration_seconds: {
     type: 'histogram',
     help: 'Time of one stage of a check',
@@ -67,13 +69,7 @@ export const metricRows = {
     unit: 'attempts',
     use: 'If `refused` keeps rising: the log has the cause',
   },
-  authz_svid_expiry_seconds: {
-    type: 'gauge',
-    help: 'Time until the sidecar’s own X.509-SVID expires, negative afterwards; absent without one',
-    labels: {},
-    unit: 'seconds',
-    use: 'Agents renew it at half of its lifetime, cert-manager at two thirds: alert at a quarter. If it is absent with `listen.tls`, no client can connect',
-  },
+  ...svidMetricRows,
   authz_issuer_keys_age_seconds: {
     type: 'gauge',
     help: 'Time since the keys of the issuer were last read successfully; absent before the first time',
@@ -281,6 +277,7 @@ export type MetricName = keyof typeof metricRows;
 export type PlainCounter = Extract<
   MetricName,
   | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | 'authz_undelivered_total'
   | 'authz_behaviour_would_refuse_total'
   | 'authz_behaviour_quarantines_total'
   | 'authz_behaviour_quarantines_held_back_total'

@@ -13,6 +13,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'README.md', info: /^(sh|cedar|json|text)$/, by: 'test/docs/readme.test.ts' },
   { page: 'README.md', info: /^yaml$/, by: 'test/docs/attach.test.ts' },
   { page: 'docs/agents.md', info: /^((sh|python|ts) agent|sh next)$/, by: 'test/docs/agents.test.ts' },
+  { page: 'docs/alerts.md', info: /^sh look$/, by: 'test/docs/alerts.test.ts' },
   { page: 'docs/approvals.md', info: /^yaml (filter|virtual-host|route)$/, by: 'test/e2e/envoy-config.test.ts' },
   { page: 'docs/approvals.md', info: /^cedar control$/, by: 'test/control/approvals/break-glass.test.ts' },
   { page: 'docs/approvals.md', info: /^cedar example$/, by: 'test/docs/snippets.test.ts' },
