@@ -2,6 +2,7 @@ import type { AnsweredReason, Reason } from '../base/outcome.ts';
 import { withoutTokens } from '../base/redact.ts';
 import type { Assessment } from '../behaviour/signals.ts';
 import type { RecordedFacts } from '../policy/decide/facts.ts';
+import type { TaskResource } from '../task/resources.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
@@ -47,6 +48,7 @@ export interface AuditRecord {
     /** Null: the token was verified, and refused, so that it is known to belong to nobody here. */
     readonly assurance: number | null;
     readonly scopes: readonly string[];
+    readonly resources: readonly TaskResource[] | null;
     readonly issuer: string;
     readonly subject: string | null;
     /** Digest of the token's canonical content. */
