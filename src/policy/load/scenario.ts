@@ -9,7 +9,7 @@ import { inNetworks } from '../../inventory/networks.ts';
 import { sensitivities } from '../../inventory/schema.ts';
 import { type Touched, together } from '../../state/bounded/touched.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
-import { MAX_RESOURCES, resourceSchema } from '../../task/resources.ts';
+import { MAX_RESOURCES } from '../../task/resources.ts';
 import { unmapped } from '../decide/cedar-request.ts';
 import { factsOf, factsOfEarlierHop, statedShape } from '../decide/facts.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
@@ -45,7 +45,7 @@ export const scenarioSchema = z.strictObject({
       assurance: z.literal([1, 2, 3]).optional().describe('Default: 2, bound to its caller.'),
       scopes: ids.optional(),
       resources: z
-        .array(resourceSchema)
+        .array(z.strictObject({ api: text, parameters: z.record(text, z.string()).default({}) }))
         .max(MAX_RESOURCES)
         .optional()
         .describe('What it is about: apis as `host/name`, and values of their parameters. Default: it names nothing.'),
