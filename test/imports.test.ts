@@ -60,6 +60,7 @@ const order = [
   'app/tasks',
   'app/approvals',
   'app/legacy',
+  'app/emergency',
   'app',
   'cli',
   'cli/legacy',

@@ -31,7 +31,7 @@ import { Later } from './later.ts';
 import { watchRotations } from './legacy/rotation.ts';
 import { counter, measureAtScrape, undelivered } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
-import { startPolicy, whenInventoryChanges } from './policy.ts';
+import { startPolicy, watchEmergency, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
@@ -120,6 +120,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
+  watchEmergency(policy.emergency, telemetry, clock);
   const rotations = begin(watchRotations(policy.holder, log, systemClock));
   policy.holder.events.on(
     'loaded',
@@ -240,7 +241,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const answering = createAnswerer({
     decide: (input, context, nowMs) => {
       // The one snapshot that is current when the check begins.
-      const snapshot = policy.holder.current();
+      const snapshot = policy.current();
       return snapshot === null
         ? refused(new Refusal('policy_unavailable', 'no snapshot could be loaded'))
         : check(input, snapshot, stages, context, nowMs);

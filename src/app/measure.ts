@@ -11,6 +11,7 @@ import { MAX_WAITING } from '../state/redis/link.ts';
 import type { StoreStatus } from '../state/redis/status.ts';
 import { MAX_ORDERED, MAX_ORDERED_BYTES } from '../state/revocation-book.ts';
 import type { CheckTlsPart } from './check-tls.ts';
+import { byEmergency } from './emergency/emergency.ts';
 import type { Identity } from './identity.ts';
 import { rotationGauges } from './legacy/rotation.ts';
 import type { RevocationsPart } from './revocations.ts';
@@ -130,6 +131,8 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
       signals: trail.found.behaviour?.found.signals ?? [],
       forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
     });
+    if (refusal !== null && hops.some(({ verdict }) => byEmergency(verdict.forbids)))
+      metrics.counted('authz_emergency_denials_total');
     if (trail.wouldForbid.length > 0) metrics.counted('authz_behaviour_would_refuse_total');
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
   };

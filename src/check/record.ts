@@ -71,6 +71,7 @@ export function toRecord(
             purpose: stated.purpose,
             assurance: task?.assurance ?? null,
             scopes: stated.scopes,
+            resources: stated.resources,
             issuer: stated.issuer,
             subject: stated.subject,
             token: stated.token,

@@ -1,4 +1,5 @@
 import { behaviourMessages } from './messages/behaviour-messages.ts';
+import { emergencyMessages } from './messages/emergency-messages.ts';
 import { legacyMessages } from './messages/legacy-messages.ts';
 import type { LogLevel, MessageRow } from './messages/message-row.ts';
 import { noticeMessages } from './messages/notice-messages.ts';
@@ -88,6 +89,7 @@ export const messages = {
     fields: ['problem'],
     use: 'Correct the configuration or the inventory: a name in one of them is not in the other, so it can do nothing',
   },
+  ...emergencyMessages,
   'policy snapshot loaded': {
     level: 'info',
     fields: ['revision', 'label', 'warnings'],

@@ -276,7 +276,7 @@ export type MetricName = keyof typeof metricRows;
 /** Counters that have no labels. */
 export type PlainCounter = Extract<
   MetricName,
-  | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | `authz_${'activity' | 'approval' | 'emergency' | 'engine' | 'revocation' | 'task'}_${string}_total`
   | 'authz_undelivered_total'
   | 'authz_behaviour_would_refuse_total'
   | 'authz_behaviour_quarantines_total'

@@ -3,6 +3,7 @@ import { withoutTokens } from '../base/redact.ts';
 import type { Assessment } from '../behaviour/signals.ts';
 import type { RecordedFacts } from '../policy/decide/facts.ts';
 import type { recordedTouched } from '../policy/decide/recorded-touched.ts';
+import type { TaskResource } from '../task/resources.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
@@ -48,6 +49,7 @@ export interface AuditRecord {
     /** Null: the token was verified, and refused, so that it is known to belong to nobody here. */
     readonly assurance: number | null;
     readonly scopes: readonly string[];
+    readonly resources: readonly TaskResource[] | null;
     readonly issuer: string;
     readonly subject: string | null;
     /** Digest of the token's canonical content. */
