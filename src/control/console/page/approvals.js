@@ -74,7 +74,10 @@ export function approvals(shell) {
   }
 
   function take(changed) {
-    for (const item of changed) items.set(item.id, item);
+    for (const item of changed) {
+      items.set(item.id, item);
+      for (const one of items.values()) if (kindOf(one) === kindOf(item)) one.alike = item.alike;
+    }
     show();
   }
 
@@ -180,6 +183,7 @@ function card(item, shell, done) {
   );
 }
 
+const kindOf = ({ caller, action, host, approvals }) => JSON.stringify([caller, action, host, approvals]);
 /** As often as this a policy would spare people the question. */
 const OFTEN = 10;
 const alikeText = ({ asked, granted, since }) => {
