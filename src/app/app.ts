@@ -200,7 +200,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     revocations: revocationSource,
     book: revocations.book,
     activity: activity.activity,
-    behaviour: behaviour.lookup,
+    behaviour: behaviour.known,
     tasks: registry,
     approvals: approvals.book,
     policy: policy.holder,

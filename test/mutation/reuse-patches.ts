@@ -42,6 +42,19 @@ export const patches: readonly Patch[] = [
     'sameBytes(subject.der, child.issuer.der),',
     'true,',
   ),
+  patch('legacy: the day by which a key is rotated', 'src/identity/api-key.ts', 'if (!(now < to))', 'if (false)'),
+  patch(
+    'legacy: the networks of the account',
+    'src/identity/legacy.ts',
+    '=== true) return null',
+    '!== null) return null',
+  ),
+  patch(
+    'legacy: the hosts of the account',
+    'src/identity/legacy.ts',
+    'if (!stated.hosts.includes(host.name))',
+    'if (false)',
+  ),
   patch(
     'identity: certificate and token agree',
     'src/identity/identify.ts',

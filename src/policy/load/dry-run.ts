@@ -121,6 +121,7 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
   };
   const workload = { kind: 'workload', id } as const;
   const resources: Partial<Record<ControlAction, readonly ControlResource[]>> = {
+    teach: [workload],
     start: [workload],
     handOn: [workload],
     extend: [task],
