@@ -37,8 +37,8 @@ import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
 import { touchedAccounts } from './tasks/touched.ts';
-import { type Outputs, startTelemetry } from './telemetry.ts';
-import { startTracing } from './tracing.ts';
+import { type Outputs, startTelemetry } from './telemetry/telemetry.ts';
+import { startTracing } from './telemetry/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */
@@ -175,7 +175,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       : await serveStatus({
           ...config.listen.status,
           readiness,
-          status: () => ({ version, ...readiness(), ...shown() }),
+          status: () => ({ version: ports.version, ...readiness(), ...shown() }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('status page failed', { path, error }),
         });
@@ -211,7 +211,12 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     consoleTls: controlTls.people,
     sessions: stored.shared,
     onKeys,
-    state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
+    state: () => ({
+      version: ports.version,
+      ...readiness(),
+      revision: policy.holder.status().revision,
+      parts: shown(),
+    }),
     refused: atMostOnceASecond((address, why, cause) =>
       log.warn('connection to the control port refused', { address, cause, why }),
     ),
@@ -260,16 +265,14 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     },
   });
   answerer.set(answering);
-  const ready = () => readiness().ready;
-  metrics.beforeScrape(activity.measure);
-  metrics.beforeScrape(behaviour.measure);
+  for (const { measure } of [activity, behaviour]) metrics.beforeScrape(measure);
   const reported = [registry, approvals, notices, tracing, controlTls].map(({ gauges }) => gauges);
   const gauges = [...reported, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
     for (const gauge of gauges) metrics.gauges(gauge(clock()));
   });
-  const more = { state, store: stored.store, revocations, audit, inflight: answering.inflight, ready };
-  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ...more };
+  const more = { state, store: stored.store, revocations, audit, inflight: answering.inflight };
+  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ready: () => readiness().ready, ...more };
   measureAtScrape(metrics, measured, config, clock);
   // What loading left takes a quarter of the memory: it is given back before anybody waits for an answer.
   await globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -277,7 +280,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   readiness();
   const looking = setInterval(readiness, READINESS_MS);
   const addresses = { check: server?.target ?? null, control: control?.target ?? null };
-  log.info('serving', { ...addresses, status: status?.port ?? null, version });
+  log.info('serving', { ...addresses, status: status?.port ?? null, version: ports.version });
   return {
     ...addresses,
     statusPort: status?.port ?? null,

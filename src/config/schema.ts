@@ -7,7 +7,7 @@ import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
 import { state } from './state.ts';
-import { expanded, task } from './task.ts';
+import { expanded, task } from './task/task.ts';
 import { tracing } from './tracing.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */

@@ -67,6 +67,9 @@ const record = {
       issuer: text,
       subject: orNull(text),
       token: text.describe('Digest of the content of the token'),
+      resources: orNull(z.array(z.object({ api: text, parameters: z.record(text, text) }))).describe(
+        'What the token says that it is about; null: it names nothing',
+      ),
     }),
   ).describe('Why, as a verified token says'),
   hops: z.array(hop).describe('Through whom: the originator first, the caller last'),

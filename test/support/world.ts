@@ -58,7 +58,17 @@ export interface Answer {
 
 /** The configuration file as it was parsed, section by section. */
 export type MeshConfig = Record<
-  'listen' | 'identity' | 'task' | 'tokenService' | 'policy' | 'control' | 'state' | 'audit' | 'limits' | 'log' | 'behaviour',
+  | 'listen'
+  | 'identity'
+  | 'task'
+  | 'tokenService'
+  | 'policy'
+  | 'control'
+  | 'state'
+  | 'audit'
+  | 'limits'
+  | 'log'
+  | 'behaviour',
   Record<string, unknown>
 >;
 

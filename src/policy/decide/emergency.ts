@@ -3,8 +3,9 @@ import { authorizationCall, type NamedEntities, type PurposeHierarchy } from './
 import { Decider, type PolicyFootprint } from './decider.ts';
 import type { Engine } from './engine.ts';
 import type { ActionGroups } from './project.ts';
-import { type HopVerdict, type Question, unjudged } from './question.ts';
+import type { HopVerdict, Question } from './question.ts';
 import { NOTHING_TOUCHED } from './touched.ts';
+import { unjudged } from './unjudged.ts';
 
 /** A forbid of the folder `emergency/`, judged by itself. */
 export interface EmergencyPolicy {

@@ -7,9 +7,10 @@ import { Decider } from './decider.ts';
 import type { Emergency } from './emergency.ts';
 import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
-import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES, unjudged } from './question.ts';
+import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
 import { NOTHING_TOUCHED, type TouchedNeed, touchedNeed } from './touched.ts';
+import { unjudged } from './unjudged.ts';
 import type { ApprovalTerms, PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */

@@ -1,5 +1,5 @@
-import type { CheckInput } from '../http/input.ts';
-import { readTraceparent, type TraceParent } from '../http/trace-context.ts';
+import type { CheckInput } from './input.ts';
+import { readTraceparent, type TraceParent } from './trace-context.ts';
 
 /** The trace that one check belongs to. */
 export interface CheckTrace {
