@@ -37,8 +37,8 @@ import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
 import { touchedAccounts } from './tasks/touched.ts';
-import { type Outputs, startTelemetry } from './telemetry/telemetry.ts';
-import { startTracing } from './telemetry/tracing.ts';
+import { type Outputs, startTelemetry } from './telemetry.ts';
+import { startTracing } from './tracing/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */
@@ -152,9 +152,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
           onBug,
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
-  const own = tokenKeys === null ? [] : [tokenKeys];
   const remembering = [tasks, revocations, registry, approvals, notices, behaviour, tracing];
-  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
+  const keys = tokenKeys === null ? [] : [tokenKeys];
+  const parts = [policy, trust, checkTls, identity, stored, activity, ...keys, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -166,7 +166,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     server?.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
   };
-  const { version } = ports;
+  const running = () => ({ version: ports.version, ...readiness() });
   let control: Control | null = null;
   const shown = () => ({ ...statusOf(parts, clock()), ...control?.status() });
   const status =
@@ -175,17 +175,16 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       : await serveStatus({
           ...config.listen.status,
           readiness,
-          status: () => ({ version: ports.version, ...readiness(), ...shown() }),
+          status: () => ({ ...running(), ...shown() }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('status page failed', { path, error }),
         });
   if (status !== null) begin({ stop: () => status.close() });
 
-  const { trustDomains } = config.identity;
   const revocationSource = {
     current: revocations.current,
     ownerOf: policy.ownerOf,
-    backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
+    backdatingSeconds: (trustDomain: string) => (config.identity.trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
   const registrations = {
     ...registry,
@@ -211,12 +210,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     consoleTls: controlTls.people,
     sessions: stored.shared,
     onKeys,
-    state: () => ({
-      version: ports.version,
-      ...readiness(),
-      revision: policy.holder.status().revision,
-      parts: shown(),
-    }),
+    state: () => ({ ...running(), revision: policy.holder.status().revision, parts: shown() }),
     refused: atMostOnceASecond((address, why, cause) =>
       log.warn('connection to the control port refused', { address, cause, why }),
     ),
@@ -266,13 +260,12 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   });
   answerer.set(answering);
   for (const { measure } of [activity, behaviour]) metrics.beforeScrape(measure);
-  const reported = [registry, approvals, notices, tracing, controlTls].map(({ gauges }) => gauges);
-  const gauges = [...reported, () => control?.gauges() ?? {}];
   metrics.beforeScrape(() => {
-    for (const gauge of gauges) metrics.gauges(gauge(clock()));
+    for (const part of [registry, approvals, notices, tracing, controlTls, control])
+      metrics.gauges(part?.gauges(clock()) ?? {});
   });
-  const more = { state, store: stored.store, revocations, audit, inflight: answering.inflight };
-  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ready: () => readiness().ready, ...more };
+  const more = { policy: policy.holder, ready: () => readiness().ready, inflight: answering.inflight };
+  const measured = { trust, checkTls, identity, tasks, state, store: stored.store, revocations, audit, ...more };
   measureAtScrape(metrics, measured, config, clock);
   // What loading left takes a quarter of the memory: it is given back before anybody waits for an answer.
   await globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -280,10 +273,11 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   readiness();
   const looking = setInterval(readiness, READINESS_MS);
   const addresses = { check: server?.target ?? null, control: control?.target ?? null };
-  log.info('serving', { ...addresses, status: status?.port ?? null, version: ports.version });
+  const statusPort = status?.port ?? null;
+  log.info('serving', { ...addresses, status: statusPort, version: ports.version });
   return {
     ...addresses,
-    statusPort: status?.port ?? null,
+    statusPort,
     tasks: registry.registry,
     approvals: approvals.book,
     reload: async () => {

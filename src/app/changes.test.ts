@@ -12,7 +12,7 @@ import { Engine } from '../policy/decide/engine.ts';
 import { SnapshotHolder } from '../policy/load/holder.ts';
 import { policySettings } from '../policy/text/sources.ts';
 import { identityEvents, type Reporters, watchPolicy } from './changes.ts';
-import { metricsFor } from './telemetry/telemetry.ts';
+import { metricsFor } from './telemetry.ts';
 
 const DAY = 86_400_000;
 const CONFIG = `identity: { trustDomains: { prod.example: { local: true, bundle: { file: b.json } } } }

@@ -5,7 +5,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { RevocableNames } from '../state/revocation-names.ts';
 import type { PeerEntry } from './peers.ts';
 import type { Config } from './schema.ts';
-import { subjectAudience } from './task/task.ts';
+import { subjectAudience } from './task.ts';
 
 /** What a look at a configuration found, one line each. */
 export interface InventoryFindings {

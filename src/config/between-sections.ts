@@ -1,6 +1,6 @@
 import { type PeerDomains, strayPeers } from './peers.ts';
 import type { ParsedConfig } from './schema.ts';
-import { subjectAudience, TOKEN_SERVICES, tokenServiceDomain } from './task/task.ts';
+import { subjectAudience, TOKEN_SERVICES, tokenServiceDomain } from './task.ts';
 
 /** The sections that could be read; a section with faults of its own is absent. */
 export type Readable = { readonly [K in keyof ParsedConfig]?: ParsedConfig[K] };

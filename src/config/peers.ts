@@ -6,8 +6,8 @@ import { readBounded } from '../source/bounded.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import type { Problem } from '../source/problem.ts';
 import { readYaml } from '../source/yaml.ts';
-import { leaf } from './leaf.ts';
-import { host, list, optional, section, self, WORKLOAD_ID } from './scalars.ts';
+import { leaf } from './values/leaf.ts';
+import { host, list, optional, section, self, WORKLOAD_ID } from './values/scalars.ts';
 
 const MAX_PEERS = 1024;
 const MAX_HOSTS = 1024;

@@ -1,4 +1,4 @@
-import type { MetricRow } from './metric-row.ts';
+import type { MetricRow } from './tables/metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './tables/policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './tables/revocation-metrics-table.ts';
 import { answerMetricRows, svidMetricRows } from './tables/service-metrics-table.ts';

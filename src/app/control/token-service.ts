@@ -2,7 +2,7 @@ import { Refusal } from '../../base/outcome.ts';
 import { type RegistrationSource, registered } from '../../check/registered.ts';
 import { type RevocationSource, revoked, revokedClient } from '../../check/revoked.ts';
 import type { Config } from '../../config/schema.ts';
-import { builtIn, subjectAudience, tokenServiceDomain } from '../../config/task/task.ts';
+import { builtIn, subjectAudience, tokenServiceDomain } from '../../config/task.ts';
 import type { TokenGrant, TokenServiceParts } from '../../control/http/parts.ts';
 import type { ReadCredentials } from '../../identity/credentials.ts';
 import { type IdentityRules, identifyClient } from '../../identity/identify.ts';

@@ -1,4 +1,4 @@
-import type { MetricRow } from '../metric-row.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** The metrics of what becomes of spans; absent while `tracing` is off. */
 export const tracingMetricRows = {

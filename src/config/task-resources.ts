@@ -1,6 +1,6 @@
-import { Fault } from '../../base/fault.ts';
-import { leaf } from '../leaf.ts';
-import * as s from '../scalars.ts';
+import { Fault } from '../base/fault.ts';
+import { leaf } from './values/leaf.ts';
+import * as s from './values/scalars.ts';
 
 const MAX_TYPES = 64;
 const MAX_FIELDS = 16;

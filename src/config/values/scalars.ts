@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { Fault } from '../base/fault.ts';
-import { fetchUrlFault } from '../token/fetch-url.ts';
+import { Fault } from '../../base/fault.ts';
+import { fetchUrlFault } from '../../token/fetch-url.ts';
 import { leaf } from './leaf.ts';
 
 /**

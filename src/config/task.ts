@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import type { KeyOrigin } from '../../token/jwks-document.ts';
-import { standardAlgorithms } from '../../token/jws-algorithms.ts';
-import { contradiction } from '../contradiction.ts';
-import { algorithms, checkKeys, keyShape, withKeys } from '../issuer-keys.ts';
-import * as s from '../scalars.ts';
+import type { KeyOrigin } from '../token/jwks-document.ts';
+import { standardAlgorithms } from '../token/jws-algorithms.ts';
+import { contradiction } from './contradiction.ts';
+import { algorithms, checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import { accessResources, resources } from './task-resources.ts';
+import * as s from './values/scalars.ts';
 
 const issuerScope = {
   trustDomains: s

@@ -6,10 +6,12 @@ import { receivedTrace } from '../../http/trace.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { SpanEvent } from '../../observe/tracing/queue.ts';
-import type { Part } from '../part.ts';
 
 /** What makes traces, running: what a check is answered with. */
-export interface Tracing extends Part, Pick<AnswerParts, 'trace' | 'listeners'> {
+export interface Tracing extends Pick<AnswerParts, 'trace' | 'listeners'> {
+  readonly missing: () => readonly string[];
+  readonly status: () => Readonly<Record<string, unknown>>;
+  readonly stop: () => void | Promise<void>;
   readonly gauges: () => { readonly authz_tracing_waiting?: number; readonly authz_tracing_waiting_limit?: number };
 }
 

@@ -1,8 +1,8 @@
-import { Fault } from '../base/fault.ts';
-import { Refusal } from '../base/outcome.ts';
-import { SpiffeId, trustDomainFault } from '../base/spiffe-id.ts';
-import { credentialHeaders, FORWARDED_HEADER } from '../http/credentials.ts';
-import { hostNameFault } from '../inventory/host-name.ts';
+import { Fault } from '../../base/fault.ts';
+import { Refusal } from '../../base/outcome.ts';
+import { SpiffeId, trustDomainFault } from '../../base/spiffe-id.ts';
+import { credentialHeaders, FORWARDED_HEADER } from '../../http/credentials.ts';
+import { hostNameFault } from '../../inventory/host-name.ts';
 import { leaf } from './leaf.ts';
 
 /** A trust domain name (SPIFFE-ID section 2.1). */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Fault } from '../base/fault.ts';
+import { Fault } from '../../base/fault.ts';
 
 const MAX_TEXT = 4096;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -1,14 +1,14 @@
 import type { Writable } from 'node:stream';
-import { systemClock } from '../../base/clock.ts';
-import type { Config } from '../../config/schema.ts';
-import { unsafeInForce, unsafeSettings } from '../../config/unsafe.ts';
-import { Audit } from '../../observe/audit.ts';
-import { createLog } from '../../observe/log.ts';
-import { Metrics } from '../../observe/metrics.ts';
-import { FileSink, streamSink } from '../../observe/sink.ts';
-import type { Reporters } from '../changes.ts';
-import { Later } from '../later.ts';
-import type { Part } from '../part.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Config } from '../config/schema.ts';
+import { unsafeInForce, unsafeSettings } from '../config/unsafe.ts';
+import { Audit } from '../observe/audit.ts';
+import { createLog } from '../observe/log.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { FileSink, streamSink } from '../observe/sink.ts';
+import type { Reporters } from './changes.ts';
+import { Later } from './later.ts';
+import type { Part } from './part.ts';
 
 /** Where lines of log and audit go, and what built them. */
 export interface Outputs {
