@@ -1,4 +1,4 @@
-import { duration } from '../../config/scalars.ts';
+import { duration } from '../../config/values/scalars.ts';
 import { command } from '../commands.ts';
 import { plainOutput } from '../printable.ts';
 import { table } from '../table.ts';
