@@ -1,8 +1,8 @@
 import type { MetricRow } from './metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
-import { answerMetricRows, svidMetricRows } from './service-metrics-table.ts';
-import { storeMetricRows } from './store-metrics-table.ts';
+import { answerMetricRows, svidMetricRows } from './tables/service-metrics-table.ts';
+import { storeMetricRows } from './tables/store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
