@@ -40,6 +40,7 @@ const order = [
   'tools/prove',
   'check',
   'observe/messages',
+  'observe/tables',
   'observe',
   'config',
   'doctor',

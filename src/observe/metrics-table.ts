@@ -1,6 +1,6 @@
-import type { MetricRow } from './metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
+import type { MetricRow } from './tables/metric-row.ts';
 import { answerMetricRows, svidMetricRows } from './tables/service-metrics-table.ts';
 import { storeMetricRows } from './tables/store-metrics-table.ts';
 

@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import type { SignalKind } from '../behaviour/signals.ts';
-import type { CacheLoad, MetricRow } from './metric-row.ts';
 import { type ControlCounter, type MetricName, metricRows, type PlainCounter } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
+import type { CacheLoad, MetricRow } from './tables/metric-row.ts';
 import { TimeHistogram } from './time-histogram.ts';
 
 /** The stages of one check that are timed. */

@@ -1,6 +1,6 @@
 import { messages } from './messages.ts';
-import type { MetricRow } from './metric-row.ts';
 import { metricRows } from './metrics-table.ts';
+import type { MetricRow } from './tables/metric-row.ts';
 
 const METRICS_HEAD = `# Metrics
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { reasons } from '../../src/base/outcome.ts';
-import type { MetricRow } from '../../src/observe/metric-row.ts';
 import { metricRows } from '../../src/observe/metrics-table.ts';
+import type { MetricRow } from '../../src/observe/tables/metric-row.ts';
 import { anchors, page, repository } from '../docs/markdown.ts';
 import { alertCases, alerts, casesOf, exportedIn, recordings } from './rules.ts';
 

@@ -1,4 +1,4 @@
-import type { MetricRow } from '../metric-row.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** The metrics of answers: whether they come in time. */
 export const answerMetricRows = {

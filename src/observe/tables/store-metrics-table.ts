@@ -1,4 +1,4 @@
-import type { MetricRow } from '../metric-row.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** The metrics of the store that sidecars share, and of what is kept for lists. Those of the store are absent, or 0, with the memory store. */
 export const storeMetricRows = {
