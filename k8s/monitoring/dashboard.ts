@@ -5,8 +5,10 @@ const WIDTH = 24;
 const SIZE = { stat: { w: 4, h: 4 }, timeseries: { w: 12, h: 8 } } as const;
 const datasource = { type: 'prometheus', uid: '$datasource' } as const;
 
-/** The dashboard as Grafana imports it (schema version 39). */
-export function dashboard(): object {
+/** The dashboard as Grafana imports it (schema version 39), as text. */
+export const dashboardText = (): string => `${JSON.stringify(dashboard(), null, 2)}\n`;
+
+function dashboard(): object {
   const panels: object[] = [];
   let y = 0;
   for (const { title, panels: own } of rows) {
@@ -42,6 +44,7 @@ export function dashboard(): object {
     time: { from: 'now-1h', to: 'now' },
     timezone: 'browser',
     templating: { list: [choice, job] },
+    annotations: { list: [] },
     panels,
   };
 }
@@ -73,7 +76,17 @@ function drawn({ title, description, kind, unit, queries, red }: Panel): object 
   };
   const options =
     kind === 'stat'
-      ? { colorMode: 'value', graphMode: 'area', reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false } }
+      ? {
+          colorMode: 'value',
+          graphMode: 'area',
+          justifyMode: 'auto',
+          textMode: 'auto',
+          wideLayout: true,
+          showPercentChange: false,
+          percentChangeColorMode: 'standard',
+          orientation: 'auto',
+          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+        }
       : {
           legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
           tooltip: { mode: 'multi', sort: 'desc' },

@@ -31,6 +31,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/control.md', info: /^(yaml notices|json notice)$/, by: 'test/control/notices.test.ts' },
   { page: 'docs/controls.md', info: /^yaml$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/connections.md', info: /^yaml manager$/, by: 'test/e2e/envoy-config.test.ts' },
+  { page: 'docs/drills.md', info: /^sh (audit|stolen|policy|disk)$/, by: 'test/docs/operations.test.ts' },
   { page: 'docs/doctor.md', info: /^console findings$/, by: 'test/docs/doctor.test.ts' },
   {
     page: 'docs/envoy-gateway.md',
@@ -55,6 +56,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/releasing.md', info: /^sh (dry-run|key|verify)$/, by: 'test/tools/release.check.ts' },
   { page: 'docs/reuse.md', info: /^text$/, by: 'test/e2e/reuse.test.ts' },
   { page: 'docs/revocations.md', info: /^yaml revocations$/, by: 'test/cases/revocations.test.ts' },
+  { page: 'docs/rotation.md', info: /^sh (control|service|nonce|store)$/, by: 'test/docs/operations.test.ts' },
   { page: 'docs/sign-in.md', info: /^((yaml|sh) one|cedar policy)$/, by: 'test/docs/sign-in.test.ts' },
   { page: 'docs/spire.md', info: /^(sh|yaml|hcl) \w+$/, by: 'test/support/spire-docs.ts' },
   { page: 'docs/vm.md', info: /^(ini|yaml|sh) \S+$/, by: 'test/e2e/meshes/vm.test.ts' },

@@ -64,7 +64,7 @@ async function start() {
     /** Installs the definitions of PodMonitor and ServiceMonitor. */
     addMonitors: async (): Promise<void> => {
       const folder = join(await goModule('prometheus-operator', OPERATOR), 'example', 'prometheus-operator-crd');
-      const files = ['podmonitors', 'servicemonitors'].map((name) =>
+      const files = ['podmonitors', 'servicemonitors', 'prometheusrules'].map((name) =>
         join(folder, `monitoring.coreos.com_${name}.yaml`),
       );
       await done(['apply', '--server-side', ...files.flatMap((file) => ['-f', file])]);

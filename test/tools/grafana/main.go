@@ -17,11 +17,11 @@ func main() {
 		fail(err)
 	}
 	var read dashboard.Dashboard
-	if err := read.UnmarshalJSONStrict(text); err != nil {
-		fail(err)
-	}
-	if err := read.Validate(); err != nil {
-		fail(err)
+	// Without a finding the error is an empty list, which is not nil.
+	for _, err := range []error{read.UnmarshalJSONStrict(text), read.Validate()} {
+		if err != nil && err.Error() != "" {
+			fail(err)
+		}
 	}
 }
 
