@@ -63,7 +63,7 @@ async function release({ version, registry, open }: Order): Promise<void> {
     writeFileSync(join(out, name), content);
     return fileOf(out, join(out, name));
   };
-  const stated = [...files, write('provenance.json', statement)];
+  const stated = [...files, write('provenance.json', statement), fileOf(out, join(out, 'image', 'index.json'))];
   if (key !== null) stated.push(write('provenance.dsse.json', envelope(statement, key)));
   const sums = stated.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join('');
   const all = [...stated, write('SHA256SUMS', sums)];

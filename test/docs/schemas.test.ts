@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { peersFile } from '../../src/config/peers.ts';
@@ -10,7 +9,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { inventorySchema } from '../../src/inventory/schema.ts';
 import { casesSchema } from '../../src/policy/load/cases.ts';
 import { readYamlRevocations } from '../../src/state/file/revocation-yaml.ts';
-import { editorSchemas } from '../support/editor-schemas.ts';
+import { editorSchemas, judgedByEditor } from '../support/editor-schemas.ts';
 import { blocks, pages, repository } from './markdown.ts';
 
 /** The JSON Schemas for editors: in step with the program, and right about every file that is shipped or shown, and its faults. */
@@ -31,10 +30,6 @@ for (const [name, text] of editorSchemas()) {
     assert.equal(readFileSync(file, 'utf8'), text);
   });
 }
-
-// `format` only tells more than the patterns beside it.
-const ajv = new Ajv2020({ strict: false, validateFormats: false });
-const editor = (name: string) => ajv.compile(JSON.parse(editorSchemas().get(`${name}.schema.json`)!));
 
 const shipped = (...patterns: readonly string[]): ReadonlyMap<string, Value> =>
   new Map(
@@ -64,7 +59,7 @@ const configurations = shown((value) =>
 
 const kinds: Readonly<Record<string, Kind>> = {
   configuration: {
-    editor: editor('configuration'),
+    editor: judgedByEditor('configuration'),
     program: (value) => config.safeParse(value).success,
     files: new Map(
       [...configurations].map(([name, value]) => [
@@ -74,7 +69,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     ),
   },
   inventory: {
-    editor: editor('inventory'),
+    editor: judgedByEditor('inventory'),
     program: (value) => inventorySchema.safeParse(value).success,
     files: new Map([
       ...shipped('cedar/example/inventory.yaml'),
@@ -82,12 +77,12 @@ const kinds: Readonly<Record<string, Kind>> = {
     ]),
   },
   peers: {
-    editor: editor('peers'),
+    editor: judgedByEditor('peers'),
     program: (value) => peersFile.safeParse(value).success,
     files: shown(({ peers }, info) => info === 'yaml peers' && peers !== undefined),
   },
   'policy-tests': {
-    editor: editor('policy-tests'),
+    editor: judgedByEditor('policy-tests'),
     program: (value) => casesSchema.safeParse(value).success,
     files: new Map([
       ...shipped('cedar/example/policies/**/tests/*.yaml'),
@@ -95,7 +90,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     ]),
   },
   revocations: {
-    editor: editor('revocations'),
+    editor: judgedByEditor('revocations'),
     program: (value) => {
       const read = readYamlRevocations(JSON.stringify(value), 'revocations.yaml');
       return 'problems' in read && read.problems.length === 0;
@@ -167,7 +162,7 @@ suite('single mistakes that an editor tells', () => {
     'a placeholder for off': { tokenService: from('TOKENS') },
   };
   const env = { DEADLINE: '250ms', MODE: 'act', DEPTH: '4', MERGE: 'true', TOKENS: 'off' };
-  const told = editor('configuration');
+  const told = judgedByEditor('configuration');
   const read = (more: Value) => isConfig(loadConfig(JSON.stringify({ ...least, ...more }), 'config.yaml', env));
   for (const [what, more] of Object.entries(mistakes)) {
     test(what, () => assert.deepEqual([read(more), told({ ...least, ...more })], [false, false]));

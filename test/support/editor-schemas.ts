@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { z } from 'zod';
 import { peersFile } from '../../src/config/peers.ts';
 import { configSchema } from '../../src/config/schema.ts';
@@ -41,6 +42,12 @@ export const editorSchemas = (): ReadonlyMap<string, string> =>
       revocations: entitled('Revocations', withOneSubject(jsonSchema(revocationsFile))),
     }).map(([name, schema]) => [`${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`]),
   );
+
+// `format` only tells more than the patterns beside it.
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+
+/** What an editor says of a file, by the name of its schema without the ending: whether it is good. */
+export const judgedByEditor = (name: string) => ajv.compile(JSON.parse(editorSchemas().get(`${name}.schema.json`)!));
 
 const jsonSchema = (schema: z.ZodType): Node => z.toJSONSchema(schema, { io: 'input' }) as Node;
 

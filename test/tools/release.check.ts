@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { blocks, page, repository } from '../docs/markdown.ts';
@@ -8,6 +8,7 @@ import { cached } from '../support/cache.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { goTool } from '../support/go-tool.ts';
 import { finish, run } from '../support/run.ts';
+import { Registry } from './registry.ts';
 
 /** What others read a release with. */
 const packages = [
@@ -66,25 +67,38 @@ suite('npm run release -- --dry-run', { skip: unable }, () => {
   const dir = temporaryFolder();
   const [keyFile, publicFile] = [join(dir, 'release.key'), join(dir, 'release.pub')];
   let [first, second] = ['', ''];
+  let registry: Registry;
 
   before(async () => {
     await run('bash', ['-e', '-c', shown('key')], { cwd: dir });
+    registry = await Registry.start();
     first = await release('once');
+    // Another checkout has other times.
+    const values = join(repository, 'k8s', 'chart', 'values.yaml');
+    utimesSync(values, new Date(), new Date());
     second = await release('again');
   });
-  after(() => removeFolder(dir));
+  after(async () => {
+    await registry.stop();
+    removeFolder(dir);
+  });
+
+  /** What buildah takes from its environment: a storage of this name, and the registry that needs no TLS. */
+  function engineOf(name: string): Readonly<Record<string, string>> {
+    const [storage, file, registries] = [join(dir, name), join(dir, `${name}.conf`), join(dir, 'registries.conf')];
+    writeFileSync(file, `[storage]\ndriver = "vfs"\ngraphroot = "${storage}/images"\nrunroot = "${storage}/run"\n`);
+    writeFileSync(registries, `[[registry]]\nlocation = "${registry.host}"\ninsecure = true\n`);
+    const files = { CONTAINERS_STORAGE_CONF: file, CONTAINERS_REGISTRIES_CONF: registries };
+    return { ...files, STORAGE_DRIVER: 'vfs', BUILDAH_ISOLATION: 'chroot' };
+  }
 
   /** A dry run with a storage of its own for images, so that nothing of another build is found. */
   async function release(name: string): Promise<string> {
-    const storage = join(dir, name);
-    const file = `${storage}.conf`;
-    writeFileSync(file, `[storage]\ndriver = "vfs"\ngraphroot = "${storage}/images"\nrunroot = "${storage}/run"\n`);
-    const engine = { CONTAINERS_STORAGE_CONF: file, STORAGE_DRIVER: 'vfs', BUILDAH_ISOLATION: 'chroot' };
+    const engine = engineOf(name);
     const [, options = ''] = /^npm run release -- (.+)$/.exec(shown('dry-run').trim()) ?? [];
     const args = options.split(' ').map((word) => (word === 'release.key' ? keyFile : word));
     const env = { ...process.env, ...engine, HELM: await goTool('helm') };
     const said = await run(process.execPath, [join('k8s', 'release', 'main.ts'), ...args], { cwd: repository, env });
-    rmSync(storage, { recursive: true });
     return said.slice(said.indexOf(`cedar-ext-authz ${version} of commit`));
   }
 
@@ -101,6 +115,7 @@ suite('npm run release -- --dry-run', { skip: unable }, () => {
       'sbom/npm.cdx.json',
       'sbom/image.cdx.json',
       'provenance.json',
+      'image/index.json',
       'provenance.dsse.json',
       'SHA256SUMS',
       'SHA256SUMS.sig',
@@ -122,6 +137,18 @@ suite('npm run release -- --dry-run', { skip: unable }, () => {
         `git tag --annotate v${version} --message cedar-ext-authz ${version}`,
       ],
     );
+  });
+
+  test('registries take image and chart, the image by the digest that was said', async () => {
+    const env = { ...process.env, ...engineOf('again') };
+    const [digest, target] = [join(dir, 'digest'), `docker://${registry.host}/team/cedar-ext-authz:${version}`];
+    await run('buildah', ['push', '--digestfile', digest, `${REGISTRY}/cedar-ext-authz:${version}`, target], { env });
+    const pushed = readFileSync(digest, 'utf8').trim();
+    assert.ok(first.includes(`${pushed}  ${REGISTRY}/cedar-ext-authz:${version}\n`), pushed);
+    const chart = join(out, 'chart', `cedar-ext-authz-${version}.tgz`);
+    await run(await goTool('helm'), ['push', '--plain-http', chart, `oci://${registry.host}/charts`]);
+    const { layers } = registry.json(version) as { readonly layers: readonly { readonly digest: string }[] };
+    assert.ok(first.includes(`${layers[0]!.digest}  chart/`), JSON.stringify(layers));
   });
 
   test('npm would take the package', async () => {
@@ -158,7 +185,7 @@ suite('npm run release -- --dry-run', { skip: unable }, () => {
   test('in-toto’s libraries verify its provenance, which names everything by the digest that it has', async () => {
     const subjects = JSON.parse(await python(READ_PROVENANCE, join(out, 'provenance.dsse.json'), publicFile));
     const said = [...first.matchAll(/sha256:([0-9a-f]{64}) {2}(\S+)/g)].map(([, digest, name]) => [name, digest]);
-    const parts = said.filter(([name]) => !/^(provenance|SHA256SUMS)/.test(name!));
+    const parts = said.filter(([name]) => !/^(provenance|SHA256SUMS|image)/.test(name!));
     assert.deepEqual(subjects, Object.fromEntries(parts));
 
     const other: KeyObject = generateKeyPairSync('ed25519').publicKey;
