@@ -18,6 +18,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/approvals.md', info: /^cedar example$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
+  { page: 'docs/audit-shipping.md', info: /^(|yaml)$/, by: 'test/tools/shippers.check.ts' },
+  { page: 'docs/audit-shipping.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },
   {
@@ -51,6 +53,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
   { page: 'docs/tasks.md', info: /^((yaml|sh) token-service|yaml keys)$/, by: 'test/e2e/token-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
+  { page: 'docs/tracing.md', info: /^yaml tracing$/, by: 'src/config/tracing.test.ts' },
+  { page: 'docs/tracing.md', info: /^yaml envoy$/, by: 'test/tools/collector.check.ts' },
 ];
 /** Each command line of the README, and what runs it. */
 const commands: ReadonlyMap<string, string> = new Map([
