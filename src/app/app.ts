@@ -38,7 +38,7 @@ import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
 import { touchedAccounts } from './tasks/touched.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
-import { startTracing } from './tracing.ts';
+import { startTracing } from './tracing/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */

@@ -14,7 +14,7 @@ import { startPolicy } from './policy.ts';
 import { startRevocations, unheard } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
-import { tracingFaults } from './tracing.ts';
+import { tracingFaults } from './tracing/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /**

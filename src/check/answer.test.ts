@@ -10,6 +10,7 @@ import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readCredentialTexts } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
+import { receivedTrace } from '../http/trace-context.ts';
 import { provenCaller } from '../identity/caller.ts';
 import { Audit } from '../observe/audit.ts';
 import { digest } from '../observe/line.ts';
@@ -22,7 +23,6 @@ import { recall } from './recall.ts';
 import { toRecord } from './record.ts';
 import { redeemer } from './redeem.ts';
 import type { Stages } from './stages.ts';
-import { receivedTrace } from './trace.ts';
 
 const API = 'spiffe://prod.example/ns/payments/sa/api';
 const { snapshot } = loaded({

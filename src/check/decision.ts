@@ -1,9 +1,9 @@
 import type { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
+import type { CheckTrace } from '../http/trace-context.ts';
 import type { Permit } from '../policy/decide/permit.ts';
 import type { GiveBack } from '../state/redemption.ts';
 import type { HeaderMutations } from './header-mutations.ts';
-import type { CheckTrace } from './trace.ts';
 import type { Trail } from './trail.ts';
 
 /** This one check, beside its request. */

@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import { MergedAudit, type MergedOptions, type MergedReport } from '../observe/verify-merged.ts';
+import { MergedAudit, type MergedOptions, type MergedReport } from '../observe/merged/verify-merged.ts';
 import { inputName, openInput } from './audit-input.ts';
 import { DONE, FAILED, type Io, UNREAD, unread } from './io.ts';
 

@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
-import { contradiction } from './contradiction.ts';
 import { leaf } from './leaf.ts';
 import * as s from './scalars.ts';
+import { contradiction } from './sections.ts';
 
 /** Where spans are posted to. The text may be a secret, so nothing shows more of it than its host. */
 const collectorUrl = () =>

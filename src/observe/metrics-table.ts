@@ -1,8 +1,7 @@
 import type { MetricRow } from './metric-row.ts';
 import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
 import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
-import { storeMetricRows } from './store-metrics-table.ts';
-import { tracingMetricRows } from './tracing-metrics-table.ts';
+import { storeMetricRows, tracingMetricRows } from './store-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';

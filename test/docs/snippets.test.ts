@@ -54,7 +54,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/tasks.md', info: /^((yaml|sh) token-service|yaml keys)$/, by: 'test/e2e/token-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
   { page: 'docs/tracing.md', info: /^yaml tracing$/, by: 'src/config/tracing.test.ts' },
-  { page: 'docs/tracing.md', info: /^yaml envoy$/, by: 'test/tools/collector.check.ts' },
+  { page: 'docs/tracing.md', info: /^yaml envoy$/, by: 'test/support/envoy-tracing.ts' },
 ];
 /** Each command line of the README, and what runs it. */
 const commands: ReadonlyMap<string, string> = new Map([

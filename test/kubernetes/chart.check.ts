@@ -246,7 +246,7 @@ test('the files that tracing needs are mounted where its configuration names the
   const manifests = await renderWith('central-cert-manager', {
     config: { tracing: { otlp } },
     tracing: { secret: 'authz-tracing' },
-    networkPolicy: { egress: [{}] },
+    networkPolicy: { egress: [{ ports: [{ port: 4318 }] }] },
   });
   assert.equal(configOf(manifests).tracing?.otlp.headersFile, otlp.headersFile);
   const mount = sidecarOf(manifests).volumeMounts.find(({ name }) => name === 'cedar-tracing');

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal, reasons } from '../../base/outcome.ts';
 import type { CheckResult } from '../../check/decision.ts';
-import type { CheckTrace } from '../../check/trace.ts';
 import type { Span as Lap } from '../../check/trail.ts';
+import type { CheckTrace } from '../../http/trace-context.ts';
 import type { WallTime } from './wall-time.ts';
 
 /** The spans of one check as JSON objects of OTLP, with commas between them. */
@@ -75,13 +75,13 @@ function described({ decision, decided: { outcome, trail } }: CheckResult) {
   const policies = new Set(hops.flatMap(({ verdict }) => [...verdict.permits, ...verdict.forbids]));
   const api = target?.resource.apis.at(-1);
   const attributes = [
-    text('authz.decision', decision),
-    text('authz.result', refusal === null ? 'allow' : 'deny'),
-    text('authz.reason', refusal?.reason ?? (observed === null ? 'permitted' : 'observed')),
+    textAttribute('authz.decision', decision),
+    textAttribute('authz.result', refusal === null ? 'allow' : 'deny'),
+    textAttribute('authz.reason', refusal?.reason ?? (observed === null ? 'permitted' : 'observed')),
     texts('authz.policies', [...policies].slice(0, MAX_POLICIES)),
-    ...(trail.snapshot === null ? [] : [text('authz.policy_revision', trail.snapshot.revision)]),
-    ...(target === undefined ? [] : [text('authz.effect', target.effect)]),
-    ...(api === undefined ? [] : [text('authz.api', api)]),
+    ...(trail.snapshot === null ? [] : [textAttribute('authz.policy_revision', trail.snapshot.revision)]),
+    ...(target === undefined ? [] : [textAttribute('authz.effect', target.effect)]),
+    ...(api === undefined ? [] : [textAttribute('authz.api', api)]),
   ].join(',');
   const isError = refusal !== null && reasons[refusal.reason].http >= SERVER_ERROR;
   return { attributes, status: isError ? `,"status":{"code":${ERROR}}` : '' };
@@ -91,7 +91,7 @@ const stringValue = (value: string): string =>
   `{"stringValue":${JSON.stringify(value.slice(0, MAX_TEXT).toWellFormed())}}`;
 
 /** One attribute of OTLP. */
-export const text = (key: string, value: string): string => `{"key":"${key}","value":${stringValue(value)}}`;
+export const textAttribute = (key: string, value: string): string => `{"key":"${key}","value":${stringValue(value)}}`;
 
 const texts = (key: string, values: readonly string[]): string =>
   `{"key":"${key}","value":{"arrayValue":{"values":[${values.map(stringValue).join(',')}]}}}`;

@@ -1,4 +1,4 @@
-import { text } from './spans.ts';
+import { textAttribute } from './spans.ts';
 
 /** All that is loaded only where traces are made. */
 export { Collector, collectorFaults } from './collector.ts';
@@ -10,9 +10,9 @@ const NAME = 'cedar-ext-authz';
 /** Makes an ExportTraceServiceRequest, as the JSON of OTLP, of spans with commas between them. `instance` is this process. */
 export function exportRequest(version: string, instance: string): (spans: string) => string {
   const resource = [
-    text('service.name', NAME),
-    text('service.version', version),
-    text('service.instance.id', instance),
+    textAttribute('service.name', NAME),
+    textAttribute('service.version', version),
+    textAttribute('service.instance.id', instance),
   ].join(',');
   const scope = `{"name":"${NAME}","version":${JSON.stringify(version)}}`;
   const head = `{"resourceSpans":[{"resource":{"attributes":[${resource}]},"scopeSpans":[{"scope":${scope},"spans":[`;

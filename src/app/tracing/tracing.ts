@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { systemClock } from '../base/clock.ts';
-import type { AnswerParts } from '../check/answer.ts';
-import { receivedTrace } from '../check/trace.ts';
-import type { Config } from '../config/schema.ts';
-import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { SpanEvent } from '../observe/tracing/queue.ts';
-import type { Part } from './part.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { AnswerParts } from '../../check/answer.ts';
+import type { Config } from '../../config/schema.ts';
+import { receivedTrace } from '../../http/trace-context.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import type { SpanEvent } from '../../observe/tracing/queue.ts';
 
 /** What makes traces, running: what a check is answered with. */
-export interface Tracing extends Part, Pick<AnswerParts, 'trace' | 'listeners'> {
+export interface Tracing extends Pick<AnswerParts, 'trace' | 'listeners'> {
+  missing(): readonly string[];
+  status(): Readonly<Record<string, unknown>>;
+  stop(): void | Promise<void>;
   readonly gauges: () => { readonly authz_tracing_waiting?: number; readonly authz_tracing_waiting_limit?: number };
 }
 
@@ -30,7 +32,7 @@ export async function startTracing(
   version: string,
 ): Promise<Tracing> {
   if (tracing === null) return OFF;
-  const { Collector, SpanQueue, Tracer, exportRequest } = await import('../observe/tracing/tracing.ts');
+  const { Collector, SpanQueue, Tracer, exportRequest } = await import('../../observe/tracing/tracing.ts');
   const { otlp, ratio, queue: limit } = tracing;
   const collector = new Collector(otlp);
   const { host } = otlp.url;
@@ -63,6 +65,6 @@ export async function startTracing(
 /** Why the files that spans are sent with cannot be used, one line each. */
 export async function tracingFaults({ tracing }: Config): Promise<readonly string[]> {
   if (tracing === null) return [];
-  const { collectorFaults } = await import('../observe/tracing/tracing.ts');
+  const { collectorFaults } = await import('../../observe/tracing/tracing.ts');
   return (await collectorFaults(tracing.otlp)).map((fault) => `tracing.otlp: ${fault}`);
 }

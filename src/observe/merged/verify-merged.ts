@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Fault } from '../base/fault.ts';
-import { ContainerLog } from './container-log.ts';
-import { digest, eachLine, type LineReader, type ReadLine, readLine } from './line.ts';
+import { Fault } from '../../base/fault.ts';
+import { ContainerLog } from '../container-log.ts';
+import { digest, eachLine, type LineReader, type ReadLine, readLine } from '../line.ts';
 
 /** Where a line stands among the files. */
 export interface MergedPlace {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { auditRecord } from '../../test/support/audit-observe.ts';
-import { newFolder, removeFolders } from '../../test/support/policy-cli.ts';
-import { Audit } from './audit.ts';
-import { digest } from './line.ts';
-import { FileSink } from './sink.ts';
+import { auditRecord } from '../../../test/support/audit-observe.ts';
+import { newFolder, removeFolders } from '../../../test/support/policy-cli.ts';
+import { Audit } from '../audit.ts';
+import { digest } from '../line.ts';
+import { FileSink } from '../sink.ts';
 import { MergedAudit, type MergedOptions } from './verify-merged.ts';
 
 after(removeFolders);
