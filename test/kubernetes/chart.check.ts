@@ -243,10 +243,9 @@ test('control mode serves the console to the pods of the ingress, with files tha
 
 test('the files that tracing needs are mounted where its configuration names them', async () => {
   const otlp = { url: 'https://otel.example:4318/v1/traces', headersFile: '/etc/cedar-ext-authz/tracing/headers' };
-  const manifests = await renderWith('central-cert-manager', {
+  const manifests = await renderWith('central-federation', {
     config: { tracing: { otlp } },
     tracing: { secret: 'authz-tracing' },
-    networkPolicy: { egress: [{ ports: [{ port: 4318 }] }] },
   });
   assert.equal(configOf(manifests).tracing?.otlp.headersFile, otlp.headersFile);
   const mount = sidecarOf(manifests).volumeMounts.find(({ name }) => name === 'cedar-tracing');
