@@ -10,7 +10,7 @@ import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readCredentialTexts } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
-import { receivedTrace } from '../http/trace.ts';
+import { receivedTrace } from '../http/trace-context.ts';
 import { provenCaller } from '../identity/caller.ts';
 import { Audit } from '../observe/audit.ts';
 import { digest } from '../observe/line.ts';

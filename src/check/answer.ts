@@ -4,7 +4,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { Soon } from '../base/soon.ts';
 import { within } from '../base/within.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
-import type { CheckTrace, TraceHeader } from '../http/trace.ts';
+import type { CheckTrace, TraceHeader } from '../http/trace-context.ts';
 import type { CheckContext, CheckResult, Decision } from './decision.ts';
 import { Trail } from './trail.ts';
 

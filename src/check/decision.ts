@@ -1,6 +1,6 @@
 import type { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
-import type { CheckTrace } from '../http/trace.ts';
+import type { CheckTrace } from '../http/trace-context.ts';
 import type { Permit } from '../policy/decide/permit.ts';
 import type { GiveBack } from '../state/redemption.ts';
 import type { HeaderMutations } from './header-mutations.ts';

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { blocks, page } from '../../test/docs/markdown.ts';
 import { formatProblem } from '../source/problem.ts';
 import { isConfig, loadConfig } from './load.ts';
 
 const BASE = 'identity: { trustDomains: { a.example: { local: true, bundle: { file: b.pem } } } }\n';
 const load = (tracing: string, env = {}) => loadConfig(`${BASE}tracing: ${tracing}\n`, '/c/config.yaml', env);
+test('the configuration of docs/tracing.md is read', () => {
+  const { text } = blocks(page('docs/tracing.md').text).find(({ info }) => info === 'yaml tracing')!;
+  const config = loadConfig(`${BASE}${text}`, '/c/config.yaml', {});
+  assert.ok(isConfig(config));
+  assert.deepEqual([config.tracing?.otlp.ca, config.tracing?.ratio], ['/c/collector-ca.pem', 0.01]);
+});
+
 const URL_OF = 'https://otel.example:4318/v1/traces';
 
 test('tracing is off unless it names a collector', () => {

@@ -19,6 +19,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/approvals.md', info: /^cedar example$/, by: 'test/docs/snippets.test.ts' },
   { page: 'docs/approvals.md', info: /^json denial$/, by: 'test/cases/approvals.test.ts' },
   { page: 'docs/audit.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
+  { page: 'docs/audit-shipping.md', info: /^(|yaml)$/, by: 'test/tools/shippers.check.ts' },
+  { page: 'docs/audit-shipping.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
   { page: 'docs/ci.md', info: /^(sh install|yaml (schema-line|github|gitlab))$/, by: 'test/package.test.ts' },
   { page: 'docs/ci.md', info: /^yaml pre-commit$/, by: 'test/tools/pre-commit.check.ts' },
@@ -66,6 +68,8 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/tasks.md', info: /^(yaml|json .+)$/, by: 'src/task/documented.test.ts' },
   { page: 'docs/tasks.md', info: /^((yaml|sh) token-service|yaml keys)$/, by: 'test/e2e/token-keys.test.ts' },
   { page: 'docs/tasks.md', info: /^yaml metadata-route$/, by: 'test/e2e/client-discovery.test.ts' },
+  { page: 'docs/tracing.md', info: /^yaml tracing$/, by: 'src/config/tracing.test.ts' },
+  { page: 'docs/tracing.md', info: /^yaml envoy$/, by: 'test/support/envoy-tracing.ts' },
 ];
 /** Each command line of the README, and what runs it. */
 const commands: ReadonlyMap<string, string> = new Map([

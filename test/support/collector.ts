@@ -5,28 +5,22 @@ import { freePort } from './ports.ts';
 import { Program } from './process.ts';
 import { until } from './until.ts';
 
-/** A real OpenTelemetry Collector, built from test/tools/collector. It hands on what it takes to `to`, by OTLP as JSON. */
-export async function startCollector(dir: string, to: string, logFiles: readonly string[] = []) {
-  const port = await freePort();
-  const config = {
-    receivers: {
-      otlp: { protocols: { http: { endpoint: `127.0.0.1:${port}` } } },
-      ...(logFiles.length > 0 && {
-        filelog: { include: logFiles, start_at: 'beginning', poll_interval: '50ms', max_log_size: '1MiB' },
-      }),
-    },
-    exporters: { otlphttp: { endpoint: to, encoding: 'json', compression: 'none' } },
-    service: {
-      pipelines: {
-        traces: { receivers: ['otlp'], exporters: ['otlphttp'] },
-        ...(logFiles.length > 0 && { logs: { receivers: ['filelog'], exporters: ['otlphttp'] } }),
-      },
-    },
-  };
+/** A real OpenTelemetry Collector, built from test/tools/collector, with this configuration. */
+export async function runCollector(dir: string, config: object): Promise<Program> {
   const file = join(dir, 'collector.yaml');
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
-  const program = new Program('the collector', await goTool('otel-collector'), ['--config', `file:${file}`]);
+  return new Program('the collector', await goTool('otel-collector'), ['--config', `file:${file}`]);
+}
+
+/** One that takes traces, and hands them on to `to` by OTLP as JSON. */
+export async function startCollector(dir: string, to: string) {
+  const port = await freePort();
+  const program = await runCollector(dir, {
+    receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${port}` } } } },
+    exporters: { otlphttp: { endpoint: to, encoding: 'json', compression: 'none' } },
+    service: { pipelines: { traces: { receivers: ['otlp'], exporters: ['otlphttp'] } } },
+  });
   const url = `http://127.0.0.1:${port}/v1/traces`;
   try {
     await until('the collector', async () => {
@@ -39,5 +33,5 @@ export async function startCollector(dir: string, to: string, logFiles: readonly
     await program.stop('SIGKILL');
     throw new Error(`the collector did not start:\n${program.tail()}`, { cause: error });
   }
-  return { port, url, program, stop: () => program.stop() };
+  return { port, url, stop: () => program.stop() };
 }

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../base/clock.ts';
 import type { AnswerParts } from '../../check/answer.ts';
 import type { Config } from '../../config/schema.ts';
-import { receivedTrace } from '../../http/trace.ts';
+import { receivedTrace } from '../../http/trace-context.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { SpanEvent } from '../../observe/tracing/queue.ts';
 
 /** What makes traces, running: what a check is answered with. */
 export interface Tracing extends Pick<AnswerParts, 'trace' | 'listeners'> {
-  readonly missing: () => readonly string[];
-  readonly status: () => Readonly<Record<string, unknown>>;
-  readonly stop: () => void | Promise<void>;
+  missing(): readonly string[];
+  status(): Readonly<Record<string, unknown>>;
+  stop(): void | Promise<void>;
   readonly gauges: () => { readonly authz_tracing_waiting?: number; readonly authz_tracing_waiting_limit?: number };
 }
 

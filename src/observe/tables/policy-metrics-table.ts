@@ -1,4 +1,4 @@
-import type { MetricRow } from './tables/metric-row.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** The metrics of policies, and of the snapshot that they are in. */
 export const policyMetricRows = {

@@ -1,4 +1,4 @@
-import type { MetricRow } from './tables/metric-row.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** The metrics of revocations. Those of the store are absent, or 0, with the memory store. */
 export const revocationMetricRows = {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Refusal, reasons } from '../../base/outcome.ts';
 import type { CheckResult } from '../../check/decision.ts';
 import type { Span as Lap } from '../../check/trail.ts';
-import type { CheckTrace } from '../../http/trace.ts';
+import type { CheckTrace } from '../../http/trace-context.ts';
 import type { WallTime } from './wall-time.ts';
 
 /** The spans of one check as JSON objects of OTLP, with commas between them. */

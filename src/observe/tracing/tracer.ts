@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CheckResult } from '../../check/decision.ts';
 import type { CheckInput } from '../../http/input.ts';
-import { type CheckTrace, parentOf, type TraceHeader } from '../../http/trace.ts';
+import { type CheckTrace, parentOf, type TraceHeader } from '../../http/trace-context.ts';
 import type { SpanQueue } from './queue.ts';
 import { runsOf, spansOf } from './spans.ts';
 import { WallTime } from './wall-time.ts';
