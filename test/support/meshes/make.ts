@@ -146,7 +146,7 @@ async function discover(dir: string, kube: KubeApi, isBare: boolean): Promise<re
       for (const each of [istiod, proxy]) each.assertRunning();
       const got = await fetch(`${base}/debug/config_dump?proxyID=payments-0.payments&include_eds=true`);
       const text = got.status === 200 ? await got.text() : '';
-    return WHOLE.every((name) => text.includes(name)) ? text : null;
+      return WHOLE.every((name) => text.includes(name)) ? text : null;
     },
     60_000,
   );
