@@ -10,18 +10,20 @@ export interface Placement {
   readonly check: CheckTarget;
 }
 
-/** Names of a mesh: of the listener, of the cluster of the service, and of that of the sidecar. */
+/** Names of a mesh: of the listener, of the cluster of the service, of that of the sidecar, and of this one in statistics. */
 export const meshes = {
   istio: {
     listener: 'virtualInbound',
     service: 'inbound|8080||',
     authz: 'outbound|9191||authz.payments.internal',
+    stat: 'outbound|9191||authz.payments.internal;',
     port: 8080,
   },
   'envoy-gateway': {
     listener: 'payments/edge/https',
     service: 'httproute/payments/payments/rule/0',
     authz: 'securitypolicy/payments/authz/extauth/0',
+    stat: 'securitypolicy/payments/authz/extauth/0',
     port: 8443,
   },
 } as const;
