@@ -24,6 +24,28 @@ const expected: Readonly<Record<MeshName, { readonly bare: string; readonly othe
   // The sidecar never passes for healthy by the name that is sent there, and the handshake asks for another host.
   'envoy-gateway': { bare: '503', otherHost: 'closed' },
 };
+interface Chain {
+  readonly filter_chain_match?: { destination_port?: number };
+  filters: { readonly name: string }[];
+}
+
+/**
+ * Has connections come to a port that no service names: the filter chain of the service is for another port, and what is left
+ * takes them as bytes to wherever they went, which is the service. `checked`: with the filter that asks the sidecar.
+ */
+function elsewhere(tree: EnvoyTree, port: number, checked: boolean): void {
+  for (const chain of tree.static_resources.listeners[0]!.filter_chains as unknown as Chain[]) {
+    if (chain.filter_chain_match?.destination_port !== undefined) chain.filter_chain_match.destination_port = 1;
+    if (!checked) chain.filters = chain.filters.filter(({ name }) => name !== 'envoy.filters.network.ext_authz');
+  }
+  const { clusters } = tree.static_resources;
+  const passing = clusters.find(({ name }) => name === 'InboundPassthroughCluster')! as unknown as Json;
+  const { lb_policy: _, upstream_bind_config: _bind, ...rest } = passing;
+  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
+  const load_assignment = { cluster_name: rest.name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+  clusters[clusters.indexOf(passing as never)] = { ...rest, type: 'STATIC', load_assignment } as never;
+}
+
 const outcomeOf = ({ status, reason }: Answer): string => reason ?? String(status);
 
 function withoutCertificate(value: unknown): void {
@@ -95,6 +117,18 @@ for (const mesh of Object.keys(meshes) as MeshName[])
       assert.deepEqual([caller?.id, (caller as { credential?: string }).credential], [workload(LEDGER), 'x509-svid']);
       assert.equal((await get(silent, svid)).reason, 'identity_certificate_missing');
       assert.equal(outcomeOf(await get(bare, svid)), expected[mesh].bare, 'without the patch of the page');
+    });
+
+    test('a port that no service names is closed', { skip: mesh !== 'istio' }, async () => {
+      const svid = estate.svid(LEDGER);
+      const open = await start(mesh, (tree) => elsewhere(tree, upstream.port, false));
+      assert.equal((await get(open, svid)).status, 200, 'without the filter of the policy it is open');
+      const closed = await start(mesh, (tree) => elsewhere(tree, upstream.port, true));
+      await closed.clusterHealth(meshes[mesh].stat, true);
+      const before = upstream.seen.length;
+      await assert.rejects(get(closed, svid));
+      assert.equal(estate.sidecar.audit().at(-1)?.reason, 'request_without_http');
+      assert.equal(upstream.seen.length, before);
     });
 
     test('a stranger is refused, and so is a certificate of another authority', async () => {
