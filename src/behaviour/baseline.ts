@@ -119,6 +119,14 @@ export class Baseline {
     for (const [all, at, size] of this.#parts()) all.fill(0, at, at + size);
   }
 
+  /** Forgets all but quarantines: who was held back is not spared the next time by that. */
+  forget(): void {
+    const [before, untilMs] = [this.get(place.quarantines), this.get(place.quarantinedUntilMs)];
+    this.clear();
+    this.set(place.quarantines, before);
+    this.set(place.quarantinedUntilMs, untilMs);
+  }
+
   /** All that was used and not learned is usual from now on, and nothing is remarkable. */
   acceptNoted(): void {
     const { bits, numbers } = this.slab;

@@ -1,5 +1,5 @@
 import { assess, isKnown, isNovel, learn, type Observation, type TaughtBy } from './assess.ts';
-import { BASELINE_BYTES, type Baseline, BaselineMemory } from './baseline.ts';
+import { BASELINE_BYTES, type Baseline, BaselineMemory, place } from './baseline.ts';
 import { seededHash } from './hash.ts';
 import { networkOf } from './network.ts';
 import { type Assessment, UNKNOWN_BEHAVIOUR } from './signals.ts';
@@ -119,6 +119,19 @@ export class WorkloadBook {
     }
     known.baseline!.countAnew();
     this.#regroup(known, groups);
+    return true;
+  }
+
+  /** Puts back what was known of a workload in place of what is; quarantines stay as they are. False where it is no baseline. */
+  putBack(id: string, trustDomain: string, bytes: Uint8Array): boolean {
+    const known = this.get(id, trustDomain);
+    const { baseline = null, groups = [] } = known ?? {};
+    const untilMs = baseline?.get(place.quarantinedUntilMs) ?? 0;
+    const quarantines = baseline?.get(place.quarantines) ?? 0;
+    if (!this.restore({ id, trustDomain, groups, bytes })) return false;
+    const { baseline: after } = this.get(id, trustDomain)!;
+    after?.set(place.quarantines, quarantines);
+    after?.set(place.quarantinedUntilMs, untilMs);
     return true;
   }
 

@@ -34,7 +34,7 @@ const KINDS = ['listeners', 'clusters'] as const;
  * `target` is a file, or the URL of Envoy's admin port. Relative paths in a bootstrap start at `folder`, as they do where
  * Envoy runs. A fault says what could not be read at all.
  */
-export async function readResources(
+export async function xdsResources(
   target: string,
   folder: string,
   sources: EnvoySources,

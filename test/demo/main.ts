@@ -14,6 +14,7 @@ import { printMatrix, sayReuse, wrongCells } from './reuse-print.ts';
 import { readRevocations, revocationRows } from './revoking.ts';
 import { LEDGER, rows } from './rows.ts';
 import { playSpire } from './spire.ts';
+import { stolenRows, watchBehaviour } from './stolen.ts';
 import { table } from './table.ts';
 import { taskRows } from './tasks.ts';
 
@@ -31,10 +32,16 @@ if (values.fleet) {
 if (values.spire) process.exit((await playSpire(say, values.keep)) ? 0 : 1);
 const people = values.keep ? await startPeople() : null;
 const orders = people?.prepare(takeOrders) ?? takeOrders;
+const behaviour = await watchBehaviour();
 const estate = await Estate.start({
   envoy: 'uds',
   listen: controlListener,
-  prepare: (dir, ca) => ({ ...issueTasks(dir, ca), ...readRevocations(dir, ca), ...orders(dir, ca) }),
+  prepare: (dir, ca) => ({
+    ...issueTasks(dir, ca),
+    ...readRevocations(dir, ca),
+    ...orders(dir, ca),
+    ...behaviour(dir, ca),
+  }),
 });
 // The last two rows kill the sidecar and bring it back.
 const all = rows.toSpliced(
@@ -45,6 +52,7 @@ const all = rows.toSpliced(
   ...taskRows(reachBySvid),
   ...handingRows(reachBySvid),
   ...orderRows(),
+  ...stolenRows(),
 );
 const openEnvoy = await estate.base.envoy('test-permissive', estate.upstream);
 try {

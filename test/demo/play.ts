@@ -20,7 +20,7 @@ export async function play(row: Row, stage: Stage): Promise<Played> {
   const right =
     answer.status === expected.status &&
     answer.reason === expected.reason &&
-    seen.length === (travelled ? 1 : 0) &&
+    seen.length === (travelled ? (row.travels ?? 1) : 0) &&
     (row.answered === undefined || row.answered(answer)) &&
     (row.also === undefined || row.also(seen[0]));
   const cells = [

@@ -32,6 +32,10 @@ const tags: Readonly<Record<string, string>> = {
   identity_token_expired: 'id end',
   identity_token_audience: 'id aud',
   identity_token_signature: 'id sig',
+  identity_key_unknown: 'key none',
+  identity_key_expired: 'key end',
+  identity_legacy_network: 'network',
+  identity_legacy_host: 'host',
   identity_svid_signature: 'x5 sig',
   identity_svid_issuer_unknown: 'x5 root',
   identity_svid_expired: 'x5 end',
@@ -72,6 +76,7 @@ const tags: Readonly<Record<string, string>> = {
 const guardrails: Readonly<Record<string, string>> = {
   'proof-rises-with-sensitivity': 'P',
   'scoped-tokens-stay-in-their-scopes': 'S',
+  'tasks-stay-with-their-resources': 'R',
   'agents-write-only-in-a-task': 'W',
   'bearers-stay-below-confidential': 'B',
 };

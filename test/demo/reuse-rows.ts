@@ -1,5 +1,6 @@
 import { chainRows } from './reuse-chains.ts';
 import { identityRows } from './reuse-identity.ts';
+import { legacyRows } from './reuse-legacy.ts';
 import type { Row } from './reuse-matrix.ts';
 import { proofRows } from './reuse-proofs.ts';
 import { tokenRows } from './reuse-tokens.ts';
@@ -8,6 +9,8 @@ import { wptRows } from './reuse-wpt.ts';
 /** What a thief may hold, the weakest first. */
 export const rows: readonly Row[] = [
   identityRows.declaredRow,
+  legacyRows.keyRow,
+  legacyRows.certificateRow,
   tokenRows.bearerRow,
   tokenRows.unboundRow,
   chainRows.forwardedRow,

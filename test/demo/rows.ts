@@ -28,6 +28,8 @@ export interface Row {
   readonly who: string;
   readonly task: string;
   readonly request: string;
+  /** How many requests reach the service where it is allowed; left out: the one. */
+  readonly travels?: number;
   /** What has to come: a status, and for a denial its reason; null where the sidecar is not there to give one. */
   readonly expected: { readonly status: number; readonly reason: string | null };
   readonly play: (stage: Stage) => Promise<Answer>;
@@ -42,6 +44,7 @@ interface Request {
   readonly host?: string;
   readonly path: string;
   readonly headers?: NonNullable<Ask['headers']>;
+  readonly localAddress?: string;
 }
 
 export const LEDGER = '/ns/payments/sa/ledger';

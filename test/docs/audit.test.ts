@@ -27,6 +27,7 @@ const task = {
   purpose: 'p',
   assurance: 2,
   scopes: [],
+  resources: null,
   issuer: 'i',
   subject: null,
   token: 'sha256:00',

@@ -2,35 +2,18 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { writeBaselines } from '../../src/behaviour/baseline-file.ts';
-import { WorkloadBook } from '../../src/behaviour/workload-book.ts';
+import { learnedFile } from '../support/behaviour/learned.ts';
 import { CheckClient } from '../support/check-client.ts';
 import { checkBytes } from '../support/check-request.ts';
 import { SidecarEstate, workload } from '../support/estate.ts';
-import { temporaryFolder } from '../support/folder.ts';
 import { connectionOf, usualHeaders } from '../support/load.ts';
 
 const LEDGER = '/ns/payments/sa/ledger';
-const DAY = 86_400_000;
 const HIDDEN = 40;
 
-/** Ten days of the ledger, which reads invoices and the status every five minutes, in a file that a sidecar goes on with. */
-async function learned(): Promise<string> {
-  const book = new WorkloadBook(100, 7);
-  const who = { id: workload(LEDGER), trustDomain: 'prod.example', groups: [] };
-  const end = Date.now() - 3_600_000;
-  for (let t = end - 10 * DAY; t <= end; t += 300_000) {
-    const api = `payments.internal/${(t / 300_000) % 2 < 1 ? 'invoices' : 'status'}`;
-    book.learn(book.assess(who, { api, isNewApi: false, writes: false, client: '127.0.0.1' }, t), 'allowed', t);
-  }
-  const file = join(temporaryFolder(), 'behaviour.jsonl');
-  assert.equal(await writeBaselines(file, book), null);
-  return file;
-}
-
-/** A sidecar that goes on with it, and an estate with apis that the ledger may use and never did. */
+/** A sidecar that goes on with ten days of the ledger, which reads invoices and the status, and an estate with apis that the ledger may use and never did. */
 async function started(mode: 'observe' | 'act') {
-  const file = await learned();
+  const file = await learnedFile(workload(LEDGER), ['payments.internal/invoices', 'payments.internal/status']);
   const estate = await SidecarEstate.start({
     prepare: (dir) => {
       const inventory = join(dir, 'inventory.yaml');

@@ -42,6 +42,19 @@ export const patches: readonly Patch[] = [
     'sameBytes(subject.der, child.issuer.der),',
     'true,',
   ),
+  patch('legacy: the day by which a key is rotated', 'src/identity/api-key.ts', 'if (!(now < to))', 'if (false)'),
+  patch(
+    'legacy: the networks of the account',
+    'src/identity/legacy.ts',
+    '=== true) return null',
+    '!== null) return null',
+  ),
+  patch(
+    'legacy: the hosts of the account',
+    'src/identity/legacy.ts',
+    'if (!stated.hosts.includes(host.name))',
+    'if (false)',
+  ),
   patch(
     'identity: certificate and token agree',
     'src/identity/identify.ts',
@@ -220,6 +233,7 @@ export const patches: readonly Patch[] = [
     'context has task && context.task.scopes.containsAny(resource.scopes)',
     'resource.sensitivity < 100',
   ),
+  guardrail('tasks-stay-with-their-resources', 'proof', '!context.task.coversResource', 'resource.sensitivity > 100'),
   guardrail(
     'agents-write-only-in-a-task',
     'writes',

@@ -22,6 +22,8 @@ export interface Ask {
   /** A list sends the header once for each value. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
+  /** The address that it connects from; left out: what the machine chooses. */
+  readonly localAddress?: string;
   /** Keeps connections; left out: a new one. */
   readonly agent?: Agent;
 }
@@ -53,6 +55,7 @@ export async function ask(what: Ask): Promise<Answer> {
     port: what.port,
     rejectUnauthorized: false,
     agent: what.agent ?? false,
+    localAddress: what.localAddress,
     method: what.method ?? 'GET',
     path: what.path,
     headers: { host: what.host, ...what.headers } as Record<string, string | string[]>,

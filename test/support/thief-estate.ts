@@ -14,6 +14,7 @@ import {
 } from './estate.ts';
 import { secondAfterStart } from './proof-time.ts';
 import type { IssuerSettings } from './task-issuer.ts';
+import { ERP, ThiefLegacy } from './thief-legacy.ts';
 import { ThiefTokens } from './thief-tokens.ts';
 
 export const CRM = 'crm.internal';
@@ -29,6 +30,7 @@ export const places = {
   claims: '/api/claims/7',
   /** Confidential, the scope invoices. */
   invoice: '/api/invoices/42',
+  otherInvoice: '/api/invoices/43',
   /** Confidential, another scope. */
   credits: '/api/credits/42',
   /** Restricted: asks for a proof that is used once. */
@@ -87,13 +89,14 @@ when { context has task && context.task.purpose in Mesh::Purpose::"reconcile-inv
 `;
 
 interface InventoryFile {
-  workloads: object[];
+  workloads: { readonly id: string; readonly [more: string]: unknown }[];
   resources: { host: string; origin?: string; apis: object[] }[];
 }
 
-function writeInventory(dir: string): void {
+function writeInventory(dir: string, legacy: ThiefLegacy): void {
   const file = join(dir, 'inventory.yaml');
   const inventory = parse(readFileSync(file, 'utf8')) as InventoryFile;
+  Object.assign(inventory.workloads.find(({ id }) => id === ERP)!, legacy.entry());
   inventory.workloads.push(
     { id: ids.thief, owner: 'payments', kind: 'agent', external: false, groups: ['finance-agents'] },
     { id: PARTNER, owner: 'platform', kind: 'agent' },
@@ -147,9 +150,10 @@ interface ThiefOptions extends ConfigOverrides {
 
 async function start({ task, issuers, listen = {}, prepare: more, ...config }: ThiefOptions = {}) {
   const tokens = new ThiefTokens(TRUST_DOMAIN);
+  const legacy = new ThiefLegacy();
   const partnerCa = TestCa.root('partner.example');
   const prepare = (dir: string, ca: TestCa): ConfigOverrides => {
-    writeInventory(dir);
+    writeInventory(dir, legacy);
     writeFileSync(join(dir, 'policies', 'thief.cedar'), policies);
     // They are about the example, and one of them would keep a mutated guardrail from being loaded.
     rmSync(join(dir, 'policies', 'tests'), { recursive: true });
@@ -161,7 +165,7 @@ async function start({ task, issuers, listen = {}, prepare: more, ...config }: T
     const domains = { ...(trustDomains as object), 'partner.example': { bundle: { file: './partner.json' } } };
     return {
       hosts: [],
-      identity: { ...identity, trustDomains: domains },
+      identity: { ...identity, trustDomains: domains, legacy: legacy.configure(dir) },
       task: { ...tokens.configure(dir, issuers), ...task },
       ...more?.(dir, ca),
     };
@@ -172,5 +176,5 @@ async function start({ task, issuers, listen = {}, prepare: more, ...config }: T
   const svids = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, base.ca.svid(id)])) as Readonly<
     Record<Person, Issued>
   >;
-  return { base, tokens, partnerCa, svids, stop: base.stop };
+  return { base, tokens, legacy, partnerCa, svids, stop: base.stop };
 }

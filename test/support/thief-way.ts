@@ -18,6 +18,8 @@ export interface Attempt {
   readonly host?: string;
   readonly path: string;
   readonly headers?: Headers;
+  /** The address that it comes from; default: this machine's own. */
+  readonly from?: string;
 }
 
 /** `permitted`, the reason of the denial, or `handshake`: no connection came about. */
@@ -33,25 +35,31 @@ export interface Way {
   close(): void;
 }
 
-/** Through Envoy, one HTTP/2 connection for each certificate. */
+const OWN_ADDRESS = '127.0.0.1';
+
+/** Through Envoy, one HTTP/2 connection for each certificate and address. */
 export function throughEnvoy(envoy: Envoy): Way {
-  const sessions = new Map<Issued | null, ClientHttp2Session>();
-  const sessionOf = (svid: Issued | null): ClientHttp2Session => {
-    const open = sessions.get(svid);
+  const sessions = new Map<string, Map<Issued | null, ClientHttp2Session>>();
+  const sessionOf = (svid: Issued | null, localAddress: string): ClientHttp2Session => {
+    const ofAddress = sessions.get(localAddress) ?? new Map<Issued | null, ClientHttp2Session>();
+    sessions.set(localAddress, ofAddress);
+    const open = ofAddress.get(svid);
     if (open !== undefined && !open.destroyed) return open;
-    const session = connect(`https://127.0.0.1:${envoy.port}`, {
+    const options = {
       ...(svid === null ? {} : { key: svid.pkcs8Pem, cert: svid.pem }),
       rejectUnauthorized: false,
-    });
+      localAddress,
+    };
+    const session = connect(`https://127.0.0.1:${envoy.port}`, options);
     // Told by the stream, which fails with the session.
     session.on('error', () => {});
-    sessions.set(svid, session);
+    ofAddress.set(svid, session);
     return session;
   };
   return {
-    send: async ({ as, method = 'GET', host = PAYMENTS, path, headers }) => {
+    send: async ({ as, method = 'GET', host = PAYMENTS, path, headers, from = OWN_ADDRESS }) => {
       const pseudo = { ':method': method, ':path': path, ':authority': host };
-      const stream = sessionOf(as).request({ ...pseudo, ...(headers as Record<string, string | string[]>) });
+      const stream = sessionOf(as, from).request({ ...pseudo, ...(headers as Record<string, string | string[]>) });
       try {
         return await readAnswer(stream);
       } catch (error) {
@@ -60,7 +68,7 @@ export function throughEnvoy(envoy: Envoy): Way {
       }
     },
     close: () => {
-      for (const session of sessions.values()) session.destroy();
+      for (const ofAddress of sessions.values()) for (const session of ofAddress.values()) session.destroy();
     },
   };
 }
@@ -83,8 +91,8 @@ const isHandshakeFailure = (error: unknown): boolean =>
 export function toCheckPort(target: ConstructorParameters<typeof CheckClient>[0]): Way {
   const client = new CheckClient(target);
   return {
-    send: async ({ as, method = 'GET', host = PAYMENTS, path, headers = {} }) => {
-      const attributes = { ...connectionOf('', as), context_extensions: { host } };
+    send: async ({ as, method = 'GET', host = PAYMENTS, path, headers = {}, from = OWN_ADDRESS }) => {
+      const attributes = { ...connectionOf('', as, from), context_extensions: { host } };
       const message = checkBytes({ method, host, path, headers, http: { id: randomUUID() }, attributes });
       const { status, denied_response: denied } = await client.check(message);
       return status.code === 0 ? { outcome: 'permitted', decision: null } : denial(denied?.body ?? '');

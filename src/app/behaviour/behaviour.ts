@@ -3,16 +3,16 @@ import { Fault } from '../../base/fault.ts';
 import { Refusal } from '../../base/outcome.ts';
 import { readBaselines, writeBaselines } from '../../behaviour/baseline-file.ts';
 import { NewApis } from '../../behaviour/new-apis.ts';
-import { usualAndNow } from '../../behaviour/usual-and-now.ts';
 import { WorkloadBook } from '../../behaviour/workload-book.ts';
 import { answeredOf, type Behaviour } from '../../check/behaviour.ts';
 import type { CheckResult } from '../../check/decision.ts';
 import type { Config } from '../../config/schema.ts';
-import type { BehaviourLookup } from '../../control/http/parts.ts';
+import type { BehaviourBook } from '../../control/http/parts.ts';
 import type { Caller } from '../../identity/caller.ts';
 import type { Target } from '../../inventory/model.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
+import { knownBehaviour } from './known.ts';
 import { type QuarantineReports, Quarantining } from './quarantine.ts';
 
 /** How often it is kept. */
@@ -23,7 +23,8 @@ export interface BehaviourPart {
   readonly stage: Behaviour;
   /** Learns from each check, once it is answered. */
   readonly listener: (result: CheckResult) => void;
-  readonly lookup: BehaviourLookup;
+  /** For the control API. */
+  readonly known: BehaviourBook;
   /** Fills in what is a fill level. */
   readonly measure: () => void;
   missing(): readonly string[];
@@ -80,11 +81,7 @@ export async function startBehaviour(
       book.learn(assessed, answered, time, mode === 'learn');
       if (early) quarantining.look(assessed.known);
     },
-    lookup: (id, nowMs) => {
-      const known = book.get(id.text, id.trustDomain);
-      if (known?.baseline == null) return null;
-      return { ...usualAndNow(known.baseline, nowMs), mode, quarantinedUntilMs: quarantining.untilMs(known, nowMs) };
-    },
+    known: knownBehaviour(book, quarantining, mode),
     measure: () => {
       metrics.cache('behaviour', book.load);
       metrics.gauges({ authz_behaviour_quarantined: quarantining.running(clock()).length });

@@ -1,5 +1,6 @@
 import type { Commands } from '../commands.ts';
 import { approvals, approve, refuseApproval } from './approvals.ts';
+import { behaviourCommands } from './behaviour.ts';
 import { breakGlass, review } from './break-glass.ts';
 import { decisions, revocations, workloads } from './lists.ts';
 import { lift, revoke } from './revoke.ts';
@@ -16,6 +17,7 @@ export const controlCommands: Commands = {
   workloads,
   state: stateCommand,
   explain: explainOverControl,
+  behaviour: behaviourCommands,
   tasks,
   task: taskCommands,
   approvals,

@@ -7,7 +7,7 @@ import { ProductView, type ServedHosts } from '../../doctor/against-product.ts';
 import { checks } from '../../doctor/checks.ts';
 import { type Diagnosis, examineEnvoy } from '../../doctor/diagnose.ts';
 import { type Finding, placeText } from '../../doctor/findings.ts';
-import { readResources } from '../../doctor/resources.ts';
+import { xdsResources } from '../../doctor/resources.ts';
 import { EnvoySources } from '../../doctor/sources.ts';
 import { loadInventory } from '../../inventory/load.ts';
 import { readBounded } from '../../source/bounded.ts';
@@ -53,7 +53,7 @@ export const doctor = plainOutput(
     if (unknown !== undefined) return line.misuse(`--accept: there is no finding ${JSON.stringify(unknown)}`);
     const product = file === undefined ? null : await readProduct(file, inventory ?? null, io);
     if (typeof product === 'number') return product;
-    const resources = await readResources(target, '.', new EnvoySources());
+    const resources = await xdsResources(target, '.', new EnvoySources());
     if (resources instanceof Fault) {
       io.err(`${resources.detail}\n`);
       return UNREAD;

@@ -13,6 +13,7 @@ import { stateRoute } from './state.ts';
 import { endRoute, heartbeatRoute, taskRoute } from './tasks/change.ts';
 import { tasksRoute } from './tasks/list.ts';
 import { startRoute } from './tasks/start.ts';
+import { baselineRoute, teachRoute } from './workload-baseline.ts';
 import { workloadBehaviourRoute } from './workload-behaviour.ts';
 import { workloadsRoute } from './workloads.ts';
 
@@ -38,6 +39,8 @@ const described: readonly Route[] = [
   eventsRoute,
   workloadsRoute,
   workloadBehaviourRoute,
+  baselineRoute,
+  teachRoute,
   explainRoute,
   tokenRoute,
   keysRoute,

@@ -48,7 +48,7 @@ export const workloadBehaviourRoute = route({
   },
   prepare: async ({ parameters, nowMs }, { behaviour }) => {
     const id = SpiffeId.parse(parameters.id);
-    const found = id instanceof Refusal ? null : behaviour(id, nowMs);
+    const found = id instanceof Refusal ? null : behaviour.show(id, nowMs);
     if (found === null) return ApiProblem.of('not_found', 'this process has not seen such a workload');
     const { lastMs, quarantinedUntilMs, ...same } = found;
     const last = new Date(lastMs).toISOString();

@@ -55,11 +55,33 @@ export interface ControlSnapshot {
   readonly approvalTerms: (names: readonly string[]) => ApprovalTerms | null;
 }
 
-/** What is usual for a workload and what is now, as this process counts it; null where it has not seen it. */
-export type BehaviourLookup = (
-  id: SpiffeId,
-  nowMs: number,
-) => (UsualAndNow & { readonly mode: 'learn' | 'observe' | 'act'; readonly quarantinedUntilMs: number | null }) | null;
+/** What is usual for a workload and what is now. */
+export interface BehaviourShown extends UsualAndNow {
+  readonly mode: 'learn' | 'observe' | 'act';
+  readonly quarantinedUntilMs: number | null;
+}
+
+/** What is known of a workload as it can be kept elsewhere, and put back where hashes are the same. */
+export interface KeptBaseline {
+  /** Names the hashes that it was learned with. */
+  readonly hashes: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What is usual for workloads, as this process counts it. */
+export interface BehaviourBook {
+  /** Null where it has not seen the workload. */
+  readonly show: (id: SpiffeId, nowMs: number) => BehaviourShown | null;
+  readonly keep: (id: SpiffeId) => KeptBaseline | null;
+  /** Whom an order reaches. */
+  readonly covers: 'this process' | 'store';
+  /** Nothing is known of it any more. Each of these is false where nothing was. */
+  readonly forget: (id: SpiffeId) => boolean;
+  /** What it did lately, and never before, is usual. */
+  readonly accept: (id: SpiffeId) => boolean;
+  /** Puts back what was kept, of a workload that need not have been seen. */
+  readonly putBack: (id: SpiffeId, kept: KeptBaseline) => 'done' | 'other hashes' | 'no baseline';
+}
 
 /** What the control API stands on. */
 export interface ControlParts {
@@ -72,7 +94,7 @@ export interface ControlParts {
   /** What is revoked at `nowMs`; a Fault while nobody knows. */
   readonly revocations: (nowMs: number) => RevocationLookup | Fault;
   readonly activity: Activity;
-  readonly behaviour: BehaviourLookup;
+  readonly behaviour: BehaviourBook;
   readonly apart: Apart;
   readonly streams: Pick<EventStreams, 'open'>;
   readonly judged: JudgedLately;

@@ -51,6 +51,7 @@ export const problems = {
   key_reused: row(422, 'The idempotency key was used for another order'),
   grant_exceeded: row(422, 'Policies allow no such grant'),
   grant_unsigned: row(422, 'This process cannot sign a grant'),
+  baseline_foreign: row(422, 'The baseline was learned with other hashes'),
   lift_unsigned: row(422, 'This process cannot sign a lift'),
   too_many_requests: row(429, 'Too many requests'),
   headers_too_large: row(431, 'The headers are too large'),

@@ -74,7 +74,7 @@ function deciding(text: string | null) {
   };
 }
 
-const OF_WORKLOADS: ReadonlySet<ControlAction> = new Set(['start', 'handOn']);
+const OF_WORKLOADS: ReadonlySet<ControlAction> = new Set(['teach', 'start', 'handOn']);
 const OF_TASKS: ReadonlySet<ControlAction> = new Set(['extend', 'end']);
 /** Whether an action may be about such a thing. */
 function isAbout(action: ControlAction, { kind }: ControlResource): boolean {
@@ -223,10 +223,10 @@ suite('a bearer token of a workload', () => {
     for (const action of ['view', 'revoke'] as const)
       assert.deepEqual(decide({ action, proof: 'bearer' }), allowed('p'));
   });
-  test('explains, lifts, starts, hands on, extends and ends nothing', () => {
+  test('explains, lifts, teaches, starts, hands on, extends and ends nothing', () => {
     for (const action of ['explain', 'end'] as const)
       assert.deepEqual(decide({ action, proof: 'bearer' }), denied(bearers));
-    for (const action of ['lift', 'start', 'handOn', 'extend'] as const) {
+    for (const action of ['lift', 'teach', 'start', 'handOn', 'extend'] as const) {
       assert.deepEqual(decide({ action, proof: 'bearer' }), denied(bearers, opening));
       assert.deepEqual(decide({ action }), allowed('p'));
     }

@@ -7,6 +7,7 @@ export const controlActions = [
   'explain',
   'revoke',
   'lift',
+  'teach',
   'start',
   'handOn',
   'extend',

@@ -30,7 +30,7 @@ export const controlShape = {
     .min(1)
     .optional()
     .describe(
-      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, start, handOn, extend, end, grant, refuse, withdraw, breakGlass or review; ' +
+      '`revoke team payments`: what is asked of the control API, in place of a request. First view, explain, revoke, lift, teach, start, handOn, extend, end, grant, refuse, withdraw, breakGlass or review; ' +
         'then everything, trust-domain NAME, team NAME, path ID, workload ID, task ISSUER ID, token ISSUER JTI, ' +
         'subject ISSUER NAME, key THUMBPRINT, certificate FINGERPRINT or approval NAME.',
     ),
@@ -97,6 +97,7 @@ function principalOf(
 
 /** The one kind of thing that some actions are about. */
 const OF_ACTION: Partial<Readonly<Record<ControlAction, 'workload' | 'task' | 'approval'>>> = {
+  teach: 'workload',
   start: 'workload',
   handOn: 'workload',
   extend: 'task',

@@ -57,7 +57,7 @@ const MAX_REJECTED = 1000;
  */
 export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedApprovals> {
   readonly #parts: ApprovalMirrorParts;
-  readonly table = new ApprovalTable();
+  readonly table: ApprovalTable;
   readonly glass: GlassMirror;
   /** By the digest of the request, which is the field of the store. */
   readonly #known = new Map<string, Known>();
@@ -67,6 +67,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
 
   constructor(parts: ApprovalMirrorParts) {
     this.#parts = parts;
+    this.table = new ApprovalTable(parts.now());
     this.glass = new GlassMirror(parts.namespace, parts.trustedKeys);
   }
 

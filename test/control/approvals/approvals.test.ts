@@ -66,11 +66,17 @@ test('a person grants what was shown; the same request passes then, and the audi
     [shown.caller, shown.method, shown.host, shown.path, shown.digest, shown.body],
     [of.caller, 'POST', of.host, of.path, digest, of.body],
   );
+  const [{ since, ...first }, other] = [shown.alike as Record<string, unknown>, await waiting()];
+  assert.deepEqual(first, { asked: 1, granted: 0 });
+  assert.ok(Date.parse(String(since)) <= Date.now(), String(since));
   const granted = await decide('ann', id, 'grant', { digest });
   assert.equal(granted.status, 200, JSON.stringify(granted.json));
   const { state, grant, decided } = granted.json.approval as Record<string, Record<string, unknown>>;
   assert.deepEqual([state, grant!.by, grant!.uses], ['granted', [by('ann')], 1]);
   assert.equal(decided!.reason, 'it is in the contract');
+  const { alike } = (await ask('ann', `/approvals/${other.id}`)).json;
+  assert.deepEqual(alike, { asked: 2, granted: 1, since });
+  await settle(other.id);
   assert.deepEqual(
     world.approvals!.grantsOf(digest, Date.now()).map((one) => one.id),
     [id],

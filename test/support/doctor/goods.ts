@@ -6,7 +6,7 @@ import { isConfig, loadConfig } from '../../../src/config/load.ts';
 import { ProductView, type ServedHosts } from '../../../src/doctor/against-product.ts';
 import { examineEnvoy } from '../../../src/doctor/diagnose.ts';
 import type { Finding } from '../../../src/doctor/findings.ts';
-import { readResources } from '../../../src/doctor/resources.ts';
+import { xdsResources } from '../../../src/doctor/resources.ts';
 import { EnvoySources } from '../../../src/doctor/sources.ts';
 import { formatProblem } from '../../../src/source/problem.ts';
 import { blocks, page } from '../../docs/markdown.ts';
@@ -97,7 +97,7 @@ export async function findingsOf(
   served?: ServedHosts,
   skipped: readonly string[] = [],
 ): Promise<readonly Finding[]> {
-  const resources = await readResources(target, dirname(target), new EnvoySources());
+  const resources = await xdsResources(target, dirname(target), new EnvoySources());
   if (resources instanceof Fault) throw new Error(resources.detail);
   return examineEnvoy(resources, sidecar === null ? null : viewOf(sidecar, served), new Set(skipped)).findings;
 }

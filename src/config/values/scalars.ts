@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { Fault } from '../base/fault.ts';
-import { fetchUrlFault } from '../token/fetch-url.ts';
+import { Fault } from '../../base/fault.ts';
+import { fetchUrlFault } from '../../token/fetch-url.ts';
 import { leaf } from './leaf.ts';
 
 /**
@@ -41,11 +41,12 @@ function amountOf(value: string, units: ReadonlyMap<string, number>): number | n
 /** An amount within bounds, both themselves amounts; `how` says how one is written. */
 function amount(what: string, units: ReadonlyMap<string, number>, how: string, least: string, most: string) {
   const [from, to] = [amountOf(least, units)!, amountOf(most, units)!];
-  return leaf(`${what}, ${least} to ${most}`, (value) => {
-    const read = amountOf(value, units);
-    if (read === null) return new Fault(`is not a ${what}; write a number and ${how}`);
-    return read < from || read > to ? new Fault(`must lie between ${least} and ${most}`) : read;
-  });
+  const read = (value: string): number | Fault => {
+    const found = amountOf(value, units);
+    if (found === null) return new Fault(`is not a ${what}; write a number and ${how}`);
+    return found < from || found > to ? new Fault(`must lie between ${least} and ${most}`) : found;
+  };
+  return leaf(`${what}, ${least} to ${most}`, read, `^\\d{1,9}(?:${[...units.keys()].join('|')})$`);
 }
 
 /** A duration such as `500ms`, `5s`, `10m`, `24h`, `7d` within bounds; the value is in milliseconds. */
@@ -73,7 +74,21 @@ export function count(least: number, most: number) {
       ctx.addIssue({ code: 'custom', message: error });
       return z.NEVER;
     })
-    .meta({ title: `${least} to ${most}` });
+    .meta({ title: `${least} to ${most}`, minimum: least, maximum: most, multipleOf: 1, pattern: '^\\d{1,15}$' });
+}
+
+/** A part of all, 0 to 1, such as `0.05`; also in quotes, as a placeholder gives it. */
+export function ratio() {
+  const error = 'must be a number between 0 and 1, such as 0.05';
+  return z
+    .union([z.number(), z.string()], { error })
+    .transform((value, ctx): number => {
+      const number = typeof value === 'number' || /^[01](?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= 0 && number <= 1) return number;
+      ctx.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
+    .meta({ title: '0 to 1' });
 }
 
 /** `true` or `false`, also in quotes, as a placeholder gives it; left out, it is `standard`. */

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { Fault } from '../base/fault.ts';
+import { Fault } from '../../base/fault.ts';
 import { leaf } from './leaf.ts';
 
 /** A file or folder; a relative path starts at the folder of the configuration file. The value is absolute. */

@@ -1,8 +1,8 @@
-import { Fault } from '../base/fault.ts';
-import { Refusal } from '../base/outcome.ts';
-import { SpiffeId, trustDomainFault } from '../base/spiffe-id.ts';
-import { credentialHeaders, FORWARDED_HEADER } from '../http/credentials.ts';
-import { hostNameFault } from '../inventory/host-name.ts';
+import { Fault } from '../../base/fault.ts';
+import { Refusal } from '../../base/outcome.ts';
+import { SpiffeId, trustDomainFault } from '../../base/spiffe-id.ts';
+import { credentialHeaders, FORWARDED_HEADER } from '../../http/credentials.ts';
+import { hostNameFault } from '../../inventory/host-name.ts';
 import { leaf } from './leaf.ts';
 
 /** A trust domain name (SPIFFE-ID section 2.1). */
@@ -12,13 +12,20 @@ export const trustDomain = () =>
     return fault === null ? value : new Fault(`is not a trust domain (${fault}); write a name such as prod.example`);
   });
 
+/** What an editor can tell of the SPIFFE ID of a workload. */
+export const WORKLOAD_ID = '^spiffe://[^/]+/.+$';
+
 /** A SPIFFE ID with a path, since only workloads have one. */
 export const workloadId = () =>
-  leaf('SPIFFE ID', (value): SpiffeId | Fault => {
-    const id = SpiffeId.parse(value);
-    if (id instanceof Refusal) return new Fault(`is not a SPIFFE ID (${id.detail})`);
-    return id.path === '' ? new Fault('names a whole trust domain; write the SPIFFE ID of a workload') : id;
-  });
+  leaf(
+    'SPIFFE ID',
+    (value): SpiffeId | Fault => {
+      const id = SpiffeId.parse(value);
+      if (id instanceof Refusal) return new Fault(`is not a SPIFFE ID (${id.detail})`);
+      return id.path === '' ? new Fault('names a whole trust domain; write the SPIFFE ID of a workload') : id;
+    },
+    WORKLOAD_ID,
+  );
 
 /** A Kubernetes namespace (RFC 1123 label). */
 export const namespace = () =>

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Fault } from '../base/fault.ts';
+import { Fault } from '../../base/fault.ts';
 
 const MAX_TEXT = 4096;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -13,9 +13,9 @@ function textFault(value: string): string | null {
 
 /**
  * A leaf made of text: `title` is its name in the reference, `read` turns the text into the value, or says what to write
- * instead.
+ * instead. `pattern` is what an editor can tell of that, as JSON Schema takes it.
  */
-export function leaf<T>(title: string, read: (text: string) => T | Fault) {
+export function leaf<T>(title: string, read: (text: string) => T | Fault, pattern?: string) {
   return z
     .string({ error: `is not a text; write ${title}, in quotes if need be` })
     .transform((text, ctx): T => {
@@ -25,5 +25,5 @@ export function leaf<T>(title: string, read: (text: string) => T | Fault) {
       ctx.addIssue({ code: 'custom', message: value.detail });
       return z.NEVER;
     })
-    .meta({ title });
+    .meta({ title, ...(pattern === undefined ? {} : { pattern }) });
 }
