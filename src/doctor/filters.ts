@@ -58,7 +58,8 @@ export function checkFilters(manager: Message, place: EnvoyPlace, examination: E
   });
   const asking = listed.flatMap(({ name, entry, config }, at) => {
     const filter = checkFilterOf(name, entry, config);
-    const before = listed.slice(0, at).flatMap((each) => each.config ?? []);
+    const running = listed.slice(0, at).filter((each) => !each.entry.flag('disabled'));
+    const before = running.flatMap((each) => each.config ?? []);
     return filter === null ? [] : [{ filter, before, wrapped: config?.type === MATCHED }];
   });
   // What discovery brings is unseen already, where it cannot be had.

@@ -96,6 +96,13 @@ function settings(
   const config = at.message('typed_per_filter_config');
   if (config === null) return outer;
   let found = outer;
+  // What marks requests for a filter that runs by metadata may be another thing here.
+  const isMarked = filters.some((filter) => filter.config.has('filter_enabled_metadata'));
+  for (const name of isMarked ? config.names : []) {
+    const entry = config.message(name);
+    if (entry !== null && /rbac/i.test(`${name} ${entry.type}`))
+      findings.add('filter-conditional', entry, place, { detail: name });
+  }
   for (const name of new Set([...filters.map((filter) => filter.name), CANONICAL])) {
     const entry = config.message(name);
     if (entry === null) continue;

@@ -7,8 +7,8 @@ const EXT_AUTHZ = 'envoy.extensions.filters.network.ext_authz.v3.ExtAuthz';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
 /**
- * Whether nothing passes through a filter chain without an HTTP connection manager: the sidecar is asked about each
- * connection, and refuses what is no HTTP request; or the chain leads to a cluster that has no endpoint.
+ * Whether nothing that a client sends passes through a filter chain without an HTTP connection manager: the sidecar is asked
+ * about each connection, and refuses what is no HTTP request; or the chain leads to a cluster that has no endpoint.
  */
 export function isClosed(chain: Message, resources: EnvoyResources): boolean {
   const filters = chain.list('filters').flatMap((filter) => filter.message('typed_config') ?? []);

@@ -87,6 +87,19 @@ test('a filter that a policy of Istio marks runs always if the policy matches ev
   assert.deepEqual(await codes(envoy), ['filter-conditional'], 'another key');
 });
 
+test('a mark that is off, or another one on a route, is no mark', async () => {
+  const off = goods.uds().envoy;
+  marked(off, { [policyName('a')]: all });
+  assert.deepEqual(await codes(off), []);
+  set(off, `${FILTERS}.0.disabled`, true);
+  assert.deepEqual(await codes(off), ['filter-conditional']);
+  const routed = goods.uds().envoy;
+  marked(routed, { [policyName('a')]: all });
+  const perRoute = { '@type': `${TYPE}.http.rbac.v3.RBACPerRoute` };
+  set(routed, `${HOST}.routes.1.typed_per_filter_config`, { 'envoy.filters.http.rbac': perRoute });
+  assert.deepEqual(await codes(routed), ['filter-conditional of route 2']);
+});
+
 test('a filter that is off until a route turns it on is found on each route that does not', async () => {
   const { envoy } = goods.uds();
   set(envoy, `${FILTERS}.0.disabled`, true);

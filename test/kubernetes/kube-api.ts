@@ -56,6 +56,8 @@ async function start() {
   return {
     kubectl,
     done,
+    /** The file by which programs act on it as its administrator. */
+    kubeconfig: configFile,
     /** The environment of a shell in which `kubectl` and `helm` act on this API server. */
     environment: async (): Promise<NodeJS.ProcessEnv> => {
       const bins = [binary, await goTool('helm')].map((file) => join(file, '..'));

@@ -5,8 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { blocks, page } from '../../docs/markdown.ts';
 import { type Issued, pemBundle, TestCa } from '../../support/ca.ts';
-import { type Ask, ask } from '../../support/client.ts';
-import { type Envoy, runEnvoy, writeEnvoyCerts } from '../../support/envoy.ts';
+import { type Answer, type Ask, ask } from '../../support/client.ts';
+import { type Envoy, type EnvoyTree, runEnvoy, writeEnvoyCerts } from '../../support/envoy.ts';
 import { PAYMENTS, SidecarEstate, workload } from '../../support/estate.ts';
 import { type FixtureName, fixtureNames, inputDigest, type Json, readFixture } from '../../support/meshes/fixtures.ts';
 import { type MeshName, meshes, placeFixture } from '../../support/meshes/place.ts';
@@ -17,6 +17,42 @@ import { startUpstream, type Upstream } from '../../support/upstream.ts';
 
 const LEDGER = '/ns/payments/sa/ledger';
 const INVOICE = '/api/invoices/42';
+
+/** What comes of it in one mesh and in the other. */
+const expected: Readonly<Record<MeshName, { readonly bare: string; readonly otherHost: string }>> = {
+  istio: { bare: 'identity_certificate_missing', otherHost: 'request_host_not_served' },
+  // The sidecar never passes for healthy by the name that is sent there, and the handshake asks for another host.
+  'envoy-gateway': { bare: '503', otherHost: 'closed' },
+};
+interface Chain {
+  readonly filter_chain_match?: { destination_port?: number };
+  filters: { readonly name: string }[];
+}
+
+/**
+ * Has connections come to a port that no service names: the filter chain of the service is for another port, and what is left
+ * takes them as bytes to wherever they went, which is the service. `checked`: with the filter that asks the sidecar.
+ */
+function elsewhere(tree: EnvoyTree, port: number, checked: boolean): void {
+  for (const chain of tree.static_resources.listeners[0]!.filter_chains as unknown as Chain[]) {
+    if (chain.filter_chain_match?.destination_port !== undefined) chain.filter_chain_match.destination_port = 1;
+    if (!checked) chain.filters = chain.filters.filter(({ name }) => name !== 'envoy.filters.network.ext_authz');
+  }
+  const { clusters } = tree.static_resources;
+  const passing = clusters.find(({ name }) => name === 'InboundPassthroughCluster')! as unknown as Json;
+  const { lb_policy: _, upstream_bind_config: _bind, ...rest } = passing;
+  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
+  const load_assignment = { cluster_name: rest.name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+  clusters[clusters.indexOf(passing as never)] = { ...rest, type: 'STATIC', load_assignment } as never;
+}
+
+const outcomeOf = ({ status, reason }: Answer): string => reason ?? String(status);
+
+function withoutCertificate(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  delete (value as Json).include_peer_certificate;
+  for (const inner of Object.values(value)) withoutCertificate(inner);
+}
 
 for (const name of fixtureNames)
   test(`the fixture ${name} is of the page as it stands; else: npm run tools -- meshes`, () => {
@@ -34,17 +70,21 @@ for (const mesh of Object.keys(meshes) as MeshName[])
     const documented = parse(
       blocks(page(`docs/${mesh}.md`).text).find(({ info }) => info === 'yaml sidecar')!.text,
     ) as Json & { identity: { forwarded: Json; trustDomains: Record<string, Json> } };
-    const start = async (name: FixtureName): Promise<Envoy> => {
+    const start = async (name: FixtureName, change: (tree: EnvoyTree) => void = () => {}): Promise<Envoy> => {
       const dir = mkdtempSync(join(estate.dir, 'envoy-'));
       writeEnvoyCerts(dir, estate.svid('/ns/payments/sa/api', { dns: [PAYMENTS] }), pemBundle(estate.ca));
       const [port, { check }] = [await freePort(), estate.sidecar];
-      const envoy = await runEnvoy(dir, placeFixture(name, mesh, { port, upstream: upstream.port, check }));
+      const tree = placeFixture(name, mesh, { port, upstream: upstream.port, check });
+      change(tree);
+      const envoy = await runEnvoy(dir, tree);
       started.push(envoy);
       return envoy;
     };
     const get = (envoy: Envoy, svid: Issued, more: Partial<Ask> = {}) =>
       ask({ port: envoy.port, svid, host: PAYMENTS, path: INVOICE, ...more });
     let good: Envoy;
+    /** The good one, which does not send the caller's certificate. */
+    let silent: Envoy;
     let bare: Envoy;
 
     before(async () => {
@@ -60,7 +100,8 @@ for (const mesh of Object.keys(meshes) as MeshName[])
       issuing = estate.ca.intermediate('istio-ca', { uris: ['spiffe://prod.example'] });
       good = await start(mesh);
       bare = await start(`${mesh}-bare`);
-      await good.clusterHealth(meshes[mesh].authz, true);
+      silent = await start(mesh, withoutCertificate);
+      for (const envoy of [good, silent]) await envoy.clusterHealth(meshes[mesh].stat, true);
     });
     after(async () => {
       for (const envoy of started) await envoy.stop();
@@ -68,13 +109,26 @@ for (const mesh of Object.keys(meshes) as MeshName[])
       await estate?.stop();
     });
 
-    test('a caller is proven by its certificate, and without the patch of the page nobody is', async () => {
+    test('a caller is proven by its certificate, and nobody is where it is not sent', async () => {
       const svid = estate.svid(LEDGER);
       const answer = await get(good, svid);
       assert.equal(answer.status, 200, answer.body);
       const { caller } = estate.sidecar.audit().findLast(({ result }) => result === 'allow')!;
       assert.deepEqual([caller?.id, (caller as { credential?: string }).credential], [workload(LEDGER), 'x509-svid']);
-      assert.equal((await get(bare, svid)).reason, 'identity_certificate_missing');
+      assert.equal((await get(silent, svid)).reason, 'identity_certificate_missing');
+      assert.equal(outcomeOf(await get(bare, svid)), expected[mesh].bare, 'without the patch of the page');
+    });
+
+    test('a port that no service names is closed', { skip: mesh !== 'istio' }, async () => {
+      const svid = estate.svid(LEDGER);
+      const open = await start(mesh, (tree) => elsewhere(tree, upstream.port, false));
+      assert.equal((await get(open, svid)).status, 200, 'without the filter of the policy it is open');
+      const closed = await start(mesh, (tree) => elsewhere(tree, upstream.port, true));
+      await closed.clusterHealth(meshes[mesh].stat, true);
+      const before = upstream.seen.length;
+      await assert.rejects(get(closed, svid));
+      assert.equal(estate.sidecar.audit().at(-1)?.reason, 'request_without_http');
+      assert.equal(upstream.seen.length, before);
     });
 
     test('a stranger is refused, and so is a certificate of another authority', async () => {
@@ -98,14 +152,19 @@ for (const mesh of Object.keys(meshes) as MeshName[])
       const stranger = estate.svid('/ns/payments/sa/nobody');
       assert.equal((await get(good, stranger, { headers: forged })).reason, 'caller_unregistered');
       assert.equal((await get(good, estate.svid(LEDGER), { headers: forged })).status, 200);
-      assert.notEqual((await get(good, estate.svid(LEDGER), { host: 'other.internal' })).status, 200);
+      const other = get(good, estate.svid(LEDGER), { host: 'other.internal' });
+      assert.equal(await other.then(outcomeOf, () => 'closed'), expected[mesh].otherHost);
     });
 
     test('headers of ours do not come through, underscores and escaped slashes are refused', async () => {
       const svid = estate.svid(LEDGER);
       await get(good, svid, { headers: { 'x-authz-invented': 'forged' } });
       assert.ok(!upstream.seen.at(-1)!.headers.some(([name]) => name === 'x-authz-invented'));
-      assert.equal((await get(good, svid, { headers: { x_authz_caller: 'forged' } })).status, 400);
-      assert.equal((await get(good, svid, { path: '/api%2Finvoices/42' })).status, 400);
+      const before = upstream.seen.length;
+      const twin = await get(good, svid, { headers: { x_authz_caller: 'forged' } });
+      const escaped = await get(good, svid, { path: '/api%2Finvoices/42' });
+      // By Envoy itself: a denial of the sidecar has a reason.
+      for (const { status, reason } of [twin, escaped]) assert.deepEqual([status, reason], [400, null]);
+      assert.equal(upstream.seen.length, before);
     });
   });

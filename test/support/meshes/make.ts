@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { KubeApi } from '../../kubernetes/kube-api.ts';
 import { TestCa } from '../ca.ts';
 import { findEnvoy } from '../envoy-binary.ts';
 import { removeFolder, temporaryFolder } from '../folder.ts';
@@ -15,15 +16,22 @@ import { snakeCased, trimmed } from './trim.ts';
 /** The address of the workload whose sidecar is configured. */
 const POD = '10.0.0.5';
 
+/** What a configuration of the sidecar has once istiod has read all files. */
+const AUTHZ = 'outbound|9191||authz.payments.internal';
+const WHOLE = ['inbound|8080||', AUTHZ, 'envoy.filters.http.ext_authz', '/check.sock'];
+
 /** Makes the fixtures anew, with the programs of the meshes: what they make of the files of the pages. */
 export async function makeFixtures(say: (line: string) => void): Promise<void> {
   const dir = temporaryFolder();
+  // istiod wants a cluster, though its configuration comes from files here.
+  const kube = await KubeApi.start();
   try {
     for (const isBare of [true, false]) {
       say(write(isBare ? 'envoy-gateway-bare' : 'envoy-gateway', await translate(dir, isBare)));
-      say(write(isBare ? 'istio-bare' : 'istio', await discover(dir, isBare)));
+      say(write(isBare ? 'istio-bare' : 'istio', await discover(dir, kube, isBare)));
     }
   } finally {
+    await kube.stop();
     removeFolder(dir);
   }
 }
@@ -83,7 +91,7 @@ async function translate(dir: string, isBare: boolean): Promise<readonly Json[]>
 }
 
 /** What pilot-discovery makes of docs/istio.md for the sidecar of payments. `isBare`: without the EnvoyFilter. */
-async function discover(dir: string, isBare: boolean): Promise<readonly Json[]> {
+async function discover(dir: string, kube: KubeApi, isBare: boolean): Promise<readonly Json[]> {
   const [pilot, envoy] = [await goTool('pilot-discovery'), await findEnvoy()];
   const [grpc, http, admin] = [await freePort(), await freePort(), await freePort()];
   const home = mkdtempSync(join(dir, 'istio-'));
@@ -106,7 +114,7 @@ async function discover(dir: string, isBare: boolean): Promise<readonly Json[]> 
   };
   writeFileSync(join(configs, 'all.yaml'), [JSON.stringify(service), ...files].join('\n---\n'));
   const args = [
-    ...['discovery', '--configDir', configs, '--meshConfig', join(home, 'mesh.yaml'), '--registries', 'Mock'],
+    ...['discovery', '--configDir', configs, '--meshConfig', join(home, 'mesh.yaml'), '--kubeconfig', kube.kubeconfig],
     ...['--grpcAddr', `127.0.0.1:${grpc}`, '--httpAddr', `127.0.0.1:${http}`],
     ...['--httpsAddr', '', '--secureGRPCAddr', '', '--monitoringAddr', '127.0.0.1:0', '--ctrlz_port', '0'],
   ];
@@ -137,7 +145,8 @@ async function discover(dir: string, isBare: boolean): Promise<readonly Json[]> 
     async () => {
       for (const each of [istiod, proxy]) each.assertRunning();
       const got = await fetch(`${base}/debug/config_dump?proxyID=payments-0.payments&include_eds=true`);
-      return got.status === 200 ? await got.text() : null;
+      const text = got.status === 200 ? await got.text() : '';
+      return WHOLE.every((name) => text.includes(name)) ? text : null;
     },
     60_000,
   );
@@ -175,6 +184,12 @@ function client(port: number, admin: number): Json {
     },
     static_resources: {
       clusters: [
+        // Stock Envoy rejects the cluster that Istio makes, for a filter of Istio's own, and would not ask for its endpoints.
+        {
+          name: AUTHZ,
+          type: 'EDS',
+          eds_cluster_config: { service_name: AUTHZ, eds_config: { ads: {}, resource_api_version: 'V3' } },
+        },
         {
           name: 'xds',
           type: 'STATIC',

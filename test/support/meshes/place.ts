@@ -10,18 +10,20 @@ export interface Placement {
   readonly check: CheckTarget;
 }
 
-/** Names of a mesh: of the listener, of the cluster of the service, and of that of the sidecar. */
+/** Names of a mesh: of the listener, of the cluster of the service, of that of the sidecar, and of this one in statistics. */
 export const meshes = {
   istio: {
     listener: 'virtualInbound',
     service: 'inbound|8080||',
     authz: 'outbound|9191||authz.payments.internal',
+    stat: 'outbound|9191||authz.payments.internal;',
     port: 8080,
   },
   'envoy-gateway': {
     listener: 'payments/edge/https',
     service: 'httproute/payments/payments/rule/0',
     authz: 'securitypolicy/payments/authz/extauth/0',
+    stat: 'securitypolicy/payments/authz/extauth/0',
     port: 8443,
   },
 } as const;
@@ -34,7 +36,7 @@ const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Downs
 
 /**
  * A fixture as a bootstrap that the real Envoy runs: changed in addresses, in where certificates come from (files below
- * certs/ in place of the mesh's SDS), in timeouts, and without filters that stock Envoy does not have.
+ * certs/ in place of the mesh's SDS), in timeouts and the file of the access log, and without filters that stock Envoy does not have.
  */
 export function placeFixture(name: FixtureName, mesh: MeshName, { port, upstream, check }: Placement): EnvoyTree {
   const { configs } = readFixture(name);
@@ -45,7 +47,11 @@ export function placeFixture(name: FixtureName, mesh: MeshName, { port, upstream
       .flatMap((config) => Object.values(config).filter(Array.isArray))
       .flat()
       .map((entry) => ((entry as Json).active_state ?? entry) as Json)
-      .map((entry) => entry[wrapped] as Json);
+      .map((entry) => {
+        // A dump wraps each in an Any.
+        const { '@type': _, ...resource } = entry[wrapped] as Json;
+        return resource;
+      });
   const listener = resources('ListenersConfigDump', 'listener').find((each) => each.name === names.listener);
   if (listener === undefined) throw new Error(`the fixture ${name} has no listener ${names.listener}`);
   const routes = resources('RoutesConfigDump', 'route_config');
@@ -57,9 +63,10 @@ export function placeFixture(name: FixtureName, mesh: MeshName, { port, upstream
     return cluster;
   });
   const placed = changed({ ...listener, address: address(port) }, routes, names.port, port) as Json;
+  const kept = changed(clusters, routes, names.port, port);
   return {
     admin: { address: address(0) },
-    static_resources: { listeners: [placed], clusters },
+    static_resources: { listeners: [placed], clusters: kept },
   } as unknown as EnvoyTree;
 }
 
@@ -87,6 +94,8 @@ function changed(value: unknown, routes: readonly Json[], meshPort: number, port
       const named = (inner as Json).route_config_name;
       return ['route_config', routes.find((each) => each.name === named)];
     }
+    // What a program is given as its standard output may be no file.
+    if (inner === '/dev/stdout') return [name, 'access.log'];
     if (name === 'destination_port' && inner === meshPort) return [name, port];
     if (name === 'grpc_service') return [name, { ...(inner as Json), timeout: PATIENT }];
     if (name === 'common_tls_context' && (value as Json)['@type'] === TLS) return [name, fromFiles(inner as Json)];

@@ -22,12 +22,16 @@ export function trimmed(configs: readonly Json[]): readonly Json[] {
   return [...listeners, ...rest];
 }
 
+/** The one field whose underscores cannot be told from its JSON name. */
+const CONTINUE = { proxy100Continue: 'proxy_100_continue' };
+
 /** Each field in the spelling of Envoy's admin port; names of maps keep theirs. */
 export function snakeCased(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCased);
   if (typeof value !== 'object' || value === null) return value;
   const spelled = (name: string) =>
-    /^[a-z][A-Za-z0-9]*$/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name;
+    CONTINUE[name as keyof typeof CONTINUE] ??
+    (/^[a-z][A-Za-z0-9]*$/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name);
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [spelled(name), snakeCased(inner)]));
 }
 
