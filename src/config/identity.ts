@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { contradiction } from './contradiction.ts';
 import type { Environment } from './document.ts';
 import { checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import * as s from './scalars.ts';
+import { contradiction } from './sections.ts';
 import { trustDomainSection } from './trust-domain.ts';
 
 const oidcIssuer = (folder: string) =>

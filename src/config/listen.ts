@@ -1,7 +1,7 @@
 import type { Address } from './addresses.ts';
-import { type Context, contradiction } from './contradiction.ts';
 import { peerList } from './peers.ts';
 import * as s from './scalars.ts';
+import { type Context, contradiction } from './sections.ts';
 
 const files = (folder: string) =>
   s.section({

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { contradiction } from './contradiction.ts';
 import { control, tokenService } from './control.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
 import * as s from './scalars.ts';
+import { contradiction } from './sections.ts';
 import { state } from './state.ts';
 import { expanded, task } from './task.ts';
 

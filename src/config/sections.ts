@@ -46,3 +46,11 @@ export const mapping = <T extends z.ZodType>(key: z.ZodType<string, string>, val
     error: (issue) =>
       issue.code === 'invalid_type' ? 'is not a mapping; write names and what holds for each' : undefined,
   });
+
+/** What a check of zod can report to. */
+export type Context = { issues: { push(issue: z.core.$ZodRawIssue): void } };
+
+/** Reports a contradiction at a key below the value that is being checked. */
+export function contradiction(ctx: Context, path: PropertyKey[], message: string): void {
+  ctx.issues.push({ code: 'custom', message, path, input: null });
+}

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import type { KeyOrigin } from '../token/jwks-document.ts';
 import { standardAlgorithms } from '../token/jws-algorithms.ts';
-import { contradiction } from './contradiction.ts';
 import { algorithms, checkKeys, keyShape, withKeys } from './issuer-keys.ts';
 import * as s from './scalars.ts';
+import { contradiction } from './sections.ts';
 import { accessResources, resources } from './task-resources.ts';
 
 const issuerScope = {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { Refusal } from '../../base/outcome.ts';
 import { authorizationCall, type NamedEntities, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider, type PolicyFootprint } from './decider.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineAnswer } from './engine.ts';
 import type { ActionGroups } from './project.ts';
-import { type HopVerdict, type Question, unjudged } from './question.ts';
+import type { HopVerdict, Question } from './question.ts';
 import { NOTHING_TOUCHED } from './touched.ts';
 
 /** A forbid of the folder `emergency/`, judged by itself. */
@@ -81,4 +82,18 @@ function namedByAll(policies: readonly EmergencyPolicy[]): NamedEntities {
   for (const { named } of policies)
     for (const [type, ids] of named) all.set(type, (all.get(type) ?? new Set()).union(ids));
   return all;
+}
+
+/** The verdict where Cedar could not be asked. */
+export function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
+  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
+  return {
+    result: 'error',
+    permits: [],
+    forbids: [],
+    errors: [],
+    shadow: [],
+    approvals: [],
+    failure: new Refusal(reason, answer.message),
+  };
 }

@@ -2,7 +2,6 @@ import { Refusal } from '../../base/outcome.ts';
 import type { Credential } from '../../identity/caller.ts';
 import type { Target, Workload } from '../../inventory/model.ts';
 import type { Chain, Declared, Task } from '../../task/model.ts';
-import type { EngineAnswer } from './engine.ts';
 import { type FactValues, unknownFacts } from './facts.ts';
 import { NOTHING_TOUCHED, type TouchedFacts } from './touched.ts';
 
@@ -89,17 +88,3 @@ export const TOUCHED_DECIDES: HopVerdict = Object.freeze({
   approvals: [],
   failure: new Refusal('internal', 'what was opened before was not read'),
 });
-
-/** The verdict where Cedar could not be asked. */
-export function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
-  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
-  return {
-    result: 'error',
-    permits: [],
-    forbids: [],
-    errors: [],
-    shadow: [],
-    approvals: [],
-    failure: new Refusal(reason, answer.message),
-  };
-}
