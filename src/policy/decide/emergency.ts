@@ -57,7 +57,7 @@ export class Emergency {
    * The denial of a hop that one of them forbids, or about which one of them fails to evaluate; null where none does. No
    * approval lifts it. Never throws.
    */
-  over(question: Question, purposes: PurposeHierarchy): HopVerdict | null {
+  denial(question: Question, purposes: PurposeHierarchy): HopVerdict | null {
     // None of them reads what was opened before, so that any value will do.
     const asked = question.touched === null ? { ...question, touched: NOTHING_TOUCHED } : question;
     const answer = this.#decider.ask(authorizationCall(asked, this.#named, purposes));

@@ -138,7 +138,7 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * the answer needs that. Never throws.
    */
   decide(question: Question, trials: Trials | null = null): HopVerdict {
-    const urgent = this.#emergency === null ? null : this.#emergency.over(question, this.inventory);
+    const urgent = this.#emergency === null ? null : this.#emergency.denial(question, this.inventory);
     if (urgent !== null) return urgent;
     const key = this.#keys?.of(question) ?? null;
     const known = key === null ? undefined : this.#verdicts.get(key);
