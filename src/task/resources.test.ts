@@ -5,7 +5,13 @@ import { inventoryOf, targetOf } from '../../test/support/inventory.ts';
 import { agentAccess, agentTxn, INVOICES, refuses, taskContext } from '../../test/support/task-world.ts';
 import type { JsonValue } from '../base/strict-json.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import { commonResources, coversResource, type ResourcesClaim, readTaskResources, type TaskResource } from './resources.ts';
+import {
+  commonResources,
+  coversResource,
+  type ResourcesClaim,
+  readTaskResources,
+  type TaskResource,
+} from './resources.ts';
 
 const nested = inventoryOf({
   workloads: [],
