@@ -5,7 +5,13 @@ import { inventoryOf, targetOf } from '../../test/support/inventory.ts';
 import { agentAccess, agentTxn, INVOICES, refuses, taskContext } from '../../test/support/task-world.ts';
 import type { JsonValue } from '../base/strict-json.ts';
 import { TokenFault } from '../token/jws-fault.ts';
-import { commonResources, coversResource, type ResourcesClaim, readResources, type TaskResource } from './resources.ts';
+import {
+  commonResources,
+  coversResource,
+  type ResourcesClaim,
+  readTaskResources,
+  type TaskResource,
+} from './resources.ts';
 
 const nested = inventoryOf({
   workloads: [],
@@ -71,7 +77,7 @@ const typed: ResourcesClaim = {
   ],
 };
 const read = (value: JsonValue | undefined, from = plain) =>
-  readResources(value === undefined ? {} : { [from.claim[0]!]: value }, from);
+  readTaskResources(value === undefined ? {} : { [from.claim[0]!]: value }, from);
 
 test('an entry that is not understood covers nothing, and the others count', () => {
   const good = { api: INVOICES, parameters: { invoice: '42' } };
@@ -95,7 +101,7 @@ test('an entry that is not understood covers nothing, and the others count', () 
   }
   assert.deepEqual(read([]), []);
   assert.equal(read(undefined), null);
-  assert.equal(readResources({ about: [] }, null), null);
+  assert.equal(readTaskResources({ about: [] }, null), null);
 });
 
 test('a claim that is no list, or a long one, is malformed', () => {

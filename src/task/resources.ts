@@ -48,7 +48,7 @@ export const resourceSchema = z.strictObject({ api: text, parameters: parameters
  * type, a field or a member that is not known, a value that is missing or no text) covers nothing, so it is left out, and of such
  * entries alone the list is empty: it covers nothing at all. `malformed`: the claim is no list, or holds more than 16 entries.
  */
-export function readResources(
+export function readTaskResources(
   claims: JsonObject,
   from: ResourcesClaim | null,
 ): readonly TaskResource[] | null | TokenFault {

@@ -11,7 +11,7 @@ import { TokenFault } from '../token/jws-fault.ts';
 import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
 import type { TaskSource } from './model.ts';
 import type { AccessTokenIssuer, JwtSvidIssuer, TaskIssuer, TxnTokenIssuer } from './options.ts';
-import { readResources, type TaskResource } from './resources.ts';
+import { readTaskResources, type TaskResource } from './resources.ts';
 
 /**
  * The `typ` of a kind, the claims that it requires, and those of them that are texts with something in them; of access
@@ -142,7 +142,7 @@ function statementIn(claims: JsonObject, scope: TaskIssuer): Statement | TokenFa
   if (missing !== null) return missing;
   if (scope.kind === 'access-token' && claims.iss !== scope.issuer)
     return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
-  const resources = readResources(named, scope.resources);
+  const resources = readTaskResources(named, scope.resources);
   if (resources instanceof TokenFault) return resources;
   const read = readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
   return read instanceof TokenFault ? read : { ...read, resources };

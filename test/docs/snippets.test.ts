@@ -52,6 +52,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/kubernetes.md', info: /^yaml (tls|authorities)$/, by: 'test/e2e/check-port-files.test.ts' },
   { page: 'docs/kubernetes.md', info: /^yaml peers$/, by: 'test/e2e/check-port-peers.test.ts' },
   { page: 'docs/legacy.md', info: /^(sh|yaml) legacy-\w+$/, by: 'test/docs/legacy.test.ts' },
+  { page: 'docs/policies.md', info: /^cedar emergency$/, by: 'src/policy/load/emergency.test.ts' },
   { page: 'docs/policies.md', info: /^(console|(yaml|cedar) \S+)$/, by: 'test/policy-tools-docs.test.ts' },
   { page: 'docs/policies.md', info: /^(yaml|json)$/, by: 'src/inventory/lines.test.ts' },
   { page: 'docs/reasons.md', info: /^$/, by: 'test/docs/readme.test.ts' },

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { Refusal } from '../../base/outcome.ts';
 import { authorizationCall, type NamedEntities, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider, type PolicyFootprint } from './decider.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineAnswer } from './engine.ts';
 import type { ActionGroups } from './project.ts';
 import type { HopVerdict, Question } from './question.ts';
 import { NOTHING_TOUCHED } from './touched.ts';
-import { unjudged } from './unjudged.ts';
 
 /** A forbid of the folder `emergency/`, judged by itself. */
 export interface EmergencyPolicy {
@@ -57,7 +57,7 @@ export class Emergency {
    * The denial of a hop that one of them forbids, or about which one of them fails to evaluate; null where none does. No
    * approval lifts it. Never throws.
    */
-  over(question: Question, purposes: PurposeHierarchy): HopVerdict | null {
+  denial(question: Question, purposes: PurposeHierarchy): HopVerdict | null {
     // None of them reads what was opened before, so that any value will do.
     const asked = question.touched === null ? { ...question, touched: NOTHING_TOUCHED } : question;
     const answer = this.#decider.ask(authorizationCall(asked, this.#named, purposes));
@@ -82,4 +82,18 @@ function namedByAll(policies: readonly EmergencyPolicy[]): NamedEntities {
   for (const { named } of policies)
     for (const [type, ids] of named) all.set(type, (all.get(type) ?? new Set()).union(ids));
   return all;
+}
+
+/** The verdict where Cedar could not be asked. */
+export function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
+  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
+  return {
+    result: 'error',
+    permits: [],
+    forbids: [],
+    errors: [],
+    shadow: [],
+    approvals: [],
+    failure: new Refusal(reason, answer.message),
+  };
 }

@@ -4,13 +4,12 @@ import type { DeclaredHeader } from '../text/sources.ts';
 import type { AuthorizationCall } from './call.ts';
 import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider } from './decider.ts';
-import type { Emergency } from './emergency.ts';
+import { type Emergency, unjudged } from './emergency.ts';
 import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
 import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
 import { QuestionKeys } from './question-key.ts';
 import { NOTHING_TOUCHED, type TouchedNeed, touchedNeed } from './touched.ts';
-import { unjudged } from './unjudged.ts';
 import type { ApprovalTerms, PolicyFacts, ValidatedControl, ValidatedPolicies } from './validated.ts';
 
 /** Bytes of keys and verdicts that are remembered by the question. */
@@ -139,7 +138,7 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * the answer needs that. Never throws.
    */
   decide(question: Question, trials: Trials | null = null): HopVerdict {
-    const urgent = this.#emergency === null ? null : this.#emergency.over(question, this.inventory);
+    const urgent = this.#emergency === null ? null : this.#emergency.denial(question, this.inventory);
     if (urgent !== null) return urgent;
     const key = this.#keys?.of(question) ?? null;
     const known = key === null ? undefined : this.#verdicts.get(key);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -37,6 +37,13 @@ function problemsOf(text: string): string {
 test('a forbid with an end is good, whatever it names: nothing but the schema judges it', () => {
   assert.equal(problemsOf(forbid('stop')), '');
   assert.equal(problemsOf(forbid('stop', 'resource in Mesh::Api::"gone.internal/nobody-knows"')), '');
+});
+
+test('the forbid of docs/policies.md is good on the day before its end', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'policies.md'), 'utf8');
+  const shown = /^```cedar emergency\n([\s\S]*?)^```$/m.exec(page)?.[1];
+  assert.ok(shown !== undefined);
+  assert.equal(problemsOf(shown), '');
 });
 
 for (const [what, text, said] of [
