@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { peersFile } from '../../src/config/peers.ts';
 import { configSchema } from '../../src/config/schema.ts';
@@ -42,7 +42,9 @@ const shown = (fits: (value: Value, info: string) => boolean): ReadonlyMap<strin
     pages().flatMap(({ file, text }) =>
       blocks(text)
         .filter(({ info }) => /^yaml\b/.test(info))
-        .map(({ info, text: yaml }, n): [string, Value, string] => [`${file} ${n}`, parse(yaml), info])
+        .flatMap(({ info, text: yaml }, n) =>
+          parseAllDocuments(yaml).map((one, at): [string, Value, string] => [`${file} ${n}.${at}`, one.toJS(), info]),
+        )
         .filter(([, value, info]) => typeof value === 'object' && value !== null && fits(value, info))
         .map(([name, value]) => [name, value] as const),
     ),
@@ -51,10 +53,12 @@ const shown = (fits: (value: Value, info: string) => boolean): ReadonlyMap<strin
 const config = configSchema('/');
 /** A part of a configuration, such as pages show, with what every one needs. */
 const identity = { trustDomains: { 'prod.example': { local: true, bundle: { file: './bundle.json' } } } };
-const configurations = shown((value) =>
-  Object.entries(value).every(
-    ([key, section]) => key in config.shape && !(key === 'revocations' && Array.isArray(section)),
-  ),
+const configurations = shown(
+  (value, info) =>
+    !/\benvoy\b/.test(info) &&
+    Object.entries(value).every(
+      ([key, section]) => key in config.shape && !(key === 'revocations' && Array.isArray(section)),
+    ),
 );
 
 const kinds: Readonly<Record<string, Kind>> = {

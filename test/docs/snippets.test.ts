@@ -22,6 +22,7 @@ const played: readonly { readonly page: string; readonly info: RegExp; readonly 
   { page: 'docs/audit-shipping.md', info: /^(|yaml)$/, by: 'test/tools/shippers.check.ts' },
   { page: 'docs/audit-shipping.md', info: /^sh$/, by: 'test/docs/audit.test.ts' },
   { page: 'docs/behaviour.md', info: /^json line$/, by: 'src/behaviour/assess.test.ts' },
+  { page: 'docs/behaviour.md', info: /^sh behaviour-orders$/, by: 'test/control/baseline.test.ts' },
   { page: 'docs/ci.md', info: /^(sh install|yaml (schema-line|github|gitlab))$/, by: 'test/package.test.ts' },
   { page: 'docs/ci.md', info: /^yaml pre-commit$/, by: 'test/tools/pre-commit.check.ts' },
   { page: 'docs/cli.md', info: /^help$/, by: 'test/cli/commands.test.ts' },

@@ -59,6 +59,16 @@ export const protectionCases: AlertCases = {
     // An edit that is corrected within a minute.
     quiet: { authz_policy_out_of_date: '0+0x44 1+0x2 0+0x600' },
   },
+  AuthzEmergencyNotServed: {
+    series: { authz_emergency_out_of_date: flat(1) },
+    summary: 'authz-1: emergency forbids on disk are not all in force',
+    quiet: { authz_emergency_out_of_date: flat(0) },
+  },
+  AuthzEmergencyEnds: {
+    series: { authz_emergency_end_seconds: flat(86_399) },
+    summary: 'authz-1: an emergency forbid ends within a day',
+    quiet: { authz_emergency_end_seconds: flat(86_400) },
+  },
   AuthzTeamHeldBack: {
     series: { authz_policy_teams_held_back: flat(2) },
     summary: 'authz-1: folders of teams are not used as they are (2)',

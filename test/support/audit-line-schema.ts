@@ -178,6 +178,8 @@ const events = {
   'check-port-changed': { file: text, revision },
   'revocations-changed': { added: texts, changed: texts, lifted: texts },
   'revocations-refused': { problems: texts },
+  'emergency-changed': { policies: texts },
+  'emergency-refused': { problems: texts },
   control: {
     decision,
     result,
