@@ -37,7 +37,7 @@ suite('policy explain', () => {
     const { policies } = estateCopy();
     const { stdout } = await policyCli('explain', policies, '--caller', ERP, '--request', INVOICE, '--all', '--json');
     const { result, reason, hops } = JSON.parse(stdout);
-    assert.deepEqual([result, reason, hops.length, hops[0].policies.length], ['deny', 'policy_forbidden', 1, 30]);
+    assert.deepEqual([result, reason, hops.length, hops[0].policies.length], ['deny', 'policy_forbidden', 1, 31]);
     const of = (id: string) => hops[0].policies.find((one: { id: string }) => one.id === id);
     assert.deepEqual([of('ledger-keeps-payments').result, of('ledger-keeps-payments').scope], ['scope', 'principal']);
     assert.deepEqual([of('erp-reads-exports').result, of('erp-reads-exports').scope], ['scope', 'resource']);
@@ -119,6 +119,13 @@ suite('facts on the command line', () => {
   for (const [what, facts, said] of [
     ['an approval that is misspelt', ['--approval', 'resource-ownr'], /^no approval is called 'resource-ownr'; /],
     ['a signal that is misspelt', ['--signal', 'brust'], /^no signal is called 'brust'; /],
+    ['a task about an api that is misspelt', ['--task', 'finance', '--about', 'payments.internal/bills'], /^no api is/],
+    [
+      'a parameter that is stated twice',
+      ['--task', 'finance', '--about', 'payments.internal/invoices?invoice=1&invoice=2'],
+      /^--about: /,
+    ],
+    ['what a task is about, without a task', ['--about', 'payments.internal/invoices'], /describe a --task/],
     ['a header without a value', ['--header', 'x-data-class'], /^--header x-data-class: write NAME=VALUE/],
     [
       'a header that is not let through',
@@ -171,6 +178,31 @@ suite('policy reach', () => {
       /\npayments\.internal\/exports +read +internal +now +GET +erp-reads-exports\n/,
     );
     assert.doesNotMatch(await reach('--client', '10.3.0.9'), /exports/);
+  });
+
+  test('a task for one thing reaches that thing, and public data', async () => {
+    const { policies } = estateCopy();
+    const rows = async (...facts: string[]) => {
+      const { stdout } = await policyCli(
+        'reach',
+        AGENT,
+        '--in',
+        policies,
+        '--task',
+        'reconcile-invoices',
+        ...facts,
+        '--json',
+      );
+      const { reached } = JSON.parse(stdout) as { reached: { api: string; when: string; by: string[] }[] };
+      return reached.map(({ api, when, by }) => `${api} ${when} ${by.join()}`);
+    };
+    const status = 'payments.internal/status now everyone-reads-status';
+    const invoices = 'payments.internal/invoices now finance-agents-read-invoices';
+    assert.ok((await rows()).some((row) => row.startsWith('payments.internal/search')));
+    assert.deepEqual(await rows('--about', 'payments.internal/invoices?invoice=42'), [invoices, status]);
+    assert.deepEqual(await rows('--about', 'payments.internal/invoices'), [invoices, status]);
+    assert.deepEqual(await rows('--about', 'payments.internal/refunds'), [status]);
+    assert.deepEqual(await rows('--about', 'payments.internal/invoices?id=42'), [status]);
   });
 
   test('an api that lies below a path that a policy names is reached', async () => {

@@ -46,7 +46,7 @@ suite('policy check', () => {
     ]);
     assert.match(
       stdout,
-      /\ngood: 20 policies, 1 of them in shadow, 10 control policies, 18 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
+      /\ngood: 20 policies, 1 of them in shadow, 10 control policies, 19 guardrails, \d+ tests; revision sha256:[0-9a-f]{12}\n$/,
     );
   });
 
@@ -166,7 +166,7 @@ policy: { headers: [{ name: x-data-class }], guardrails: { disable: [{ id: legac
     assert.match(unknown.stderr, /header\.cedar:2:\d+: the config lets no text header 'x-data-class' through/);
     const { code, stdout } = await policyCli('check', '--config', join(root, 'config.yaml'));
     assert.equal(code, 0);
-    assert.match(stdout, / 17 guardrails, /);
+    assert.match(stdout, / 18 guardrails, /);
   });
 
   test('the option --ours is refused with the one that took its place', async () => {

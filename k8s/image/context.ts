@@ -36,19 +36,41 @@ const accounts = {
   'etc/nsswitch.conf': 'hosts: files dns\n',
 };
 
-/** Makes the build context of Containerfile in `build`/image from the packages, and the SBOM beside it; the folder. */
-export async function makeContext(repository: string, build: string, packages: Packages): Promise<string> {
+/** What an image is made of, and what that holds. */
+interface Context {
+  readonly folder: string;
+  /** The bill of materials of the image, and of the package alone. */
+  readonly bill: string;
+  readonly packageBill: string;
+}
+
+/** The package of the checkout, built and packed by npm into a folder; its file. */
+export function packPackage(repository: string, into: string): string {
+  mkdirSync(into, { recursive: true });
+  const said = run('npm', ['pack', '--silent', '--pack-destination', into], repository);
+  return join(into, said.trim().split('\n').at(-1) ?? '');
+}
+
+/** Makes the build context of Containerfile in `build`/image from the packages and the package that npm packed. */
+export async function makeContext(
+  repository: string,
+  build: string,
+  packages: Packages,
+  packed: string,
+): Promise<Context> {
   const context = join(build, 'image');
   const cache = join(build, 'packages');
   rmSync(context, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });
   await addDebian(join(context, 'debian'), join(build, 'unpacked'), packages.debian, cache);
   addNode(join(context, 'node'), packages.node, cache);
-  const bill = addApp(join(context, 'app', APP), repository, build, packages);
+  const app = join(context, 'app', APP);
+  unpackApp(app, repository, packed);
+  const [bill, packageBill] = [sbom(app, packages), sbom(app)];
+  for (const name of BESIDE) rmSync(join(app, name));
   write(join(context, 'app'), SBOM, bill);
-  writeFileSync(join(build, 'cedar-ext-authz.cdx.json'), bill);
   sameEverywhere(context);
-  return context;
+  return { folder: context, bill, packageBill };
 }
 
 async function addDebian(root: string, unpacked: string, debian: Packages['debian'], cache: string): Promise<void> {
@@ -81,25 +103,22 @@ function addNode(root: string, node: Packages['node'], cache: string): void {
   rmdirSync(join(unpacked, 'bin'));
 }
 
-/** The package as npm packs it, with what package-lock.json names for it; the SBOM of both and of what they run on. */
-function addApp(app: string, repository: string, build: string, packages: Packages): string {
+/** What npm reads beside the manifest. */
+const BESIDE = ['package-lock.json', '.npmrc'];
+
+/** The package as npm packed it, with what package-lock.json names for it. */
+function unpackApp(app: string, repository: string, packed: string): void {
   mkdirSync(app, { recursive: true });
-  const packed =
-    run('npm', ['pack', '--silent', '--pack-destination', build], repository).trim().split('\n').at(-1) ?? '';
-  run('tar', ['-xzf', join(build, packed), '-C', app, '--strip-components=1']);
-  rmSync(join(build, packed));
-  for (const name of ['package-lock.json', '.npmrc']) copy(join(repository, name), join(app, name));
+  run('tar', ['-xzf', packed, '-C', app, '--strip-components=1']);
+  for (const name of BESIDE) copy(join(repository, name), join(app, name));
   // `npm sbom --omit=dev` leaves out what development dependencies need too, so these go first, from both files.
   const { devDependencies: _, ...manifest } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
   write(app, 'package.json', `${JSON.stringify(manifest, null, 2)}\n`);
   run('npm', ['install', '--package-lock-only', '--ignore-scripts', '--offline', '--silent'], app);
   run('npm', ['ci', '--ignore-scripts', '--prefer-offline', '--silent'], app);
-  const bill = sbom(app, packages);
-  for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name));
   const modules = join(app, 'node_modules');
   // Node reads no TypeScript there.
   for (const path of paths(modules)) if (/\.[cm]?ts(\.map)?$/.test(path)) rmSync(join(modules, path));
-  return bill;
 }
 
 /** One mode for files, one for programs and folders, and one time: nothing of the machine that built them. */

@@ -34,6 +34,12 @@ export function buildImage(engine: Engine, name: string, containerfile: string, 
   run(engine, args[engine]);
 }
 
+/** The digest of the manifest that a registry would have, of an image that is written into a folder (an OCI layout). */
+export function saveImage(engine: Engine, name: string, folder: string): string {
+  if (engine === 'docker') throw new Error('docker writes no OCI layout; install buildah or podman');
+  return pushTo(engine, name, `oci:${folder}`);
+}
+
 /** Sends the image to the registry in its name; the digest of the manifest that lies there. */
 export function pushImage(engine: Engine, name: string): string {
   if (engine === 'docker') {
@@ -41,10 +47,14 @@ export function pushImage(engine: Engine, name: string): string {
     if (digest === undefined) throw new Error('docker push names no digest');
     return digest;
   }
+  return pushTo(engine, name, `docker://${name}`);
+}
+
+function pushTo(engine: Engine, name: string, destination: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'push-'));
   try {
     const file = join(dir, 'digest');
-    run(engine, ['push', `--digestfile=${file}`, name, `docker://${name}`]);
+    run(engine, ['push', `--digestfile=${file}`, name, destination]);
     return readFileSync(file, 'utf8').trim();
   } finally {
     rmSync(dir, { recursive: true });

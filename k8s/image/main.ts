@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { makeContext } from './context.ts';
+import { makeContext, packPackage } from './context.ts';
 import { buildImage, engines, findEngine, pushImage } from './engine.ts';
 import { readPackages } from './packages.ts';
 import { refresh } from './refresh.ts';
@@ -30,11 +30,12 @@ if (values.help || positionals.length > 1) {
   say('k8s/image/packages.json is renewed');
 } else {
   const build = join(repository, 'build');
-  const context = await makeContext(repository, build, readPackages());
+  const { folder, bill } = await makeContext(repository, build, readPackages(), packPackage(repository, build));
+  writeFileSync(join(build, 'cedar-ext-authz.cdx.json'), bill);
   if (!values.context) {
     const name = positionals[0] ?? `cedar-ext-authz:${version}`;
     const engine = findEngine(values.engine);
-    buildImage(engine, name, join(import.meta.dirname, 'Containerfile'), context);
+    buildImage(engine, name, join(import.meta.dirname, 'Containerfile'), folder);
     say(`built ${name} with ${engine}; its SBOM is build/cedar-ext-authz.cdx.json`);
     if (values.push) {
       const digest = pushImage(engine, name);

@@ -19,14 +19,14 @@ interface Bill {
 }
 
 /**
- * The image's bill of materials (CycloneDX 1.5): what `npm sbom` reads in the lock file of `app`, Node, and Debian's packages. It
- * carries no time, and a serial number of its content, so that the same image has the same.
+ * A bill of materials (CycloneDX 1.5): what `npm sbom` reads in the lock file of `app`, and of an image Node and Debian's packages
+ * too. It carries no time, and a serial number of its content, so that the same content has the same.
  */
-export function sbom(app: string, { debian, node }: Packages): string {
+export function sbom(app: string, image: Packages | null = null): string {
   const args = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'];
   const bill = JSON.parse(run('npm', args, app)) as Bill;
   delete bill.metadata.timestamp;
-  const base = [nodeComponent(node), ...debian.packages.map((one) => debianComponent(one, debian.suite))];
+  const base = image === null ? [] : baseOf(image);
   bill.components.push(...base);
   const references = base.map((component) => component['bom-ref']);
   bill.dependencies.find(({ ref }) => ref === bill.metadata.component['bom-ref'])?.dependsOn.push(...references);
@@ -35,6 +35,11 @@ export function sbom(app: string, { debian, node }: Packages): string {
   bill.serialNumber = `urn:uuid:${uuidOf(JSON.stringify(bill))}`;
   return `${JSON.stringify(bill, null, 2)}\n`;
 }
+
+const baseOf = ({ debian, node }: Packages): readonly Component[] => [
+  nodeComponent(node),
+  ...debian.packages.map((one) => debianComponent(one, debian.suite)),
+];
 
 function nodeComponent({ name, version, integrity }: Packages['node']): Component {
   const content = Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex');

@@ -29,15 +29,16 @@ import { startTokenKeys } from './control/token-keys.ts';
 import { afterForgetting, keyHeaders, startIdentity } from './identity.ts';
 import { Later } from './later.ts';
 import { watchRotations } from './legacy/rotation.ts';
-import { counter, measureAtScrape } from './measure.ts';
+import { counter, measureAtScrape, undelivered } from './measure.ts';
 import { missingIn, type Part, statusOf, stopAll } from './part.ts';
-import { startPolicy, whenInventoryChanges } from './policy.ts';
+import { startPolicy, watchEmergency, whenInventoryChanges } from './policy.ts';
 import { revocationReports, startRevocations, watchRevokedNames } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
 import { registryReports, startRegistry } from './tasks/registry.ts';
 import { touchedAccounts } from './tasks/touched.ts';
 import { type Outputs, startTelemetry } from './telemetry.ts';
+import { startTracing } from './tracing/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /** What the process gives to the program; main.ts is the one place that knows the process. */
@@ -96,6 +97,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     onBundle: afterForgetting(tokens, onBundle),
     onKeys: afterForgetting(tokens, onKeys),
   };
+  const tracing = begin(await startTracing(config, telemetry, ports.version));
   const trust = begin(await startTrust(config, events.onBundle));
   const checkTls = begin(await startCheckTls(config, trust, onCheckTls));
   const controlTls = begin(await startControlTls(config, trust, onCheckTls));
@@ -118,6 +120,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     }),
   );
   watchPolicy(policy.holder, config, telemetry, clock);
+  watchEmergency(policy.emergency, telemetry, clock);
   const rotations = begin(watchRotations(policy.holder, log, systemClock));
   policy.holder.events.on(
     'loaded',
@@ -129,7 +132,8 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const revocations = begin(await startRevocations(config, stored.shared, reports, policy.revocable));
   watchRevokedNames(revocations, policy.holder, log);
   const registry = begin(await startRegistry(config, stored.shared, revocations.keys, registryReports(log, metrics)));
-  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, approvalReports(log, metrics)));
+  const grants = approvalReports(log, metrics);
+  const approvals = begin(await startApprovals(config, stored.shared, revocations.keys, grants, ports.startedAtMs));
   const quarantining = { book: revocations.book, isShared: revocations.stored !== null };
   const behaviour = begin(await startBehaviour(config, policy.holder, quarantining, telemetry, clock));
   const told = { log, metrics, state, approvals: approvals.book, policy: policy.holder, clock: systemClock };
@@ -148,9 +152,9 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
           onBug,
         });
   if (server !== null) begin({ stop: () => server.drain(0, 0) });
-  const own = tokenKeys === null ? [] : [tokenKeys];
-  const remembering = [tasks, revocations, registry, approvals, notices, behaviour];
-  const parts = [policy, trust, checkTls, identity, stored, activity, ...own, ...remembering, telemetry];
+  const remembering = [tasks, revocations, registry, approvals, notices, behaviour, tracing];
+  const keys = tokenKeys === null ? [] : [tokenKeys];
+  const parts = [policy, trust, checkTls, identity, stored, activity, ...keys, ...remembering, telemetry];
   let [starting, stopping] = [true, false];
   const readiness = () => {
     const missing = [
@@ -162,7 +166,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     server?.setServing(missing.length === 0);
     return { ready: missing.length === 0, missing };
   };
-  const { version } = ports;
+  const running = () => ({ version: ports.version, ...readiness() });
   let control: Control | null = null;
   const shown = () => ({ ...statusOf(parts, clock()), ...control?.status() });
   const status =
@@ -171,17 +175,16 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
       : await serveStatus({
           ...config.listen.status,
           readiness,
-          status: () => ({ version, ...readiness(), ...shown() }),
+          status: () => ({ ...running(), ...shown() }),
           metrics: () => metrics.scrape(),
           failed: (path, error) => log.error('status page failed', { path, error }),
         });
   if (status !== null) begin({ stop: () => status.close() });
 
-  const { trustDomains } = config.identity;
   const revocationSource = {
     current: revocations.current,
     ownerOf: policy.ownerOf,
-    backdatingSeconds: (trustDomain: string) => (trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
+    backdatingSeconds: (trustDomain: string) => (config.identity.trustDomains[trustDomain]?.backdatingMs ?? 0) / 1000,
   };
   const registrations = {
     ...registry,
@@ -207,7 +210,7 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     consoleTls: controlTls.people,
     sessions: stored.shared,
     onKeys,
-    state: () => ({ version, ...readiness(), revision: policy.holder.status().revision, parts: shown() }),
+    state: () => ({ ...running(), revision: policy.holder.status().revision, parts: shown() }),
     refused: atMostOnceASecond((address, why, cause) =>
       log.warn('connection to the control port refused', { address, cause, why }),
     ),
@@ -237,15 +240,16 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   const answering = createAnswerer({
     decide: (input, context, nowMs) => {
       // The one snapshot that is current when the check begins.
-      const snapshot = policy.holder.current();
+      const snapshot = policy.current();
       return snapshot === null
         ? refused(new Refusal('policy_unavailable', 'no snapshot could be loaded'))
         : check(input, snapshot, stages, context, nowMs);
     },
     record: (result, waitMs) => audit.record(toRecord(result, said), waitMs),
-    listeners: [counter(metrics), activity.listener, behaviour.listener],
+    trace: tracing.trace,
+    listeners: [counter(metrics), activity.listener, behaviour.listener, ...tracing.listeners],
     onListenerBug: (error, decision) => log.error('bug: listener failed', { decision, error }),
-    undelivered: (decision) => audit.undelivered(decision),
+    undelivered: undelivered(metrics, audit),
     onBug,
     clock,
     limits: {
@@ -255,17 +259,13 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
     },
   });
   answerer.set(answering);
-  const { inflight } = answering;
-  const ready = () => readiness().ready;
-  const { store } = stored;
-  metrics.beforeScrape(activity.measure);
-  metrics.beforeScrape(behaviour.measure);
-  const gauges = [registry.gauges, approvals.gauges, notices.gauges, () => control?.gauges() ?? {}];
+  for (const { measure } of [activity, behaviour]) metrics.beforeScrape(measure);
   metrics.beforeScrape(() => {
-    for (const gauge of gauges) metrics.gauges(gauge(clock()));
+    for (const part of [registry, approvals, notices, tracing, controlTls, control])
+      metrics.gauges(part?.gauges(clock()) ?? {});
   });
-  const more = { state, store, revocations, audit, inflight, ready };
-  const measured = { trust, checkTls, identity, tasks, policy: policy.holder, ...more };
+  const more = { policy: policy.holder, ready: () => readiness().ready, inflight: answering.inflight };
+  const measured = { trust, checkTls, identity, tasks, state, store: stored.store, revocations, audit, ...more };
   measureAtScrape(metrics, measured, config, clock);
   // What loading left takes a quarter of the memory: it is given back before anybody waits for an answer.
   await globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -273,10 +273,11 @@ async function build(config: Config, ports: ProcessPorts, begun: Pick<Part, 'sto
   readiness();
   const looking = setInterval(readiness, READINESS_MS);
   const addresses = { check: server?.target ?? null, control: control?.target ?? null };
-  log.info('serving', { ...addresses, status: status?.port ?? null, version });
+  const statusPort = status?.port ?? null;
+  log.info('serving', { ...addresses, status: statusPort, version: ports.version });
   return {
     ...addresses,
-    statusPort: status?.port ?? null,
+    statusPort,
     tasks: registry.registry,
     approvals: approvals.book,
     reload: async () => {

@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts';
-import type { Address } from '../config/addresses.ts';
 import type { Config } from '../config/schema.ts';
+import type { Address } from '../config/values/addresses.ts';
 import { readRequest } from '../envoy/request.ts';
 import { type CheckServer, type CheckService, serveChecks } from '../envoy/server.ts';
 import type { CheckTls } from '../envoy/tls.ts';

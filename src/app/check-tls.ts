@@ -5,7 +5,13 @@ import type { BundleSnapshot } from '../trust/bundle.ts';
 import { BundleStore } from '../trust/bundle-source.ts';
 import { bundleFile } from '../trust/bundle-source-file.ts';
 import { svidFiles } from '../trust/own-svid-files.ts';
-import { agentSvid, OwnIdentity, type OwnIdentityEvent, type OwnSvidSource } from '../trust/own-svid-source.ts';
+import {
+  agentSvid,
+  OwnIdentity,
+  type OwnIdentityEvent,
+  type OwnSvidSource,
+  type Validity,
+} from '../trust/own-svid-source.ts';
 import type { CheckPortEvent } from './changes.ts';
 import { type CheckPeers, startPeers } from './check-peers.ts';
 import { type Part, timeText } from './part.ts';
@@ -18,8 +24,8 @@ export interface CheckTlsPart extends Part {
   readonly peers: CheckPeers;
   /** The files that are read again, each with what was wrong with its last read. */
   files(nowMs: number): readonly { readonly file: 'certificate' | 'ca' | 'peers'; readonly fault: string | null }[];
-  /** When our own certificate ends, in seconds since the epoch; null without one. */
-  notAfter(nowMs: number): number | null;
+  /** From when and until when our own certificate is valid; null without one. */
+  validity(nowMs: number): Validity | null;
 }
 
 export interface CheckTlsEvents {
@@ -50,7 +56,7 @@ export async function startCheckTls(config: Config, { bundles }: Trust, events: 
     rules: tls === null ? null : { ...tls.rules, peers: peers.current },
     peers,
     files: (nowMs) => [...(tls?.files(nowMs) ?? []), ...peersFile()],
-    notAfter: (nowMs) => tls?.notAfter(nowMs) ?? null,
+    validity: (nowMs) => tls?.validity(nowMs) ?? null,
     missing: (nowMs) => [...(tls?.missing(nowMs) ?? []), ...peers.missing(nowMs)],
     status: (nowMs) => ({ ownSvid: tls?.ownStatus(nowMs) ?? null, ...peers.status(nowMs) }),
     stop: async () => {
@@ -85,7 +91,7 @@ async function startPortTls(
       ...(tls.files === null ? [] : [{ file: 'certificate' as const, fault: own.status(nowMs).fault }]),
       ...(ca === null ? [] : [{ file: 'ca' as const, fault: caStatus(nowMs)?.fault ?? null }]),
     ],
-    notAfter: (nowMs) => own.status(nowMs).notAfter,
+    validity: (nowMs) => own.status(nowMs).validity,
     missing: (nowMs) => {
       const authority = caStatus(nowMs);
       return [
@@ -117,7 +123,19 @@ export async function startControlTls(config: Config, trust: Pick<Trust, 'bundle
     workloads: ports.workloads?.rules ?? null,
     people: ports.people?.rules ?? null,
     missing: (nowMs: number): readonly string[] => both.flatMap((port) => port.missing(nowMs)),
+    gauges: (nowMs: number) => controlSvidGauges(both, nowMs),
     stop: async (): Promise<void> => void (await Promise.all(both.map((port) => port.stop()))),
+  };
+}
+
+/** Of the ports' certificates the one that ends first. */
+function controlSvidGauges(ports: readonly PortTls[], nowMs: number) {
+  const [first] = ports
+    .flatMap((port) => port.validity(nowMs) ?? [])
+    .toSorted((one, other) => one.notAfter - other.notAfter);
+  return {
+    authz_control_svid_expiry_seconds: first === undefined ? null : first.notAfter - nowMs / 1000,
+    authz_control_svid_lifetime_seconds: first === undefined ? null : first.notAfter - first.notBefore,
   };
 }
 
@@ -162,8 +180,8 @@ function missingSvid(own: OwnIdentity, nowMs: number): readonly string[] {
 }
 
 function ownStatus(own: OwnIdentity, nowMs: number) {
-  const { notAfter, ...status } = own.status(nowMs);
-  return { ...status, notAfter: timeText(notAfter === null ? null : notAfter * 1000) };
+  const { validity, ...status } = own.status(nowMs);
+  return { ...status, notAfter: timeText(validity === null ? null : validity.notAfter * 1000) };
 }
 
 const reason = (fault: string | null): string => (fault === null ? '' : `: ${fault}`);

@@ -14,6 +14,7 @@ import { startPolicy } from './policy.ts';
 import { startRevocations, unheard } from './revocations.ts';
 import { startState } from './state.ts';
 import { startTasks } from './task.ts';
+import { tracingFaults } from './tracing/tracing.ts';
 import { startTrust } from './trust.ts';
 
 /**
@@ -40,6 +41,7 @@ export async function examine(config: Config): Promise<InventoryFindings> {
   const inventory = policy.holder.current()?.inventory;
   const found = [
     ...(await unusablePlaces(config)),
+    ...(await tracingFaults(config)),
     ...missingIn([trust, checkTls, identity, stored, ...tokenKeys, tasks], systemClock.now()),
     ...controlTls.missing(systemClock.now()),
     ...(secret instanceof Fault ? [secret.detail] : []),

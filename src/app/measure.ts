@@ -11,6 +11,7 @@ import { MAX_WAITING } from '../state/redis/link.ts';
 import type { StoreStatus } from '../state/redis/status.ts';
 import { MAX_ORDERED, MAX_ORDERED_BYTES } from '../state/revocation-book.ts';
 import type { CheckTlsPart } from './check-tls.ts';
+import { byEmergency } from './emergency/emergency.ts';
 import type { Identity } from './identity.ts';
 import { rotationGauges } from './legacy/rotation.ts';
 import type { RevocationsPart } from './revocations.ts';
@@ -49,7 +50,7 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       if (freshAt !== null) metrics.bundleAge(name, (now - freshAt) / 1000);
     }
     for (const { file, fault } of checkTls.files(now)) metrics.checkPortOutOfDate(file, fault !== null);
-    const notAfter = checkTls.notAfter(now);
+    const { notBefore = null, notAfter = null } = checkTls.validity(now) ?? {};
     metrics.gauges({
       authz_ready: Number(measured.ready()),
       authz_inflight_checks: measured.inflight(),
@@ -60,6 +61,8 @@ export function measureAtScrape(metrics: Metrics, measured: Measured, { limits, 
       authz_revocations: revocations.inForce(now),
       authz_revocations_out_of_date: Number(revocations.problems().length > 0),
       authz_revocations_unknown_names: revocations.unknownNames().length,
+      authz_svid_lifetime_seconds: notBefore === null || notAfter === null ? null : notAfter - notBefore,
+      authz_decision_duration_limit_seconds: limits.deadlineMs / 1000,
       ...rotationGauges(policy, now),
       ...storeGauges(measured.store(), now),
       ...storedRevocationGauges(revocations.stored, now),
@@ -103,6 +106,14 @@ function storedRevocationGauges(stored: RedisBook | null, now: number) {
   };
 }
 
+/** Notes and counts an allow that nobody waited for any more. */
+export function undelivered(metrics: Metrics, audit: Audit): (decision: string) => void {
+  return (decision) => {
+    audit.undelivered(decision);
+    metrics.counted('authz_undelivered_total');
+  };
+}
+
 /** Counts each answered check. */
 export function counter(metrics: Metrics): (result: CheckResult) => void {
   return ({ decided: { outcome, trail }, microseconds }) => {
@@ -120,6 +131,8 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
       signals: trail.found.behaviour?.found.signals ?? [],
       forbids: forbidden ? hops.flatMap(({ verdict }) => verdict.forbids) : [],
     });
+    if (refusal !== null && hops.some(({ verdict }) => byEmergency(verdict.forbids)))
+      metrics.counted('authz_emergency_denials_total');
     if (trail.wouldForbid.length > 0) metrics.counted('authz_behaviour_would_refuse_total');
     if (trail.wouldQuarantine && refusal === null) metrics.counted('authz_behaviour_would_quarantine_total');
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);

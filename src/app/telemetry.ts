@@ -30,6 +30,20 @@ export interface Telemetry extends Part, Reporters {
   withAudit<R>(run: (audit: Audit) => Promise<R>): Promise<R>;
 }
 
+/** Every memory whose fill level is measured. */
+const CACHES = [
+  'certificates',
+  'tokens',
+  'verdicts',
+  'proofs',
+  'counts',
+  'touched',
+  'denials',
+  'allows',
+  'workloads',
+  'behaviour',
+] as const;
+
 /** How long the audit may take at the end to write what waits. */
 const AUDIT_FLUSH_MS = 5000;
 
@@ -77,7 +91,7 @@ export function metricsFor(config: Config, version: string, node: string): Metri
   const metrics = new Metrics({
     trustDomains: Object.keys(identity.trustDomains),
     issuers: [...new Set(fetched.map(({ issuer }) => issuer))],
-    caches: ['certificates', 'tokens', 'verdicts', 'proofs', 'denials', 'allows', 'workloads', 'behaviour'],
+    caches: CACHES,
     sinks: audit.sinks.map(({ to }) => to),
     unsafe: unsafeSettings,
   });

@@ -10,6 +10,7 @@ import { HeldOutput } from '../../test/support/world-sink.ts';
 import { Refusal } from '../base/outcome.ts';
 import { readCredentialTexts } from '../http/credentials.ts';
 import type { CheckInput } from '../http/input.ts';
+import { receivedTrace } from '../http/trace-context.ts';
 import { provenCaller } from '../identity/caller.ts';
 import { Audit } from '../observe/audit.ts';
 import { digest } from '../observe/line.ts';
@@ -131,6 +132,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
   const { answer } = createAnswerer({
     decide: (input, context, nowMs) => check(input, snapshot, stages, context, nowMs),
     record: (result, waitMs) => audit.record(toRecord(result), waitMs),
+    trace: receivedTrace,
     listeners: [(result) => results.push(result)],
     undelivered: (decision) => undelivered.push(decision),
     onBug: (error) => bugs.push(error),
@@ -145,6 +147,7 @@ async function answering(t: TestContext, change: Partial<AnswerParts> = {}) {
       raw: () => ({ id: null, from: null, method: null, host: null, path: null }),
       deadline: Number.POSITIVE_INFINITY,
       gaveUp: () => false,
+      traceparent: () => [],
       ...call,
     });
   const lines = () => readFileSync(file, 'utf8').trimEnd().split('\n');

@@ -4,6 +4,7 @@ import { Refusal } from '../base/outcome.ts';
 import type { Soon } from '../base/soon.ts';
 import { within } from '../base/within.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
+import type { CheckTrace, TraceHeader } from '../http/trace-context.ts';
 import type { CheckContext, CheckResult, Decision } from './decision.ts';
 import { Trail } from './trail.ts';
 
@@ -17,6 +18,8 @@ export interface CheckCall {
   readonly deadline: number;
   /** Whether the one who asks stopped waiting already, as far as it is known: what nobody waits for is refused. */
   readonly gaveUp: () => boolean;
+  /** The `traceparent` that came beside the request. */
+  readonly traceparent: () => TraceHeader;
 }
 
 /** What ties an answer to the audit. */
@@ -44,6 +47,8 @@ export interface AnswerParts {
     result: CheckResult,
     waitMs: number,
   ) => Promise<{ readonly seq: number; readonly hash: string } | Refusal | null>;
+  /** The trace that a check belongs to. Never throws. */
+  readonly trace: (asked: TraceHeader, input: CheckInput | null) => CheckTrace | null;
   /** Each gets every result, once it is recorded. One that fails changes no answer. */
   readonly listeners: readonly ((result: CheckResult) => void)[];
   /** An allow was recorded, and nobody waited for it any more: it reached nobody. */
@@ -99,7 +104,8 @@ export function createAnswerer(parts: AnswerParts): Answerer {
     const { decision, decided } = found;
     const microseconds = () => Math.round((performance.now() - started) * 1000);
     const raw = found.input === null ? call.raw() : null;
-    const result: CheckResult = { ...found, microseconds: microseconds(), raw };
+    const trace = parts.trace(call.traceparent(), found.input);
+    const result: CheckResult = { ...found, microseconds: microseconds(), raw, trace };
     decided.trail.lap(null);
     const line = await parts.record(result, Math.min(call.deadline - parts.clock(), limits.deadlineMs));
     decided.trail.lap('audit');

@@ -1,5 +1,6 @@
 import type { Refusal } from '../base/outcome.ts';
 import type { CheckInput, RawRequestSummary } from '../http/input.ts';
+import type { CheckTrace } from '../http/trace-context.ts';
 import type { Permit } from '../policy/decide/permit.ts';
 import type { GiveBack } from '../state/redemption.ts';
 import type { HeaderMutations } from './header-mutations.ts';
@@ -36,4 +37,6 @@ export interface CheckResult {
   /** Where there is no input. */
   readonly raw: RawRequestSummary | null;
   readonly decided: Decision;
+  /** Null where it belongs to no trace. */
+  readonly trace: CheckTrace | null;
 }

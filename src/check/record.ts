@@ -2,6 +2,7 @@ import { Refusal } from '../base/outcome.ts';
 import { auditedQuery } from '../base/redact.ts';
 import type { Assessed } from '../behaviour/workload-book.ts';
 import type { CheckInput } from '../http/input.ts';
+import { readTraceparent } from '../http/trace-context.ts';
 import { recordedFacts } from '../policy/decide/facts.ts';
 import { recordedTouched } from '../policy/decide/recorded-touched.ts';
 import type { DecisionSummary } from '../state/activity/model.ts';
@@ -26,7 +27,7 @@ export interface RecordSettings {
  * values of query parameters that are not among `queryParameters` appear as digests only; what was never reached is null.
  */
 export function toRecord(
-  { decision, time, microseconds, input, raw, decided }: CheckResult,
+  { decision, time, microseconds, input, raw, decided, trace }: CheckResult,
   { label, unsafe, queryParameters = NONE }: RecordSettings = { label: null, unsafe: [] },
 ) {
   const { outcome, trail } = decided;
@@ -70,6 +71,7 @@ export function toRecord(
             purpose: stated.purpose,
             assurance: task?.assurance ?? null,
             scopes: stated.scopes,
+            resources: stated.resources,
             issuer: stated.issuer,
             subject: stated.subject,
             token: stated.token,
@@ -116,6 +118,8 @@ export function toRecord(
       path: request?.path ?? null,
       traceparent: traceparent(input),
     },
+    // Left out of a line of a check that belongs to no trace.
+    trace: trace === null ? undefined : { id: trace.id, span: trace.span },
     policy:
       snapshot === null
         ? null
@@ -177,11 +181,8 @@ function recordedApproval({ order, grant }: Approvable, refusal: Refusal | null)
 const fingerprint = (thumbprint: string | null): string | null =>
   thumbprint === null ? null : `sha256:${Buffer.from(thumbprint, 'base64url').toString('hex')}`;
 
-/** W3C Trace Context section 3.2.2, version 00: neither id is all zeros. Whatever is longer belongs to no version of today. */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
-
 /** The `traceparent` of the request where it has one that is well formed. The caller or a proxy wrote it: nothing is proven. */
 function traceparent(input: CheckInput | null): string | null {
-  const [value, ...more] = input?.headers.all('traceparent') ?? [];
-  return value !== undefined && more.length === 0 && TRACEPARENT.test(value) ? value : null;
+  const values = input?.headers.all('traceparent') ?? [];
+  return readTraceparent(values) === null ? null : (values[0] ?? null);
 }

@@ -45,6 +45,7 @@ const taskOf = (more: Partial<Task> = {}): Task => ({
   purpose: 'billing',
   assurance: 2,
   scopes: [],
+  resources: null,
   issuer: TTS,
   subject: 'ada',
   issuedAt: TIMES.task,

@@ -69,8 +69,9 @@ export class Trail {
   wouldQuarantine = false;
   /** In the order in which they ended. */
   readonly spans: Span[] = [];
-  readonly #begin = performance.now();
-  #since = this.#begin;
+  /** When it began, by `performance.now()`. */
+  readonly beganMs = performance.now();
+  #since = this.beganMs;
 
   constructor(snapshot: Snapshot<Inventory> | null = null) {
     this.snapshot = snapshot;
@@ -87,7 +88,7 @@ export class Trail {
   lap(stage: TimedStage | null): void {
     const now = performance.now();
     if (stage !== null) {
-      const start = Math.round((this.#since - this.#begin) * 1000);
+      const start = Math.round((this.#since - this.beganMs) * 1000);
       this.spans.push({ stage, start, micros: Math.round((now - this.#since) * 1000) });
     }
     this.#since = now;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '../base/fault.ts';
-import { duration } from '../config/scalars.ts';
+import { duration } from '../config/values/scalars.ts';
 
 const instant = z.iso.datetime({ offset: true });
 const span = duration();

@@ -5,7 +5,7 @@ import { loadInventory } from '../inventory/load.ts';
 import { Engine } from '../policy/decide/engine.ts';
 import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { install, type Loaded, validateApart } from '../policy/load/load.ts';
-import { readSources, WORKLOADS, workloadsBeside } from '../policy/load/read.ts';
+import { EMERGENCY_FOLDER, readSources, WORKLOADS, workloadsBeside } from '../policy/load/read.ts';
 import { WorkloadLines, WorkloadsUnread } from '../policy/load/workload-lines.ts';
 import { CONTROL_GUARDRAILS, RELEASE_GUARDRAILS } from '../policy/text/guardrails.ts';
 import { type PolicySettings, policySettings, type Sources, settingsAt } from '../policy/text/sources.ts';
@@ -35,6 +35,8 @@ export interface Opened {
   readonly validated: ValidatedPolicies;
   readonly engine: Engine;
   readonly loaded: Loaded;
+  /** Absolute. */
+  readonly folder: string;
   /** The path of a file of the snapshot as the user would write it, not its name inside the folder. */
   readonly path: (file: string) => string;
   /** Files that look as if they should be read, and are not, at such paths. */
@@ -78,7 +80,7 @@ export async function openFolder(
     ...note,
     file: note.file.startsWith('guardrails/') ? note.file : join(shown.folder, note.file),
   }));
-  return { sources, validated, engine, loaded, path, notes, place };
+  return { sources, validated, engine, loaded, folder: paths.folder, path, notes, place };
 }
 
 /** Prints problems, each at its place, and gives the exit code. */
@@ -132,6 +134,7 @@ function shownFile(file: string, shown: Shown, sources: Sources | null): string 
   if (file === 'inventory.yaml') return shown.inventory;
   if (file === WORKLOADS) return join(dirname(shown.inventory), WORKLOADS);
   if (file === resolve(shown.folder)) return shown.folder;
+  if (file.startsWith(`${EMERGENCY_FOLDER}/`)) return join(shown.folder, file);
   if (sources === null) {
     return /\.(cedar|cedarschema|ya?ml|json)$/.test(file) && !file.startsWith('/') ? join(shown.folder, file) : file;
   }

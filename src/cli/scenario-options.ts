@@ -13,6 +13,7 @@ export const STATED_OPTIONS = {
   task: { type: 'string' },
   assurance: { type: 'string' },
   scope: { type: 'string', multiple: true },
+  about: { type: 'string', multiple: true },
   declared: { type: 'string' },
   header: { type: 'string', multiple: true },
   client: { type: 'string' },
@@ -47,7 +48,8 @@ export const CONTROL_OPTIONS = {
 
 export const STATED_USAGE = `  --through ID …     the earlier hops of the chain, the originator first
   --credential KIND  x509-svid (default), jwt-svid, oidc, api-key, legacy-certificate, waypoint
-  --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …
+  --task PURPOSE     the purpose of a proven task; --assurance 1|2|3 (default 2), --scope NAME …,
+                     --about 'HOST/NAME?PARAMETER=VALUE' … (what its token says that it is about)
   --declared PURPOSE the purpose of a declared task, without proof
   --header NAME=VALUE …, --client ADDRESS, --credential-age SECONDS, --approval NAME …, --risk 0..100, --signal NAME …
   --touched SENSITIVITY, --touched-api HOST/NAME …, --task-touched SENSITIVITY  what was opened before; default nothing
@@ -62,9 +64,9 @@ export function statedBy(
   now: number,
 ): Scenario | string {
   const { task, declared } = values;
-  const { assurance, scope, 'task-touched': taskTouched, touched, 'touched-api': touchedApis } = values;
-  if (task === undefined && [assurance, scope, taskTouched].some((value) => value !== undefined)) {
-    return '--assurance, --scope and --task-touched describe a --task';
+  const { assurance, scope, about, 'task-touched': taskTouched, touched, 'touched-api': touchedApis } = values;
+  if (task === undefined && [assurance, scope, about, taskTouched].some((value) => value !== undefined)) {
+    return '--assurance, --scope, --about and --task-touched describe a --task';
   }
   const stated = headersBy(values.header, headers);
   if (typeof stated === 'string') return stated;
@@ -79,6 +81,7 @@ export function statedBy(
             purpose: task,
             assurance: numeral(assurance),
             scopes: scope,
+            resources: about?.map(resourceBy),
             touched: taskTouched === undefined ? undefined : { sensitivity: taskTouched },
           },
     touched:
@@ -131,6 +134,7 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   scopes: 'scope',
   'task.assurance': 'assurance',
   'task.scopes': 'scope',
+  'task.resources': 'about',
   'task.touched': 'task-touched',
   'touched.apis': 'touched-api',
 };
@@ -138,6 +142,14 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 /** The number that a text writes in plain digits; any other text stays one, which the schema refuses. */
 function numeral(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+/** An api, and the values of its parameters as in a query. */
+function resourceBy(text: string) {
+  const [api, query = ''] = text.split(/\?(.*)/s);
+  const parameters = new URLSearchParams(query);
+  // One that is stated twice is for the schema to refuse.
+  return parameters.size > new Set(parameters.keys()).size ? text : { api, parameters: Object.fromEntries(parameters) };
 }
 
 /** What a text holds as JSON; any other text stays one, which the schema refuses. */

@@ -93,6 +93,26 @@ test('an issuer whose tokens no host takes, for want of an audience, is a proble
   assert.deepEqual(find({ identity, task: { issuers: [access] } }, { resources }), NOTHING);
 });
 
+test('a type of authorization_details about what the inventory does not have is a problem', () => {
+  const resources = [
+    { host: 'payments.internal', audience: 'x', apis: [{ name: 'invoices', path: '/invoices/{invoice}' }] },
+  ];
+  const mapped = (api: string, parameter: string) => {
+    const types = [{ type: 't', api, parameters: { [parameter]: 'identifier' } }];
+    const claims = { idClaim: '/i', purposeClaim: '/p', resources: { claim: '/authorization_details', types } };
+    return { task: { issuers: [{ ...issuer, kind: 'access-token', audience: undefined, ...claims }] } };
+  };
+  assert.deepEqual(find(mapped('payments.internal/invoices', 'invoice'), { resources }), NOTHING);
+  assert.match(
+    only('problems', mapped('payments.internal/invoice', 'invoice'), { resources }),
+    /^task\.issuers\[0\]\.resources\.types\[0\]\.api: the inventory lists no api 'payments\.internal\/invoice';/,
+  );
+  assert.match(
+    only('problems', mapped('payments.internal/invoices', 'id'), { resources }),
+    /types\[0\]\.parameters: the path of payments\.internal\/invoices, \/invoices\/\{invoice\}, has no \{id\}/,
+  );
+});
+
 test('an audience of the control API that a host has too is a problem', () => {
   const resources = [{ host: 'payments.internal', audience: 'spiffe://prod.example/payments' }];
   const audience = (text: string) => ({ control: { audience: text } });

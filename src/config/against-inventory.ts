@@ -36,6 +36,7 @@ export function againstInventory(config: Read, inventory: Inventory, nowMs: numb
   const problems = [
     ...unknownHosts(config, inventory),
     ...unknownPurposes(config, inventory),
+    ...unknownResources(config, inventory),
     ...withoutAudience(config, inventory),
     ...sharedAudience(config, inventory),
     ...endlessGuardrails(config, nowMs),
@@ -94,6 +95,24 @@ function unknownPurposes({ task }: Read, { known }: Inventory): string[] {
       ([which, name]) => `task.issuers[${at}].purposes[${which}]: the inventory lists no purpose '${name}'; ${cure}`,
     );
   });
+}
+
+/** What an entry of a type is about, and is not there: it covers nothing. */
+function unknownResources({ task }: Read, { hosts }: Inventory): string[] {
+  const apis = new Map([...hosts.values()].flatMap((host) => host.apis.map((api) => [api.id, api.template] as const)));
+  return task.issuers.flatMap(({ resources }, at) =>
+    (resources?.types ?? []).flatMap(({ api, parameters }, which) => {
+      const key = `task.issuers[${at}].resources.types[${which}]`;
+      const template = apis.get(api);
+      if (template === undefined)
+        return [`${key}.api: the inventory lists no api '${api}'; add it there, or correct it`];
+      const known = template.segments.map((segment) => ('param' in segment ? segment.param : null));
+      const unknown = Object.keys(parameters).filter((name) => !known.includes(name));
+      return unknown.map(
+        (name) => `${key}.parameters: the path of ${api}, ${template.text}, has no {${name}}; correct it`,
+      );
+    }),
+  );
 }
 
 /** A token is for the host that is called: without an audience anywhere, no host takes any. */

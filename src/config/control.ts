@@ -2,8 +2,8 @@ import { Fault } from '../base/fault.ts';
 import { Refusal } from '../base/outcome.ts';
 import { canonicalHost } from '../http/host.ts';
 import { contradiction } from './contradiction.ts';
-import { leaf } from './leaf.ts';
-import * as s from './scalars.ts';
+import { leaf } from './values/leaf.ts';
+import * as s from './values/scalars.ts';
 
 /** The origin of a page: what a browser shows in its address bar, without a path. */
 const origin = () =>

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { contradiction } from './contradiction.ts';
 import type { Environment } from './document.ts';
 import { checkKeys, keyShape, withKeys } from './issuer-keys.ts';
-import * as s from './scalars.ts';
 import { trustDomainSection } from './trust-domain.ts';
+import * as s from './values/scalars.ts';
 
 const oidcIssuer = (folder: string) =>
   s

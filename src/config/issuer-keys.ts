@@ -2,7 +2,7 @@ import { isFetchable } from '../token/fetch-url.ts';
 import type { KeyOrigin } from '../token/jwks-document.ts';
 import { jwsAlgorithms, standardAlgorithms } from '../token/jws-algorithms.ts';
 import { type Context, contradiction } from './contradiction.ts';
-import * as s from './scalars.ts';
+import * as s from './values/scalars.ts';
 
 /** Signature algorithms, of which at least one is needed. */
 export const algorithms = () =>

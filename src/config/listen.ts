@@ -1,7 +1,7 @@
-import type { Address } from './addresses.ts';
 import { type Context, contradiction } from './contradiction.ts';
 import { peerList } from './peers.ts';
-import * as s from './scalars.ts';
+import type { Address } from './values/addresses.ts';
+import * as s from './values/scalars.ts';
 
 const files = (folder: string) =>
   s.section({

@@ -6,8 +6,8 @@ import { readBounded } from '../source/bounded.ts';
 import { shapeProblems, withPath } from '../source/explain.ts';
 import type { Problem } from '../source/problem.ts';
 import { readYaml } from '../source/yaml.ts';
-import { leaf } from './leaf.ts';
-import { host, list, optional, section, self } from './scalars.ts';
+import { leaf } from './values/leaf.ts';
+import { host, list, optional, section, self, WORKLOAD_ID } from './values/scalars.ts';
 
 const MAX_PEERS = 1024;
 const MAX_HOSTS = 1024;
@@ -20,7 +20,7 @@ export interface PeerEntry {
   readonly hosts: readonly string[] | null;
 }
 
-const pattern = () => leaf('SPIFFE ID', (value) => SpiffePattern.parse(value));
+const pattern = () => leaf('SPIFFE ID', (value) => SpiffePattern.parse(value), WORKLOAD_ID);
 
 const peer = () =>
   z.union([
@@ -40,7 +40,8 @@ const peer = () =>
 /** `listen.peers`, and the list in the file that stands for it. */
 export const peerList = () => list(peer(), MAX_PEERS, ({ pattern: { text } }) => text);
 
-const peersFile = section({ peers: peerList() });
+/** The file that `listen.peersFile` names. */
+export const peersFile = section({ peers: peerList().describe('The allowed clients of the check port: your Envoys') });
 
 /** What `loadPeers` gives: told apart from peers without `instanceof`. */
 export const isProblems = (loaded: readonly PeerEntry[] | Problem[]): loaded is Problem[] =>

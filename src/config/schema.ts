@@ -5,9 +5,10 @@ import { control, tokenService } from './control.ts';
 import type { Environment } from './document.ts';
 import { identity } from './identity.ts';
 import { listenSection } from './listen.ts';
-import * as s from './scalars.ts';
 import { state } from './state.ts';
 import { expanded, task } from './task.ts';
+import { tracing } from './tracing.ts';
+import * as s from './values/scalars.ts';
 
 /** The guardrails that come with the product, beside src/ and dist/. */
 const SHIPPED_GUARDRAILS = join(import.meta.dirname, '..', '..', 'cedar', 'guardrails');
@@ -226,6 +227,10 @@ export function configSchema(folder: string, env: Environment = {}) {
       })
       .prefault({})
       .describe('The log of the sidecar itself, as JSON lines on standard error'),
+    tracing: s
+      .orOff(tracing(folder))
+      .prefault('off')
+      .describe('Traces of checks for OpenTelemetry; off: none are made'),
   });
 }
 

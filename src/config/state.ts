@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { MAX_ACCOUNTS } from '../state/bounded/touched.ts';
 import { contradiction } from './contradiction.ts';
-import { leaf } from './leaf.ts';
-import * as s from './scalars.ts';
+import { leaf } from './values/leaf.ts';
+import * as s from './values/scalars.ts';
 
 const DEFAULT_PORT = 6379;
 const DEFAULT_SENTINEL_PORT = 26379;

@@ -3,7 +3,8 @@ import type { KeyOrigin } from '../token/jwks-document.ts';
 import { standardAlgorithms } from '../token/jws-algorithms.ts';
 import { contradiction } from './contradiction.ts';
 import { algorithms, checkKeys, keyShape, withKeys } from './issuer-keys.ts';
-import * as s from './scalars.ts';
+import { accessResources, resources } from './task-resources.ts';
+import * as s from './values/scalars.ts';
 
 const issuerScope = {
   trustDomains: s
@@ -88,6 +89,7 @@ const taskIssuer = (folder: string) => {
         audience: s.text().describe('The `aud` of its tokens: the trust domain'),
         purposeClaim: s.optional(s.claim()).describe('The claim that states the purpose; left out: the only scope'),
         legacyClaimNames: s.flag().describe('Accepts the claim names of drafts before 06'),
+        resources: resources(),
       })
       .check(checkKeys)
       .transform(withKeys),
@@ -96,6 +98,7 @@ const taskIssuer = (folder: string) => {
         kind: z.literal('access-token').describe('OAuth access tokens (RFC 9068) with task claims'),
         ...signing,
         ...taskClaims,
+        resources: accessResources(),
       })
       .check(checkKeys)
       .transform(withKeys),
@@ -104,6 +107,7 @@ const taskIssuer = (folder: string) => {
         kind: z.literal('jwt-svid').describe('JWT-SVIDs with task claims; keys come from the trust bundles'),
         ...issuerScope,
         ...taskClaims,
+        resources: resources(),
       })
       .transform(({ maxLifetime, ...rest }) => ({ ...rest, maxLifetimeMs: maxLifetime })),
     builtInIssuer(folder),
@@ -223,6 +227,7 @@ export function builtIn(trustDomain: string) {
     audience: trustDomain,
     algorithms: standardAlgorithms,
     purposeClaim: ['task', 'purpose'],
+    resources: { claim: ['tctx', 'resources'], types: null },
     legacyClaimNames: false,
     trustDomains: [trustDomain],
     purposes: null,

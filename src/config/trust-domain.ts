@@ -1,6 +1,6 @@
 import type { SpiffeId } from '../base/spiffe-id.ts';
 import { contradiction } from './contradiction.ts';
-import * as s from './scalars.ts';
+import * as s from './values/scalars.ts';
 
 /** How the server of a federation endpoint proves itself (SPIFFE Federation section 5.2). */
 export type FederationProfileConfig =

@@ -18,6 +18,7 @@ const CHOICES: Readonly<Record<(typeof unsafeSettings)[number], string>> = {
   'state.unsafeMaxStale': `${SAFE}state: { store: redis, url: "redis://127.0.0.1", unsafeMaxStale: 5m }`,
   'policy.unsafeIgnoreWarnings': `${SAFE}policy: { unsafeIgnoreWarnings: true }`,
   'policy.unsafeObserveOnly': `${SAFE}policy: { unsafeObserveOnly: true }`,
+  'tracing.otlp.unsafePlaintext': `${SAFE}tracing: { otlp: { url: "http://collector:4318/v1/traces", unsafePlaintext: true } }`,
   'audit.onFailure': `${SAFE}audit: { onFailure: unsafeAllow }`,
 };
 

@@ -37,6 +37,10 @@ const rows = {
     gives: 'what policies refuse is allowed, and only recorded',
     inForce: ({ policy }) => policy.unsafeObserveOnly,
   },
+  'tracing.otlp.unsafePlaintext': {
+    gives: 'whoever is on the way to the collector reads ids and reasons of decisions and the headers of `headersFile`',
+    inForce: ({ tracing }) => tracing?.otlp.unsafePlaintext === true,
+  },
   'audit.onFailure': {
     gives: 'an allow that cannot be recorded is answered all the same',
     inForce: ({ audit }) => audit.onFailure === 'unsafeAllow',

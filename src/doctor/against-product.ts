@@ -10,7 +10,12 @@ import type { Message } from './message.ts';
 /** What Envoy writes in a dump for what its API marks as sensitive, such as `context_extensions`. */
 const REDACTED = '[redacted]';
 
+/** The SPIFFE IDs of `servedBy`, by the host of the inventory. */
+export type ServedHosts = ReadonlyMap<string, ReadonlySet<string>>;
+
 interface HostCheck {
+  /** The SPIFFE IDs by which this Envoy is known to clients; empty where its configuration does not say. */
+  readonly ids: ReadonlySet<string>;
   readonly route: Message;
   readonly domains: readonly string[];
   readonly place: EnvoyPlace;
@@ -31,34 +36,61 @@ interface ClusterCheck {
 export class ProductView {
   readonly config: Config;
   readonly #peers: readonly PeerEntry[] | null;
-  /** Hosts that routes vouch for. */
-  readonly #routed = new Set<string>();
+  readonly #served: ServedHosts | null;
+  /** Hosts that this Envoy asks about. */
+  readonly #asked = new Set<string>();
 
-  /** `peers` are those of `listen.peers` or of its file; null where they are not known. */
-  constructor(config: Config, peers: readonly PeerEntry[] | null) {
+  /**
+   * `peers` are those of `listen.peers` or of its file; null where they are not known. `served` is what the inventory says,
+   * null where none was given.
+   */
+  constructor(config: Config, peers: readonly PeerEntry[] | null, served: ServedHosts | null = null) {
     this.config = config;
     this.#peers = peers;
+    this.#served = served;
+  }
+
+  /** Whether the sidecar refuses every host but one, whatever a route takes. */
+  get servesOneHost(): boolean {
+    return this.config.hosts.length === 1;
   }
 
   /** Whether something assigns the hosts of a route to this Envoy. */
-  checkHosts({ route, domains, place, routed, findings }: HostCheck): void {
+  checkHosts({ ids, route, domains, place, routed, findings }: HostCheck): void {
     const hosts = domains.map(withoutPort).filter((host) => !host.includes('*'));
     if (routed !== null) {
       if (routed === REDACTED) return;
-      this.#routed.add(routed);
+      this.#asked.add(routed);
       if (hosts.length > 0 && hosts.length === domains.length && !hosts.includes(routed))
         findings.add('host-mismatch', route, place, { detail: `${routed}, ${domains.join(', ')}` });
       return;
     }
-    const ours = this.config.hosts;
     for (const host of hosts) {
-      if (ours.length === 1 && ours[0] === host) continue;
-      // Without `hosts` the inventory may assign it, by servedBy.
-      if (ours.length === 0) continue;
-      const detail = ours.includes(host) ? `${host}: hosts has several` : host;
+      const detail = this.#unassigned(host, ids);
+      if (detail === null) {
+        this.#asked.add(host);
+        continue;
+      }
       const write = `check_settings: { context_extensions: { host: ${host} } }`;
       findings.add('host-unserved', route, place, { detail, write });
     }
+  }
+
+  /** Why neither `hosts` nor `servedBy` assigns a host to this Envoy; null where one does, or may. */
+  #unassigned(host: string, ids: ReadonlySet<string>): string | null {
+    const ours = this.config.hosts;
+    if (ours.length === 1 && ours[0] === host) return null;
+    if (this.#served === null) {
+      // Without `hosts` the inventory may assign it.
+      if (ours.length === 0) return null;
+      return ours.includes(host) ? `${host}: hosts has several` : host;
+    }
+    const serving = this.#served.get(host) ?? new Set<string>();
+    if (ids.size === 0 && serving.size > 0) return null;
+    const own = [...ids].find((id) => serving.has(id));
+    if (own === undefined) return ours.includes(host) ? `${host}: hosts has several` : host;
+    const several = [...this.#served].filter(([, by]) => by.has(own)).length > 1;
+    return several ? `${host}: ${own} serves several` : null;
   }
 
   /** Whether health checks notice within limits.drainDelay that the sidecar drains. */
@@ -98,9 +130,11 @@ export class ProductView {
         findings.add('peer-unlisted', secret, place, { field: 'name', detail: id.text });
         continue;
       }
-      if (matching.some(({ hosts }) => hosts === null)) continue;
-      const bound = new Set(matching.flatMap(({ hosts }) => hosts ?? []));
-      for (const host of this.#routed.difference(bound))
+      const asksServed = matching.some(({ hosts }) => hosts === null);
+      if (asksServed && this.#served === null) continue;
+      const served = asksServed ? [...(this.#served ?? [])].filter(([, by]) => by.has(id.text)) : [];
+      const bound = new Set([...matching.flatMap(({ hosts }) => hosts ?? []), ...served.map(([host]) => host)]);
+      for (const host of this.#asked.difference(bound))
         findings.add('peer-hosts', secret, place, { field: 'name', detail: `${id.text}, ${host}` });
     }
   }

@@ -11,7 +11,7 @@ const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsConte
 export const isNoAuthority = (name: string): boolean => /[|/ ]/.test(name);
 
 /** Checks the cluster by which Envoy asks the sidecar. */
-export function checkCluster(cluster: Message, name: string, { findings, product }: Examination): void {
+export function checkCluster(cluster: Message, name: string, { findings, product, resources }: Examination): void {
   const place: EnvoyPlace = { cluster: name };
   if (!speaksHttp2(cluster)) findings.add('cluster-http2', cluster, place);
   const thresholds = cluster.message('circuit_breakers')?.list('thresholds') ?? [];
@@ -30,7 +30,10 @@ export function checkCluster(cluster: Message, name: string, { findings, product
     findings.add('panic-threshold', cluster, place, { field: 'common_lb_config' });
   const tls = cluster.at('transport_socket', 'typed_config');
   const proof = tls?.type === UPSTREAM_TLS ? tls : null;
-  const addresses = endpointsOf(cluster);
+  const known = endpointsOf(cluster, resources);
+  if (known === null && proof === null)
+    findings.add('unseen', cluster, place, { detail: 'its endpoints, and so whether they are on this machine' });
+  const addresses = known ?? [];
   const away = addresses.find((address) => 'host' in address && !isLoopback(address.host));
   if (proof === null && away !== undefined && 'host' in away)
     findings.add('sidecar-plaintext', cluster, place, { field: 'load_assignment', detail: away.host });

@@ -1,5 +1,5 @@
 import type { ProductView } from './against-product.ts';
-import { checkClients } from './clients.ts';
+import { checkClients, ownIds } from './clients.ts';
 import { checkCluster } from './cluster.ts';
 import { isLoopback } from './endpoints.ts';
 import type { Examination } from './examination.ts';
@@ -9,6 +9,7 @@ import { checkManager } from './manager.ts';
 import type { Message } from './message.ts';
 import { chainsOf, type EnvoyResources, managerOf } from './resources.ts';
 import { checkRoutes } from './routes.ts';
+import { isClosed } from './tcp.ts';
 
 /** What the doctor found, and how much it looked at. */
 export interface Diagnosis {
@@ -27,22 +28,25 @@ export function examineEnvoy(
   skipped: ReadonlySet<string>,
 ): Diagnosis {
   const findings = new EnvoyFindings();
-  const examination: Examination = { resources, product, findings, seen: { listeners: 0, chains: 0, routes: 0 } };
+  const seen = { listeners: 0, chains: 0, routes: 0 };
   if (resources.admin !== null) checkAdmin(resources.admin, findings);
   const asked = new Set<string>();
   for (const listener of resources.listeners) {
     const name = listener.text('name') ?? '';
-    if (skipped.has(name) || isOutbound(listener)) continue;
-    examination.seen.listeners++;
+    if (skipped.has(name) || skipped.has(addressOf(listener)) || isOutbound(listener)) continue;
+    seen.listeners++;
+    const isInternal = listener.has('internal_listener');
+    const examination: Examination = { resources, product, findings, isInternal, seen };
     for (const cluster of checkListener(listener, name, examination)) asked.add(cluster);
   }
   for (const name of asked) {
     const cluster = resources.clusters.get(name);
+    const examination: Examination = { resources, product, findings, isInternal: false, seen };
     if (cluster !== undefined) checkCluster(cluster, name, examination);
   }
   const first = resources.listeners[0] ?? resources.admin ?? [...resources.clusters.values()][0];
   if (first !== undefined) for (const detail of resources.unread) findings.add('unseen', first, {}, { detail });
-  return { findings: findings.all, seen: examination.seen };
+  return { findings: findings.all, seen };
 }
 
 /** Checks a listener; gives the clusters that its filters ask. */
@@ -52,15 +56,21 @@ function checkListener(listener: Message, name: string, examination: Examination
     const place: EnvoyPlace = { listener: name, chain: at + 1 };
     const manager = managerOf(chain);
     if (manager === null) {
-      examination.findings.add('listener-unchecked', chain, place);
+      if (!isClosed(chain, examination.resources)) examination.findings.add('listener-unchecked', chain, place);
       return [];
     }
-    checkClients(chain, place, examination);
+    if (!examination.isInternal) checkClients(chain, place, examination);
     checkManager(manager, place, examination);
     const filters = checkFilters(manager, place, examination);
-    checkRoutes(manager, place, filters, examination);
+    checkRoutes(manager, place, filters, examination, ownIds(chain));
     return filters.map(({ cluster }) => cluster).filter((cluster) => cluster !== null);
   });
+}
+
+/** `HOST:PORT`, for listeners of a bootstrap that have no name. */
+function addressOf(listener: Message): string {
+  const address = listener.at('address', 'socket_address');
+  return `${address?.text('address') ?? ''}:${address?.number('port_value') ?? ''}`;
 }
 
 /** Envoy says so of listeners of a mesh that take what a workload sends. */

@@ -1,12 +1,20 @@
 import type { Message } from './message.ts';
+import type { EnvoyResources } from './resources.ts';
 
 /** Where an endpoint of a cluster is. */
 export type EndpointAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
 
-/** The endpoints that the configuration of a cluster itself has. */
-export function endpointsOf(cluster: Message): readonly EndpointAddress[] {
-  const places = cluster.message('load_assignment')?.list('endpoints') ?? [];
-  return places
+/** The endpoints of a cluster, of its own configuration or as a dump has them; null where they are discovered and not there. */
+export function endpointsOf(
+  cluster: Message,
+  { endpoints }: Pick<EnvoyResources, 'endpoints'>,
+): readonly EndpointAddress[] | null {
+  const service = cluster.message('eds_cluster_config')?.text('service_name') ?? '';
+  const discovered = endpoints.get(service === '' ? (cluster.text('name') ?? '') : service);
+  const own = cluster.message('load_assignment');
+  if (own === null && discovered === undefined && cluster.text('type') === 'EDS') return null;
+  return [own, discovered]
+    .flatMap((assignment) => assignment?.list('endpoints') ?? [])
     .flatMap((place) => place.list('lb_endpoints'))
     .flatMap((each): EndpointAddress[] => {
       const address = each.at('endpoint', 'address');

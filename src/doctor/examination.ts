@@ -8,6 +8,8 @@ export interface Examination {
   /** The configuration of the sidecar, where it was given. */
   readonly product: ProductView | null;
   readonly findings: EnvoyFindings;
+  /** Whether the listener at hand takes what this Envoy itself sends, such as that of a waypoint behind its tunnel. */
+  readonly isInternal: boolean;
   /** How much was looked at. */
   readonly seen: { listeners: number; chains: number; routes: number };
 }

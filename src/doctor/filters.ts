@@ -1,12 +1,15 @@
 import { isNoAuthority } from './cluster.ts';
 import type { Examination } from './examination.ts';
 import type { EnvoyPlace } from './findings.ts';
+import { isAlwaysMarked } from './marked.ts';
 import type { Message } from './message.ts';
 
 /** An ext_authz filter that asks a gRPC service. */
 export interface CheckFilter {
   /** By which routes speak of it. */
   readonly name: string;
+  /** Its entry among the filters of the connection manager. */
+  readonly entry: Message;
   readonly config: Message;
   /** The cluster that it asks; null with google_grpc. */
   readonly cluster: string | null;
@@ -53,19 +56,21 @@ export function checkFilters(manager: Message, place: EnvoyPlace, examination: E
     const name = entry.text('name') ?? '';
     return { name, entry, config: configOf(entry, resources.filters.get(name)) };
   });
-  const asking = listed.flatMap(({ name, entry, config }) => {
-    const filter = checkFilterOf(name, config);
-    return filter === null ? [] : [{ filter, entry, wrapped: config?.type === MATCHED }];
+  const asking = listed.flatMap(({ name, entry, config }, at) => {
+    const filter = checkFilterOf(name, entry, config);
+    const running = listed.slice(0, at).filter((each) => !each.entry.flag('disabled'));
+    const before = running.flatMap((each) => each.config ?? []);
+    return filter === null ? [] : [{ filter, before, wrapped: config?.type === MATCHED }];
   });
   // What discovery brings is unseen already, where it cannot be had.
   const isAllKnown = listed.every(({ config, entry }) => config !== null || !entry.has('config_discovery'));
   if (asking.length === 0 && isAllKnown) findings.add('filter-missing', manager, place, { field: 'http_filters' });
-  for (const { filter, entry, wrapped } of asking) {
+  for (const { filter, before, wrapped } of asking) {
+    const { entry } = filter;
     const at = { ...place, filter: filter.name };
-    if (entry.flag('disabled')) findings.add('filter-disabled', entry, at, { field: 'disabled' });
     if (entry.flag('is_optional')) findings.add('filter-conditional', entry, at, { field: 'is_optional' });
     if (wrapped) findings.add('filter-conditional', entry, at, { detail: 'match_delegate' });
-    checkFilter(filter, at, examination);
+    checkFilter(filter, before, at, examination);
   }
   const isOurs = (config: Message | null) => asking.some(({ filter }) => filter.config === config);
   const first = listed.findIndex(({ config }) => isOurs(unmatched(config)));
@@ -79,7 +84,7 @@ export function checkFilters(manager: Message, place: EnvoyPlace, examination: E
   const filters = asking.map(({ filter }) => filter);
   for (const upgrade of manager.list('upgrade_configs')) {
     const own = upgrade.list('filters');
-    const asks = own.some((entry) => checkFilterOf('', configOf(entry, undefined)) !== null);
+    const asks = own.some((entry) => checkFilterOf('', entry, configOf(entry, undefined)) !== null);
     if (own.length > 0 && !asks)
       findings.add('upgrade-unchecked', upgrade, place, {
         field: 'filters',
@@ -97,15 +102,20 @@ const configOf = (entry: Message, discovered: Message | undefined): Message | nu
 const unmatched = (config: Message | null): Message | null =>
   config?.type === MATCHED ? config.at('extension_config', 'typed_config') : config;
 
-function checkFilterOf(name: string, wrapped: Message | null): CheckFilter | null {
+function checkFilterOf(name: string, entry: Message, wrapped: Message | null): CheckFilter | null {
   const config = unmatched(wrapped);
   const service = config?.type === EXT_AUTHZ ? config.message('grpc_service') : null;
   if (config === null || service === null) return null;
-  return { name, config, cluster: service.message('envoy_grpc')?.text('cluster_name') ?? null };
+  return { name, entry, config, cluster: service.message('envoy_grpc')?.text('cluster_name') ?? null };
 }
 
-function checkFilter({ config, cluster }: CheckFilter, place: EnvoyPlace, examination: Examination): void {
-  const { findings, resources, product } = examination;
+function checkFilter(
+  { config, cluster }: CheckFilter,
+  before: readonly Message[],
+  place: EnvoyPlace,
+  examination: Examination,
+): void {
+  const { findings, resources, product, isInternal } = examination;
   const flags = [
     ['fails-open', 'failure_mode_allow'],
     ['filter-shadow', 'shadow_mode'],
@@ -116,10 +126,14 @@ function checkFilter({ config, cluster }: CheckFilter, place: EnvoyPlace, examin
     ['peer-certificate', 'include_peer_certificate'],
     ['raw-headers', 'encode_raw_headers'],
   ] as const;
-  for (const [code, field] of needed) if (!config.flag(field)) findings.add(code, config, place, { field });
+  for (const [code, field] of needed) {
+    // Where this Envoy itself connects, no client shows a certificate.
+    if (code === 'peer-certificate' && isInternal) continue;
+    if (!config.flag(field)) findings.add(code, config, place, { field });
+  }
   for (const field of ['allowed_headers', 'disallowed_headers'])
     if (config.has(field)) findings.add('headers-hidden', config, place, { field, detail: field });
-  if (config.has('filter_enabled_metadata'))
+  if (!isAlwaysMarked(config, before))
     findings.add('filter-conditional', config, place, { field: 'filter_enabled_metadata' });
   if (!isAlwaysOn(config)) findings.add('filter-conditional', config, place, { field: 'filter_enabled' });
   const body = config.message('with_request_body');

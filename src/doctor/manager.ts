@@ -11,6 +11,7 @@ const ESCAPED = [
   'UNESCAPE_AND_REDIRECT',
   'UNESCAPE_AND_FORWARD',
 ] as const;
+const OVERWRITES = 'OVERWRITE_IF_EXISTS_OR_ADD';
 /** Envoy's default of `max_request_headers_kb`. */
 const HEADERS_KB = 60;
 const KIB = 1024;
@@ -52,6 +53,7 @@ function checkForwarding(manager: Message, place: EnvoyPlace, { findings, produc
   const wanted = (expected ?? 'sanitize-set').replace('-', '_').toUpperCase();
   const write = `${field}: ${wanted}`;
   const isForwarded = mode === 'FORWARD_ONLY' || mode === 'ALWAYS_FORWARD_ONLY' || mode === 'APPEND_FORWARD';
+  if (writesForwarded(manager)) return;
   if (isForwarded && mode !== wanted) findings.add('xfcc-forwarded', manager, place, { field, detail: mode, write });
   else if (expected !== null && mode !== wanted)
     findings.add('xfcc-mode', manager, place, { field, detail: `${mode}, ${expected}`, write });
@@ -62,6 +64,25 @@ function checkForwarding(manager: Message, place: EnvoyPlace, { findings, produc
   const isWritten = mode === 'SANITIZE_SET' || mode === 'APPEND_FORWARD';
   if (isWritten && !set?.flag('chain'))
     findings.add('xfcc-chain', manager, place, { field: 'set_current_client_cert_details' });
+}
+
+/**
+ * Whether a filter before the one that asks the sidecar writes x-forwarded-client-cert anew, whatever came, as a waypoint
+ * does: what the connection manager lets in is gone by then.
+ */
+function writesForwarded(manager: Message): boolean {
+  const running = manager.list('http_filters').filter((filter) => !filter.flag('disabled'));
+  const filters = running.flatMap((filter) => filter.message('typed_config') ?? []);
+  const asking = filters.findIndex(({ type }) => type.endsWith('.ext_authz.v3.ExtAuthz'));
+  const mutations = filters
+    .slice(0, Math.max(asking, 0))
+    .filter(({ type }) => type.endsWith('.header_mutation.v3.HeaderMutation'))
+    .flatMap((config) => config.message('mutations')?.list('request_mutations') ?? []);
+  return mutations.some((mutation) => {
+    const append = mutation.message('append');
+    const action = append?.word('append_action', ['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', OVERWRITES]);
+    return append?.at('header')?.text('key')?.toLowerCase() === 'x-forwarded-client-cert' && action === OVERWRITES;
+  });
 }
 
 /** Whether headers that begin with `x-authz-` are removed before routing, whatever else is changed. */

@@ -9,6 +9,8 @@ export interface EnvoyResources {
   readonly listeners: readonly Message[];
   readonly clusters: ReadonlyMap<string, Message>;
   readonly routes: ReadonlyMap<string, Message>;
+  /** Endpoints that are discovered, by the names of their clusters. */
+  readonly endpoints: ReadonlyMap<string, Message>;
   /** Filters that are configured by discovery, by their names. */
   readonly filters: ReadonlyMap<string, Message>;
   /** Parts that this Envoy gets from somewhere that cannot be read here, in words. */
@@ -20,6 +22,7 @@ interface Collected {
   readonly listeners: Message[];
   readonly clusters: Map<string, Message>;
   readonly routes: Map<string, Message>;
+  readonly endpoints: Map<string, Message>;
   readonly filters: Map<string, Message>;
   readonly unread: string[];
 }
@@ -31,7 +34,7 @@ const KINDS = ['listeners', 'clusters'] as const;
  * `target` is a file, or the URL of Envoy's admin port. Relative paths in a bootstrap start at `folder`, as they do where
  * Envoy runs. A fault says what could not be read at all.
  */
-export async function readResources(
+export async function xdsResources(
   target: string,
   folder: string,
   sources: EnvoySources,
@@ -45,6 +48,7 @@ export async function readResources(
     listeners: [],
     clusters: new Map(),
     routes: new Map(),
+    endpoints: new Map(),
     filters: new Map(),
     unread: [],
   };
@@ -92,6 +96,10 @@ function readDump(configs: readonly Message[], all: Collected): void {
       const wrapped = [...config.list('static_route_configs'), ...config.list('dynamic_route_configs')];
       for (const each of wrapped) addNamed(all.routes, each.message('route_config'));
     }
+    if (name === 'EndpointsConfigDump') {
+      const wrapped = [...config.list('static_endpoint_configs'), ...config.list('dynamic_endpoint_configs')];
+      for (const each of wrapped) addEndpoints(each.message('endpoint_config'), all);
+    }
     if (name === 'EcdsConfigDump')
       for (const each of config.list('ecds_filters')) addNamed(all.filters, each.message('ecds_filter'));
   }
@@ -103,9 +111,15 @@ function addResources(resources: readonly (Message | null)[], all: Collected, ki
     const type = resource.type.split('.').at(-1);
     if (kind === 'listeners' || type === 'Listener') all.listeners.push(resource);
     else if (kind === 'clusters' || type === 'Cluster') addNamed(all.clusters, resource);
+    else if (type === 'ClusterLoadAssignment') addEndpoints(resource, all);
     else if (type === 'RouteConfiguration') addNamed(all.routes, resource);
     else if (type === 'TypedExtensionConfig') addNamed(all.filters, resource);
   }
+}
+
+function addEndpoints(resource: Message | null, { endpoints }: Collected): void {
+  const cluster = resource?.text('cluster_name') ?? null;
+  if (resource !== null && cluster !== null) endpoints.set(cluster, resource);
 }
 
 function addNamed(map: Map<string, Message>, resource: Message | null): void {

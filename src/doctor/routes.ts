@@ -23,6 +23,8 @@ interface RouteSettings {
   readonly extensions: ReadonlyMap<string, string>;
   /** The nearest `check_settings`. */
   readonly nearest: Message | null;
+  /** The names of filters that run. */
+  readonly on: ReadonlySet<string>;
 }
 
 /** Checks the routes of a connection manager, as far as they are known, and what they say of its filters. */
@@ -31,20 +33,24 @@ export function checkRoutes(
   place: EnvoyPlace,
   filters: readonly CheckFilter[],
   examination: Examination,
+  ids: ReadonlySet<string>,
 ): void {
-  const { resources } = examination;
+  const { findings, resources } = examination;
+  const off = filters.filter(({ entry }) => entry.flag('disabled'));
   const named = manager.message('rds')?.text('route_config_name') ?? '';
   const routes = manager.message('route_config') ?? resources.routes.get(named) ?? null;
   if (routes === null) {
     const field = 'scoped_routes';
-    if (manager.has(field)) examination.findings.add('unseen', manager, place, { field, detail: 'scoped routes' });
+    if (manager.has(field)) findings.add('unseen', manager, place, { field, detail: 'scoped routes' });
+    for (const { name, entry } of off)
+      findings.add('filter-disabled', entry, { ...place, filter: name }, { field: 'disabled' });
     return;
   }
+  const on = new Set(filters.filter((filter) => !off.includes(filter)).map(({ name }) => name));
+  const none: RouteSettings = { extensions: new Map(), nearest: null, on };
   const top = settings(routes, place, filters, none, examination);
-  for (const host of routes.list('virtual_hosts')) checkHost(host, place, filters, top, examination);
+  for (const host of routes.list('virtual_hosts')) checkHost(host, place, filters, top, examination, ids);
 }
-
-const none: RouteSettings = { extensions: new Map(), nearest: null };
 
 function checkHost(
   host: Message,
@@ -52,12 +58,14 @@ function checkHost(
   filters: readonly CheckFilter[],
   top: RouteSettings,
   examination: Examination,
+  ids: ReadonlySet<string>,
 ): void {
   const { findings, product, seen } = examination;
   const place = { ...outer, virtualHost: host.text('name') ?? '' };
   const ofHost = settings(host, place, filters, top, examination);
   const domains = host.texts('domains');
-  if (domains.some((domain) => domain.includes('*')) && !isOnlyRefusing(host))
+  const isBound = product?.servesOneHost === true;
+  if (domains.some((domain) => domain.includes('*')) && !isBound && !isOnlyRefusing(host))
     findings.add('host-wildcard', host, place, { field: 'domains', detail: domains.join(', ') });
   for (const [at, route] of host.list('routes').entries()) {
     seen.routes++;
@@ -68,8 +76,12 @@ function checkHost(
     for (const weighted of action?.message('weighted_clusters')?.list('clusters') ?? [])
       settings(weighted, here, filters, ofRoute, examination);
     if (action === null || filters.length === 0) continue;
+    // Envoy runs a filter that is off at first where a route says anything of it.
+    if (ofRoute.on.size === 0 && filters.every(({ entry }) => entry.flag('disabled')))
+      findings.add('filter-disabled', route, here, { detail: filters.map(({ name }) => name).join(', ') });
     checkBody(route, here, filters, ofRoute, examination);
-    product?.checkHosts({ route, domains, place: here, routed: ofRoute.extensions.get('host') ?? null, findings });
+    const routed = ofRoute.extensions.get('host') ?? null;
+    product?.checkHosts({ ids, route, domains, place: here, routed, findings });
   }
 }
 
@@ -84,14 +96,25 @@ function settings(
   const config = at.message('typed_per_filter_config');
   if (config === null) return outer;
   let found = outer;
+  // What marks requests for a filter that runs by metadata may be another thing here.
+  const isMarked = filters.some((filter) => filter.config.has('filter_enabled_metadata'));
+  for (const name of isMarked ? config.names : []) {
+    const entry = config.message(name);
+    if (entry !== null && /rbac/i.test(`${name} ${entry.type}`))
+      findings.add('filter-conditional', entry, place, { detail: name });
+  }
   for (const name of new Set([...filters.map((filter) => filter.name), CANONICAL])) {
     const entry = config.message(name);
     if (entry === null) continue;
     const wraps = entry.type === FILTER_CONFIG;
     const own = wraps ? entry.message('config') : entry;
-    for (const each of wraps ? [entry, own] : [own])
-      if (each?.flag('disabled') && !answersItself(at))
-        findings.add('route-disabled', each, place, { field: 'disabled' });
+    const off = (wraps ? [entry, own] : [own]).filter((each) => each?.flag('disabled') === true);
+    for (const each of off)
+      if (each !== null && !answersItself(at)) findings.add('route-disabled', each, place, { field: 'disabled' });
+    const on = new Set(found.on);
+    if (off.length > 0) on.delete(name);
+    else if (filters.some((filter) => filter.name === name)) on.add(name);
+    found = { ...found, on };
     const check = own?.message('check_settings') ?? null;
     if (check === null) continue;
     for (const field of ['grpc_service', 'http_service'])
@@ -99,7 +122,7 @@ function settings(
     const extensions = new Map(found.extensions);
     const stated = check.message('context_extensions');
     for (const key of stated?.names ?? []) extensions.set(key, stated?.text(key) ?? '');
-    found = { extensions, nearest: check };
+    found = { extensions, nearest: check, on };
   }
   return found;
 }

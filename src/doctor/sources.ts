@@ -21,7 +21,7 @@ export class EnvoySources {
   /** The dump that Envoy's admin port gives; `url` is that of the port. Never rejects. */
   async dump(url: string): Promise<EnvoySource | Fault> {
     try {
-      const from = new URL('/config_dump', url);
+      const from = new URL('/config_dump?include_eds', url);
       const answer = await fetch(from, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' });
       if (answer.status !== 200 || answer.body === null) return new Fault(`${from} answered ${answer.status}`);
       const bytes = await collectBounded(from.href, answer.body, this.#bytesLeft);

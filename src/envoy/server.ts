@@ -82,6 +82,8 @@ export async function serveChecks(
         raw: () => rawRequestSummary(message),
         deadline: deadline instanceof Date ? deadline.getTime() : deadline,
         gaveUp: () => call.cancelled,
+        // Envoy writes the span of this call there, where it makes one.
+        traceparent: () => call.metadata.get('traceparent'),
       }).then((answered) => done(null, encodeAnswer(answered, onBug)));
     },
   });

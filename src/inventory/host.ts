@@ -107,6 +107,7 @@ export class HostRoutes {
       host: this.host,
       path,
       apis: Object.freeze(nested.map((api) => api.id)),
+      templates: Object.freeze(nested.map((api) => api.template)),
       params: paramsOf(nested, segments),
       owner: owners.size === 0 ? this.#owner : owners.size === 1 ? ([...owners][0] ?? null) : null,
       sensitivity: this.#sensitivity(matches),

@@ -73,6 +73,8 @@ export interface Resource {
   readonly path: string;
   /** `host/name`, outermost first, when a named route matched; several when apis nest. */
   readonly apis: readonly string[];
+  /** The template of each of `apis`. */
+  readonly templates: readonly Template[];
   /** The parameters of the route templates, the innermost value of a name. */
   readonly params: ReadonlyMap<string, string>;
   readonly owner: string | null;

@@ -16,6 +16,10 @@ export type AuditChange =
     }
   /** What the files hold now is not served; `revision` goes on deciding. */
   | { readonly event: 'policy-refused'; readonly revision: string | null; readonly problems: readonly string[] }
+  /** These emergency forbids hold from now on, each with its end. */
+  | { readonly event: 'emergency-changed'; readonly policies: readonly string[] }
+  /** Something of `emergency/` is not in force as it stands there. */
+  | { readonly event: 'emergency-refused'; readonly problems: readonly string[] }
   /** The time for which the configuration disabled a guardrail is over. */
   | { readonly event: 'guardrail-bound'; readonly revision: string; readonly guardrails: readonly string[] }
   /** Callers of a trust domain are verified by this bundle from now on; null: it was withdrawn, and all are refused. */
@@ -36,6 +40,8 @@ export type AuditChange =
 export const changeEvents: ReadonlySet<string> = new Set<AuditChange['event']>([
   'policy-loaded',
   'policy-refused',
+  'emergency-changed',
+  'emergency-refused',
   'guardrail-bound',
   'bundle-changed',
   'check-port-changed',
@@ -57,7 +63,7 @@ export const MAX_IDS = 256;
 
 /** The body of the line for a change. `time` in milliseconds since the epoch. Texts and lists are cut. */
 export function changeBody(time: number, change: AuditChange): AuditBody {
-  const most = change.event === 'revocations-changed' ? MAX_IDS : MAX_ITEMS;
+  const most = change.event === 'revocations-changed' || change.event === 'emergency-changed' ? MAX_IDS : MAX_ITEMS;
   const json = plainJson(change, (_, value: unknown) => {
     if (typeof value === 'string') return value.length <= MAX_TEXT ? value : `${value.slice(0, MAX_TEXT)}…`;
     if (!Array.isArray(value) || value.length <= most) return value;

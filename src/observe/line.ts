@@ -35,6 +35,8 @@ export interface ReadLine extends Place {
   readonly torn: Torn | null;
   /** Records that a line with the event `lost` counts, and calls that one with `control-dropped` does; else 0. */
   readonly records: number;
+  /** The line that a start found before it, as it says; null: none. */
+  readonly last: { readonly boot: string; readonly seq: number } | null;
 }
 
 const OPENING_BRACE = 0x7b;
@@ -60,7 +62,7 @@ export function readLine(bytes: Uint8Array): ReadLine | null {
 
 /** The place that the members of a line give it, or null when they are no line of an audit. */
 export function placeOf(members: Readonly<Record<string, unknown>>): ReadLine | null {
-  const { boot, seq, prev, event = null, torn = null, records = 0 } = members;
+  const { boot, seq, prev, event = null, torn = null, records = 0, last = null } = members;
   if (typeof boot !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return null;
   if (prev !== null && typeof prev !== 'string') return null;
   if (event !== null && typeof event !== 'string') return null;
@@ -71,6 +73,7 @@ export function placeOf(members: Readonly<Record<string, unknown>>): ReadLine | 
     event,
     torn: readTorn(torn),
     records: Number.isSafeInteger(records) ? (records as number) : 0,
+    last: readLast(last),
   };
 }
 
@@ -103,6 +106,12 @@ export async function eachLine(
     }
   }
   return rest;
+}
+
+function readLast(value: unknown): ReadLine['last'] {
+  if (typeof value !== 'object' || value === null) return null;
+  const { boot, seq } = value as Record<string, unknown>;
+  return typeof boot === 'string' && typeof seq === 'number' ? { boot, seq } : null;
 }
 
 function readTorn(value: unknown): Torn | null {

@@ -1,8 +1,10 @@
 import { behaviourMessages } from './messages/behaviour-messages.ts';
+import { emergencyMessages } from './messages/emergency-messages.ts';
 import { legacyMessages } from './messages/legacy-messages.ts';
 import type { LogLevel, MessageRow } from './messages/message-row.ts';
 import { noticeMessages } from './messages/notice-messages.ts';
 import { recordMessages } from './messages/record-messages.ts';
+import { tracingMessages } from './messages/tracing-messages.ts';
 
 /**
  * The only table of log messages; the key is the text of `message`. docs/messages.md is generated from it. A message that
@@ -56,6 +58,7 @@ export const messages = {
     use: 'The lists of the control API lack decisions and last uses; checks and the audit are not affected. One line for each new cause',
   },
   ...legacyMessages,
+  ...tracingMessages,
   'token service keys read': {
     level: 'info',
     fields: ['keys'],
@@ -86,6 +89,7 @@ export const messages = {
     fields: ['problem'],
     use: 'Correct the configuration or the inventory: a name in one of them is not in the other, so it can do nothing',
   },
+  ...emergencyMessages,
   'policy snapshot loaded': {
     level: 'info',
     fields: ['revision', 'label', 'warnings'],

@@ -1,7 +1,9 @@
-import type { MetricRow } from './metric-row.ts';
-import { behaviourMetricRows, policyMetricRows } from './policy-metrics-table.ts';
-import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './revocation-metrics-table.ts';
-import { storeMetricRows } from './store-metrics-table.ts';
+import type { MetricRow } from './tables/metric-row.ts';
+import { behaviourMetricRows, policyMetricRows } from './tables/policy-metrics-table.ts';
+import { approvalMetricRows, revocationMetricRows, taskMetricRows } from './tables/revocation-metrics-table.ts';
+import { answerMetricRows, svidMetricRows } from './tables/service-metrics-table.ts';
+import { storeMetricRows } from './tables/store-metrics-table.ts';
+import { tracingMetricRows } from './tables/tracing-metrics-table.ts';
 
 const trustDomain = 'each key of `identity.trustDomains`';
 const issuer = 'each issuer whose keys are read: `identity.oidc`, `task.issuers`';
@@ -33,6 +35,7 @@ export const metricRows = {
     unit: 'seconds',
     use: 'Compare its 99th percentile with the `timeout` of ext_authz in Envoy and with `limits.deadline`',
   },
+  ...answerMetricRows,
   authz_stage_duration_seconds: {
     type: 'histogram',
     help: 'Time of one stage of a check',
@@ -66,13 +69,7 @@ export const metricRows = {
     unit: 'attempts',
     use: 'If `refused` keeps rising: the log has the cause',
   },
-  authz_svid_expiry_seconds: {
-    type: 'gauge',
-    help: 'Time until the sidecar’s own X.509-SVID expires, negative afterwards; absent without one',
-    labels: {},
-    unit: 'seconds',
-    use: 'Agents renew it at half of its lifetime, cert-manager at two thirds: alert at a quarter. If it is absent with `listen.tls`, no client can connect',
-  },
+  ...svidMetricRows,
   authz_issuer_keys_age_seconds: {
     type: 'gauge',
     help: 'Time since the keys of the issuer were last read successfully; absent before the first time',
@@ -251,6 +248,7 @@ export const metricRows = {
     unit: 'notices',
     use: 'A number that stays: the log has `notice not delivered` with the cause. Of each receiver 256 wait at the most',
   },
+  ...tracingMetricRows,
   authz_ready: {
     type: 'gauge',
     help: 'Whether the sidecar is ready, as /readyz reports',
@@ -278,11 +276,12 @@ export type MetricName = keyof typeof metricRows;
 /** Counters that have no labels. */
 export type PlainCounter = Extract<
   MetricName,
-  | `authz_${'activity' | 'approval' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | `authz_${'activity' | 'approval' | 'emergency' | 'engine' | 'revocation' | 'task'}_${string}_total`
+  | 'authz_undelivered_total'
   | 'authz_behaviour_would_refuse_total'
   | 'authz_behaviour_would_quarantine_total'
   | 'authz_behaviour_quarantines_total'
   | 'authz_behaviour_quarantines_held_back_total'
 >;
-/** Counters of the control port, which are there where it is. */
-export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass'}${string}_total`>;
+/** Counters of what can be off, which are there where it is on. */
+export type ControlCounter = Extract<MetricName, `authz_${'control' | 'break_glass' | 'tracing'}${string}_total`>;

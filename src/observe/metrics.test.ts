@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Reason, reasons } from '../base/outcome.ts';
-import type { MetricRow } from './metric-row.ts';
 import { type CheckMetrics, Metrics, type SnapshotMetrics } from './metrics.ts';
 import { metricRows } from './metrics-table.ts';
+import type { MetricRow } from './tables/metric-row.ts';
 
 const NAMES = {
   trustDomains: ['a.example'],

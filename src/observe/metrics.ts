@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type AnsweredReason, reasons } from '../base/outcome.ts';
 import type { SignalKind } from '../behaviour/signals.ts';
-import type { CacheLoad, MetricRow } from './metric-row.ts';
 import { type ControlCounter, type MetricName, metricRows, type PlainCounter } from './metrics-table.ts';
 import { PolicySeries } from './policy-series.ts';
+import type { CacheLoad, MetricRow } from './tables/metric-row.ts';
 import { TimeHistogram } from './time-histogram.ts';
 
 /** The stages of one check that are timed. */
@@ -213,7 +213,7 @@ export class Metrics {
     this.#count('authz_tls_refused_total', { cause });
   }
 
-  /** Counts at the control port; `labels` come from its code. With 0 the series begins. */
+  /** Counts at the control port, and of traces; `labels` come from their code. With 0 the series begins. */
   readonly control = (name: ControlCounter, labels: Labels = {}, by = 1): void => this.#count(name, labels, by);
 
   /** Somebody decided what was asked for so many seconds before. */

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { watchingAlerts } from '../../test/monitoring/rules.ts';
 import { messages } from './messages.ts';
 import { messagesPage, metricsPage } from './pages.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
 for (const [file, page] of [
-  ['metrics.md', metricsPage],
+  ['metrics.md', () => metricsPage(watchingAlerts())],
   ['messages.md', messagesPage],
 ] as const) {
   test(`docs/${file} is what the table says; UPDATE=1 writes it`, () => {

@@ -38,6 +38,8 @@ export class PolicySeries {
   /** These forbids decided one check; `allow` where they were only observed. */
   forbidden(policies: readonly string[], result: 'allow' | 'deny'): void {
     for (const policy of new Set(policies)) {
+      // Emergency forbids have a count of their own.
+      if (policy.startsWith('emergency/')) continue;
       const kind = this.#kinds.get(policy);
       const labels = kind === undefined ? { policy: OTHER, kind: 'policy' } : { policy, kind };
       this.#forbids.inc({ ...labels, result });

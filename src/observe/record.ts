@@ -2,6 +2,8 @@ import type { AnsweredReason, Reason } from '../base/outcome.ts';
 import { withoutTokens } from '../base/redact.ts';
 import type { Assessment } from '../behaviour/signals.ts';
 import type { RecordedFacts } from '../policy/decide/facts.ts';
+import type { recordedTouched } from '../policy/decide/recorded-touched.ts';
+import type { TaskResource } from '../task/resources.ts';
 import { plainJson, plainJsonWithin } from './text.ts';
 
 /** One hop of the chain, as it was judged. Policy ids are those that decided. */
@@ -47,6 +49,7 @@ export interface AuditRecord {
     /** Null: the token was verified, and refused, so that it is known to belong to nobody here. */
     readonly assurance: number | null;
     readonly scopes: readonly string[];
+    readonly resources: readonly TaskResource[] | null;
     readonly issuer: string;
     readonly subject: string | null;
     /** Digest of the token's canonical content. */
@@ -72,6 +75,8 @@ export interface AuditRecord {
         readonly secondsLeft: number | null;
         readonly headers: Readonly<Record<string, string>>;
         readonly numbers: Readonly<Record<string, number>>;
+        /** What was opened before; null where it did not decide. */
+        readonly touched: ReturnType<typeof recordedTouched> | null;
       })
     | null;
   /** Where approvals were missing: what a person is asked about. Absent everywhere else. */
@@ -116,6 +121,8 @@ export interface AuditRecord {
     /** W3C Trace Context, where it is well formed. */
     readonly traceparent: string | null;
   };
+  /** The trace of the check, by W3C Trace Context; `span` is that of the check, null where none was made. Absent without a trace. */
+  readonly trace?: { readonly id: string; readonly span: string | null } | undefined;
   /** Null when no snapshot was there. */
   readonly policy: {
     readonly revision: string;

@@ -1,9 +1,9 @@
-import { hash, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { verifiedLift } from './lift.ts';
 import { OrderedRevocation } from './ordered-revocation.ts';
 import { MAX_ORDERED } from './revocation-book.ts';
 import { RevocationTable } from './revocation-table.ts';
-import type { Held, LearnedIds, StoreMirror } from './store-mirror.ts';
+import { type Held, type LearnedIds, RejectedTexts, type StoreMirror } from './store-mirror.ts';
 
 /** What a store lacks: a revocation, with the lift of it that was lost, or null. */
 export interface Lost {
@@ -21,8 +21,6 @@ export interface MirrorParts {
 
 /** Beyond this a store holds more than it may. */
 const MAX_HELD = 2 * MAX_ORDERED;
-/** Rejected lifts that are remembered, so that each is told once. */
-const MAX_REJECTED = 1000;
 
 /**
  * The revocations of a store, as far as they were seen: what a check is looked up in. A revocation is never dropped because the
@@ -33,7 +31,7 @@ export class RevocationMirror implements StoreMirror<Lost, keyof Learned> {
   readonly #table = new RevocationTable();
   /** Lifts by the record that they lifted, to the end of that. */
   readonly #lifted = new Map<string, { readonly id: string; readonly untilMs: number; readonly lift: string }>();
-  readonly #rejected = new Set<string>();
+  readonly #rejected = new RejectedTexts();
   #pass = 0;
   #unreadable = 0;
   #overflowed = false;
@@ -93,7 +91,7 @@ export class RevocationMirror implements StoreMirror<Lost, keyof Learned> {
         if (this.liftKnown(revocation, lift)) learned.lifted.push(revocation.id);
         continue;
       }
-      if (lift !== null && this.#isNewlyRejected(lift)) learned.rejected.push(revocation.id);
+      if (lift !== null && this.#rejected.isNew(lift)) learned.rejected.push(revocation.id);
       if (liftedBy !== null) lost.push({ revocation, lift: liftedBy });
       else if (this.add(revocation)) learned.added.push(revocation.id);
     }
@@ -124,14 +122,6 @@ export class RevocationMirror implements StoreMirror<Lost, keyof Learned> {
   dropEnded(beforeMs: number): void {
     this.#table.dropEnded(beforeMs);
     for (const [record, { untilMs }] of this.#lifted) if (untilMs < beforeMs) this.#lifted.delete(record);
-  }
-
-  #isNewlyRejected(lift: string): boolean {
-    const digest = hash('sha256', lift, 'base64url');
-    if (this.#rejected.has(digest)) return false;
-    if (this.#rejected.size >= MAX_REJECTED) this.#rejected.clear();
-    this.#rejected.add(digest);
-    return true;
   }
 
   async #holds({ id, digest, untilMs }: OrderedRevocation, record: string): Promise<boolean> {

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /** The longest record or mark that is read. */
 export const MAX_RECORD_BYTES = 64 * 1024;
 
@@ -21,4 +23,21 @@ export interface StoreMirror<Lost, Kind extends string> {
   endPass(nowMs: number): readonly Lost[];
   /** Forgets what ended before `beforeMs`. */
   dropEnded(beforeMs: number): void;
+}
+
+/** Rejected texts that are remembered, so that each is told once. */
+const MAX_REJECTED = 1000;
+
+/** What of a store is not believed: a bounded memory of what was told of it. */
+export class RejectedTexts {
+  readonly #digests = new Set<string>();
+
+  /** Whether this text is to be told; then it counts as told. */
+  isNew(text: string): boolean {
+    const digest = hash('sha256', text, 'base64url');
+    if (this.#digests.has(digest)) return false;
+    if (this.#digests.size >= MAX_REJECTED) this.#digests.clear();
+    this.#digests.add(digest);
+    return true;
+  }
 }

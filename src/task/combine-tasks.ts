@@ -1,11 +1,12 @@
 import { Refusal } from '../base/outcome.ts';
 import type { BoundTask } from './binding.ts';
 import type { Assurance, Declared, Task } from './model.ts';
+import { commonResources } from './resources.ts';
 
 /**
  * One task from all the places that state one, or `task_conflict`: id, purpose and chain are the same everywhere, plain
  * headers included. Where two tokens agree, the first is the task, and it is no stronger than the weaker: the lower
- * assurance, the earlier end, only scopes that both carry. null: no token states a task.
+ * assurance, the earlier end, only scopes that both carry, only resources that both are about. null: no token states a task.
  */
 export function combineTasks(bound: readonly BoundTask[], declared: Declared | null): BoundTask | null | Refusal {
   const [first, ...others] = bound;
@@ -16,9 +17,13 @@ export function combineTasks(bound: readonly BoundTask[], declared: Declared | n
     if (conflict !== null) return new Refusal('task_conflict', `two tokens differ in the ${conflict}`);
     const scopes = commonScopes(task.scopes, other.task.scopes);
     if (scopes === null) return new Refusal('task_conflict', 'two tokens have no scope in common');
+    const resources = commonResources(task.resources, other.task.resources);
+    if (resources === 'too many')
+      return new Refusal('task_conflict', 'two tokens are about too many resources together');
     task = {
       ...task,
       scopes,
+      resources,
       assurance: Math.min(task.assurance, other.task.assurance) as Assurance,
       expiresAt: Math.min(task.expiresAt, other.task.expiresAt),
     };

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import {
   AGENT,
   CERTIFICATE,
+  INVOICES,
   keys,
   ORCHESTRATOR,
   options,
@@ -79,6 +80,8 @@ for (const block of tokens) {
     assert.equal(String(task?.assurance), assurance);
     assert.equal(task?.id, 't-42');
     assert.equal(task?.purpose, 'reconcile-invoices');
+    const invoice = setting('about');
+    assert.deepEqual(task?.resources, invoice === undefined ? null : [{ api: INVOICES, parameters: { invoice } }]);
     assert.equal(redemptions.length, assurance === '3' ? 1 : 0);
     const names = setting('chain')?.split(',') ?? ['billing-agent'];
     assert.deepEqual(
@@ -120,6 +123,7 @@ test('docs/tasks.md: the configuration loads, and is the one that the examples a
     assert.deepEqual({ kind: issuer.kind, ...limits(issuer) }, { kind: judgedBy.kind, ...limits(judgedBy) });
     assert.equal(issuer.maxLifetimeMs, judgedBy.maxLifetimeSeconds * 1000);
     assert.deepEqual(issuer.purposeClaim, judgedBy.purposeClaim);
+    assert.deepEqual(issuer.resources, judgedBy.resources);
     if (issuer.kind !== 'jwt-svid' && judgedBy.kind !== 'jwt-svid') assert.equal(issuer.issuer, judgedBy.issuer);
     if (issuer.kind !== 'txn-token' && judgedBy.kind !== 'txn-token')
       assert.deepEqual(issuer.idClaim, judgedBy.idClaim);

@@ -2,6 +2,7 @@ import type { ResponseHeader } from '../base/outcome.ts';
 import type { Workload } from '../inventory/model.ts';
 import type { Redemption } from '../state/redemption.ts';
 import type { ChallengeContext } from './challenge.ts';
+import type { TaskResource } from './resources.ts';
 
 /** A task that is merely said in plain headers. Never a Task. */
 export interface Declared {
@@ -25,6 +26,8 @@ export interface Task {
   readonly purpose: string;
   readonly assurance: Assurance;
   readonly scopes: readonly string[];
+  /** What it is about; null: the token names nothing, and empty: nothing that is known. */
+  readonly resources: readonly TaskResource[] | null;
   readonly issuer: string;
   readonly subject: string | null;
   readonly issuedAt: number;

@@ -8,6 +8,7 @@ import type { SigningIssuer } from '../token/key-source.ts';
 import { TokenVerifier } from '../token/verifier.ts';
 import type { DeclaredHeaderNames } from './declared.ts';
 import type { Assurance } from './model.ts';
+import type { ResourcesClaim } from './resources.ts';
 
 /** The names of nested members that lead to a claim, outermost first. */
 export type ClaimPath = readonly string[];
@@ -23,6 +24,8 @@ export interface IssuerScope {
   readonly maxAssurance: Assurance;
   /** `forwarded`: a token travels on unchanged; the caller is appended to its chain, and assurance is at most 1. */
   readonly propagation: 'exchanged' | 'forwarded';
+  /** Where its tokens say what a task is about; null: they are not limited so. */
+  readonly resources: ResourcesClaim | null;
   /** Accepts tokens that are bound to nobody, with assurance 1. */
   readonly unsafeBearer: boolean;
 }

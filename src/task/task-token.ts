@@ -6,12 +6,12 @@ import { SpiffeId } from '../base/spiffe-id.ts';
 import type { JsonObject } from '../base/strict-json.ts';
 import { jwtSvidProfile } from '../identity/jwt-svid.ts';
 import type { UnverifiedJws } from '../token/jws.ts';
-import { checkAudience, checkTimes, requireText, type TokenTimes } from '../token/jws-claims.ts';
+import { checkAudience, checkTimes, claimAt, requireText, type TokenTimes } from '../token/jws-claims.ts';
 import { TokenFault } from '../token/jws-fault.ts';
 import type { TokenVerifier, VerifiedJws } from '../token/verifier.ts';
-import { claimAt } from './claim-path.ts';
 import type { TaskSource } from './model.ts';
 import type { AccessTokenIssuer, JwtSvidIssuer, TaskIssuer, TxnTokenIssuer } from './options.ts';
+import { readTaskResources, type TaskResource } from './resources.ts';
 
 /**
  * The `typ` of a kind, the claims that it requires, and those of them that are texts with something in them; of access
@@ -32,6 +32,7 @@ interface Statement {
   readonly id: string;
   readonly purpose: string;
   readonly scopes: readonly string[];
+  readonly resources: readonly TaskResource[] | null;
 }
 
 /**
@@ -141,7 +142,10 @@ function statementIn(claims: JsonObject, scope: TaskIssuer): Statement | TokenFa
   if (missing !== null) return missing;
   if (scope.kind === 'access-token' && claims.iss !== scope.issuer)
     return new TokenFault('issuer', 'iss is not the issuer whose keys were asked');
-  return readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
+  const resources = readTaskResources(named, scope.resources);
+  if (resources instanceof TokenFault) return resources;
+  const read = readStatement(named, scope.kind === 'txn-token' ? ['txn'] : scope.idClaim, scope.purposeClaim);
+  return read instanceof TokenFault ? read : { ...read, resources };
 }
 
 /** The SPIFFE ID that a token claims in `sub`; null when it is none. */
@@ -182,7 +186,7 @@ function readStatement(
   claims: JsonObject,
   idClaim: readonly string[],
   purposeClaim: readonly string[] | null,
-): Statement | TokenFault {
+): Omit<Statement, 'resources'> | TokenFault {
   const id = claimAt(claims, idClaim);
   if (typeof id !== 'string' || !isIdentifier(id))
     return new TokenFault('malformed', `${idClaim.join('/')} is no identifier of a task`);

@@ -40,6 +40,7 @@ test('a Transaction Token that names the caller states its task with assurance 2
     id: 't-42',
     purpose: 'reconcile-invoices',
     scopes: ['invoices'],
+    resources: null,
     subject: 'user:4711',
     jti: null,
     assurance: 2,

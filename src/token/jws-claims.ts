@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../base/strict-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/strict-json.ts';
 import { TokenFault } from './jws-fault.ts';
 
 /** How far the clocks of an issuer and of this sidecar may be apart. */
@@ -83,4 +83,14 @@ export function checkBearer(claims: JsonObject, certificateThumbprint: string | 
     return new TokenFault('bound', 'cnf binds the token to something other than a certificate');
   if (certificateThumbprint !== null && cnf['x5t#S256'] === certificateThumbprint) return null;
   return new TokenFault('bound', 'it is bound to another certificate than that of the caller');
+}
+
+/** The claim at the end of the path (RFC 6901 without array steps); undefined when it is not there. */
+export function claimAt(claims: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = claims;
+  for (const name of path) {
+    if (!isJsonObject(value)) return undefined;
+    value = value[name];
+  }
+  return value;
 }

@@ -28,6 +28,10 @@ const lineSchema = z.looseObject({
       scopes: names,
       issuer: text,
       subject: text.nullable(),
+      resources: z
+        .array(z.object({ api: text, parameters: z.record(text, text) }))
+        .nullable()
+        .default(null),
     })
     .nullish(),
   hops: z
@@ -142,6 +146,7 @@ export function readAudited(line: string, { headers, readsQuery }: ReadByPolicie
             ...task,
             assurance: task.assurance ?? 1,
             subject: task.subject ?? undefined,
+            resources: task.resources ?? undefined,
             secondsLeft: facts.secondsLeft ?? 0,
             touched: openedInTask,
           }

@@ -11,7 +11,7 @@ import type { ValidatedPolicies } from '../policy/decide/validated.ts';
 import { questionsFor, type Scenario } from '../policy/load/scenario.ts';
 import { boundPolicy, type Expression } from './bound.ts';
 import type { ReadPolicy } from './read-policies.ts';
-import { sampleTargets } from './samples.ts';
+import { coveredTargets, sampleTargets } from './samples.ts';
 import { shallow } from './shallow.ts';
 import { readsUnknown } from './unknown.ts';
 
@@ -58,8 +58,11 @@ export function reach(
   const fault = engine.prepare(program);
   if (fault !== null) return fault;
   const found = new Map<string, Reached>();
-  const targets = sampleTargets(snapshot.inventory, validated.named);
-  if (typeof targets === 'string') return targets;
+  const about = stated.task?.resources ?? [];
+  const values = about.flatMap(({ parameters }) => Object.values(parameters));
+  const samples = sampleTargets(snapshot.inventory, validated.named, values);
+  if (typeof samples === 'string') return samples;
+  const targets = [...samples, ...coveredTargets(samples, about, snapshot.inventory)];
   for (const { line, upgrade } of targets) {
     const questions = questionsFor({ ...stated, request: line, upgrade }, snapshot.inventory, snapshot.headers);
     if (typeof questions === 'string') return questions;
@@ -122,5 +125,6 @@ function unstated(stated: Scenario): readonly string[] {
   if (task === undefined) return [...open, 'task'];
   open.push('task.id', 'task.issuer', 'task.subject', 'task.secondsLeft');
   if (task.touched === undefined) open.push('task.touched');
+  if (task.resources === undefined) open.push('task.coversResource');
   return task.scopes === undefined ? [...open, 'task.scopes'] : open;
 }

@@ -7,6 +7,7 @@ import { readActions, type Target, type Workload, writeActions } from '../invent
 import { spiffePrefixes } from '../inventory/prefixes.ts';
 import type { NamedEntities } from '../policy/decide/cedar-request.ts';
 import type { RequestLine } from '../policy/load/scenario.ts';
+import { coversResource, type TaskResource } from '../task/resources.ts';
 import { overlaps, type Pattern } from './overlaps.ts';
 
 /** A request to what the inventory lists or a policy names, and how the inventory reads it. */
@@ -87,12 +88,16 @@ function seenOf(workload: Workload, named: NamedEntities): string {
 /**
  * Every action on every kind of path that the inventory or a policy tells apart: wherever the same apis overlap, below the
  * same paths that policies name, a path there and one below it; and where a lenient server would serve a stricter api.
- * What the inventory refuses is left out. A string says why not all can be told.
+ * What the inventory refuses is left out. `values` of parameters are in none of them. A string says why not all can be told.
  */
-export function sampleTargets(inventory: Inventory, named: NamedEntities): readonly SampleTarget[] | string {
+export function sampleTargets(
+  inventory: Inventory,
+  named: NamedEntities,
+  values: readonly string[] = [],
+): readonly SampleTarget[] | string {
   const found = new Map<string, SampleTarget>();
   for (const [name, book] of inventory.hosts) {
-    const paths = samplePaths(book, namedBelow(name, named));
+    const paths = samplePaths(book, namedBelow(name, named), values);
     if (paths === null) return `the templates of ${name} overlap in too many ways for all of them to be tried`;
     for (const path of paths) {
       for (const method of METHODS) {
@@ -117,14 +122,19 @@ function namedBelow(host: string, named: NamedEntities): readonly string[] {
   return [...new Set(ids)].filter((id) => id.startsWith(`${host}/`)).map((id) => id.slice(host.length));
 }
 
-function samplePaths(book: HostRoutes, literals: readonly string[]): ReadonlySet<string> | null {
+function samplePaths(
+  book: HostRoutes,
+  literals: readonly string[],
+  values: readonly string[],
+): ReadonlySet<string> | null {
   const templates = book.apis.map(
     ({ template }): Pattern => template.segments.map((segment) => ('literal' in segment ? segment : null)),
   );
   const named = literals.map((path): Pattern => segmentsOf(path).map((literal) => ({ literal })));
   const covered = overlaps([...templates, ...templates.map(folded), ...named]);
   if (covered === null) return null;
-  const any = unnamed([...templates, ...named].flat().map((segment) => (segment === null ? '' : textOf(segment))));
+  const words = [...templates, ...named].flat().map((segment) => (segment === null ? '' : textOf(segment)));
+  const any = unnamed([...words, ...values]);
   const paths = new Set<string>();
   for (const pattern of covered) {
     for (const spell of [(text: string) => text.toUpperCase(), (text: string) => `${text};${any}`]) {
@@ -149,4 +159,32 @@ function folded(pattern: Pattern): Pattern {
 
 function textOf(segment: NonNullable<Pattern[number]>): string {
   return 'literal' in segment ? segment.literal : segment.folded;
+}
+
+/**
+ * For each sample, and each thing that a task is about whose api it lies in, the same request with the parameters that are named:
+ * what is covered among requests that nothing else tells apart. Samples hold none of these values, so the others stand for what is not.
+ */
+export function coveredTargets(
+  samples: readonly SampleTarget[],
+  resources: readonly TaskResource[],
+  inventory: Inventory,
+): readonly SampleTarget[] {
+  return samples.flatMap((sample) => resources.flatMap((about) => coveredTarget(sample, about, inventory) ?? []));
+}
+
+/** Null where no such request is, or it is one that the sample stands for already. */
+function coveredTarget(sample: SampleTarget, about: TaskResource, inventory: Inventory): SampleTarget | null {
+  const { line, upgrade, target } = sample;
+  const { apis, templates, path } = target.resource;
+  const own = templates[apis.indexOf(about.api)];
+  if (own === undefined || coversResource([about], target.resource)) return null;
+  const values = new Map(Object.entries(about.parameters));
+  const segments = path.slice(1).split('/');
+  for (const [at, segment] of own.segments.entries())
+    if ('param' in segment) segments[at] = values.get(segment.param) ?? segments[at]!;
+  const covered = { ...line, path: `/${segments.join('/')}` };
+  const found = inventory.target({ ...covered, upgrade, grpc: false });
+  if (found instanceof Refusal || !coversResource([about], found.resource)) return null;
+  return { line: covered, upgrade, target: found };
 }

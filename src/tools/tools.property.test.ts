@@ -12,6 +12,7 @@ import { install, type Loaded } from '../policy/load/load.ts';
 import type { Scenario } from '../policy/load/scenario.ts';
 import { validate } from '../policy/load/validate.ts';
 import { formatProblem } from '../source/problem.ts';
+import type { Task } from '../task/model.ts';
 import { explain } from './explain.ts';
 import { findIdle } from './idle.ts';
 import { reach } from './reach.ts';
@@ -118,9 +119,14 @@ function statedOf(question: Question, more: boolean): Scenario {
     ...stated,
     ...(question.risk === null ? {} : { risk: question.risk }),
     signals: [...question.signals],
-    task: task === null ? null : { purpose: task.purpose, assurance: task.assurance, scopes: [...task.scopes] },
+    task: task === null ? null : wholly(task),
   };
 }
+
+const wholly = ({ purpose, assurance, scopes, resources }: Task) => ({
+  ...{ purpose, assurance, scopes: [...scopes] },
+  ...(resources === null ? {} : { resources: [...resources] }),
+});
 
 test('whatever is allowed to a caller stands in its reach', () => {
   let [rows, perhaps] = [0, 0];

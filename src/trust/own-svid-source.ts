@@ -35,12 +35,15 @@ export interface OwnIdentityOptions {
   readonly onEvent: (event: OwnIdentityEvent) => void;
 }
 
+/** The validity period of a certificate, in seconds since the epoch. */
+export type Validity = Pick<OwnSvid, 'notBefore' | 'notAfter'>;
+
 /** The sidecar's own SVID as the status page shows it. */
 export interface OwnIdentityStatus {
   readonly id: string | null;
   readonly state: 'valid' | 'expired' | 'absent';
-  /** Seconds since the epoch; null when absent. */
-  readonly notAfter: number | null;
+  /** From when and until when it is valid, in seconds since the epoch; null when absent. */
+  readonly validity: Validity | null;
   /** What was wrong with the last message, stream or read; null when it was good. */
   readonly fault: string | null;
 }
@@ -71,7 +74,8 @@ export class OwnIdentity implements OwnSvidSink {
   status(now: number): OwnIdentityStatus {
     const svid = this.#svid;
     const state = svid === null ? 'absent' : now / 1000 <= svid.notAfter ? 'valid' : 'expired';
-    return { id: svid?.id?.text ?? null, state, notAfter: svid?.notAfter ?? null, fault: this.#fault };
+    const validity = svid === null ? null : { notBefore: svid.notBefore, notAfter: svid.notAfter };
+    return { id: svid?.id?.text ?? null, state, validity, fault: this.#fault };
   }
 
   async stop(): Promise<void> {

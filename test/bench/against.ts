@@ -1,8 +1,7 @@
 import { TestCa } from '../support/ca.ts';
-import { cached } from '../support/cache.ts';
+import { checkout } from '../support/checkout.ts';
 import { TRUST_DOMAIN } from '../support/estate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import { run } from '../support/run.ts';
 import { TaskIssuer } from '../support/task-issuer.ts';
 import { micros, type Spread, spread } from './figures.ts';
 import { drive, type Spent } from './load/drive.ts';
@@ -62,15 +61,6 @@ async function inTurn(
     }
   }
   return spent;
-}
-
-/** The files of a commit in the cache, with packages of their own: they outlive those of this tree. */
-async function checkout(commit: string): Promise<string> {
-  const sha = (await run('git', ['rev-parse', '--verify', `${commit}^{commit}`], { cwd: root })).trim();
-  return await cached('checkout', sha, async (into) => {
-    await run('sh', ['-c', `git archive ${sha} | tar -x -C '${into}'`], { cwd: root });
-    await run('npm', ['ci', '--no-fund', '--no-audit'], { cwd: into });
-  });
 }
 
 function figures([lowest, median, highest]: Spread): string {

@@ -513,15 +513,4 @@ suite('a caller that asks without end', () => {
     assert.equal(ofLedger() - before, 5);
     assert.ok(problem(await asAgent(release())).approval);
   });
-
-  test('is denied as ever when it asks too often, and others are not', async () => {
-    const what = refund();
-    askedBy(await asLedger(what));
-    const answers = await Promise.all(Array.from({ length: 250 }, () => asLedger(what)));
-    assert.ok(answers.every(({ reason }) => reason === 'approval_required'));
-    const unasked = answers.filter((answer) => problem(answer).approval === undefined);
-    assert.ok(unasked.length > 0, 'every one was asked');
-    assert.match(String(unasked.at(-1)?.audit.detail), /this caller (?:asks|lacks them) too often/);
-    assert.ok(problem(await asAgent(release())).approval);
-  });
 });

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { assertAuditLines } from '../support/audit-line-check.ts';
 import { askOf, readGolden, rendered, updated } from '../support/golden.ts';
 import { World } from '../support/world.ts';
 import { type WorldName, worlds } from '../support/world-kinds.ts';
@@ -36,4 +37,11 @@ suite('golden cases', () => {
       else assert.equal(rendered(answer), text.slice(text.search(/^response:/m)));
     });
   }
+
+  test('each line that they leave in the audit is as docs/audit-line.schema.json says', () => {
+    const lines = [...running.values()].flatMap((world) => world.audit());
+    assert.ok(lines.length > files.length);
+    const kinds = assertAuditLines(lines);
+    assert.ok(['boot', 'policy-loaded', 'decision'].every((kind) => kinds.has(kind)));
+  });
 });

@@ -55,6 +55,7 @@ test('who signed in sees what waits, approves it by its digest, and withdraws it
   const whole = await cli(['approvals', id]);
   const [, digest = ''] = /^digest +(\S+)$/m.exec(whole.stdout) ?? [];
   assert.equal(digest, of.digest);
+  assert.match(whole.stdout, /^like this +1 since 20\S+Z, 0 of them granted$/m);
   assert.match(whole.stdout, /^sent +\{"amount":20\}$/m);
   const other = await cli(['approve', id, '--digest', order('/other').digest, '--reason', 'r']);
   assert.deepEqual([other.code, /conflict/.test(other.stderr)], [1, true]);

@@ -44,6 +44,7 @@ before(async () => {
     purpose: 'p',
     assurance: 2,
     scopes: [],
+    resources: null,
     issuer: 'https://as.example',
     subject: null,
     token: 'sha256:0',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { blocks, page } from '../docs/markdown.ts';
 import { learnedFile } from '../support/behaviour/learned.ts';
 import { pemBundle } from '../support/ca.ts';
 import { controlCli } from '../support/control-cli.ts';
@@ -146,4 +147,19 @@ test('the command line shows, exports, forgets, accepts and imports', async () =
   assert.deepEqual([wrong.code, wrong.stderr], [2, `${file}: is not what behaviour export gave\n`]);
   for (const args of [['show'], ['export', id, 'x'], ['forget', id], ['import', id, '--reason', 'x']])
     assert.equal((await cli(...args)).code, 64, args.join(' '));
+});
+
+test('the commands of docs/behaviour.md do what they say', async () => {
+  const lines = blocks(page('docs/behaviour.md').text).find(({ info }) => info === 'sh behaviour-orders')!.text;
+  const file = join(world.folder, 'ledger.json');
+  const said: string[] = [];
+  for (const line of lines.trim().split('\n')) {
+    const [command, into] = line.replace(/^cedar-ext-authz behaviour /, '').split(' > ');
+    const words = [...command!.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
+    const { code, stdout, stderr } = await cli(...words.map((word) => (word === 'ledger.json' ? file : word)));
+    assert.equal(code, 0, stderr);
+    if (into === undefined) said.push(stdout.split(/[:;]/)[0]!);
+    else writeFileSync(file, stdout);
+  }
+  assert.deepEqual(said, ['mode observe', 'accepted', 'forgotten', 'put back']);
 });

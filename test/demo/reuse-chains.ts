@@ -1,7 +1,7 @@
 import { actClaim } from '../support/task-issuer.ts';
 import { ids, places } from '../support/thief-estate.ts';
 import { altered, ISSUERS } from '../support/thief-tokens.ts';
-import { leaseCells, PROOF, type TokenKind, txn, txnReasons, use } from './reuse-lease.ts';
+import { leaseCells, otherInvoice, PROOF, type TokenKind, txn, txnReasons, use } from './reuse-lease.ts';
 import { type Row, refused } from './reuse-matrix.ts';
 import { heldToken, taskCells } from './reuse-tasks.ts';
 import {
@@ -42,6 +42,7 @@ const chainRow: Row = {
       'task_purpose',
     ),
     'other method': write(chainToken),
+    'other resource': otherInvoice(chainToken),
     'other host': refused('at the other host', atCrm(use(chainToken)), 'policy_no_permit'),
     'replayed as it was': lease(chainToken),
     'one hop further': refused(

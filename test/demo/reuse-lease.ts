@@ -1,11 +1,12 @@
 import type { Reason } from '../../src/base/outcome.ts';
 import type { Issued } from '../support/ca.ts';
 import { ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { AUDIENCES, altered, type Change, type Headers, respelled } from '../support/thief-tokens.ts';
-import { type Cell, type Column, type Play, refused, type Works } from './reuse-matrix.ts';
+import { AUDIENCES, abouts, altered, type Change, type Headers, respelled } from '../support/thief-tokens.ts';
+import { type Cell, type Column, type Play, permitted, refused, type Works } from './reuse-matrix.ts';
 
 export const PROOF = 'proof-rises-with-sensitivity';
 export const SCOPES = 'scoped-tokens-stay-in-their-scopes';
+export const RESOURCES = 'tasks-stay-with-their-resources';
 export const WRITES = 'agents-write-only-in-a-task';
 export const BEARERS = 'bearers-stay-below-confidential';
 
@@ -67,6 +68,28 @@ export const keptFrom = (what: string, play: Play, by: string): Works['kept'] =>
   reason: 'policy_forbidden',
   by,
 });
+
+/** A task for one thing, at another one of its kind, by a holder who opened the first. */
+export const aboutAnother = (how: string, first: Play, then: Play): Cell => ({
+  how,
+  play: {
+    past: async (estate, use) => {
+      permitted(await use(first(estate)));
+      return () => then(estate);
+    },
+  },
+  expected: { reason: 'policy_forbidden', by: RESOURCES },
+});
+
+/** The same with a bound token, which needs no proof. */
+export const otherInvoice = (kind: TokenKind): Cell => {
+  const about = { about: abouts.invoice };
+  return aboutAnother(
+    'of a task about invoice 42, used at invoice 43 after invoice 42',
+    use(kind, about, { path: places.invoice }),
+    use(kind, about, { path: places.otherInvoice }),
+  );
+};
 
 /** What is tried alike with every token of a task. Its holder plays, so that each check is the one that refuses. */
 export function leaseCells(kind: TokenKind): Readonly<Partial<Record<Column, Cell>>> {

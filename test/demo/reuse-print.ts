@@ -76,6 +76,7 @@ const tags: Readonly<Record<string, string>> = {
 const guardrails: Readonly<Record<string, string>> = {
   'proof-rises-with-sensitivity': 'P',
   'scoped-tokens-stay-in-their-scopes': 'S',
+  'tasks-stay-with-their-resources': 'R',
   'agents-write-only-in-a-task': 'W',
   'bearers-stay-below-confidential': 'B',
 };

@@ -1,8 +1,8 @@
 import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { AUDIENCES, type Headers, ISSUERS } from '../support/thief-tokens.ts';
+import { AUDIENCES, abouts, type Headers, ISSUERS } from '../support/thief-tokens.ts';
 import type { Attempt } from '../support/thief-way.ts';
 import { otherSignature, thumbprint } from '../support/tokens.ts';
-import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
+import { aboutAnother, bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
 import { type Cell, type Past, type Play, permitted, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
 import { taskCells } from './reuse-tasks.ts';
 
@@ -41,6 +41,9 @@ const dpop =
   ({ tokens }: ThiefEstate): Headers =>
     tokens.withDpop(tokens.keyBound(ids.agent), path, change);
 
+const aboutPayout = (path: string): Play =>
+  withHeaders(({ tokens }) => tokens.withDpop(tokens.keyBound(ids.agent, { about: abouts.payout }), path), { path });
+
 const dpopRow: Row = {
   name: 'DPoP-bound',
   what: 'An access token with `cnf.jkt` that names billing-agent, and a captured DPoP proof.',
@@ -66,10 +69,10 @@ const dpopRow: Row = {
       'policy_no_permit',
     ),
     'other method': refused('POST with a proof for GET', withHeaders(dpop(), { method: 'POST' }), 'task_proof_method'),
-    'other resource': refused(
-      'at the next payout',
-      withHeaders(dpop(), { path: places.otherPayout }),
-      'task_proof_target',
+    'other resource': aboutAnother(
+      'of a task about payout 7, used at payout 8 with a new proof by its holder',
+      aboutPayout(places.payout),
+      aboutPayout(places.otherPayout),
     ),
     'other host': refused(
       'at the other host',

@@ -1,6 +1,16 @@
 import { ids, places } from '../support/thief-estate.ts';
 import { ISSUERS } from '../support/thief-tokens.ts';
-import { accessReasons, bearer, leaseCells, svidReasons, type TokenKind, txn, txnReasons, use } from './reuse-lease.ts';
+import {
+  accessReasons,
+  bearer,
+  leaseCells,
+  otherInvoice,
+  svidReasons,
+  type TokenKind,
+  txn,
+  txnReasons,
+  use,
+} from './reuse-lease.ts';
 import { type Row, refused } from './reuse-matrix.ts';
 import { heldToken, taskCells } from './reuse-tasks.ts';
 import {
@@ -99,6 +109,7 @@ const certificateRow: Row = {
     ...taskCells([ISSUERS.as], heldToken(certificateToken)),
     'another workload': refused('by the thief', use(certificateToken, {}, { as: thief }), 'task_token_binding'),
     'other method': write(certificateToken),
+    'other resource': otherInvoice(certificateToken),
     'other host': refused('at the other host', atCrm(use(certificateToken)), 'task_token_audience'),
     'replayed as it was': lease(certificateToken),
     'one hop further': refused('by the tool server', use(certificateToken, {}, { as: tools }), 'task_token_binding'),
@@ -128,6 +139,7 @@ const nameRow: Row = {
     ...taskCells([ISSUERS.tts], heldToken(nameToken)),
     'another workload': refused('by the thief', use(nameToken, {}, { as: thief }), 'task_of_another'),
     'other method': write(nameToken),
+    'other resource': otherInvoice(nameToken),
     'other host': refused('at the other host', atCrm(use(nameToken)), 'policy_no_permit'),
     'replayed as it was': lease(nameToken),
     'one hop further': refused('by the tool server', use(nameToken, {}, { as: tools }), 'task_of_another'),
@@ -161,6 +173,7 @@ const taskSvidRow: Row = {
     ...taskCells([ISSUERS.domain], heldToken(taskSvid)),
     'another workload': refused('by the thief', use(taskSvid, {}, { as: thief }), 'identity_conflict'),
     'other method': write(taskSvid),
+    'other resource': otherInvoice(taskSvid),
     'other host': refused('at the other host', atCrm(use(taskSvid)), 'identity_token_audience'),
     'replayed as it was': lease(taskSvid),
     'one hop further': refused('by the tool server', use(taskSvid, {}, { as: tools }), 'identity_conflict'),

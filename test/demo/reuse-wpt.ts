@@ -1,8 +1,8 @@
 import { CRM, ids, places, type ThiefEstate } from '../support/thief-estate.ts';
-import { type Headers, ISSUERS, uriOf } from '../support/thief-tokens.ts';
+import { abouts, type Headers, ISSUERS, uriOf } from '../support/thief-tokens.ts';
 import { otherSignature } from '../support/tokens.ts';
-import { bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
-import { type Cell, type Past, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
+import { aboutAnother, bearer, keptFrom, PROOF, said } from './reuse-lease.ts';
+import { type Cell, type Past, type Play, type Row, refused, refusedAfter, works } from './reuse-matrix.ts';
 import { by, flipped, used, withHeaders } from './reuse-proofs.ts';
 import { taskCells } from './reuse-tasks.ts';
 
@@ -15,6 +15,12 @@ const wpt =
 /** As `usedDpop`; WIMSE has no nonces. */
 const usedWpt = (how: string, past: Past): Cell =>
   refusedAfter(how, past, 'task_wpt_replayed', 'task_wpt_before_start');
+
+const aboutPayout = (path: string): Play =>
+  withHeaders(
+    ({ tokens }) => tokens.withWpt(ids.agent, { txnToken: tokens.txn(ids.agent, { about: abouts.payout }) }, path),
+    { path },
+  );
 
 const wptRow: Row = {
   name: 'WPT-protected',
@@ -41,10 +47,10 @@ const wptRow: Row = {
       withHeaders(wpt({}, places.invoice), { method: 'POST', path: places.invoice }),
       'policy_no_permit',
     ),
-    'other resource': refused(
-      'at the next payout',
-      withHeaders(wpt(), { path: places.otherPayout }),
-      'task_wpt_target',
+    'other resource': aboutAnother(
+      'of a task about payout 7, used at payout 8 with a new proof by its holder',
+      aboutPayout(places.payout),
+      aboutPayout(places.otherPayout),
     ),
     'other host': refused(
       'at the other host',

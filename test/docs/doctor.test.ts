@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { stringify } from 'yaml';
 import { checks } from '../../src/doctor/checks.ts';
-import { goods, type Json } from '../support/doctor/goods.ts';
+import { goods, type Json, set } from '../support/doctor/goods.ts';
 import { mutate, mutations } from '../support/doctor/mutations.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { finish } from '../support/run.ts';
@@ -63,6 +63,34 @@ test('the reason of each finding is a section that exists', () => {
     const [file = '', anchor] = reason.split('#');
     assert.ok(anchor === undefined || anchors(page(file).text).has(anchor), `${name}: ${reason}`);
   }
+});
+
+test('--inventory says what servedBy assigns, and goes with --config', async () => {
+  const { envoy, product } = goods.spire();
+  set(
+    envoy,
+    'static_resources.listeners.0.filter_chains.0.filters.0.typed_config.route_config.virtual_hosts.0.typed_per_filter_config',
+    undefined,
+  );
+  write('served.yaml', envoy);
+  write('central.yaml', { ...product, hosts: [] });
+  const example = readFileSync(join(repository, 'cedar', 'example', 'inventory.yaml'), 'utf8');
+  writeFileSync(join(dir, 'inventory.yaml'), example);
+  const given = ['served.yaml', '--config', 'central.yaml', '--inventory'];
+  const good = await doctor(...given, 'inventory.yaml');
+  assert.deepEqual([good.code, good.stderr], [0, ''], good.stdout);
+  const line = 'servedBy: [spiffe://prod.example/ns/payments/sa/envoy]';
+  assert.ok(example.includes(line));
+  writeFileSync(join(dir, 'other.yaml'), example.replace(line, line.replace('payments', 'orders')));
+  const other = await doctor(...given, 'other.yaml');
+  assert.equal(other.code, 1);
+  assert.match(other.stdout, /refuses: host-unserved: .*virtual host payments, route 1/);
+  writeFileSync(join(dir, 'broken.yaml'), `${example}\nunknown: 1\n`);
+  const broken = await doctor(...given, 'broken.yaml');
+  assert.deepEqual([broken.code, broken.stdout], [2, '']);
+  assert.match(broken.stderr, /^broken\.yaml:\d+:\d+: /);
+  assert.match((await doctor(...given, 'absent.yaml')).stderr, /^absent\.yaml: /);
+  assert.match((await doctor('served.yaml', '--inventory', 'inventory.yaml')).stderr, /goes with --config/);
 });
 
 test('--skip leaves a listener out, --accept counts without failing, --json has fields', async () => {

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { stringify } from 'yaml';
 import { Fault } from '../../src/base/fault.ts';
 import { examineEnvoy } from '../../src/doctor/diagnose.ts';
-import { readResources } from '../../src/doctor/resources.ts';
+import { xdsResources } from '../../src/doctor/resources.ts';
 import { EnvoySources } from '../../src/doctor/sources.ts';
 import { at, findingsIn, goods, type Json, set } from '../support/doctor/goods.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
@@ -28,7 +28,7 @@ function write(name: string, value: unknown): string {
 }
 
 async function codes(target: string, folder = dir): Promise<readonly string[]> {
-  const resources = await readResources(target, folder, new EnvoySources());
+  const resources = await xdsResources(target, folder, new EnvoySources());
   if (resources instanceof Fault) throw new Error(resources.detail);
   return examineEnvoy(resources, null, new Set()).findings.map(
     ({ code, path, line }) => `${code} ${line === null ? path : 'line'}`,
@@ -36,7 +36,7 @@ async function codes(target: string, folder = dir): Promise<readonly string[]> {
 }
 
 async function fault(target: string): Promise<string> {
-  const resources = await readResources(target, dir, new EnvoySources());
+  const resources = await xdsResources(target, dir, new EnvoySources());
   return resources instanceof Fault ? resources.detail : assert.fail('it was read');
 }
 
@@ -135,7 +135,7 @@ test('what cannot be read is said in one line, and nothing is found in it', asyn
   assert.match(await fault(write('deep.json', `{"admin": ${'['.repeat(500)}`)), /nested deeper/);
   const server = createServer((_, response) => response.writeHead(404).end());
   const port = await listenOnLoopback(server);
-  assert.match(await fault(`http://127.0.0.1:${port}`), /config_dump answered 404/);
+  assert.match(await fault(`http://127.0.0.1:${port}`), /config_dump\?include_eds answered 404/);
   await closeServer(server);
   assert.match(await fault(`http://127.0.0.1:${port}`), /no answer \(ECONNREFUSED\)/);
 });

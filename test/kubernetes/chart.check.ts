@@ -241,6 +241,19 @@ test('control mode serves the console to the pods of the ingress, with files tha
   assert.ok(!JSON.stringify(none).includes('cedar-console'));
 });
 
+test('the files that tracing needs are mounted where its configuration names them', async () => {
+  const otlp = { url: 'https://otel.example:4318/v1/traces', headersFile: '/etc/cedar-ext-authz/tracing/headers' };
+  const manifests = await renderWith('central-federation', {
+    config: { tracing: { otlp } },
+    tracing: { secret: 'authz-tracing' },
+  });
+  assert.equal(configOf(manifests).tracing?.otlp.headersFile, otlp.headersFile);
+  const mount = sidecarOf(manifests).volumeMounts.find(({ name }) => name === 'cedar-tracing');
+  assert.equal(mount?.mountPath, '/etc/cedar-ext-authz/tracing');
+  const volume = podOf(manifests).volumes.find(({ name }) => name === 'cedar-tracing');
+  assert.deepEqual(volume?.secret, { secretName: 'authz-tracing', defaultMode: 0o440 });
+});
+
 test('the secrets of notices are mounted where their configuration names them', async () => {
   const manifests = await render(CONTROL);
   const [file] = configOf(manifests).control.notices[0]?.secretFiles ?? [];

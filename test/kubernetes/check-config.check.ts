@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { parse } from 'yaml';
 import { TestCa } from '../support/ca.ts';
+import { judgedByEditor } from '../support/editor-schemas.ts';
 import { FakeWorkloadApi, jwtBundles, x509Bundles, x509Svid } from '../support/fake-workload-api.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { finish } from '../support/run.ts';
@@ -26,7 +28,13 @@ const UNREACHABLE: Readonly<Record<string, RegExp>> = {
   'central-proofs': /^no keys for issuer https:\/\/as\.prod\.example/,
 };
 
+const editor = judgedByEditor('configuration');
+
 for (const scenario of scenarios) {
+  test(`an editor finds no fault in the configuration of ${scenario}`, async () => {
+    assert.ok(editor(parse(configTextOf(await render(scenario)))), JSON.stringify(editor.errors));
+  });
+
   test(`check-config finds the configuration of ${scenario} good, with the files that its pod mounts`, async () => {
     const root = temporaryFolder();
     dirs.push(root);

@@ -56,6 +56,8 @@ async function start() {
   return {
     kubectl,
     done,
+    /** The file by which programs act on it as its administrator. */
+    kubeconfig: configFile,
     /** The environment of a shell in which `kubectl` and `helm` act on this API server. */
     environment: async (): Promise<NodeJS.ProcessEnv> => {
       const bins = [binary, await goTool('helm')].map((file) => join(file, '..'));
@@ -64,7 +66,7 @@ async function start() {
     /** Installs the definitions of PodMonitor and ServiceMonitor. */
     addMonitors: async (): Promise<void> => {
       const folder = join(await goModule('prometheus-operator', OPERATOR), 'example', 'prometheus-operator-crd');
-      const files = ['podmonitors', 'servicemonitors'].map((name) =>
+      const files = ['podmonitors', 'servicemonitors', 'prometheusrules'].map((name) =>
         join(folder, `monitoring.coreos.com_${name}.yaml`),
       );
       await done(['apply', '--server-side', ...files.flatMap((file) => ['-f', file])]);

@@ -55,6 +55,7 @@ const conditions: readonly Condition[] = [
   ['question-key.ts', "if (reads.has('scopes')) key += list(task.scopes, task.scopes.length);", ''],
   ['question-key.ts', "if (reads.has('id')) key += text(task.id);", ''],
   ['question-key.ts', "if (reads.has('subject')) key += text(task.subject);", ''],
+  ['question-key.ts', '{coversResource(task.resources, target.resource)} ', '{1} '],
   ['question-key.ts', 'this.#secondsLeft(Math.floor(task.expiresAt - now / 1000))', "''"],
   ['question-key.ts', '{value === null ? value : representative(value, cuts)}', '{1}'],
   ['question-key.ts', "key += text(params.get(name.slice('param.'.length)) ?? null)", "key += ''"],

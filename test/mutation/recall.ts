@@ -30,6 +30,7 @@ const quick = globSync(
 );
 const slow = [
   'test/cases/approvals.test.ts',
+  'test/cases/approvals-unasked.test.ts',
   'test/cases/budgets.test.ts',
   'test/cases/revocations.test.ts',
   'test/cases/revocations-carriers.test.ts',

@@ -233,6 +233,7 @@ export const patches: readonly Patch[] = [
     'context has task && context.task.scopes.containsAny(resource.scopes)',
     'resource.sensitivity < 100',
   ),
+  guardrail('tasks-stay-with-their-resources', 'proof', '!context.task.coversResource', 'resource.sensitivity > 100'),
   guardrail(
     'agents-write-only-in-a-task',
     'writes',

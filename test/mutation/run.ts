@@ -16,7 +16,7 @@ export interface Mutation {
   readonly tests: readonly string[];
   /** Tests that wait for servers more than they compute: their files run side by side. */
   readonly waits?: true;
-  /** Those that are likely to notice what became of this file; they run first. */
+  /** Those that are likely to notice what became of this file; they run first, in one process. */
   readonly near: (file: string) => readonly string[];
   /** The checks among them that are no statement of their own: each is of a file that has mutants. */
   readonly conditions?: readonly Condition[];
@@ -51,7 +51,7 @@ export async function runMutation(mutation: Mutation): Promise<number> {
   const folders = Array.from({ length: Math.min(availableParallelism(), 4) * (mutation.waits ? 2 : 1) }, copyProject);
   const started = performance.now();
   try {
-    if (!(await passes(folders[0]!, tests, mutation, 'inherit'))) {
+    if (!(await passes(folders[0]!, tests, mutation.waits, 'inherit'))) {
       process.stderr.write('the tests fail without any mutation\n');
       return 1;
     }
@@ -88,9 +88,9 @@ async function noticed(folder: string, { file, mutated }: Mutant, mutation: Muta
   writeFileSync(join(folder, file), mutated);
   try {
     const own = near(file);
-    if (own.length > 0 && !(await passes(folder, own, mutation))) return true;
+    if (own.length > 0 && !(await passes(folder, own))) return true;
     const others = tests.filter((test) => !own.includes(test));
-    return others.length > 0 && !(await passes(folder, others, mutation));
+    return others.length > 0 && !(await passes(folder, others, mutation.waits));
   } finally {
     writeFileSync(join(folder, file), original);
   }
@@ -100,7 +100,7 @@ async function noticed(folder: string, { file, mutated }: Mutant, mutation: Muta
 function passes(
   folder: string,
   files: readonly string[],
-  { waits }: Mutation,
+  waits?: true,
   output: 'ignore' | 'inherit' = 'ignore',
 ): Promise<boolean> {
   const side = waits ? ['--test-concurrency=4'] : ['--test-isolation=none'];

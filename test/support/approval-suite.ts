@@ -8,9 +8,10 @@ import {
   MAX_PENDING_OF_CALLER,
   REST_MS,
 } from '../../src/state/approvals/book.ts';
+import { BEGINNING } from '../../src/state/approvals/break-glass.ts';
 import type { ApprovalOrder } from '../../src/state/approvals/order.ts';
 import { stateOfRequest } from '../../src/state/approvals/request-state.ts';
-import { ANN, ASKING, approvalOrder, askedFor, BOB, yes } from './approvals.ts';
+import { ANN, ASKING, approvalOrder, askedFor, BOB, glassBy, reviewBy, yes } from './approvals.ts';
 import { until } from './until.ts';
 
 /** Books that share what was asked, as the processes of one fleet do; of a memory there is only one. */
@@ -23,6 +24,7 @@ interface ApprovalSuite {
   readonly make: (t: TestContext) => Promise<Books>;
 }
 
+const HOUR_MS = 3_600_000;
 const NO = { kind: 'refused', by: ANN, reason: 'nobody knows this invoice' } as const;
 const other = (n: number, over: Partial<ApprovalOrder> = {}) => approvalOrder({ path: `/refunds/${n}`, ...over });
 const stateIn = (book: ApprovalBook, id: string, nowMs = Date.now()): ApprovalState | null => {
@@ -221,6 +223,57 @@ export function approvalSuite({ name, covers, skip = false, make }: ApprovalSuit
     const late = async (n: number) => (await two.ask(other(200 + n, { caller: `${ASKING}-late-${n}` }), now)).result;
     for (let n = 0; n < 8; n++) assert.equal(await late(n), 'pending', String(n));
     assert.equal(await late(8), 'full');
+  });
+
+  check(
+    'of those that are alike it is counted how many came in the last day, and were granted',
+    async (one, two, all) => {
+      const now = Date.now();
+      const hourAgo = now - HOUR_MS;
+      const counts = (book: ApprovalBook, order = approvalOrder(), atMs = now) => {
+        const { asked, granted } = book.alikeTo(order, atMs);
+        return [asked, granted];
+      };
+      const ids = [await askedFor(one, approvalOrder(), hourAgo), await askedFor(two, other(1), now)];
+      await everywhere(all, ids[0]!, 'expired');
+      await everywhere(all, ids[1]!, 'pending');
+      for (const book of all) assert.deepEqual(counts(book), [2, 0]);
+      assert.equal((await one.grant(yes(ids[0]!), now)).result, 'conflict', 'too late');
+      assert.equal((await two.grant(yes(ids[1]!, { digest: other(1).digest }), now)).result, 'stored');
+      await everywhere(all, ids[1]!, 'granted');
+      // The same is asked for anew, and is one more.
+      const again = await askedFor(one, approvalOrder(), now);
+      await everywhere(all, again, 'pending');
+      assert.equal((await two.close({ id: again, ...NO }, now)).result, 'stored');
+      await everywhere(all, again, 'refused');
+      assert.equal((await one.close({ id: ids[1]!, ...NO, kind: 'withdrawn' }, now)).result, 'stored');
+      await everywhere(all, ids[1]!, 'withdrawn');
+      for (const book of all) {
+        assert.deepEqual(counts(book, other(7, { query: 'any' })), [3, 1]);
+        for (const over of [
+          { caller: `${ASKING}-2` },
+          { approvals: ['other'] },
+          { action: 'PUT' },
+          { host: 'b.internal' },
+        ])
+          assert.deepEqual(counts(book, approvalOrder(over)), [0, 0], JSON.stringify(over));
+        assert.deepEqual(counts(book, approvalOrder(), now + 22 * HOUR_MS), [3, 1]);
+        assert.deepEqual(counts(book, approvalOrder(), now + 23 * HOUR_MS), [2, 1], 'the one of an hour before');
+        assert.deepEqual(counts(book, approvalOrder(), now + 24 * HOUR_MS), [0, 0]);
+        const { sinceMs } = book.alikeTo(approvalOrder(), now);
+        assert.ok(sinceMs > now - 60_000 && sinceMs <= Date.now(), 'it began with the book');
+      }
+    },
+  );
+
+  check('what one person let pass alone was not granted', async (one, _, all) => {
+    const now = Date.now();
+    const id = await askedFor(one, approvalOrder(), now);
+    await everywhere(all, id, 'pending');
+    assert.equal((await one.review(reviewBy(BOB, BEGINNING), now)).result, 'stored');
+    assert.equal((await one.breakGlass(glassBy(ANN, id), now)).result, 'stored');
+    await everywhere(all, id, 'granted');
+    for (const book of all) assert.equal(book.alikeTo(approvalOrder(), now).granted, 0);
   });
 
   check('what nobody answered can be asked again', async (one) => {

@@ -48,6 +48,7 @@ export function auditRecord(change: Partial<AuditRecord> = {}): AuditRecord {
       signals: [],
       headers: {},
       numbers: {},
+      touched: null,
     },
     request: {
       id: 'r-1',

@@ -27,6 +27,7 @@ keys, the certificate of the check port and its peers.
 * **\`\${NAME}\`** in a value is replaced by the environment variable; write \`$\${\` for a literal \`\${\`. Inside \`{ }\` or \`[ ]\` a
   placeholder needs quotes. Nothing else is read from the environment.
 * Settings that reduce protection are named **unsafe**.
+* [Editors](ci.md#in-an-editor) have a schema: [configuration.schema.json](configuration.schema.json).
 
 This file is generated from src/config/; \`UPDATE=1 node --test src/config/reference.test.ts\` writes it.
 `;

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { assertAuditLines } from './audit-line-check.ts';
 import { Browser, type Loaded, type Loading } from './browser.ts';
 import { TestCa } from './ca.ts';
 import { CONTROL } from './control-world.ts';
@@ -115,7 +116,11 @@ export async function startConsoleWorld(options: ConsoleWorldOptions = {}) {
           ...loading.headers,
         },
       }),
-    auditLines: () => linesOf(auditFile).map((line) => JSON.parse(line) as Record<string, unknown>),
+    auditLines: () => {
+      const lines = linesOf(auditFile).map((line) => JSON.parse(line) as Record<string, unknown>);
+      assertAuditLines(lines);
+      return lines;
+    },
     stop: () => running.disposeAsync(),
   };
 }

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { assertAuditLines } from './audit-line-check.ts';
 import type { Shown } from './client.ts';
 import { linesOf } from './sidecar.ts';
 import { AUTHZ, writePair } from './tls-world.ts';
@@ -122,6 +123,10 @@ export async function startControlWorld(options: ControlWorldOptions = {}) {
     /** A JWT-SVID of a workload for the control API. */
     token: (path: string, mutation: Mutation = {}) =>
       jwtSvid({ key: world.keys.domain, sub: workload(path), aud: CONTROL }, mutation),
-    auditLines: () => linesOf(auditFile).map((line) => JSON.parse(line) as Record<string, unknown>),
+    auditLines: () => {
+      const lines = linesOf(auditFile).map((line) => JSON.parse(line) as Record<string, unknown>);
+      assertAuditLines(lines);
+      return lines;
+    },
   };
 }

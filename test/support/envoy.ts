@@ -149,7 +149,7 @@ export async function runEnvoy(dir: string, tree: EnvoyTree, binary?: string) {
     program.stdout.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as AccessLine);
   /** A counter or gauge by its exact name. */
   const stat = async (name: string): Promise<number> => {
-    const filter = encodeURIComponent(`^${name.replaceAll('.', '\\.')}$`);
+    const filter = encodeURIComponent(`^${name.replace(/[.|]/g, '\\$&')}$`);
     const text = await (await fetch(`http://127.0.0.1:${adminPort}/stats?filter=${filter}`)).text();
     const value = /: (\d+)\s*$/.exec(text);
     if (value === null) throw new Error(`Envoy has no stat ${name}`);

@@ -1,9 +1,9 @@
 import { Refusal } from '../../src/base/outcome.ts';
 import { SpiffeId } from '../../src/base/spiffe-id.ts';
 import { ApiProblem } from '../../src/control/http/problem.ts';
-import type { TaskResource } from '../../src/control/token-service/details.ts';
 import { exchangeGrant, type Grant, type GrantRules, startGrant } from '../../src/control/token-service/grant.ts';
 import type { TokenRequest } from '../../src/control/token-service/request.ts';
+import type { TaskResource } from '../../src/task/resources.ts';
 import { Random } from './tools/random.ts';
 
 /** Each purpose with those right above it; one has two. */

@@ -9,7 +9,7 @@ import { namedBy } from '../../src/policy/load/parsed-set.ts';
 import { questionsFor, type Scenario } from '../../src/policy/load/scenario.ts';
 import { estateFacts } from '../../src/tools/prove/estate.ts';
 import { PERMIT_ALL, type Rule } from '../../src/tools/prove/rules.ts';
-import { type World, worldOf } from './tools/contradictions.ts';
+import { statedTask, type World, worldOf } from './tools/contradictions.ts';
 import { anyEstate, inventoryOf } from './tools/estates.ts';
 import { anyPolicy } from './tools/policies.ts';
 import { Random } from './tools/random.ts';
@@ -102,8 +102,7 @@ function anyScenario(random: Random, { task, ...ask }: Ask): Scenario {
     request: `${ask.method} ${ask.host}${ask.target}`,
     credential: ask.credential,
     at: new Date(NOW + random.below(1000)).toISOString(),
-    task:
-      task === null ? null : { ...task, scopes: [...task.scopes], ...random.maybe(50, () => ({ touched: touched() })) },
+    task: task === null ? null : { ...statedTask(task), ...random.maybe(50, () => ({ touched: touched() })) },
     ...random.maybe(30, () => ({ risk: random.below(101) })),
     ...random.maybe(30, () => ({ signals: ['burst'] })),
     ...random.maybe(30, () => ({ approvals: ['resource-owner'] })),

@@ -6,6 +6,7 @@ import type { Question } from '../../src/policy/decide/question.ts';
 import { factsThatOpenByAbsence } from '../../src/policy/lint/presence.ts';
 import type { Touched } from '../../src/state/bounded/touched.ts';
 import type { Chain } from '../../src/task/model.ts';
+import type { TaskResource } from '../../src/task/resources.ts';
 import { target, task, workload } from './policy.ts';
 
 /** An estate whose names nest, overlap by prefix, and repeat across kinds. */
@@ -150,6 +151,8 @@ export const clauses: readonly string[] = [
   'context has task && ["read"].containsAny(context.task.scopes)',
   'context has task && context.task.scopes == resource.scopes',
   'context has task && context.task.scopes.isEmpty()',
+  'context has task && context.task has coversResource && context.task.coversResource',
+  'context has task && !(context.task has coversResource && !context.task.coversResource)',
   'context has task.subject && context.task.subject == "x"',
   'context has task && context.task.id like "#*"',
   'context has task && (if principal.relay then context.task.secondsLeft else 60) > 60',
@@ -245,6 +248,14 @@ const touched: fc.Arbitrary<Touched> = fc.record({
   ),
 });
 
+/** What tasks are about: two that cover a request, an api that has no such parameter, and none that is there. */
+const abouts: TaskResource[] = [
+  { api: 'one.internal/a', parameters: { p: '7' } },
+  { api: 'one.internal/c', parameters: {} },
+  { api: 'one.internal/b', parameters: { q: '7' } },
+  { api: 'gone/x', parameters: {} },
+];
+
 /** Any question that the estate admits. */
 export function questions(inventory: Inventory): fc.Arbitrary<Question> {
   const anyWorkload = fc.constantFrom(...workloads.map((id) => workload(inventory, id)));
@@ -260,6 +271,7 @@ export function questions(inventory: Inventory): fc.Arbitrary<Question> {
           purpose: fc.constantFrom('reconcile', 'finance', 'business'),
           assurance: fc.constantFrom(1 as const, 2 as const, 3 as const),
           scopes: fc.subarray(['read', 'other']),
+          resources: fc.option(fc.subarray(abouts)),
           subject: fc.option(fc.string()),
         }),
       ),

@@ -70,11 +70,21 @@ function contextOf(q: Question): Call['context'] {
   if (q.credentialAge !== null) context.credentialAge = q.credentialAge;
   if (q.risk !== null) context.risk = q.risk;
   if (q.task !== null) {
-    const { id, purpose, assurance, scopes, issuer, subject, expiresAt } = q.task;
+    const { id, purpose, assurance, scopes, resources, issuer, subject, expiresAt } = q.task;
     const secondsLeft = Math.floor((expiresAt * 1000 - q.now) / 1000);
     const touched = touchedOf(q, q.touched.task);
     const task = { id, purpose: ref('Purpose', purpose), assurance, scopes: [...scopes], issuer, secondsLeft, touched };
-    context.task = subject === null ? task : { ...task, subject };
+    // In the estate of these questions an api with a parameter has it in its second segment.
+    const covers = resources?.some(({ api, parameters }) => {
+      const [, , second] = q.target.resource.path.split('/');
+      const named = Object.entries(parameters);
+      return q.target.resource.apis.includes(api) && named.every(([name, value]) => name === 'p' && value === second);
+    });
+    context.task = {
+      ...task,
+      ...(subject === null ? {} : { subject }),
+      ...(covers === undefined ? {} : { coversResource: covers }),
+    };
   }
   return context;
 }

@@ -83,6 +83,7 @@ export function task(changes: Partial<Task> = {}): Task {
     purpose: 'reconcile-invoices',
     assurance: 2,
     scopes: [],
+    resources: null,
     issuer: 'https://tts.prod.example',
     subject: null,
     issuedAt: Date.UTC(2026, 10, 25, 9, 59) / 1000,

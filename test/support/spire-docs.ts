@@ -7,7 +7,7 @@ import type { Spire } from './spire.ts';
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'spire.md'), 'utf8');
 
 /** A fenced block of docs/spire.md, by its language and name. */
-function block(language: string, name: string): string {
+export function block(language: string, name: string): string {
   const [, text] = new RegExp(`^\`\`\`${language} ${name}\\n([^]*?)^\`\`\`$`, 'm').exec(page) ?? [];
   if (text === undefined) throw new Error(`docs/spire.md has no block "${language} ${name}"`);
   return text;

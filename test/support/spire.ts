@@ -5,6 +5,7 @@ import { goTool } from './go-tool.ts';
 import { freePort } from './ports.ts';
 import { Program } from './process.ts';
 import { finish, run } from './run.ts';
+import { block } from './spire-docs.ts';
 import { until } from './until.ts';
 
 const START_LIMIT_MS = 60_000;
@@ -147,10 +148,7 @@ function upstreamAuthority(dir: string, { certificate }: TestCa): string {
   const [cert, key] = [join(dir, 'root.pem'), join(dir, 'root.key')];
   writeFileSync(cert, certificate.pem);
   writeFileSync(key, certificate.pkcs8Pem, { mode: 0o600 });
-  return `  UpstreamAuthority "disk" {
-    plugin_data { cert_file_path = "${cert}", key_file_path = "${key}", bundle_file_path = "${cert}" }
-  }
-`;
+  return block('hcl', 'upstream').replaceAll('/etc/spire/root.pem', cert).replaceAll('/etc/spire/root.key', key);
 }
 
 async function healthy(program: Program, binary: string, socket: string): Promise<void> {

@@ -63,6 +63,8 @@ export function keySetOf(key: SigningKey, members = {}): KeySet {
   return set;
 }
 
+export const INVOICES = 'payments.internal/invoices';
+
 const scope: IssuerScope = {
   trustDomains: ['prod.example'],
   purposes: ['finance'],
@@ -70,6 +72,7 @@ const scope: IssuerScope = {
   maxAssurance: 3,
   propagation: 'exchanged',
   unsafeBearer: false,
+  resources: null,
 };
 
 export const txnIssuer: TxnTokenIssuer = {
@@ -81,6 +84,7 @@ export const txnIssuer: TxnTokenIssuer = {
   algorithms: standardAlgorithms,
   purposeClaim: ['tctx', 'purpose'],
   legacyClaimNames: false,
+  resources: { claim: ['tctx', 'resources'], types: null },
 };
 
 export const accessIssuer: AccessTokenIssuer = {
@@ -91,6 +95,10 @@ export const accessIssuer: AccessTokenIssuer = {
   algorithms: standardAlgorithms,
   idClaim: ['task', 'id'],
   purposeClaim: ['task', 'purpose'],
+  resources: {
+    claim: ['authorization_details'],
+    types: [{ type: 'invoice', api: INVOICES, parameters: { invoice: 'identifier' }, ignore: ['locations'] }],
+  },
 };
 
 export const svidIssuer: JwtSvidIssuer = {
@@ -99,6 +107,7 @@ export const svidIssuer: JwtSvidIssuer = {
   authorities: { jwtKeys: () => keySetOf(keys.domain) },
   idClaim: ['task_id'],
   purposeClaim: ['task_purpose'],
+  resources: { claim: ['task_resources'], types: null },
 };
 
 /** Shared by all situations: what it remembers of one must not make another good. */

@@ -30,6 +30,7 @@ export const places = {
   claims: '/api/claims/7',
   /** Confidential, the scope invoices. */
   invoice: '/api/invoices/42',
+  otherInvoice: '/api/invoices/43',
   /** Confidential, another scope. */
   credits: '/api/credits/42',
   /** Restricted: asks for a proof that is used once. */

@@ -37,12 +37,20 @@ const LONG_AGO_MS = 600_000;
 type Claims = Readonly<Record<string, unknown>>;
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
+/** What the task of a token may be about: one parameter of an api of payments.internal. */
+export const abouts = {
+  invoice: { api: 'payments.internal/invoices', parameters: { invoice: '42' } },
+  payout: { api: 'payments.internal/payouts', parameters: { payout: '7' } },
+} as const;
+export type About = (typeof abouts)[keyof typeof abouts];
+
 /** What may differ in a token: claims, its task, and whether it was issued so long ago that it ended. */
 export interface Change {
   readonly id?: string;
   readonly claims?: Claims;
   readonly ended?: boolean;
   readonly purpose?: string;
+  readonly about?: About;
 }
 
 /** Every credential that a workload of the estate may hold, and a thief may take. */
@@ -62,6 +70,13 @@ export class ThiefTokens {
   configure(dir: string, settings: IssuerSettings = {}): Record<string, unknown> {
     const scope = { trustDomains: [this.issuer.trustDomain, 'partner.example'], ...settings };
     const task = this.issuer.configure(dir, scope) as { issuers: { kind: string }[] };
+    const types = Object.values(abouts).map(({ api, parameters: names }) => {
+      const parameters = Object.fromEntries(Object.keys(names).map((name) => [name, 'identifier']));
+      return { type: api, api, parameters };
+    });
+    for (const issuer of task.issuers as { kind: string; resources?: object }[])
+      issuer.resources =
+        issuer.kind === 'access-token' ? { claim: '/authorization_details', types } : { claim: '/tctx/resources' };
     for (const [name, key] of [
       ['loose', this.#loose],
       ['forwarding', this.#forwarding],
@@ -154,9 +169,19 @@ export const respelled = (token: string): string => leftOverBits(token);
 
 export const uriOf = (path: string, host = 'payments.internal'): string => `https://${host}${path}`;
 
+/** What tokens of each kind say that their task is about. */
+function claimsAbout({ api, parameters }: About, purpose = 'reconcile-invoices'): Claims {
+  const [identifier] = Object.values(parameters);
+  return {
+    tctx: { purpose, resources: [{ api, parameters }] },
+    authorization_details: [{ type: api, identifier }],
+  };
+}
+
 const clock = (ended: boolean): number => Date.now() - (ended ? LONG_AGO_MS : 0);
 
-function shapeOf({ claims = {}, ended = false, purpose, id }: Change, iss?: string, key?: SigningKey) {
+function shapeOf({ claims: more = {}, ended = false, purpose, id, about }: Change, iss?: string, key?: SigningKey) {
+  const claims = about === undefined ? more : { ...claimsAbout(about, purpose), ...more };
   const mutation: Mutation =
     iss === undefined || key === undefined
       ? { claims }

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { start } from '../../src/app/app.ts';
 import { isConfig, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/source/problem.ts';
+import { assertAuditLines } from './audit-line-check.ts';
 import { type CertificateParts, type Issued, urlEncodedPem } from './ca.ts';
 import { CheckClient } from './check-client.ts';
 import { checkBytes, type RequestShape } from './check-request.ts';
@@ -57,7 +58,17 @@ export interface Answer {
 
 /** The configuration file as it was parsed, section by section. */
 export type MeshConfig = Record<
-  'listen' | 'identity' | 'task' | 'tokenService' | 'policy' | 'control' | 'state' | 'audit' | 'limits' | 'log' | 'behaviour',
+  | 'listen'
+  | 'identity'
+  | 'task'
+  | 'tokenService'
+  | 'policy'
+  | 'control'
+  | 'state'
+  | 'audit'
+  | 'limits'
+  | 'log'
+  | 'behaviour',
   Record<string, unknown>
 >;
 
@@ -85,7 +96,9 @@ export function checkPort(target: string, auditFile: string, shown: Shown | null
       const decision = String(wire.metadata?.decision);
       const line = linesOf(auditFile).findLast((text) => text.includes(decision));
       if (line === undefined) throw new Error(`no audit line of decision ${decision}`);
-      return { bytes, wire, reason: reasonOf(wire), decision, audit: JSON.parse(line) as AuditLine, line };
+      const audit = JSON.parse(line) as AuditLine;
+      assertAuditLines([audit]);
+      return { bytes, wire, reason: reasonOf(wire), decision, audit, line };
     },
     /** The audit file, line by line, boot lines included. */
     audit: (): readonly AuditLine[] => linesOf(auditFile).map((line) => JSON.parse(line) as AuditLine),

@@ -31,6 +31,8 @@ async function start() {
 
 function answering(content: Map<string, Buffer>) {
   const uploads = new Map<string, Buffer[]>();
+  /** Of manifests, as they were sent. */
+  const types = new Map<string, string>();
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://registry');
     const [, kind, reference = ''] = /\/(blobs|manifests)\/(.*)$/.exec(url.pathname) ?? [];
@@ -48,15 +50,21 @@ function answering(content: Map<string, Buffer>) {
       const sent = Buffer.concat([...(uploads.get(upload) ?? []), ...parts]);
       const digest = `sha256:${createHash('sha256').update(sent).digest('hex')}`;
       content.set(digest, sent);
-      if (kind === 'manifests') content.set(reference, sent);
+      if (kind === 'manifests') {
+        content.set(reference, sent);
+        for (const name of [reference, digest]) types.set(name, request.headers['content-type'] ?? '');
+      }
       response.writeHead(201, { location: url.pathname, 'docker-content-digest': digest }).end();
     } else if (kind === undefined) {
       response.writeHead(200).end();
     } else {
       const found = content.get(reference);
       if (found === undefined) response.writeHead(404).end();
-      else
-        response.writeHead(200, { 'content-length': found.length }).end(request.method === 'HEAD' ? undefined : found);
+      else {
+        const type = types.get(reference) ?? 'application/octet-stream';
+        const headers = { 'content-length': found.length, 'content-type': type };
+        response.writeHead(200, headers).end(request.method === 'HEAD' ? undefined : found);
+      }
     }
   };
 }

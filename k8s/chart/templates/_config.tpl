@@ -107,7 +107,7 @@ DPoP may bind them.
 {{- fail (printf "foreignTrustDomains names %s, which is trustDomain: its bundle is under bundle." .Values.trustDomain) -}}
 {{- end -}}
 {{- if and (include "cedar.deployed" .) .Values.networkPolicy.enabled (include "cedar.fetches" .) (not .Values.networkPolicy.egress) -}}
-{{- fail "keys or bundles are fetched by URL, config.state names a store, or people sign in at a provider, and the NetworkPolicy lets the pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
+{{- fail "keys or bundles are fetched by URL, config.state names a store, spans go to a collector, or people sign in at a provider, and the NetworkPolicy lets the pods connect nowhere: set networkPolicy.egress to rules that lead to these servers." -}}
 {{- end -}}
 {{- if and (eq .Values.mode "central") (eq (int .Values.central.port) (int .Values.status.port)) -}}
 {{- fail "central.port and status.port are the same." -}}

@@ -103,6 +103,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- if .Values.notices.secret }}
 - { name: cedar-notices, mountPath: /etc/cedar-ext-authz/notices, readOnly: true }
 {{- end }}
+{{- if .Values.tracing.secret }}
+- { name: cedar-tracing, mountPath: /etc/cedar-ext-authz/tracing, readOnly: true }
+{{- end }}
 {{- if .Values.tokenService.key }}
 - { name: cedar-token-service, mountPath: /etc/cedar-ext-authz/token-service, readOnly: true }
 {{- end }}
@@ -189,6 +192,9 @@ seccompProfile: { type: RuntimeDefault }
       {{- with $console.providerCa }}
       - configMap: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: provider-ca.pem }] }
       {{- end }}
+{{- end }}
+{{- with .Values.tracing.secret }}
+- { name: cedar-tracing, secret: { secretName: {{ . | quote }}, defaultMode: 288 } }
 {{- end }}
 {{- with .Values.notices.secret }}
 - { name: cedar-notices, secret: { secretName: {{ . | quote }}, defaultMode: 288 } }

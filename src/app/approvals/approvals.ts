@@ -24,12 +24,16 @@ export interface ApprovalsPart {
   stop(): void | Promise<void>;
 }
 
-/** The approvals of the configuration: in the store that is shared, else in this process. */
+/**
+ * The approvals of the configuration: in the store that is shared, else in this process. `startedAtMs`: when the process started, in
+ * milliseconds since the epoch.
+ */
 export async function startApprovals(
   { control, listen }: Config,
   shared: RedisState | null,
   keys: OrderKeys,
   onEvent: RedisApprovalsParts['onEvent'],
+  startedAtMs: number,
 ): Promise<ApprovalsPart> {
   const believes = control.key !== null || control.trustedKeys.length > 0;
   const stored =
@@ -37,7 +41,7 @@ export async function startApprovals(
       ? null
       : await RedisApprovals.start({ ...shared.followed, keys: keys.current, onEvent });
   if (stored !== null) keys.onChange(() => stored.keysChanged());
-  const book = stored ?? (shared === null && listen.control !== null ? new ProcessApprovals() : null);
+  const book = stored ?? (shared === null && listen.control !== null ? new ProcessApprovals(startedAtMs) : null);
   return {
     book,
     gauges: (nowMs) => (book === null ? {} : { ...counted(book, nowMs), ...(stored && storeGauges(stored, nowMs)) }),

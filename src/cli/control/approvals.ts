@@ -1,4 +1,4 @@
-import { duration } from '../../config/scalars.ts';
+import { duration } from '../../config/values/scalars.ts';
 import { command } from '../commands.ts';
 import { plainOutput } from '../printable.ts';
 import { table } from '../table.ts';
@@ -140,6 +140,7 @@ function wholeText(item: Members): string | null {
           ['caller', shown(item.caller)],
           ['chain', list(item.chain)],
           ['owner', shown(item.owner)],
+          ['like this', alikeText(item)],
           ['task', task === null ? '-' : [task.issuer, task.id, task.purpose, task.subject].map(shown).join(' ')],
           ...(declared === null ? [] : [['claims', [declared.id, declared.purpose].map(shown).join(' ')] as const]),
           ['action', `${shown(item.action)}, ${shown(item.sensitivity)}`],
@@ -154,6 +155,12 @@ function wholeText(item: Members): string | null {
         ] as const)),
   ];
   return table(rows);
+}
+
+/** How many came lately that one policy could answer as well. */
+function alikeText(item: Members): string {
+  const { asked, granted, since } = (item.alike ?? {}) as Members;
+  return `${shown(asked)} since ${shown(since)}, ${shown(granted)} of them granted`;
 }
 
 /** Who let it pass alone, and who looked at it. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { Fault } from '../../base/fault.ts';
 import { decodeUtf8 } from '../../base/strict-json.ts';
-import { duration, workloadEndpoint } from '../../config/scalars.ts';
+import { duration, workloadEndpoint } from '../../config/values/scalars.ts';
 import { readBounded } from '../../source/bounded.ts';
 import type { WorkloadEndpoint } from '../../trust/workload-api.ts';
 import type { CommandLine } from '../commands.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
-import { duration } from '../../config/scalars.ts';
+import { duration } from '../../config/values/scalars.ts';
 import { shownKey } from '../../state/tasks/key.ts';
 import { command, group } from '../commands.ts';
 import { momentBy } from '../moment.ts';

@@ -1,6 +1,7 @@
 import { Engine, newInstance } from '../../policy/decide/engine.ts';
 import { pathNotes } from '../../policy/lint/paths.ts';
 import { runTests } from '../../policy/load/cases.ts';
+import { checkEmergency } from '../../policy/load/emergency.ts';
 import type { Problem } from '../../source/problem.ts';
 import { findIdle, permittedByControl } from '../../tools/idle.ts';
 import { keyNotes } from '../../tools/key-notes.ts';
@@ -29,6 +30,12 @@ export const policyCheck = command(USAGE, { ...FOLDER_OPTIONS, deep: { type: 'bo
   if (unread.length + failed.length > 0) return report(unread.length > 0 ? unread : failed, place, io);
   const cedar = newInstance();
   const [policies, control] = [readPolicies(sources, cedar), readControlPolicies(sources, cedar)];
+  const urgent = await checkEmergency(
+    opened.folder,
+    { inventory: loaded.snapshot.inventory, settings: sources.settings },
+    cedar,
+  );
+  if (urgent.problems.length > 0) return report(urgent.problems, place, io);
   const idle = findIdle(policies, validated, loaded.snapshot.inventory, engine);
   if (typeof idle === 'string') return failWith(`unused permits and workloads cannot be determined: ${idle}`, io);
   const deep = line.values.deep === true ? await deepNotes(opened, policies, io) : [];
@@ -38,6 +45,7 @@ export const policyCheck = command(USAGE, { ...FOLDER_OPTIONS, deep: { type: 'bo
   const remarks = [
     ...notes,
     ...loaded.warnings,
+    ...urgent.notes,
     ...shadowedForbids.map(({ id, remark }) => remark(`${id} is a forbid in shadow: it stops nothing yet`)),
     ...idle.policies,
     ...policies.flatMap(({ json, remark }) => pathNotes(json).map(remark)),
@@ -59,6 +67,7 @@ export const policyCheck = command(USAGE, { ...FOLDER_OPTIONS, deep: { type: 'bo
     count(own.length, 'policy', 'policies'),
     ...(shadowed > 0 ? [`${shadowed} of them in shadow`] : []),
     ...(ownControl.length > 0 ? [count(ownControl.length, 'control policy', 'control policies')] : []),
+    ...(urgent.policies > 0 ? [count(urgent.policies, 'emergency forbid', 'emergency forbids')] : []),
     count(guardrails, 'guardrail', 'guardrails'),
     count(outcomes.length, 'test', 'tests'),
   ];

@@ -10,9 +10,11 @@ import { answerText, type PortHeaders, type WrittenReply, writeAnswer, writeLast
 /** Over HTTP/1.1, with TLS or without. */
 export type HttpServer = Server | TlsServer;
 
+const ALL = 256;
 /** All clients of a Unix socket are one address. */
-const VISITOR_LIMITS = { all: 256, connections: 64, asksPerSecond: 500 };
-export const MAX_CONNECTIONS = VISITOR_LIMITS.all + ENDING;
+const OF_ONE_ADDRESS = 64;
+const ASKS_PER_SECOND = 500;
+export const MAX_CONNECTIONS = ALL + ENDING;
 /** A client that neither sends nor reads anything for so long is gone. */
 const IDLE_MS = 30_000;
 
@@ -41,7 +43,9 @@ export interface OwnPages {
 
 /** The connections of the control port, and what comes through them. */
 export class Connections {
-  readonly #visitors = new Visitors(VISITOR_LIMITS, () => performance.now());
+  readonly #visitors = new Visitors({ all: ALL, connections: OF_ONE_ADDRESS, asksPerSecond: ASKS_PER_SECOND }, () =>
+    performance.now(),
+  );
   /** Each with the response that it waits for; null: none. */
   readonly #open = new Map<Socket, ServerResponse | null>();
   /** Those that get a last answer: the parser reports each further part of what it could not read. */

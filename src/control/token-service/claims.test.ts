@@ -69,6 +69,7 @@ test('the reader of every sidecar takes a token as it was granted: task, purpose
       id: '5f0c',
       purpose: 'reconcile-invoices',
       scopes: ['invoices'],
+      resources: [{ api: 'payments.internal/invoices', parameters: { invoice: '42' } }],
       subject: ORCHESTRATOR,
       jti: 'j1',
       assurance: 2,

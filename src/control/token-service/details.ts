@@ -3,12 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import { isIdentifier } from '../../base/identifier.ts';
 import { parseStrictJson } from '../../base/strict-json.ts';
 import { shapeFaults } from '../../source/explain.ts';
-
-/** One thing that a task is about: an api, and the values of its parameters. */
-export interface TaskResource {
-  readonly api: string;
-  readonly parameters: Readonly<Record<string, string>>;
-}
+import { MAX_RESOURCES, resourceSchema, type TaskResource } from '../../task/resources.ts';
 
 /** What a request says of its task, beside whose it is. What is left out is null. */
 export interface TaskDetails {
@@ -29,24 +24,12 @@ export interface TaskDetails {
 /** Thirty days: longer than any task, and far from where arithmetic of times ends. */
 const MAX_SECONDS = 30 * 86_400;
 const MAX_COUNT = 1_000_000_000;
-const MAX_RESOURCES = 16;
-const MAX_PARAMETERS = 16;
 const MAX_TEXT = 256;
 
 const seconds = z.int().min(1).max(MAX_SECONDS);
 const count = z.int().min(0).max(MAX_COUNT);
-const text = z.string().min(1).max(MAX_TEXT);
 
-const parameters = z
-  // A record passes over this name without a word, and what limits a task must not get lost.
-  .custom<object>((given) => !Object.hasOwn(Object(given), '__proto__'), 'no parameter is __proto__')
-  .pipe(z.record(text, z.string().max(MAX_TEXT)))
-  .refine((given) => Object.keys(given).length <= MAX_PARAMETERS, `more than ${MAX_PARAMETERS} parameters`);
-
-export const resourcesSchema = z
-  .array(z.strictObject({ api: text, parameters: parameters.default({}) }))
-  .min(1)
-  .max(MAX_RESOURCES);
+export const resourcesSchema = z.array(resourceSchema).min(1).max(MAX_RESOURCES);
 
 const details = z.strictObject({
   purpose: z.string().refine(isIdentifier, 'is no name of a purpose').optional(),

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../base/json.ts';
+import type { TaskResource } from '../../task/resources.ts';
 import { ApiProblem } from '../http/problem.ts';
-import type { TaskResource } from './details.ts';
 import type { TokenRequest } from './request.ts';
 
 /** What a token grants. Of a task, an exchange only ever narrows it. Times are seconds since the epoch. */

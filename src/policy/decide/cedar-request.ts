@@ -3,6 +3,7 @@ import { shortestAddress } from '../../http/host.ts';
 import type { Resource, Workload } from '../../inventory/model.ts';
 import { pathPrefixes, spiffePrefixes } from '../../inventory/prefixes.ts';
 import type { Task } from '../../task/model.ts';
+import { coversResource } from '../../task/resources.ts';
 import type { AuthorizationCall, CedarValue, Entity, EntityRef, EntityUid } from './call.ts';
 import { contextOf } from './facts.ts';
 import type { Question } from './question.ts';
@@ -83,13 +84,14 @@ function context(question: Question, named: NamedEntities): { readonly [name: st
     ...(declared === null ? {} : { declared: { id: declared.id, purpose: declared.purpose } }),
     ...(task === null
       ? {}
-      : { task: { ...taskRecord(task, question.now), touched: touchedRecord(touched?.task ?? null, own, named) } }),
+      : { task: { ...taskRecord(task, question), touched: touchedRecord(touched?.task ?? null, own, named) } }),
     touched: touchedRecord(touched?.chain ?? null, own, named),
     ...contextOf(question),
   };
 }
 
-function taskRecord(task: Task, now: number): { readonly [name: string]: CedarValue } {
+function taskRecord(task: Task, { now, target }: Question): { readonly [name: string]: CedarValue } {
+  const covers = coversResource(task.resources, target.resource);
   return {
     id: task.id,
     purpose: ref('Purpose', task.purpose),
@@ -98,6 +100,7 @@ function taskRecord(task: Task, now: number): { readonly [name: string]: CedarVa
     issuer: task.issuer,
     ...(task.subject === null ? {} : { subject: task.subject }),
     secondsLeft: Math.floor(task.expiresAt - now / 1000),
+    ...(covers === null ? {} : { coversResource: covers }),
   };
 }
 

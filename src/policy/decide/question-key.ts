@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Workload } from '../../inventory/model.ts';
 import { pathPrefixes } from '../../inventory/prefixes.ts';
 import type { Touched } from '../../state/bounded/touched.ts';
+import { coversResource } from '../../task/resources.ts';
 import type { NamedEntities } from './cedar-request.ts';
 import { type FactName, facts } from './facts.ts';
 import type { Footprint, Need } from './need.ts';
@@ -23,7 +24,9 @@ const KNOWN = {
     ...['now', 'credential', 'role', 'chain', 'headers', 'numbers', 'client', 'query', 'declared', 'task', 'touched'],
     ...factNames,
   ]),
-  task: new Set(['id', 'purpose', 'assurance', 'scopes', 'issuer', 'subject', 'secondsLeft', 'touched']),
+  task: new Set([
+    ...['id', 'purpose', 'assurance', 'scopes', 'issuer', 'subject', 'secondsLeft', 'coversResource', 'touched'],
+  ]),
   resource: new Set(['host', 'path', 'sensitivity', 'external', 'scopes', 'owner']),
 } as const;
 
@@ -99,7 +102,7 @@ export class QuestionKeys {
     let key = `${this.#number(question.hop)} ${question.role} ${question.credential} ${target.action} ${chain.length} `;
     for (const link of chain) key += `${this.#number(link)} `;
     key += this.#keyOf(target.resource);
-    key += task === null ? '-' : this.#taskKey(task, question.now) + this.#taskTouched(question.touched?.task ?? null);
+    key += task === null ? '-' : this.#taskKey(task, question) + this.#taskTouched(question.touched?.task ?? null);
     key += this.#touched(question.touched?.chain ?? null);
     const reads = this.#context;
     if (reads.has('declared')) key += declared === null ? '-' : text(declared.id) + text(declared.purpose);
@@ -143,13 +146,14 @@ export class QuestionKeys {
     return key;
   }
 
-  #taskKey(task: NonNullable<Question['task']>, now: number): string {
+  #taskKey(task: NonNullable<Question['task']>, { now, target }: Question): string {
     const reads = this.#task;
     let key = `${text(task.purpose)}${task.assurance} `;
     if (reads.has('scopes')) key += list(task.scopes, task.scopes.length);
     if (reads.has('id')) key += text(task.id);
     if (reads.has('issuer')) key += text(task.issuer);
     if (reads.has('subject')) key += text(task.subject);
+    if (reads.has('coversResource')) key += `${coversResource(task.resources, target.resource)} `;
     return key + this.#secondsLeft(Math.floor(task.expiresAt - now / 1000));
   }
 

@@ -1,9 +1,10 @@
-import { Refusal } from '../../base/outcome.ts';
+import { createHash } from 'node:crypto';
 import { bytesOfIds, Remembered, type RememberedLoad } from '../../base/remembered.ts';
 import type { DeclaredHeader } from '../text/sources.ts';
 import type { AuthorizationCall } from './call.ts';
 import { authorizationCall, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider } from './decider.ts';
+import { type Emergency, unjudged } from './emergency.ts';
 import type { Engine, EngineAnswer } from './engine.ts';
 import { union } from './need.ts';
 import { type HopVerdict, type Question, type ShadowMatch, TOUCHED_DECIDES } from './question.ts';
@@ -52,11 +53,15 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   readonly #approvals: ReadonlyMap<string, string>;
   readonly #effects: ReadonlyMap<string, PolicyFacts['effect']>;
   readonly #keys: QuestionKeys | null;
-  readonly #verdicts = new Remembered<HopVerdict>(REMEMBERED_BYTES, bytesOf);
+  readonly #verdicts: Remembered<HopVerdict>;
+  readonly #emergency: Emergency | null;
   #readsQuery: boolean | undefined;
 
-  constructor(parts: SnapshotParts<I>) {
-    this.revision = parts.revision;
+  /** `beside`: the snapshot that this one is with other emergency forbids. What was parsed and remembered is shared. */
+  constructor(parts: SnapshotParts<I>, beside: readonly [Snapshot<I>, Emergency] | null = null) {
+    const [same, emergency] = beside ?? [null, null];
+    this.#emergency = emergency;
+    this.revision = emergency === null ? parts.revision : revisionBeside(parts.revision, emergency);
     this.inventory = parts.inventory;
     this.headers = parts.headers;
     this.policies = parts.validated.policies;
@@ -65,8 +70,10 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
     const { schema, footprints, actionGroups: groups, enforced, shadowed } = parts.validated;
     const decider = (policies: ValidatedPolicies['enforced']) =>
       new Decider(parts.engine, { schema, policies, footprints, groups });
-    this.#enforced = decider(enforced);
-    this.#shadowed = Object.keys(shadowed).length === 0 ? null : decider(shadowed);
+    const none = Object.keys(shadowed).length === 0;
+    this.#enforced = same === null ? decider(enforced) : same.#enforced;
+    this.#shadowed = same === null ? (none ? null : decider(shadowed)) : same.#shadowed;
+    this.#verdicts = same === null ? new Remembered<HopVerdict>(REMEMBERED_BYTES, bytesOf) : same.#verdicts;
     this.#approvals = new Map(
       parts.validated.policies.flatMap(({ id, approval }) => (approval === null ? [] : [[id, approval]])),
     );
@@ -80,8 +87,13 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
         return reads?.has('risk') || reads?.has('signals');
       }),
     );
-    this.#keys = QuestionKeys.of(read, parts.validated.named);
+    this.#keys = same === null ? QuestionKeys.of(read, parts.validated.named) : same.#keys;
     Object.freeze(this);
+  }
+
+  /** The same policies with these emergency forbids beside them: another revision, since it decides otherwise. */
+  beside(emergency: Emergency): Snapshot<I> {
+    return new Snapshot(this.#parts, [this, emergency]);
   }
 
   /** How full the memories of verdicts are together: by the question, and by the projected call. */
@@ -126,6 +138,8 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
    * the answer needs that. Never throws.
    */
   decide(question: Question, trials: Trials | null = null): HopVerdict {
+    const urgent = this.#emergency === null ? null : this.#emergency.denial(question, this.inventory);
+    if (urgent !== null) return urgent;
     const key = this.#keys?.of(question) ?? null;
     const known = key === null ? undefined : this.#verdicts.get(key);
     if (known !== undefined) return known;
@@ -198,6 +212,9 @@ export class Snapshot<I extends PurposeHierarchy = PurposeHierarchy> {
   }
 }
 
+const revisionBeside = (revision: string, { digest }: Emergency): string =>
+  `sha256:${createHash('sha256').update(`${revision} ${digest}`).digest('hex')}`;
+
 const NEEDS_TOUCHED = { verdict: TOUCHED_DECIDES, lasting: true };
 
 const isSound = (answer: EngineAnswer): answer is Extract<EngineAnswer, { kind: 'answered' }> =>
@@ -205,16 +222,3 @@ const isSound = (answer: EngineAnswer): answer is Extract<EngineAnswer, { kind: 
 
 const bytesOf = ({ permits, forbids, approvals, shadow }: HopVerdict): number =>
   bytesOfIds([...permits, ...forbids, ...approvals, ...shadow.map(({ policy }) => policy)]) + 200;
-
-function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
-  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
-  return {
-    result: 'error',
-    permits: [],
-    forbids: [],
-    errors: [],
-    shadow: [],
-    approvals: [],
-    failure: new Refusal(reason, answer.message),
-  };
-}

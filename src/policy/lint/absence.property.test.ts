@@ -24,6 +24,8 @@ const without: Readonly<Record<string, (question: Question) => Question>> = {
   'numbers.x-amount': (question) => ({ ...question, numbers: new Map() }),
   'task.subject': (question) =>
     question.task === null ? question : { ...question, task: { ...question.task, subject: null } },
+  'task.coversResource': (question) =>
+    question.task === null ? question : { ...question, task: { ...question.task, resources: null } },
 };
 
 function policiesOf(text: string): Map<string, PolicyJson> {

@@ -177,6 +177,6 @@ test('every field of a request that may be absent is looked at', () => {
   const task = /type Task = \{([\s\S]*?)\n {2}\};/.exec(schema)?.[1] ?? '';
   assert.deepEqual(
     [...task.matchAll(/(\w+)\?:/g)].map(([, name]) => name),
-    ['subject'],
+    ['subject', 'coversResource'],
   );
 });

@@ -39,7 +39,7 @@ function passed(policy: ParsedPolicy, fact: string): Problem {
   // A header whose name is computed has none here.
   const name = header ? (tag ?? '') : fact;
   const quoted = JSON.stringify(name || '…');
-  const asked = fact === 'task.subject' ? 'context.task has subject' : `context has ${fact}`;
+  const asked = kind === 'task' && tag !== undefined ? `context.task has ${tag}` : `context has ${fact}`;
   const presence = header ? `context.${kind}.hasTag(${quoted})` : asked;
   const read = header ? `context.${kind}.getTag(${JSON.stringify(name)})` : `context.${fact}`;
   const [offset, clause] = placeOf(policy, header ? 'hasTag' : 'has', header ? name : (tag ?? kind));

@@ -4,8 +4,8 @@ import { attributesOf, expressions, type Node, nodeOf, operand, pathOf } from '.
 
 /** What of `context` a request may lack: every field with `?` in cedar/schema.cedarschema. */
 export const OPTIONAL: readonly string[] = ['task', 'declared', 'query', 'client', ...optionalFacts];
-/** The one such field of a task. */
-const SUBJECT = 'task.subject';
+/** Such fields of a task. */
+const OF_TASK: ReadonlySet<string> = new Set(['subject', 'coversResource']);
 
 /** Evaluations of one condition; the few that need more count as passed. */
 const MOST_EVALUATIONS = 1000;
@@ -33,9 +33,9 @@ function presenceOf(node: Node): readonly string[] {
   if (node.operator !== 'has') return [];
   const [first = '', second] = attributesOf(node);
   const path = pathOf(operand(node, 'left'));
-  if ((path === 'context.task' || path === null) && first === 'subject') return [SUBJECT];
+  if ((path === 'context.task' || path === null) && OF_TASK.has(first)) return [`task.${first}`];
   if ((path !== 'context' && path !== null) || !OPTIONAL.includes(first)) return [];
-  return second === 'subject' ? [first, SUBJECT] : [first];
+  return first === 'task' && OF_TASK.has(second ?? '') ? [first, `task.${second}`] : [first];
 }
 
 function opensWithout(fact: string, policy: PolicyJson): boolean {

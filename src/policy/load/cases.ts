@@ -29,15 +29,10 @@ const caseSchema = givenSchema.extend({
 });
 
 /** The file format of policy tests: `tests/*.yaml` beside the policies. `given` holds for every case that says nothing else. */
-const casesSchema = z.strictObject({
+export const casesSchema = z.strictObject({
   given: givenSchema.optional(),
   cases: z.array(caseSchema).min(1, 'a file of tests holds at least one case'),
 });
-
-/** The same as JSON Schema, for editors: docs/policy-tests.schema.json. */
-export function casesJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(casesSchema, { io: 'input' }), null, 2)}\n`;
-}
 
 /** One case, ready to be judged: a request, or a call of the control API. */
 export type PolicyCase = RequestCase | ControlCase;

@@ -61,14 +61,14 @@ export function dryRun(
 }
 
 /** Policies of one schema, and calls that evaluate them. */
-interface Probed {
+export interface Probed {
   readonly schema: string;
   readonly policies: readonly ParsedPolicy[];
   readonly calls: readonly AuthorizationCall[];
 }
 
 /** The policies with their scopes opened, so that their conditions are evaluated whatever is asked. */
-function warmUp(engine: Engine, { schema, policies, calls }: Probed, rounds: number): Problem[] {
+export function warmUp(engine: Engine, { schema, policies, calls }: Probed, rounds: number): Problem[] {
   const opened = Object.fromEntries(policies.map((policy) => [policy.id, open(policy)]));
   const program = { schema, policies: opened };
   const fault = engine.prepare(program);
@@ -155,7 +155,7 @@ function controlProbes(inventory: Inventory, named: NamedEntities): Authorizatio
 const OF_PERSONS: ReadonlySet<ControlAction> = new Set(['grant', 'refuse', 'withdraw', 'breakGlass', 'review']);
 
 /** Questions that a warm-up asks: a workload at each host, by whichever method it takes, with and without a task. */
-function probes(inventory: Inventory): Question[] {
+export function probes(inventory: Inventory): Question[] {
   const facts = {
     caller: someWorkload(inventory)?.text,
     at: '2026-01-01T00:00:00Z',

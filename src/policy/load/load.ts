@@ -10,6 +10,8 @@ import type { Engine } from '../decide/engine.ts';
 import { Snapshot } from '../decide/snapshot.ts';
 import type { ValidatedPolicies } from '../decide/validated.ts';
 import { revisionOf, type Sources } from '../text/sources.ts';
+import type { JudgedEmergency } from './emergency.ts';
+import type { EmergencyWork } from './emergency-worker.ts';
 
 /** A snapshot that the engine has parsed. */
 export interface Loaded {
@@ -25,10 +27,9 @@ export interface Rejection {
 
 /** Time within which sources are judged: ten thousand policies take some 15 s of CPU, which a busy machine stretches. */
 const VALIDATION_TIMEOUT_MS = 180_000;
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? './validation-worker.ts' : './validation-worker.js',
-  import.meta.url,
-);
+const EMERGENCY_TIMEOUT_MS = 20_000;
+const workerFile = (name: string): URL =>
+  new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 
 /**
  * Judges sources in a throw-away worker thread and has the engine parse them, or says what is wrong with
@@ -83,7 +84,7 @@ export function withWorkloads(sources: Sources, { inventory, workloads: digest }
 export async function validateApart(sources: Sources): Promise<ValidatedPolicies | Rejection> {
   // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
   const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
-  const worker = new Worker(WORKER, { workerData: sources, resourceLimits });
+  const worker = new Worker(workerFile('validation-worker'), { workerData: sources, resourceLimits });
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), VALIDATION_TIMEOUT_MS);
   try {
@@ -108,4 +109,20 @@ export async function validateApart(sources: Sources): Promise<ValidatedPolicies
 
 function transient(message: string): Rejection {
   return { problems: [problemAtStart('policies', message)], transient: true };
+}
+
+/** What is said of files of emergency forbids, from a worker thread of its own; null where one of them ends it, or takes too long. */
+export async function judgeEmergencyApart(work: EmergencyWork): Promise<JudgedEmergency | null> {
+  const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 1 };
+  const worker = new Worker(workerFile('emergency-worker'), { workerData: work, resourceLimits });
+  const signal = AbortSignal.timeout(EMERGENCY_TIMEOUT_MS);
+  try {
+    const ended = once(worker, 'exit', { signal }).then(() => [null]);
+    const [verdict] = (await Promise.race([once(worker, 'message', { signal }), ended])) as [JudgedEmergency | null];
+    return verdict;
+  } catch {
+    return null;
+  } finally {
+    await worker.terminate();
+  }
 }

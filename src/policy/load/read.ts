@@ -35,6 +35,9 @@ const SHIPPED = join(import.meta.dirname, '..', '..', '..', 'cedar');
 /** Beside the inventory. */
 export const WORKLOADS = 'workloads.jsonl';
 
+/** The folder of emergency forbids, below that of the policies. */
+export const EMERGENCY_FOLDER = 'emergency';
+
 const MAX_FILES = 10_000;
 const MAX_FOLDERS = 2000;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -113,6 +116,28 @@ export async function workloadsBeside(inventory: string): Promise<WorkloadsFile 
   return new Folder(inventory).large(join(dirname(inventory), WORKLOADS), WORKLOADS);
 }
 
+/**
+ * The files of emergency forbids below a folder of policies: none where it has no such folder. A problem of the folder's own
+ * name is about all of it. Never throws.
+ */
+export async function readEmergency(folder: string) {
+  const found = new Folder('');
+  const directories = new Set([folder]);
+  const entries = await readdir(folder).catch((error: unknown) =>
+    found.problem(EMERGENCY_FOLDER, `the folder around it cannot be read (${messageOf(error)}); is it there?`),
+  );
+  const level = { path: join(folder, EMERGENCY_FOLDER), name: EMERGENCY_FOLDER, depth: 1 };
+  const files = entries?.includes(EMERGENCY_FOLDER) === true ? await found.list(level, directories) : [];
+  const schema = await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema');
+  const { problems } = found;
+  return {
+    files: files.filter(({ file }) => file.endsWith('.cedar')),
+    problems,
+    directories: [...directories],
+    schema,
+  };
+}
+
 /** The policies among files: those of the folder `control`, and all others. */
 function apart(files: readonly SourceFile[]): readonly [control: SourceFile[], others: SourceFile[]] {
   const policies = files.filter(({ file }) => file.endsWith('.cedar'));
@@ -180,6 +205,8 @@ class Folder {
           this.problem(name, `cannot be read (${messageOf(error)})`),
         );
         if (stats?.isDirectory()) {
+          // They are read and judged by themselves, whatever becomes of the rest.
+          if (teams !== undefined && name === EMERGENCY_FOLDER) continue;
           const level = { path, name, depth: next.depth + 1 };
           if (teams !== undefined && TEAM.test(name)) teams.push(level);
           else if (next.depth < MAX_DEPTH) unread.push(level);

@@ -9,6 +9,7 @@ import { inNetworks } from '../../inventory/networks.ts';
 import { sensitivities } from '../../inventory/schema.ts';
 import { type Touched, together } from '../../state/bounded/touched.ts';
 import type { Assurance, Chain, Task } from '../../task/model.ts';
+import { MAX_RESOURCES } from '../../task/resources.ts';
 import { unmapped } from '../decide/cedar-request.ts';
 import { factsOf, factsOfEarlierHop, statedShape } from '../decide/facts.ts';
 import { bareQuestion, type Question } from '../decide/question.ts';
@@ -43,6 +44,11 @@ export const scenarioSchema = z.strictObject({
       purpose: text,
       assurance: z.literal([1, 2, 3]).optional().describe('Default: 2, bound to its caller.'),
       scopes: ids.optional(),
+      resources: z
+        .array(z.strictObject({ api: text, parameters: z.record(text, z.string()).default({}) }))
+        .max(MAX_RESOURCES)
+        .optional()
+        .describe('What it is about: apis as `host/name`, and values of their parameters. Default: it names nothing.'),
       id: text.optional(),
       issuer: text.optional(),
       subject: text.optional(),
@@ -156,6 +162,11 @@ export function misspelt({ approvals, signals, touched, task }: Scenario, { know
   return (
     fault('approval', known.approvals, approvals) ??
     fault('signal', known.signals, signals) ??
+    fault(
+      'api',
+      known.apis,
+      (task?.resources ?? []).map(({ api }) => api),
+    ) ??
     fault('api', known.apis, opened)
   );
 }
@@ -196,6 +207,7 @@ function taskOf({ task: stated }: Scenario, inventory: Inventory, now: number): 
     purpose: stated.purpose,
     assurance: (stated.assurance ?? 2) as Assurance,
     scopes: stated.scopes ?? [],
+    resources: stated.resources ?? null,
     issuer: stated.issuer ?? 'https://issuer.example',
     subject: stated.subject ?? null,
     issuedAt: Math.floor(now / 1000),

@@ -18,6 +18,7 @@ export const RELEASE_GUARDRAILS: readonly string[] = [
   'risk-falls-as-sensitivity-rises',
   'scoped-tokens-stay-in-their-scopes',
   'signals-ask-for-a-known-risk',
+  'tasks-stay-with-their-resources',
 ];
 
 /** The `@id`s of cedar/guardrails/control, which hold wherever there are control policies. */

@@ -1,5 +1,5 @@
-import { hash, type KeyObject } from 'node:crypto';
-import type { Held, LearnedIds, StoreMirror } from '../store-mirror.ts';
+import type { KeyObject } from 'node:crypto';
+import { type Held, type LearnedIds, RejectedTexts, type StoreMirror } from '../store-mirror.ts';
 import { approvalMark, readApprovalMark } from './approval-mark.ts';
 import { digestOfRecord, readApprovalRecord } from './approval-record.ts';
 import { ApprovalTable } from './approval-table.ts';
@@ -48,25 +48,23 @@ interface ReadApproval {
 
 const isGlass = (read: ReadApproval | ReadGlass): read is ReadGlass => 'said' in read;
 
-/** Rejected texts that are remembered, so that each is told once. */
-const MAX_REJECTED = 1000;
-
 /**
  * The approvals of a store, as far as they were seen: what a check is looked up in. Anybody who can write there can ask; a
  * request is granted only by what a trusted key signed, and one that was closed stays closed, whatever the store has later.
  */
 export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedApprovals> {
   readonly #parts: ApprovalMirrorParts;
-  readonly table = new ApprovalTable();
+  readonly table: ApprovalTable;
   readonly glass: GlassMirror;
   /** By the digest of the request, which is the field of the store. */
   readonly #known = new Map<string, Known>();
-  readonly #rejected = new Set<string>();
+  readonly #rejected = new RejectedTexts();
   #pass = 0;
   #unreadable = 0;
 
   constructor(parts: ApprovalMirrorParts) {
     this.#parts = parts;
+    this.table = new ApprovalTable(parts.now());
     this.glass = new GlassMirror(parts.namespace, parts.trustedKeys);
   }
 
@@ -134,7 +132,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     const asked = readApprovalRecord(record);
     const glass = asked === null ? await this.glass.read({ record, mark }) : null;
     if (glass === 'rejected' || glass?.isForged === true) {
-      if (this.#isNewlyRejected(`${record} ${mark}`)) rejected.push('break-glass');
+      if (this.#rejected.isNew(`${record} ${mark}`)) rejected.push('break-glass');
     }
     if (glass !== null) return glass === 'rejected' ? null : glass;
     // Who is ahead of all clocks would keep others from asking for the same.
@@ -146,7 +144,7 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     if (mark === null || (known?.record === record && known.mark === mark))
       return { asked, record, marked: null, mark: mark ?? '' };
     const marked = await readApprovalMark(namespace, record, asked, mark, trustedKeys());
-    if (marked === null && this.#isNewlyRejected(mark)) rejected.push(asked.id);
+    if (marked === null && this.#rejected.isNew(mark)) rejected.push(asked.id);
     return { asked, record, marked, mark: marked === null ? '' : mark };
   }
 
@@ -185,14 +183,6 @@ export class ApprovalMirror implements StoreMirror<LostApproval, keyof LearnedAp
     if (before === undefined) return this.size < this.#parts.most;
     const known = this.table.ofDigest(asked.order.digest)!;
     return asked.askedAtMs > known.askedAtMs || (asked.askedAtMs === known.askedAtMs && asked.id > known.id);
-  }
-
-  #isNewlyRejected(text: string): boolean {
-    const digest = hash('sha256', text, 'base64url');
-    if (this.#rejected.has(digest)) return false;
-    if (this.#rejected.size >= MAX_REJECTED) this.#rejected.clear();
-    this.#rejected.add(digest);
-    return true;
   }
 }
 

@@ -1,10 +1,18 @@
-import type { ApprovalGrant, ApprovalRequest, GrantLookup } from './book.ts';
+import { AlikeTally } from './alike.ts';
+import type { Alike, ApprovalGrant, ApprovalRequest, GrantLookup } from './book.ts';
+import type { ApprovalOrder } from './order.ts';
 import { keptUntil, stateOfRequest } from './request-state.ts';
 
-/** The requests for approvals that are remembered: the last one of each digest. */
+/** The requests for approvals that are remembered: the last one of each digest, and how many there were of each kind. */
 export class ApprovalTable implements GrantLookup {
   readonly #byDigest = new Map<string, ApprovalRequest>();
   readonly #byId = new Map<string, ApprovalRequest>();
+  readonly #alike: AlikeTally;
+
+  /** `sinceMs`: from then on it is told of all of them, in milliseconds since the epoch. */
+  constructor(sinceMs: number) {
+    this.#alike = new AlikeTally(sinceMs);
+  }
 
   get size(): number {
     return this.#byDigest.size;
@@ -33,9 +41,14 @@ export class ApprovalTable implements GrantLookup {
     return [...this.#byDigest.values()].filter((request) => stateOfRequest(request, nowMs) === 'pending');
   }
 
+  alikeTo(order: ApprovalOrder, nowMs: number): Alike {
+    return this.#alike.of(order, nowMs);
+  }
+
   /** Takes one, in the place of what was there by its digest. */
   set(request: ApprovalRequest): void {
     const { digest } = request.order;
+    this.#alike.count(request, this.#byDigest.get(digest));
     this.remove(digest);
     this.#byDigest.set(digest, request);
     this.#byId.set(request.id, request);

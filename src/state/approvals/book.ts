@@ -152,6 +152,16 @@ export type ReviewResult =
       readonly covers: 'this process' | 'store';
     };
 
+/** Requests that are like one: of the same caller, for the same approvals, action and host. */
+export interface Alike {
+  /** In the last day, to the hour; the one itself is among them. */
+  readonly asked: number;
+  /** Those that people granted in the last day. */
+  readonly granted: number;
+  /** Milliseconds since the epoch: from then on all are counted, and of the time before those that were still remembered. */
+  readonly sinceMs: number;
+}
+
 /** What is known of break-glass. */
 export interface GlassLookup {
   all(): Iterable<BrokenGlass>;
@@ -182,6 +192,8 @@ export interface ApprovalBook extends GrantLookup {
   /** All that are remembered: iterate, do not hold. */
   all(): Iterable<ApprovalRequest>;
   find(id: string): ApprovalRequest | null;
+  /** How many requests like this one there were lately, as far as this process was told. */
+  alikeTo(order: ApprovalOrder, nowMs: number): Alike;
   grant(order: GrantOrder, nowMs: number): Promise<DecideResult>;
   close(order: CloseOrder, nowMs: number): Promise<DecideResult>;
   /** What was let pass by one person alone, also where the request is forgotten, until somebody else has looked at it. */

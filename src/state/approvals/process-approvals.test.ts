@@ -6,11 +6,11 @@ import { glassSuite } from '../../../test/support/glass-suite.ts';
 import { ASK_MS, MAX_APPROVALS, SHOWN_MS } from './book.ts';
 import { newApprovalId, ProcessApprovals } from './process-approvals.ts';
 
-approvalSuite({ name: 'memory', covers: 'this process', make: async () => [new ProcessApprovals()] });
-glassSuite('memory', async () => [new ProcessApprovals()]);
+approvalSuite({ name: 'memory', covers: 'this process', make: async () => [new ProcessApprovals(Date.now())] });
+glassSuite('memory', async () => [new ProcessApprovals(Date.now())]);
 
 test('memory: when so many are remembered nothing else is asked, until they are forgotten', async () => {
-  const book = new ProcessApprovals();
+  const book = new ProcessApprovals(Date.now());
   const now = Date.now();
   const order = (n: number) => approvalOrder({ path: `/${n}`, caller: `${ASKING}-${n % 40}` });
   for (let n = 0; n < MAX_APPROVALS; n++) {
@@ -29,7 +29,7 @@ test('memory: when so many are remembered nothing else is asked, until they are 
 });
 
 test('memory: what was refused says when it may be asked again', async () => {
-  const book = new ProcessApprovals();
+  const book = new ProcessApprovals(Date.now());
   const now = Date.UTC(2030, 0, 1);
   const id = await askedFor(book, approvalOrder(), now);
   await book.close({ id, kind: 'refused', by: ANN, reason: 'no' }, now);

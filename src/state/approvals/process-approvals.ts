@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ApprovalTable } from './approval-table.ts';
 import type {
+  Alike,
   ApprovalBook,
   ApprovalGrant,
   ApprovalRequest,
@@ -25,8 +26,13 @@ export function newApprovalId(): string {
 
 /** The approvals of one process, which are lost with it. When it is full, nothing is asked. */
 export class ProcessApprovals implements ApprovalBook {
-  readonly #table = new ApprovalTable();
+  readonly #table: ApprovalTable;
   readonly glass = new GlassTable();
+
+  /** `startedAtMs`: when the process started, in milliseconds since the epoch. */
+  constructor(startedAtMs: number) {
+    this.#table = new ApprovalTable(startedAtMs);
+  }
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
     if (!isTrueToDigest(order)) return { result: 'unavailable', detail: 'the digest is not that of the request' };
@@ -49,6 +55,10 @@ export class ProcessApprovals implements ApprovalBook {
 
   find(id: string): ApprovalRequest | null {
     return this.#table.find(id);
+  }
+
+  alikeTo(order: ApprovalOrder, nowMs: number): Alike {
+    return this.#table.alikeTo(order, nowMs);
   }
 
   async grant(order: GrantOrder, nowMs: number): Promise<DecideResult> {

@@ -37,7 +37,7 @@ test('a request is remembered as long as anything that was signed of it could be
 });
 
 test('a table forgets what nobody has to remember, and nothing else', () => {
-  const table = new ApprovalTable();
+  const table = new ApprovalTable(0);
   table.set(asked);
   table.remove('another');
   table.dropOver(keptUntil(asked) - 1);

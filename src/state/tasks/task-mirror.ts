@@ -1,5 +1,5 @@
-import { hash, type KeyObject } from 'node:crypto';
-import type { Held, LearnedIds, StoreMirror } from '../store-mirror.ts';
+import type { KeyObject } from 'node:crypto';
+import { type Held, type LearnedIds, RejectedTexts, type StoreMirror } from '../store-mirror.ts';
 import type { TaskKey } from './registry.ts';
 import { readMark, type TaskMark } from './task-mark.ts';
 import { fieldOf, isBelieved, readRecord, type TaskRecord } from './task-record.ts';
@@ -39,9 +39,6 @@ interface Believed {
   readonly mark: { readonly mark: TaskMark; readonly keptUntilMs: number } | null;
 }
 
-/** Rejected texts that are remembered, so that each is told once. */
-const MAX_REJECTED = 1000;
-
 /**
  * The tasks of a store, as far as they were seen: what a check is looked up in. A task began, and lives on, only by what a
  * trusted key signed. One that ended stays ended, and the latest lease counts, whatever the store has later.
@@ -51,7 +48,7 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
   readonly table = new TaskTable();
   /** By the field of the store. */
   readonly #known = new Map<string, Known>();
-  readonly #rejected = new Set<string>();
+  readonly #rejected = new RejectedTexts();
   #pass = 0;
   #unreadable = 0;
   #overflowed = false;
@@ -121,13 +118,13 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
     }
     const known = this.#known.get(fieldOf(record.task));
     if (known?.record !== text && !(await isBelieved(namespace, record, trustedKeys()))) {
-      if (this.#isNewlyRejected(text)) rejected.push(record.task.id);
+      if (this.#rejected.isNew(text)) rejected.push(record.task.id);
       return null;
     }
     if (mark === null || (known?.record === text && known.mark === mark))
       return { record, text: mark ?? '', mark: null };
     const read = await readMark(namespace, record, mark, trustedKeys());
-    if (read === null && this.#isNewlyRejected(mark)) rejected.push(record.task.id);
+    if (read === null && this.#rejected.isNew(mark)) rejected.push(record.task.id);
     return { record, text: read === null ? '' : mark, mark: read };
   }
 
@@ -187,13 +184,5 @@ export class TaskMirror implements StoreMirror<LostTask, keyof LearnedTasks> {
   asStored(field: string): LostTask {
     const { record, mark } = this.#known.get(field)!;
     return { field, record, mark };
-  }
-
-  #isNewlyRejected(text: string): boolean {
-    const digest = hash('sha256', text, 'base64url');
-    if (this.#rejected.has(digest)) return false;
-    if (this.#rejected.size >= MAX_REJECTED) this.#rejected.clear();
-    this.#rejected.add(digest);
-    return true;
   }
 }

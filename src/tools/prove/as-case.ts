@@ -72,7 +72,7 @@ function statedBy(
   { context }: AuthorizationCall,
   caller: Workload,
   originator: Workload | null,
-  { line, upgrade }: SampleTarget,
+  { line, upgrade, target }: SampleTarget,
   { known }: Inventory,
 ): Scenario & { readonly request: string } {
   const task = context.task === undefined ? null : recordOf(context.task);
@@ -81,6 +81,7 @@ function statedBy(
   const purpose = task === null ? '' : nameOf(task.purpose);
   const signals = textsOf(context.signals).length === 0 ? [] : [...known.signals].slice(0, 1);
   const network = caller.networks?.[0]?.split('/')[0];
+  const own = target.resource.apis.map((api) => ({ api, parameters: {} }));
   return {
     caller: caller.id.text,
     request: `${line.method} ${line.host}${path}`,
@@ -95,6 +96,7 @@ function statedBy(
             assurance: ([1, 2, 3] as const).find((one) => one === task.assurance) ?? 1,
             scopes: [...textsOf(task.scopes)].map((scope) => (scope === '' ? 'any' : scope)),
             touched: touched(task.touched),
+            ...(typeof task.coversResource === 'boolean' ? { resources: task.coversResource ? own : [] } : {}),
           },
         }),
     client: context.inNetworks === true && network !== undefined ? network : OUTSIDE,

@@ -55,6 +55,7 @@ const internal: Scene = {
         return refused(new Refusal('policy_no_permit', 'nobody permits'));
       },
       record: (result, waitMs) => audit.record(toRecord(result), waitMs),
+      trace: () => null,
       listeners: [],
       onListenerBug: () => {},
       undelivered: () => {},

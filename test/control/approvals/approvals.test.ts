@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { canonicalJson } from '../../../src/base/json.ts';
 import { personText } from '../../../src/identity/person.ts';
 import type { ApprovalOrder } from '../../../src/state/approvals/order.ts';
 import { approvalOrder } from '../../support/approvals.ts';
@@ -66,11 +68,17 @@ test('a person grants what was shown; the same request passes then, and the audi
     [shown.caller, shown.method, shown.host, shown.path, shown.digest, shown.body],
     [of.caller, 'POST', of.host, of.path, digest, of.body],
   );
+  const [{ since, ...first }, other] = [shown.alike as Record<string, unknown>, await waiting()];
+  assert.deepEqual(first, { asked: 1, granted: 0 });
+  assert.ok(Date.parse(String(since)) <= Date.now(), String(since));
   const granted = await decide('ann', id, 'grant', { digest });
   assert.equal(granted.status, 200, JSON.stringify(granted.json));
   const { state, grant, decided } = granted.json.approval as Record<string, Record<string, unknown>>;
   assert.deepEqual([state, grant!.by, grant!.uses], ['granted', [by('ann')], 1]);
   assert.equal(decided!.reason, 'it is in the contract');
+  const { alike } = (await ask('ann', `/approvals/${other.id}`)).json;
+  assert.deepEqual(alike, { asked: 2, granted: 1, since });
+  await settle(other.id);
   assert.deepEqual(
     world.approvals!.grantsOf(digest, Date.now()).map((one) => one.id),
     [id],
@@ -79,7 +87,9 @@ test('a person grants what was shown; the same request passes then, and the audi
   const about = line.about as Record<string, unknown>;
   assert.deepEqual([line.result, line.permits, about.digest], ['allow', ['approvers-decide'], digest]);
   assert.deepEqual([about.asking, about.reason, about.quorum], [of.caller, 'it is in the contract', 1]);
-  assert.match(String(about.shown), /^[\w-]{43}$/);
+  // Of all that was shown, but for what changes with other requests.
+  const { alike: _, ...facts } = shown;
+  assert.equal(about.shown, hash('sha256', canonicalJson(facts), 'base64url'));
   assert.deepEqual(codeOf(await decide('bob', id, 'grant', { digest })), [409, 'conflict'], 'twice, in another tab');
   assert.deepEqual(codeOf(await decide('bob', id, 'refuse')), [409, 'conflict']);
   assert.equal((await decide('bob', id, 'withdraw')).status, 200);

@@ -112,6 +112,38 @@ test('a request comes to the page, is told politely, and takes no focus', { skip
   assert.match((await page.getByRole('status').last().textContent()) ?? '', /1 new approval/);
 });
 
+test('each request says how many like it came and were granted, and whether a policy could answer them', {
+  skip,
+}, async () => {
+  const book = world.approvals!;
+  for (const one of book.all()) await book.close({ id: one.id, kind: 'refused', by: 'ann', reason: 'no' }, Date.now());
+  const agent = workload('/ns/agents/sa/reader');
+  const order = (path: string) => approvalOrder({ caller: agent, chain: [agent], task: null, path });
+  const grant = async (n: number) => {
+    const of = order(`/alike/${n}`);
+    const id = await askedFor(book, of);
+    const { digest, approvals } = of;
+    const terms = { quorum: 1, uses: 1, useForMs: 60_000 } as const;
+    await book.grant({ id, digest, approvals, by: 'ann', reason: 'yes', ...terms }, Date.now());
+  };
+  await askedFor(book, order('/alike/read'));
+  const visit = await signedIn('approvals');
+  const { page } = visit;
+  await streamIsOpen(visit);
+  const card = page.getByRole('article').filter({ hasText: '/alike/read' });
+  const told = async (text: RegExp) =>
+    until(String(text), async () => (text.test((await card.locator('.alike').textContent()) ?? '') ? true : null));
+  await told(/^the first since /);
+  await card.getByRole('button', { name: 'Refuse…' }).focus();
+  for (let n = 0; n < 9; n++) await grant(n);
+  await page.getByRole('article').filter({ hasText: '/alike/8' }).waitFor();
+  await told(/^10 since .*, 9 of them granted$/);
+  await grant(9);
+  await told(/^11 since .*, 10 of them granted: a policy could answer them$/);
+  const focused = (await page.evaluate(`document.activeElement.closest('article').textContent`)) as string;
+  assert.match(focused, /alike\/read/, 'and what is read there stays');
+});
+
 test('where there is no stream, the page asks', { skip }, async () => {
   for (const status of [429, 503]) {
     const { page } = await signedIn('decisions', async (context) => {

@@ -182,7 +182,7 @@ test('a person allows one request, and refuses another; what was decided elsewhe
   );
   assert.match((await card('/refunds/1').textContent()) ?? '', /Claims to be infinance/);
   await decide('/refunds/1', 'Allow this one request…', 'Allow this one request');
-  await card('/refunds/1').getByText('granted').waitFor();
+  await card('/refunds/1').getByText('granted', { exact: true }).waitFor();
   await decide('/refunds/2', 'Refuse…', 'Refuse it');
   await card('/refunds/2').getByText('refused').waitFor();
   assert.deepEqual([world.approvals!.grantsOf(one!.digest, Date.now()).length], [1]);

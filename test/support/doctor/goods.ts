@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { Fault } from '../../../src/base/fault.ts';
 import { isConfig, loadConfig } from '../../../src/config/load.ts';
-import { ProductView } from '../../../src/doctor/against-product.ts';
+import { ProductView, type ServedHosts } from '../../../src/doctor/against-product.ts';
 import { examineEnvoy } from '../../../src/doctor/diagnose.ts';
 import type { Finding } from '../../../src/doctor/findings.ts';
-import { readResources } from '../../../src/doctor/resources.ts';
+import { xdsResources } from '../../../src/doctor/resources.ts';
 import { EnvoySources } from '../../../src/doctor/sources.ts';
 import { formatProblem } from '../../../src/source/problem.ts';
 import { blocks, page } from '../../docs/markdown.ts';
@@ -78,21 +78,32 @@ export function set(tree: unknown, path: string, value: unknown): void {
 }
 
 /** What the doctor finds in a tree, with the configuration of a sidecar or without; `dir` is a folder to write to. */
-export async function findingsIn(dir: string, envoy: Json, sidecar: Json | null): Promise<readonly Finding[]> {
+export async function findingsIn(
+  dir: string,
+  envoy: Json,
+  sidecar: Json | null,
+  served?: ServedHosts,
+  skipped: readonly string[] = [],
+): Promise<readonly Finding[]> {
   const file = join(mkdtempSync(join(dir, 'doctor-')), 'envoy.json');
   writeFileSync(file, JSON.stringify(envoy));
-  return findingsOf(file, sidecar);
+  return findingsOf(file, sidecar, served, skipped);
 }
 
 /** What it finds in a file, or by the URL of an admin port. */
-export async function findingsOf(target: string, sidecar: Json | null): Promise<readonly Finding[]> {
-  const resources = await readResources(target, dirname(target), new EnvoySources());
+export async function findingsOf(
+  target: string,
+  sidecar: Json | null,
+  served?: ServedHosts,
+  skipped: readonly string[] = [],
+): Promise<readonly Finding[]> {
+  const resources = await xdsResources(target, dirname(target), new EnvoySources());
   if (resources instanceof Fault) throw new Error(resources.detail);
-  return examineEnvoy(resources, sidecar === null ? null : viewOf(sidecar), new Set()).findings;
+  return examineEnvoy(resources, sidecar === null ? null : viewOf(sidecar, served), new Set(skipped)).findings;
 }
 
-function viewOf(sidecar: Json): ProductView {
+function viewOf(sidecar: Json, served: ServedHosts | null = null): ProductView {
   const config = loadConfig(JSON.stringify(sidecar), 'config.yaml', {});
   if (!isConfig(config)) throw new Error(config.map(formatProblem).join('\n'));
-  return new ProductView(config, config.listen.peers);
+  return new ProductView(config, config.listen.peers, served);
 }

@@ -322,7 +322,7 @@ export const further: readonly Mutation[] = [
     of: 'uds',
     envoy: [`${MANAGER}.common_http_protocol_options.max_stream_duration`, undefined],
   },
-  { code: 'host-wildcard', of: 'uds', envoy: [`${HOST}.domains`, ['*']] },
+  { code: 'host-wildcard', of: 'uds', envoy: [`${HOST}.domains`, ['*']], beside: ['hosts', []] },
   { code: 'route-cache', of: 'uds', envoy: [`${AUTHZ}.clear_route_cache`, true] },
   { code: 'remote-address', of: 'uds', envoy: [`${MANAGER}.use_remote_address`, false] },
   { code: 'admin-exposed', of: 'uds', envoy: ['admin.address.socket_address.address', '0.0.0.0'] },

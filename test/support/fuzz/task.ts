@@ -12,6 +12,7 @@ import {
   agentAccess,
   agentSvid,
   agentTxn,
+  INVOICES,
   keySetOf,
   keys,
   NOW,
@@ -53,6 +54,14 @@ const handedOn = (payload: object): object[] => [
   { ...payload, sub: ORCHESTRATOR, act: { sub: AGENT } },
   { ...payload, sub: 'user:4711', act: { sub: AGENT, act: { sub: ORCHESTRATOR } } },
   { ...payload, cnf: { jkt: thumbprint(keys.agent) } },
+  {
+    ...payload,
+    tctx: { purpose: 'reconcile-invoices', resources: [{ api: INVOICES, parameters: { invoice: '42' } }] },
+  },
+  {
+    ...payload,
+    authorization_details: [{ type: 'invoice', identifier: 42, locations: ['https://payments.internal'] }],
+  },
 ];
 
 /** Shared by all inputs: what it remembers of one must not make another good. */

@@ -57,9 +57,16 @@ function statedOf(ask: Ask): Scenario & { readonly request: string } {
   const at = new Date(NOW).toISOString();
   return {
     ...{ caller, through: [...through], credential, upgrade, client, at, request, headers },
-    task: task === null ? null : { ...task, scopes: [...task.scopes] },
+    task: task === null ? null : statedTask(task),
   };
 }
+
+/** A task as a person states it. */
+export const statedTask = ({ resources, scopes, ...task }: NonNullable<Ask['task']>) => ({
+  ...task,
+  scopes: [...scopes],
+  ...(resources === null ? {} : { resources: [...resources] }),
+});
 
 /** The request as a case of `policy test`. */
 function caseOf(ask: Ask, more: object, { inventory, headers }: Snapshot<Inventory>) {
@@ -135,7 +142,7 @@ export function reachFacts(ask: Ask, level: number): Scenario {
   if (level === 0) return { caller, at };
   const purpose = task === null ? null : { purpose: task.purpose, assurance: task.assurance };
   if (level === 1) return { caller, at, task: purpose };
-  const whole = purpose === null || task === null ? null : { ...purpose, scopes: [...task.scopes] };
+  const whole = purpose === null || task === null ? null : statedTask(task);
   return { caller, at, through: [...through], credential, client, task: whole, credentialAge: 60 };
 }
 

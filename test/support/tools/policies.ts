@@ -103,6 +103,8 @@ const clauses = [
   'context has task && context.task.purpose in Mesh::Purpose::"wide"',
   'context has task && context.task.purpose == Mesh::Purpose::"narrow"',
   'context has task && (context.task.scopes.isEmpty() || context.task.scopes.containsAny(resource.scopes))',
+  'context has task && context.task has coversResource && context.task.coversResource',
+  'context has task && !(context.task has coversResource && !context.task.coversResource)',
   'context.chain.originator.kind == Mesh::Kind::"job"',
   `context.chain.originator in Mesh::SpiffePath::"spiffe://${OWN}/ns/a"`,
   'context.credential == Mesh::Credential::"x509-svid"',

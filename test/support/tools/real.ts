@@ -13,7 +13,8 @@ import type { Workload } from '../../../src/inventory/model.ts';
 import { placed } from '../../../src/observe/line.ts';
 import { auditBody } from '../../../src/observe/record.ts';
 import type { Snapshot } from '../../../src/policy/decide/snapshot.ts';
-import type { Assurance, Chain } from '../../../src/task/model.ts';
+import type { Chain, Task } from '../../../src/task/model.ts';
+import type { TaskResource } from '../../../src/task/resources.ts';
 import { TokenVerifier } from '../../../src/token/verifier.ts';
 import { received, requestOptions } from '../check-request.ts';
 import { idOf } from '../inventory.ts';
@@ -35,7 +36,7 @@ export interface Ask {
   readonly caller: string;
   readonly through: readonly string[];
   readonly credential: Credential;
-  readonly task: { readonly purpose: string; readonly assurance: Assurance; readonly scopes: readonly string[] } | null;
+  readonly task: Pick<Task, 'purpose' | 'assurance' | 'scopes' | 'resources'> | null;
   readonly headers: { readonly 'x-data-class'?: string; readonly 'x-amount'?: number };
   readonly client: string;
 }
@@ -68,6 +69,7 @@ export function anyAsk(random: Random, inventory: Inventory): Ask {
             purpose: random.pick([...purposes, ...purposes, ...purposes, 'unknown']),
             assurance: random.pick([1, 2, 3]),
             scopes: random.pick([[], ['s'], ['t'], ['s', 't']]),
+            resources: anyResources(random, inventory, host, words),
           }
         : null,
     headers: {
@@ -77,6 +79,30 @@ export function anyAsk(random: Random, inventory: Inventory): Ask {
     client: random.pick(['10.2.0.9', '192.0.2.1']),
   };
 }
+
+/** Nothing, or apis of which many are that of the request, with the values that it has or others. */
+function anyResources(
+  random: Random,
+  { hosts, known }: Inventory,
+  host: string,
+  words: readonly string[],
+): readonly TaskResource[] | null {
+  if (random.chance(60)) return null;
+  const apis = hosts.get(host)?.apis ?? [];
+  const others = [...known.apis];
+  return Array.from({ length: random.below(3) }, () => {
+    const api = apis.length > 0 && random.chance(80) ? random.pick(apis) : null;
+    const parameters = (api?.template.segments ?? []).flatMap((segment, at) => {
+      if (!('param' in segment) || random.chance(30)) return [];
+      return [[segment.param, random.chance(80) ? decodeURIComponent(clean(words[at])) : 'else'] as const];
+    });
+    const name = api?.id ?? (others.length > 0 ? random.pick(others) : null);
+    return name === null ? [] : [{ api: name, parameters: Object.fromEntries(parameters) }];
+  }).flat();
+}
+
+/** A segment that can be decoded. */
+const clean = (word = 'else'): string => (/%(?:ff|00|$)/.test(word) ? 'else' : word);
 
 function anyWords(random: Random): readonly string[] {
   return Array.from({ length: random.below(5) }, () =>
@@ -150,6 +176,7 @@ export async function reallyCheck(
     input: input instanceof Refusal ? null : input,
     raw: input instanceof Refusal ? { id: '1', from: ask.client, method: ask.method, host, path: ask.target } : null,
     decided,
+    trace: null,
   };
   const record = toRecord(concluded, { label: null, unsafe: [], queryParameters: shown });
   const line = placed(NOW, { boot: 'soak', seq: checks, prev: null }, auditBody(record).json);

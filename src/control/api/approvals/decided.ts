@@ -46,7 +46,9 @@ export function shownTo(
   { approvals: book }: ControlParts,
 ): Readonly<Record<string, unknown>> {
   const { digest, approvals, caller } = request.order;
-  const shown = hash('sha256', canonicalJson(shownApproval(request, nowMs, book!)), 'base64url');
+  // How many are like it changes with others.
+  const { alike: _, ...facts } = shownApproval(request, nowMs, book!);
+  const shown = hash('sha256', canonicalJson(facts), 'base64url');
   return {
     digest,
     approvals,

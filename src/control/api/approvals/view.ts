@@ -68,6 +68,11 @@ export const approvalView = z.object({
     })
     .nullable()
     .describe('Who let it pass alone, and who looked at it afterwards.'),
+  alike: z
+    .object({ asked: z.int(), granted: z.int(), since: time })
+    .describe(
+      'Requests of the same caller for the same approvals, action and host in the last day, this one among them, and how many people granted. All since then are counted, and earlier ones as far as this process knew them.',
+    ),
   decided: saidShape.nullable().describe('Who refused or withdrew it, or granted it last.'),
 });
 export const approvalStatus = z.object(statusShape);
@@ -107,10 +112,11 @@ export function shownStatus(request: ApprovalRequest, nowMs: number): z.output<t
 export function shownApproval(
   request: ApprovalRequest,
   nowMs: number,
-  { glass }: Pick<ApprovalBook, 'glass'>,
+  book: Pick<ApprovalBook, 'glass' | 'alikeTo'>,
 ): z.output<typeof approvalView> {
   const { order, consents, closing } = request;
-  const broken = glass.find(request.id);
+  const broken = book.glass.find(request.id);
+  const { asked, granted, sinceMs } = book.alikeTo(order, nowMs);
   const { digest, caller, chain, task, declared, action, host, method, path, query, contentType, body } = order;
   const headers = order.headers.map(([name, value]) => ({ name, value }));
   const { owner, sensitivity } = order;
@@ -128,6 +134,7 @@ export function shownApproval(
             reviewBy: timeOf(broken.use.atMs + REVIEW_MS),
             review: broken.review && said(broken.review),
           },
+    alike: { asked, granted, since: timeOf(sinceMs) },
     decided: last && said(last),
   };
 }

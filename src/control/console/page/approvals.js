@@ -1,5 +1,5 @@
 import { get } from './api.js';
-import { arrange, facts, from, h, lines, mono, quiet, state, time } from './dom.js';
+import { arrange, clock, facts, from, h, lines, mono, quiet, state, time } from './dom.js';
 import { live } from './live.js';
 import { order } from './order.js';
 import { empty } from './table.js';
@@ -74,7 +74,10 @@ export function approvals(shell) {
   }
 
   function take(changed) {
-    for (const item of changed) items.set(item.id, item);
+    for (const item of changed) {
+      items.set(item.id, item);
+      for (const one of items.values()) if (kindOf(one) === kindOf(item)) one.alike = item.alike;
+    }
     show();
   }
 
@@ -90,9 +93,14 @@ export function approvals(shell) {
     const shown = cards;
     cards = new Map();
     const cardOf = (item) => {
-      const text = JSON.stringify(item);
-      cards.set(text, shown.get(text) ?? card(item, shell, refresh));
-      return cards.get(text);
+      // How many are like it changes with others.
+      const { alike, ...own } = item;
+      const text = JSON.stringify(own);
+      const one = shown.get(text) ?? card(item, shell, refresh);
+      const counted = one.querySelector('.alike');
+      if (alike !== undefined) counted.textContent = alikeText(alike);
+      cards.set(text, one);
+      return one;
     };
     arrange(element, [
       ...(waiting.length === 0 ? [nobody] : waiting.map(cardOf)),
@@ -152,6 +160,7 @@ function card(item, shell, done) {
       ['Sensitivity', item.sensitivity],
       ['Asked', time(item.askedAt)],
       ['Answer by', isPending ? [time(item.answerBy), ' ', quiet(from(item.answerBy))] : null],
+      ['Like this', h('span', { class: 'alike' })],
       ['Decided', said(item.decided)],
       ['Break-glass', said(glass)],
       ['Review', glass === null ? null : (said(glass.review) ?? ['by another person until ', time(glass.reviewBy)])],
@@ -173,6 +182,16 @@ function card(item, shell, done) {
     acts.length === 0 ? null : h('footer', {}, acts),
   );
 }
+
+const kindOf = ({ caller, action, host, approvals }) => JSON.stringify([caller, action, host, approvals]);
+/** As often as this a policy would spare people the question. */
+const OFTEN = 10;
+const alikeText = ({ asked, granted, since }) => {
+  const isDay = Date.now() - Date.parse(since) > 22 * 3_600_000;
+  const when = isDay ? 'in the last day' : `since ${clock.format(new Date(since))}`;
+  const told = asked < 2 ? `the first ${when}` : `${asked} ${when}, ${granted} of them granted`;
+  return granted < OFTEN ? told : `${told}: a policy could answer them`;
+};
 
 /** Who, when and why; null where nobody did. */
 const said = (one) => (one == null ? null : [time(one.at), ' by ', mono(one.by), `: ${one.reason}`]);

@@ -39,7 +39,7 @@ export const word = (text) => h('span', { class: 'mono word' }, text);
 export const quiet = (...children) => h('span', { class: 'quiet' }, children);
 export const state = (kind, text) => h('span', { class: `state ${kind}` }, text);
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+export const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const DAY_MS = 86_400_000;
 

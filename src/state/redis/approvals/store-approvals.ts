@@ -8,6 +8,7 @@ import {
 } from '../../approvals/approval-mirror.ts';
 import { approvalRecord } from '../../approvals/approval-record.ts';
 import {
+  type Alike,
   type ApprovalBook,
   type ApprovalGrant,
   type ApprovalRequest,
@@ -125,6 +126,8 @@ export class RedisApprovals implements ApprovalBook {
   find(id: string): ApprovalRequest | null {
     return this.#mirror.table.find(id);
   }
+
+  readonly alikeTo = (order: ApprovalOrder, nowMs: number): Alike => this.#mirror.table.alikeTo(order, nowMs);
 
   async ask(order: ApprovalOrder, nowMs: number, spent: string | null = null): Promise<AskResult> {
     if (!isTrueToDigest(order)) return unavailable('the digest is not that of the request');
@@ -285,8 +288,7 @@ export class RedisApprovals implements ApprovalBook {
 
   /** Takes what the store holds now, as the feed would a little later. */
   async #take(record: string, mark: string | null): Promise<void> {
-    const learned = await this.#mirror.take([{ record, mark }], []);
-    this.#parts.onEvent({ kind: 'learned', ...learned });
+    this.#parts.onEvent({ kind: 'learned', ...(await this.#mirror.take([{ record, mark }], [])) });
   }
 }
 
