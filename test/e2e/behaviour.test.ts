@@ -1,66 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
-import { learnedFile } from '../support/behaviour/learned.ts';
-import { CheckClient } from '../support/check-client.ts';
-import { checkBytes } from '../support/check-request.ts';
-import { SidecarEstate, workload } from '../support/estate.ts';
-import { connectionOf, usualHeaders } from '../support/load.ts';
-
-const LEDGER = '/ns/payments/sa/ledger';
-const HIDDEN = 40;
-
-/** A sidecar that goes on with ten days of the ledger, which reads invoices and the status, and an estate with apis that the ledger may use and never did. */
-async function started(mode: 'observe' | 'act') {
-  const file = await learnedFile(workload(LEDGER), ['payments.internal/invoices', 'payments.internal/status']);
-  const estate = await SidecarEstate.start({
-    prepare: (dir) => {
-      const inventory = join(dir, 'inventory.yaml');
-      const apis = Array.from({ length: HIDDEN }, (_, n) => `      - { name: hidden${n}, path: /api/hidden${n} }\n`);
-      const text = readFileSync(inventory, 'utf8');
-      writeFileSync(inventory, text.replace('      - name: invoices\n', `${apis.join('')}      - name: invoices\n`));
-      return { behaviour: { mode, file } };
-    },
-  });
-  const svid = estate.svid(LEDGER);
-  const client = new CheckClient(estate.sidecar.check);
-  /** The audit line about a read of the ledger. */
-  const read = async (path: string) => {
-    const attributes = connectionOf(workload(LEDGER), svid);
-    await client.check(checkBytes({ path, headers: usualHeaders, attributes }));
-    return estate.sidecar.audit().findLast(({ decision }) => decision !== undefined) as unknown as Line;
-  };
-  const scan = async (): Promise<readonly Line[]> => {
-    const lines: Line[] = [];
-    for (let n = 0; n < HIDDEN; n++) lines.push(await read(`/api/hidden${n}`));
-    return lines;
-  };
-  const stop = async () => {
-    client.close();
-    await estate.stop();
-  };
-  return { ...estate, file, read, scan, stop };
-}
-
-interface Line {
-  readonly result: string;
-  readonly reason: string;
-  readonly hops: readonly { readonly forbids: readonly string[] }[];
-  readonly facts: { readonly risk: number | null; readonly signals: readonly string[] };
-  readonly behaviour?: {
-    readonly risk: number;
-    readonly signals: readonly string[];
-    readonly why: Readonly<Record<string, { readonly points: number; readonly now: number }>>;
-    readonly would: readonly string[];
-    readonly wouldQuarantine?: true;
-  };
-}
+import { HIDDEN, scannedEstate } from '../support/behaviour/scanned-estate.ts';
 
 suite('a stolen SVID that scans the estate, with act', () => {
-  let world: Awaited<ReturnType<typeof started>>;
+  let world: Awaited<ReturnType<typeof scannedEstate>>;
   before(async () => {
-    world = await started('act');
+    world = await scannedEstate('act');
   });
   after(() => world.stop());
 
@@ -114,7 +60,7 @@ suite('a stolen SVID that scans the estate, with act', () => {
 
 suite('the same with observe', () => {
   test('it is let through, and it is told which policies would have refused it', async (t) => {
-    const world = await started('observe');
+    const world = await scannedEstate('observe');
     t.after(() => world.stop());
     const lines = await world.scan();
     assert.ok(lines.every(({ result, facts }) => result === 'allow' && facts.risk === null));
