@@ -134,6 +134,7 @@ export function counter(metrics: Metrics): (result: CheckResult) => void {
     if (refusal !== null && hops.some(({ verdict }) => byEmergency(verdict.forbids)))
       metrics.counted('authz_emergency_denials_total');
     if (trail.wouldForbid.length > 0) metrics.counted('authz_behaviour_would_refuse_total');
+    if (trail.wouldQuarantine && refusal === null) metrics.counted('authz_behaviour_would_quarantine_total');
     for (const { policy } of shadowOf(hops, outcome)) metrics.shadowDisagreed(policy);
   };
 }

@@ -20,8 +20,14 @@ export interface Quarantine {
 
 /** Whom what was noticed holds back, and how long. */
 export class Quarantines {
+  readonly #isShadow: boolean;
   readonly #running = new Map<string, Quarantine>();
   #begunMs: number[] = [];
+
+  /** `isShadow`: nobody is held back, so no baseline is to remember it, and each is as long as the first. */
+  constructor(isShadow = false) {
+    this.#isShadow = isShadow;
+  }
 
   /** Those that have not ended. */
   running(nowMs: number): readonly Quarantine[] {
@@ -42,11 +48,13 @@ export class Quarantines {
     if (known.baseline === null || this.#begunMs.length >= IN_AN_HOUR || this.running(nowMs).length >= most)
       return null;
     const { baseline } = known;
-    const isLate = nowMs - baseline.get(place.quarantinedUntilMs) > FORGOTTEN_MS;
+    const isLate = this.#isShadow || nowMs - baseline.get(place.quarantinedUntilMs) > FORGOTTEN_MS;
     const before = isLate ? 0 : baseline.get(place.quarantines);
     const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** before);
-    baseline.set(place.quarantines, before + 1);
-    baseline.set(place.quarantinedUntilMs, untilMs);
+    if (!this.#isShadow) {
+      baseline.set(place.quarantines, before + 1);
+      baseline.set(place.quarantinedUntilMs, untilMs);
+    }
     this.#begunMs.push(nowMs);
     return this.#run({ workload: known.id, beganMs: nowMs, untilMs, reason: reasonOf(found) });
   }

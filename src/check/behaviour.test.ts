@@ -30,7 +30,7 @@ function noticing(found: Assessment, request: string, mode: 'observe' | 'act' = 
   const asked = target(snapshot.inventory, request);
   const told = withBehaviour(
     facts,
-    { mode, assess: () => assessed(found), quarantine: () => null },
+    { mode, assess: () => assessed(found), quarantine: () => null, wouldQuarantine: () => false },
     caller,
     asked,
     trail,
@@ -55,10 +55,12 @@ suite('what was noticed about a caller', () => {
   test('what is quarantined is refused, with act alone, and what was noticed is recorded', () => {
     const gone = new Refusal('revoked_workload', 'by the revocation q');
     const [trail, asked] = [new Trail(snapshot), target(snapshot.inventory, 'GET internal/x')];
-    const behaviour = { assess: () => assessed(scan), quarantine: () => gone };
+    const behaviour = { assess: () => assessed(scan), quarantine: () => gone, wouldQuarantine: () => true };
     assert.equal(withBehaviour(facts, { mode: 'act', ...behaviour }, caller, asked, trail, 0), gone);
     assert.equal(trail.found.facts?.risk, 60);
-    assert.equal(withBehaviour(facts, { mode: 'observe', ...behaviour }, caller, asked, new Trail(snapshot), 0), facts);
+    const observing = new Trail(snapshot);
+    assert.equal(withBehaviour(facts, { mode: 'observe', ...behaviour }, caller, asked, observing, 0), facts);
+    assert.deepEqual([trail.wouldQuarantine, observing.wouldQuarantine], [false, true]);
   });
 
   test('too little is known: policies are told neither a risk nor a signal', () => {

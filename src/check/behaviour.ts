@@ -19,6 +19,8 @@ export interface Behaviour {
   readonly assess: (caller: Caller, target: Target, client: string | null, nowMs: number) => Assessed;
   /** Refuses one whose credential is held to be stolen, from this request on. Refusals: `revoked_workload`. */
   readonly quarantine: (assessed: Assessed, target: Target, nowMs: number) => Refusal | null;
+  /** Whether `act` would refuse it for a quarantine, begun by this request or by one before. It holds nobody back. */
+  readonly wouldQuarantine: (assessed: Assessed, target: Target, nowMs: number) => boolean;
 }
 
 /** A request that policies permitted, as they judged it. */
@@ -38,7 +40,7 @@ const toldTo = (facts: Facts, { found }: Assessed): Facts => ({
 /** Assesses the caller, and adds what was noticed to the facts where policies are to know it. Refusals: `revoked_workload`. */
 export function withBehaviour(
   facts: Facts,
-  { mode, assess, quarantine }: Behaviour,
+  { mode, assess, quarantine, wouldQuarantine }: Behaviour,
   caller: Caller,
   target: Target,
   trail: Trail,
@@ -46,7 +48,10 @@ export function withBehaviour(
 ): Facts | Refusal {
   const assessed = assess(caller, target, facts.client, nowMs);
   trail.keep('behaviour', assessed);
-  if (mode !== 'act') return facts;
+  if (mode !== 'act') {
+    trail.wouldQuarantine = wouldQuarantine(assessed, target, nowMs);
+    return facts;
+  }
   const told = toldTo(facts, assessed);
   trail.keep('facts', told);
   return quarantine(assessed, target, nowMs) ?? told;

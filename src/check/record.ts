@@ -108,7 +108,7 @@ export function toRecord(
     // Left out of a line where no approval was missing.
     approval: approval && recordedApproval(approval, refusal),
     // Left out of a line where nothing was noticed.
-    behaviour: behaviour?.found.risk ? recordedBehaviour(behaviour, trail.wouldForbid) : undefined,
+    behaviour: behaviour && recordedBehaviour(behaviour, trail),
     request: {
       id: request?.id ?? null,
       peer: input?.connection.checkPeer?.id.text ?? null,
@@ -135,8 +135,9 @@ export function toRecord(
   };
 }
 
-function recordedBehaviour({ found: { risk, signals, why } }: Assessed, wouldForbid: readonly string[]) {
-  return { risk: risk ?? 0, signals, why, would: wouldForbid };
+function recordedBehaviour({ found: { risk, signals, why } }: Assessed, { wouldForbid, wouldQuarantine }: Trail) {
+  if (!risk && !wouldQuarantine) return undefined;
+  return { risk, signals, why, would: wouldForbid, ...(wouldQuarantine ? { wouldQuarantine: true as const } : {}) };
 }
 
 /** One decision as lists show it: who, why, what and the reason, of what the audit record says. No query, header or token. */

@@ -65,6 +65,8 @@ export class Trail {
   };
   /** Policies that would have refused what passed, had they been told what was noticed about the caller. */
   wouldForbid: readonly string[] = [];
+  /** A quarantine would have refused it, were one made. */
+  wouldQuarantine = false;
   /** In the order in which they ended. */
   readonly spans: Span[] = [];
   /** When it began, by `performance.now()`. */

@@ -279,6 +279,7 @@ export type PlainCounter = Extract<
   | `authz_${'activity' | 'approval' | 'emergency' | 'engine' | 'revocation' | 'task'}_${string}_total`
   | 'authz_undelivered_total'
   | 'authz_behaviour_would_refuse_total'
+  | 'authz_behaviour_would_quarantine_total'
   | 'authz_behaviour_quarantines_total'
   | 'authz_behaviour_quarantines_held_back_total'
 >;

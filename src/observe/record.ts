@@ -98,12 +98,14 @@ export interface AuditRecord {
   readonly behaviour?:
     | {
         /** 0 to 100. */
-        readonly risk: number;
+        readonly risk: number | null;
         readonly signals: readonly string[];
         /** The points of each kind, with numbers that a person can check. */
         readonly why: Assessment['why'];
         /** The policies that would have refused what was allowed, had they been told. */
         readonly would: readonly string[];
+        /** Left out where none would. */
+        readonly wouldQuarantine?: true;
       }
     | undefined;
   /** The request as Envoy told it. Of method, host and path nothing is proven; where it could not be read, they stand here as they came. */

@@ -53,6 +53,7 @@ interface Line {
     readonly signals: readonly string[];
     readonly why: Readonly<Record<string, { readonly points: number; readonly now: number }>>;
     readonly would: readonly string[];
+    readonly wouldQuarantine?: true;
   };
 }
 
@@ -122,5 +123,9 @@ suite('the same with observe', () => {
     assert.deepEqual(refused[0]?.behaviour?.would, ['risk-falls-as-sensitivity-rises', 'signals-ask-for-a-known-risk']);
     assert.equal(await world.sidecar.metric('authz_behaviour_would_refuse_total'), refused.length);
     assert.equal(await world.sidecar.metric('authz_cache_entries{cache="behaviour"}'), 1);
+    const held = lines.filter(({ behaviour }) => behaviour?.wouldQuarantine === true);
+    assert.ok(held.length > 5, String(held.length));
+    assert.equal(await world.sidecar.metric('authz_behaviour_would_quarantine_total'), held.length);
+    assert.equal(await world.sidecar.metric('authz_behaviour_quarantines_total'), 0);
   });
 });

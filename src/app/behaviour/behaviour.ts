@@ -13,7 +13,7 @@ import type { Target } from '../../inventory/model.ts';
 import type { SnapshotHolder } from '../../policy/load/holder.ts';
 import type { RevocationBook } from '../../state/revocation-book.ts';
 import { knownBehaviour } from './known.ts';
-import { type QuarantineReports, Quarantining } from './quarantine.ts';
+import { type QuarantineReports, Quarantining, shadowQuarantine } from './quarantine.ts';
 
 /** How often it is kept. */
 const KEEP_MS = 300_000;
@@ -69,7 +69,12 @@ export async function startBehaviour(
     return book.assess({ id: id.text, trustDomain: id.trustDomain, groups }, request, nowMs);
   };
   return {
-    stage: { mode: mode === 'act' ? 'act' : 'observe', assess, quarantine: quarantining.check },
+    stage: {
+      mode: mode === 'act' ? 'act' : 'observe',
+      assess,
+      quarantine: quarantining.check,
+      wouldQuarantine: shadowQuarantine(book),
+    },
     listener: ({ decided: { outcome, trail }, time }) => {
       const { behaviour, caller, target } = trail.found;
       const answered = answeredOf(outcome, trail);

@@ -5,7 +5,7 @@ import { Refusal } from '../../base/outcome.ts';
 import { type SeenWorkload, WorkloadBook } from '../../behaviour/workload-book.ts';
 import type { Target } from '../../inventory/model.ts';
 import { ProcessBook } from '../../state/process-book.ts';
-import { type QuarantineReports, Quarantining } from './quarantine.ts';
+import { type QuarantineReports, Quarantining, shadowQuarantine } from './quarantine.ts';
 
 const MINUTE = 60_000;
 const who: SeenWorkload = { id: 'spiffe://prod.example/a', trustDomain: 'prod.example', groups: [] };
@@ -115,4 +115,26 @@ suite('a quarantine', () => {
     assert.deepEqual([...shared.all()], [], 'a book that outlives the process has it, or it was lifted there');
     assert.ok(told.length > 0);
   });
+});
+
+test('where nobody is held back, it is told what a quarantine would refuse until it would end, and no baseline remembers it', () => {
+  const { book, ask, now, revocations } = world();
+  const would = shadowQuarantine(book);
+  assert.equal(would(ask('host/api1', MINUTE), target(2), now()), false);
+  let asked = 0;
+  const crossing = Array.from({ length: 40 }, () => ask(`host/other${asked++}`, 1000)).findIndex((assessed) =>
+    would(assessed, target(2), now()),
+  );
+  assert.ok(crossing > 5 && crossing < 30, String(crossing));
+  for (let n = 0; n < 200; n++) ask('host/api1', 2000);
+  const calm = ask('host/api1', 1000);
+  assert.equal(calm.found.risk, 0);
+  assert.equal(would(calm, target(0), now()), true, 'whatever it asks for');
+  assert.equal(would(ask('host/api1', 15 * MINUTE), target(2), now()), false);
+  assert.deepEqual([...revocations.all()], []);
+  const [stored] = [...book.all()];
+  const next = new WorkloadBook(100, 1);
+  next.restore(stored!);
+  new Quarantining(next, revocations, false, {} as QuarantineReports).resume(now());
+  assert.deepEqual([...revocations.all()], [], 'act begins without it');
 });

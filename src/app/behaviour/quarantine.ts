@@ -131,3 +131,13 @@ export class Quarantining {
     });
   }
 }
+
+/** Whether a request would be refused for a quarantine: the same rules and bounds, and nobody is held back. */
+export function shadowQuarantine(book: WorkloadBook): Behaviour['wouldQuarantine'] {
+  const quarantines = new Quarantines(true);
+  return ({ found, known }, { resource }, nowMs) => {
+    if (quarantines.of(known, nowMs) !== null) return true;
+    if (!looksStolen(found) || resource.sensitivity === 0) return false;
+    return quarantines.begin(known, found, book.load.entries, nowMs) !== null;
+  };
+}

@@ -153,6 +153,13 @@ export const behaviourMetricRows = {
     unit: 'checks',
     use: 'Look at these before `behaviour.mode: act`: the audit lines have the policies under `behaviour.would`',
   },
+  authz_behaviour_would_quarantine_total: {
+    type: 'counter',
+    help: 'Allowed checks that a quarantine of the caller would have refused, had one been made',
+    labels: {},
+    unit: 'checks',
+    use: 'Look at these before `behaviour.mode: act`: the audit lines have `behaviour.wouldQuarantine`',
+  },
   authz_behaviour_quarantined: {
     type: 'gauge',
     help: 'Workloads in quarantine that this sidecar ordered',
