@@ -9,6 +9,7 @@ import type { DecisionSummary } from '../state/activity/model.ts';
 import type { Approvable } from './approvals.ts';
 import type { CheckResult } from './decision.ts';
 import { shadowOf } from './judge.ts';
+import type { Trail } from './trail.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 

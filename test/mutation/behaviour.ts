@@ -37,7 +37,7 @@ const conditions: readonly Condition[] = [
   ['behaviour/quarantines.ts', ' || untilMs > nowMs + LONGEST_MS', ''],
   ['behaviour/signals.ts', ' && evidence >= STOLEN.evidence', ''],
   ['behaviour/signals.ts', 'risk >= STOLEN.risk && ', ''],
-  ['behaviour/quarantine.ts', ' || resource.sensitivity === 0', ''],
+  ['behaviour/quarantine.ts', ' && sensitivity > 0', ''],
   ['behaviour/quarantine.ts', 'if (this.#isShared) return;', ''],
   ['check/behaviour.ts', "if (mode !== 'act') return facts;", ''],
   ['check/behaviour.ts', 'forbids.length > 0 && ', ''],

@@ -93,10 +93,11 @@ const record = {
     .describe('Where approvals were missing'),
   behaviour: z
     .object({
-      risk: z.number().min(0).max(100),
+      risk: orNull(z.number().min(0).max(100)),
       signals: z.array(z.enum(signalKinds)),
       why: z.partialRecord(z.enum(signalKinds), whys),
       would: texts,
+      wouldQuarantine: z.literal(true).optional(),
     })
     .optional()
     .describe('What was noticed about the caller'),

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { Refusal } from '../../base/outcome.ts';
 import { type Quarantine, Quarantines } from '../../behaviour/quarantines.ts';
 import { looksStolen } from '../../behaviour/signals.ts';
-import type { KnownWorkload, WorkloadBook } from '../../behaviour/workload-book.ts';
+import type { Assessed, KnownWorkload, WorkloadBook } from '../../behaviour/workload-book.ts';
 import type { Behaviour } from '../../check/behaviour.ts';
+import type { Target } from '../../inventory/model.ts';
 import type { Audit } from '../../observe/audit.ts';
 import type { Log } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
@@ -68,7 +69,7 @@ export class Quarantining {
 
   /** Only what is not public is held back, and the request that crosses is refused already. */
   readonly check: Behaviour['quarantine'] = ({ found, known }, { resource }, nowMs) => {
-    if (!looksStolen(found) || resource.sensitivity === 0) return null;
+    if (!crosses(found, resource)) return null;
     const running = this.#quarantines.of(known, nowMs);
     if (running !== null && this.#isLifted(known)) {
       this.#quarantines.lifted(known);
@@ -137,7 +138,11 @@ export function shadowQuarantine(book: WorkloadBook): Behaviour['wouldQuarantine
   const quarantines = new Quarantines(true);
   return ({ found, known }, { resource }, nowMs) => {
     if (quarantines.of(known, nowMs) !== null) return true;
-    if (!looksStolen(found) || resource.sensitivity === 0) return false;
+    if (!crosses(found, resource)) return false;
     return quarantines.begin(known, found, book.load.entries, nowMs) !== null;
   };
 }
+
+/** Whether this request begins a quarantine: what looks stolen, where it is not public. */
+const crosses = (found: Assessed['found'], { sensitivity }: Target['resource']): boolean =>
+  looksStolen(found) && sensitivity > 0;
