@@ -97,7 +97,7 @@ export interface AuditRecord {
   /** What was noticed about the caller. Absent where nothing was. */
   readonly behaviour?:
     | {
-        /** 0 to 100. */
+        /** 0 to 100; null: too little is known of it. */
         readonly risk: number | null;
         readonly signals: readonly string[];
         /** The points of each kind, with numbers that a person can check. */

@@ -15,7 +15,7 @@ const sources = globSync(['src/behaviour/*.ts', 'src/check/behaviour.ts', 'src/a
 const quick = globSync(['src/behaviour/*.test.ts', 'src/check/behaviour.test.ts', 'src/app/behaviour/*.test.ts'], {
   cwd: root,
 });
-const slow = ['test/e2e/behaviour.test.ts', 'test/control/behaviour.test.ts'];
+const slow = ['test/e2e/behaviour.test.ts', 'test/control/behaviour.test.ts', 'test/control/baseline.test.ts'];
 
 const conditions: readonly Condition[] = [
   ['behaviour/assess.ts', 'Math.min(LONGEST_GAP_MS, Math.max(0, gap))', 'Math.max(0, gap)'],
@@ -38,8 +38,9 @@ const conditions: readonly Condition[] = [
   ['behaviour/signals.ts', ' && evidence >= STOLEN.evidence', ''],
   ['behaviour/signals.ts', 'risk >= STOLEN.risk && ', ''],
   ['behaviour/quarantine.ts', ' && sensitivity > 0', ''],
+  ['behaviour/quarantine.ts', 'new Quarantines(true)', 'new Quarantines()'],
   ['behaviour/quarantine.ts', 'if (this.#isShared) return;', ''],
-  ['check/behaviour.ts', "if (mode !== 'act') return facts;", ''],
+  ['check/behaviour.ts', "if (mode !== 'act') {", 'if (false) {'],
   ['check/behaviour.ts', 'forbids.length > 0 && ', ''],
 ];
 

@@ -97,7 +97,7 @@ const record = {
       signals: z.array(z.enum(signalKinds)),
       why: z.partialRecord(z.enum(signalKinds), whys),
       would: texts,
-      wouldQuarantine: z.literal(true).optional(),
+      wouldQuarantine: z.literal(true).optional().describe('A quarantine would have refused it, had one been made'),
     })
     .optional()
     .describe('What was noticed about the caller'),

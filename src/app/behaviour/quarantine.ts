@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Refusal } from '../../base/outcome.ts';
 import { type Quarantine, Quarantines } from '../../behaviour/quarantines.ts';
-import { looksStolen } from '../../behaviour/signals.ts';
-import type { Assessed, KnownWorkload, WorkloadBook } from '../../behaviour/workload-book.ts';
+import { type Assessment, looksStolen } from '../../behaviour/signals.ts';
+import type { KnownWorkload, WorkloadBook } from '../../behaviour/workload-book.ts';
 import type { Behaviour } from '../../check/behaviour.ts';
 import type { Target } from '../../inventory/model.ts';
 import type { Audit } from '../../observe/audit.ts';
@@ -133,6 +133,10 @@ export class Quarantining {
   }
 }
 
+/** Whether so much was noticed, at something that is not public, that a quarantine begins. */
+const crosses = (found: Assessment, { sensitivity }: Target['resource']): boolean =>
+  looksStolen(found) && sensitivity > 0;
+
 /** Whether a request would be refused for a quarantine: the same rules and bounds, and nobody is held back. */
 export function shadowQuarantine(book: WorkloadBook): Behaviour['wouldQuarantine'] {
   const quarantines = new Quarantines(true);
@@ -142,7 +146,3 @@ export function shadowQuarantine(book: WorkloadBook): Behaviour['wouldQuarantine
     return quarantines.begin(known, found, book.load.entries, nowMs) !== null;
   };
 }
-
-/** Whether this request begins a quarantine: what looks stolen, where it is not public. */
-const crosses = (found: Assessed['found'], { sensitivity }: Target['resource']): boolean =>
-  looksStolen(found) && sensitivity > 0;
