@@ -57,6 +57,7 @@ function lineOf(question: Question): string {
       headers: { all: () => [] },
       connection: { checkPeer: null, source: { address: null } },
     },
+    trace: null,
     decided: {
       outcome: new Refusal('policy_no_permit', ''),
       trail: {

@@ -3,11 +3,13 @@ import { approvalOrder, askedFor } from '../support/approvals.ts';
 import { startChromium } from '../support/chromium.ts';
 import { startConsoleWorld } from '../support/console-world.ts';
 import { HOST, workload } from '../support/world.ts';
+import { drawnDashboard, takeDashboard } from './dashboard.ts';
 
-/** `npm run screenshots`: the pictures of docs/, of the real console in a real Chromium, in light and in dark. */
+/** `npm run screenshots`: the pictures of docs/, of the real console in a real Chromium, and of what the queries of the dashboard answer, in light and in dark. */
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'pictures');
 const SIZE = { width: 1280, height: 800 };
 
+const dashboard = await drawnDashboard();
 const world = await startConsoleWorld();
 const chromium = await startChromium();
 try {
@@ -32,6 +34,7 @@ try {
         .waitFor();
       await page.screenshot({ path: join(FOLDER, `console-${screen}-${colorScheme}.png`) });
     }
+    await takeDashboard(context, dashboard, join(FOLDER, `dashboard-${colorScheme}.png`));
     await context.close();
   }
 } finally {

@@ -10,7 +10,12 @@ const root = join(import.meta.dirname, '..', '..');
 /** What a change touches besides is made anew by the tests: `UPDATE=1`, `UPDATE_GOLDEN=1`. */
 const GENERATED =
   /^(?:test\/|src\/.*\.test\.ts$|docs\/(?:configuration|metrics|messages)\.md$|docs\/.*\.schema\.json$)/;
-const generators = ['src/observe/pages.test.ts', 'src/config/reference.test.ts', 'test/docs/schemas.test.ts'];
+const generators = [
+  'src/observe/pages.test.ts',
+  'src/observe/line-schema.test.ts',
+  'src/config/reference.test.ts',
+  'test/docs/schemas.test.ts',
+];
 const always = ['test/imports.test.ts', 'test/names.test.ts', ...generators];
 
 /** The tests that notice a change which is not whole, by the name of its patch. */
