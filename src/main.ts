@@ -35,6 +35,7 @@ approve ID              let one such request pass
 refuse ID               refuse it, or withdraw what was granted
 break-glass ID          let it pass alone, in an emergency
 review ID               say that another person has looked at a break-glass
+behaviour VERB          what is usual for a workload, by a control API: show, export, forget, accept, import
 task VERB               begin, extend and end a task by a control API: start, heartbeat, end
 sign-in                 sign a person in at a console with the browser, for the commands above
 sign-out                end that session

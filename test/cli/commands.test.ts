@@ -28,6 +28,7 @@ const VERBS = ['check', 'test', 'explain', 'replay', 'reach', 'prove', 'compare'
 const CONTROL = ['revoke', 'lift', 'revocations', 'decisions', 'workloads', 'tasks', 'state', 'explain'].map((name) => [
   name,
 ]);
+const BEHAVIOUR = ['show', 'export', 'forget', 'accept', 'import'].map((verb) => ['behaviour', verb]);
 const TASK = ['start', 'heartbeat', 'end'].map((verb) => ['task', verb]);
 const APPROVALS = ['approvals', 'approve', 'refuse', 'break-glass', 'review'].map((name) => [name]);
 const COMMANDS = [
@@ -39,6 +40,7 @@ const COMMANDS = [
   ['audit', 'find'],
   ['key', 'new'],
   ...CONTROL,
+  ...BEHAVIOUR,
   ...TASK,
   ...APPROVALS,
   ['sign-in'],
