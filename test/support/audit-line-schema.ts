@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { signalKinds } from '../../src/behaviour/signals.ts';
+import { credentials } from '../../src/identity/caller.ts';
 import type { AuditHop, AuditRecord } from '../../src/observe/record.ts';
 import { recordedShape } from '../../src/policy/decide/facts.ts';
 import { recordedTouchedShape } from '../../src/policy/decide/recorded-touched.ts';
@@ -28,7 +29,7 @@ const caller = {
   id: orNull(spiffe),
   owner: orNull(text),
   kind: orNull(text),
-  credential: orNull(z.enum(['x509-svid', 'jwt-svid', 'oidc', 'api-key', 'legacy-certificate'])),
+  credential: orNull(z.enum(credentials)),
   fingerprint: orNull(digest),
 };
 
