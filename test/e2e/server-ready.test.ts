@@ -37,6 +37,7 @@ after(async () => {
 test('B46: not ready until policies, bundle and keys are there, and until then refused for what is missing', async () => {
   await missing(
     /^no policy snapshot/,
+    /^an emergency forbid /,
     /^the bundle of prod.example is absent/,
     /^no keys for issuer .*tts/,
     /^no keys for issuer .*as/,
