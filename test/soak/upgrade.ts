@@ -96,6 +96,10 @@ const bothHealthy = (envoy: Envoy) =>
     (await envoy.stat(`cluster.${CLUSTER}.membership_healthy`)) === 2 ? true : null,
   );
 
+/** The configuration without the keys that only this tree knows: whoever upgrades adds them afterwards. */
+const knownToBoth = (config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  JSON.parse(JSON.stringify(config, (key, value) => (key === 'resources' ? undefined : value)));
+
 /** Two sidecars, each with a folder of its own that outlives its processes. */
 class Pair {
   readonly faults: string[] = [];
@@ -107,7 +111,7 @@ class Pair {
 
   constructor(estate: ThiefEstate) {
     this.#first = estate;
-    this.#config = estate.base.config;
+    this.#config = knownToBoth(estate.base.config);
     this.#dirs = [temporaryFolder(), temporaryFolder()];
     for (const dir of this.#dirs) {
       const from = estate.base.dir;
