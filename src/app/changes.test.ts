@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fileAudit } from '../../test/support/file-audit.ts';
 import { removeFolder, temporaryFolder } from '../../test/support/folder.ts';
 import { estate } from '../../test/support/policy.ts';
 import { isConfig, loadConfig } from '../config/load.ts';
-import { Audit } from '../observe/audit.ts';
 import { createLog } from '../observe/log.ts';
-import { FileSink } from '../observe/sink.ts';
 import { Engine } from '../policy/decide/engine.ts';
 import { SnapshotHolder } from '../policy/load/holder.ts';
 import { policySettings } from '../policy/text/sources.ts';
@@ -28,14 +27,7 @@ async function reporters(t: TestContext) {
   const said: { level: string; message: string }[] = [];
   const log = createLog({ level: 'debug', write: (line) => said.push(JSON.parse(line)), now: Date.now });
   const file = join(folder, 'audit.jsonl');
-  const audit = await Audit.start({
-    sinks: [new FileSink(file)],
-    queue: 64,
-    onFailure: 'deny',
-    now: Date.now,
-    start: {},
-    report: () => {},
-  });
+  const audit = await fileAudit(file);
   const all: Reporters = { log, metrics: metricsFor(config, 'test', 'v24'), audit };
   /** The lines after the first, once everything is written. */
   const lines = async () => {

@@ -90,7 +90,9 @@ export async function startPolicy(config: Config, engineOptions: EngineOptions =
     },
     missing: () => [
       ...(holder.current() === null ? ['no policy snapshot could be loaded'] : []),
-      ...(emergency.sound ? [] : ['an emergency forbid may be missing: emergency/ could not be read whole since the start']),
+      ...(emergency.sound
+        ? []
+        : ['an emergency forbid may be missing: emergency/ could not be read whole since the start']),
     ],
     status: () => {
       const { problems, warnings, loadedAt, lastAttemptAt, ...rest } = holder.status();

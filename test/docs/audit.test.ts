@@ -3,10 +3,9 @@ import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Audit } from '../../src/observe/audit.ts';
 import { changeEvents, controlEvents } from '../../src/observe/change.ts';
-import { FileSink } from '../../src/observe/sink.ts';
 import { auditRecord } from '../support/audit-observe.ts';
+import { fileAudit } from '../support/file-audit.ts';
 import { newFolder, removeFolders } from '../support/policy-cli.ts';
 import { finish } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -72,14 +71,7 @@ test('docs/audit.md names every event', () => {
 test('the command lines of docs/audit.md and docs/audit-shipping.md verify and find what they say', async () => {
   const folder = newFolder();
   const file = join(folder, 'audit.jsonl');
-  const audit = await Audit.start({
-    sinks: [new FileSink(file)],
-    queue: 64,
-    onFailure: 'deny',
-    now: Date.now,
-    start: {},
-    report: () => {},
-  });
+  const audit = await fileAudit(file);
   await audit.record(auditRecord({ time: Date.now() }), LONG);
   renameSync(file, `${file}.1`);
   audit.reopen();

@@ -3,12 +3,11 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
-import { Audit } from '../../src/observe/audit.ts';
 import { MergedAudit } from '../../src/observe/merged/verify-merged.ts';
-import { FileSink } from '../../src/observe/sink.ts';
 import { blocks, page } from '../docs/markdown.ts';
 import { auditRecord } from '../support/audit-observe.ts';
 import { runCollector } from '../support/collector.ts';
+import { fileAudit } from '../support/file-audit.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { Program } from '../support/process.ts';
@@ -23,14 +22,7 @@ async function writing(t: TestContext) {
   const folder = temporaryFolder();
   t.after(() => removeFolder(folder));
   const file = join(folder, 'audit.jsonl');
-  const audit = await Audit.start({
-    sinks: [new FileSink(file)],
-    queue: 64,
-    onFailure: 'deny',
-    now: Date.now,
-    start: {},
-    report: () => {},
-  });
+  const audit = await fileAudit(file);
   t.after(() => audit.close(LONG));
   const write = async () => {
     for (let at = 0; at < LINES; at++) {

@@ -3,12 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { https } from '../../base/node-http.ts';
+import { answeredText, isBusy } from '../../source/http-answer.ts';
 import { meaningOf, readAuthorities } from '../../token/key-fetch.ts';
 
 const TIMEOUT_MS = 15_000;
 const GONE = 410;
-/** Too many requests, or a server that cannot keep up. */
-const BUSY: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** What became of one attempt. `gone`: it wants no more of them. `busy`: it wants fewer; `afterMs`, where it says so. */
 export type PostResult =
@@ -63,9 +62,9 @@ export async function post(
 
 function resultOf({ statusCode: status = 0, headers }: IncomingMessage, nowMs: number): PostResult {
   if (status >= 200 && status < 300) return { result: 'delivered' };
-  const detail = `it answered ${status}${status >= 300 && status < 400 ? ', and redirects are not followed' : ''}`;
+  const detail = answeredText(status);
   if (status === GONE) return { result: 'gone', detail };
-  if (!BUSY.has(status)) return { result: 'failed', detail };
+  if (!isBusy(status)) return { result: 'failed', detail };
   return { result: 'busy', detail, afterMs: retryAfter(headers['retry-after'], nowMs) };
 }
 

@@ -3,10 +3,9 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { auditRecord } from '../../../test/support/audit-observe.ts';
+import { fileAudit } from '../../../test/support/file-audit.ts';
 import { newFolder, removeFolders } from '../../../test/support/policy-cli.ts';
-import { Audit } from '../audit.ts';
 import { digest } from '../line.ts';
-import { FileSink } from '../sink.ts';
 import { MergedAudit, type MergedOptions } from './verify-merged.ts';
 
 after(removeFolders);
@@ -20,14 +19,7 @@ async function written(...sessions: readonly number[]): Promise<readonly string[
 }
 
 async function append(path: string, records: number): Promise<void> {
-  const audit = await Audit.start({
-    sinks: [new FileSink(path)],
-    queue: 64,
-    onFailure: 'deny',
-    now: Date.now,
-    start: {},
-    report: () => {},
-  });
+  const audit = await fileAudit(path);
   for (let at = 0; at < records; at++) await audit.record(auditRecord({ decision: `d-${at}` }), LONG);
   await audit.close(LONG);
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Fault } from '../../base/fault.ts';
 import { ContainerLog } from '../container-log.ts';
 import { digest, eachLine, type LineReader, type ReadLine, readLine } from '../line.ts';
@@ -157,7 +156,7 @@ export class MergedAudit {
       this.#counts.foreign += 1;
       return;
     }
-    const hash = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const hash = digest(bytes);
     if (this.#torn.has(hash)) return;
     if (this.#unread.size < MAX_FAULTS) this.#unread.set(hash, place);
   }

@@ -4,6 +4,7 @@ import type { Agent, IncomingMessage } from 'node:http';
 import { Fault } from '../../base/fault.ts';
 import { http, https } from '../../base/node-http.ts';
 import { collectBounded } from '../../source/bounded.ts';
+import { answeredText, isBusy } from '../../source/http-answer.ts';
 import { meaningOf, readAuthorities } from '../../token/key-fetch.ts';
 import { readHeaderFile } from './header-file.ts';
 
@@ -29,8 +30,6 @@ const MAX_ANSWER = 64 * 1024;
 const MAX_DETAIL = 300;
 /** Files of TLS are read again for a new connection, and no connection is used for longer than this. */
 const MAX_CONNECTION_MS = 300_000;
-/** The collector asks for another attempt (OTLP section "Retryable Response Codes"); all other errors are final. */
-const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 const MAX_RETRY_AFTER_S = 60;
 
 /** What lacks of the files that a collector is asked with, one line each. */
@@ -92,10 +91,11 @@ export class Collector {
     const text = await collectBounded('it', answer, MAX_ANSWER).catch((error: unknown) => new Fault(meaningOf(error)));
     if (text instanceof Fault) this.close();
     if (status >= 200 && status < 300) return delivered(text);
-    const detail = `it answered ${status}${status >= 300 && status < 400 ? ', and redirects are not followed' : ''}`;
+    const detail = answeredText(status);
     const seconds = Number(/^\d{1,9}$/.exec(answer.headers['retry-after'] ?? '')?.[0] ?? 0);
     const afterMs = Math.min(seconds, MAX_RETRY_AFTER_S) * 1000;
-    return { result: RETRYABLE.has(status) ? 'again' : 'failed', detail, afterMs };
+    // OTLP, "Retryable Response Codes": all other errors are final.
+    return { result: isBusy(status) ? 'again' : 'failed', detail, afterMs };
   }
 
   async #connected(): Promise<Agent | Fault> {

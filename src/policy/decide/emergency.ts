@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { Refusal } from '../../base/outcome.ts';
 import { authorizationCall, type NamedEntities, type PurposeHierarchy } from './cedar-request.ts';
 import { Decider, type PolicyFootprint } from './decider.ts';
-import type { Engine, EngineAnswer } from './engine.ts';
+import { type Engine, engineRefusal } from './engine.ts';
 import type { ActionGroups } from './project.ts';
-import type { HopVerdict, Question } from './question.ts';
+import { type HopVerdict, type Question, unjudged } from './question.ts';
 import { NOTHING_TOUCHED } from './touched.ts';
 
 /** A forbid of the folder `emergency/`, judged by itself. */
@@ -61,8 +61,8 @@ export class Emergency {
     // None of them reads what was opened before, so that any value will do.
     const asked = question.touched === null ? { ...question, touched: NOTHING_TOUCHED } : question;
     const answer = this.#decider.ask(authorizationCall(asked, this.#named, purposes));
-    if (answer.kind === 'unread') return unjudged({ kind: 'unavailable', message: 'what was opened before decides' });
-    if (answer.kind !== 'answered') return unjudged(answer);
+    if (answer.kind === 'unread') return unjudged(new Refusal('internal', 'what was opened before decides'));
+    if (answer.kind !== 'answered') return unjudged(engineRefusal(answer));
     const { reasons, errors } = answer;
     if (reasons.length === 0 && errors.length === 0) return null;
     return Object.freeze({
@@ -82,18 +82,4 @@ function namedByAll(policies: readonly EmergencyPolicy[]): NamedEntities {
   for (const { named } of policies)
     for (const [type, ids] of named) all.set(type, (all.get(type) ?? new Set()).union(ids));
   return all;
-}
-
-/** The verdict where Cedar could not be asked. */
-export function unjudged(answer: Exclude<EngineAnswer, { kind: 'answered' }>): HopVerdict {
-  const reason = answer.kind === 'invalid' ? 'policy_input_invalid' : 'internal';
-  return {
-    result: 'error',
-    permits: [],
-    forbids: [],
-    errors: [],
-    shadow: [],
-    approvals: [],
-    failure: new Refusal(reason, answer.message),
-  };
 }

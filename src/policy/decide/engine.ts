@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../../base/fault.ts';
+import { Refusal } from '../../base/outcome.ts';
 import { type AuthorizationCall, unrepresentable } from './call.ts';
 import type { PolicyFault } from './question.ts';
 
@@ -31,6 +32,10 @@ export type EngineAnswer =
     }
   | { readonly kind: 'invalid'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string };
+
+/** The refusal where Cedar could not be asked: `policy_input_invalid` for what it cannot read, else `internal`. */
+export const engineRefusal = ({ kind, message }: Exclude<EngineAnswer, { kind: 'answered' }>): Refusal =>
+  new Refusal(kind === 'invalid' ? 'policy_input_invalid' : 'internal', message);
 
 export interface EngineOptions {
   /** Thrown calls that one instance survives; each leaks about 0.7 KB of its 1 MB stack. */

@@ -79,12 +79,10 @@ export interface HopVerdict {
 }
 
 /** The verdict about a question that was asked without what was opened before, where that decides: read it, and ask again. */
-export const TOUCHED_DECIDES: HopVerdict = Object.freeze({
-  result: 'error',
-  permits: [],
-  forbids: [],
-  errors: [],
-  shadow: [],
-  approvals: [],
-  failure: new Refusal('internal', 'what was opened before was not read'),
-});
+export const TOUCHED_DECIDES = unjudged(new Refusal('internal', 'what was opened before was not read'));
+
+/** The verdict where Cedar could not be asked. */
+export function unjudged(failure: Refusal): HopVerdict {
+  const none = { permits: [], forbids: [], errors: [], shadow: [], approvals: [] };
+  return Object.freeze({ result: 'error', ...none, failure });
+}

@@ -1,9 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/fault.ts';
+import { FolderLooks } from '../../source/folder-looks.ts';
 import { formatProblem, type Problem, problemAtStart } from '../../source/problem.ts';
-import { Refresher } from '../../source/refresher.ts';
-import { Watch } from '../../source/watch.ts';
 import { Emergency, type EmergencyPolicy, type EmergencySchema } from '../decide/emergency.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { SourceFile } from '../text/source-file.ts';
@@ -58,8 +56,7 @@ interface Good {
 export class EmergencyHolder {
   readonly events = new EventEmitter<EmergencyEvents>();
   readonly #options: EmergencyOptions;
-  readonly #watch: Watch;
-  readonly #looks: Refresher<void>;
+  readonly #looks: FolderLooks;
   /** What each file held when it last passed. */
   #good: ReadonlyMap<string, Good> = new Map();
   /** What was said of each text that was judged. */
@@ -75,15 +72,8 @@ export class EmergencyHolder {
 
   private constructor(options: EmergencyOptions) {
     this.#options = options;
-    this.#watch = new Watch(() => this.#looks.refreshSoon());
-    this.#looks = new Refresher<void>({
-      clock: systemClock,
-      read: () => this.#look(),
-      onRead: () => {},
-      refreshMs: () => options.pollMs ?? POLL_MS,
-      maxStaleMs: Number.POSITIVE_INFINITY,
-      leastMs: LEAST_MS,
-    });
+    const pollMs = options.pollMs ?? POLL_MS;
+    this.#looks = new FolderLooks({ look: () => this.#look(), pollMs, leastMs: LEAST_MS });
   }
 
   /** Resolves after the first look; `sound` tells whether all that was there is in force. */
@@ -119,8 +109,7 @@ export class EmergencyHolder {
   /** Ends the watching. What is in force stays so. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#watch.close();
-    await this.#looks.stop();
+    await this.#looks.close();
   }
 
   async #look(): Promise<void> {
@@ -143,10 +132,11 @@ export class EmergencyHolder {
   async #readFiles(problems: Problem[]): Promise<void> {
     const { files, problems: unread, directories, schema } = await readEmergency(this.#options.folder);
     if (this.#closed) return;
-    this.#watch.follow(directories);
+    this.#looks.follow(directories);
     problems.push(...unread);
-    if (schema === null) return;
-    const judged = await this.#judge(files, schema);
+    if (files.length === 0) this.#judged.clear();
+    else if (schema === null) return;
+    const judged = schema === null ? new Map<string, EmergencyVerdict>() : await this.#judge(files, schema);
     if (this.#closed) return;
     const found = new Map(files.map(({ file, text }) => [file, this.#wanted(file, text, judged, problems)]));
     for (const [file, before] of this.#good) if (mayBeThere(file, unread)) found.set(file, found.get(file) ?? before);

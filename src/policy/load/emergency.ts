@@ -16,7 +16,7 @@ import type { ParsedPolicy } from '../lint/parsed.ts';
 import { joinSchemas } from '../lint/schemas.ts';
 import type { Names } from '../lint/strings.ts';
 import type { SourceFile } from '../text/source-file.ts';
-import type { PolicySettings } from '../text/sources.ts';
+import { NO_SETTINGS } from '../text/sources.ts';
 import { problemIn } from '../text/split-policies.ts';
 import { annotationOffset } from '../text/tokens.ts';
 import { probes, warmUp } from './dry-run.ts';
@@ -42,15 +42,6 @@ export interface JudgedEmergency {
   readonly files: ReadonlyMap<string, EmergencyVerdict>;
 }
 
-const settings: PolicySettings = {
-  headers: [],
-  disabledGuardrails: [],
-  requiredGuardrails: [],
-  trustDomains: [],
-  ownTrustDomains: [],
-  allowWarnings: false,
-};
-
 /**
  * Judges files of emergency forbids by the schema of this release alone: neither the folder's policies and tests nor the
  * inventory hold them back, so that names of workloads and apis are not compared with it. `nowMs`: milliseconds since the
@@ -69,7 +60,11 @@ export function judgeEmergency(
 }
 
 function judgeFile(file: SourceFile, schema: string, cedar: Cedar, nowMs: number): EmergencyVerdict {
-  const { parsed, problems: unread } = readSet({ guardrails: [], policies: [file], settings }, cedar, mistakesIn);
+  const { parsed, problems: unread } = readSet(
+    { guardrails: [], policies: [file], settings: NO_SETTINGS },
+    cedar,
+    mistakesIn,
+  );
   const problems = [...unread];
   if (parsed.length > MAX_EMERGENCY_POLICIES) problems.push(problemAtStart(file.file, TOO_MANY));
   if (problems.length > 0) return { problems: sortProblems(problems) };
@@ -168,7 +163,7 @@ export async function checkEmergency(folder: string, names: Names, cedar: Cedar)
   const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   if (policies.length > MAX_EMERGENCY_POLICIES) found.push(problemAtStart(EMERGENCY_FOLDER, TOO_MANY));
   if (bytes > MAX_EMERGENCY_BYTES) found.push(problemAtStart(EMERGENCY_FOLDER, TOO_LARGE));
-  const { parsed } = readSet({ guardrails: [], policies: files, settings }, cedar, mistakesIn);
+  const { parsed } = readSet({ guardrails: [], policies: files, settings: NO_SETTINGS }, cedar, mistakesIn);
   found.push(...repeatedIds(parsed));
   const over = parsed.filter((policy) => (untilOf(policy) ?? now) <= now);
   const ended = over.map((policy) => problemIn(policy, 0, `${policy.id} has ended and forbids nothing; remove it`));

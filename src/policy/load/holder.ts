@@ -1,11 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { basename } from 'node:path';
-import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/fault.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import { FolderLooks } from '../../source/folder-looks.ts';
 import { formatProblem, type Problem, problemAtStart } from '../../source/problem.ts';
-import { Refresher } from '../../source/refresher.ts';
-import { Watch } from '../../source/watch.ts';
 import type { Engine } from '../decide/engine.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import { type PolicySettings, type Sources, settingsAt } from '../text/sources.ts';
@@ -58,8 +56,7 @@ const OURS = /\.(cedar|cedarschema|ya?ml)$|^[^.]+$/;
 export class SnapshotHolder {
   readonly events = new EventEmitter<HolderEvents>();
   readonly #options: HolderOptions;
-  readonly #watch: Watch;
-  readonly #looks: Refresher<void>;
+  readonly #looks: FolderLooks;
   #held: { readonly snapshot: Snapshot<Inventory>; readonly sources: Sources } | null = null;
   #seen = '';
   #status: HolderStatus = {
@@ -75,16 +72,11 @@ export class SnapshotHolder {
 
   private constructor(options: HolderOptions) {
     this.#options = options;
-    this.#watch = new Watch((name) => {
-      if (name === null || this.#concerns(name)) this.#looks.refreshSoon();
-    });
-    this.#looks = new Refresher<void>({
-      clock: systemClock,
-      read: () => this.#look(),
-      onRead: () => {},
-      refreshMs: () => options.pollMs ?? POLL_MS,
-      maxStaleMs: Number.POSITIVE_INFINITY,
+    this.#looks = new FolderLooks({
+      look: () => this.#look(),
+      pollMs: options.pollMs ?? POLL_MS,
       leastMs: SETTLE_MS,
+      concerns: (name) => this.#concerns(name),
     });
   }
 
@@ -118,8 +110,7 @@ export class SnapshotHolder {
   /** Ends the watching. The current snapshot stays usable. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#watch.close();
-    await this.#looks.stop();
+    await this.#looks.close();
   }
 
   async #look(): Promise<void> {
@@ -215,7 +206,7 @@ export class SnapshotHolder {
   async #read(): Promise<Reading> {
     const { paths, settings, clock } = this.#options;
     const reading = await readParts(paths, settingsAt(settings, clock()));
-    if (!this.#closed) this.#watch.follow(reading.directories);
+    if (!this.#closed) this.#looks.follow(reading.directories);
     return reading;
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { messageOf } from '../../base/fault.ts';
 import { atOnce, type Steps } from '../../base/slices.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -28,8 +28,6 @@ export interface Rejection {
 /** Time within which sources are judged: ten thousand policies take some 15 s of CPU, which a busy machine stretches. */
 const VALIDATION_TIMEOUT_MS = 180_000;
 const EMERGENCY_TIMEOUT_MS = 20_000;
-const workerFile = (name: string): URL =>
-  new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 
 /**
  * Judges sources in a throw-away worker thread and has the engine parse them, or says what is wrong with
@@ -84,26 +82,13 @@ export function withWorkloads(sources: Sources, { inventory, workloads: digest }
 export async function validateApart(sources: Sources): Promise<ValidatedPolicies | Rejection> {
   // Its stack is smaller than that of the serving thread: what it can evaluate, the serving thread can.
   const resourceLimits = { maxOldGenerationSizeMb: 1024, stackSizeMb: 1 };
-  const worker = new Worker(workerFile('validation-worker'), { workerData: sources, resourceLimits });
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), VALIDATION_TIMEOUT_MS);
   try {
-    const [verdict] = await Promise.race([
-      once(worker, 'message', { signal: stop.signal }),
-      once(worker, 'exit', { signal: stop.signal }).then(() => {
-        throw new Error('the worker ended without a verdict');
-      }),
-    ]);
+    const verdict = await answerApart('validation-worker', sources, resourceLimits, VALIDATION_TIMEOUT_MS);
     return Array.isArray(verdict)
       ? { problems: verdict, transient: false }
       : (verdict as ValidatedPolicies | Rejection);
   } catch (error) {
-    const why = stop.signal.aborted ? `took more than ${VALIDATION_TIMEOUT_MS} ms` : messageOf(error);
-    return transient(`policy validation failed (${why}); make the policies smaller or simpler`);
-  } finally {
-    clearTimeout(timer);
-    stop.abort();
-    await worker.terminate();
+    return transient(`policy validation failed (${messageOf(error)}); make the policies smaller or simpler`);
   }
 }
 
@@ -114,15 +99,34 @@ function transient(message: string): Rejection {
 /** What is said of files of emergency forbids, from a worker thread of its own; null where one of them ends it, or takes too long. */
 export async function judgeEmergencyApart(work: EmergencyWork): Promise<JudgedEmergency | null> {
   const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 1 };
-  const worker = new Worker(workerFile('emergency-worker'), { workerData: work, resourceLimits });
-  const signal = AbortSignal.timeout(EMERGENCY_TIMEOUT_MS);
+  const verdict = answerApart('emergency-worker', work, resourceLimits, EMERGENCY_TIMEOUT_MS);
+  return (await verdict.catch(() => null)) as JudgedEmergency | null;
+}
+
+/** What a worker thread of its own posts about `workerData`. Rejects, and says why, where it ends without that or takes longer. */
+async function answerApart(
+  name: string,
+  workerData: unknown,
+  resourceLimits: ResourceLimits,
+  timeoutMs: number,
+): Promise<unknown> {
+  const file = new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+  const worker = new Worker(file, { workerData, resourceLimits });
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), timeoutMs);
   try {
-    const ended = once(worker, 'exit', { signal }).then(() => [null]);
-    const [verdict] = (await Promise.race([once(worker, 'message', { signal }), ended])) as [JudgedEmergency | null];
-    return verdict;
-  } catch {
-    return null;
+    const [answer] = await Promise.race([
+      once(worker, 'message', { signal: stop.signal }),
+      once(worker, 'exit', { signal: stop.signal }).then(() => {
+        throw new Error('the worker ended without a verdict');
+      }),
+    ]);
+    return answer;
+  } catch (error) {
+    throw stop.signal.aborted ? new Error(`took more than ${timeoutMs} ms`) : error;
   } finally {
+    clearTimeout(timer);
+    stop.abort();
     await worker.terminate();
   }
 }

@@ -127,15 +127,12 @@ export async function readEmergency(folder: string) {
     found.problem(EMERGENCY_FOLDER, `the folder around it cannot be read (${messageOf(error)}); is it there?`),
   );
   const level = { path: join(folder, EMERGENCY_FOLDER), name: EMERGENCY_FOLDER, depth: 1 };
-  const files = entries?.includes(EMERGENCY_FOLDER) === true ? await found.list(level, directories) : [];
-  const schema = await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema');
-  const { problems } = found;
-  return {
-    files: files.filter(({ file }) => file.endsWith('.cedar')),
-    problems,
-    directories: [...directories],
-    schema,
-  };
+  const listed = entries?.includes(EMERGENCY_FOLDER) === true ? await found.list(level, directories) : [];
+  const files = listed.filter(({ file }) => file.endsWith('.cedar'));
+  // It is looked every second: where there is nothing to judge, that is one listing of a folder.
+  const schema =
+    files.length === 0 ? null : await found.read(join(SHIPPED, 'schema.cedarschema'), 'schema.cedarschema');
+  return { files, problems: found.problems, directories: [...directories], schema };
 }
 
 /** The policies among files: those of the folder `control`, and all others. */

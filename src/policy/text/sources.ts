@@ -34,6 +34,16 @@ export interface PolicySettings {
   readonly taskIssuers?: readonly string[] | null;
 }
 
+/** Those of texts that belong to no configuration. */
+export const NO_SETTINGS: PolicySettings = {
+  headers: [],
+  disabledGuardrails: [],
+  requiredGuardrails: [],
+  trustDomains: [],
+  ownTrustDomains: [],
+  allowWarnings: false,
+};
+
 /** The parts of a configuration that policies are judged with. */
 export interface ConfiguredPolicy {
   readonly policy: {

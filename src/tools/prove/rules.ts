@@ -2,7 +2,7 @@ import type { Cedar } from '../../policy/decide/engine.ts';
 import type { ParsedPolicy } from '../../policy/lint/parsed.ts';
 import { checkAgainstSchema, readSet, repeatedIds } from '../../policy/load/parsed-set.ts';
 import type { SourceFile } from '../../policy/text/source-file.ts';
-import type { PolicySettings } from '../../policy/text/sources.ts';
+import { NO_SETTINGS } from '../../policy/text/sources.ts';
 import { problemIn } from '../../policy/text/split-policies.ts';
 import { effectToken, tokenize } from '../../policy/text/tokens.ts';
 import type { Problem } from '../../source/problem.ts';
@@ -19,15 +19,6 @@ export interface Sentence extends Rule {
 
 /** What every request passes. */
 export const PERMIT_ALL = '@id("any")\npermit (principal, action, resource);';
-
-const NO_SETTINGS: PolicySettings = {
-  headers: [],
-  disabledGuardrails: [],
-  requiredGuardrails: [],
-  trustDomains: [],
-  ownTrustDomains: [],
-  allowWarnings: false,
-};
 
 /** The claims or the facts of files, which are forbids that Cedar's strict mode accepts; or every problem with them. */
 export function readSentences(
